@@ -1,0 +1,33 @@
+"""CenterNet ("Objects as Points") for Keras 3: an object is the centre point of its box."""
+
+import importlib
+
+_HOMES = {
+    "AveragePrecision": "evaluation",
+    "BACKBONES": "backbones",
+    "CenterNet": "model",
+    "Detections": "detections",
+    "HeadSpec": "specs",
+    "TASKS": "tasks",
+    "Task": "specs",
+    "UserError": "errors",
+    "decode": "decode",
+    "encode_targets": "targets",
+    "evaluate": "evaluation",
+    "load_dataset": "data",
+    "load_model": "weights",
+}
+
+__version__ = "0.1.0"
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    """Imports a public name from its home on first use, so that `import keras_centernet` is cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'keras_centernet' has no attribute {name!r}; public: {', '.join(__all__)}.")
+    return getattr(importlib.import_module(f"keras_centernet.{_HOMES[name]}"), name)
+
+
+def __dir__():
+    return __all__

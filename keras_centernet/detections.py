@@ -1,0 +1,198 @@
+"""What a user gets: the validated detections of one image, in its original pixels."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from keras_centernet.errors import UserError
+from keras_centernet.geometry import xyxy_to_xywh
+
+
+@dataclass(eq=False, repr=False)
+class Detections:
+    """The objects that were found in one image, best first. None is a legal number of them.
+
+    Indexing (`found[0]`, `found[:5]`, `found[found.scores > 0.5]`) and iterating give `Detections`
+    again; whatever the order of the indices, the rows stay sorted by score.
+
+    Attributes:
+        boxes_xyxy: (N, 4) float32, original image pixels.
+        scores: (N,) float32, descending.
+        classes: (N,) int32, index of the class.
+        class_names: N names, one per detection.
+        image: (H, W, 3) uint8 RGB, the picture they were found in; None if it was not kept.
+        path: file that the picture came from, or None.
+        extras: {name: (N, ...) array} of what a task adds to a box; rows follow the boxes through
+            indexing, and `to_json` writes them.
+
+    Raises:
+        UserError: a shape, a length or a value that contradicts the above.
+
+    Example:
+        >>> found = Detections([[10, 20, 50, 80]], [0.9], [2], ["car"], path="street.jpg")
+        >>> found
+        Detections(street.jpg: 1 car)
+        >>> found.filter(0.95)
+        Detections(street.jpg: nothing)
+    """
+
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+    class_names: Sequence[str]
+    image: np.ndarray | None = None
+    path: str | None = None
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.boxes_xyxy = _as_array("boxes_xyxy", self.boxes_xyxy, np.float32, (4,))
+        count = len(self.boxes_xyxy)
+        self.scores = _as_array("scores", self.scores, np.float32, (), count)
+        self.classes = _as_array("classes", self.classes, np.int32, (), count)
+        self.class_names = tuple(str(name) for name in self.class_names)
+        self.extras = {name: np.asarray(rows) for name, rows in self.extras.items()}
+        for name, rows in {"class_names": self.class_names, **self.extras}.items():
+            if len(rows) != count:
+                raise UserError(f"Detections: {name} needs one row per box, {count}; got {len(rows)}.")
+        if np.any(np.diff(self.scores) > 0):
+            raise UserError("Detections: scores must descend, best first; sort the rows before.")
+        if self.image is not None:
+            check_image(self.image, "Detections")
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, index) -> "Detections":
+        rows = np.sort(np.atleast_1d(np.arange(len(self))[index]))
+        return replace(
+            self,
+            boxes_xyxy=self.boxes_xyxy[rows],
+            scores=self.scores[rows],
+            classes=self.classes[rows],
+            class_names=tuple(self.class_names[i] for i in rows),
+            extras={name: values[rows] for name, values in self.extras.items()},
+        )
+
+    def __repr__(self) -> str:
+        ranked = sorted(Counter(self.class_names).items(), key=lambda item: (-item[1], item[0]))
+        counts = ", ".join(f"{count} {name}" for name, count in ranked) or "nothing"
+        source = f"{os.path.basename(self.path)}: " if self.path else ""
+        return f"Detections({source}{counts})"
+
+    def filter(self, threshold: float) -> "Detections":
+        """Returns the detections whose score is at least `threshold`."""
+        return self[self.scores >= threshold]
+
+    def draw(self, path: str | os.PathLike | None = None, **options) -> np.ndarray:
+        """Returns a copy of the image with boxes, names and scores on it, and writes it if asked to.
+
+        Args:
+            path: .jpg, .jpeg or .png file to write, or None.
+            **options: of `drawing.draw_boxes`: line_width, font_scale.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            UserError: there is no image to draw on, or the file cannot be written.
+        """
+        from keras_centernet.drawing import draw_boxes, write_picture
+
+        if self.image is None:
+            raise UserError("draw: expected detections that hold their image, got image=None; set `.image` first.")
+        labels = [f"{name} {score:.2f}" for name, score in zip(self.class_names, self.scores, strict=True)]
+        picture = draw_boxes(self.image, self.boxes_xyxy, self.classes, labels, **options)
+        if path is not None:
+            write_picture(picture, path)
+        return picture
+
+    def to_json(self, path: str | os.PathLike | None = None) -> str:
+        """Returns the detections as JSON text, and writes it if asked to.
+
+        The text is one object::
+
+            {"path": "street.jpg" or null,
+             "image_size": {"width": 640, "height": 480} or null,
+             "detections": [{"box_xyxy": [x1, y1, x2, y2],   original image pixels
+                             "score": 0.93, "class_index": 2, "class_name": "car",
+                             and one key per entry of `extras`}]}
+
+        Args:
+            path: file to write, or None.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        text = json.dumps(self.to_dict(), indent=2)
+        if path is not None:
+            try:
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text + "\n")
+            except OSError as error:
+                raise UserError(f"{path}: cannot write the detections there: {error.strerror}.") from None
+        return text
+
+    def to_dict(self) -> dict:
+        """Returns the object that `to_json` writes, as plain Python values."""
+        size = None if self.image is None else {"width": self.image.shape[1], "height": self.image.shape[0]}
+        columns = {
+            "box_xyxy": plain(self.boxes_xyxy),
+            "score": plain(self.scores),
+            "class_index": plain(self.classes),
+            "class_name": list(self.class_names),
+            **{name: plain(rows) for name, rows in self.extras.items()},
+        }
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        return {"path": self.path, "image_size": size, "detections": rows}
+
+    def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict]:
+        """Returns the rows of a COCO results file.
+
+        Args:
+            image_id: COCO's id of the image.
+            category_ids: COCO's id of each class, by class index; None: class index + 1.
+
+        Returns:
+            One {"image_id", "category_id", "bbox": [x, y, width, height], "score"} per detection.
+        """
+        boxes_xywh = xyxy_to_xywh(self.boxes_xyxy.astype(np.float64)).tolist()
+        return [
+            {
+                "image_id": int(image_id),
+                "category_id": int(index) + 1 if category_ids is None else int(category_ids[index]),
+                "bbox": box,
+                "score": float(score),
+            }
+            for box, score, index in zip(boxes_xywh, self.scores, self.classes, strict=True)
+        ]
+
+
+def check_image(image, where: str) -> None:
+    """Raises a UserError unless `image` is a (H, W, 3) uint8 array with at least one pixel."""
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[-1] != 3 or array.dtype != np.uint8 or array.size == 0:
+        raise UserError(
+            f"{where}: image must be a (H, W, 3) uint8 RGB array, got shape {array.shape} and dtype {array.dtype}."
+        )
+
+
+def plain(values: np.ndarray) -> list:
+    """Returns nested lists; float32 becomes the shortest decimal that reads back as the same float32."""
+    values = np.asarray(values)
+    return values.astype(str).astype(np.float64).tolist() if values.dtype == np.float32 else values.tolist()
+
+
+def _as_array(name: str, values, dtype, row_shape: tuple, count: int | None = None) -> np.ndarray:
+    array = np.asarray(values, dtype)
+    if array.size == 0 and array.ndim <= 1:
+        array = array.reshape(0, *row_shape)
+    expected = f"({'N' if count is None else count},{' 4' if row_shape else ''})"
+    if array.ndim != 1 + len(row_shape) or array.shape[1:] != row_shape or count not in (None, len(array)):
+        raise UserError(f"Detections: {name} must have shape {expected}, got {array.shape}.")
+    if not np.all(np.isfinite(array)):
+        raise UserError(f"Detections: {name} must be finite numbers, got {np.sum(~np.isfinite(array))} that are not.")
+    return array

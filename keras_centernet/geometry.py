@@ -1,0 +1,141 @@
+"""Frames and box orders: the one place where pixels of one picture become pixels of another.
+
+Three frames: the *image* (original pixels), the network's *input*, and the *map* (cells of the
+stride-4 output, `map = input / STRIDE`). All coordinates are index coordinates, as published: the
+centre of the first pixel is 0, there is no half-pixel shift anywhere. A transform between two frames
+is a 2x3 float64 matrix that acts on (x, y, 1). Everything here is NumPy and stateless.
+"""
+
+import numpy as np
+
+STRIDE = 4
+
+
+def affine(
+    center_xy: np.ndarray, scale_wh: np.ndarray | float, rotation_degrees: float, output_wh: tuple[int, int]
+) -> np.ndarray:
+    """Returns the similarity that brings `center_xy` to the middle of an output of `output_wh`.
+
+    The zoom is output width / scale width; a scale height is ignored, as published.
+
+    Args:
+        center_xy: (2,) point of the source frame that lands on (Wout / 2, Hout / 2).
+        scale_wh: number or (2,): extent of the source that fills the output's width.
+        rotation_degrees: counter-clockwise turn of the sampling frame.
+        output_wh: (width, height) of the output in pixels.
+
+    Returns:
+        (2, 3) float64 matrix from source to output.
+
+    Source: `get_affine_transform` of the published code, in closed form instead of three point pairs.
+    """
+    scale = np.ravel(np.asarray(scale_wh, np.float64))[0]
+    zoom = output_wh[0] / scale
+    angle = np.deg2rad(rotation_degrees)
+    linear = zoom * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    shift = np.asarray(output_wh, np.float64) / 2 - linear @ np.asarray(center_xy, np.float64)
+    return np.concatenate([linear, shift[:, None]], axis=1)
+
+
+def invert_affine(matrix: np.ndarray) -> np.ndarray:
+    """Returns the (..., 2, 3) matrix that undoes `matrix`, computed in float64."""
+    matrix = np.asarray(matrix, np.float64)
+    linear = np.linalg.inv(matrix[..., :2])
+    return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1)
+
+
+def compose_affine(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Returns the (..., 2, 3) matrix that applies `inner` first and `outer` to its result."""
+    outer, inner = np.asarray(outer, np.float64), np.asarray(inner, np.float64)
+    linear = outer[..., :2] @ inner[..., :2]
+    return np.concatenate([linear, outer[..., :2] @ inner[..., 2:] + outer[..., 2:]], axis=-1)
+
+
+def transform_points(points_xy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Returns `points_xy` (..., N, 2) brought to the frame of `matrix` (..., 2, 3), in float64."""
+    matrix = np.asarray(matrix, np.float64)
+    return np.asarray(points_xy, np.float64) @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2]
+
+
+def transform_boxes(boxes_xyxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Returns the boxes (..., N, 4) whose corners are the transformed corners, in float64.
+
+    The result is ordered (x1 <= x2, y1 <= y2) also when the transform mirrors. With a rotation the
+    two named corners are transformed, as published; the result is not the hull of all four.
+    """
+    boxes = np.asarray(boxes_xyxy, np.float64)
+    first, second = transform_points(boxes[..., :2], matrix), transform_points(boxes[..., 2:], matrix)
+    return np.concatenate([np.minimum(first, second), np.maximum(first, second)], axis=-1)
+
+
+def letterbox(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> np.ndarray:
+    """Returns the (2, 3) transform that fits a whole image into the input, centred, never stretched.
+
+    For a square input this is the published fixed-resolution transform (scale = longer side).
+    For other inputs the smaller zoom is taken, so that nothing is cut off; the published code always
+    takes the width's zoom, which loses rows of tall images.
+    """
+    height, width = image_hw
+    input_height, input_width = input_hw
+    zoom = min(input_width / width, input_height / height)
+    return affine((width / 2, height / 2), input_width / zoom, 0.0, (input_width, input_height))
+
+
+def keep_resolution(image_hw: tuple[int, int], pad: int = 31) -> tuple[tuple[int, int], np.ndarray]:
+    """Returns the input size and the pure translation of the published keep-resolution test.
+
+    Args:
+        image_hw: size of the image in pixels.
+        pad: 31, or 127 for the hourglass: the size becomes `(side | pad) + 1`, always at least one
+            pixel larger than the image.
+
+    Returns:
+        ((height, width) of the input, (2, 3) transform from image to input).
+    """
+    height, width = image_hw
+    input_hw = ((height | pad) + 1, (width | pad) + 1)
+    center_xy = (width // 2, height // 2)
+    return input_hw, affine(center_xy, input_hw[1], 0.0, (input_hw[1], input_hw[0]))
+
+
+def flip_affine(width: int) -> np.ndarray:
+    """Returns the (2, 3) left-right mirror x' = width - 1 - x of a frame of that width."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
+    """Returns the image resampled into another frame: bilinear, black outside, as published.
+
+    The only place where the package resamples pictures, so that training, evaluation and detection
+    see the same pixels.
+
+    Args:
+        image: (H, W, 3) uint8.
+        matrix: (2, 3) transform from image to output.
+        output_hw: (height, width) of the output.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    import cv2
+
+    return cv2.warpAffine(image, np.asarray(matrix, np.float64), output_hw[::-1], flags=cv2.INTER_LINEAR)
+
+
+def xywh_to_xyxy(boxes_xywh: np.ndarray) -> np.ndarray:
+    """Returns (..., 4) corner boxes from (left, top, width, height), COCO's order."""
+    boxes = np.asarray(boxes_xywh)
+    return np.concatenate([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], axis=-1)
+
+
+def xyxy_to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Returns (..., 4) boxes as (left, top, width, height), COCO's order."""
+    boxes = np.asarray(boxes_xyxy)
+    return np.concatenate([boxes[..., :2], boxes[..., 2:] - boxes[..., :2]], axis=-1)
+
+
+def cxcywh_to_xyxy(boxes_cxcywh: np.ndarray) -> np.ndarray:
+    """Returns (..., 4) corner boxes from (centre x, centre y, width, height), YOLO's order."""
+    boxes = np.asarray(boxes_cxcywh)
+    half = boxes[..., 2:] / 2
+    return np.concatenate([boxes[..., :2] - half, boxes[..., :2] + half], axis=-1)

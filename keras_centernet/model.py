@@ -1,0 +1,310 @@
+"""CenterNet: a network, a task, and the step that trains one for the other."""
+
+import keras
+from keras import ops
+
+from keras_centernet import preprocessing
+from keras_centernet.backbones import BACKBONES
+from keras_centernet.decode import decode
+from keras_centernet.errors import UserError
+from keras_centernet.geometry import STRIDE
+from keras_centernet.heads import build_heads
+from keras_centernet.losses import mean
+from keras_centernet.progress import StopOnNonFiniteLoss
+from keras_centernet.targets import encode_targets
+from keras_centernet.tasks import DEFAULT_CLASSES, TASKS
+
+PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, grows with the batch
+PUBLISHED_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
+
+
+@keras.saving.register_keras_serializable(package="keras_centernet")
+class CenterNet(keras.Model):
+    """A detector that finds objects as points.
+
+    `model(images)` gives the raw head maps; `model.detect(...)` gives boxes in original pixels;
+    `compile` and `fit` train it on what `load_dataset` yields.
+
+    Args:
+        backbone: key of `BACKBONES`, such as "mobilenet_v2".
+        task: key of `TASKS`, such as "detection".
+        num_classes: number of classes, named "0", "1", ...; give `classes` or this, not both.
+        classes: names of the classes. Neither: the task's usual ones (COCO's 80 for detection).
+        weights: file written by `model.save` or `model.save_weights` to start from.
+        backbone_weights: None (random) or "imagenet" (downloaded by keras.applications).
+        input_size: side, or (height, width), that images are letterboxed to; a multiple of 32. The
+            network itself is fully convolutional and takes other sizes too.
+        task_options: further arguments of the task, such as {"radius": "geometric"}.
+        name: of the Keras model.
+
+    Raises:
+        UserError: an unknown name, contradictory classes, or a size that the backbone cannot take.
+
+    Example:
+        >>> model = CenterNet("mobilenet_v2", classes=["cat", "dog"], input_size=64)
+        >>> model.classes
+        ('cat', 'dog')
+    """
+
+    def __init__(
+        self,
+        backbone: str,
+        task: str = "detection",
+        num_classes: int | None = None,
+        classes: tuple[str, ...] | list[str] | None = None,
+        weights: str | None = None,
+        backbone_weights: str | None = None,
+        input_size: int | tuple[int, int] = 512,
+        task_options: dict | None = None,
+        name: str = "centernet",
+        **kwargs,
+    ):
+        super().__init__(name=name, **kwargs)
+        row = _look_up(BACKBONES, backbone, "backbone")
+        build_task = _look_up(TASKS, task, "task")
+        self.classes = _class_names(classes, num_classes, DEFAULT_CLASSES[task])
+        self.input_size = _input_hw(input_size, row.multiple_of, backbone)
+        self.task = build_task(self.classes, **(task_options or {}))
+        self.normalization = row.normalization
+        self._config = {"backbone": backbone, "task": task, "task_options": task_options}
+        self.network = build_network(backbone, self.task, backbone_weights)
+        self._seeds = keras.random.SeedGenerator()
+        self._figures = [keras.metrics.Mean("loss")]
+        self._figures += [keras.metrics.Mean(f"{head.name}_loss") for head in self.task.heads]
+        self._color_augmentation = True
+        self._detectors = {}
+        self.build(None)
+        if weights:
+            from keras_centernet.weights import load_weights
+
+            load_weights(self, weights)
+
+    def build(self, input_shape=None):
+        """Nothing is left to build: the network is functional and has its weights already."""
+        self.built = True
+
+    def call(self, images, training=False):
+        """Returns {head name: (B, H / 4, W / 4, channels) float32 raw map} of the last stack.
+
+        Args:
+            images: (B, H, W, 3) RGB in 0..255, uint8 or float; normalisation happens inside.
+            training: whether batch normalisation uses the batch.
+        """
+        return self._stacks(preprocessing.normalize(images, self.normalization), training)[-1]
+
+    # -- training
+
+    def compile(self, optimizer=None, color_augmentation: bool = True, **kwargs):
+        """Prepares for `fit`.
+
+        Args:
+            optimizer: Keras optimizer or its name; None: the published Adam (1.25e-4, epsilon 1e-8).
+            color_augmentation: whether training images get the published colour changes.
+            **kwargs: of `keras.Model.compile` (run_eagerly, jit_compile, steps_per_execution...). The
+                losses belong to the task: `loss` and `metrics` are refused.
+        """
+        for argument in ("loss", "metrics", "loss_weights"):
+            if kwargs.get(argument) is not None:
+                raise UserError(
+                    f"compile({argument}=...): a CenterNet brings its own losses; expected None, got "
+                    f"{kwargs[argument]!r}. Leave it away."
+                )
+        if optimizer is None:
+            optimizer = keras.optimizers.Adam(PUBLISHED_LEARNING_RATE, epsilon=PUBLISHED_EPSILON)
+        self._color_augmentation = color_augmentation
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def get_compile_config(self):
+        """Returns what `compile` was called with, for saving."""
+        return super().get_compile_config() | {"color_augmentation": self._color_augmentation}
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as the saved one was, with its optimizer's state."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self):
+        """The loss and its parts by head, as running means."""
+        return list(self._figures)
+
+    def fit(self, *args, callbacks=None, **kwargs):
+        """Trains as `keras.Model.fit` does, and stops with a clear error at the first non-finite loss."""
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [StopOnNonFiniteLoss(), *(callbacks or [])]
+        return super().fit(*args, callbacks=callbacks, **kwargs)
+
+    def train_step(self, data):
+        """Renders the targets, sums the losses over heads and stacks, and updates the weights."""
+        import tensorflow as tf
+
+        images, objects, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            stacks = self._stacks(self._prepare_for_training(images), training=True)
+            loss = self.compute_loss(images, objects, stacks)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled_loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        return self.get_metrics_result()
+
+    def test_step(self, data):
+        """Returns the same figures as `train_step` without augmentation and without an update."""
+        images, objects, _ = keras.utils.unpack_x_y_sample_weight(data)
+        normalized = preprocessing.normalize(images, self.normalization)
+        self.compute_loss(images, objects, self._stacks(normalized, training=False), training=False)
+        return self.get_metrics_result()
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the weighted sum of the heads' losses and adds each of them to its running mean.
+
+        Args:
+            x: not used.
+            y: padded objects as `load_dataset` yields them, or targets that `encode_targets` made.
+            y_pred: head maps of one stack, or a list of them; every term is averaged over the stacks.
+            sample_weight: not used; the masks of the objects take its place.
+            training: not used.
+
+        Returns:
+            float32 scalar.
+        """
+        stacks = y_pred if isinstance(y_pred, list | tuple) else [y_pred]
+        map_hw = tuple(stacks[0][self.task.center_heatmap.name].shape[1:3])
+        targets = y if "center_index" in y else encode_targets(self.task, y, map_hw)
+        parts = [
+            sum(mean(*read_loss(head, maps[head.name], targets)) for maps in stacks) / len(stacks)
+            for head in self.task.heads
+        ]
+        total = sum(head.weight * part for head, part in zip(self.task.heads, parts, strict=True))
+        for figure, value in zip(self._figures, [total, *parts], strict=True):
+            figure.update_state(value)
+        return total
+
+    def _prepare_for_training(self, images):
+        if self._color_augmentation:
+            return preprocessing.augment_and_normalize(images, self.normalization, self._seeds)
+        return preprocessing.normalize(images, self.normalization)
+
+    def _stacks(self, normalized, training: bool) -> list:
+        stacks = self.network(normalized, training=training)
+        return stacks if isinstance(stacks, list) else [stacks]  # Keras unwraps a list of one
+
+    # -- detection
+
+    def detect(self, images, threshold: float = 0.3, top_k: int = 100, batch_size: int = 8) -> list:
+        """Returns one `Detections` per image, boxes in its original pixels.
+
+        Args:
+            images: a list of paths, (H, W, 3) or (H, W) uint8 arrays (RGB) or PIL images of any sizes,
+                or a single one of them.
+            threshold: lowest score that is kept.
+            top_k: how many peaks are read from the heatmap.
+            batch_size: how many images go through the network together.
+
+        Example:
+            >>> import numpy as np
+            >>> model = CenterNet("mobilenet_v2", num_classes=2, input_size=64)
+            >>> len(model.detect([np.zeros((40, 60, 3), "uint8")], threshold=0.99)[0])
+            0
+        """
+        from keras_centernet.detecting import detect_images
+
+        return detect_images(self, images, threshold, top_k, batch_size)
+
+    def detect_batch(self, images, top_k: int = 100) -> dict:
+        """Returns the decoded detections of images that already have the input's size.
+
+        Runs one cached graph per input shape and K; never the fixed cost of `predict`.
+
+        Args:
+            images: (B, H, W, 3) uint8 or float RGB in 0..255.
+            top_k: K.
+
+        Returns:
+            "boxes_xyxy" (B, K, 4) in input pixels, "scores" (B, K), "classes" (B, K) and what else the
+            task decodes, as tensors.
+        """
+        if top_k not in self._detectors:
+            self._detectors[top_k] = _compile_graph(lambda batch: self.decoded(batch, top_k))
+        return self._detectors[top_k](ops.convert_to_tensor(images))
+
+    def decoded(self, images, top_k: int = 100) -> dict:
+        """Returns detections of a batch, boxes in input pixels: network and decoding as plain ops."""
+        found = decode(self.task, self(images, training=False), top_k)
+        return found | {"boxes_xyxy": found["boxes_xyxy"] * STRIDE}
+
+    # -- saving
+
+    def get_config(self):
+        """Returns everything that rebuilds this model without its weights."""
+        return {
+            **self._config,
+            "classes": list(self.classes),
+            "input_size": list(self.input_size),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Returns a new model with fresh weights from what `get_config` returned."""
+        return cls(**config)
+
+
+def build_network(backbone: str, task, backbone_weights: str | None = None) -> keras.Model:
+    """Returns the functional model from normalised images to a list (one per stack) of head maps."""
+    row = BACKBONES[backbone]
+    images = keras.Input((None, None, 3), name="images")
+    stacks = row.build(images, weights=backbone_weights)
+    prefixes = [f"stack{i}_" for i in range(len(stacks) - 1)] + [""]
+    outputs = [
+        build_heads(features, task, row.head_channels, prefix)
+        for features, prefix in zip(stacks, prefixes, strict=True)
+    ]
+    return keras.Model(images, outputs, name=backbone)
+
+
+def read_loss(head, prediction, targets: dict):
+    """Returns (total, count) of one head: `read_at` says what is compared."""
+    from keras_centernet.peaks import read_at
+
+    if head.read_at == "everywhere":
+        return head.loss(prediction, targets[head.name])
+    return head.loss(read_at(prediction, targets["center_index"]), targets[head.name], targets["center_mask"])
+
+
+def _compile_graph(function):
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    return tf.function(function, reduce_retracing=False)
+
+
+def _look_up(table: dict, key: str, what: str):
+    if key not in table:
+        raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {key!r}.")
+    return table[key]
+
+
+def _class_names(classes, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    if classes is not None:
+        classes = tuple(str(name) for name in classes)
+        if not classes or len(set(classes)) != len(classes):
+            raise UserError(f"classes: expected at least one name and no name twice, got {classes!r}.")
+        if num_classes not in (None, len(classes)):
+            raise UserError(f"num_classes={num_classes}, but {len(classes)} classes were named: leave one away.")
+        return classes
+    if num_classes is None:
+        return default
+    if num_classes < 1:
+        raise UserError(f"num_classes: expected a positive number, got {num_classes}.")
+    return tuple(str(i) for i in range(num_classes))
+
+
+def _input_hw(input_size, multiple_of: int, backbone: str) -> tuple[int, int]:
+    sides = (input_size, input_size) if isinstance(input_size, int) else tuple(int(v) for v in input_size)
+    if len(sides) != 2 or any(side < multiple_of or side % multiple_of for side in sides):
+        raise UserError(
+            f"input_size of {backbone}: expected a positive multiple of {multiple_of} or a (height, width) "
+            f"pair of them, got {input_size!r}."
+        )
+    return sides

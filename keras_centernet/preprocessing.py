@@ -1,0 +1,105 @@
+"""Colours on the device: normalisation, and colour augmentation folded into it.
+
+Brightness, contrast, saturation and lighting are all linear in the picture's colours. They are
+composed into one 3x3 matrix and one bias per image, together with the normalisation, so that the
+augmentation costs no more than the normalisation alone.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+# (mean, standard deviation) of RGB in 0..1, and whether the network wants BGR.
+NORMALIZATIONS = {
+    # As published for COCO: statistics listed in BGR order and BGR input; here turned to RGB order.
+    "published": ((0.47026115, 0.44719302, 0.40789654), (0.27809835, 0.27408164, 0.28863828), True),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), False),
+    "minus_one_to_one": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), False),
+}
+
+JITTER = 0.4  # As published: factors of brightness, contrast and saturation are 1 + U(-0.4, 0.4)
+LIGHTING = 0.1  # As published: standard deviation along the principal colour axes
+GRAY_RGB = (0.299, 0.587, 0.114)
+PCA_VALUES = (0.2141788, 0.01817699, 0.00341571)
+# Rows are R, G, B: the published rows are B, G, R.
+PCA_VECTORS = (
+    (-0.56089297, 0.71832671, 0.41158938),
+    (-0.5832747, 0.00994535, -0.81221408),
+    (-0.58752847, -0.69563484, 0.41340352),
+)
+_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+
+
+def normalize(images, normalization: str):
+    """Returns the float images that a backbone takes.
+
+    Args:
+        images: (B, H, W, 3) RGB in 0..255, uint8 or float.
+        normalization: key of `NORMALIZATIONS`.
+
+    Returns:
+        (B, H, W, 3) in the computation dtype of the current policy; BGR where the weights want that.
+    """
+    mean, deviation, to_bgr = NORMALIZATIONS[normalization]
+    scale = 1 / (255 * np.asarray(deviation, np.float32))
+    shift = -np.asarray(mean, np.float32) / np.asarray(deviation, np.float32)
+    images = ops.cast(images, "float32") * scale + shift
+    return _finish(images, to_bgr)
+
+
+def augment_and_normalize(images, normalization: str, seed_generator):
+    """Returns normalised images after the published colour augmentation, one draw per image.
+
+    Brightness, contrast and saturation by 1 + U(-0.4, 0.4) in random order, then lighting along the
+    principal colour axes; grey values and their mean come from the unchanged image; nothing is clipped.
+
+    Args:
+        images: (B, H, W, 3) RGB in 0..255.
+        normalization: key of `NORMALIZATIONS`.
+        seed_generator: `keras.random.SeedGenerator`.
+
+    Source: `color_aug` of the published code.
+    """
+    mean, deviation, to_bgr = NORMALIZATIONS[normalization]
+    images = ops.cast(images, "float32") / 255
+    gray_mean = ops.sum(ops.mean(images, axis=(1, 2)) * np.float32(GRAY_RGB), axis=-1)
+    matrix, bias = draw_color_transform(gray_mean, seed_generator)
+    deviation = np.asarray(deviation, np.float32)
+    matrix = matrix / deviation[:, None]
+    bias = (bias - np.asarray(mean, np.float32)) / deviation
+    # Three multiply-adds over the picture: faster on CPUs than a matrix product of depth 3.
+    columns = [images[..., i : i + 1] * matrix[:, None, None, :, i] for i in range(3)]
+    return _finish(columns[0] + columns[1] + columns[2] + bias[:, None, None, :], to_bgr)
+
+
+def draw_color_transform(gray_mean, seed_generator):
+    """Returns a random colour change per image as (matrix (B, 3, 3), bias (B, 3)): out = matrix @ rgb + bias.
+
+    Args:
+        gray_mean: (B,) mean grey value of each image in 0..1.
+        seed_generator: `keras.random.SeedGenerator`.
+    """
+    batch = ops.shape(gray_mean)[0]
+    factors = 1 + keras.random.uniform((batch, 3), -JITTER, JITTER, seed=seed_generator)
+    order = keras.random.randint((batch,), 0, len(_ORDERS), seed=seed_generator)
+    axes = keras.random.normal((batch, 3), stddev=LIGHTING, seed=seed_generator)
+    gray = ops.broadcast_to(ops.convert_to_tensor([GRAY_RGB] * 3, "float32"), (batch, 3, 3))
+    matrix = ops.broadcast_to(ops.eye(3, dtype="float32"), (batch, 3, 3))
+    bias = ops.zeros((batch, 3))
+    chosen = ops.take(ops.convert_to_tensor(_ORDERS, "int32"), order, axis=0)
+    for step in range(3):
+        kind = chosen[:, step]
+        factor = ops.sum(factors * ops.one_hot(kind, 3, dtype="float32"), axis=-1)
+        rest = 1 - factor
+        # kind 0 brightness, 1 contrast (towards the mean grey), 2 saturation (towards the grey picture)
+        to_mean = ops.where(ops.equal(kind, 1), rest * gray_mean, 0.0)
+        to_gray = ops.where(ops.equal(kind, 2), rest, 0.0)
+        matrix = factor[:, None, None] * matrix + to_gray[:, None, None] * gray
+        bias = factor[:, None] * bias + to_mean[:, None]
+    lighting = ops.matmul(axes * np.float32(PCA_VALUES), np.float32(PCA_VECTORS).T)
+    return matrix, bias + lighting
+
+
+def _finish(images, to_bgr: bool):
+    images = ops.flip(images, axis=-1) if to_bgr else images
+    return ops.cast(images, keras.config.dtype_policy().compute_dtype)

@@ -1,0 +1,3 @@
+"""Weights from elsewhere -> the variables of a model."""
+
+from keras_centernet.weights.load import load_model, load_weights

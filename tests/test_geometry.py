@@ -1,0 +1,92 @@
+"""Frames: agreement with the published transforms, and the laws of letterbox and flip."""
+
+import numpy as np
+import pytest
+
+from keras_centernet import geometry
+
+
+def test_affine_equals_the_published_transform(fixture):
+    arrays = fixture("affine")
+    for row, expected, inverse in zip(arrays["params"], arrays["trans"], arrays["trans_inv"], strict=True):
+        cx, cy, sx, sy, rotation, width, height = row
+        matrix = geometry.affine((cx, cy), (sx, sy), rotation, (width, height))
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(matrix, expected, atol=2e-5 * scale)
+        np.testing.assert_allclose(geometry.invert_affine(matrix), inverse, atol=2e-5 * np.abs(inverse).max())
+
+
+def test_transformed_points_equal_the_published_ones(fixture):
+    arrays = fixture("affine")
+    points = geometry.transform_points(arrays["pts"], arrays["trans"])
+    np.testing.assert_allclose(points, arrays["pts_affine"], rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "image_hw", "input_hw", "expected"),
+    [
+        ("landscape into a square", (480, 640), (512, 512), [[0.8, 0, 0], [0, 0.8, 64]]),
+        ("portrait into a square", (640, 480), (512, 512), [[0.8, 0, 64], [0, 0.8, 0]]),
+        ("already the right size", (64, 64), (64, 64), [[1, 0, 0], [0, 1, 0]]),
+        ("one pixel", (1, 1), (64, 64), [[64, 0, 0], [0, 64, 0]]),
+        ("tall image into a wide input loses nothing", (200, 100), (100, 400), [[0.5, 0, 175], [0, 0.5, 0]]),
+    ],
+)
+def test_letterbox_by_hand(name, image_hw, input_hw, expected):
+    np.testing.assert_allclose(geometry.letterbox(image_hw, input_hw), expected, atol=1e-12)
+
+
+def test_letterbox_of_a_square_input_is_the_published_fixed_resolution(fixture):
+    meta = fixture("affine")["pre_fix_s1_meta"]
+    cx, cy, scale = meta[:3]
+    expected = geometry.affine((cx, cy), scale, 0, (64, 64))
+    np.testing.assert_allclose(geometry.letterbox((70, 101), (64, 64)), expected, atol=1e-12)
+
+
+def test_keep_resolution_equals_the_published_table(fixture):
+    for height, width, scale, pad, in_h, in_w, cx, cy in fixture("affine")["keep_res_table"]:
+        image_hw = (int(height * scale), int(width * scale))
+        input_hw, matrix = geometry.keep_resolution(image_hw, int(pad))
+        assert input_hw == (in_h, in_w)
+        np.testing.assert_allclose(matrix, [[1, 0, in_w / 2 - cx], [0, 1, in_h / 2 - cy]])
+
+
+def test_warp_equals_the_published_preprocessing_within_rounding(fixture):
+    arrays = fixture("affine")
+    matrix = geometry.letterbox((70, 101), (64, 64))
+    warped = geometry.warp(arrays["img"], matrix, (64, 64))
+    normalized = (warped / 255 - arrays["mean"]) / arrays["std"]
+    expected = arrays["pre_fix_s1_images"][0].transpose(1, 2, 0)
+    grey_levels = np.abs(normalized - expected) * arrays["std"] * 255
+    assert grey_levels.max() <= 1.01  # OpenCV 4 and 5 round differently by one level
+
+
+def test_flip_twice_is_the_identity(rng):
+    boxes = np.sort(rng.uniform(0, 99, (5, 2, 2)), axis=1).reshape(5, 4)
+    flip = geometry.flip_affine(100)
+    np.testing.assert_allclose(geometry.transform_boxes(geometry.transform_boxes(boxes, flip), flip), boxes)
+
+
+def test_flipped_boxes_stay_ordered():
+    flipped = geometry.transform_boxes([[10, 5, 30, 9]], geometry.flip_affine(100))
+    np.testing.assert_array_equal(flipped, [[69, 5, 89, 9]])
+
+
+def test_flipping_a_picture_moves_its_pixels_as_it_moves_points(rng):
+    image = rng.integers(0, 256, (6, 9, 3), np.uint8)
+    np.testing.assert_array_equal(geometry.warp(image, geometry.flip_affine(9), (6, 9)), image[:, ::-1])
+
+
+def test_inverse_undoes_and_composition_chains(rng):
+    first, second = rng.normal(size=(2, 2, 3))
+    points = rng.normal(size=(7, 2))
+    there = geometry.transform_points(points, first)
+    np.testing.assert_allclose(geometry.transform_points(there, geometry.invert_affine(first)), points)
+    chained = geometry.transform_points(points, geometry.compose_affine(second, first))
+    np.testing.assert_allclose(chained, geometry.transform_points(there, second))
+
+
+def test_box_orders():
+    np.testing.assert_array_equal(geometry.xywh_to_xyxy([[1, 2, 3, 4]]), [[1, 2, 4, 6]])
+    np.testing.assert_array_equal(geometry.xyxy_to_xywh([[1, 2, 4, 6]]), [[1, 2, 3, 4]])
+    np.testing.assert_array_equal(geometry.cxcywh_to_xyxy([[5, 6, 4, 2]]), [[3, 5, 7, 7]])
