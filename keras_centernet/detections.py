@@ -103,7 +103,7 @@ class Detections:
         from keras_centernet.drawing import draw_boxes, write_picture
 
         if self.image is None:
-            raise UserError("draw: expected detections that hold their image, got image=None; set `.image` first.")
+            raise UserError("draw: expected detections with their image, got image=None; set `.image` first.")
         labels = [f"{name} {score:.2f}" for name, score in zip(self.class_names, self.scores, strict=True)]
         picture = draw_boxes(self.image, self.boxes_xyxy, self.classes, labels, **options)
         if path is not None:
@@ -175,9 +175,7 @@ def check_image(image, where: str) -> None:
     """Raises a UserError unless `image` is a (H, W, 3) uint8 array with at least one pixel."""
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[-1] != 3 or array.dtype != np.uint8 or array.size == 0:
-        raise UserError(
-            f"{where}: image must be a (H, W, 3) uint8 RGB array, got shape {array.shape} and dtype {array.dtype}."
-        )
+        raise UserError(f"{where}: image must be (H, W, 3) uint8 RGB, got shape {array.shape} and dtype {array.dtype}.")
 
 
 def plain(values: np.ndarray) -> list:
@@ -194,5 +192,5 @@ def _as_array(name: str, values, dtype, row_shape: tuple, count: int | None = No
     if array.ndim != 1 + len(row_shape) or array.shape[1:] != row_shape or count not in (None, len(array)):
         raise UserError(f"Detections: {name} must have shape {expected}, got {array.shape}.")
     if not np.all(np.isfinite(array)):
-        raise UserError(f"Detections: {name} must be finite numbers, got {np.sum(~np.isfinite(array))} that are not.")
+        raise UserError(f"Detections: {name} must be finite, got {np.sum(~np.isfinite(array))} numbers that are not.")
     return array

@@ -1,9 +1,12 @@
 """CenterNet: a network, a task, and the step that trains one for the other."""
 
+import contextlib
+
 import keras
 from keras import ops
 
 from keras_centernet import preprocessing
+from keras_centernet.averaging import WeightAverage
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
@@ -72,6 +75,7 @@ class CenterNet(keras.Model):
         self._figures = [keras.metrics.Mean("loss")]
         self._figures += [keras.metrics.Mean(f"{head.name}_loss") for head in self.task.heads]
         self._color_augmentation = True
+        self.average = None
         self._detectors = {}
         self.build(None)
         if weights:
@@ -94,12 +98,14 @@ class CenterNet(keras.Model):
 
     # -- training
 
-    def compile(self, optimizer=None, color_augmentation: bool = True, **kwargs):
+    def compile(self, optimizer=None, color_augmentation: bool = True, average_decay: float | None = None, **kwargs):
         """Prepares for `fit`.
 
         Args:
             optimizer: Keras optimizer or its name; None: the published Adam (1.25e-4, epsilon 1e-8).
             color_augmentation: whether training images get the published colour changes.
+            average_decay: None, or the decay (such as 0.9998) of a running average of all weights. The
+                average is what `evaluate` measures during `fit` and what the model holds after it.
             **kwargs: of `keras.Model.compile` (run_eagerly, jit_compile, steps_per_execution...). The
                 losses belong to the task: `loss` and `metrics` are refused.
         """
@@ -112,16 +118,20 @@ class CenterNet(keras.Model):
         if optimizer is None:
             optimizer = keras.optimizers.Adam(PUBLISHED_LEARNING_RATE, epsilon=PUBLISHED_EPSILON)
         self._color_augmentation = color_augmentation
+        self._average_decay = average_decay
+        self.average = WeightAverage(self.network.variables, average_decay) if average_decay else None
         super().compile(optimizer=optimizer, **kwargs)
+        # Built now, so that the first training step is traced once and not twice.
+        self.optimizer.build(self.trainable_variables)
 
     def get_compile_config(self):
         """Returns what `compile` was called with, for saving."""
-        return super().get_compile_config() | {"color_augmentation": self._color_augmentation}
+        ours = {"color_augmentation": self._color_augmentation, "average_decay": self._average_decay}
+        return super().get_compile_config() | ours
 
     def compile_from_config(self, config):
         """Compiles a loaded model as the saved one was, with its optimizer's state."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self):
@@ -132,7 +142,23 @@ class CenterNet(keras.Model):
         """Trains as `keras.Model.fit` does, and stops with a clear error at the first non-finite loss."""
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [StopOnNonFiniteLoss(), *(callbacks or [])]
-        return super().fit(*args, callbacks=callbacks, **kwargs)
+        kwargs.setdefault("shuffle", False)  # load_dataset shuffles; Keras would warn that it cannot
+        history = super().fit(*args, callbacks=callbacks, **kwargs)
+        if self.average:
+            self.average.finish()
+        return history
+
+    def evaluate(self, *args, **kwargs):
+        """Returns the loss figures as `keras.Model.evaluate` does, of the averaged weights if there are any.
+
+        For average precision see `keras_centernet.evaluate`.
+        """
+        with self.averaged():
+            return super().evaluate(*args, **kwargs)
+
+    def averaged(self):
+        """Returns a context in which the model holds its averaged weights, if it keeps any."""
+        return self.average.swapped() if self.average else contextlib.nullcontext()
 
     def train_step(self, data):
         """Renders the targets, sums the losses over heads and stacks, and updates the weights."""
@@ -145,6 +171,8 @@ class CenterNet(keras.Model):
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        if self.average:
+            self.average.update()
         return self.get_metrics_result()
 
     def test_step(self, data):

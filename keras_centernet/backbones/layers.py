@@ -2,13 +2,7 @@
 
 import keras
 
-BN_MOMENTUM = 0.9  # As published: PyTorch's 0.1
-BN_EPSILON = 1e-5
-
-
-def batch_norm(name: str) -> keras.layers.BatchNormalization:
-    """Returns a BatchNormalization layer with the published momentum and epsilon."""
-    return keras.layers.BatchNormalization(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, name=name)
+from keras_centernet.layers import BatchNormalization
 
 
 def conv_norm(x, filters: int, kernel: int, *, stride: int = 1, activation: str | None = "relu", name: str):
@@ -21,5 +15,5 @@ def conv_norm(x, filters: int, kernel: int, *, stride: int = 1, activation: str 
         x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
     padding = "valid" if stride > 1 else "same"
     x = keras.layers.Conv2D(filters, kernel, strides=stride, padding=padding, use_bias=False, name=f"{name}_conv")(x)
-    x = batch_norm(f"{name}_bn")(x)
+    x = BatchNormalization(name=f"{name}_bn")(x)
     return keras.layers.Activation(activation, name=f"{name}_{activation}")(x) if activation else x

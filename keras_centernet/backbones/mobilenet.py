@@ -4,9 +4,9 @@ import functools
 
 import keras
 
-from keras_centernet.backbones.layers import BN_EPSILON, BN_MOMENTUM
 from keras_centernet.backbones.up_path import up_path
 from keras_centernet.errors import UserError
+from keras_centernet.layers import BatchNormalization
 
 # Layers of keras.applications whose outputs have strides 32, 16, 8 and 4.
 TAPS = {
@@ -71,17 +71,16 @@ def _build(kind: str, images, weights: str | None, **options) -> list:
 
 
 def _with_published_batch_norm(layer):
-    config = layer.get_config()
     if isinstance(layer, keras.layers.BatchNormalization):
-        config |= {"momentum": BN_MOMENTUM, "epsilon": BN_EPSILON}
-    return layer.__class__.from_config(config)
+        return BatchNormalization(name=layer.name)
+    return layer.__class__.from_config(layer.get_config())
 
 
 def _copy_weights(base, network) -> None:
     network.set_weights(base.get_weights())
     for source, layer in zip(base.layers, network.layers, strict=True):
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.moving_variance.assign(source.moving_variance + source.epsilon - BN_EPSILON)
+            layer.moving_variance.assign(source.moving_variance + source.epsilon - layer.epsilon)
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_centernet.backbones.layers import batch_norm, conv_norm
+from keras_centernet.backbones.layers import conv_norm
+from keras_centernet.layers import BatchNormalization
 
 STEM_CHANNELS = 64
 PLAIN_UP_CHANNELS = (256, 256, 256)
@@ -38,7 +39,7 @@ def build_resnet_plain(blocks: tuple[int, ...], images, weights: str | None = No
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
             name=name,
         )(x)
-        x = keras.layers.ReLU(name=f"{name}_relu")(batch_norm(f"{name}_bn")(x))
+        x = keras.layers.ReLU(name=f"{name}_relu")(BatchNormalization(name=f"{name}_bn")(x))
     return [x]
 
 

@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_centernet.backbones.layers import batch_norm, conv_norm
+from keras_centernet.backbones.layers import conv_norm
+from keras_centernet.layers import BatchNormalization
 
 UP_CHANNELS = (128, 96, 64)  # at strides 16, 8 and 4
 
@@ -24,7 +25,7 @@ def up_path(taps: list, channels: tuple[int, ...] = UP_CHANNELS):
         x = keras.layers.Conv2DTranspose(width, 4, strides=2, padding="same", use_bias=False, name=f"{name}_deconv")(
             conv_norm(x, width, 1, name=f"{name}_reduce")
         )
-        x = batch_norm(f"{name}_deconv_bn")(x)
+        x = BatchNormalization(name=f"{name}_deconv_bn")(x)
         lateral = conv_norm(tap, width, 1, activation=None, name=f"{name}_lateral")
         x = keras.layers.ReLU(name=f"{name}_join")(keras.layers.Add(name=f"{name}_sum")([x, lateral]))
         x = conv_norm(x, width, 3, name=f"{name}_settle")

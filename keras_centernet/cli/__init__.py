@@ -1,0 +1,61 @@
+"""The `keras-centernet` command; `training/` and `export/` hold the same commands as scripts."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from keras_centernet.cli import demo, evaluate, predict, train
+from keras_centernet.errors import UserError
+
+COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "demo": demo}
+USER_MISTAKE, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
+    """Runs one command; returns 0, 2 for a user's mistake (one line, no traceback) or 130 for Ctrl-C.
+
+    Args:
+        argv: arguments; None: those of the process.
+        command: name in `COMMANDS` of a script that is only this command; None: the first argument.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    parser = _build_parser(command)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except KeyboardInterrupt:
+        print("\nInterrupted. What was finished before is on disk.", file=sys.stderr)
+        return INTERRUPTED
+    except (UserError, FloatingPointError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return USER_MISTAKE
+    return 0
+
+
+def _build_parser(command: str | None) -> argparse.ArgumentParser:
+    options = {"formatter_class": _HelpFormatter}
+    if command:
+        module = COMMANDS[command]
+        parser = argparse.ArgumentParser(description=module.__doc__, epilog=module.EXAMPLES, **options)
+        module.add_arguments(parser)
+        parser.set_defaults(run=module.run)
+        return parser
+    parser = argparse.ArgumentParser("keras-centernet", description="Object detection as point detection.", **options)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        one = commands.add_parser(
+            name, help=module.__doc__.splitlines()[0], description=module.__doc__, epilog=module.EXAMPLES, **options
+        )
+        module.add_arguments(one)
+        one.set_defaults(run=module.run)
+    return parser
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Keeps the examples' lines and shows defaults."""
+
+    def _get_help_string(self, action):
+        if action.default in (None, False, argparse.SUPPRESS):
+            return action.help
+        return super()._get_help_string(action)

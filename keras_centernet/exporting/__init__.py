@@ -1,0 +1,3 @@
+"""A trained model -> files that run without this package."""
+
+from keras_centernet.exporting.tflite import TFLiteDetector, agreement, export_tflite

@@ -1,0 +1,63 @@
+"""Running averages of a model's weights: smoother than the weights of any single step."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+from keras import ops
+
+WARM_UP_STEPS = 10
+
+
+class WeightAverage:
+    """An exponential moving average of variables, batch statistics included.
+
+    The decay grows as min(decay, (1 + n) / (10 + n)) with the step n, so that the random weights of the
+    start are forgotten in short trainings too. (Keras' optimizers average trainable variables only,
+    without such a warm-up: their average keeps 7 % of the random start after 1300 steps of 0.998.)
+
+    Args:
+        variables: what to average; other than float variables are left alone.
+        decay: weight of the past, near 1.
+    """
+
+    def __init__(self, variables: list, decay: float):
+        self.decay = decay
+        self.variables = [v for v in variables if keras.backend.is_float_dtype(v.dtype)]
+        self.averages = [keras.Variable(ops.convert_to_tensor(v), trainable=False) for v in self.variables]
+        self.steps = keras.Variable(0, dtype="int32", trainable=False)
+
+    def update(self) -> None:
+        """Moves the averages towards the variables; part of the training step's graph."""
+        self.steps.assign_add(1)
+        steps = ops.cast(self.steps, "float32")
+        keep = ops.minimum(self.decay, (1 + steps) / (WARM_UP_STEPS + steps))
+        for variable, average in zip(self.variables, self.averages, strict=True):
+            average.assign_add((1 - ops.cast(keep, average.dtype)) * (variable - average))
+
+    @contextlib.contextmanager
+    def swapped(self) -> Iterator[None]:
+        """Puts the averages into the variables for the length of a `with` block."""
+        raw = [ops.convert_to_numpy(variable) for variable in self.variables]
+        self.finish()
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.variables, raw, strict=True):
+                variable.assign(value)
+
+    def finish(self) -> None:
+        """Puts the averages into the variables for good."""
+        for variable, average in zip(self.variables, self.averages, strict=True):
+            variable.assign(average)
+
+    def state(self) -> dict:
+        """Returns the averages and the step count as NumPy arrays, for a checkpoint."""
+        arrays = {f"average_{i}": ops.convert_to_numpy(average) for i, average in enumerate(self.averages)}
+        return arrays | {"average_steps": ops.convert_to_numpy(self.steps)}
+
+    def restore(self, state: dict) -> None:
+        """Takes over what `state` returned."""
+        self.steps.assign(state["average_steps"])
+        for i, average in enumerate(self.averages):
+            average.assign(state[f"average_{i}"])

@@ -1,0 +1,111 @@
+"""Detect objects in images, folders, videos or a webcam.
+
+Draws the boxes into copies of the pictures and writes all detections to detections.json in --output.
+"""
+
+import argparse
+import itertools
+import json
+import pathlib
+import sys
+import warnings
+
+from keras_centernet.cli.arguments import check_score
+from keras_centernet.cli.inputs import find_inputs, read_frames
+from keras_centernet.errors import DataWarning, UserError
+
+EXAMPLES = """examples:
+  keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
+  keras-centernet predict --model best.keras film.mp4 --threshold 0.4
+  keras-centernet predict --model best.keras 0 --frames 300     webcam 0; Ctrl-C ends it too"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files or webcam numbers")
+    parser.add_argument("--model", required=True, help=".keras file")
+    parser.add_argument("--output", default="runs/predict", help="folder for pictures and detections.json")
+    parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is kept")
+    parser.add_argument("--batch-size", type=int, default=8, help="images at a time")
+    parser.add_argument("--frames", type=int, help="stop a video or webcam after so many frames")
+    parser.add_argument("--no-draw", dest="draw", action="store_false", help="write detections.json only")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Detects."""
+    from keras_centernet.weights import load_model
+
+    check_score(args.threshold)
+    images, videos = find_inputs(args.inputs)
+    model = load_model(args.model)
+    folder = pathlib.Path(args.output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {folder}: expected a folder that can be written to: {error.strerror}.") from error
+    results = []
+    try:
+        _predict_images(model, images, folder, args, results)
+        for video in videos:
+            _predict_video(model, video, folder, args, results)
+    finally:  # after Ctrl-C too: what was detected is not lost
+        (folder / "detections.json").write_text(json.dumps(results, indent=1))
+    objects = sum(len(result["detections"]) for result in results)
+    print(f"{len(results)} pictures, {objects} objects: {folder / 'detections.json'}")
+
+
+def _predict_images(model, images: list, folder: pathlib.Path, args, results: list) -> None:
+    from tqdm import tqdm
+
+    unreadable = []
+    names = _unique_names(images)
+    for path in tqdm(images, desc="images", disable=None, file=sys.stderr):
+        try:
+            (found,) = model.detect([path], threshold=args.threshold)
+        except UserError as error:
+            unreadable.append(str(error))
+            continue
+        if args.draw:
+            found.draw(folder / names[path])
+        results.append(found.to_dict())
+    if unreadable and len(unreadable) == len(images):
+        raise UserError(unreadable[0])
+    if unreadable:
+        warnings.warn(f"{len(unreadable)} images skipped; first: {unreadable[0]}", DataWarning, stacklevel=2)
+
+
+def _predict_video(model, video: str | int, folder: pathlib.Path, args, results: list) -> None:
+    import cv2
+    from tqdm import tqdm
+
+    rate, frames = read_frames(video)
+    name = f"webcam{video}" if isinstance(video, int) else pathlib.Path(video).stem
+    writer = None
+    frames = enumerate(itertools.islice(frames, args.frames))
+    try:
+        for index, frame in tqdm(frames, desc=name, disable=None, file=sys.stderr):
+            (found,) = model.detect([frame], threshold=args.threshold)
+            results.append(found.to_dict() | {"path": str(video), "frame": index})
+            if not args.draw:
+                continue
+            if writer is None:
+                size_wh = (frame.shape[1], frame.shape[0])
+                target = str(folder / f"{name}_detections.mp4")
+                writer = cv2.VideoWriter(target, cv2.VideoWriter_fourcc(*"mp4v"), rate, size_wh)
+            writer.write(cv2.cvtColor(found.draw(), cv2.COLOR_RGB2BGR))
+    finally:
+        if writer is not None:
+            writer.release()
+
+
+def _unique_names(images: list[pathlib.Path]) -> dict[pathlib.Path, str]:
+    """Maps each image to the name of its drawn copy; equal names of different folders get numbers."""
+    names, taken = {}, set()
+    for path in images:
+        suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg", ".png") else ".png"
+        name, number = f"{path.stem}{suffix}", 2
+        while name in taken:
+            name, number = f"{path.stem}_{number}{suffix}", number + 1
+        taken.add(name)
+        names[path] = name
+    return names

@@ -1,0 +1,62 @@
+"""Train a detector on labelled photos.
+
+Leaves best.keras, last.keras, history.csv, metrics.json, config.json and pictures in --output.
+"""
+
+import argparse
+import dataclasses
+
+from keras_centernet.cli.arguments import add_data_arguments, input_size
+
+EXAMPLES = """examples:
+  keras-centernet train --data photos/ --backbone mobilenet_v2 --input-size 320 --epochs 100 --output runs/mine
+  keras-centernet train --data photos/ --output runs/mine --resume     go on after an interruption
+  keras-centernet train --data shapes --input-size 128 --epochs 10     the built-in data set
+  keras-centernet train --data coco/2017 --split train --val-split validation"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options; their names and defaults are those of `TrainSettings`."""
+    from keras_centernet.runs.settings import OPTIMIZERS, SCHEDULES, TrainSettings
+
+    default = {field.name: field.default for field in dataclasses.fields(TrainSettings)}
+    add_data_arguments(parser)
+
+    def option(flag: str, help: str, **options):
+        name = flag.removeprefix("--").replace("-", "_")
+        parser.add_argument(flag, help=help, default=default[name], **options)
+
+    option("--split", "split to train on")
+    option("--val-split", "split to evaluate on")
+    option("--backbone", "network")
+    option("--task", "what is detected")
+    option("--input-size", "side, or HEIGHTxWIDTH, that images are scaled to; multiples of 32", type=input_size)
+    option("--batch-size", "images in a step", type=int)
+    option("--epochs", "passes over the data", type=int)
+    option("--optimizer", "optimizer", choices=OPTIMIZERS)
+    option("--learning-rate", "highest learning rate", type=float)
+    option("--weight-decay", "of adamw", type=float)
+    option("--schedule", "of the learning rate", choices=SCHEDULES)
+    option("--warmup-epochs", "epochs of linear growth before the cosine", type=float)
+    option("--clip-norm", "largest norm of the gradients; 0: no limit", type=float)
+    option("--average-decay", "of the running average of the weights; 0: no average", type=float)
+    option("--augmentation", "of places and sizes", choices=("crop", "shift", "none"))
+    parser.add_argument("--no-color", dest="color", action="store_false", help="leave the colours of photos alone")
+    option("--evaluate-every", "epochs between two measurements of average precision", type=int)
+    option("--max-objects", "objects of an image that are used; the largest", type=int)
+    option("--weights", "file of this package to start from")
+    option("--backbone-weights", "imagenet: start from downloaded weights", choices=("imagenet",))
+    parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
+    option("--output", "folder for the results")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    option("--seed", "of weights, order and augmentation", type=int)
+    option("--verbose", "0 silent, 1 progress bar, 2 a line per epoch", type=int, choices=(0, 1, 2))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains."""
+    from keras_centernet.runs.settings import TrainSettings
+    from keras_centernet.runs.train import train
+
+    names = [field.name for field in dataclasses.fields(TrainSettings)]
+    train(TrainSettings(**{name: getattr(args, name) for name in names}))

@@ -1,0 +1,191 @@
+"""The objects of a whole split as flat NumPy arrays, and the removal of what no detector can learn from."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.images import check_image, read_image
+from keras_centernet.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Annotations:
+    """Objects of n images in flat arrays of N rows, sorted by image.
+
+    Attributes:
+        image_names: n file paths; they also name the image in warnings.
+        image_ids: (n,) int64.
+        image_hw: (n, 2) int32 as the annotation states it; zeros where it says nothing.
+        image_index: (N,) int64 ascending, the image of each object.
+        boxes_xyxy: (N, 4) float64, image pixels, or fractions of the image where `is_relative`.
+        classes: (N,) int32.
+        is_crowd: (N,) bool.
+        is_difficult: (N,) bool.
+        areas: (N,) float64, pixels; fractions of the image's area where `is_relative`.
+        is_relative: whether boxes and areas are fractions of the image's size (YOLO).
+    """
+
+    image_names: tuple[str, ...]
+    image_ids: np.ndarray
+    image_hw: np.ndarray
+    image_index: np.ndarray
+    boxes_xyxy: np.ndarray
+    classes: np.ndarray
+    is_crowd: np.ndarray
+    is_difficult: np.ndarray
+    areas: np.ndarray
+    is_relative: bool = False
+
+    @property
+    def row_splits(self) -> np.ndarray:
+        """(n + 1,) int64: the objects of image i are rows row_splits[i] to row_splits[i + 1]."""
+        counts = np.bincount(self.image_index, minlength=len(self.image_names))
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    def keep_objects(self, keep: np.ndarray) -> "Annotations":
+        """Returns the annotations with only those objects; keep: (N,) bool. Images stay."""
+        names = ("image_index", "boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
+        return dataclasses.replace(self, **{name: getattr(self, name)[keep] for name in names})
+
+    def keep_images(self, keep: np.ndarray) -> "Annotations":
+        """Returns the annotations with only those images and their objects; keep: (n,) bool."""
+        kept = self.keep_objects(keep[self.image_index])
+        return dataclasses.replace(
+            kept,
+            image_names=tuple(name for name, stays in zip(self.image_names, keep, strict=True) if stays),
+            image_ids=self.image_ids[keep],
+            image_hw=self.image_hw[keep],
+            image_index=(np.cumsum(keep) - 1)[kept.image_index],
+        )
+
+
+def build_annotations(
+    image_names: Sequence[str],
+    rows: Sequence[tuple],
+    *,
+    image_ids: Sequence[int] | None = None,
+    image_hw: Sequence[tuple[int, int]] | None = None,
+    is_relative: bool = False,
+) -> Annotations:
+    """Returns `Annotations` from Python rows as a reader finds them.
+
+    Args:
+        image_names: n file paths.
+        rows: one tuple per object: (image index, x1, y1, x2, y2, class, is crowd, is difficult, area);
+            area None means width * height.
+        image_ids: n numbers; None counts from 0.
+        image_hw: n (height, width); None, or a pair of zeros, is unknown.
+        is_relative: whether the boxes are fractions of the image's size.
+    """
+    count = len(image_names)
+    table = np.array([[np.nan if v is None else v for v in row] for row in rows], np.float64).reshape(-1, 9)
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    boxes_xyxy = table[:, 1:5]
+    sizes_wh = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    return Annotations(
+        image_names=tuple(image_names),
+        image_ids=np.arange(count) if image_ids is None else np.asarray(image_ids, np.int64),
+        image_hw=np.asarray(image_hw if count and image_hw is not None else np.zeros((count, 2)), np.int32),
+        image_index=table[:, 0].astype(np.int64),
+        boxes_xyxy=boxes_xyxy,
+        classes=table[:, 5].astype(np.int32),
+        is_crowd=table[:, 6] > 0,
+        is_difficult=table[:, 7] > 0,
+        areas=np.where(np.isnan(table[:, 8]), np.prod(sizes_wh, axis=1), table[:, 8]),
+        is_relative=is_relative,
+    )
+
+
+def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotations:
+    """Returns the annotations without images whose file is missing, cut off or no picture; warns with a count.
+
+    Args:
+        annotations: of one split.
+        strict: stop at the first bad file instead; every picture is then decoded once, which also finds
+            damage in the middle of a file.
+
+    Raises:
+        UserError: strict and a file is bad, or no file is readable.
+    """
+    names = annotations.image_names
+
+    def problem_of(name):
+        try:
+            check_image(name, decode=strict)
+        except UserError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        checks = pool.map(problem_of, names)
+        problems = list(tqdm(checks, "checking images", len(names), delay=2, leave=False, disable=None))
+    bad = [problem for problem in problems if problem is not None]
+    if bad and strict:
+        raise bad[0]
+    if bad and len(bad) == len(names):
+        raise UserError(f"none of the {len(names)} images of this split can be read; first: {bad[0]}")
+    warn_counted([str(problem) for problem in bad], f"of {len(names)} images skipped, file missing or unreadable")
+    return annotations.keep_images(np.array([problem is None for problem in problems], bool))
+
+
+def drop_bad_boxes(annotations: Annotations) -> Annotations:
+    """Returns the annotations without boxes that are empty, inverted, outside the image or given twice.
+
+    Each kind is counted in one `DataWarning` that names the first file. Boxes partly outside stay as they
+    are: targets clip them. Images that lose all their objects stay, too.
+    """
+    for is_bad, what in (
+        (_has_no_extent, "object(s) skipped, box empty or inverted (expected x1 < x2 and y1 < y2)"),
+        (_is_outside, "object(s) skipped, box completely outside the image"),
+        (_is_duplicate, "object(s) skipped, class and box given twice in one image"),
+    ):
+        bad = is_bad(annotations)
+        names, boxes = annotations.image_names, annotations.boxes_xyxy
+        warn_counted([f"{names[annotations.image_index[i]]} {_show(boxes[i])}" for i in np.flatnonzero(bad)], what)
+        annotations = annotations.keep_objects(~bad)
+    return annotations
+
+
+def _show(box_xyxy: np.ndarray) -> str:
+    return "[" + ", ".join(f"{value:.6g}" for value in box_xyxy) + "]"
+
+
+def _has_no_extent(annotations: Annotations) -> np.ndarray:
+    boxes = annotations.boxes_xyxy
+    return ~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+
+
+def _is_outside(annotations: Annotations) -> np.ndarray:
+    """(N,) bool. Sizes in annotations lie now and then: the picture itself has the last word."""
+    if annotations.is_relative:
+        return _misses(annotations.boxes_xyxy, np.ones((len(annotations.boxes_xyxy), 2)))
+    image_hw = annotations.image_hw.copy()
+    suspects = _misses(annotations.boxes_xyxy, image_hw[annotations.image_index])
+    for index in np.unique(annotations.image_index[suspects]):
+        image_hw[index] = _true_hw(annotations.image_names[index], image_hw[index])
+    return _misses(annotations.boxes_xyxy, image_hw[annotations.image_index])
+
+
+def _misses(boxes_xyxy: np.ndarray, image_hw: np.ndarray) -> np.ndarray:
+    is_before = (boxes_xyxy[:, 2:] <= 0).any(axis=1)
+    return is_before | (boxes_xyxy[:, :2] >= image_hw[:, ::-1]).any(axis=1)
+
+
+def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:
+    try:
+        return read_image(name).shape[:2]
+    except UserError:  # no file of its own, or damaged: nothing better than the statement is known
+        return stated_hw if stated_hw.all() else (np.iinfo(np.int32).max,) * 2
+
+
+def _is_duplicate(annotations: Annotations) -> np.ndarray:
+    keys = np.column_stack([annotations.image_index, annotations.classes, annotations.is_crowd, annotations.boxes_xyxy])
+    _, first = np.unique(keys, axis=0, return_index=True)
+    is_first = np.zeros(len(keys), bool)
+    is_first[first] = True
+    return ~is_first

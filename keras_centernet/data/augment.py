@@ -1,0 +1,136 @@
+"""Where a picture lands in the network's input: functions from example to example.
+
+Each takes an example dict and returns a new one in which only "image_to_input" (a (2, 3) float64 matrix)
+was set or composed; `warp` then resamples the picture once and moves the boxes. Randomness comes from
+the example's own "seed" ((2,) int64, see `pipeline.py`), so the same seed gives the same data whatever
+the number of workers. Colour is augmented later, in the training step.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_centernet import geometry
+
+# As published: 0.6, 0.7, ..., 1.3.
+CROP_SCALES = np.round(np.arange(0.6, 1.35, 0.1), 1)
+SHIFT, SCALE = 0.1, 0.4
+_CROP_BORDER = 128
+# Each random choice of one example has a number of its own, added to the seed.
+_CHOOSE_SCALE, _CHOOSE_X, _CHOOSE_Y, _CHOOSE_FLIP = range(4)
+
+
+def letterbox(example: dict, input_hw: tuple[int, int]) -> dict:
+    """Returns the example placed whole and centred, never stretched; equals `geometry.letterbox`."""
+    center_xy, extent = _whole_image(example, input_hw)
+    return {**example, "image_to_input": _similarity(center_xy, extent, input_hw)}
+
+
+def random_crop(example: dict, input_hw: tuple[int, int]) -> dict:
+    """Returns the example cropped around a random point: the published (CornerNet-style) default.
+
+    The extent is 0.6, 0.7, ... or 1.3 times the letterbox's; the centre is a whole pixel, uniform inside
+    a border of 128 pixels, halved until it leaves room (64 for sides of 129 to 256, ...).
+
+    Source: `CTDetDataset.__getitem__`. For inputs that are not square the letterbox's extent is scaled
+        instead of the longer side, so that training and evaluation see objects at the same size.
+    """
+    _, extent = _whole_image(example, input_hw)
+    choice = _uniform_int(example, _CHOOSE_SCALE, 0, len(CROP_SCALES))
+    center_xy = tf.stack(
+        [
+            _random_center(example, _CHOOSE_X, tf.shape(example["image"])[1]),
+            _random_center(example, _CHOOSE_Y, tf.shape(example["image"])[0]),
+        ]
+    )
+    extent *= tf.gather(tf.constant(CROP_SCALES, tf.float64), choice)
+    return {**example, "image_to_input": _similarity(center_xy, extent, input_hw)}
+
+
+def random_shift_scale(example: dict, input_hw: tuple[int, int]) -> dict:
+    """Returns the example shifted and scaled at random: the published `--not_rand_crop`.
+
+    The centre moves by clip(0.1 N(0, 1), -0.2, 0.2) of the extent in x and in y; then the extent is
+    multiplied by clip(1 + 0.4 N(0, 1), 0.6, 1.4).
+    """
+    center_xy, extent = _whole_image(example, input_hw)
+    shift_xy = tf.stack([_normal(example, _CHOOSE_X), _normal(example, _CHOOSE_Y)])
+    center_xy += extent * tf.clip_by_value(SHIFT * shift_xy, -2 * SHIFT, 2 * SHIFT)
+    extent *= tf.clip_by_value(1 + SCALE * _normal(example, _CHOOSE_SCALE), 1 - SCALE, 1 + SCALE)
+    return {**example, "image_to_input": _similarity(center_xy, extent, input_hw)}
+
+
+def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0.5) -> dict:
+    """Returns the example mirrored left to right with that probability.
+
+    As published: the picture (x -> W - 1 - x) and the crop's centre (c -> W - 1 - c) are mirrored, which
+    # together is x -> Wi - x in input pixels. Flipping twice is the identity.
+    """
+    is_flipped = tf.random.stateless_uniform((), _seed(example, _CHOOSE_FLIP)) < probability
+    matrix = example["image_to_input"]
+    mirror = tf.constant([[-1, 0], [0, 1]], tf.float64)
+    flipped = mirror @ matrix + tf.constant([[0, 0, input_hw[1]], [0, 0, 0]], tf.float64)
+    return {**example, "image_to_input": tf.where(is_flipped, flipped, matrix)}
+
+
+def warp(example: dict, input_hw: tuple[int, int]) -> dict:
+    """Returns the example with image and boxes in the input's frame, as "image_to_input" says.
+
+    "image" becomes (input height, input width, 3) uint8; "boxes_xyxy" input pixels, not clipped; the
+    original size is kept as "image_hw" (2,) int32. Objects that do not meet the input are dropped.
+    """
+
+    def warp_numpy(image, boxes_xyxy, matrix):
+        boxes = geometry.transform_boxes(boxes_xyxy, matrix)
+        return geometry.warp(image, matrix, input_hw), boxes.astype(np.float32)
+
+    arguments = [example["image"], example["boxes_xyxy"], example["image_to_input"]]
+    image, boxes_xyxy = tf.numpy_function(warp_numpy, arguments, [tf.uint8, tf.float32], stateful=False)
+    boxes_xyxy = tf.ensure_shape(boxes_xyxy, (None, 4))
+    warped = {
+        **example,
+        "image": tf.ensure_shape(image, (*input_hw, 3)),
+        "boxes_xyxy": boxes_xyxy,
+        "image_hw": tf.shape(example["image"])[:2],
+    }
+    input_wh = tf.constant(input_hw[::-1], tf.float32)
+    meets_input = (boxes_xyxy[:, 2:] > 0) & (boxes_xyxy[:, :2] < input_wh)
+    return keep_objects(warped, tf.where(tf.reduce_all(meets_input, axis=1))[:, 0])
+
+
+def keep_objects(example: dict, indices: tf.Tensor) -> dict:
+    """Returns the example with only those objects; indices: (n,) of the rows to keep, in their new order."""
+    keys = ("boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
+    return {**example, **{key: tf.gather(example[key], indices) for key in keys}}
+
+
+def _whole_image(example: dict, input_hw: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the image's centre (2,) and the image pixels that fill the input's width, float64."""
+    size_wh = tf.cast(tf.shape(example["image"])[1::-1], tf.float64)
+    zoom = tf.reduce_min(tf.constant(input_hw[::-1], tf.float64) / size_wh)
+    return size_wh / 2, input_hw[1] / zoom
+
+
+def _similarity(center_xy: tf.Tensor, extent: tf.Tensor, input_hw: tuple[int, int]) -> tf.Tensor:
+    """Returns `geometry.affine` without rotation as a (2, 3) float64 tensor."""
+    zoom = input_hw[1] / extent
+    shift_xy = tf.constant(input_hw[::-1], tf.float64) / 2 - zoom * center_xy
+    return tf.concat([zoom * tf.eye(2, dtype=tf.float64), shift_xy[:, None]], axis=1)
+
+
+def _random_center(example: dict, number: int, side: tf.Tensor) -> tf.Tensor:
+    """Returns a whole pixel in [border, side - border) as float64."""
+    halved = tf.constant([_CROP_BORDER >> i for i in range(_CROP_BORDER.bit_length() + 1)])
+    border = halved[tf.argmax(side > 2 * halved)]
+    return tf.cast(_uniform_int(example, number, border, side - border), tf.float64)
+
+
+def _seed(example: dict, number: int) -> tf.Tensor:
+    return example["seed"] + tf.constant([0, number], tf.int64)
+
+
+def _uniform_int(example: dict, number: int, low, high) -> tf.Tensor:
+    return tf.random.stateless_uniform((), _seed(example, number), low, high, tf.int32)
+
+
+def _normal(example: dict, number: int) -> tf.Tensor:
+    return tf.random.stateless_normal((), _seed(example, number), dtype=tf.float64)

@@ -1,0 +1,52 @@
+"""Warnings that count: one line for many cases, naming the first, instead of one line per case or silence."""
+
+import threading
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from keras_centernet.errors import DataWarning
+
+
+def warn_counted(names: Sequence[str], what: str) -> None:
+    """Issues one `DataWarning` "<count> <what>; first: <name>", or none for an empty list.
+
+    Args:
+        names: where each case was found, first one first.
+        what: text that follows the number: what is done about which cases.
+    """
+    if len(names):
+        warnings.warn(DataWarning(f"{len(names)} {what}; first: {names[0]}"), stacklevel=3)
+
+
+class Tally:
+    """Counts cases that only show while data is flowing, and warns at the 1st, 10th, 100th, ... of them.
+
+    Called from the threads of tf.data.
+    """
+
+    def __init__(self, what: str):
+        self.what = what
+        self.count = 0
+        self._first = None
+        self._lock = threading.Lock()
+
+    def add(self, name: str) -> None:
+        """Counts one case found in `name`."""
+        with self._lock:
+            self.count += 1
+            self._first = self._first or name
+            count = self.count
+        if set(str(count)[1:]) <= {"0"} and str(count)[0] == "1":
+            warnings.warn(DataWarning(f"{count} {self.what} so far; first: {self._first}"), stacklevel=2)
+
+    def add_if(self, condition: tf.Tensor, name: tf.Tensor) -> None:
+        """Counts one case when a scalar bool tensor is true, inside a graph; name: () string."""
+
+        def add(name):
+            self.add(name.decode())
+            return np.True_
+
+        tf.cond(condition, lambda: tf.ensure_shape(tf.numpy_function(add, [name], tf.bool), ()), lambda: True)

@@ -1,0 +1,81 @@
+"""The table of formats, and how the format of a data set is found out when nobody says it."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from keras_centernet.data.coco import find_coco_file, read_coco
+from keras_centernet.data.shapes import read_shapes
+from keras_centernet.data.source import Source
+from keras_centernet.data.tfds import is_tfds_name, read_tfds
+from keras_centernet.data.voc import read_voc
+from keras_centernet.data.yolo import find_yolo_file, read_yolo
+from keras_centernet.errors import UserError
+
+FORMATS = {
+    "voc": read_voc,
+    "coco": read_coco,
+    "yolo": read_yolo,
+    "tfds": read_tfds,
+    "shapes": read_shapes,
+}
+
+
+def read_source(data: str | os.PathLike, split: str, format: str | None = None, **options) -> Source:
+    """Returns one split of a data set of any format.
+
+    Args:
+        data: folder, file or name.
+        split: name of the split.
+        format: a key of `FORMATS`, or None to find it out.
+        options: annotations, images, classes, strict; see the readers.
+
+    Raises:
+        UserError: the format is unknown or cannot be found out, or what the reader raises.
+    """
+    if format is None:
+        format = find_format(data, annotations=options.get("annotations"))
+    if format not in FORMATS:
+        raise UserError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}.")
+    if format in ("voc", "coco", "yolo") and not Path(data).exists():
+        raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
+    return FORMATS[format](data, split, **options)
+
+
+def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None = None) -> str:
+    """Returns the key of `FORMATS` that a folder, file or name looks like.
+
+    Args:
+        data: folder, file or name.
+        annotations: a COCO JSON file makes it COCO.
+
+    Raises:
+        UserError: it looks like none; the line lists what was looked for.
+    """
+    path = Path(data)
+    if annotations is not None and Path(annotations).suffix == ".json":
+        return "coco"
+    if path.is_dir():
+        if (path / "ImageSets" / "Main").is_dir() or (path / "Annotations").is_dir():
+            return "voc"
+        if find_coco_file(path) is not None:
+            return "coco"
+        if find_yolo_file(path) is not None:
+            return "yolo"
+        raise UserError(
+            f"data: expected {path} to hold ImageSets/Main/ and Annotations/ (voc), annotations/instances_*.json "
+            "(coco) or data.yaml (yolo), got none of them; pass `format`, or `annotations` and `images`."
+        )
+    if path.is_file() and path.suffix in (".json", ".yaml", ".yml"):
+        return "coco" if path.suffix == ".json" else "yolo"
+    if str(data) == "shapes":
+        return "shapes"
+    if is_tfds_name(str(data)):
+        return "tfds"
+    hint = (
+        "" if importlib.util.find_spec("tensorflow_datasets") else ' (which needs pip install "keras_centernet[tfds]")'
+    )
+    raise UserError(
+        f"data: expected a folder, a .json or .yaml file, 'shapes' or a TensorFlow Datasets name{hint}, got "
+        f"{str(data)!r}, which does not exist."
+    )

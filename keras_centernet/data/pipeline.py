@@ -1,0 +1,224 @@
+"""read > shuffle > decode > augment > warp > pad > batch > prefetch: `load_dataset`.
+
+A batch is (images, objects). Images are (B, H, W, 3) uint8 RGB in the input's frame; objects is a dict,
+M = max_objects, in which padded rows are zero:
+
+| key | shape, dtype | content |
+|---|---|---|
+| boxes_xyxy | (B, M, 4) float32 | input pixels, not clipped |
+| classes | (B, M) int32 | index into `.classes` |
+| mask | (B, M) bool | whether the row is an object |
+| is_crowd, is_difficult | (B, M) bool | as in the example, see `source.py` |
+| areas | (B, M) float32 | square image pixels |
+| image_id | (B,) int64 | as in the example |
+| image_hw | (B, 2) int32 | original size |
+| image_to_input | (B, 2, 3) float32 | where image pixels went |
+"""
+
+import os
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from keras_centernet.data import augment
+from keras_centernet.data.counting import Tally, warn_counted
+from keras_centernet.data.formats import read_source
+from keras_centernet.data.source import Source
+from keras_centernet.errors import DataWarning, UserError
+
+INPUT_MULTIPLE = 32
+AUGMENTATIONS = {
+    "crop": augment.random_crop,
+    "shift": augment.random_shift_scale,
+    "none": augment.letterbox,
+}
+
+
+def load_dataset(
+    data: str | os.PathLike | Source,
+    split: str = "train",
+    *,
+    format: str | None = None,
+    annotations: str | os.PathLike | None = None,
+    images: str | os.PathLike | None = None,
+    classes: tuple[str, ...] | None = None,
+    input_size: int | tuple[int, int] = 512,
+    batch_size: int = 16,
+    training: bool | None = None,
+    max_objects: int = 128,
+    augmentation: str = "crop",
+    flip: float = 0.5,
+    seed: int = 0,
+    strict: bool = False,
+    limit: int | None = None,
+    workers: int | None = None,
+) -> tf.data.Dataset:
+    """Returns labelled pictures as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
+
+    Args:
+        data: folder or file of a data set, "shapes", a TensorFlow Datasets name such as "coco/2017", or
+            a `Source`.
+        split: name of the split: "train", "val", ...
+        format: "voc", "coco", "yolo", "tfds" or "shapes"; None finds it out.
+        annotations: COCO's JSON file or VOC's folder of XML files, where they are not in their usual place.
+        images: folder of the pictures, likewise.
+        classes: names in the order that the model uses, for instance `train.classes` when loading "val";
+            None takes those of the data.
+        input_size: pixels of the network's input, one number or (height, width), multiples of 32.
+        batch_size: images in a batch.
+        training: whether to shuffle, augment and drop the last partial batch; None: for splits whose
+            name starts with "train".
+        max_objects: rows that objects are padded to; of more objects the largest are kept.
+        augmentation: in training, "crop" (published random crop), "shift" (published random scale and
+            shift) or "none" (letterbox).
+        flip: probability of mirroring in training.
+        seed: of order and augmentation; each epoch differs, each run with one seed is the same.
+        strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
+            picture is then decoded once before the first epoch.
+        limit: use only the first so many images.
+        workers: pictures that are read at the same time; None lets tf.data choose.
+
+    Returns:
+        A dataset of (images, objects) as described at the top of this file, with the attributes
+        `.classes` (names) and `.source`.
+
+    Raises:
+        UserError: an argument or the data is not what it should be; the line says what to do.
+
+    Example:
+        >>> val = load_dataset("shapes", split="val", input_size=64, batch_size=8, limit=8)
+        >>> images, objects = next(iter(val))
+        >>> images.shape, objects["boxes_xyxy"].shape
+        (TensorShape([8, 64, 64, 3]), TensorShape([8, 128, 4]))
+    """
+    input_hw = _check_input_size(input_size)
+    _check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
+    if augmentation not in AUGMENTATIONS:
+        raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}.")
+    if not 0 <= flip <= 1:
+        raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
+    places = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
+    source = _check_source(data, classes) if isinstance(data, Source) else read_source(data, split, format, **places)
+    training = split.startswith("train") if training is None else training
+    size = source.size if limit is None else min(limit, source.size)
+    batch_size = _fit_batch(batch_size, size, source) if training else batch_size
+    _warn_of_many(source, max_objects, size)
+
+    examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers)
+    place = AUGMENTATIONS[augmentation] if training else augment.letterbox
+    inputs = _to_inputs(examples, place, input_hw, flip if training else 0, seed, workers)
+    too_many = Tally(_TOO_MANY.format(max_objects)) if source.object_counts is None else None
+    pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
+    shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
+    dataset = pairs.padded_batch(batch_size, shapes, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+    dataset.classes, dataset.source = source.classes, source
+    return dataset
+
+
+def _to_inputs(
+    examples: tf.data.Dataset, place, input_hw: tuple[int, int], flip: float, seed: int, workers: int | None
+) -> tf.data.Dataset:
+    """Returns the examples in the input's frame; each has random numbers of its own, new in each epoch."""
+    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
+
+    def to_input(example, seed):
+        example = place({**example, "seed": seed}, input_hw)
+        example = augment.random_flip(example, input_hw, flip) if flip else example
+        return augment.warp(example, input_hw)
+
+    return tf.data.Dataset.zip(examples, seeds).map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
+
+
+def split_example(example: dict, max_objects: int, too_many: Tally | None = None) -> tuple[tf.Tensor, dict]:
+    """Returns (image, objects) of one warped example; objects have up to `max_objects` rows.
+
+    Args:
+        example: after `augment.warp`.
+        max_objects: M; of more objects the largest (by box in the input) are kept, in their order.
+        too_many: counts examples with more objects, or None where they were counted before.
+    """
+    count = tf.shape(example["classes"])[0]
+    if too_many is not None:
+        too_many.add_if(count > max_objects, tf.strings.as_string(example["image_id"]))
+    sizes_wh = example["boxes_xyxy"][:, 2:] - example["boxes_xyxy"][:, :2]
+    largest = tf.cond(
+        count > max_objects,
+        lambda: tf.sort(tf.math.top_k(sizes_wh[:, 0] * sizes_wh[:, 1], max_objects).indices),
+        lambda: tf.range(count),
+    )
+    example = augment.keep_objects(example, largest)
+    objects = {key: example[key] for key in ("boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")}
+    objects["mask"] = tf.ones_like(example["classes"], tf.bool)
+    objects["image_id"], objects["image_hw"] = example["image_id"], example["image_hw"]
+    objects["image_to_input"] = tf.cast(example["image_to_input"], tf.float32)
+    return example["image"], objects
+
+
+def _padded_shape(max_objects: int):
+    """Returns the function from a tensor's spec to its shape with `max_objects` in place of the open side."""
+    return lambda spec: [max_objects if side is None else side for side in spec.shape]
+
+
+def _check_source(source: Source, classes: tuple[str, ...] | None) -> Source:
+    if classes is not None and tuple(classes) != source.classes:
+        raise UserError(
+            f"classes: expected those of the source, {list(source.classes)}, got {list(classes)}; order them where "
+            "the source is made."
+        )
+    return source
+
+
+def _check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:
+    sides = (input_size, input_size) if np.ndim(input_size) == 0 else tuple(input_size)
+    if len(sides) != 2 or any(not _is_whole(side) or side < 1 or side % INPUT_MULTIPLE for side in sides):
+        raise UserError(
+            f"input_size: expected one number or (height, width), positive multiples of {INPUT_MULTIPLE}, "
+            f"got {input_size!r}; try {_nearest_sizes(sides)}."
+        )
+    return tuple(int(side) for side in sides)
+
+
+def _nearest_sizes(sides: tuple) -> str:
+    nearest = [
+        max(INPUT_MULTIPLE, round(side / INPUT_MULTIPLE) * INPUT_MULTIPLE)
+        for side in sides
+        if isinstance(side, int | float)
+    ]
+    if len(nearest) != 2:
+        return "512"
+    return str(nearest[0]) if nearest[0] == nearest[1] else str(tuple(nearest))
+
+
+def _check_counts(**counts: int | None) -> None:
+    for name, count in counts.items():
+        is_optional = name in ("limit", "workers")
+        if not (is_optional and count is None) and (not _is_whole(count) or count < 1):
+            raise UserError(f"{name}: expected a whole number of at least 1, got {count!r}.")
+
+
+def _is_whole(value) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _fit_batch(batch_size: int, size: int, source: Source) -> int:
+    if size >= batch_size:
+        return batch_size
+    warnings.warn(
+        DataWarning(
+            f"{source.name}: batch_size {batch_size} is more than its {size} images; the batch is the whole "
+            f"data set. Pass a batch_size of at most {size}."
+        ),
+        stacklevel=3,
+    )
+    return size
+
+
+_TOO_MANY = "image(s) with more than max_objects = {} objects, only the largest are kept (raise max_objects)"
+
+
+def _warn_of_many(source: Source, max_objects: int, size: int) -> None:
+    if source.object_counts is not None:
+        crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
+        names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]
+        warn_counted(names, _TOO_MANY.format(max_objects))

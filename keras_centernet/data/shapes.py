@@ -1,0 +1,141 @@
+"""The built-in data set "shapes": pictures drawn on the fly from a seed, with exact boxes.
+
+Circles, squares, triangles and stars of 1/16 to 1/2 of the picture on textured backgrounds, turned at
+random and partly covering each other. Picture i of a split is always the same.
+"""
+
+import os
+
+import cv2
+import numpy as np
+
+from keras_centernet.data.annotations import build_annotations
+from keras_centernet.data.classes import check_classes
+from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.errors import UserError
+
+CLASSES = ("circle", "square", "star", "triangle")
+SPLIT_SIZES = {"train": 512, "val": 128, "test": 128}
+_LARGEST, _SMALLEST = 1 / 2, 1 / 16
+_OBJECTS = (2, 8)
+_LARGEST_OVERLAP = 0.25
+_LEAST_CONTRAST = 90
+_TRIES = 20
+_LINES = 6
+_SUBPIXEL_BITS = 6
+_NOISE_SHIFT = 3  # noise of 0 to 31
+
+
+def read_shapes(
+    data: str | os.PathLike = "shapes",
+    split: str = "train",
+    *,
+    annotations: None = None,
+    images: None = None,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+    image_size: int = 160,
+    size: int | None = None,
+    seed: int = 0,
+) -> Source:
+    """Returns one split of the built-in pictures.
+
+    Args:
+        data: "shapes".
+        split: "train", "val" or "test".
+        annotations: must be None, there are no files.
+        images: must be None likewise.
+        classes: an order of the class names; None takes `CLASSES`.
+        strict: has no effect: every picture is readable.
+        image_size: side of the square pictures in pixels.
+        size: number of pictures; None takes the split's usual one.
+        seed: another seed gives other pictures.
+
+    Raises:
+        UserError: the split or an argument is not what it should be.
+    """
+    if split not in SPLIT_SIZES:
+        raise UserError(f"shapes: expected a split of {', '.join(SPLIT_SIZES)}, got {split!r}.")
+    if annotations is not None or images is not None:
+        raise UserError("shapes: expected no `annotations` and `images`, got some; its pictures are drawn, not read.")
+    if image_size < 32:
+        raise UserError(f"shapes: expected an image_size of at least 32 pixels, got {image_size}.")
+    classes = CLASSES if classes is None else tuple(classes)
+    check_classes(CLASSES, classes, "shapes")
+    size = SPLIT_SIZES[split] if size is None else size
+    stream = (seed, list(SPLIT_SIZES).index(split))
+    scenes = [_lay_out(np.random.default_rng((*stream, i)), image_size) for i in range(size)]
+    rows = [
+        (i, *vertices.min(axis=0), *vertices.max(axis=0), classes.index(name), False, False, None)
+        for i, scene in enumerate(scenes)
+        for name, vertices in scene
+    ]
+    table = build_annotations(
+        [f"shapes {split} {i}" for i in range(size)], rows, image_hw=[(image_size, image_size)] * size
+    )
+    return source_from_annotations(
+        f"shapes ({split})",
+        classes,
+        table,
+        lambda i: _draw(scenes[i], np.random.default_rng((*stream, i, 1)), image_size),
+    )
+
+
+def _lay_out(rng: np.random.Generator, side: int) -> list[tuple[str, np.ndarray]]:
+    """Returns [(class name, (V, 2) vertices xy)] from back to front; none hides much of another."""
+    scene, boxes = [], np.zeros((0, 4))
+    for _ in range(rng.integers(*_OBJECTS, endpoint=True)):
+        for _ in range(_TRIES):
+            name = CLASSES[rng.integers(len(CLASSES))]
+            vertices = _outline(name, rng)
+            extent_wh = vertices.max(axis=0) - vertices.min(axis=0)
+            longer = side * _SMALLEST * (_LARGEST / _SMALLEST) ** rng.random()
+            vertices = (vertices - vertices.min(axis=0)) * longer / extent_wh.max()
+            vertices += rng.random(2) * (side - 1 - vertices.max(axis=0))
+            box = np.concatenate([vertices.min(axis=0), vertices.max(axis=0)])
+            if _overlap(box, boxes) <= _LARGEST_OVERLAP:
+                scene.append((name, vertices))
+                boxes = np.concatenate([boxes, box[None]])
+                break
+    return scene
+
+
+def _outline(name: str, rng: np.random.Generator) -> np.ndarray:
+    """Returns (V, 2) vertices around the origin, turned at random."""
+    corners, inner_radius = {
+        "circle": (64, 1.0),
+        "square": (4, 1.0),
+        "star": (10, 0.45),
+        "triangle": (3, 1.0),
+    }[name]
+    angles = 2 * np.pi * (np.arange(corners) / corners + rng.random())
+    radii = np.where(np.arange(corners) % 2, inner_radius, 1.0)
+    return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
+
+
+def _overlap(box: np.ndarray, boxes: np.ndarray) -> float:
+    """Returns the largest share that the box and another one have in common, of the smaller of both."""
+    if not len(boxes):
+        return 0.0
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    common = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    return (common / np.minimum(areas, np.prod(box[2:] - box[:2]))).max()
+
+
+def _draw(scene: list[tuple[str, np.ndarray]], rng: np.random.Generator, side: int) -> np.ndarray:
+    """Returns the (side, side, 3) uint8 picture of a scene."""
+    blotches = rng.integers(40, 216, (5, 5, 3), np.uint8)
+    image = cv2.resize(blotches, (side, side), interpolation=cv2.INTER_LINEAR)
+    ends_xy = rng.integers(0, side, (_LINES, 2, 2)).tolist()
+    for (start, end), color in zip(ends_xy, rng.integers(0, 256, (_LINES, 3)).tolist(), strict=True):
+        cv2.line(image, start, end, color, 1, cv2.LINE_AA)
+    colors = rng.integers(0, 256, (len(scene), _TRIES, 3))
+    for (_, vertices), candidates in zip(scene, colors, strict=True):
+        x, y = vertices.mean(axis=0).astype(int)
+        contrast = np.abs(candidates - image[y, x]).max(axis=1)
+        color = candidates[np.argmax(contrast >= _LEAST_CONTRAST)].tolist()
+        points = np.round(vertices * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+        cv2.fillPoly(image, [points], color, cv2.LINE_AA, _SUBPIXEL_BITS)
+    noise = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape) >> _NOISE_SHIFT
+    return cv2.add(image, noise)

@@ -1,0 +1,145 @@
+"""What a reader returns: the images and objects of one split as a stream of examples.
+
+An example is a dict of tensors, before any augmentation:
+
+| key | shape, dtype | content |
+|---|---|---|
+| image | (H, W, 3) uint8 | RGB, upright |
+| boxes_xyxy | (N, 4) float32 | image pixels, index coordinates, x1 < x2 and y1 < y2, may reach over the border |
+| classes | (N,) int32 | index into `Source.classes` |
+| is_crowd | (N,) bool | COCO's group boxes; False where a format has none |
+| is_difficult | (N,) bool | VOC's mark; False where a format has none |
+| areas | (N,) float32 | square image pixels: COCO's `area` (of the mask), else width * height |
+| image_id | () int64 | COCO's id, else the position in the split |
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_centernet.data.annotations import Annotations, drop_bad_boxes
+from keras_centernet.data.counting import Tally
+from keras_centernet.data.images import read_image
+from keras_centernet.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One split of a data set, whatever its format.
+
+    Attributes:
+        name: for messages.
+        classes: names, in the order of the class indices.
+        size: number of images.
+        examples: `examples(shuffle=False, seed=0, limit=None, workers=None)` -> tf.data.Dataset of
+            examples; the first `limit` images, in a new order in each epoch when shuffled.
+        image_names: n names, or None for a stream.
+        object_counts: (n,) objects per image, or None for a stream.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    size: int
+    examples: Callable[..., tf.data.Dataset]
+    image_names: tuple[str, ...] | None = None
+    object_counts: np.ndarray | None = None
+
+
+def source_from_annotations(
+    name: str,
+    classes: tuple[str, ...],
+    annotations: Annotations,
+    load_image: Callable[[int], np.ndarray] | None = None,
+) -> Source:
+    """Returns a `Source` over annotations in memory; bad boxes are dropped with counted warnings.
+
+    Args:
+        name: of the split, for messages.
+        classes: names.
+        annotations: whose images are readable.
+        load_image: index -> (H, W, 3) uint8; None reads the file of that name.
+
+    Raises:
+        UserError: there are no images or no class names.
+    """
+    if not annotations.image_names:
+        raise UserError(f"{name}: expected at least one image, got an empty split; choose another split.")
+    if not classes:
+        raise UserError(f"{name}: expected at least one class, got none: no image of it has an object.")
+    annotations = drop_bad_boxes(annotations)
+    load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])))
+    size, row_splits = len(annotations.image_names), annotations.row_splits
+
+    def examples(shuffle=False, seed=0, limit=None, workers=None):
+        count = size if limit is None else min(limit, size)
+        indices = tf.data.Dataset.range(count)
+        if shuffle:
+            indices = indices.shuffle(count, seed=seed, reshuffle_each_iteration=True)
+        rows, splits = _to_tensors(annotations), tf.constant(row_splits)
+        image_ids = tf.constant(annotations.image_ids, tf.int64)
+
+        def to_example(index):
+            image, is_loaded = load(index)
+            start = splits[index]
+            stop = tf.where(is_loaded, splits[index + 1], start)
+            example = {key: values[start:stop] for key, values in rows.items()}
+            if annotations.is_relative:
+                example = _to_pixels(example, tf.shape(image)[:2])
+            return {"image": image, "image_id": image_ids[index], **example}
+
+        return indices.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
+
+    return Source(
+        name=name,
+        classes=tuple(classes),
+        size=size,
+        examples=examples,
+        image_names=annotations.image_names,
+        object_counts=np.diff(row_splits),
+    )
+
+
+class Loader:
+    """Loads one picture inside a graph and never raises there.
+
+    A picture that turns out unreadable in the middle of an epoch is counted in a `DataWarning` and goes
+    on black and without objects, so that the number of batches stays what it was announced to be.
+    """
+
+    def __init__(self, load_image: Callable[..., np.ndarray]):
+        self._load_image = load_image
+        self._tally = Tally("image(s) became black and without objects, file damaged or gone since the start")
+
+    def __call__(self, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns ((H, W, 3) uint8, () bool whether it could be loaded) of what `load_image` takes."""
+        image, is_loaded = tf.numpy_function(self._load, [key], [tf.uint8, tf.bool], stateful=False)
+        return tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(is_loaded, ())
+
+    def _load(self, key) -> tuple[np.ndarray, np.bool_]:
+        try:
+            return self._load_image(key), np.True_
+        except UserError as error:
+            self._tally.add(str(error))
+            return np.zeros((32, 32, 3), np.uint8), np.False_
+
+
+def _to_tensors(annotations: Annotations) -> dict[str, tf.Tensor]:
+    return {
+        "boxes_xyxy": tf.constant(annotations.boxes_xyxy, tf.float32),
+        "classes": tf.constant(annotations.classes, tf.int32),
+        "is_crowd": tf.constant(annotations.is_crowd, tf.bool),
+        "is_difficult": tf.constant(annotations.is_difficult, tf.bool),
+        "areas": tf.constant(annotations.areas, tf.float32),
+    }
+
+
+def _to_pixels(example: dict, image_hw: tf.Tensor) -> dict:
+    """Returns the example with boxes and areas in pixels instead of fractions of the image."""
+    size_wh = tf.cast(image_hw[::-1], tf.float32)
+    return {
+        **example,
+        "boxes_xyxy": example["boxes_xyxy"] * tf.tile(size_wh, [2]),
+        "areas": example["areas"] * size_wh[0] * size_wh[1],
+    }

@@ -1,0 +1,155 @@
+"""TensorFlow Datasets by name ("coco/2017", "voc/2007"); the package itself is an optional extra."""
+
+import functools
+import importlib.util
+import os
+import re
+
+import tensorflow as tf
+
+from keras_centernet.data.classes import check_classes
+from keras_centernet.data.counting import Tally
+from keras_centernet.data.source import Source
+from keras_centernet.data.splits import split_names
+from keras_centernet.errors import UserError
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)*(:[\w.*]+)?")
+# Decoded pictures; files are shuffled too, and their records were when they were written.
+_SHUFFLE_BUFFER = 256
+
+
+def is_tfds_name(name: str) -> bool:
+    """Whether TensorFlow Datasets is installed and knows a data set of that name."""
+    if not _NAME.fullmatch(name) or importlib.util.find_spec("tensorflow_datasets") is None:
+        return False
+    return re.split("[/:]", name)[0] in _import_tfds().list_builders(with_community_datasets=False)
+
+
+def read_tfds(
+    data: str | os.PathLike,
+    split: str,
+    *,
+    annotations: None = None,
+    images: None = None,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+) -> Source:
+    """Returns one split of a detection data set of TensorFlow Datasets, downloading it if needed.
+
+    Empty and repeated boxes are dropped with counted warnings while data flows.
+
+    Args:
+        data: name such as "coco/2017".
+        split: name of the split; "val" also finds "validation".
+        annotations: must be None, there are no files.
+        images: must be None likewise.
+        classes: names in the wanted order.
+        strict: has no effect: TensorFlow Datasets checked the pictures when it prepared them.
+
+    Raises:
+        UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or the
+            data set has no boxes.
+    """
+    if annotations is not None or images is not None:
+        raise UserError(f"{data}: expected no `annotations` and `images` with a TensorFlow Datasets name, got some.")
+    tfds = _import_tfds()
+    builder = _build(tfds, str(data))
+    features = builder.info.features
+    fields = getattr(dict(features.items()).get("objects"), "feature", {})
+    if "image" not in features or "bbox" not in fields or "label" not in fields:
+        raise UserError(f"{data}: expected a data set with 'image' and 'objects' (bbox, label), got {list(features)}.")
+    found = tuple(fields["label"].names)
+    classes = found if classes is None else tuple(classes)
+    check_classes(found, classes, str(data))
+    split = _find_split(builder, split)
+    to_example = functools.partial(
+        _to_example,
+        class_indices=tf.constant([classes.index(name) for name in found], tf.int32),
+        bad_boxes=Tally(f"image(s) of {data} with empty or repeated boxes, which are skipped"),
+        name=str(data),
+    )
+
+    def examples(shuffle=False, seed=0, limit=None, workers=None):
+        dataset = builder.as_dataset(
+            split=split,
+            shuffle_files=shuffle and limit is None,
+            read_config=tfds.ReadConfig(shuffle_seed=seed, try_autocache=False),
+        )
+        dataset = dataset.enumerate() if limit is None else dataset.take(limit).enumerate()
+        if shuffle:
+            dataset = dataset.shuffle(_SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
+        return dataset.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
+
+    size = int(examples().cardinality())
+    size = size if size >= 0 else builder.info.splits[split].num_examples
+    if size == 0:
+        raise UserError(f"{data}: expected images in split {split!r}, got an empty split; choose another.")
+    return Source(name=f"{data} ({split})", classes=classes, size=size, examples=examples)
+
+
+def _import_tfds():
+    try:
+        import tensorflow_datasets
+    except ImportError:
+        raise UserError(
+            "format tfds: expected the package tensorflow_datasets, which is not installed; run "
+            'pip install "keras_centernet[tfds]".'
+        ) from None
+    return tensorflow_datasets
+
+
+def _build(tfds, name: str):
+    try:
+        builder = tfds.builder(name)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise UserError(f"data: expected the name of a TensorFlow Datasets data set, got {name!r} ({line}).") from None
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # whatever the network, the disk or the data set's own script raises
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"{name}: expected to find or fetch it with TensorFlow Datasets, got {type(error).__name__}: {line}; "
+            "prepare it where there is a network and set TFDS_DATA_DIR."
+        ) from None
+    return builder
+
+
+def _find_split(builder, split: str) -> str:
+    known = list(builder.info.splits)
+    name = next((name for name in split_names(split) if name in known), None if known else split)
+    if name is None:
+        raise UserError(f"{builder.info.name}: expected a split of {', '.join(known)}, got {split!r}.")
+    return name
+
+
+def _to_example(index: tf.Tensor, entry: dict, class_indices: tf.Tensor, bad_boxes: Tally, name: str) -> dict:
+    """Returns the example of one entry of TensorFlow Datasets, whose boxes are (y1, x1, y2, x2) fractions."""
+    image_id = tf.cast(entry["image/id"], tf.int64) if "image/id" in entry else index
+    label = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
+    # All fields have one length, except in what tfds.testing.mock_data makes up.
+    count = tf.reduce_min([tf.shape(field)[0] for field in entry["objects"].values()])
+    objects = {key: field[:count] for key, field in entry["objects"].items()}
+    size_wh = tf.cast(tf.shape(entry["image"])[1::-1], tf.float32)
+    boxes_xyxy = tf.gather(objects["bbox"], [1, 0, 3, 2], axis=1) * tf.tile(size_wh, [2])
+    classes = tf.gather(class_indices, objects["label"])
+    areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
+    none = tf.zeros_like(classes, tf.bool)
+    is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~_is_repeated(boxes_xyxy, classes)
+    bad_boxes.add_if(~tf.reduce_all(is_good), label)
+    rows = {
+        "boxes_xyxy": boxes_xyxy,
+        "classes": classes,
+        "is_crowd": objects.get("is_crowd", none),
+        "is_difficult": objects.get("is_difficult", none),
+        "areas": tf.cast(objects["area"], tf.float32) if "area" in objects else areas,
+    }
+    kept = {key: values[is_good] for key, values in rows.items()}
+    return {"image": entry["image"], "image_id": image_id, **kept}
+
+
+def _is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """(N,) bool: whether an earlier object has the same box and class."""
+    is_same = tf.reduce_all(boxes_xyxy[:, None] == boxes_xyxy[None], axis=-1) & (classes[:, None] == classes[None])
+    counts = tf.linalg.band_part(tf.cast(is_same, tf.int32), -1, 0)
+    return tf.reduce_sum(counts, axis=1) > 1

@@ -1,0 +1,104 @@
+"""Boxes with labels on an image, readable at any size."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# RGB by class index, taken in turn: neighbours differ in hue and brightness.
+PALETTE = (
+    (230, 57, 70),
+    (29, 140, 230),
+    (56, 176, 0),
+    (255, 183, 3),
+    (157, 78, 221),
+    (0, 187, 187),
+    (251, 111, 32),
+    (240, 98, 170),
+    (120, 85, 60),
+    (163, 190, 40),
+    (45, 70, 185),
+    (0, 125, 95),
+    (255, 150, 140),
+    (125, 195, 255),
+    (145, 20, 60),
+    (205, 170, 255),
+    (95, 95, 95),
+    (255, 230, 90),
+    (0, 90, 130),
+    (120, 230, 180),
+)
+REFERENCE_SIDE = 640  # px: an image of this side gets lines of 2 px and letters about 11 px high
+REFERENCE_FONT_SCALE = 0.5
+SMALLEST_FONT_SCALE = 0.35  # below this OpenCV's letters run together
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def class_color(index: int) -> tuple[int, int, int]:
+    """Returns the RGB colour of a class; it repeats after `len(PALETTE)` classes."""
+    return PALETTE[int(index) % len(PALETTE)]
+
+
+def draw_boxes(
+    image: np.ndarray,
+    boxes_xyxy: np.ndarray,
+    classes: Sequence[int],
+    labels: Sequence[str] | None = None,
+    *,
+    line_width: int | None = None,
+    font_scale: float | None = None,
+) -> np.ndarray:
+    """Returns a copy of the image with boxes in the colours of their classes and filled labels.
+
+    Labels lie above all boxes, and the first box above the others, since detections come best first.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        boxes_xyxy: (N, 4) pixels of the image.
+        classes: N class indices, which choose the colours.
+        labels: N texts, or None for boxes alone.
+        line_width: pixels; None: grows with the image.
+        font_scale: of OpenCV's fonts; None: grows with the image.
+    """
+    import cv2
+
+    picture = np.ascontiguousarray(image).copy()
+    side = np.sqrt(picture.shape[0] * picture.shape[1])
+    if line_width is None:
+        line_width = int(np.ceil(2 * side / REFERENCE_SIDE))
+    if font_scale is None:
+        font_scale = max(SMALLEST_FONT_SCALE, REFERENCE_FONT_SCALE * side / REFERENCE_SIDE)
+    boxes = np.round(np.asarray(boxes_xyxy, np.float64).reshape(-1, 4))
+    far = 4.0 * max(picture.shape)  # keeps OpenCV's 16-bit fixed-point drawing away from overflow
+    boxes = np.clip(boxes, -far, far).astype(int)
+    for i in reversed(range(len(boxes))):
+        x1, y1, x2, y2 = boxes[i].tolist()
+        cv2.rectangle(picture, (x1, y1), (x2, y2), class_color(classes[i]), line_width)
+    for i in reversed(range(len(boxes) if labels is not None else 0)):
+        corner_xy = boxes[i, :2].tolist()
+        _draw_label(picture, labels[i], corner_xy, class_color(classes[i]), line_width, font_scale)
+    return picture
+
+
+def _draw_label(picture, text: str, corner_xy, color, line_width: int, font_scale: float) -> None:
+    """Draws a filled label that stands on the box's upper edge, or inside where there is no room."""
+    import cv2
+
+    font, weight = cv2.FONT_HERSHEY_SIMPLEX, max(1, round(font_scale * 1.5))
+    (width, height), below = cv2.getTextSize(text, font, font_scale, weight)
+    pad = max(1, round(4 * font_scale))
+    label_wh = (width + 2 * pad, height + below + pad)
+    left = corner_xy[0] - line_width // 2
+    top = corner_xy[1] - label_wh[1]
+    if top < 0:
+        top = max(corner_xy[1], 0)
+    left = max(min(left, picture.shape[1] - label_wh[0]), 0)
+    top = max(min(top, picture.shape[0] - label_wh[1]), 0)
+    cv2.rectangle(picture, (left, top), (left + label_wh[0], top + label_wh[1]), color, cv2.FILLED)
+    baseline_xy = (left + pad, top + pad + height)
+    cv2.putText(picture, text, baseline_xy, font, font_scale, ink_on(color), weight, cv2.LINE_AA)
+
+
+def ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Returns black or white, whichever is easier to read on an RGB colour."""
+    brightness = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]  # ITU-R BT.601 luma
+    return BLACK if brightness > 140 else WHITE

@@ -1,0 +1,172 @@
+"""Curves: a training's losses, average precision and learning rate; precision over recall."""
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_centernet.drawing.boxes import PALETTE
+from keras_centernet.errors import UserError
+
+SCORES = ("val_AP", "val_AP50", "val_AP75")
+MOST_NAMED_CURVES = 16  # more classes than that: thin gray lines, and names for the mean only
+
+
+def draw_curves(history: str | os.PathLike | Mapping[str, Sequence[float]], path: str | os.PathLike) -> None:
+    """Writes a picture of a training: losses by head, average precision and learning rate by epoch.
+
+    A panel appears when the history holds something for it; gaps (NaN, "NA", epochs that were not
+    evaluated) are bridged.
+
+    Args:
+        history: `history.csv` as `keras.callbacks.CSVLogger` writes it, or `model.fit(...).history`. Losses are
+            the columns called `loss` or `..._loss`, with `val_` before it on validation data.
+        path: .png, .jpg, .pdf or .svg file to write.
+
+    Raises:
+        UserError: a history without epochs, or a file that cannot be read or written.
+    """
+    columns = _read_history(history) if isinstance(history, str | os.PathLike) else dict(history)
+    epochs = max((len(values) for values in columns.values()), default=0)
+    losses = [name for name in columns if name.endswith("loss") and not name.startswith("val_")]
+    scores = [name for name in SCORES if name in columns]
+    rates = [name for name in ("learning_rate", "lr") if name in columns]
+    panels = [(_draw_losses, losses), (_draw_scores, scores), (_draw_learning_rate, rates)]
+    panels = [(draw, names) for draw, names in panels if names]
+    if not epochs or not panels:
+        raise UserError("draw_curves: expected a history of at least one epoch with a loss, got none. Train first.")
+    figure = _new_figure((5.2 * len(panels), 4.0))
+    for i, (draw, names) in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, len(panels), i)
+        draw(axes, columns, names)
+        _clean(axes)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, path)
+
+
+def draw_precision_recall(
+    curves: Mapping[str, Mapping[str, np.ndarray]], ap50: Mapping[str, float], path: str | os.PathLike
+) -> None:
+    """Writes a picture of precision over recall at IoU 0.5: a line per class and their mean.
+
+    Args:
+        curves: {class name: {"recall", "precision": (R,)}}; all with the same recalls. None at all gives
+            an empty diagram that says so.
+        ap50: {class name: AP50}, for the names of the lines.
+        path: .png, .jpg, .pdf or .svg file to write.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    figure = _new_figure((6.4, 5.0))
+    axes = figure.add_subplot()
+    few = len(curves) <= MOST_NAMED_CURVES
+    for i, name in enumerate(sorted(curves, key=lambda name: -ap50[name])):
+        style = {"color": _rgb(i), "label": f"{name}  {ap50[name]:.3f}"} if few else {"color": "0.8", "lw": 0.8}
+        axes.plot(curves[name]["recall"], curves[name]["precision"], **style)
+    if len(curves) > 1:
+        mean = np.mean([curve["precision"] for curve in curves.values()], axis=0)
+        recall = next(iter(curves.values()))["recall"]
+        label = f"mean of {len(curves)}  {np.mean([ap50[name] for name in curves]):.3f}"
+        axes.plot(recall, mean, color="0.1", lw=2.4, label=label)
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
+    axes.set_title("Precision and recall at IoU 0.5")
+    if curves:
+        axes.legend(title="AP50", frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    else:
+        axes.text(0.5, 0.5, "no objects to find", ha="center", color="0.4")
+    _clean(axes)
+    _save(figure, path)
+
+
+def _draw_losses(axes, columns: dict, names: list[str]) -> None:
+    for i, name in enumerate(names):
+        color = "0.1" if name == "loss" else _rgb(i)
+        width = 2.2 if name == "loss" else 1.5
+        label = "total" if name == "loss" else name.removesuffix("_loss").replace("_", " ")
+        _plot(axes, columns[name], color=color, lw=width, label=label)
+        if f"val_{name}" in columns:
+            _plot(axes, columns[f"val_{name}"], color=color, lw=width, ls=(0, (3, 1.5)), alpha=0.8)
+    if any(name.startswith("val_") and name.endswith("loss") for name in columns):
+        axes.plot([], [], color="0.4", ls=(0, (3, 1.5)), label="validation")
+    if any(np.any(np.asarray(_finite(columns[name])[1]) > 0) for name in names):
+        axes.set_yscale("log")
+    axes.set_title("Losses")
+    axes.legend(frameon=False, fontsize="small")
+
+
+def _draw_scores(axes, columns: dict, names: list[str]) -> None:
+    for i, name in enumerate(names):
+        _, values = _finite(columns[name])
+        best = f"  best {max(values):.3f}" if len(values) else ""
+        _plot(axes, columns[name], color=_rgb(i), label=name.removeprefix("val_") + best)
+    axes.set(ylim=(0, 1), title="Average precision on validation")
+    axes.legend(frameon=False, fontsize="small", loc="best")
+
+
+def _draw_learning_rate(axes, columns: dict, names: list[str]) -> None:
+    _plot(axes, columns[names[0]], color=_rgb(1))
+    axes.set(title="Learning rate")
+    axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+
+
+def _plot(axes, values, **style) -> None:
+    epochs, values = _finite(values)
+    axes.plot(epochs, values, marker="o" if len(values) == 1 else None, **style)
+
+
+def _finite(values) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (epochs from 1, values) of those that are finite."""
+    values = np.asarray(values, np.float64)
+    keep = np.isfinite(values)
+    return np.flatnonzero(keep) + 1, values[keep]
+
+
+def _read_history(path: str | os.PathLike) -> dict[str, list[float]]:
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the history: {error.strerror}.") from None
+    return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else []) if name != "epoch"}
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):  # CSVLogger writes "NA" where a value is missing
+        return float("nan")
+
+
+def _new_figure(size_inches: tuple[float, float]):
+    """Returns a figure of its own, without pyplot's global state and without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size_inches, dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _clean(axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="0.92")
+    axes.set_axisbelow(True)
+
+
+def _save(figure, path: str | os.PathLike) -> None:
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
+        raise UserError(f"{path}: expected a picture's suffix such as .png or .jpg; got {path.suffix!r}.")
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write the picture there: {error.strerror}.") from None
+
+
+def _rgb(index: int) -> tuple[float, float, float]:
+    return tuple(value / 255 for value in PALETTE[index % len(PALETTE)])

@@ -1,0 +1,128 @@
+"""The grid of examples: image, truth, detections, heatmap."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_centernet.detections import Detections, check_image
+from keras_centernet.drawing.boxes import draw_boxes
+from keras_centernet.drawing.picture import write_picture
+from keras_centernet.errors import UserError
+from keras_centernet.geometry import warp
+
+TITLES = ("image", "truth", "detections", "heatmap")
+CELL_SIDE = 360  # px
+GAP = 8
+LINE = 2
+GRID_WIDTH = GAP + len(TITLES) * (CELL_SIDE + GAP)
+TITLE_HEIGHT = 44
+PAPER, INK = 255, (40, 40, 40)
+STRONGEST_VEIL = 0.8  # opacity of the heatmap's colours where it is 1
+
+
+@dataclass(eq=False)
+class GridRow:
+    """One example of a grid, all in the frame of its image.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        truth: the true objects; scores are not shown.
+        detections: what was found.
+        heatmap: (Hf, Wf) in 0..1 that covers the image, such as the largest class of every cell.
+    """
+
+    image: np.ndarray
+    truth: Detections
+    detections: Detections
+    heatmap: np.ndarray
+
+
+def draw_grid(rows: Sequence[GridRow], path: str | os.PathLike | None = None) -> np.ndarray:
+    """Returns a picture with one line per example: image, truth, detections, heatmap over the image.
+
+    Args:
+        rows: at least one example.
+        path: .jpg or .png to write, or None.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+
+    Raises:
+        UserError: no rows, or a file that cannot be written.
+    """
+    if not rows:
+        raise UserError("draw_grid: expected at least one row, got none. Is the data set empty?")
+    picture = np.concatenate([_title_line(), *(_line(_cells(row)) for row in rows)])
+    if path is not None:
+        write_picture(picture, path)
+    return picture
+
+
+def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """Returns the image under a veil of the heatmap's colours, opaque where it is hot.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        heatmap: (Hf, Wf) in 0..1; cell (0, 0) lies on pixel (0, 0), the cells are H / Hf pixels apart.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    heat = np.clip(np.asarray(heatmap, np.float32), 0, 1)
+    zoom = np.array([[width / heat.shape[1], 0, 0], [0, height / heat.shape[0], 0]])
+    heat = warp(heat, zoom, (height, width))
+    colors = cv2.applyColorMap(np.round(heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    veil = STRONGEST_VEIL * np.sqrt(heat)[..., None]  # the root shows the faint skirts, too
+    gray = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
+    return np.round(gray * 0.8 * (1 - veil) + colors * veil).astype(np.uint8)
+
+
+def _cells(row: GridRow) -> list[np.ndarray]:
+    """Returns the four pictures of an example, all of one size."""
+    check_image(row.image, "GridRow")
+    image, zoom = _fit(row.image)
+    found = row.detections
+    labels = [f"{name} {score:.2f}" for name, score in zip(found.class_names, found.scores, strict=True)]
+    return [
+        image,
+        draw_boxes(image, row.truth.boxes_xyxy * zoom, row.truth.classes, row.truth.class_names, line_width=LINE),
+        draw_boxes(image, found.boxes_xyxy * zoom, found.classes, labels, line_width=LINE),
+        overlay_heatmap(image, row.heatmap),
+    ]
+
+
+def _fit(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """Returns the image with its longer side as long as the cell's, and the zoom that did it."""
+    import cv2
+
+    zoom = CELL_SIDE / max(image.shape[:2])
+    height, width = (max(1, round(side * zoom)) for side in image.shape[:2])
+    kernel = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=kernel), zoom
+
+
+def _line(cells: list[np.ndarray]) -> np.ndarray:
+    """Returns the pictures side by side, in the middle of their columns, with a gap below."""
+    height, width = cells[0].shape[:2]
+    line = np.full((height + GAP, GRID_WIDTH, 3), PAPER, np.uint8)
+    for column, cell in enumerate(cells):
+        left = GAP + column * (CELL_SIDE + GAP) + (CELL_SIDE - width) // 2
+        line[:height, left : left + width] = cell
+    return line
+
+
+def _title_line() -> np.ndarray:
+    import cv2
+
+    line = np.full((TITLE_HEIGHT, GRID_WIDTH, 3), PAPER, np.uint8)
+    for column, title in enumerate(TITLES):
+        (text_width, text_height), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.7, 1)
+        left = GAP + column * (CELL_SIDE + GAP) + (CELL_SIDE - text_width) // 2
+        base = (TITLE_HEIGHT + text_height) // 2
+        cv2.putText(line, title, (left, base), cv2.FONT_HERSHEY_SIMPLEX, 0.7, INK, 1, cv2.LINE_AA)
+    return line

@@ -1,0 +1,56 @@
+"""Average precision while a model trains."""
+
+import contextlib
+import math
+
+import keras
+
+from keras_centernet.errors import UserError
+from keras_centernet.evaluation.evaluate import evaluate
+
+
+class AveragePrecision(keras.callbacks.Callback):
+    """Puts val_AP, val_AP50 and val_AP75 into the logs at the end of an epoch.
+
+    The history, the progress bar and every callback that stands behind this one in the list see them:
+    `[AveragePrecision(val), CSVLogger(...), ModelCheckpoint(..., monitor="val_AP", mode="max")]`. Epochs
+    that are not evaluated, and values without ground truth, are NaN, which such callbacks never take for
+    an improvement. Measured are the model's averaged weights if it keeps any (`compile(average_decay=...)`),
+    else those in it at that moment; `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)` may stand before.
+
+    Args:
+        dataset: batches as `load_dataset` yields them; not the repeated or augmented training set.
+        every: epochs from one evaluation to the next; the last epoch is always evaluated.
+        top_k: detections per image.
+        verbose: whether a line with the figures is printed and a progress bar shown.
+
+    Attributes:
+        report: `Report` of the last evaluation, or None.
+
+    Example:
+        >>> model.fit(train, callbacks=[AveragePrecision(val, every=5)])  # doctest: +SKIP
+    """
+
+    def __init__(self, dataset, every: int = 1, top_k: int = 100, verbose: bool = False):
+        super().__init__()
+        if every < 1:
+            raise UserError(f"AveragePrecision: every must be a positive number of epochs, got {every}.")
+        self.dataset, self.every, self.top_k, self.verbose = dataset, every, top_k, verbose
+        self.report = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Evaluates and adds the three figures to `logs`."""
+        is_last = epoch + 1 == (self.params or {}).get("epochs")
+        names = ("AP", "AP50", "AP75")
+        values = dict.fromkeys(names, math.nan)
+        if (epoch + 1) % self.every == 0 or is_last:
+            with getattr(self.model, "averaged", contextlib.nullcontext)():
+                self.report = evaluate(self.model, self.dataset, top_k=self.top_k, progress=self.verbose)
+            for name in names:
+                value = self.report.metrics[name]
+                values[name] = math.nan if value is None else value
+            if self.verbose:
+                figures = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+                print(f"\nepoch {epoch + 1}: {figures} ({self.report.metrics['seconds']:.1f} s)")
+        if logs is not None:
+            logs.update({f"val_{name}": value for name, value in values.items()})

@@ -1,0 +1,90 @@
+"""What an evaluation found out."""
+
+import json
+import os
+from dataclasses import dataclass, field
+
+from keras_centernet.errors import UserError
+
+SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "VOC07_mAP50", "VOC_mAP50")
+
+
+@dataclass(eq=False, repr=False)
+class Report:
+    """The metrics of one evaluation; printing it shows the table.
+
+    Attributes:
+        metrics: the keys of `SUMMARY` (float in 0..1, or None where no object defines them), "per_class"
+            {name: {"AP", "AP50"}}, "images", "objects", "seconds" (all of it), "seconds_network" (network and
+            decoding), "seconds_metrics".
+        detections: rows of a COCO results file; category id = class index + 1.
+        precision_recall: {class name: {"recall", "precision", "score": (101,) float64}} at IoU 0.5, only
+            classes with objects.
+        ground_truth: COCO-format dict that the detections were compared with.
+    """
+
+    metrics: dict
+    detections: list = field(default_factory=list)
+    precision_recall: dict = field(default_factory=dict)
+    ground_truth: dict = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return self.table()
+
+    def table(self) -> str:
+        """Returns the metrics as aligned text: the summary, then the classes, best known terms first."""
+        summary = [(name, _number(self.metrics.get(name))) for name in SUMMARY]
+        classes = [
+            (name, _number(row["AP"]), _number(row["AP50"])) for name, row in self.metrics.get("per_class", {}).items()
+        ]
+        parts = [_aligned([("metric", "value"), *summary])]
+        if classes:
+            parts.append(_aligned([("class", "AP", "AP50"), *classes]))
+        parts.append(
+            f"{self.metrics['images']} images in {self.metrics['seconds']:.1f} s "
+            f"(network and decoding {self.metrics['seconds_network']:.1f} s, "
+            f"metrics {self.metrics['seconds_metrics']:.1f} s)"
+        )
+        return "\n\n".join(parts)
+
+    def save(self, path: str | os.PathLike, **more) -> None:
+        """Writes the metrics as JSON; undefined ones are null.
+
+        Args:
+            path: file to write.
+            **more: further keys of the file, such as the command that made it.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        text = json.dumps({**self.metrics, **more}, indent=2, allow_nan=False)
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError as error:
+            raise UserError(f"{path}: cannot write the metrics there: {error.strerror}.") from None
+
+    def draw_precision_recall(self, path: str | os.PathLike) -> None:
+        """Writes a picture of precision over recall at IoU 0.5, one line per class.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        from keras_centernet.drawing import draw_precision_recall
+
+        ap50 = {name: self.metrics["per_class"][name]["AP50"] for name in self.precision_recall}
+        draw_precision_recall(self.precision_recall, ap50, path)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _aligned(rows: list[tuple]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rows = [rows[0], tuple("-" * width for width in widths), *rows[1:]]
+    lines = []
+    for first, *others in rows:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)

@@ -1,0 +1,31 @@
+"""The graph that a client runs: picture in, boxes out, nothing of this package needed."""
+
+from keras import ops
+
+# The outputs of every exported detector, in this order: what MediaPipe and the Task Library expect.
+OUTPUTS = ("location", "category", "score", "count")
+
+
+def serve(model, images, top_k: int = 100) -> dict:
+    """Returns the detections of one letterboxed picture in the form that mobile clients read.
+
+    Args:
+        model: `CenterNet`.
+        images: (1, H, W, 3) float32 RGB in 0..255; normalisation is part of the graph.
+        top_k: N.
+
+    Returns:
+        "location" (1, N, 4) float32: ymin, xmin, ymax, xmax as fractions of the input, within 0..1;
+        "category" (1, N) float32 class indices; "score" (1, N) float32, descending; "count" (1,) float32.
+    """
+    found = model.decoded(images, top_k)
+    height, width = images.shape[1:3]
+    boxes = found["boxes_xyxy"]
+    x1, y1, x2, y2 = (boxes[..., i : i + 1] for i in range(4))
+    location = ops.concatenate([y1 / height, x1 / width, y2 / height, x2 / width], axis=-1)
+    return {
+        "location": ops.minimum(ops.maximum(location, 0.0), 1.0),
+        "category": ops.cast(found["classes"], "float32"),
+        "score": found["scores"],
+        "count": ops.full((1,), boxes.shape[1], dtype="float32"),
+    }

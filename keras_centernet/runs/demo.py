@@ -1,0 +1,51 @@
+"""The main job on an embedded default: what `make demo` does."""
+
+import os
+import pathlib
+import shutil
+
+import numpy as np
+
+from keras_centernet.data import load_dataset
+from keras_centernet.errors import UserError
+from keras_centernet.exporting import agreement, export_tflite
+from keras_centernet.runs.folder import BEST, LAST
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.train import train
+from keras_centernet.weights import load_model
+
+INPUT_SIZE = 128
+COMPARED_IMAGES = 32
+
+
+def demo(output: str | os.PathLike, seed: int = 0) -> dict:
+    """Trains on `shapes`, evaluates, exports to TFLite and says how far the two agree; returns the metrics.
+
+    Args:
+        output: folder; an earlier demo in it is replaced, anything else is refused.
+        seed: of weights, order and augmentation.
+    """
+    output = pathlib.Path(output)
+    if (output / LAST).exists():
+        if not (output / "detector.tflite").exists() and not (output / BEST).exists():
+            raise UserError(f"--output {output}: expected an empty folder or an earlier demo. Name another folder.")
+        shutil.rmtree(output)
+    settings = TrainSettings(
+        data="shapes",
+        output=str(output),
+        input_size=INPUT_SIZE,
+        epochs=40,
+        evaluate_every=10,
+        seed=seed,
+    )
+    metrics = train(settings)
+    model = load_model(output / BEST)
+    path = export_tflite(model, output / "detector.tflite")
+    val_set = load_dataset("shapes", "val", input_size=INPUT_SIZE, batch_size=COMPARED_IMAGES)
+    worst = agreement(model, path, np.asarray(next(iter(val_set))[0]))
+    print(
+        f"{path}: {worst['detections']} detections in {worst['images']} images, at most "
+        f"{worst['box_pixels']:.4f} px and {worst['score']:.6f} of score from Keras, classes "
+        f"{'equal' if worst['same_classes'] else 'different'}."
+    )
+    return metrics

@@ -1,0 +1,65 @@
+"""What a model sees: detections and heatmaps of a few examples, as pictures."""
+
+import os
+
+import keras
+import numpy as np
+
+from keras_centernet.detections import Detections
+from keras_centernet.drawing import GridRow, draw_grid, overlay_heatmap
+
+SHOWN_SCORE = 0.3
+
+
+def draw_examples(model, dataset, path: str | os.PathLike, count: int = 6) -> None:
+    """Writes a grid of image, truth, detections and heatmap for the first images of a data set.
+
+    Args:
+        model: `CenterNet`.
+        dataset: as `load_dataset` yields it, not augmented.
+        path: picture to write.
+        count: number of rows at most.
+    """
+    images, objects = next(iter(dataset.unbatch().batch(count)))
+    images = np.asarray(images)
+    objects = {key: np.asarray(value) for key, value in objects.items()}
+    found, heatmaps = _detections(model, images), _heatmaps(model, images)
+    rows = [
+        GridRow(images[i], _truth(objects, i, images[i], model.classes), found[i], heatmaps[i])
+        for i in range(len(images))
+    ]
+    draw_grid(rows, path)
+
+
+def detections_and_heatmaps(model, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns {"detections", "heatmaps"}: (B, H, W, 3) uint8 pictures of a batch of inputs."""
+    found, heatmaps = _detections(model, images), _heatmaps(model, images)
+    return {
+        "detections": np.stack([one.draw() for one in found]),
+        "heatmaps": np.stack([overlay_heatmap(*pair) for pair in zip(images, heatmaps, strict=True)]),
+    }
+
+
+def _detections(model, images: np.ndarray) -> list[Detections]:
+    outputs = {key: np.asarray(value) for key, value in model.detect_batch(images).items()}
+    found = []
+    for i, image in enumerate(images):
+        keep = outputs["scores"][i] >= SHOWN_SCORE
+        rows = {key: value[i][keep] for key, value in outputs.items()}
+        names = [model.classes[c] for c in rows["classes"]]
+        found.append(Detections(rows["boxes_xyxy"], rows["scores"], rows["classes"], names, image=image))
+    return found
+
+
+def _truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> Detections:
+    mask = objects["mask"][i]
+    classes = objects["classes"][i][mask]
+    return Detections(
+        objects["boxes_xyxy"][i][mask], np.ones(mask.sum()), classes, [names[c] for c in classes], image=image
+    )
+
+
+def _heatmaps(model, images: np.ndarray) -> np.ndarray:
+    maps = model.predict_on_batch(images)
+    logits = maps[model.task.center_heatmap.name]
+    return keras.ops.convert_to_numpy(keras.ops.sigmoid(keras.ops.max(logits, axis=-1)))

@@ -1,0 +1,81 @@
+import sys
+
+import numpy as np
+import pytest
+
+from keras_centernet.data import load_dataset
+from keras_centernet.data.tfds import read_tfds
+from keras_centernet.errors import DataWarning, UserError
+
+pytestmark = pytest.mark.filterwarnings("ignore::keras_centernet.errors.DataWarning")
+
+
+@pytest.fixture
+def mock_data():
+    tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
+    with tfds.testing.mock_data(num_examples=5):
+        yield tfds
+
+
+@pytest.mark.parametrize(("name", "classes"), [("coco/2017", 80), ("voc/2007", 20)])
+@pytest.mark.parametrize(("split", "sizes"), [("train", [2, 2]), ("val", [2, 2, 1])])
+def test_batches(name, classes, split, sizes, mock_data):
+    dataset = load_dataset(name, split=split, input_size=64, batch_size=2, max_objects=60)
+    assert len(dataset.classes) == classes
+    assert dataset.source.size == 5
+    batches = list(dataset)
+    assert [images.shape[0] for images, _ in batches] == sizes
+    for images, objects in batches:
+        boxes = objects["boxes_xyxy"].numpy()[objects["mask"].numpy()]
+        assert images.dtype == np.uint8
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        assert (objects["classes"].numpy() < classes).all()
+
+
+def test_boxes_become_pixels_xyxy(mock_data, examples_of):
+    source = read_tfds("voc/2007", "train")
+    raw = list(mock_data.load("voc/2007", split="train").as_numpy_iterator())
+    for example, entry in zip(examples_of(source), raw, strict=True):
+        height, width = example["image"].shape[:2]
+        y1, x1, y2, x2 = entry["objects"]["bbox"].T
+        boxes = np.stack([x1 * width, y1 * height, x2 * width, y2 * height], axis=1)
+        expected = boxes[(x2 > x1) & (y2 > y1)]
+        np.testing.assert_allclose(example["boxes_xyxy"], expected[: len(example["boxes_xyxy"])], rtol=1e-6)
+        np.testing.assert_array_equal(example["image"], entry["image"])
+
+
+@pytest.mark.filterwarnings("always::keras_centernet.errors.DataWarning")
+def test_empty_boxes_and_too_many_objects_are_counted(mock_data):
+    with pytest.warns(DataWarning) as caught:
+        list(load_dataset("coco/2017", split="val", input_size=64, max_objects=2))
+    texts = [str(entry.message) for entry in caught]
+    assert any(
+        text.startswith("1 image(s) of coco/2017 with empty or repeated boxes, which are skipped") for text in texts
+    )
+    assert any(text.startswith("1 image(s) with more than max_objects = 2 objects") for text in texts)
+
+
+def test_limit(mock_data, examples_of):
+    assert len(examples_of(read_tfds("voc/2007", "train"), limit=2)) == 2
+    assert load_dataset("voc/2007", split="val", limit=3, input_size=64).cardinality() == 1
+
+
+def test_unknown_name(mock_data):
+    with pytest.raises(UserError, match="expected the name of a TensorFlow Datasets data set, got 'no_such_set'"):
+        read_tfds("no_such_set", "train")
+
+
+def test_data_set_without_boxes(mock_data):
+    with pytest.raises(UserError, match=r"mnist: expected a data set with 'image' and 'objects' .bbox, label., got"):
+        read_tfds("mnist", "train")
+
+
+def test_class_names_that_do_not_match(mock_data):
+    with pytest.raises(UserError, match=r"voc/2007: expected objects of the classes .person., got also .aeroplane"):
+        read_tfds("voc/2007", "train", classes=("person",))
+
+
+def test_missing_extra_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(UserError, match=r'which is not installed; run pip install "keras_centernet\[tfds\]"'):
+        read_tfds("coco/2017", "train")

@@ -1,0 +1,149 @@
+"""AveragePrecision inside a real `fit`."""
+
+import contextlib
+import csv
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from keras_centernet.errors import UserError
+from keras_centernet.evaluation import AveragePrecision
+
+HEIGHT = WIDTH = 32
+BOX_XYXY = [4, 4, 24, 24]
+
+
+class OneBoxModel(keras.Model):
+    """Learns nothing; its one weight is how far the detected box lies to the left of the true one."""
+
+    classes = ("thing",)
+
+    def __init__(self):
+        super().__init__()
+        self.shift = self.add_weight(shape=(), initializer="zeros", name="shift")
+        self.built = True
+
+    def call(self, images):
+        return self.shift * keras.ops.ones((keras.ops.shape(images)[0], 1))
+
+    def detect_batch(self, images, top_k=100):
+        box = np.float32(BOX_XYXY) + np.float32([float(self.shift), 0, float(self.shift), 0])
+        count = len(images)
+        return {
+            "boxes_xyxy": np.tile(box, (count, 1, 1)),
+            "scores": np.full((count, 1), 0.9, np.float32),
+            "classes": np.zeros((count, 1), np.int32),
+        }
+
+
+class Batches(list):
+    classes = ("thing",)
+
+
+def build_validation(boxes=1):
+    objects = {
+        "boxes_xyxy": np.float32([[BOX_XYXY] * boxes]).reshape(1, boxes, 4),
+        "classes": np.zeros((1, boxes), np.int32),
+        "mask": np.ones((1, boxes), bool),
+        "is_crowd": np.zeros((1, boxes), bool),
+        "is_difficult": np.zeros((1, boxes), bool),
+        "areas": np.full((1, boxes), 400, np.float32),
+        "image_id": np.array([7]),
+        "image_hw": np.array([[HEIGHT, WIDTH]]),
+        "image_to_input": np.float32([[[1, 0, 0], [0, 1, 0]]]),
+    }
+    return Batches([(np.zeros((1, HEIGHT, WIDTH, 3), np.uint8), objects)])
+
+
+def fit(model, callbacks, epochs=1):
+    model.compile(optimizer="sgd", loss="mse")
+    images = np.zeros((2, HEIGHT, WIDTH, 3), np.float32)
+    return model.fit(images, np.zeros((2, 1)), epochs=epochs, callbacks=callbacks, verbose=0)
+
+
+def test_history_holds_the_three_figures():
+    history = fit(OneBoxModel(), [AveragePrecision(build_validation())], epochs=2).history
+    assert {name: history[name] for name in history if name.startswith("val_")} == {
+        "val_AP": pytest.approx([1.0, 1.0]),
+        "val_AP50": pytest.approx([1.0, 1.0]),
+        "val_AP75": pytest.approx([1.0, 1.0]),
+    }
+
+
+def test_callbacks_that_stand_behind_see_them(tmp_path):
+    callbacks = [
+        AveragePrecision(build_validation()),
+        keras.callbacks.CSVLogger(tmp_path / "history.csv"),
+        keras.callbacks.ModelCheckpoint(
+            tmp_path / "best.weights.h5", monitor="val_AP", mode="max", save_best_only=True, save_weights_only=True
+        ),
+    ]
+    fit(OneBoxModel(), callbacks)
+    with open(tmp_path / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["val_AP50"]) == pytest.approx(1.0)
+    assert (tmp_path / "best.weights.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("every", "epochs", "evaluated"),
+    [
+        pytest.param(1, 3, [True, True, True], id="each"),
+        pytest.param(2, 4, [False, True, False, True], id="every second"),
+        pytest.param(2, 3, [False, True, True], id="and always the last"),
+        pytest.param(9, 2, [False, True], id="fewer epochs than the period"),
+    ],
+)
+def test_epochs_in_between_are_nan(every, epochs, evaluated):
+    history = fit(OneBoxModel(), [AveragePrecision(build_validation(), every=every)], epochs).history
+    assert [not math.isnan(value) for value in history["val_AP"]] == evaluated
+
+
+def test_without_objects_the_figures_are_nan():
+    callback = AveragePrecision(build_validation(boxes=0))
+    history = fit(OneBoxModel(), [callback]).history
+    assert math.isnan(history["val_AP"][0])
+    assert callback.report.metrics["AP"] is None
+
+
+def test_measures_the_averaged_weights_of_a_model_that_keeps_them():
+    class AveragedModel(OneBoxModel):
+        @contextlib.contextmanager
+        def averaged(self):
+            self.shift.assign(8.0)
+            yield
+            self.shift.assign(0.0)
+
+    model, callback = AveragedModel(), AveragePrecision(build_validation())
+    fit(model, [callback])
+    assert callback.report.detections[0]["bbox"] == [12, 4, 20, 20]
+    assert float(model.shift) == 0.0
+
+
+def test_measures_averaged_weights_when_swapped_in_before():
+    model = OneBoxModel()
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    callback = AveragePrecision(build_validation())
+    model.compile(optimizer=keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.999), loss="mse")
+    model.fit(
+        np.zeros((2, HEIGHT, WIDTH, 3), np.float32),
+        np.array([[0.0], [1000.0]]),  # the second step throws the weight far away, its average hardly moves
+        batch_size=1,
+        shuffle=False,
+        callbacks=[swap, callback],
+        verbose=0,
+    )
+    assert callback.report.metrics["AP50"] > 0.99
+
+
+def test_verbose_prints_one_line(capsys):
+    fit(OneBoxModel(), [AveragePrecision(build_validation(), verbose=True)])
+    assert capsys.readouterr().out.strip().startswith("epoch 1: AP 1.000, AP50 1.000, AP75 1.000 (")
+
+
+def test_a_period_below_one_is_refused():
+    with pytest.raises(UserError) as error:
+        AveragePrecision(build_validation(), every=0)
+    assert str(error.value) == "AveragePrecision: every must be a positive number of epochs, got 0."

@@ -1,0 +1,8 @@
+"""Trains a detector: the same as `keras-centernet train`."""
+
+import sys
+
+from keras_centernet.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(command="train"))
