@@ -7,6 +7,8 @@ from collections.abc import Callable
 from keras_centernet.backbones.mobilenet import build_mobilenet_v2, build_mobilenet_v3
 from keras_centernet.backbones.resnet import build_resnet_plain
 
+MOBILE_HEAD_CHANNELS = 48
+
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
@@ -26,11 +28,11 @@ class Backbone:
 
 
 def _mobilenet_v3(size: str, minimalistic: bool = False) -> Backbone:
-    return Backbone(functools.partial(build_mobilenet_v3, size, minimalistic), "minus_one_to_one")
+    return Backbone(functools.partial(build_mobilenet_v3, size, minimalistic), "minus_one_to_one", MOBILE_HEAD_CHANNELS)
 
 
 BACKBONES = {
-    "mobilenet_v2": Backbone(build_mobilenet_v2, "minus_one_to_one"),
+    "mobilenet_v2": Backbone(build_mobilenet_v2, "minus_one_to_one", MOBILE_HEAD_CHANNELS),
     "mobilenet_v3_small": _mobilenet_v3("Small"),
     "mobilenet_v3_large": _mobilenet_v3("Large"),
     "mobilenet_v3_small_minimalistic": _mobilenet_v3("Small", minimalistic=True),

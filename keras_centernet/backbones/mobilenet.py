@@ -10,7 +10,7 @@ from keras_centernet.layers import BatchNormalization
 
 # Layers of keras.applications whose outputs have strides 32, 16, 8 and 4.
 TAPS = {
-    "MobileNetV2": ("out_relu", "block_12_add", "block_5_add", "block_2_add"),
+    "MobileNetV2": ("out_relu", "block_13_expand_relu", "block_6_expand_relu", "block_3_expand_relu"),
     "MobileNetV3Small": (
         "expanded_conv_10_add",
         "expanded_conv_7_add",
@@ -27,12 +27,12 @@ TAPS = {
 
 
 def build_mobilenet_v2(images, weights: str | None = None) -> list:
-    """Returns [(B, H / 4, W / 4, 64) map] of MobileNetV2 on images in -1..1; see `_build`."""
+    """Returns [(B, H / 4, W / 4, 48) map] of MobileNetV2 on images in -1..1; see `_build`."""
     return _build("MobileNetV2", images, weights)
 
 
 def build_mobilenet_v3(size: str, minimalistic: bool, images, weights: str | None = None) -> list:
-    """Returns [(B, H / 4, W / 4, 64) map] of MobileNetV3 on images in -1..1; see `_build`.
+    """Returns [(B, H / 4, W / 4, 48) map] of MobileNetV3 on images in -1..1; see `_build`.
 
     Args:
         size: "Small" or "Large".

@@ -5,7 +5,7 @@ import keras
 from keras_centernet.backbones.layers import conv_norm
 from keras_centernet.layers import BatchNormalization
 
-UP_CHANNELS = (128, 96, 64)  # at strides 16, 8 and 4
+UP_CHANNELS = (96, 64, 48)  # at strides 16, 8 and 4
 
 
 def up_path(taps: list, channels: tuple[int, ...] = UP_CHANNELS):
@@ -22,9 +22,9 @@ def up_path(taps: list, channels: tuple[int, ...] = UP_CHANNELS):
     x = taps[0]
     for step, (tap, width) in enumerate(zip(taps[1:], channels, strict=True), start=1):
         name = f"up{step}"
-        x = keras.layers.Conv2DTranspose(width, 4, strides=2, padding="same", use_bias=False, name=f"{name}_deconv")(
-            conv_norm(x, width, 1, name=f"{name}_reduce")
-        )
+        x = keras.layers.Conv2DTranspose(
+            width, 4, strides=2, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_deconv"
+        )(conv_norm(x, width, 1, name=f"{name}_reduce"))
         x = BatchNormalization(name=f"{name}_deconv_bn")(x)
         lateral = conv_norm(tap, width, 1, activation=None, name=f"{name}_lateral")
         x = keras.layers.ReLU(name=f"{name}_join")(keras.layers.Add(name=f"{name}_sum")([x, lateral]))

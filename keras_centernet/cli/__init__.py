@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
         command: name in `COMMANDS` of a script that is only this command; None: the first argument.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow leaves oneDNN off on CPUs without VNNI, where convolutions' gradients then take thrice as long.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     parser = _build_parser(command)
     args = parser.parse_args(argv)
     try:

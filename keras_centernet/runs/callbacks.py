@@ -2,6 +2,7 @@
 
 import csv
 import math
+import time
 
 import keras
 import numpy as np
@@ -74,12 +75,17 @@ class RecordHistory(keras.callbacks.Callback):
             writer.writerows(rows)
 
 
-class AddLearningRate(keras.callbacks.Callback):
-    """Puts the learning rate of the last step into the logs, for the callbacks behind it."""
+class AddRateAndTime(keras.callbacks.Callback):
+    """Puts the learning rate of the last step and the seconds of the epoch into the logs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock."""
+        self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Reads the optimizer."""
+        """Reads the optimizer and the clock."""
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        logs["seconds"] = time.perf_counter() - self._start
 
 
 class ShowInTensorBoard(keras.callbacks.Callback):

@@ -21,7 +21,7 @@ class TrainSettings:
         backbone, task, weights, backbone_weights, input_size: of `CenterNet`.
         batch_size, epochs, seed: of the training.
         optimizer: "adamw" or "adam".
-        learning_rate: highest rate, for a batch of 16; it grows with the square root of the batch.
+        learning_rate: highest rate.
         weight_decay: of AdamW; normalisation and biases have none.
         schedule: "cosine" (with warm-up), "step" (published: a tenth after 9/14 and 12/14) or "constant".
         warmup_epochs: epochs of linear growth before the cosine.
@@ -29,7 +29,7 @@ class TrainSettings:
         average_decay: of the running average of the weights; 0: no average.
         augmentation: of `load_dataset`.
         color: whether colours are augmented.
-        evaluate_every: epochs between two measurements of average precision.
+        evaluate_every: epochs between two measurements of validation loss and average precision.
         mixed_precision: whether the network computes in bfloat16.
         resume: whether to go on from what `output` holds.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch.
@@ -47,14 +47,14 @@ class TrainSettings:
     weights: str | None = None
     backbone_weights: str | None = None
     input_size: int | tuple[int, int] = 512
-    batch_size: int = 16
+    batch_size: int = 8
     epochs: int = 100
     optimizer: str = "adamw"
     learning_rate: float = 2e-3
-    weight_decay: float = 0.05
+    weight_decay: float = 0.02
     schedule: str = "cosine"
     warmup_epochs: float = 3.0
-    clip_norm: float = 10.0
+    clip_norm: float = 0.0
     average_decay: float = 0.9998
     augmentation: str = "crop"
     color: bool = True

@@ -96,12 +96,13 @@ def _fit(settings, folder, model, train_set, val_set, first_epoch: int, best: fl
     model.fit(
         train_set,
         validation_data=val_set,
+        validation_freq=settings.evaluate_every,
         epochs=settings.epochs,
         initial_epoch=first_epoch,
         verbose=settings.verbose,
         callbacks=[
             AveragePrecision(val_set, every=settings.evaluate_every),
-            at_epoch_end.AddLearningRate(),
+            at_epoch_end.AddRateAndTime(),
             at_epoch_end.RecordHistory(folder),
             keep_best,
             at_epoch_end.KeepLast(folder, keep_best),

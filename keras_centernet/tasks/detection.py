@@ -7,6 +7,7 @@ from keras_centernet.gaussian import RADIUS_RULES, splat
 from keras_centernet.specs import HeadSpec, Task
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
+TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
 SIZE_WEIGHT = 0.1  # lambda_size of the paper; sizes are in cells, about ten times an offset
 
 
@@ -36,7 +37,7 @@ def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task
         bias=PRIOR_BIAS,
     )
     offset = HeadSpec("offset", 2, "centers", encode_offset, losses.masked_l1)
-    size = HeadSpec("size", 2, "centers", encode_size, losses.masked_l1, weight=SIZE_WEIGHT)
+    size = HeadSpec("size", 2, "centers", encode_size, losses.masked_l1, weight=SIZE_WEIGHT, bias=TYPICAL_SIZE)
     return Task("detection", tuple(classes), (heatmap, size, offset), assemble_boxes)
 
 

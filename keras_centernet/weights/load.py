@@ -60,10 +60,8 @@ def load_weights(model, path: str | os.PathLike) -> None:
         )
     other_shape = [name for name, variable in ours.items() if theirs[name].shape != variable.shape]
     heatmap = model.task.center_heatmap.name
-    if source.classes == model.classes:
-        allowed = []
-    else:
-        allowed = [name for name in ours if name.split("/")[0].endswith(heatmap)]
+    other_classes = source.classes != model.classes
+    allowed = [name for name in ours if other_classes and name.split("/")[0].endswith(heatmap)]
     wrong = [name for name in other_shape if name not in allowed]
     if wrong:
         raise UserError(
