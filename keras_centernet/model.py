@@ -251,9 +251,11 @@ class CenterNet(keras.Model):
             "boxes_xyxy" (B, K, 4) in input pixels, "scores" (B, K), "classes" (B, K) and what else the
             task decodes, as tensors.
         """
-        if top_k not in self._detectors:
-            self._detectors[top_k] = _compile_graph(lambda batch: self.decoded(batch, top_k))
-        return self._detectors[top_k](ops.convert_to_tensor(images))
+        images = ops.convert_to_tensor(images)
+        key = (tuple(images.shape), str(images.dtype), top_k)
+        if key not in self._detectors:
+            self._detectors[key] = _compile_graph(lambda batch: self.decoded(batch, top_k))
+        return self._detectors[key](images)
 
     def decoded(self, images, top_k: int = 100) -> dict:
         """Returns detections of a batch, boxes in input pixels: network and decoding as plain ops."""

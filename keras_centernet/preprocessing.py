@@ -63,7 +63,15 @@ def augment_and_normalize(images, normalization: str, seed_generator):
     mean, deviation, to_bgr = NORMALIZATIONS[normalization]
     images = ops.cast(images, "float32") / 255
     gray_mean = ops.sum(ops.mean(images, axis=(1, 2)) * np.float32(GRAY_RGB), axis=-1)
-    matrix, bias = draw_color_transform(gray_mean, seed_generator)
+    batch = ops.shape(images)[0]
+    factors = 1 + keras.random.uniform((batch, 3), -JITTER, JITTER, seed=seed_generator)
+    order = ops.take(
+        ops.convert_to_tensor(_ORDERS, "int32"),
+        keras.random.randint((batch,), 0, len(_ORDERS), seed=seed_generator),
+        axis=0,
+    )
+    axes = keras.random.normal((batch, 3), stddev=LIGHTING, seed=seed_generator)
+    matrix, bias = compose_colors(factors, order, axes, gray_mean)
     deviation = np.asarray(deviation, np.float32)
     matrix = matrix / deviation[:, None]
     bias = (bias - np.asarray(mean, np.float32)) / deviation
@@ -72,28 +80,25 @@ def augment_and_normalize(images, normalization: str, seed_generator):
     return _finish(columns[0] + columns[1] + columns[2] + bias[:, None, None, :], to_bgr)
 
 
-def draw_color_transform(gray_mean, seed_generator):
-    """Returns a random colour change per image as (matrix (B, 3, 3), bias (B, 3)): out = matrix @ rgb + bias.
+def compose_colors(factors, order, axes, gray_mean):
+    """Returns one colour change per image as (matrix (B, 3, 3), bias (B, 3)): out = matrix @ rgb + bias.
 
     Args:
-        gray_mean: (B,) mean grey value of each image in 0..1.
-        seed_generator: `keras.random.SeedGenerator`.
+        factors: (B, 3) of brightness, contrast and saturation.
+        order: (B, 3) int32, a permutation of 0, 1, 2: which of them comes first, second and third.
+        axes: (B, 3) amounts of lighting along the principal colour axes.
+        gray_mean: (B,) mean grey value of each unchanged image in 0..1.
     """
     batch = ops.shape(gray_mean)[0]
-    factors = 1 + keras.random.uniform((batch, 3), -JITTER, JITTER, seed=seed_generator)
-    order = keras.random.randint((batch,), 0, len(_ORDERS), seed=seed_generator)
-    axes = keras.random.normal((batch, 3), stddev=LIGHTING, seed=seed_generator)
     gray = ops.broadcast_to(ops.convert_to_tensor([GRAY_RGB] * 3, "float32"), (batch, 3, 3))
     matrix = ops.broadcast_to(ops.eye(3, dtype="float32"), (batch, 3, 3))
     bias = ops.zeros((batch, 3))
-    chosen = ops.take(ops.convert_to_tensor(_ORDERS, "int32"), order, axis=0)
     for step in range(3):
-        kind = chosen[:, step]
+        kind = order[:, step]
         factor = ops.sum(factors * ops.one_hot(kind, 3, dtype="float32"), axis=-1)
-        rest = 1 - factor
-        # kind 0 brightness, 1 contrast (towards the mean grey), 2 saturation (towards the grey picture)
-        to_mean = ops.where(ops.equal(kind, 1), rest * gray_mean, 0.0)
-        to_gray = ops.where(ops.equal(kind, 2), rest, 0.0)
+        # The rest goes to the mean grey (contrast) or to the grey picture (saturation).
+        to_mean = ops.where(ops.equal(kind, 1), (1 - factor) * gray_mean, 0.0)
+        to_gray = ops.where(ops.equal(kind, 2), 1 - factor, 0.0)
         matrix = factor[:, None, None] * matrix + to_gray[:, None, None] * gray
         bias = factor[:, None] * bias + to_mean[:, None]
     lighting = ops.matmul(axes * np.float32(PCA_VALUES), np.float32(PCA_VECTORS).T)

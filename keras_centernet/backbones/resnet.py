@@ -3,6 +3,7 @@
 import keras
 
 from keras_centernet.backbones.layers import conv_norm
+from keras_centernet.errors import UserError
 from keras_centernet.layers import BatchNormalization
 
 STEM_CHANNELS = 64
@@ -20,7 +21,7 @@ def build_resnet_plain(blocks: tuple[int, ...], images, weights: str | None = No
     Source: paper section 5 "ResNet"; `res_18` of the published code (which the paper's table calls plain).
     """
     if weights is not None:
-        raise ValueError(f"backbone_weights of resnet: expected None, got {weights!r}.")
+        raise UserError(f"backbone_weights of resnet: expected None, got {weights!r}.")
     x = conv_norm(images, STEM_CHANNELS, 7, stride=2, name="stem")
     x = keras.layers.ZeroPadding2D(1, name="stem_pool_pad")(x)  # after a ReLU zeros are safe
     x = keras.layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)

@@ -50,7 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--output", "folder for the results")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     option("--seed", "of weights, order and augmentation", type=int)
-    option("--verbose", "0 silent, 1 progress bar, 2 a line per epoch", type=int, choices=(0, 1, 2))
+    option(
+        "--verbose",
+        "0 silent, 1 progress bar, 2 a line per epoch; default: a bar in a terminal",
+        type=int,
+        choices=(0, 1, 2),
+    )
 
 
 def run(args: argparse.Namespace) -> None:

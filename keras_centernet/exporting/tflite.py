@@ -25,6 +25,10 @@ def export_tflite(model, path: str | os.PathLike, top_k: int = 100) -> pathlib.P
     Raises:
         UserError: the file cannot be written.
     """
+    return write_whole(path, _convert(model, top_k))
+
+
+def _convert(model, top_k: int) -> bytes:
     import keras
     import tensorflow as tf
 
@@ -36,8 +40,7 @@ def export_tflite(model, path: str | os.PathLike, top_k: int = 100) -> pathlib.P
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        content = converter.convert()
-    return write_whole(path, content)
+        return converter.convert()
 
 
 def write_whole(path: str | os.PathLike, content: bytes) -> pathlib.Path:

@@ -22,7 +22,7 @@ class TrainSettings:
         batch_size, epochs, seed: of the training.
         optimizer: "adamw" or "adam".
         learning_rate: highest rate.
-        weight_decay: of AdamW; normalisation and biases have none.
+        weight_decay: of AdamW; normalisation, biases and depthwise kernels have none.
         schedule: "cosine" (with warm-up), "step" (published: a tenth after 9/14 and 12/14) or "constant".
         warmup_epochs: epochs of linear growth before the cosine.
         clip_norm: largest norm of all gradients together; 0: no limit.
@@ -32,7 +32,7 @@ class TrainSettings:
         evaluate_every: epochs between two measurements of validation loss and average precision.
         mixed_precision: whether the network computes in bfloat16.
         resume: whether to go on from what `output` holds.
-        verbose: 0 silent, 1 progress bar, 2 one line per epoch.
+        verbose: 0 silent, 1 progress bar, 2 one line per epoch; None: 1 in a terminal, else 2.
     """
 
     data: str
@@ -65,7 +65,7 @@ class TrainSettings:
     workers: int | None = None
     seed: int = 0
     resume: bool = False
-    verbose: int = 1
+    verbose: int | None = None
 
     def __post_init__(self):
         for name in ("batch_size", "epochs", "evaluate_every", "max_objects"):
@@ -87,7 +87,7 @@ def build_optimizer(settings: TrainSettings, steps_per_epoch: int):
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(rate, epsilon=1e-8, **options)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "depthwise_kernel"])
     return optimizer
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 import time
 
 import keras
@@ -99,7 +100,7 @@ def _fit(settings, folder, model, train_set, val_set, first_epoch: int, best: fl
         validation_freq=settings.evaluate_every,
         epochs=settings.epochs,
         initial_epoch=first_epoch,
-        verbose=settings.verbose,
+        verbose=verbosity(settings),
         callbacks=[
             AveragePrecision(val_set, every=settings.evaluate_every),
             at_epoch_end.AddRateAndTime(),
@@ -123,9 +124,16 @@ def _report(settings, folder, model, val_set, start: float) -> dict:
     report.draw_precision_recall(folder / "precision_recall.png")
     draw_curves(folder / HISTORY, folder / "curves.png")
     draw_examples(model, val_set, folder / "detections.png")
-    if settings.verbose:
+    if verbosity(settings):
         print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and pictures.")
     return metrics
+
+
+def verbosity(settings: TrainSettings) -> int:
+    """Returns Keras' verbosity: a bar only where somebody sees it move."""
+    if settings.verbose is not None:
+        return settings.verbose
+    return 1 if sys.stdout.isatty() else 2
 
 
 def steps_per_epoch(dataset) -> int:

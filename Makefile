@@ -1,0 +1,33 @@
+# Everything happens in .venv; the first target that is called sets it up.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-slow lint format clean
+
+demo: $(READY)  ## train, evaluate and export a detector on built-in pictures: runs/demo/
+	$(VENV)/bin/keras-centernet demo --output runs/demo
+
+test: $(READY)  ## all tests but the slow ones
+	$(PYTHON) -m pytest
+
+test-slow: $(READY)  ## the tests that take minutes
+	$(PYTHON) -m pytest -m slow
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(READY)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(READY): pyproject.toml setup.cfg
+	python3 -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --upgrade pip
+	$(PYTHON) -m pip install --quiet --editable ".[dev]"
+	touch $(READY)

@@ -1,0 +1,56 @@
+"""The command: help, mistakes, and that scripts and command are one."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from keras_centernet.cli import COMMANDS, main
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_examples(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    assert f"keras-centernet {name} " in capsys.readouterr().out.split("example")[1]
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_scripts_are_the_commands(name):
+    script = [sys.executable, ROOT / "training" / f"{name}.py", "--help"]
+    ours = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+    assert COMMANDS[name].EXAMPLES.splitlines()[1].strip() in ours
+
+
+def test_help_is_quick():
+    code = "import sys; from keras_centernet import cli; print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("no such data", "train --data nowhere --output {tmp}/run", "nowhere"),
+        ("unknown backbone", "train --data {photos} --backbone vgg --output {tmp}/run", "Unknown backbone"),
+        ("bad size", "train --data {photos} --input-size 100 --output {tmp}/run", "100"),
+        ("unknown split", "train --data {photos} --split day --output {tmp}/run", "splits found: train, val"),
+        ("nothing to resume", "train --data {photos} --output {tmp}/run --resume", "--resume"),
+        ("output is a file", "train --data {photos} --output {model}/run", "Not a directory"),
+        ("no such model", "evaluate --model nowhere.keras --data {photos}", "nowhere.keras"),
+        ("not a model", "evaluate --model {photos}/ImageSets/Main/val.txt --data {photos}", "damaged or of another"),
+        ("other classes", "evaluate --model {model} --data shapes --output {tmp}/m.json", "circle"),
+        ("no pictures", "predict --model {model} {tmp}/*.jpg --output {tmp}/out", "expected an image"),
+        ("threshold", "predict --model {model} {photos}/JPEGImages --threshold 3", "--threshold: expected a score"),
+        ("no webcam", "predict --model {model} 77 --output {tmp}/out", "webcam 77"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_two(name, arguments, message, photos, model_file, tmp_path, capfd):
+    arguments = arguments.format(photos=photos, model=model_file, tmp=tmp_path).split()
+    assert main(arguments) == 2
+    error = capfd.readouterr().err
+    (line,) = [line for line in error.splitlines() if line.startswith("keras-centernet: ")]
+    assert message in line
+    assert "Traceback" not in error

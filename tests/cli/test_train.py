@@ -1,0 +1,97 @@
+"""A whole run through the command: what it leaves, Ctrl-C, and going on."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from keras_centernet import load_model
+from keras_centernet.cli import main
+from keras_centernet.runs import callbacks
+
+OPTIONS = "--backbone mobilenet_v3_small_minimalistic --input-size 64 --batch-size 3 --epochs 2 --evaluate-every 1"
+FILES = {
+    "best.keras",
+    "last.keras",
+    "last_state.npz",
+    "history.csv",
+    "metrics.json",
+    "config.json",
+    "curves.png",
+    "detections.png",
+    "precision_recall.png",
+    "tensorboard",
+}
+
+
+def run(photos, output, *more):
+    return main(["train", "--data", str(photos), "--output", str(output), *OPTIONS.split(), *more])
+
+
+@pytest.fixture(scope="module")
+def finished(photos, tmp_path_factory):
+    """A run of two epochs."""
+    output = tmp_path_factory.mktemp("runs") / "whole"
+    assert run(photos, output) == 0
+    return output
+
+
+def rows(output):
+    with open(output / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_folder_holds_everything(finished):
+    assert {path.name for path in finished.iterdir()} == FILES
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert {"AP", "AP50", "AP75", "APs", "APm", "APl", "per_class", "seconds"} <= set(metrics)
+    assert set(metrics["per_class"]) == {"cat", "dog"}
+    assert json.loads((finished / "config.json").read_text())["classes"] == ["cat", "dog"]
+    assert load_model(finished / "best.keras").classes == ("cat", "dog")
+
+
+def test_history_has_a_row_per_epoch(finished):
+    history = rows(finished)
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    names = {
+        "loss",
+        "center_heatmap_loss",
+        "size_loss",
+        "offset_loss",
+        "val_loss",
+        "val_AP",
+        "learning_rate",
+        "seconds",
+    }
+    assert names <= set(history[0])
+    assert all(np.isfinite(float(row["loss"])) for row in history)
+
+
+def test_ctrl_c_keeps_the_finished_epoch_and_resume_goes_on(photos, finished, tmp_path, monkeypatch, capsys):
+    output = tmp_path / "stopped"
+
+    def interrupt(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.ShowInTensorBoard, "on_epoch_end", interrupt)
+        assert run(photos, output) == 130
+    assert "Interrupted" in capsys.readouterr().err
+    assert [row["epoch"] for row in rows(output)] == ["1"]
+    assert run(photos, output) == 2  # nothing is overwritten by mistake
+    assert run(photos, output, "--resume", "--seed", "5") == 2
+    assert "--resume: expected seed 0" in capsys.readouterr().err
+    assert run(photos, output, "--resume") == 0
+    assert [row["epoch"] for row in rows(output)] == ["1", "2"]
+    assert int(load_model(output / "last.keras").optimizer.iterations) == 4
+
+
+def test_evaluate_gives_the_figures_of_the_run(photos, finished, tmp_path, capsys):
+    output = tmp_path / "new folder" / "metrics.json"
+    command = ["evaluate", "--model", str(finished / "best.keras"), "--data", str(photos), "--output", str(output)]
+    assert main(command) == 0
+    assert "AP50" in capsys.readouterr().out
+    ours, theirs = json.loads(output.read_text()), json.loads((finished / "metrics.json").read_text())
+    assert ours["per_class"] == theirs["per_class"]
+    assert (output.parent / "metrics_precision_recall.png").exists()

@@ -1,0 +1,49 @@
+"""Settings: what is refused, and what the schedules do."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_centernet import UserError
+from keras_centernet.runs.settings import TrainSettings, build_optimizer, build_schedule
+
+
+def rates(schedule, steps):
+    rate = build_schedule(TrainSettings("shapes", epochs=140, learning_rate=1.0, schedule=schedule), 1)
+    return np.array([float(rate if isinstance(rate, float) else rate(step)) for step in steps])
+
+
+def test_step_schedule_is_the_published_one():
+    np.testing.assert_allclose(rates("step", [0, 90, 91, 120, 121, 139]), [1, 1, 0.1, 0.1, 0.01, 0.01], rtol=1e-5)
+
+
+def test_cosine_rises_then_falls():
+    values = rates("cosine", [0, 3, 70, 140])
+    np.testing.assert_allclose(values, [0.01, 1, 0.53, 0.01], atol=0.02)
+
+
+def test_constant():
+    np.testing.assert_array_equal(rates("constant", [0, 139]), [1, 1])
+
+
+def test_optimizers():
+    adamw = build_optimizer(TrainSettings("shapes", clip_norm=3.0), 10)
+    assert isinstance(adamw, keras.optimizers.AdamW)
+    assert adamw.global_clipnorm == 3.0
+    adam = build_optimizer(TrainSettings("shapes", optimizer="adam"), 10)
+    assert (type(adam), adam.epsilon) == (keras.optimizers.Adam, 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs: expected a positive number, got 0"),
+        ({"batch_size": -1}, "batch_size: expected a positive number, got -1"),
+        ({"learning_rate": 0.0}, "learning_rate: expected a positive number, got 0.0"),
+        ({"schedule": "wave"}, "schedule: expected one of cosine, step, constant, got 'wave'"),
+        ({"optimizer": "sgd"}, "optimizer: expected one of adamw, adam, got 'sgd'"),
+    ],
+)
+def test_bad_settings(options, message):
+    with pytest.raises(UserError, match=message):
+        TrainSettings("shapes", **options)

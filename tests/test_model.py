@@ -1,0 +1,169 @@
+"""The model: its outputs, its training step, its file."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import CenterNet, UserError, encode_targets, load_model
+from keras_centernet.progress import NonFiniteLossError
+from keras_centernet.tasks import COCO_CLASSES
+
+LOSSES = {"loss", "center_heatmap_loss", "size_loss", "offset_loss"}
+
+
+def repeated(batch, steps):
+    return tf.data.Dataset.from_tensors(batch).repeat(steps)
+
+
+def test_raw_maps_by_name(tiny_model, batch):
+    maps = tiny_model()(batch[0])
+    assert {name: tuple(value.shape) for name, value in maps.items()} == {
+        "center_heatmap": (2, 16, 16, 2),
+        "size": (2, 16, 16, 2),
+        "offset": (2, 16, 16, 2),
+    }
+    assert all(value.dtype == "float32" for value in maps.values())
+
+
+def test_bytes_floats_and_predict_agree(tiny_model, batch):
+    model, images = tiny_model(), batch[0]
+    maps = model(images)
+    for name, value in model.predict(images, verbose=0).items():
+        np.testing.assert_allclose(value, maps[name], atol=1e-4)
+        np.testing.assert_allclose(model(images.astype("float32"))[name], maps[name], atol=1e-5)
+
+
+def test_a_new_detector_starts_at_the_prior():
+    model = CenterNet("mobilenet_v3_small", num_classes=3, input_size=64)
+    maps = model(np.zeros((1, 64, 64, 3), "uint8"))
+    np.testing.assert_allclose(keras.ops.sigmoid(maps["center_heatmap"]), 0.1, atol=0.01)
+
+
+def test_the_total_is_the_published_sum(tiny_model, batch):
+    model = tiny_model()
+    model.compile()
+    figures = model.evaluate(repeated(batch, 1), return_dict=True, verbose=0)
+    assert set(figures) == LOSSES
+    expected = figures["center_heatmap_loss"] + 0.1 * figures["size_loss"] + figures["offset_loss"]
+    assert figures["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_fit_learns_and_records_every_loss(tiny_model, batch):
+    model = tiny_model()
+    model.compile("adam", color_augmentation=False)
+    data = repeated(batch, 10)
+    history = model.fit(data, validation_data=data.take(1), epochs=2, verbose=0).history
+    assert set(history) == LOSSES | {f"val_{name}" for name in LOSSES}
+    assert history["loss"][1] < history["loss"][0]
+
+
+def test_targets_made_on_the_host_give_the_same_loss(tiny_model, batch):
+    model = tiny_model()
+    images, objects = batch
+    maps = model(images)
+    targets = encode_targets(model.task, objects, (16, 16))
+    assert float(model.compute_loss(images, targets, maps)) == pytest.approx(
+        float(model.compute_loss(images, objects, maps)), rel=1e-6
+    )
+
+
+def test_images_without_objects_are_legal(tiny_model, batch):
+    model = tiny_model()
+    model.compile()
+    images, objects = batch
+    nothing = (images, objects | {"mask": np.zeros_like(objects["mask"])})
+    history = model.fit(repeated(nothing, 2), verbose=0).history
+    assert np.isfinite(history["loss"][0])
+    assert history["size_loss"] == [0.0]
+
+
+def test_compile_alone_gives_the_published_adam(tiny_model):
+    model = tiny_model()
+    model.compile()
+    assert isinstance(model.optimizer, keras.optimizers.Adam)
+    assert float(model.optimizer.learning_rate) == pytest.approx(1.25e-4)
+    assert model.optimizer.epsilon == 1e-8
+
+
+def test_a_nan_stops_the_training_and_names_the_batch(tiny_model, batch):
+    model = tiny_model()
+    model.compile()
+    model.network.get_layer("size").bias.assign([np.nan, 0])
+    with pytest.raises(NonFiniteLossError, match=r"The loss is nan at epoch 1, batch 1 \(.*size_loss nan"):
+        model.fit(repeated(batch, 3), verbose=0)
+
+
+def test_averaged_weights_are_what_is_left_after_fit(tiny_model, batch):
+    model = tiny_model()
+    model.compile("adam", average_decay=0.99)
+    model.fit(repeated(batch, 3), verbose=0)
+    for variable, average in zip(model.average.variables, model.average.averages, strict=True):
+        np.testing.assert_array_equal(variable, average)
+
+
+def test_saved_and_loaded_models_are_equal(tiny_model, batch, tmp_path):
+    model = tiny_model(task_options={"radius": "geometric"}, input_size=(64, 96))
+    model.compile(keras.optimizers.Adam(3e-3), average_decay=0.9)
+    model.fit(repeated(batch, 2), verbose=0)
+    path = tmp_path / "best.keras"
+    model.save(path)
+    for loaded in (load_model(path), keras.saving.load_model(path)):
+        assert (loaded.classes, loaded.input_size, loaded.task.name) == (("cat", "dog"), (64, 96), "detection")
+        assert loaded.get_config() == model.get_config()
+        assert float(loaded.optimizer.learning_rate) == pytest.approx(3e-3)
+        assert int(loaded.optimizer.iterations) == 2
+        for name, value in model(batch[0]).items():
+            np.testing.assert_array_equal(loaded(batch[0])[name], value)
+
+
+def test_keras_alone_loads_the_file(tiny_model, tmp_path):
+    path = tmp_path / "best.keras"
+    tiny_model().save(path)
+    code = f"import keras; print(keras.saving.load_model({str(path)!r}).classes)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "('cat', 'dog')", done.stderr[-500:]
+
+
+def test_one_graph_per_input_shape(tiny_model):
+    model = tiny_model()
+    for count in (1, 1, 3, 1):
+        model.detect_batch(np.zeros((count, 64, 64, 3), "uint8"))
+    model.detect_batch(np.zeros((1, 96, 64, 3), "uint8"))
+    assert len(model._detectors) == 3
+    assert [graph.experimental_get_tracing_count() for graph in model._detectors.values()] == [1, 1, 1]
+
+
+def test_classes_of_nobody_are_those_of_coco():
+    assert CenterNet("mobilenet_v3_small", input_size=64).classes == COCO_CLASSES
+    assert len(set(COCO_CLASSES)) == 80
+    assert CenterNet("mobilenet_v3_small", num_classes=2, input_size=64).classes == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backbone": "vgg"}, r"Unknown backbone: expected one of mobilenet_v2, .*resnet18_plain; got 'vgg'\."),
+        ({"task": "poetry"}, r"Unknown task: expected one of detection; got 'poetry'\."),
+        ({"classes": ["a", "b"], "num_classes": 3}, "num_classes=3, but 2 classes were named: leave one away"),
+        ({"classes": []}, "classes: expected at least one name"),
+        ({"classes": ["a", "a"]}, "no name twice"),
+        ({"num_classes": 0}, "num_classes: expected a positive number, got 0"),
+        ({"input_size": 100}, "expected a positive multiple of 32 or a .height, width. pair of them, got 100"),
+        ({"input_size": (64, 0)}, "expected a positive multiple of 32"),
+        ({"weights": "nowhere.keras"}, "nowhere.keras: expected a .keras file, but it does not exist"),
+        ({"backbone_weights": "cifar"}, "expected None or 'imagenet', got 'cifar'"),
+    ],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(UserError, match=message):
+        CenterNet(**{"backbone": "mobilenet_v3_small", "input_size": 64} | options)
+
+
+@pytest.mark.parametrize("argument", ["loss", "metrics", "loss_weights"])
+def test_losses_are_the_tasks_business(tiny_model, argument):
+    with pytest.raises(UserError, match=rf"compile\({argument}=...\): a CenterNet brings its own losses"):
+        tiny_model().compile("adam", **{argument: "mse"})

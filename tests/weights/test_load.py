@@ -1,0 +1,63 @@
+"""Files of this package, whole, foreign and damaged."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_centernet import CenterNet, UserError, load_model
+
+
+@pytest.fixture(scope="module")
+def saved(tiny_model, tmp_path_factory):
+    model = tiny_model()
+    path = tmp_path_factory.mktemp("weights") / "two_classes.keras"
+    model.save(path)
+    return model, path
+
+
+def test_start_from_a_file(saved, tiny_model, batch):
+    model, path = saved
+    fresh = CenterNet("mobilenet_v3_small_minimalistic", classes=("cat", "dog"), input_size=64, weights=str(path))
+    for name, value in model(batch[0]).items():
+        np.testing.assert_array_equal(fresh(batch[0])[name], value)
+
+
+def test_other_classes_take_all_but_the_last_layer_of_the_heatmap(saved, batch, capsys):
+    model, path = saved
+    fresh = CenterNet("mobilenet_v3_small_minimalistic", num_classes=5, input_size=64, weights=str(path))
+    assert "has other classes: the last layer of center_heatmap starts anew" in capsys.readouterr().out
+    np.testing.assert_array_equal(fresh(batch[0])["size"], model(batch[0])["size"])
+    hidden = "center_heatmap_hidden"
+    np.testing.assert_array_equal(fresh.network.get_layer(hidden).kernel, model.network.get_layer(hidden).kernel)
+
+
+def test_weights_alone(saved, tmp_path, batch):
+    model, _ = saved
+    path = tmp_path / "some.weights.h5"
+    model.save_weights(path)
+    fresh = CenterNet("mobilenet_v3_small_minimalistic", classes=("cat", "dog"), input_size=64, weights=str(path))
+    np.testing.assert_array_equal(fresh(batch[0])["size"], model(batch[0])["size"])
+
+
+def test_another_network_is_named(saved):
+    with pytest.raises(UserError, match="holds a mobilenet_v3_small_minimalistic: expected the tensors of resnet18"):
+        CenterNet("resnet18_plain", num_classes=2, input_size=64, weights=str(saved[1]))
+
+
+def test_damaged_and_foreign_files(saved, tmp_path):
+    content = saved[1].read_bytes()
+    files = {
+        "cut.keras": content[: len(content) // 2],
+        "text.keras": b"not a model",
+        "empty.keras": b"",
+    }
+    for name, part in files.items():
+        (tmp_path / name).write_bytes(part)
+        with pytest.raises(UserError, match=f"{name}: expected a .keras file, but it is damaged or of another format"):
+            load_model(tmp_path / name)
+    other = tmp_path / "other.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(other)
+    with pytest.raises(UserError, match=r"other\.keras: expected a CenterNet, got a Sequential"):
+        load_model(other)
+    with pytest.raises(UserError, match=r"nowhere\.keras: expected a \.keras file, but it does not exist"):
+        load_model(tmp_path / "nowhere.keras")
