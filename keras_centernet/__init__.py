@@ -1,6 +1,7 @@
 """CenterNet ("Objects as Points") for Keras 3: an object is the centre point of its box."""
 
 import importlib
+import sys
 
 _HOMES = {
     "AveragePrecision": "evaluation",
@@ -31,3 +32,7 @@ def __getattr__(name: str):
 
 def __dir__():
     return __all__
+
+
+if "keras" in sys.modules:  # registers the model, so that keras.models.load_model knows it
+    importlib.import_module("keras_centernet.model")

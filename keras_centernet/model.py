@@ -126,8 +126,10 @@ class CenterNet(keras.Model):
 
     def get_compile_config(self):
         """Returns what `compile` was called with, for saving."""
-        ours = {"color_augmentation": self._color_augmentation, "average_decay": self._average_decay}
-        return super().get_compile_config() | ours
+        config = super().get_compile_config()
+        if not config:  # never compiled
+            return config
+        return config | {"color_augmentation": self._color_augmentation, "average_decay": self._average_decay}
 
     def compile_from_config(self, config):
         """Compiles a loaded model as the saved one was, with its optimizer's state."""

@@ -120,10 +120,10 @@ def test_saved_and_loaded_models_are_equal(tiny_model, batch, tmp_path):
             np.testing.assert_array_equal(loaded(batch[0])[name], value)
 
 
-def test_keras_alone_loads_the_file(tiny_model, tmp_path):
+def test_keras_loads_the_file_once_the_package_is_imported(tiny_model, tmp_path):
     path = tmp_path / "best.keras"
     tiny_model().save(path)
-    code = f"import keras; print(keras.saving.load_model({str(path)!r}).classes)"
+    code = f"import keras, keras_centernet; print(keras.saving.load_model({str(path)!r}).classes)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "('cat', 'dog')", done.stderr[-500:]
 

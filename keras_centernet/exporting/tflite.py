@@ -1,5 +1,6 @@
 """TFLite files with the decoding in the graph, made of builtin operators only."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
@@ -51,7 +52,8 @@ def write_whole(path: str | os.PathLike, content: bytes) -> pathlib.Path:
         beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise UserError(f"{path}: expected a place to write {len(content)} bytes to: {error.strerror}.") from error
     return path
 
@@ -102,8 +104,9 @@ def agreement(model, path: str | os.PathLike, images: np.ndarray, threshold: flo
     height, width = detector.input_hw
     worst = {"images": len(images), "detections": 0, "box_pixels": 0.0, "score": 0.0, "same_classes": True}
     for image in images:
-        ours = {key: np.asarray(value)[0] for key, value in model.detect_batch(image[None]).items()}
         theirs = detector(image)
+        found = model.detect_batch(image[None], top_k=len(theirs["scores"]))
+        ours = {key: np.asarray(value)[0] for key, value in found.items()}
         kept = int(np.sum(ours["scores"] >= threshold))
         boxes = np.clip(ours["boxes_xyxy"][:kept], 0, [width, height, width, height])
         worst["detections"] += kept

@@ -1,5 +1,6 @@
 """The folder of a run: what is in it, and how its files are written so that none is ever half there."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -66,7 +67,8 @@ class RunFolder:
             write(beside)
             os.replace(beside, target)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
             raise UserError(
                 f"{target}: could not be written ({error.strerror or error}); the previous file is intact. Free "
                 "some space or name another --output."
