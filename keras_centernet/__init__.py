@@ -16,7 +16,7 @@ _HOMES = {
     "encode_targets": "targets",
     "evaluate": "evaluation",
     "load_dataset": "data",
-    "load_model": "weights",
+    "load_model": "model",
 }
 
 __version__ = "0.1.0"

@@ -11,11 +11,13 @@ from keras_centernet.backbones import BACKBONES
 from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE
-from keras_centernet.heads import build_heads
 from keras_centernet.losses import mean
+from keras_centernet.network import build_network, class_names, input_hw, look_up
+from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
 from keras_centernet.targets import encode_targets
 from keras_centernet.tasks import DEFAULT_CLASSES, TASKS
+from keras_centernet.weights import load_weights
 
 PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, grows with the batch
 PUBLISHED_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
@@ -63,10 +65,10 @@ class CenterNet(keras.Model):
         **kwargs,
     ):
         super().__init__(name=name, **kwargs)
-        row = _look_up(BACKBONES, backbone, "backbone")
-        build_task = _look_up(TASKS, task, "task")
-        self.classes = _class_names(classes, num_classes, DEFAULT_CLASSES[task])
-        self.input_size = _input_hw(input_size, row.multiple_of, backbone)
+        row = look_up(BACKBONES, backbone, "backbone")
+        build_task = look_up(TASKS, task, "task")
+        self.classes = class_names(classes, num_classes, DEFAULT_CLASSES[task])
+        self.input_size = input_hw(input_size, row.multiple_of, backbone)
         self.task = build_task(self.classes, **(task_options or {}))
         self.normalization = row.normalization
         self._config = {"backbone": backbone, "task": task, "task_options": task_options}
@@ -79,8 +81,6 @@ class CenterNet(keras.Model):
         self._detectors = {}
         self.build(None)
         if weights:
-            from keras_centernet.weights import load_weights
-
             load_weights(self, weights)
 
     def build(self, input_shape=None):
@@ -281,23 +281,8 @@ class CenterNet(keras.Model):
         return cls(**config)
 
 
-def build_network(backbone: str, task, backbone_weights: str | None = None) -> keras.Model:
-    """Returns the functional model from normalised images to a list (one per stack) of head maps."""
-    row = BACKBONES[backbone]
-    images = keras.Input((None, None, 3), name="images")
-    stacks = row.build(images, weights=backbone_weights)
-    prefixes = [f"stack{i}_" for i in range(len(stacks) - 1)] + [""]
-    outputs = [
-        build_heads(features, task, row.head_channels, prefix)
-        for features, prefix in zip(stacks, prefixes, strict=True)
-    ]
-    return keras.Model(images, outputs, name=backbone)
-
-
 def read_loss(head, prediction, targets: dict):
     """Returns (total, count) of one head: `read_at` says what is compared."""
-    from keras_centernet.peaks import read_at
-
     if head.read_at == "everywhere":
         return head.loss(prediction, targets[head.name])
     return head.loss(read_at(prediction, targets["center_index"]), targets[head.name], targets["center_mask"])
@@ -309,34 +294,3 @@ def _compile_graph(function):
     import tensorflow as tf
 
     return tf.function(function, reduce_retracing=False)
-
-
-def _look_up(table: dict, key: str, what: str):
-    if key not in table:
-        raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {key!r}.")
-    return table[key]
-
-
-def _class_names(classes, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    if classes is not None:
-        classes = tuple(str(name) for name in classes)
-        if not classes or len(set(classes)) != len(classes):
-            raise UserError(f"classes: expected at least one name and no name twice, got {classes!r}.")
-        if num_classes not in (None, len(classes)):
-            raise UserError(f"num_classes={num_classes}, but {len(classes)} classes were named: leave one away.")
-        return classes
-    if num_classes is None:
-        return default
-    if num_classes < 1:
-        raise UserError(f"num_classes: expected a positive number, got {num_classes}.")
-    return tuple(str(i) for i in range(num_classes))
-
-
-def _input_hw(input_size, multiple_of: int, backbone: str) -> tuple[int, int]:
-    sides = (input_size, input_size) if isinstance(input_size, int) else tuple(int(v) for v in input_size)
-    if len(sides) != 2 or any(side < multiple_of or side % multiple_of for side in sides):
-        raise UserError(
-            f"input_size of {backbone}: expected a positive multiple of {multiple_of} or a (height, width) "
-            f"pair of them, got {input_size!r}."
-        )
-    return sides

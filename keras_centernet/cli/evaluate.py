@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     """Evaluates."""
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
-    from keras_centernet.weights import load_model
+    from keras_centernet.model import load_model
 
     output = pathlib.Path(args.output)
     try:

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Detects."""
-    from keras_centernet.weights import load_model
+    from keras_centernet.model import load_model
 
     check_score(args.threshold)
     images, videos = find_inputs(args.inputs)

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet import geometry
+from keras_centernet.data.source import size_wh_of
 
 # As published: 0.6, 0.7, ..., 1.3.
 CROP_SCALES = np.round(np.arange(0.6, 1.35, 0.1), 1)
@@ -105,7 +106,7 @@ def keep_objects(example: dict, indices: tf.Tensor) -> dict:
 
 def _whole_image(example: dict, input_hw: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the image's centre (2,) and the image pixels that fill the input's width, float64."""
-    size_wh = tf.cast(tf.shape(example["image"])[1::-1], tf.float64)
+    size_wh = tf.cast(size_wh_of(example["image"]), tf.float64)
     zoom = tf.reduce_min(tf.constant(input_hw[::-1], tf.float64) / size_wh)
     return size_wh / 2, input_hw[1] / zoom
 

@@ -135,9 +135,18 @@ def _to_tensors(annotations: Annotations) -> dict[str, tf.Tensor]:
     }
 
 
+def size_wh_of(image: tf.Tensor) -> tf.Tensor:
+    """Returns (2,) int32 width and height of a (H, W, 3) image.
+
+    Not `tf.shape(image)[1::-1]`: TensorFlow 2.21's graph optimizer prints an error about such slices.
+    """
+    height, width = tf.unstack(tf.shape(image)[:2])
+    return tf.stack([width, height])
+
+
 def _to_pixels(example: dict, image_hw: tf.Tensor) -> dict:
     """Returns the example with boxes and areas in pixels instead of fractions of the image."""
-    size_wh = tf.cast(image_hw[::-1], tf.float32)
+    size_wh = tf.cast(tf.stack([image_hw[1], image_hw[0]]), tf.float32)
     return {
         **example,
         "boxes_xyxy": example["boxes_xyxy"] * tf.tile(size_wh, [2]),

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import Tally
-from keras_centernet.data.source import Source
+from keras_centernet.data.source import Source, size_wh_of
 from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
 
@@ -130,7 +130,7 @@ def _to_example(index: tf.Tensor, entry: dict, class_indices: tf.Tensor, bad_box
     # All fields have one length, except in what tfds.testing.mock_data makes up.
     count = tf.reduce_min([tf.shape(field)[0] for field in entry["objects"].values()])
     objects = {key: field[:count] for key, field in entry["objects"].items()}
-    size_wh = tf.cast(tf.shape(entry["image"])[1::-1], tf.float32)
+    size_wh = tf.cast(size_wh_of(entry["image"]), tf.float32)
     boxes_xyxy = tf.gather(objects["bbox"], [1, 0, 3, 2], axis=1) * tf.tile(size_wh, [2])
     classes = tf.gather(class_indices, objects["label"])
     areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)

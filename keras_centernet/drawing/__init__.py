@@ -2,5 +2,4 @@
 
 from keras_centernet.drawing.boxes import draw_boxes
 from keras_centernet.drawing.curves import draw_curves, draw_precision_recall
-from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 from keras_centernet.drawing.picture import write_picture

@@ -9,10 +9,10 @@ import numpy as np
 from keras_centernet.data import load_dataset
 from keras_centernet.errors import UserError
 from keras_centernet.exporting import agreement, export_tflite
+from keras_centernet.model import load_model
 from keras_centernet.runs.folder import BEST, LAST
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
-from keras_centernet.weights import load_model
 
 INPUT_SIZE = 128
 COMPARED_IMAGES = 32

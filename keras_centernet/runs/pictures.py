@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_centernet.detections import Detections
-from keras_centernet.drawing import GridRow, draw_grid, overlay_heatmap
+from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 
 SHOWN_SCORE = 0.3
 

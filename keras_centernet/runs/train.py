@@ -12,12 +12,11 @@ from keras_centernet.data import load_dataset
 from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
-from keras_centernet.model import CenterNet
+from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs import callbacks as at_epoch_end
 from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, LAST, METRICS, STATE, RunFolder
 from keras_centernet.runs.pictures import draw_examples
 from keras_centernet.runs.settings import TrainSettings, build_optimizer
-from keras_centernet.weights import load_model
 
 TENSORBOARD_IMAGES = 4
 # What a resumed run must not change: the weights, the optimizer or the data would not fit any more.

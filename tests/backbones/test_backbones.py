@@ -8,7 +8,7 @@ from keras_centernet import UserError
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.backbones.mobilenet import _copy_weights, _with_published_batch_norm
 from keras_centernet.layers import BatchNormalization
-from keras_centernet.model import build_network
+from keras_centernet.network import build_network
 from keras_centernet.tasks import COCO_CLASSES, TASKS
 
 TASK = TASKS["detection"](COCO_CLASSES)

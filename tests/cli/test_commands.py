@@ -34,7 +34,11 @@ def test_help_is_quick():
     ("name", "arguments", "message"),
     [
         ("no such data", "train --data nowhere --output {tmp}/run", "nowhere"),
-        ("unknown backbone", "train --data {photos} --batch-size 2 --backbone vgg --output {tmp}/run", "Unknown backbone"),
+        (
+            "unknown backbone",
+            "train --data {photos} --batch-size 2 --backbone vgg --output {tmp}/run",
+            "Unknown backbone",
+        ),
         ("bad size", "train --data {photos} --input-size 100 --output {tmp}/run", "100"),
         ("unknown split", "train --data {photos} --split day --output {tmp}/run", "splits found: train, val"),
         ("nothing to resume", "train --data {photos} --output {tmp}/run --resume", "--resume"),
