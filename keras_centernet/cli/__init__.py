@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from keras_centernet.cli import demo, evaluate, predict, train
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     parser = _build_parser(command)
     args = parser.parse_args(argv)
+    warnings.formatwarning = lambda message, category, *_: f"{category.__name__}: {message}\n"
     try:
         args.run(args)
     except KeyboardInterrupt:

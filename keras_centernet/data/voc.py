@@ -4,6 +4,8 @@ import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from tqdm import tqdm
+
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
@@ -46,7 +48,8 @@ def read_voc(
     warn_counted(missing, f"of {len(stems)} images of split {split!r} skipped, no XML file")
     stems = [stem for stem in stems if (annotation_folder / f"{stem}.xml").is_file()]
 
-    parsed = [_read_objects(annotation_folder / f"{stem}.xml") for stem in stems]
+    progress = tqdm(stems, "reading annotations", delay=2, leave=False, disable=None)
+    parsed = [_read_objects(annotation_folder / f"{stem}.xml") for stem in progress]
     found = {name for objects, _ in parsed for name, *_ in objects}
     if classes is None:
         classes = tuple(sorted(found.union(*_names_in_other_files(annotation_folder, set(stems)))))

@@ -1,5 +1,6 @@
 """The main job on an embedded default: what `make demo` does."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -10,10 +11,11 @@ from keras_centernet.data import load_dataset
 from keras_centernet.errors import UserError
 from keras_centernet.exporting import agreement, export_tflite
 from keras_centernet.model import load_model
-from keras_centernet.runs.folder import BEST, LAST
+from keras_centernet.runs.folder import BEST, CONFIG
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 
+DATA = "shapes"
 INPUT_SIZE = 128
 COMPARED_IMAGES = 32
 
@@ -26,12 +28,9 @@ def demo(output: str | os.PathLike, seed: int = 0) -> dict:
         seed: of weights, order and augmentation.
     """
     output = pathlib.Path(output)
-    if (output / LAST).exists():
-        if not (output / "detector.tflite").exists() and not (output / BEST).exists():
-            raise UserError(f"--output {output}: expected an empty folder or an earlier demo. Name another folder.")
-        shutil.rmtree(output)
+    _clear_earlier_demo(output)
     settings = TrainSettings(
-        data="shapes",
+        data=DATA,
         output=str(output),
         input_size=INPUT_SIZE,
         batch_size=8,
@@ -45,7 +44,7 @@ def demo(output: str | os.PathLike, seed: int = 0) -> dict:
     metrics = train(settings)
     model = load_model(output / BEST)
     path = export_tflite(model, output / "detector.tflite")
-    val_set = load_dataset("shapes", "val", input_size=INPUT_SIZE, batch_size=COMPARED_IMAGES)
+    val_set = load_dataset(DATA, "val", input_size=INPUT_SIZE, batch_size=COMPARED_IMAGES)
     worst = agreement(model, path, np.asarray(next(iter(val_set))[0]))
     print(
         f"{path}: {worst['detections']} detections in {worst['images']} images, at most "
@@ -53,3 +52,11 @@ def demo(output: str | os.PathLike, seed: int = 0) -> dict:
         f"{'equal' if worst['same_classes'] else 'different'}."
     )
     return metrics
+
+
+def _clear_earlier_demo(output: pathlib.Path) -> None:
+    if not (output / CONFIG).exists():
+        return
+    if json.loads((output / CONFIG).read_text()).get("data") != DATA:
+        raise UserError(f"--output {output}: expected an empty folder or an earlier demo, got another run.")
+    shutil.rmtree(output)

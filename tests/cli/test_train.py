@@ -95,3 +95,14 @@ def test_evaluate_gives_the_figures_of_the_run(photos, finished, tmp_path, capsy
     ours, theirs = json.loads(output.read_text()), json.loads((finished / "metrics.json").read_text())
     assert ours["per_class"] == theirs["per_class"]
     assert (output.parent / "metrics_precision_recall.png").exists()
+
+
+def test_tensorboard_shows_losses_average_precision_and_pictures(finished):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(finished / "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {"loss", "center_heatmap_loss", "size_loss", "offset_loss", "val_AP", "learning_rate"} <= tags
+    assert {"detections", "heatmaps"} <= tags
+    assert len(events.Tensors("loss")) == 2

@@ -1,0 +1,38 @@
+"""The demo: what it promises, and what it refuses to overwrite."""
+
+import json
+
+import pytest
+
+from keras_centernet import UserError
+from keras_centernet.runs.demo import demo
+
+FILES = (
+    "metrics.json",
+    "history.csv",
+    "curves.png",
+    "detections.png",
+    "precision_recall.png",
+    "best.keras",
+    "detector.tflite",
+)
+
+
+@pytest.mark.slow
+def test_the_whole_way_from_pictures_to_a_phone(tmp_path, capsys):
+    output = tmp_path / "demo"
+    metrics = demo(output)
+    assert metrics["AP"] >= 0.60
+    assert metrics["AP50"] >= 0.90
+    for name in FILES:
+        assert (output / name).stat().st_size > 0
+    last_line = capsys.readouterr().out.strip().splitlines()[-1]
+    assert "px and" in last_line
+    assert last_line.endswith("classes equal.")
+
+
+def test_another_run_is_not_overwritten(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"data": "photos/"}))
+    with pytest.raises(UserError, match="expected an empty folder or an earlier demo, got another run"):
+        demo(tmp_path)
+    assert (tmp_path / "config.json").exists()
