@@ -6,10 +6,12 @@ on the device, and eagerly.
 
 from keras import ops
 
+from keras_centernet.specs import Tensor
+
 MIN_OVERLAP = 0.7  # a box whose corners move by the radius still overlaps the truth this much
 
 
-def published_radius(sizes_wh, min_overlap: float = MIN_OVERLAP):
+def published_radius(sizes_wh: Tensor, min_overlap: float = MIN_OVERLAP) -> Tensor:
     """Returns the radius that the published weights were trained with.
 
     The published code solves three quadratics for the corner shift that keeps the overlap and takes
@@ -30,7 +32,7 @@ def published_radius(sizes_wh, min_overlap: float = MIN_OVERLAP):
     return (-b + ops.sqrt(b * b + 16 * min_overlap * (1 - min_overlap) * width * height)) / 2
 
 
-def geometric_radius(sizes_wh, min_overlap: float = MIN_OVERLAP):
+def geometric_radius(sizes_wh: Tensor, min_overlap: float = MIN_OVERLAP) -> Tensor:
     """Returns the smallest corner shift, in cells, that lowers the overlap to `min_overlap`.
 
     The correct roots of the three cases of the paper: one corner in and one out, both in, both out.
@@ -48,7 +50,9 @@ def geometric_radius(sizes_wh, min_overlap: float = MIN_OVERLAP):
 RADIUS_RULES = {"published": published_radius, "geometric": geometric_radius}
 
 
-def splat(centers_xy, radii, channels, mask, map_hw: tuple[int, int], num_channels: int):
+def splat(
+    centers_xy: Tensor, radii: Tensor, channels: Tensor, mask: Tensor, map_hw: tuple[int, int], num_channels: int
+) -> Tensor:
     """Returns maps with a Gaussian at every centre, merged by maximum within a channel.
 
     Each peak is exp(-(dx^2 + dy^2) / 2 sigma^2) with sigma = (2 r + 1) / 6, exactly 1 at its centre

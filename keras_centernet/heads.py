@@ -2,12 +2,12 @@
 
 import keras
 
-from keras_centernet.specs import HeadSpec, Task
+from keras_centernet.specs import HeadSpec, Task, Tensor
 
 LAST_LAYER_SPREAD = 0.01  # small: every map starts near its bias
 
 
-def build_heads(features, task: Task, channels: int, prefix: str = "") -> dict:
+def build_heads(features: Tensor, task: Task, channels: int, prefix: str = "") -> dict:
     """Returns {head name: (B, Hf, Wf, channels of the head) float32 raw map}.
 
     Each head is a 3x3 convolution, ReLU and a 1x1 convolution with bias; the last one computes in

@@ -7,17 +7,19 @@ the gradients of a single device. All arithmetic is float32.
 
 from keras import ops
 
+from keras_centernet.specs import Tensor
+
 POSITIVE_POWER = 2.0  # alpha of the paper: how fast easy pixels lose weight
 NEGATIVE_POWER = 4.0  # beta of the paper: how fast pixels near a centre lose weight
 COUNT_EPSILON = 1e-4  # As published: keeps the L1 mean of an empty batch finite.
 
 
-def mean(total, count):
+def mean(total: Tensor, count: Tensor) -> Tensor:
     """Returns total / count, or the bare total where nothing was counted (a batch without objects)."""
     return total / ops.where(count > 0, count, 1.0)
 
 
-def penalty_reduced_focal(logits, target, clip: float | None = None):
+def penalty_reduced_focal(logits: Tensor, target: Tensor, clip: float | None = None) -> tuple[Tensor, Tensor]:
     """Returns the focal loss of a heatmap whose pixels near a centre are punished less.
 
     -(1 - p)^2 log p where the target is 1, -(1 - t)^4 p^2 log(1 - p) elsewhere, summed; the count is
@@ -70,7 +72,7 @@ def _clipped_focal(logits, positive, negative_weight, clip: float):
     return -ops.sum(pull + push)
 
 
-def masked_l1(prediction, target, mask):
+def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the sum of absolute errors at real objects and the number of coordinates summed.
 
     Args:

@@ -1,6 +1,7 @@
 """CenterNet: a network, a task, and the step that trains one for the other."""
 
 import contextlib
+import os
 
 import keras
 from keras import ops
@@ -15,9 +16,10 @@ from keras_centernet.losses import mean
 from keras_centernet.network import build_network, class_names, input_hw, look_up
 from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
+from keras_centernet.specs import HeadSpec, Tensor
 from keras_centernet.targets import encode_targets
 from keras_centernet.tasks import DEFAULT_CLASSES, TASKS
-from keras_centernet.weights import load_weights
+from keras_centernet.weights import load_weights, read_model_file
 
 PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, grows with the batch
 PUBLISHED_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
@@ -281,7 +283,16 @@ class CenterNet(keras.Model):
         return cls(**config)
 
 
-def read_loss(head, prediction, targets: dict):
+def load_model(path: str | os.PathLike) -> CenterNet:
+    """Returns the `CenterNet` that `model.save(path)` wrote, compiled as it was.
+
+    Raises:
+        UserError: the file is missing, damaged, or holds another kind of model.
+    """
+    return read_model_file(path)
+
+
+def read_loss(head: HeadSpec, prediction: Tensor, targets: dict) -> tuple[Tensor, Tensor]:
     """Returns (total, count) of one head: `read_at` says what is compared."""
     if head.read_at == "everywhere":
         return head.loss(prediction, targets[head.name])

@@ -1,13 +1,16 @@
 """The functional network of a backbone and a task, and the checks of what it is built from."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.errors import UserError
 from keras_centernet.heads import build_heads
+from keras_centernet.specs import Task
 
 
-def build_network(backbone: str, task, backbone_weights: str | None = None) -> keras.Model:
+def build_network(backbone: str, task: Task, backbone_weights: str | None = None) -> keras.Model:
     """Returns the functional model from normalised images to a list (one per stack) of head maps."""
     row = BACKBONES[backbone]
     images = keras.Input((None, None, 3), name="images")
@@ -20,14 +23,14 @@ def build_network(backbone: str, task, backbone_weights: str | None = None) -> k
     return keras.Model(images, outputs, name=backbone)
 
 
-def look_up(table: dict, key: str, what: str):
+def look_up(table: dict, key: str, what: str) -> object:
     """Returns a row of a table; an unknown key is a UserError that lists the known ones."""
     if key not in table:
         raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {key!r}.")
     return table[key]
 
 
-def class_names(classes, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:
+def class_names(classes: Sequence[str] | None, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the names of the classes from what a user gave: names, a number, or nothing (the default)."""
     if classes is not None:
         classes = tuple(str(name) for name in classes)
@@ -43,7 +46,7 @@ def class_names(classes, num_classes: int | None, default: tuple[str, ...]) -> t
     return tuple(str(i) for i in range(num_classes))
 
 
-def input_hw(input_size, multiple_of: int, backbone: str) -> tuple[int, int]:
+def input_hw(input_size: int | Sequence[int], multiple_of: int, backbone: str) -> tuple[int, int]:
     """Returns (height, width) of the input from a side or a pair, both multiples of what the backbone needs."""
     sides = (input_size, input_size) if isinstance(input_size, int) else tuple(int(v) for v in input_size)
     if len(sides) != 2 or any(side < multiple_of or side % multiple_of for side in sides):

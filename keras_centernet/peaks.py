@@ -5,10 +5,12 @@ Pure functions of tensors with static shapes, made of operators that phones have
 
 from keras import ops
 
+from keras_centernet.specs import Tensor
+
 NO_PEAK = -1e4  # a logit that is never a detection and survives float16
 
 
-def local_maxima(logits):
+def local_maxima(logits: Tensor) -> Tensor:
     """Returns the map with everything but 3x3 local maxima replaced by `NO_PEAK`; ties survive.
 
     Args:
@@ -25,7 +27,7 @@ def local_maxima(logits):
     return ops.where(ops.equal(pooled, logits), logits, ops.cast(NO_PEAK, logits.dtype))
 
 
-def top_peaks(logits, top_k: int):
+def top_peaks(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the K highest local maxima over all classes, exactly, in two cheap stages.
 
     First the K cells with the highest class maximum, then the K best of their K * C values. This is
@@ -52,7 +54,7 @@ def top_peaks(logits, top_k: int):
     return ops.sigmoid(ops.cast(best, "float32")), flat_index - rank * num_classes, index
 
 
-def read_at(values, index):
+def read_at(values: Tensor, index: Tensor) -> Tensor:
     """Returns the vectors of a map at flat cell indices, by one flat gather.
 
     Args:
@@ -72,7 +74,7 @@ def read_at(values, index):
     return ops.reshape(rows, (-1, index.shape[1], depth))
 
 
-def cell_xy(index, map_width: int):
+def cell_xy(index: Tensor, map_width: int) -> Tensor:
     """Returns the (B, N, 2) float32 cell coordinates (x, y) of flat indices (B, N)."""
     y = index // map_width
     return ops.cast(ops.stack([index - y * map_width, y], axis=-1), "float32")

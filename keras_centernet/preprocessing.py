@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_centernet.specs import Tensor
+
 # (mean, standard deviation) of RGB in 0..1, and whether the network wants BGR.
 NORMALIZATIONS = {
     # As published for COCO: statistics listed in BGR order and BGR input; here turned to RGB order.
@@ -30,7 +32,7 @@ PCA_VECTORS = (
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
-def normalize(images, normalization: str):
+def normalize(images: Tensor, normalization: str) -> Tensor:
     """Returns the float images that a backbone takes.
 
     Args:
@@ -47,7 +49,7 @@ def normalize(images, normalization: str):
     return _finish(images, to_bgr)
 
 
-def augment_and_normalize(images, normalization: str, seed_generator):
+def augment_and_normalize(images: Tensor, normalization: str, seed_generator: keras.random.SeedGenerator) -> Tensor:
     """Returns normalised images after the published colour augmentation, one draw per image.
 
     Brightness, contrast and saturation by 1 + U(-0.4, 0.4) in random order, then lighting along the
@@ -80,7 +82,7 @@ def augment_and_normalize(images, normalization: str, seed_generator):
     return _finish(columns[0] + columns[1] + columns[2] + bias[:, None, None, :], to_bgr)
 
 
-def compose_colors(factors, order, axes, gray_mean):
+def compose_colors(factors: Tensor, order: Tensor, axes: Tensor, gray_mean: Tensor) -> tuple[Tensor, Tensor]:
     """Returns one colour change per image as (matrix (B, 3, 3), bias (B, 3)): out = matrix @ rgb + bias.
 
     Args:

@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
+Tensor = Any  # a tensor of Keras' backend, a symbolic one, or a NumPy array; shapes stand in the docstrings
 READ_AT = ("everywhere", "centers", "keypoints")
 
 

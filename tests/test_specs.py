@@ -15,7 +15,7 @@ def test_detection_has_the_published_heads_and_weights():
     task = TASKS["detection"](("a", "b"))
     assert [(head.name, head.channels, head.read_at, head.weight) for head in task.heads] == [
         ("center_heatmap", 2, "everywhere", 1.0),
-        ("offset", 2, "centers", 1.0),
         ("size", 2, "centers", 0.1),
+        ("offset", 2, "centers", 1.0),
     ]
     assert task.center_heatmap.bias == -2.19

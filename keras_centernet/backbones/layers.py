@@ -3,9 +3,12 @@
 import keras
 
 from keras_centernet.layers import BatchNormalization
+from keras_centernet.specs import Tensor
 
 
-def conv_norm(x, filters: int, kernel: int, *, stride: int = 1, activation: str | None = "relu", name: str):
+def conv_norm(
+    x: Tensor, filters: int, kernel: int, *, stride: int = 1, activation: str | None = "relu", name: str
+) -> Tensor:
     """Returns activation(BatchNorm(convolution(x))), the convolution without bias, padded by kernel // 2.
 
     The padding is symmetric on every side, as PyTorch pads; Keras' "same" pads strided convolutions

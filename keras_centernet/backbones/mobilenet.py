@@ -7,6 +7,7 @@ import keras
 from keras_centernet.backbones.up_path import up_path
 from keras_centernet.errors import UserError
 from keras_centernet.layers import BatchNormalization
+from keras_centernet.specs import Tensor
 
 # Layers of keras.applications whose outputs have strides 32, 16, 8 and 4.
 TAPS = {
@@ -26,12 +27,12 @@ TAPS = {
 }
 
 
-def build_mobilenet_v2(images, weights: str | None = None) -> list:
+def build_mobilenet_v2(images: Tensor, weights: str | None = None) -> list:
     """Returns [(B, H / 4, W / 4, 48) map] of MobileNetV2 on images in -1..1; see `_build`."""
     return _build("MobileNetV2", images, weights)
 
 
-def build_mobilenet_v3(size: str, minimalistic: bool, images, weights: str | None = None) -> list:
+def build_mobilenet_v3(size: str, minimalistic: bool, images: Tensor, weights: str | None = None) -> list:
     """Returns [(B, H / 4, W / 4, 48) map] of MobileNetV3 on images in -1..1; see `_build`.
 
     Args:

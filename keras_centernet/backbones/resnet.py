@@ -5,12 +5,13 @@ import keras
 from keras_centernet.backbones.layers import conv_norm
 from keras_centernet.errors import UserError
 from keras_centernet.layers import BatchNormalization
+from keras_centernet.specs import Tensor
 
 STEM_CHANNELS = 64
 PLAIN_UP_CHANNELS = (256, 256, 256)
 
 
-def build_resnet_plain(blocks: tuple[int, ...], images, weights: str | None = None) -> list:
+def build_resnet_plain(blocks: tuple[int, ...], images: Tensor, weights: str | None = None) -> list:
     """Returns [(B, H / 4, W / 4, 256) map] of a ResNet of basic blocks with plain up-convolutions.
 
     Args:

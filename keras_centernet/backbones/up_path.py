@@ -4,11 +4,12 @@ import keras
 
 from keras_centernet.backbones.layers import conv_norm
 from keras_centernet.layers import BatchNormalization
+from keras_centernet.specs import Tensor
 
 UP_CHANNELS = (96, 64, 48)  # at strides 16, 8 and 4
 
 
-def up_path(taps: list, channels: tuple[int, ...] = UP_CHANNELS):
+def up_path(taps: list, channels: tuple[int, ...] = UP_CHANNELS) -> Tensor:
     """Returns the (B, H / 4, W / 4, channels[-1]) map that joins taps of falling stride.
 
     At each step the coarse map is doubled by a 4x4 transposed convolution (static shapes, no resize:

@@ -1,12 +1,15 @@
 """The graph that a client runs: picture in, boxes out, nothing of this package needed."""
 
+import keras
 from keras import ops
+
+from keras_centernet.specs import Tensor
 
 # The outputs of every exported detector, in this order: what MediaPipe and the Task Library expect.
 OUTPUTS = ("location", "category", "score", "count")
 
 
-def serve(model, images, top_k: int = 100) -> dict:
+def serve(model: keras.Model, images: Tensor, top_k: int = 100) -> dict:
     """Returns the detections of one letterboxed picture in the form that mobile clients read.
 
     Args:

@@ -5,13 +5,14 @@ import os
 import pathlib
 import tempfile
 
+import keras
 import numpy as np
 
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.serving import OUTPUTS, serve
 
 
-def export_tflite(model, path: str | os.PathLike, top_k: int = 100) -> pathlib.Path:
+def export_tflite(model: keras.Model, path: str | os.PathLike, top_k: int = 100) -> pathlib.Path:
     """Writes a float32 TFLite detector for one image at a time; returns its path.
 
     Input: (1, H, W, 3) float32 RGB in 0..255, letterboxed to the model's input size. Outputs: the
@@ -30,7 +31,6 @@ def export_tflite(model, path: str | os.PathLike, top_k: int = 100) -> pathlib.P
 
 
 def _convert(model, top_k: int) -> bytes:
-    import keras
     import tensorflow as tf
 
     signature = [tf.TensorSpec((1, *model.input_size, 3), tf.float32, name="images")]
@@ -87,7 +87,7 @@ class TFLiteDetector:
         return {"boxes_xyxy": boxes_xyxy, "scores": score, "classes": category.astype(np.int32)}
 
 
-def agreement(model, path: str | os.PathLike, images: np.ndarray, threshold: float = 0.1) -> dict:
+def agreement(model: keras.Model, path: str | os.PathLike, images: np.ndarray, threshold: float = 0.1) -> dict:
     """Returns how far a TFLite file's detections are from the model's on the same inputs.
 
     Args:

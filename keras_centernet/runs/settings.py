@@ -22,7 +22,7 @@ class TrainSettings:
         batch_size, epochs, seed: of the training.
         optimizer: "adamw" or "adam".
         learning_rate: highest rate.
-        weight_decay: of AdamW; normalisation, biases and depthwise kernels have none.
+        weight_decay: of AdamW; normalisation and biases have none.
         schedule: "cosine" (with warm-up), "step" (published: a tenth after 9/14 and 12/14) or "constant".
         warmup_epochs: epochs of linear growth before the cosine.
         clip_norm: largest norm of all gradients together; 0: no limit.
@@ -87,7 +87,7 @@ def build_optimizer(settings: TrainSettings, steps_per_epoch: int):
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(rate, epsilon=1e-8, **options)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "depthwise_kernel"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer
 
 

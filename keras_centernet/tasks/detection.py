@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_centernet import losses
 from keras_centernet.gaussian import RADIUS_RULES, splat
-from keras_centernet.specs import HeadSpec, Task
+from keras_centernet.specs import HeadSpec, Task, Tensor
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
@@ -41,12 +41,12 @@ def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task
     return Task("detection", tuple(classes), (heatmap, size, offset), assemble_boxes)
 
 
-def encode_offset(placed: dict):
+def encode_offset(placed: dict) -> Tensor:
     """Returns (B, M, 2) float32: what rounding down took from the centre (x, y), in [0, 1) cells."""
     return placed["centers_xy"] - ops.cast(placed["cells_xy"], "float32")
 
 
-def encode_size(placed: dict):
+def encode_size(placed: dict) -> Tensor:
     """Returns (B, M, 2) float32: width and height in cells."""
     return placed["sizes_wh"]
 

@@ -1,3 +1,3 @@
 """Weights from elsewhere -> the variables of a model."""
 
-from keras_centernet.weights.load import load_model, load_weights
+from keras_centernet.weights.load import load_weights, read_model_file

@@ -8,8 +8,8 @@ import keras
 from keras_centernet.errors import UserError
 
 
-def load_model(path: str | os.PathLike):
-    """Returns the `CenterNet` that `model.save(path)` wrote, compiled as it was.
+def read_model_file(path: str | os.PathLike) -> keras.Model:
+    """Returns the model that `model.save(path)` wrote, compiled as it was.
 
     Raises:
         UserError: the file is missing, damaged, or holds another kind of model.
@@ -25,7 +25,7 @@ def load_model(path: str | os.PathLike):
     return model
 
 
-def load_weights(model, path: str | os.PathLike) -> None:
+def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Fills a model from another model's file; nothing changes when something does not fit.
 
     A `.keras` file may have other classes: everything but the heatmap's last layer is then taken,
@@ -47,7 +47,7 @@ def load_weights(model, path: str | os.PathLike) -> None:
         except Exception as error:
             raise UserError(f"{path}: expected weights of this network: {_line(error)}") from error
         return
-    source = load_model(path)
+    source = read_model_file(path)
     theirs = {_key(variable): variable for variable in source.network.variables}
     ours = {_key(variable): variable for variable in model.network.variables}
     if theirs.keys() != ours.keys():
