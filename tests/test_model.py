@@ -97,6 +97,20 @@ def test_a_nan_stops_the_training_and_names_the_batch(tiny_model, batch):
         model.fit(repeated(batch, 3), verbose=0)
 
 
+def test_half_precision_trains_with_float32_maps_and_weights(tiny_model, batch):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = tiny_model()
+        model.compile("adam")
+        loss = model.fit(repeated(batch, 1), verbose=0).history["loss"][0]
+        maps = model(batch[0])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite(loss)
+    assert {value.dtype.name for value in maps.values()} == {"float32"}
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+
+
 def test_averaged_weights_are_what_is_left_after_fit(tiny_model, batch):
     model = tiny_model()
     model.compile("adam", average_decay=0.99)

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. What was finished before is on disk.", file=sys.stderr)
         return INTERRUPTED
-    except (UserError, FloatingPointError) as error:
+    except (UserError, FloatingPointError, OSError) as error:  # OSError: a full disk, a vanished file
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return USER_MISTAKE
     return 0

@@ -36,6 +36,8 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.model import load_model
 
     check_score(args.threshold)
+    if args.batch_size < 1:
+        raise UserError(f"--batch-size: expected a positive number, got {args.batch_size}.")
     images, videos = find_inputs(args.inputs)
     model = load_model(args.model)
     folder = pathlib.Path(args.output)
@@ -59,19 +61,35 @@ def _predict_images(model, images: list, folder: pathlib.Path, args, results: li
 
     unreadable = []
     names = _unique_names(images)
-    for path in tqdm(images, desc="images", disable=None, file=sys.stderr):
-        try:
-            (found,) = model.detect([path], threshold=args.threshold)
-        except UserError as error:
-            unreadable.append(str(error))
-            continue
-        if args.draw:
-            found.draw(folder / names[path])
-        results.append(found.to_dict())
+    with tqdm(total=len(images), desc="images", disable=None, file=sys.stderr) as progress:
+        for start in range(0, len(images), args.batch_size):
+            batch = images[start : start + args.batch_size]
+            for path, found in _detect_readable(model, batch, args, unreadable):
+                if args.draw:
+                    found.draw(folder / names[path])
+                results.append(found.to_dict())
+            progress.update(len(batch))
     if unreadable and len(unreadable) == len(images):
         raise UserError(unreadable[0])
     if unreadable:
         warnings.warn(f"{len(unreadable)} images skipped; first: {unreadable[0]}", DataWarning, stacklevel=2)
+
+
+def _detect_readable(model, paths: list[pathlib.Path], args, unreadable: list[str]) -> list[tuple]:
+    """Returns (path, detections) of the pictures that can be read; notes why the others cannot."""
+    from keras_centernet.data.images import read_image
+
+    readable = []
+    for path in paths:
+        try:
+            readable.append((path, read_image(path)))
+        except UserError as error:
+            unreadable.append(str(error))
+    pictures = [picture for _, picture in readable]
+    found = model.detect(pictures, threshold=args.threshold, batch_size=args.batch_size)
+    for (path, _), one in zip(readable, found, strict=True):
+        one.path = str(path)
+    return [(path, one) for (path, _), one in zip(readable, found, strict=True)]
 
 
 def _predict_video(model, video: str | int, folder: pathlib.Path, args, results: list) -> None:

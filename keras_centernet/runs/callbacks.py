@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import time
 
 import keras
@@ -61,18 +62,14 @@ class RecordHistory(keras.callbacks.Callback):
 
     def __init__(self, folder: RunFolder):
         super().__init__()
-        self.path = folder / HISTORY
+        self.folder = folder
 
     def on_epoch_end(self, epoch, logs=None):
         """Rewrites the file with the row of this epoch added; later rows of an earlier run are dropped."""
-        rows = read_history(self.path)
+        rows = read_history(self.folder / HISTORY)
         rows = [row for row in rows if int(row["epoch"]) < epoch + 1]
         rows.append({"epoch": epoch + 1, **{k: f"{float(v):.6g}" for k, v in logs.items()}})
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        with open(self.path, "w", newline="") as file:
-            writer = csv.DictWriter(file, names, restval="nan")
-            writer.writeheader()
-            writer.writerows(rows)
+        self.folder.replace(HISTORY, lambda path: _write_rows(path, rows))
 
 
 class AddRateAndTime(keras.callbacks.Callback):
@@ -126,13 +123,21 @@ class ShowInTensorBoard(keras.callbacks.Callback):
         self.writer.close()
 
 
-def read_history(path) -> list[dict]:
+def read_history(path: str | os.PathLike) -> list[dict]:
     """Returns the rows of a history.csv, or none where the file is missing."""
     try:
         with open(path, newline="") as file:
             return list(csv.DictReader(file))
     except FileNotFoundError:
         return []
+
+
+def _write_rows(path, rows: list[dict]) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, names, restval="nan")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _write_arrays(path, state: dict) -> None:

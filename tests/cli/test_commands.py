@@ -48,6 +48,11 @@ def test_help_is_quick():
         ("other classes", "evaluate --model {model} --data shapes --output {tmp}/m.json", "circle"),
         ("no pictures", "predict --model {model} {tmp}/*.jpg --output {tmp}/out", "expected an image"),
         ("threshold", "predict --model {model} {photos}/JPEGImages --threshold 3", "--threshold: expected a score"),
+        (
+            "batch size",
+            "predict --model {model} {photos}/JPEGImages --batch-size 0",
+            "--batch-size: expected a positive",
+        ),
         ("no webcam", "predict --model {model} 77 --output {tmp}/out", "webcam 77"),
     ],
 )
