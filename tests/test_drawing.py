@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 
 from keras_centernet.detections import Detections
-from keras_centernet.drawing import (
-    GridRow,
-    draw_boxes,
-    draw_curves,
-    draw_grid,
-    draw_precision_recall,
-    overlay_heatmap,
-    write_picture,
-)
+from keras_centernet.drawing import draw_boxes, draw_curves, draw_precision_recall, write_picture
 from keras_centernet.drawing.boxes import PALETTE, class_color, ink_on
+from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 from keras_centernet.errors import UserError
 
 GRAY = 120

@@ -1,4 +1,4 @@
-"""Pictures: boxes on images, heatmaps, grids of examples, and curves."""
+"""Pictures: boxes on images and curves here; grids of examples and heatmaps in `grid`, which knows `Detections`."""
 
 from keras_centernet.drawing.boxes import draw_boxes
 from keras_centernet.drawing.curves import draw_curves, draw_precision_recall
