@@ -19,7 +19,7 @@ from keras_centernet.progress import StopOnNonFiniteLoss
 from keras_centernet.specs import HeadSpec, Tensor
 from keras_centernet.targets import encode_targets
 from keras_centernet.tasks import DEFAULT_CLASSES, TASKS
-from keras_centernet.weights import load_weights, read_model_file
+from keras_centernet.weights import load_imagenet, load_weights, read_model_file
 
 PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, grows with the batch
 PUBLISHED_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
@@ -37,11 +37,15 @@ class CenterNet(keras.Model):
         task: key of `TASKS`, such as "detection".
         num_classes: number of classes, named "0", "1", ...; give `classes` or this, not both.
         classes: names of the classes. Neither: the task's usual ones (COCO's 80 for detection).
-        weights: file written by `model.save` or `model.save_weights` to start from.
-        backbone_weights: None (random) or "imagenet" (downloaded by keras.applications).
+        weights: file to start from: written by `model.save` or `model.save_weights`, or a published
+            checkpoint (`.pth`, `.safetensors`).
+        backbone_weights: of the lower part: None (random), "imagenet" (the MobileNets, downloaded by
+            keras.applications), or a file (torchvision's ResNets, DLA-34).
         input_size: side, or (height, width), that images are letterboxed to; a multiple of 32. The
             network itself is fully convolutional and takes other sizes too.
         task_options: further arguments of the task, such as {"radius": "geometric"}.
+        normalization: key of `preprocessing.NORMALIZATIONS`, None: the backbone's. Published weights for
+            VOC and KITTI want "published_voc_kitti".
         name: of the Keras model.
 
     Raises:
@@ -63,6 +67,7 @@ class CenterNet(keras.Model):
         backbone_weights: str | None = None,
         input_size: int | tuple[int, int] = 512,
         task_options: dict | None = None,
+        normalization: str | None = None,
         name: str = "centernet",
         **kwargs,
     ):
@@ -72,9 +77,15 @@ class CenterNet(keras.Model):
         self.classes = class_names(classes, num_classes, DEFAULT_CLASSES[task])
         self.input_size = input_hw(input_size, row.multiple_of, backbone)
         self.task = build_task(self.classes, **(task_options or {}))
-        self.normalization = row.normalization
-        self._config = {"backbone": backbone, "task": task, "task_options": task_options}
-        self.network = build_network(backbone, self.task, backbone_weights)
+        self.normalization = normalization or row.normalization
+        look_up(preprocessing.NORMALIZATIONS, self.normalization, "normalization")
+        self._config = {
+            "backbone": backbone,
+            "task": task,
+            "task_options": task_options,
+            "normalization": self.normalization,
+        }
+        self.network = build_network(backbone, self.task)
         self._seeds = keras.random.SeedGenerator()
         self._figures = [keras.metrics.Mean("loss")]
         self._figures += [keras.metrics.Mean(f"{head.name}_loss") for head in self.task.heads]
@@ -82,6 +93,8 @@ class CenterNet(keras.Model):
         self.average = None
         self._detectors = {}
         self.build(None)
+        if backbone_weights:
+            load_imagenet(self.network, self.task, backbone_weights)
         if weights:
             load_weights(self, weights)
 

@@ -10,17 +10,28 @@ from keras_centernet.heads import build_heads
 from keras_centernet.specs import Task
 
 
-def build_network(backbone: str, task: Task, backbone_weights: str | None = None) -> keras.Model:
-    """Returns the functional model from normalised images to a list (one per stack) of head maps."""
+def build_network(backbone: str, task: Task, input_hw: tuple = (None, None)) -> keras.Model:
+    """Returns the functional model from normalised images to a list (one per stack) of head maps.
+
+    Args:
+        backbone: key of `BACKBONES`.
+        task: whose heads to build.
+        input_hw: fixed (height, width); open by default.
+    """
     row = BACKBONES[backbone]
-    images = keras.Input((None, None, 3), name="images")
-    stacks = row.build(images, weights=backbone_weights)
-    prefixes = [f"stack{i}_" for i in range(len(stacks) - 1)] + [""]
+    images = keras.Input((*input_hw, 3), name="images")
+    stacks = row.build(images)
+    prefixes = stack_prefixes(len(stacks))
     outputs = [
         build_heads(features, task, row.head_channels, prefix)
         for features, prefix in zip(stacks, prefixes, strict=True)
     ]
     return keras.Model(images, outputs, name=backbone)
+
+
+def stack_prefixes(stacks: int) -> list[str]:
+    """Returns the beginnings of the names of the heads' layers, by stack; the last one, which detects, has none."""
+    return [f"stack{i}_" for i in range(stacks - 1)] + [""]
 
 
 def look_up(table: dict, key: str, what: str) -> object:

@@ -15,6 +15,8 @@ from keras_centernet.specs import Tensor
 NORMALIZATIONS = {
     # As published for COCO: statistics listed in BGR order and BGR input; here turned to RGB order.
     "published": ((0.47026115, 0.44719302, 0.40789654), (0.27809835, 0.27408164, 0.28863828), True),
+    # As published for Pascal VOC and KITTI: the usual numbers of R, G, B, applied to B, G, R.
+    "published_voc_kitti": ((0.406, 0.456, 0.485), (0.225, 0.224, 0.229), True),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), False),
     "minus_one_to_one": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), False),
 }

@@ -22,6 +22,7 @@ class HeadSpec:
         loss: function -> (total, count) of a prediction, a target and, unless read everywhere, a mask.
         weight: factor of this head's loss in the sum.
         bias: initial bias of the last convolution.
+        published_name: of the head in the authors' checkpoints; empty where they have none.
     """
 
     name: str
@@ -31,6 +32,7 @@ class HeadSpec:
     loss: Callable
     weight: float = 1.0
     bias: float = 0.0
+    published_name: str = ""
 
     def __post_init__(self):
         if self.read_at not in READ_AT:

@@ -4,10 +4,10 @@ import dataclasses
 import functools
 from collections.abc import Callable
 
-from keras_centernet.backbones.mobilenet import build_mobilenet_v2, build_mobilenet_v3
-from keras_centernet.backbones.resnet import build_resnet_plain
-
-MOBILE_HEAD_CHANNELS = 48
+from keras_centernet.backbones.dla import build_dla34, build_dla34_plain, build_dla34_v0
+from keras_centernet.backbones.hourglass import build_hourglass
+from keras_centernet.backbones.mobilenet import build_mobilenet, load_imagenet
+from keras_centernet.backbones.resnet import build_resnet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,27 +15,71 @@ class Backbone:
     """One row of the table of networks.
 
     Attributes:
-        build: function (images, weights=None) -> list of stride-4 maps.
+        build: function of symbolic images -> list of stride-4 maps.
         normalization: key of `preprocessing.NORMALIZATIONS`: the statistics its weights want.
         head_channels: width of the heads' hidden convolution.
         multiple_of: what input height and width must be multiples of.
+        deformable: whether it has deformable convolutions; its `_plain` sibling has none.
+        load_imagenet: function of the built network that downloads ImageNet weights into it, or None.
+        imagenet_file: for networks that take ImageNet weights from a file: beginnings of the names of the
+            tensors that such a file holds (see `weights.imagenet`).
+        exports: what the network was exported to and run from.
     """
 
     build: Callable
     normalization: str = "published"
     head_channels: int = 64
     multiple_of: int = 32
+    deformable: bool = False
+    load_imagenet: Callable | None = None
+    imagenet_file: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ("TFLite float32",)
 
 
-def _mobilenet_v3(size: str, minimalistic: bool = False) -> Backbone:
-    return Backbone(functools.partial(build_mobilenet_v3, size, minimalistic), "minus_one_to_one", MOBILE_HEAD_CHANNELS)
+def _mobilenet(kind: str, **options) -> Backbone:
+    return Backbone(
+        functools.partial(build_mobilenet, kind, **options),
+        normalization="minus_one_to_one",
+        head_channels=48,
+        load_imagenet=functools.partial(load_imagenet, kind, **options),
+    )
+
+
+def _resnet(depth: int, deformable: bool) -> Backbone:
+    return Backbone(
+        functools.partial(build_resnet, depth, deformable),
+        deformable=deformable,
+        imagenet_file=("conv1", "bn1", "layer"),
+    )
+
+
+def _dla(build: Callable, deformable: bool = False) -> Backbone:
+    return Backbone(build, head_channels=256, deformable=deformable, imagenet_file=("base.",))
+
+
+def _hourglass(stacks: int) -> Backbone:
+    return Backbone(functools.partial(build_hourglass, stacks), head_channels=256, multiple_of=128)
 
 
 BACKBONES = {
-    "mobilenet_v2": Backbone(build_mobilenet_v2, "minus_one_to_one", MOBILE_HEAD_CHANNELS),
-    "mobilenet_v3_small": _mobilenet_v3("Small"),
-    "mobilenet_v3_large": _mobilenet_v3("Large"),
-    "mobilenet_v3_small_minimalistic": _mobilenet_v3("Small", minimalistic=True),
-    "mobilenet_v3_large_minimalistic": _mobilenet_v3("Large", minimalistic=True),
-    "resnet18_plain": Backbone(functools.partial(build_resnet_plain, (2, 2, 2, 2))),
+    "dla34": _dla(build_dla34, deformable=True),
+    "dla34_v0": _dla(build_dla34_v0),
+    "dla34_plain": _dla(build_dla34_plain),
+    "hourglass104": _hourglass(2),
+    "hourglass52": _hourglass(1),
+    "resnet18": _resnet(18, deformable=True),
+    "resnet34": _resnet(34, deformable=True),
+    "resnet50": _resnet(50, deformable=True),
+    "resnet101": _resnet(101, deformable=True),
+    "resnet152": _resnet(152, deformable=True),
+    "resnet18_plain": _resnet(18, deformable=False),
+    "resnet34_plain": _resnet(34, deformable=False),
+    "resnet50_plain": _resnet(50, deformable=False),
+    "resnet101_plain": _resnet(101, deformable=False),
+    "resnet152_plain": _resnet(152, deformable=False),
+    "mobilenet_v2": _mobilenet("MobileNetV2"),
+    "mobilenet_v3_small": _mobilenet("MobileNetV3Small"),
+    "mobilenet_v3_large": _mobilenet("MobileNetV3Large"),
+    "mobilenet_v3_small_minimalistic": _mobilenet("MobileNetV3Small", minimalistic=True),
+    "mobilenet_v3_large_minimalistic": _mobilenet("MobileNetV3Large", minimalistic=True),
 }

@@ -1,7 +1,5 @@
 """MobileNet V2 and V3 of keras.applications with a light path back up to stride 4."""
 
-import functools
-
 import keras
 
 from keras_centernet.backbones.up_path import up_path
@@ -27,48 +25,49 @@ TAPS = {
 }
 
 
-def build_mobilenet_v2(images: Tensor, weights: str | None = None) -> list:
-    """Returns [(B, H / 4, W / 4, 48) map] of MobileNetV2 on images in -1..1; see `_build`."""
-    return _build("MobileNetV2", images, weights)
+NESTED_NAME = "backbone"
 
 
-def build_mobilenet_v3(size: str, minimalistic: bool, images: Tensor, weights: str | None = None) -> list:
-    """Returns [(B, H / 4, W / 4, 48) map] of MobileNetV3 on images in -1..1; see `_build`.
-
-    Args:
-        size: "Small" or "Large".
-        minimalistic: the form with ReLU only, 3x3 kernels and no squeeze-and-excite: what the Edge TPU takes.
-        images: (B, H, W, 3) symbolic tensor.
-        weights: None or "imagenet".
-    """
-    return _build(f"MobileNetV3{size}", images, weights, include_preprocessing=False, minimalistic=minimalistic)
-
-
-def _build(kind: str, images, weights: str | None, **options) -> list:
-    """Taps a keras.applications network and walks back up.
+def build_mobilenet(kind: str, images: Tensor, minimalistic: bool = False) -> list:
+    """Returns [(B, H / 4, W / 4, 48) map] of a keras.applications network on images in -1..1.
 
     Its batch normalisation gets the published momentum 0.9 and epsilon 1e-5 (applications: 0.999 and
-    1e-3, too slow for short trainings); pretrained variances are shifted so that outputs stay equal.
+    1e-3, too slow for short trainings).
+
+    Args:
+        kind: key of `TAPS`.
+        images: (B, H, W, 3) symbolic tensor.
+        minimalistic: MobileNetV3 with ReLU only, 3x3 kernels and no squeeze-and-excite: what the Edge TPU takes.
     """
-    application = getattr(keras.applications, kind)
-    build = functools.partial(application, include_top=False, input_shape=(None, None, 3), **options)
-    if weights not in (None, "imagenet"):
-        raise UserError(f"backbone_weights of {kind}: expected None or 'imagenet', got {weights!r}.")
+    base = _application(kind, None, minimalistic, tuple(images.shape[1:]))
+    network = keras.models.clone_model(base, clone_function=_with_published_batch_norm)
+    taps = [network.get_layer(name).output for name in TAPS[kind]]
+    backbone = keras.Model(network.inputs, taps, name=NESTED_NAME)
+    return [up_path(list(backbone(images)))]
+
+
+def load_imagenet(kind: str, network: keras.Model, minimalistic: bool = False) -> None:
+    """Downloads the ImageNet weights of keras.applications into a network that `build_mobilenet` is part of.
+
+    Variances are shifted by the difference of the epsilons, so that outputs stay equal.
+
+    Raises:
+        UserError: the weights could not be downloaded.
+    """
     try:
-        base = build(weights=weights)
+        base = _application(kind, "imagenet", minimalistic)
     except Exception as error:
-        if weights is None:
-            raise
         raise UserError(
             f"The ImageNet weights of {kind} could not be downloaded ({_first_line(error)}): connect this machine "
             "to the internet once, or train with backbone_weights=None."
         ) from error
-    network = keras.models.clone_model(base, clone_function=_with_published_batch_norm)
-    if weights:
-        _copy_weights(base, network)
-    taps = [network.get_layer(name).output for name in TAPS[kind]]
-    backbone = keras.Model(network.inputs, taps, name="backbone")
-    return [up_path(list(backbone(images)))]
+    _copy_weights(base, network.get_layer(NESTED_NAME))
+
+
+def _application(kind: str, weights: str | None, minimalistic: bool, input_shape=(None, None, 3)):
+    options = {} if kind == "MobileNetV2" else {"include_preprocessing": False, "minimalistic": minimalistic}
+    application = getattr(keras.applications, kind)
+    return application(include_top=False, input_shape=input_shape, weights=weights, **options)
 
 
 def _with_published_batch_norm(layer):
@@ -78,8 +77,9 @@ def _with_published_batch_norm(layer):
 
 
 def _copy_weights(base, network) -> None:
-    network.set_weights(base.get_weights())
-    for source, layer in zip(base.layers, network.layers, strict=True):
+    for layer in (layer for layer in network.layers if layer.weights):  # the taps leave out the last layers of `base`
+        source = base.get_layer(layer.name)
+        layer.set_weights(source.get_weights())
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.moving_variance.assign(source.moving_variance + source.epsilon - layer.epsilon)
 

@@ -6,10 +6,17 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from keras_centernet.cli import demo, evaluate, predict, train
+from keras_centernet.cli import demo, evaluate, import_weights, networks, predict, train
 from keras_centernet.errors import UserError
 
-COMMANDS = {"train": train, "evaluate": evaluate, "predict": predict, "demo": demo}
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "networks": networks,
+    "import-weights": import_weights,
+    "demo": demo,
+}
 USER_MISTAKE, INTERRUPTED = 2, 130
 
 

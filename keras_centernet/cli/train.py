@@ -44,8 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-color", dest="color", action="store_false", help="leave the colours of photos alone")
     option("--evaluate-every", "epochs between two measurements of average precision", type=int)
     option("--max-objects", "objects of an image that are used; the largest", type=int)
-    option("--weights", "file of this package to start from")
-    option("--backbone-weights", "imagenet: start from downloaded weights", choices=("imagenet",))
+    option("--weights", "file to start from: of this package, or a published checkpoint (.pth, .safetensors)")
+    option(
+        "--backbone-weights",
+        "imagenet (downloaded), or a file of torchvision's ResNet or of DLA-34",
+    )
     parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
     option("--output", "folder for the results")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")

@@ -1,6 +1,5 @@
 """TFLite files with the decoding in the graph, made of builtin operators only."""
 
-import contextlib
 import os
 import pathlib
 import tempfile
@@ -8,8 +7,8 @@ import tempfile
 import keras
 import numpy as np
 
-from keras_centernet.errors import UserError
 from keras_centernet.exporting.serving import OUTPUTS, serve
+from keras_centernet.files import write_whole
 
 
 def export_tflite(model: keras.Model, path: str | os.PathLike, top_k: int = 100) -> pathlib.Path:
@@ -27,7 +26,8 @@ def export_tflite(model: keras.Model, path: str | os.PathLike, top_k: int = 100)
     Raises:
         UserError: the file cannot be written.
     """
-    return write_whole(path, _convert(model, top_k))
+    content = _convert(model, top_k)
+    return write_whole(path, lambda beside: beside.write_bytes(content))
 
 
 def _convert(model, top_k: int) -> bytes:
@@ -42,20 +42,6 @@ def _convert(model, top_k: int) -> bytes:
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return converter.convert()
-
-
-def write_whole(path: str | os.PathLike, content: bytes) -> pathlib.Path:
-    """Writes a file beside its place and renames it, so that no half-written file is ever seen."""
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise UserError(f"{path}: expected a place to write {len(content)} bytes to: {error.strerror}.") from error
-    return path
 
 
 class TFLiteDetector:

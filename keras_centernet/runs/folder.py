@@ -1,11 +1,11 @@
 """The folder of a run: what is in it, and how its files are written so that none is ever half there."""
 
-import contextlib
 import json
 import os
 import pathlib
 
 from keras_centernet.errors import UserError
+from keras_centernet.files import write_whole
 
 BEST, LAST, STATE = "best.keras", "last.keras", "last_state.npz"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
@@ -56,20 +56,5 @@ class RunFolder:
         self.replace(name, model.save)
 
     def replace(self, name: str, write) -> None:
-        """Calls `write(path)` for a path beside the file, then renames it into place.
-
-        Raises:
-            UserError: nothing could be written, for instance on a full disk; the old file is intact.
-        """
-        target = self / name
-        beside = target.with_name(f"part.{name}")
-        try:
-            write(beside)
-            os.replace(beside, target)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise UserError(
-                f"{target}: could not be written ({error.strerror or error}); the previous file is intact. Free "
-                "some space or name another --output."
-            ) from error
+        """Calls `write(path)` for a path beside the file, then renames it into place; see `write_whole`."""
+        write_whole(self / name, write)

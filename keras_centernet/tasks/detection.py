@@ -35,9 +35,19 @@ def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task
         encode_center_heatmap,
         losses.penalty_reduced_focal,
         bias=PRIOR_BIAS,
+        published_name="hm",
     )
-    offset = HeadSpec("offset", 2, "centers", encode_offset, losses.masked_l1)
-    size = HeadSpec("size", 2, "centers", encode_size, losses.masked_l1, weight=SIZE_WEIGHT, bias=TYPICAL_SIZE)
+    offset = HeadSpec("offset", 2, "centers", encode_offset, losses.masked_l1, published_name="reg")
+    size = HeadSpec(
+        "size",
+        2,
+        "centers",
+        encode_size,
+        losses.masked_l1,
+        weight=SIZE_WEIGHT,
+        bias=TYPICAL_SIZE,
+        published_name="wh",
+    )
     return Task("detection", tuple(classes), (heatmap, size, offset), assemble_boxes)
 
 

@@ -6,6 +6,8 @@ import zipfile
 import keras
 
 from keras_centernet.errors import UserError
+from keras_centernet.weights.fill import fill
+from keras_centernet.weights.published import load_published
 
 
 def read_model_file(path: str | os.PathLike) -> keras.Model:
@@ -26,55 +28,66 @@ def read_model_file(path: str | os.PathLike) -> keras.Model:
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Fills a model from another model's file; nothing changes when something does not fit.
+    """Fills a model from a file; nothing changes when something does not fit.
 
-    A `.keras` file may have other classes: everything but the heatmap's last layer is then taken,
-    and a line says so. A `.weights.h5` file must fit exactly.
+    A file with other classes fills everything but the last layer of the heatmap, and a line says so.
 
     Args:
         model: `CenterNet` to fill.
-        path: `.keras` or `.weights.h5`.
+        path: `.keras` or `.weights.h5` of this package, or a published checkpoint (`.pth`, `.pt`, `.tar`,
+            `.safetensors`).
 
     Raises:
-        UserError: the file is missing or damaged, or a tensor has another shape (it is named).
+        UserError: the file is missing or damaged, of another network, or a tensor does not fit (it is named).
     """
     path = os.fspath(path)
-    if path.endswith(".h5"):
-        if not os.path.isfile(path):
-            raise UserError(f"{path}: expected a weights file, but it does not exist.")
-        try:
-            model.load_weights(path)
-        except Exception as error:
-            raise UserError(f"{path}: expected weights of this network: {_line(error)}") from error
-        return
+    for suffix, load in LOADERS.items():
+        if path.endswith(suffix):
+            load(model, path)
+            return
+    raise UserError(f"{path}: expected a file of weights that ends in {', '.join(LOADERS)}.")
+
+
+def _load_h5(model, path: str) -> None:
+    if not os.path.isfile(path):
+        raise UserError(f"{path}: expected a weights file, but it does not exist.")
+    try:
+        model.load_weights(path)
+    except Exception as error:
+        raise UserError(f"{path}: expected weights of this network: {_line(error)}") from error
+
+
+def _load_keras(model, path: str) -> None:
     source = read_model_file(path)
-    theirs = {_key(variable): variable for variable in source.network.variables}
-    ours = {_key(variable): variable for variable in model.network.variables}
+    theirs = {variable.path: variable for variable in source.network.variables}
+    ours = {variable.path: variable for variable in model.network.variables}
     if theirs.keys() != ours.keys():
         name = sorted(theirs.keys() ^ ours.keys())[0]
         raise UserError(
             f"{path} holds a {source.network.name}: expected the tensors of {model.network.name}; {name} is in "
             "only one of them."
         )
-    other_shape = [name for name, variable in ours.items() if theirs[name].shape != variable.shape]
-    heatmap = model.task.center_heatmap.name
-    other_classes = source.classes != model.classes
-    allowed = [name for name in ours if other_classes and name.split("/")[0].endswith(heatmap)]
-    wrong = [name for name in other_shape if name not in allowed]
-    if wrong:
-        raise UserError(
-            f"{path}: {wrong[0]} has shape {tuple(theirs[wrong[0]].shape)}, expected {tuple(ours[wrong[0]].shape)}."
-        )
-    if allowed:
+    if source.classes != model.classes:
+        heatmap = model.task.center_heatmap.name
+        ours = {name: variable for name, variable in ours.items() if not name.split("/")[0].endswith(heatmap)}
         print(f"{path} has other classes: the last layer of {heatmap} starts anew, all else is taken.")
-    for name, variable in ours.items():
-        if name not in allowed:
-            variable.assign(theirs[name])
+    fill(ours, {name: keras.ops.convert_to_numpy(variable) for name, variable in theirs.items()}, path)
 
 
-def _key(variable) -> str:
-    """The variable's path without the network's own name."""
-    return variable.path
+def _load_checkpoint(model, path: str) -> None:
+    unused = load_published(model, path)
+    if unused:
+        print(f"{path}: {len(unused)} tensors without influence left out: {', '.join(unused)}.")
+
+
+LOADERS = {
+    ".h5": _load_h5,
+    ".keras": _load_keras,
+    ".pth": _load_checkpoint,
+    ".pt": _load_checkpoint,
+    ".tar": _load_checkpoint,
+    ".safetensors": _load_checkpoint,
+}
 
 
 def _check_file(path: str) -> None:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_centernet import UserError
+from keras_centernet import CenterNet, UserError
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.backbones.mobilenet import _copy_weights, _with_published_batch_norm
 from keras_centernet.layers import BatchNormalization
@@ -22,17 +22,35 @@ def all_layers(model):
 @pytest.mark.parametrize("name", BACKBONES)
 def test_maps_have_stride_four_and_published_normalisation(name):
     network = build_network(name, TASK)
-    maps = network(np.zeros((1, 64, 96, 3), "float32"))
-    assert maps["center_heatmap"].shape == (1, 16, 24, 80)
+    side = max(64, BACKBONES[name].multiple_of)
+    stacks = network(np.zeros((1, side, 2 * side, 3), "float32"))
+    maps = stacks[-1] if isinstance(stacks, list) else stacks
+    assert maps["center_heatmap"].shape == (1, side // 4, side // 2, 80)
     norms = [layer for layer in all_layers(network) if isinstance(layer, keras.layers.BatchNormalization)]
     assert norms
     assert all(isinstance(layer, BatchNormalization) for layer in norms)
     assert {(layer.momentum, layer.epsilon) for layer in norms} == {(0.9, 1e-5)}
 
 
-def test_resnet18_plain_has_the_published_number_of_parameters():
-    network = build_network("resnet18_plain", TASK)
-    assert sum(v.size if hasattr(v, "size") else np.prod(v.shape) for v in network.trainable_variables) == 15_820_372
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(UserError, match="Unknown backbone: expected one of dla34, dla34_v0, dla34_plain, hourglass104"):
+        CenterNet("dla60")
+
+
+def test_plain_siblings_have_no_deformable_convolution():
+    for name, row in BACKBONES.items():
+        if row.deformable:
+            assert not BACKBONES[f"{name}_plain"].deformable
+    kinds = {type(layer).__name__ for layer in all_layers(build_network("dla34_plain", TASK))}
+    assert "DeformableConv2D" not in kinds
+    kinds = {type(layer).__name__ for layer in all_layers(build_network("dla34", TASK))}
+    assert "DeformableConv2D" in kinds
+
+
+def test_an_hourglass_has_heads_after_every_stack():
+    network = build_network("hourglass104", TASK)
+    assert len(network.output) == 2
+    assert network.get_layer("stack0_size") is not network.get_layer("size")
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v3_small_minimalistic", "mobilenet_v3_large_minimalistic"])
@@ -59,14 +77,27 @@ def test_pretrained_outputs_survive_the_other_epsilon(rng):
 
 
 def test_a_machine_without_internet_is_told_so(monkeypatch):
+    real = keras.applications.MobileNetV2
+
     def no_download(weights=None, **options):
-        raise OSError("URL fetch failure")
+        if weights:
+            raise OSError("URL fetch failure")
+        return real(weights=None, **options)
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", no_download)
     with pytest.raises(UserError, match=r"could not be downloaded \(URL fetch failure\): connect this machine"):
-        build_network("mobilenet_v2", TASK, "imagenet")
+        CenterNet("mobilenet_v2", num_classes=2, input_size=64, backbone_weights="imagenet")
 
 
-def test_resnet_says_that_it_has_no_pretrained_weights_yet():
-    with pytest.raises(UserError, match="backbone_weights of resnet: expected None, got 'imagenet'"):
-        build_network("resnet18_plain", TASK, "imagenet")
+def test_downloaded_weights_reach_the_network(monkeypatch):
+    real = keras.applications.MobileNetV2
+
+    def instead_of_download(weights=None, **options):
+        base = real(weights=None, **options)
+        if weights:
+            base.get_layer("Conv1").kernel.assign(keras.ops.full((3, 3, 3, 32), 0.25))
+        return base
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", instead_of_download)
+    model = CenterNet("mobilenet_v2", num_classes=2, input_size=64, backbone_weights="imagenet")
+    np.testing.assert_array_equal(model.network.get_layer("backbone").get_layer("Conv1").kernel, 0.25)

@@ -1,0 +1,48 @@
+"""Turn a checkpoint of the authors' PyTorch code into a model file of this package.
+
+What is in it (network, task, classes) is recognised. Never runs code from the file.
+"""
+
+import argparse
+
+from keras_centernet.cli.arguments import input_size
+
+EXAMPLES = """examples:
+  keras-centernet import-weights ctdet_coco_dla_2x.pth dla34.keras
+  keras-centernet import-weights ctdet_pascal_resdcn18_384.pth voc.keras --input-size 384
+  keras-centernet import-weights mine.safetensors mine.keras --classes apple,pear"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    parser.add_argument("checkpoint", help=".pth, .pt, .tar or .safetensors file")
+    parser.add_argument("model", help=".keras file to write")
+    parser.add_argument("--backbone", help="network; default: recognised")
+    parser.add_argument("--task", help="what is detected; default: recognised")
+    parser.add_argument("--classes", help="names, separated by commas; default: COCO's, VOC's or numbers")
+    parser.add_argument("--input-size", type=input_size, default=512, help="side, or HEIGHTxWIDTH, of the input")
+    parser.add_argument("--normalization", help="statistics of the input; default: as published for these classes")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Imports, saves and says what was left out."""
+    import pathlib
+
+    from keras_centernet.errors import UserError
+    from keras_centernet.files import write_whole
+    from keras_centernet.weights.importing import import_weights
+
+    output = pathlib.Path(args.model)
+    if output.suffix != ".keras":
+        raise UserError(f"{output}: expected a name that ends in .keras.")
+    classes = args.classes.split(",") if args.classes else None
+    model, unused = import_weights(
+        args.checkpoint, args.backbone, args.task, classes, args.input_size, args.normalization
+    )
+    write_whole(output, model.save)
+    for name in unused:
+        print(f"without influence, left out: {name}")
+    print(
+        f"{output}: {model.network.name}, {model.task.name} of {len(model.classes)} classes, {model.count_params():,} "
+        f"parameters, input {model.input_size[1]}x{model.input_size[0]}, {model.normalization} statistics."
+    )

@@ -1,0 +1,34 @@
+"""List the networks: parameters, arithmetic, stride, and where they can go.
+
+Parameters are those of a detector of COCO's 80 classes; GFLOP count two per multiply-add at 512x512.
+"""
+
+import argparse
+
+EXAMPLES = """examples:
+  keras-centernet networks
+  keras-centernet networks dla34 dla34_plain"""
+
+LINE = "{:32} {:>13} {:>14} {:>6}  {:10}  {}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    parser.add_argument("names", nargs="*", help="networks to list; default: all")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the table, a line as soon as it is known."""
+    from keras_centernet.backbones import BACKBONES
+    from keras_centernet.cost import count_flops, count_parameters
+    from keras_centernet.geometry import STRIDE
+    from keras_centernet.network import build_network, look_up
+    from keras_centernet.tasks import COCO_CLASSES, TASKS
+
+    task = TASKS["detection"](COCO_CLASSES)
+    rows = {name: look_up(BACKBONES, name, "network") for name in args.names or BACKBONES}
+    print(LINE.format("network", "parameters", "GFLOP at 512", "stride", "deformable", "exported to"))
+    for name, row in rows.items():
+        network = build_network(name, task, input_hw=(512, 512))
+        cost = f"{count_parameters(network):,}", f"{count_flops(network) / 1e9:.1f}"
+        print(LINE.format(name, *cost, STRIDE, "yes" if row.deformable else "no", ", ".join(row.exports)), flush=True)

@@ -1,0 +1,40 @@
+"""What a network costs: parameters and arithmetic."""
+
+import math
+from collections.abc import Iterator
+
+import keras
+
+
+def count_parameters(network: keras.Model) -> int:
+    """Returns the number of trained numbers; the statistics of batch normalisation are not counted."""
+    return sum(math.prod(variable.shape) for variable in network.trainable_variables)
+
+
+def count_flops(network: keras.Model) -> int:
+    """Returns the floating-point operations of all convolutions for one image, 2 per multiply-add.
+
+    A kernel of n numbers is applied at every place of the smaller side: the output of a convolution, the
+    input of a transposed one. Of deformable convolutions that is the convolution and the one that
+    predicts its offsets, not the interpolation.
+
+    Args:
+        network: of `build_network` with a fixed `input_hw`.
+    """
+    return sum(2 * _kernel_size(layer) * _places(layer) for layer in _convolutions(network))
+
+
+def _convolutions(network) -> Iterator[keras.layers.Layer]:
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _convolutions(layer)
+        elif _kernel_size(layer):
+            yield layer
+
+
+def _kernel_size(layer) -> int:
+    return sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4)
+
+
+def _places(layer) -> int:
+    return min(math.prod(layer.input.shape[1:3]), math.prod(layer.output.shape[1:3]))

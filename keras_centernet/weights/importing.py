@@ -1,0 +1,86 @@
+"""A published checkpoint -> a model of this package, without being told what is in it."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from keras_centernet.backbones import BACKBONES
+from keras_centernet.errors import UserError
+from keras_centernet.model import CenterNet
+from keras_centernet.tasks import DEFAULT_CLASSES, TASKS
+from keras_centernet.tasks.voc_classes import VOC_CLASSES
+from keras_centernet.weights.checkpoint import read_checkpoint
+from keras_centernet.weights.published import fill_from_published, is_nested, recognise_backbone
+
+# Classes whose published weights want other statistics than the backbone's usual ones.
+STATISTICS = {VOC_CLASSES: "published_voc_kitti"}
+
+
+def import_weights(
+    path: str | os.PathLike,
+    backbone: str | None = None,
+    task: str | None = None,
+    classes: Sequence[str] | None = None,
+    input_size: int | tuple[int, int] = 512,
+    normalization: str | None = None,
+) -> tuple[CenterNet, list[str]]:
+    """Returns the model that a published checkpoint holds, and the names of the tensors without influence.
+
+    Args:
+        path: `.pth`, `.pt`, `.tar` or `.safetensors`, see `read_checkpoint`.
+        backbone: key of `BACKBONES`; None: recognised by the names of the tensors.
+        task: key of `TASKS`; None: recognised by the heads.
+        classes: names; None: the usual ones of as many classes (COCO, VOC, the task's), else numbers.
+        input_size: of the model.
+        normalization: key of `preprocessing.NORMALIZATIONS`; None: what the authors used for these classes.
+
+    Raises:
+        UserError: the file cannot be read, is not recognised, or does not fit.
+    """
+    path = os.fspath(path)
+    tensors = read_checkpoint(path)
+    backbone = backbone or recognise_backbone(tensors)
+    if backbone is None:
+        raise UserError(
+            f"{path}: expected a checkpoint of one of {', '.join(BACKBONES)}, its tensors "
+            f"({', '.join(list(tensors)[:3])}, ...) belong to none of them. An ImageNet classifier is for "
+            "--backbone-weights."
+        )
+    task = task or _recognise_task(tensors, path)
+    count = _class_count(tensors, task, path)
+    if classes is None:
+        classes = _usual_classes(count, task)
+    elif len(classes) != count:
+        raise UserError(f"--classes: {path} has {count}, expected as many names, got {len(classes)}.")
+    normalization = normalization or STATISTICS.get(tuple(classes))
+    model = CenterNet(backbone, task, classes=classes, input_size=input_size, normalization=normalization)
+    return model, fill_from_published(model, tensors, path)
+
+
+def _head_names(task: str) -> list[str]:
+    return [head.published_name for head in TASKS[task](DEFAULT_CLASSES[task]).heads]
+
+
+def _recognise_task(tensors: Mapping[str, np.ndarray], path: str) -> str:
+    """The task with the most heads of which all are there."""
+    modules = {name.split(".")[0] for name in tensors}
+    fitting = [task for task in TASKS if modules.issuperset(_head_names(task))]
+    if not fitting:
+        wanted = "; ".join(f"{', '.join(_head_names(task))} ({task})" for task in TASKS)
+        raise UserError(f"{path}: expected the heads of a task: {wanted}. They are not there.")
+    return max(fitting, key=lambda task: len(_head_names(task)))
+
+
+def _class_count(tensors: Mapping[str, np.ndarray], task: str, path: str) -> int:
+    name = _head_names(task)[0] + (".0.1.bias" if is_nested(tensors) else ".2.bias")
+    if name not in tensors:
+        raise UserError(f"{path}: expected a tensor {name}, it is missing.")
+    return len(tensors[name])
+
+
+def _usual_classes(count: int, task: str) -> tuple[str, ...]:
+    for names in (DEFAULT_CLASSES[task], VOC_CLASSES):
+        if len(names) == count:
+            return names
+    return tuple(str(i) for i in range(count))

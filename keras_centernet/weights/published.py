@@ -1,0 +1,149 @@
+"""The authors' checkpoints -> the variables of our networks.
+
+Layers are named as the published modules, so a tensor's name is its layer's and `TENSORS`. Only the
+heads are named after what they hold; `HeadSpec.published_name` is their name in a checkpoint.
+"""
+
+import os
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from keras_centernet.backbones.resnet import DEPTHS
+from keras_centernet.errors import UserError
+from keras_centernet.network import stack_prefixes
+from keras_centernet.specs import Task
+from keras_centernet.weights.checkpoint import read_checkpoint
+from keras_centernet.weights.fill import fill
+
+# What a layer's variable is called in PyTorch.
+TENSORS = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+    "offset_kernel": "conv_offset_mask.weight",
+    "offset_bias": "conv_offset_mask.bias",
+}
+COUNTER = "num_batches_tracked"  # of PyTorch's batch normalisation; without influence
+
+
+def load_published(model: keras.Model, path: str | os.PathLike) -> list[str]:
+    """Fills a model from a checkpoint of the published implementation; returns the names it did not use.
+
+    A checkpoint of another number of classes fills all but the last layer of the heatmap, and a line
+    says so. Nothing changes when something does not fit.
+
+    Args:
+        model: `CenterNet` of the checkpoint's architecture and task.
+        path: see `read_checkpoint`.
+
+    Raises:
+        UserError: the file cannot be read, is of another architecture or task, or a tensor is missing,
+            has another shape or is not finite; it is named.
+    """
+    return fill_from_published(model, read_checkpoint(path), os.fspath(path))
+
+
+def fill_from_published(model: keras.Model, tensors: Mapping[str, np.ndarray], path: str) -> list[str]:
+    """Fills a model from tensors that `read_checkpoint` returned; see `load_published`."""
+    variables = published_variables(model.network, model.task, is_nested(tensors))
+    known = recognise_backbone(tensors)
+    if known and known != model.network.name:
+        raise UserError(f"{path} holds a {known}, expected a {model.network.name}. Use CenterNet({known!r}).")
+    arrays = {name: to_keras_layout(array) for name, array in tensors.items()}
+    anew = [name for name in _last_of_heatmap(model, tensors) if _differs(arrays, variables, name)]
+    fill({name: variable for name, variable in variables.items() if name not in anew}, arrays, path)
+    if anew:
+        heatmap = model.task.center_heatmap
+        theirs = arrays[anew[0]].shape[-1]
+        print(f"{path} has {theirs} classes, not {heatmap.channels}: the last layer of {heatmap.name} starts anew.")
+    return sorted(name for name in tensors if name not in variables and not name.endswith(COUNTER))
+
+
+def published_variables(network: keras.Model, task: Task, nested: bool = False) -> dict[str, keras.Variable]:
+    """Returns the network's variables by their names in a published checkpoint.
+
+    Args:
+        network: of `build_network`.
+        task: whose heads it has.
+        nested: whether heads are named by stack, as the published hourglass names them.
+    """
+    heads = _head_layers(task, _stack_count(network), nested)
+    variables = {}
+    for variable in network.variables:
+        layer, kind = variable.path.rsplit("/", 1)
+        variables[f"{heads.get(layer, layer)}.{TENSORS[kind]}"] = variable
+    return variables
+
+
+def to_keras_layout(array: np.ndarray) -> np.ndarray:
+    """Returns a PyTorch tensor in Keras' order of axes.
+
+    (out, in, kh, kw) and, for transposed convolutions, (in, out, kh, kw) both become what Keras wants
+    when the axes are reversed but for (kh, kw).
+    """
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+
+
+def is_nested(tensors: Mapping[str, np.ndarray]) -> bool:
+    """Whether a checkpoint names its heads by stack (`hm.0.1.weight`, the hourglass) or not (`hm.2.weight`)."""
+    return any(name.endswith(".0.0.conv.weight") for name in tensors)
+
+
+def recognise_backbone(tensors: Mapping[str, np.ndarray]) -> str | None:
+    """Returns the key in `BACKBONES` of the network that a checkpoint belongs to, or None."""
+    for backbone, (has, lacks) in FINGERPRINTS.items():
+        if all(name in tensors for name in has) and not any(name in tensors for name in lacks):
+            return backbone
+    return None
+
+
+def _head_layers(task: Task, stacks: int, nested: bool) -> dict[str, str]:
+    """Returns {our layer: published module} of every head's two convolutions in every stack."""
+    layers = {}
+    for stack, prefix in enumerate(stack_prefixes(stacks)):
+        for head in task.heads:
+            name = head.published_name
+            hidden, last = (f"{name}.{stack}.0.conv", f"{name}.{stack}.1") if nested else (f"{name}.0", f"{name}.2")
+            layers |= {f"{prefix}{head.name}_hidden": hidden, f"{prefix}{head.name}": last}
+    return layers
+
+
+def _stack_count(network: keras.Model) -> int:
+    return len(network.output) if isinstance(network.output, list) else 1
+
+
+def _last_of_heatmap(model, tensors) -> list[str]:
+    nested, stacks = is_nested(tensors), _stack_count(model.network)
+    heatmap = model.task.center_heatmap.name
+    modules = _head_layers(model.task, stacks, nested)
+    return [f"{modules[f'{p}{heatmap}']}.{kind}" for p in stack_prefixes(stacks) for kind in ("weight", "bias")]
+
+
+def _differs(arrays, variables, name: str) -> bool:
+    return name in arrays and tuple(arrays[name].shape) != tuple(variables[name].shape)
+
+
+def _resnet_fingerprint(depth: int, deformable: bool) -> tuple[list[str], list[str]]:
+    blocks, bottleneck = DEPTHS[depth]
+    has = ["deconv_layers.0.weight", f"layer3.{blocks[2] - 1}.conv1.weight"]
+    lacks = [f"layer3.{blocks[2]}.conv1.weight"]
+    (has if bottleneck else lacks).append("layer1.0.conv3.weight")
+    (has if deformable else lacks).append("deconv_layers.0.conv_offset_mask.weight")
+    return has, lacks
+
+
+# Tensors that a checkpoint of a network has, and that it lacks.
+FINGERPRINTS = {
+    "dla34": (["ida_up.node_2.conv.conv_offset_mask.weight"], []),
+    "dla34_plain": (["ida_up.node_2.conv.weight"], ["ida_up.node_2.conv.conv_offset_mask.weight"]),
+    "dla34_v0": (["dla_up.ida_2.node_3.0.weight"], []),
+    "hourglass104": (["cnvs.1.conv.weight"], ["cnvs.2.conv.weight"]),
+    "hourglass52": (["cnvs.0.conv.weight"], ["cnvs.1.conv.weight"]),
+    **{f"resnet{depth}": _resnet_fingerprint(depth, True) for depth in DEPTHS},
+    **{f"resnet{depth}_plain": _resnet_fingerprint(depth, False) for depth in DEPTHS},
+}
