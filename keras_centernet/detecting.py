@@ -8,50 +8,71 @@ import numpy as np
 from keras_centernet.data.images import read_image
 from keras_centernet.detections import Detections
 from keras_centernet.errors import UserError
-from keras_centernet.geometry import invert_affine, letterbox, transform_boxes, warp
+from keras_centernet.geometry import invert_affine, letterbox, transform_boxes, transform_points, warp
 
 
-def detect_images(model, images, threshold: float, top_k: int, batch_size: int) -> list[Detections]:
+def detect_images(model, images, calibration, threshold: float, top_k: int, batch_size: int) -> list[Detections]:
     """Returns one `Detections` per image; see `CenterNet.detect`."""
     if batch_size < 1:
         raise UserError(f"batch_size: expected a positive number, got {batch_size}.")
     images = images if isinstance(images, list | tuple) else [images]
+    calibrations = _one_each(calibration, len(images))
     found = []
-    for batch in _batched([_load(image) for image in images], batch_size):
-        transforms = [letterbox(image.shape[:2], model.input_size) for image, _ in batch]
-        inputs = [warp(image, m, model.input_size) for (image, _), m in zip(batch, transforms, strict=True)]
+    for batch in _batched(list(zip(map(_load, images), calibrations, strict=True)), batch_size):
+        transforms = [letterbox(image.shape[:2], model.input_size) for (image, _), _ in batch]
+        inputs = [warp(image, m, model.input_size) for ((image, _), _), m in zip(batch, transforms, strict=True)]
         outputs = {key: np.asarray(value) for key, value in model.detect_batch(np.stack(inputs), top_k).items()}
-        for i, (image, path) in enumerate(batch):
+        for i, ((image, path), camera) in enumerate(batch):
             rows = {key: value[i] for key, value in outputs.items()}
-            found.append(to_detections(rows, image, path, transforms[i], threshold, model.classes))
+            found.append(to_detections(model, rows, image, path, transforms[i], threshold, camera))
     return found
 
 
-def to_detections(rows: dict, image, path, image_to_input, threshold: float, classes) -> Detections:
-    """Returns the detections of one image whose score is at least `threshold`, clipped to the image.
+def to_detections(model, rows: dict, image, path, image_to_input, threshold: float, calibration=None) -> Detections:
+    """Returns the detections of one image whose score is at least `threshold`, boxes clipped to the image.
 
     Args:
-        rows: "boxes_xyxy" (K, 4) input pixels, "scores" (K,), "classes" (K,).
+        model: `CenterNet`.
+        rows: what `detect_batch` found in this image, places in input pixels.
         image: (H, W, 3) uint8.
         path: of the file, or None.
         image_to_input: (2, 3) transform that made the input.
         threshold: lowest score that is kept; boxes without area inside the image are dropped too.
-        classes: all class names.
+        calibration: of the camera, for tasks that need one.
     """
     height, width = image.shape[:2]
-    boxes_xyxy = transform_boxes(rows["boxes_xyxy"], invert_affine(image_to_input))
-    boxes_xyxy = np.clip(boxes_xyxy, 0, [width, height, width, height]).astype(np.float32)
+    rows = to_image_frame(rows, image_to_input)
+    boxes_xyxy = np.clip(rows["boxes_xyxy"], 0, [width, height, width, height]).astype(np.float32)
     has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
     keep = (rows["scores"] >= threshold) & has_area
-    indices = rows["classes"][keep].astype(np.int32)
+    kept = {key: value[keep] for key, value in rows.items()}
+    indices = kept["classes"].astype(np.int32)
     return Detections(
         boxes_xyxy=boxes_xyxy[keep],
-        scores=rows["scores"][keep].astype(np.float32),
+        scores=kept["scores"].astype(np.float32),
         classes=indices,
-        class_names=tuple(classes[i] for i in indices),
+        class_names=tuple(model.classes[i] for i in indices),
         image=image,
         path=path,
+        extras=model.task.finish(kept, calibration),
+        paint=model.task.paint,
     )
+
+
+def to_image_frame(rows: dict, image_to_input: np.ndarray) -> dict:
+    """Returns decoded rows with their places brought from input pixels to original pixels, float64."""
+    input_to_image = invert_affine(image_to_input)
+    moved = {key: transform_points(value, input_to_image) for key, value in rows.items() if key.endswith("_xy")}
+    return rows | moved | {"boxes_xyxy": transform_boxes(rows["boxes_xyxy"], input_to_image)}
+
+
+def _one_each(calibration, count: int) -> list:
+    """Returns a calibration per image from None, one for all, or one each."""
+    if calibration is None or np.ndim(calibration) == 2:
+        return [calibration] * count
+    if len(calibration) != count:
+        raise UserError(f"calibration: expected one matrix, or one per image ({count}), got {len(calibration)}.")
+    return list(calibration)
 
 
 def _load(image) -> tuple[np.ndarray, str | None]:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -27,7 +27,10 @@ class Detections:
         image: (H, W, 3) uint8 RGB, the picture they were found in; None if it was not kept.
         path: file that the picture came from, or None.
         extras: {name: (N, ...) array} of what a task adds to a box; rows follow the boxes through
-            indexing, and `to_json` writes them.
+            indexing, `to_json` writes them, and each is an attribute of its name: `locations` (N, 3),
+            `dimensions` (N, 3), `rotation_y` (N,), `alpha` (N,) of 3D boxes (camera frame, metres, radians),
+            `keypoints_xy` (N, K, 2) and `keypoint_scores` (N, K) of poses.
+        paint: function (picture, detections) -> picture that draws what a box does not show, or None.
 
     Raises:
         UserError: a shape, a length or a value that contradicts the above.
@@ -47,6 +50,7 @@ class Detections:
     image: np.ndarray | None = None
     path: str | None = None
     extras: dict[str, np.ndarray] = field(default_factory=dict)
+    paint: Callable | None = None
 
     def __post_init__(self):
         self.boxes_xyxy = _as_array("boxes_xyxy", self.boxes_xyxy, np.float32, (4,))
@@ -62,6 +66,12 @@ class Detections:
             raise UserError("Detections: scores must descend, best first; sort the rows before.")
         if self.image is not None:
             check_image(self.image, "Detections")
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        extras = self.__dict__.get("extras", {})
+        if name not in extras:
+            raise AttributeError(f"Detections have no {name!r}; this task adds {', '.join(extras) or 'nothing'}.")
+        return extras[name]
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -88,7 +98,7 @@ class Detections:
         return self[self.scores >= threshold]
 
     def draw(self, path: str | os.PathLike | None = None, **options) -> np.ndarray:
-        """Returns a copy of the image with boxes, names and scores on it, and writes it if asked to.
+        """Returns a copy of the image with boxes, names, scores and what the task adds, and writes it if asked to.
 
         Args:
             path: .jpg, .jpeg or .png file to write, or None.
@@ -106,6 +116,7 @@ class Detections:
             raise UserError("draw: expected detections with their image, got image=None; set `.image` first.")
         labels = [f"{name} {score:.2f}" for name, score in zip(self.class_names, self.scores, strict=True)]
         picture = draw_boxes(self.image, self.boxes_xyxy, self.classes, labels, **options)
+        picture = self.paint(picture, self) if self.paint else picture
         if path is not None:
             write_picture(picture, path)
         return picture

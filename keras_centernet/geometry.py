@@ -71,6 +71,11 @@ def transform_boxes(boxes_xyxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.concatenate([np.minimum(first, second), np.maximum(first, second)], axis=-1)
 
 
+def is_place(name: str) -> bool:
+    """Whether arrays of that name hold places (x, y) or boxes of a frame: what changes when the frame does."""
+    return name.endswith(("_xy", "_xyxy"))
+
+
 def letterbox(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> np.ndarray:
     """Returns the (2, 3) transform that fits a whole image into the input, centred, never stretched.
 

@@ -2,7 +2,8 @@
 
 Every loss returns (total, count); its figure is `mean(total, count)`. Keeping the two apart lets a
 training step add both over replicas before it divides, so that N devices with one global batch give
-the gradients of a single device. All arithmetic is float32.
+the gradients of a single device. A loss of several terms with counts of their own returns vectors of
+them. All arithmetic is float32.
 """
 
 from keras import ops
@@ -15,8 +16,8 @@ COUNT_EPSILON = 1e-4  # As published: keeps the L1 mean of an empty batch finite
 
 
 def mean(total: Tensor, count: Tensor) -> Tensor:
-    """Returns total / count, or the bare total where nothing was counted (a batch without objects)."""
-    return total / ops.where(count > 0, count, 1.0)
+    """Returns the sum of total / count, or of the bare total where nothing was counted (a batch without objects)."""
+    return ops.sum(total / ops.where(count > 0, count, 1.0))
 
 
 def penalty_reduced_focal(logits: Tensor, target: Tensor, clip: float | None = None) -> tuple[Tensor, Tensor]:
@@ -92,3 +93,52 @@ def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor,
         mask = mask[..., None]
     mask = ops.broadcast_to(mask, ops.shape(prediction))
     return ops.sum(ops.abs(prediction - target) * mask), ops.sum(mask) + COUNT_EPSILON
+
+
+def slot_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the sum of absolute errors at real objects and the number of all coordinates, real or padded.
+
+    Same arguments as `masked_l1`. The figure depends on M: twice the padding halves it.
+
+    Source: `L1Loss` of the published code, which trained the published 3D weights.
+    """
+    total, _ = masked_l1(prediction, target, mask)
+    return total, ops.cast(ops.size(prediction), "float32")
+
+
+def bin_and_residual(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the four terms of the orientation loss: class of each of two bins, residual within each.
+
+    A bin's class is a two-way cross-entropy, averaged over all slots as published (empty ones have zero
+    logits and add a constant ln 2); its residual is the smooth L1 of sine and cosine, averaged over the
+    objects that lie in the bin.
+
+    Args:
+        prediction: (B, M, 8): logits off and on, sine, cosine of the first bin, then of the second.
+        target: (B, M, 4): whether in the first and second bin, residual angle in each.
+        mask: (B, M).
+
+    Returns:
+        (totals (4,), counts (4,)) float32: class 1, class 2, residual 1, residual 2.
+
+    Source: paper supplementary "orientation"; `BinRotLoss` of the published code.
+    """
+    prediction, target = ops.cast(prediction, "float32"), ops.cast(target, "float32")
+    mask = ops.cast(mask, "float32")
+    slots = ops.cast(ops.size(mask), "float32")
+    classes, residuals = [], []
+    for i in range(2):
+        off, on, sine, cosine = (prediction[..., 4 * i + j] for j in range(4))
+        is_on, angle = target[..., i], target[..., 2 + i]
+        margin = (on - off) * mask * (2 * is_on - 1)
+        classes.append((-ops.sum(ops.log_sigmoid(margin)), slots))
+        error = smooth_l1(sine - ops.sin(angle)) + smooth_l1(cosine - ops.cos(angle))
+        residuals.append((ops.sum(error * is_on), ops.sum(is_on)))
+    totals, counts = zip(*classes, *residuals, strict=True)
+    return ops.stack(totals), ops.stack(counts)
+
+
+def smooth_l1(error: Tensor) -> Tensor:
+    """Returns error^2 / 2 where its size is below 1, else its size - 1 / 2."""
+    size = ops.abs(error)
+    return ops.where(size < 1, 0.5 * ops.square(error), size - 0.5)

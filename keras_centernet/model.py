@@ -11,14 +11,14 @@ from keras_centernet.averaging import WeightAverage
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
-from keras_centernet.geometry import STRIDE
+from keras_centernet.geometry import STRIDE, is_place
 from keras_centernet.losses import mean
 from keras_centernet.network import build_network, class_names, input_hw, look_up
 from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
 from keras_centernet.specs import HeadSpec, Tensor
-from keras_centernet.targets import encode_targets
-from keras_centernet.tasks import DEFAULT_CLASSES, TASKS
+from keras_centernet.targets import encode_targets, index_of, mask_of
+from keras_centernet.tasks import TASKS
 from keras_centernet.weights import load_imagenet, load_weights, read_model_file
 
 PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, grows with the batch
@@ -73,10 +73,10 @@ class CenterNet(keras.Model):
     ):
         super().__init__(name=name, **kwargs)
         row = look_up(BACKBONES, backbone, "backbone")
-        build_task = look_up(TASKS, task, "task")
-        self.classes = class_names(classes, num_classes, DEFAULT_CLASSES[task])
+        task_row = look_up(TASKS, task, "task")
+        self.classes = class_names(classes, num_classes, task_row.classes)
         self.input_size = input_hw(input_size, row.multiple_of, backbone)
-        self.task = build_task(self.classes, **(task_options or {}))
+        self.task = task_row.build(self.classes, **(task_options or {}))
         self.normalization = normalization or row.normalization
         look_up(preprocessing.NORMALIZATIONS, self.normalization, "normalization")
         self._config = {
@@ -235,12 +235,13 @@ class CenterNet(keras.Model):
 
     # -- detection
 
-    def detect(self, images, threshold: float = 0.3, top_k: int = 100, batch_size: int = 8) -> list:
-        """Returns one `Detections` per image, boxes in its original pixels.
+    def detect(self, images, calibration=None, threshold: float = 0.3, top_k: int = 100, batch_size: int = 8) -> list:
+        """Returns one `Detections` per image, in its original pixels.
 
         Args:
             images: a list of paths, (H, W, 3) or (H, W) uint8 arrays (RGB) or PIL images of any sizes,
                 or a single one of them.
+            calibration: for 3D: (3, 4) projection or (3, 3) intrinsics of the camera, or a list of one per image.
             threshold: lowest score that is kept.
             top_k: how many peaks are read from the heatmap.
             batch_size: how many images go through the network together.
@@ -253,7 +254,7 @@ class CenterNet(keras.Model):
         """
         from keras_centernet.detecting import detect_images
 
-        return detect_images(self, images, threshold, top_k, batch_size)
+        return detect_images(self, images, calibration, threshold, top_k, batch_size)
 
     def detect_batch(self, images, top_k: int = 100) -> dict:
         """Returns the decoded detections of images that already have the input's size.
@@ -275,9 +276,9 @@ class CenterNet(keras.Model):
         return self._detectors[key](images)
 
     def decoded(self, images, top_k: int = 100) -> dict:
-        """Returns detections of a batch, boxes in input pixels: network and decoding as plain ops."""
+        """Returns detections of a batch, places in input pixels: network and decoding as plain ops."""
         found = decode(self.task, self(images, training=False), top_k)
-        return found | {"boxes_xyxy": found["boxes_xyxy"] * STRIDE}
+        return {key: value * STRIDE if is_place(key) else value for key, value in found.items()}
 
     # -- saving
 
@@ -309,7 +310,7 @@ def read_loss(head: HeadSpec, prediction: Tensor, targets: dict) -> tuple[Tensor
     """Returns (total, count) of one head: `read_at` says what is compared."""
     if head.read_at == "everywhere":
         return head.loss(prediction, targets[head.name])
-    return head.loss(read_at(prediction, targets["center_index"]), targets[head.name], targets["center_mask"])
+    return head.loss(read_at(prediction, index_of(head, targets)), targets[head.name], mask_of(head, targets))
 
 
 def _compile_graph(function):

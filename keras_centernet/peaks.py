@@ -54,6 +54,24 @@ def top_peaks(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor, Tensor]:
     return ops.sigmoid(ops.cast(best, "float32")), flat_index - rank * num_classes, index
 
 
+def channel_peaks(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
+    """Returns the K highest local maxima of every channel by itself.
+
+    Args:
+        logits: (B, Hf, Wf, C) raw heatmap.
+        top_k: K; at most Hf * Wf.
+
+    Returns:
+        (scores (B, C, K) float32 descending, index (B, C, K) int32 = y * Wf + x).
+
+    Source: `_topk_channel` of the published code.
+    """
+    cells, channels = logits.shape[1] * logits.shape[2], logits.shape[3]
+    peaks = ops.transpose(ops.reshape(local_maxima(logits), (-1, cells, channels)), (0, 2, 1))
+    best, index = ops.top_k(peaks, min(top_k, cells))
+    return ops.sigmoid(ops.cast(best, "float32")), ops.cast(index, "int32")
+
+
 def read_at(values: Tensor, index: Tensor) -> Tensor:
     """Returns the vectors of a map at flat cell indices, by one flat gather.
 

@@ -17,8 +17,10 @@ class HeadSpec:
         channels: depth of the map.
         read_at: "everywhere" (the target is a whole map, decoding looks for its peaks), "centers"
             (the target is one row per object, compared and decoded at `center_index`) or "keypoints"
-            (one row per joint, at `keypoint_index`).
-        encode: function of placed objects (see `targets.place_objects`) -> target tensor.
+            (one row per joint, compared at `keypoint_index`, decoded at the peaks of the second map that
+            is read everywhere).
+        encode: function of placed objects (see `targets.place_objects`) -> target tensor, or (target, mask)
+            where other rows count than the usual ones.
         loss: function -> (total, count) of a prediction, a target and, unless read everywhere, a mask.
         weight: factor of this head's loss in the sum.
         bias: initial bias of the last convolution.
@@ -39,6 +41,16 @@ class HeadSpec:
             raise ValueError(f"HeadSpec {self.name}: read_at must be one of {READ_AT}, got {self.read_at!r}.")
 
 
+def keep(placed: dict) -> dict:
+    """Returns its argument: the placing of tasks that need nothing but boxes."""
+    return placed
+
+
+def nothing_more(rows: dict, calibration=None) -> dict:
+    """Returns no extras: the finish of tasks whose detections are boxes."""
+    return {}
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
     """What a network is trained to find: its heads and how their readings become detections.
@@ -47,14 +59,23 @@ class Task:
         name: the task's key in `TASKS`.
         classes: names of the classes, in channel order of the heatmap.
         heads: the output maps; the first one is the centre heatmap.
-        assemble: function of {head name: (B, K, channels) readings, "cells_xy": (B, K, 2)} -> dict of
-            detection tensors, in cells of the map; at least "boxes_xyxy".
+        assemble: function of {head name: (B, K, channels) readings, "cells_xy": (B, K, 2), ...} (see
+            `decode`) -> dict of detection tensors; at least "boxes_xyxy". Names that end in _xy or _xyxy
+            are places, in cells of the map, and are moved to other frames with the boxes.
+        place: function of placed objects -> the same with what only this task needs, such as
+            "keypoint_index" and "keypoint_mask" of heads that are read at keypoints.
+        finish: function (rows, calibration) -> extras of `Detections`, on the host: rows are one image's
+            decoded arrays (N, ...), places in its original pixels.
+        paint: function (picture, detections) -> picture with what a box does not show, or None.
     """
 
     name: str
     classes: tuple[str, ...]
     heads: tuple[HeadSpec, ...]
     assemble: Callable
+    place: Callable = keep
+    finish: Callable = nothing_more
+    paint: Callable | None = None
 
     @property
     def center_heatmap(self) -> HeadSpec:

@@ -3,7 +3,10 @@
 from keras import ops
 
 from keras_centernet.geometry import STRIDE
-from keras_centernet.specs import Task
+from keras_centernet.specs import HeadSpec, Task, Tensor
+
+# Where a head is read -> the targets that say which cells and which rows.
+PLACES = {"centers": ("center_index", "center_mask"), "keypoints": ("keypoint_index", "keypoint_mask")}
 
 
 def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
@@ -18,22 +21,38 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
         map_hw: (Hf, Wf) of the feature map.
 
     Returns:
-        "center_index" (B, M) int32 (y * Wf + x; 0 where masked), "center_mask" (B, M) bool, and per
-        head name a float32 target: (B, Hf, Wf, channels) where read everywhere, (B, M, channels) at
-        centers (zero where masked).
+        "center_index" (B, M) int32 (y * Wf + x; 0 where masked), "center_mask" (B, M) bool, the same of
+        keypoints (B, M * joints) if the task has some, and per head name a float32 target: (B, Hf, Wf,
+        channels) where read everywhere, (B, M, channels) at centers, (B, M * joints, channels) at
+        keypoints (zero where masked). A head that counts other rows than `center_mask` or `keypoint_mask`
+        says has its own "<name>_mask".
 
     Source: paper section 3; `CTDetDataset.__getitem__` of the published code: corners are clipped to
         [0, Wf - 1] x [0, Hf - 1], the centre is that of the clipped box, objects without area are
         left out.
     """
-    placed = place_objects(objects, map_hw)
+    placed = task.place(place_objects(objects, map_hw))
     targets = {"center_index": placed["center_index"], "center_mask": placed["mask"]}
+    targets |= {key: placed[key] for key in ("keypoint_index", "keypoint_mask") if key in placed}
     for head in task.heads:
         target = head.encode(placed)
-        if head.read_at == "centers":
-            target = target * ops.cast(placed["mask"], "float32")[..., None]
+        if isinstance(target, tuple):
+            target, targets[f"{head.name}_mask"] = target
+        if head.read_at != "everywhere":
+            mask = ops.cast(mask_of(head, targets), "float32")
+            target = target * (mask[..., None] if len(mask.shape) < len(target.shape) else mask)
         targets[head.name] = target
     return targets
+
+
+def index_of(head: HeadSpec, targets: dict) -> Tensor:
+    """Returns the (B, rows) cell indices at which a head is compared with its target."""
+    return targets[PLACES[head.read_at][0]]
+
+
+def mask_of(head: HeadSpec, targets: dict) -> Tensor:
+    """Returns which rows of a head's target count: (B, rows), or (B, rows, channels)."""
+    return targets.get(f"{head.name}_mask", targets[PLACES[head.read_at][1]])
 
 
 def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:

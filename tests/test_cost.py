@@ -6,7 +6,7 @@ from keras_centernet.cost import count_flops, count_parameters
 from keras_centernet.network import build_network
 from keras_centernet.tasks import COCO_CLASSES, TASKS
 
-TASK = TASKS["detection"](COCO_CLASSES)
+TASK = TASKS["detection"].build(COCO_CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def published_maps(arrays):
 @pytest.mark.parametrize(("top_k", "key"), [(100, "ct_dets"), (40, "ct_dets_k40")])
 def test_detections_equal_the_published_ones(fixture, top_k, key):
     arrays = fixture("decode")
-    found = decode(TASKS["detection"](tuple("abcdef")), published_maps(arrays), top_k)
+    found = decode(TASKS["detection"].build(tuple("abcdef")), published_maps(arrays), top_k)
     expected = arrays[key]
     np.testing.assert_array_equal(found["classes"], expected[..., 5])
     np.testing.assert_allclose(found["scores"], expected[..., 4], atol=1e-6)
@@ -31,7 +31,7 @@ def test_detections_equal_the_published_ones(fixture, top_k, key):
 @pytest.mark.parametrize("geometry_kind", ["fix", "keep"])
 def test_boxes_in_image_pixels_equal_the_published_post_processing(fixture, geometry_kind):
     arrays = fixture("post_process")
-    found = decode(TASKS["detection"](tuple("abcdef")), published_maps(fixture("decode")))
+    found = decode(TASKS["detection"].build(tuple("abcdef")), published_maps(fixture("decode")))
     for b in range(2):
         center, scale = arrays[f"{geometry_kind}_c"][b], arrays[f"{geometry_kind}_s"][b]
         image_to_map = affine(center, scale, 0, (48, 32))
@@ -57,7 +57,7 @@ def spread_objects(rng, count, classes):
 @pytest.mark.parametrize("seed", range(5))
 def test_decoding_what_was_encoded_gives_the_objects_back(seed):
     rng = np.random.default_rng(seed)
-    task, map_hw, count = TASKS["detection"](("a", "b", "c")), (48, 64), 20
+    task, map_hw, count = TASKS["detection"].build(("a", "b", "c")), (48, 64), 20
     objects = spread_objects(rng, count, 3)
     targets = encode_targets(task, objects, map_hw)
     index = np.asarray(targets["center_index"])[0]
@@ -79,6 +79,6 @@ def test_there_are_always_k_rows_best_first(rng):
         "size": np.zeros((3, 8, 8, 2), "float32"),
         "offset": np.zeros((3, 8, 8, 2), "float32"),
     }
-    found = decode(TASKS["detection"](("a", "b")), maps, 50)
+    found = decode(TASKS["detection"].build(("a", "b")), maps, 50)
     assert found["boxes_xyxy"].shape == (3, 50, 4)
     assert (np.diff(np.asarray(found["scores"]), axis=1) <= 0).all()

@@ -89,7 +89,7 @@ OURS = {"center_heatmap": "hm", "size": "wh", "offset": "reg"}
 @pytest.mark.parametrize(("prefix", "stacks"), [("ct", 1), ("ct2", 2)])
 def test_detection_loss_and_its_gradients_equal_the_published_ones(fixture, prefix, stacks):
     arrays = fixture("losses")
-    task = TASKS["detection"](("a", "b", "c"))
+    task = TASKS["detection"].build(("a", "b", "c"))
     targets = {
         "center_index": arrays[f"{prefix}_b_ind"],
         "center_mask": arrays[f"{prefix}_b_reg_mask"],

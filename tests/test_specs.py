@@ -12,7 +12,7 @@ def test_where_a_head_is_read_is_one_of_three():
 
 
 def test_detection_has_the_published_heads_and_weights():
-    task = TASKS["detection"](("a", "b"))
+    task = TASKS["detection"].build(("a", "b"))
     assert [(head.name, head.channels, head.read_at, head.weight) for head in task.heads] == [
         ("center_heatmap", 2, "everywhere", 1.0),
         ("size", 2, "centers", 0.1),

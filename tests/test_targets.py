@@ -8,7 +8,7 @@ from keras_centernet.geometry import affine, transform_points, xywh_to_xyxy
 from keras_centernet.targets import encode_targets
 from keras_centernet.tasks import COCO_CLASSES, TASKS
 
-TASK = TASKS["detection"](COCO_CLASSES)
+TASK = TASKS["detection"].build(COCO_CLASSES)
 MAX_OBJECTS = 128
 
 
@@ -56,7 +56,7 @@ def test_targets_equal_the_published_ones(fixture, scene):
     ],
 )
 def test_edges(name, box_xyxy, present):
-    task = TASKS["detection"](("thing",))
+    task = TASKS["detection"].build(("thing",))
     objects = {"boxes_xyxy": np.array([[box_xyxy]], "float32"), "classes": [[0]], "mask": [[True]]}
     targets = encode_targets(task, objects, (16, 16))
     assert bool(targets["center_mask"][0, 0]) is present
@@ -65,7 +65,7 @@ def test_edges(name, box_xyxy, present):
 
 
 def test_two_objects_in_one_cell_both_keep_their_rows():
-    task = TASKS["detection"](("thing",))
+    task = TASKS["detection"].build(("thing",))
     objects = {
         "boxes_xyxy": np.array([[[8, 8, 24, 24], [12, 4, 20, 28]]], "float32"),
         "classes": np.zeros((1, 2), int),
@@ -94,4 +94,4 @@ def test_a_batch_equals_its_images_and_the_host_equals_the_device(fixture):
 
 def test_an_unknown_radius_rule_is_refused():
     with pytest.raises(ValueError, match=r"radius must be one of \['geometric', 'published'\], got 'wide'"):
-        TASKS["detection"](("thing",), radius="wide")
+        TASKS["detection"].build(("thing",), radius="wide")

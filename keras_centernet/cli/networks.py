@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.network import build_network, look_up
     from keras_centernet.tasks import COCO_CLASSES, TASKS
 
-    task = TASKS["detection"](COCO_CLASSES)
+    task = TASKS["detection"].build(COCO_CLASSES)
     rows = {name: look_up(BACKBONES, name, "network") for name in args.names or BACKBONES}
     print(LINE.format("network", "parameters", "GFLOP at 512", "stride", "deformable", "exported to"))
     for name, row in rows.items():

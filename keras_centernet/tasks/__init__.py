@@ -1,7 +1,49 @@
 """The tasks: what the paper finds at a point. A new task is a file here and a line in `TASKS`."""
 
+import dataclasses
+from collections.abc import Callable
+
 from keras_centernet.tasks.coco_classes import COCO_CLASSES
 from keras_centernet.tasks.detection import build_detection
+from keras_centernet.tasks.detection_3d import build_detection_3d
+from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
+from keras_centernet.tasks.pose import build_pose
 
-TASKS = {"detection": build_detection}
-DEFAULT_CLASSES = {"detection": COCO_CLASSES}
+
+@dataclasses.dataclass(frozen=True)
+class TaskRow:
+    """One row of the table of tasks.
+
+    Attributes:
+        build: function (classes, **options) -> `Task`.
+        classes: the usual ones.
+        fields: what a data set must know of every object besides class and box, see `data.source`.
+        augmentation: usual one of `load_dataset`.
+        flip: usual probability of mirroring.
+        color: whether colours are usually augmented.
+        max_objects: usual padding.
+    """
+
+    build: Callable
+    classes: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    augmentation: str = "crop"
+    flip: float = 0.5
+    color: bool = True
+    max_objects: int = 128
+
+
+TASKS = {
+    "detection": TaskRow(build_detection, COCO_CLASSES),
+    # As published: half of the pictures zoomed, no mirroring, no colours, 50 slots (which its losses divide by).
+    "detection_3d": TaskRow(
+        build_detection_3d,
+        KITTI_CLASSES,
+        fields=("locations_xyz", "dimensions_hwl", "alphas"),
+        augmentation="zoom_half",
+        flip=0.0,
+        color=False,
+        max_objects=50,
+    ),
+    "pose": TaskRow(build_pose, ("person",), fields=("keypoints_xyv",), max_objects=32),
+}

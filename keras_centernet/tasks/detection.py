@@ -1,4 +1,4 @@
-"""2D detection: centre heatmap, offset and size; a box is cell + offset -+ size / 2."""
+"""2D detection: a box is its centre's heatmap, offset and size."""
 
 from keras import ops
 
@@ -21,34 +21,46 @@ def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task
 
     Source: paper section 3, L = L_heatmap + 0.1 L_size + 1.0 L_offset.
     """
+    check_radius(radius)
+
+    def encode_center_heatmap(placed):
+        return splat_objects(placed, placed["mask"], object_radii(placed, radius), len(classes))
+
+    heatmap = center_heatmap_head(classes, encode_center_heatmap)
+    return Task("detection", tuple(classes), (heatmap, offset_head(), size_head()), assemble_boxes)
+
+
+def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:
+    """Returns the head whose peaks are the objects, one channel per class."""
+    focal = losses.penalty_reduced_focal
+    return HeadSpec("center_heatmap", len(classes), "everywhere", encode, focal, bias=PRIOR_BIAS, published_name="hm")
+
+
+def offset_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
+    """Returns the head of what rounding down took from the centre."""
+    return HeadSpec("offset", 2, "centers", encode or encode_offset, loss, published_name="reg")
+
+
+def size_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
+    """Returns the head of the box's width and height."""
+    encode = encode or encode_size
+    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, published_name="wh")
+
+
+def check_radius(radius: str) -> None:
+    """Raises a ValueError unless `radius` is a key of `RADIUS_RULES`."""
     if radius not in RADIUS_RULES:
         raise ValueError(f"radius must be one of {sorted(RADIUS_RULES)}, got {radius!r}.")
 
-    def encode_center_heatmap(placed):
-        radii = ops.cast(ops.maximum(RADIUS_RULES[radius](placed["sizes_wh"]), 0.0), "int32")
-        return splat(placed["cells_xy"], radii, placed["classes"], placed["mask"], placed["map_hw"], len(classes))
 
-    heatmap = HeadSpec(
-        "center_heatmap",
-        len(classes),
-        "everywhere",
-        encode_center_heatmap,
-        losses.penalty_reduced_focal,
-        bias=PRIOR_BIAS,
-        published_name="hm",
-    )
-    offset = HeadSpec("offset", 2, "centers", encode_offset, losses.masked_l1, published_name="reg")
-    size = HeadSpec(
-        "size",
-        2,
-        "centers",
-        encode_size,
-        losses.masked_l1,
-        weight=SIZE_WEIGHT,
-        bias=TYPICAL_SIZE,
-        published_name="wh",
-    )
-    return Task("detection", tuple(classes), (heatmap, size, offset), assemble_boxes)
+def object_radii(placed: dict, rule: str, round_up: bool = True) -> Tensor:
+    """Returns (B, M) int32: the radius of each object's Gaussian, in cells."""
+    return ops.cast(ops.maximum(RADIUS_RULES[rule](placed["sizes_wh"], round_up=round_up), 0.0), "int32")
+
+
+def splat_objects(placed: dict, mask: Tensor, radii: Tensor, num_classes: int) -> Tensor:
+    """Returns (B, Hf, Wf, classes) with the Gaussians of the masked objects in the channels of their classes."""
+    return splat(placed["cells_xy"], radii, placed["classes"], mask, placed["map_hw"], num_classes)
 
 
 def encode_offset(placed: dict) -> Tensor:
@@ -63,6 +75,11 @@ def encode_size(placed: dict) -> Tensor:
 
 def assemble_boxes(readings: dict) -> dict:
     """Returns {"boxes_xyxy": (B, K, 4) float32} in cells: neither clipped nor forced to be positive."""
-    centers_xy = readings["cells_xy"] + ops.cast(readings["offset"], "float32")
+    centers_xy = read_centers(readings)
     half_wh = ops.cast(readings["size"], "float32") / 2
     return {"boxes_xyxy": ops.concatenate([centers_xy - half_wh, centers_xy + half_wh], axis=-1)}
+
+
+def read_centers(readings: dict) -> Tensor:
+    """Returns (B, K, 2) float32 centres in cells."""
+    return readings["cells_xy"] + ops.cast(readings["offset"], "float32")

@@ -8,13 +8,14 @@ import numpy as np
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.errors import UserError
 from keras_centernet.model import CenterNet
-from keras_centernet.tasks import DEFAULT_CLASSES, TASKS
+from keras_centernet.tasks import TASKS
+from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
 from keras_centernet.tasks.voc_classes import VOC_CLASSES
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.published import fill_from_published, is_nested, recognise_backbone
 
 # Classes whose published weights want other statistics than the backbone's usual ones.
-STATISTICS = {VOC_CLASSES: "published_voc_kitti"}
+STATISTICS = {VOC_CLASSES: "published_voc_kitti", KITTI_CLASSES: "published_voc_kitti"}
 
 
 def import_weights(
@@ -59,7 +60,7 @@ def import_weights(
 
 
 def _head_names(task: str) -> list[str]:
-    return [head.published_name for head in TASKS[task](DEFAULT_CLASSES[task]).heads]
+    return [head.published_name for head in TASKS[task].build(TASKS[task].classes).heads]
 
 
 def _recognise_task(tensors: Mapping[str, np.ndarray], path: str) -> str:
@@ -80,7 +81,7 @@ def _class_count(tensors: Mapping[str, np.ndarray], task: str, path: str) -> int
 
 
 def _usual_classes(count: int, task: str) -> tuple[str, ...]:
-    for names in (DEFAULT_CLASSES[task], VOC_CLASSES):
+    for names in (TASKS[task].classes, VOC_CLASSES):
         if len(names) == count:
             return names
     return tuple(str(i) for i in range(count))

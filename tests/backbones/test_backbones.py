@@ -11,7 +11,7 @@ from keras_centernet.layers import BatchNormalization
 from keras_centernet.network import build_network
 from keras_centernet.tasks import COCO_CLASSES, TASKS
 
-TASK = TASKS["detection"](COCO_CLASSES)
+TASK = TASKS["detection"].build(COCO_CLASSES)
 
 
 def all_layers(model):

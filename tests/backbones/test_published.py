@@ -40,14 +40,14 @@ def published_network(run: dict):
     return network
 
 
-def cases():
-    """All runs; one per architecture is fast enough for every day."""
-    for run in REFERENCE["runs"]:
-        marks = () if run["task"] == "ctdet" else pytest.mark.slow
-        yield pytest.param(run, id=run["name"], marks=marks)
+# One run per architecture is fast enough for every day.
+CASES = [
+    pytest.param(run, id=run["name"], marks=() if run["task"] == "ctdet" else pytest.mark.slow)
+    for run in REFERENCE["runs"]
+]
 
 
-@pytest.mark.parametrize("run", cases())
+@pytest.mark.parametrize("run", CASES)
 def test_heads_and_parameter_counts_equal_the_published_implementation(run, fixture):
     reference, seed = fixture("networks"), REFERENCE["seed"]
     image = make_input(seed, run["input"], run["input_shape"]).transpose(0, 2, 3, 1)

@@ -1,0 +1,109 @@
+"""Skeletons: what is known of the joints of a class. Data, never code."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from keras_centernet.errors import UserError
+
+USUAL_SIGMA = 0.05  # of joints about which nobody has measured how exactly people mark them
+
+
+@dataclasses.dataclass(frozen=True)
+class Skeleton:
+    """The joints of a class: K names and what belongs to them. JSON's lists are taken for tuples.
+
+    Attributes:
+        names: of the joints, in the order of the keypoints.
+        flip_pairs: pairs of joints that change places in a mirror, such as left and right eye.
+        limbs: pairs of joints that a drawing connects.
+        sigmas: K numbers, how far apart people mark the same joint relative to the object's size (COCO's
+            "kpt_oks_sigmas"); empty: `USUAL_SIGMA` for all.
+
+    Raises:
+        UserError: a name or number is twice there, or a pair names a joint that is not there.
+    """
+
+    names: tuple[str, ...]
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    limbs: tuple[tuple[int, int], ...] = ()
+    sigmas: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        count = len(self.names)
+        object.__setattr__(self, "names", tuple(self.names))
+        for key in ("flip_pairs", "limbs"):
+            object.__setattr__(self, key, _pairs(key, getattr(self, key), count))
+        object.__setattr__(self, "sigmas", tuple(self.sigmas) or (USUAL_SIGMA,) * count)
+        if not count or len(set(self.names)) != count:
+            raise UserError(f"skeleton: expected different names of joints, got {list(self.names)}.")
+        paired = [joint for pair in self.flip_pairs for joint in pair]
+        if len(set(paired)) != len(paired):
+            raise UserError(f"skeleton: expected every joint in one flip pair at most, got {list(self.flip_pairs)}.")
+        if len(self.sigmas) != count or min(self.sigmas) <= 0:
+            raise UserError(f"skeleton: expected {count} positive sigmas, got {list(self.sigmas)}.")
+
+    @property
+    def flip_order(self) -> list[int]:
+        """K indices: which joint of a picture each joint of its mirror image is."""
+        order = list(range(len(self.names)))
+        for left, right in self.flip_pairs:
+            order[left], order[right] = right, left
+        return order
+
+    def to_dict(self) -> dict:
+        """Returns plain lists and numbers, from which `Skeleton(**...)` makes an equal one."""
+        return {
+            key: [list(v) if isinstance(v, tuple) else v for v in values]
+            for key, values in dataclasses.asdict(self).items()
+        }
+
+
+def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Returns the pairs of joints whose names differ in "left" and "right" only.
+
+    Example:
+        >>> left_right_pairs(["nose", "left_eye", "right_eye"])
+        ((1, 2),)
+    """
+    places = {name.lower(): i for i, name in enumerate(names)}
+    mirrored = {name: name.replace("left", "right") for name in places if "left" in name}
+    return tuple((places[left], places[right]) for left, right in mirrored.items() if right in places)
+
+
+def join_skeletons(skeletons: Sequence[Skeleton]) -> Skeleton:
+    """Returns one skeleton with the joints of all, one after the other: several classes with keypoints."""
+    if len(skeletons) == 1:
+        return skeletons[0]
+    names, flip_pairs, limbs, sigmas = [], [], [], []
+    for i, skeleton in enumerate(skeletons):
+        start = len(names)
+        flip_pairs += [(a + start, b + start) for a, b in skeleton.flip_pairs]
+        limbs += [(a + start, b + start) for a, b in skeleton.limbs]
+        sigmas += skeleton.sigmas
+        names += [f"{name}_{i}" for name in skeleton.names]
+    return Skeleton(tuple(names), tuple(flip_pairs), tuple(limbs), tuple(sigmas))
+
+
+def _pairs(key: str, pairs, count: int) -> tuple[tuple[int, int], ...]:
+    pairs = tuple(tuple(int(joint) for joint in pair) for pair in pairs)
+    for pair in pairs:
+        if len(pair) != 2 or pair[0] == pair[1] or not all(0 <= joint < count for joint in pair):
+            raise UserError(f"skeleton: expected {key} of two different joints from 0 to {count - 1}, got {pair}.")
+    return pairs
+
+
+_PERSON = tuple(
+    """nose, left_eye, right_eye, left_ear, right_ear, left_shoulder, right_shoulder, left_elbow, right_elbow,
+    left_wrist, right_wrist, left_hip, right_hip, left_knee, right_knee, left_ankle, right_ankle""".replace(
+        "\n    ", " "
+    ).split(", ")
+)
+_PERSON_LIMBS = (
+    ((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8))
+    + ((7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6))
+)  # fmt: skip
+_PERSON_SIGMAS = (
+    (0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072)
+    + (0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089)
+)  # fmt: skip
+COCO_PERSON = Skeleton(_PERSON, left_right_pairs(_PERSON), _PERSON_LIMBS, _PERSON_SIGMAS)

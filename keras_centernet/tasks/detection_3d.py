@@ -1,0 +1,205 @@
+"""3D detection from one camera: depth, dimensions and orientation are read at the centre of the 2D box."""
+
+import math
+import warnings
+
+import numpy as np
+from keras import ops
+
+from keras_centernet import losses
+from keras_centernet.errors import DataWarning
+from keras_centernet.gaussian import fill_rectangles
+from keras_centernet.geometry import STRIDE
+from keras_centernet.specs import HeadSpec, Task, Tensor
+from keras_centernet.tasks import detection
+
+IGNORED = 0.9999  # As published: neither a positive (which is exactly 1) nor, to any effect, a negative
+DEPTH_EPSILON = 1e-6  # As published; the paper's formula has none
+DEPTH_BIAS = -3.0  # depths start at 1 / sigmoid(-3) - 1 = 20 m
+TYPICAL_DIMENSION = 1.6  # metres
+# The two bins of alpha: their middles, and how far they reach to both sides. They overlap by 60 degrees.
+BIN_CENTERS = (-math.pi / 2, math.pi / 2)
+BIN_REACH = 2 * math.pi / 3
+AVERAGES = {"published": losses.slot_l1, "objects": losses.masked_l1}
+IGNORE_RULES = ("center", "rectangle")
+
+
+def build_detection_3d(
+    classes: tuple[str, ...],
+    radius: str = "published",
+    averages: str = "published",
+    ignore: str = "center",
+    projection: bool = False,
+) -> Task:
+    """Returns the task of finding 3D boxes of the given classes in the picture of one calibrated camera.
+
+    Args:
+        classes: names, in channel order of the heatmap.
+        radius: rule of `keras_centernet.gaussian`.
+        averages: "published": L1 losses are means over all padded slots, "objects": over real objects.
+        ignore: how crowd objects and DontCare regions are taken out of the heatmap's loss: by a Gaussian
+            that stays below 1 ("center", as published) or by their "rectangle" (the code's --rect_mask).
+        projection: whether another head learns how far the projection of the 3D box's centre lies from
+            the centre of the 2D box. As published: False; the two are taken for one, which puts objects
+            that are cut off by the image's edge some decimetres away from where they are.
+
+    Source: paper section 4.1 "3D detection" and supplementary; `DddDataset`, `DddLoss` and
+        `ddd_decode` of the published code.
+    """
+    detection.check_radius(radius)
+    for name, value, known in (("averages", averages, tuple(AVERAGES)), ("ignore", ignore, IGNORE_RULES)):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {known}, got {value!r}.")
+    l1 = AVERAGES[averages]
+
+    def encode_center_heatmap(placed):
+        radii = detection.object_radii(placed, radius, round_up=False)
+        drawn = detection.splat_objects(placed, placed["mask"], radii, len(classes))
+        if ignore == "rectangle":
+            hidden = _rectangles(placed, len(classes))
+        else:
+            hidden = detection.splat_objects(placed, placed["ignored"], radii, len(classes))
+        return ops.maximum(drawn, ops.minimum(hidden, IGNORED))
+
+    def depth_l1(prediction, target, mask):
+        return l1(to_depth(prediction), target, mask)
+
+    heads = [
+        detection.center_heatmap_head(classes, encode_center_heatmap),
+        HeadSpec("depth", 1, "centers", encode_depth, depth_l1, bias=DEPTH_BIAS, published_name="dep"),
+        HeadSpec("dimensions", 3, "centers", encode_dimensions, l1, bias=TYPICAL_DIMENSION, published_name="dim"),
+        HeadSpec("rotation", 8, "centers", encode_rotation, losses.bin_and_residual, published_name="rot"),
+        detection.size_head(loss=l1),
+        detection.offset_head(loss=l1),
+    ]
+    if projection:
+        heads.append(HeadSpec("projection", 2, "centers", encode_projection, l1, weight=detection.SIZE_WEIGHT))
+    return Task("detection_3d", tuple(classes), tuple(heads), assemble, place, finish, paint)
+
+
+def place(placed: dict) -> dict:
+    """Adds "ignored" (B, M): crowds and regions, which are no objects; and "measured": objects at true scale.
+
+    As published: in a picture that augmentation has zoomed, depth and dimensions are not trained.
+    """
+    crowd = ops.cast(placed["is_crowd"], "bool")
+    mask = ops.logical_and(placed["mask"], ops.logical_not(crowd))
+    measured = mask
+    if "is_zoomed" in placed:
+        measured = ops.logical_and(mask, ops.logical_not(ops.cast(placed["is_zoomed"], "bool"))[:, None])
+    return placed | {"mask": mask, "ignored": ops.logical_and(placed["mask"], crowd), "measured": measured}
+
+
+def encode_depth(placed: dict) -> tuple[Tensor, Tensor]:
+    """Returns ((B, M, 1) metres along the optical axis, (B, M) which count)."""
+    return ops.cast(placed["locations_xyz"], "float32")[..., 2:], placed["measured"]
+
+
+def encode_dimensions(placed: dict) -> tuple[Tensor, Tensor]:
+    """Returns ((B, M, 3) height, width, length in metres, (B, M) which count)."""
+    return ops.cast(placed["dimensions_hwl"], "float32"), placed["measured"]
+
+
+def encode_rotation(placed: dict) -> Tensor:
+    """Returns (B, M, 4) float32: 1 where alpha lies in the first and second bin, and its angle from their middles."""
+    alphas = ops.cast(placed["alphas"], "float32")
+    bins = [ops.cast(_angle_between(alphas, center) < BIN_REACH, "float32") for center in BIN_CENTERS]
+    # As published: not wrapped; only sine and cosine of it are compared.
+    return ops.stack([*bins, *(alphas - center for center in BIN_CENTERS)], axis=-1)
+
+
+def encode_projection(placed: dict) -> Tensor:
+    """Returns (B, M, 2) cells from the centre of the 2D box to the projection of the centre of the 3D box."""
+    half_height = ops.cast(placed["dimensions_hwl"], "float32")[..., :1] / 2
+    location = ops.cast(placed["locations_xyz"], "float32")
+    zeros, ones = ops.zeros_like(half_height), ops.ones_like(half_height)
+    center = ops.concatenate([location - ops.concatenate([zeros, half_height, zeros], -1), ones], axis=-1)
+    projected = ops.matmul(center, ops.swapaxes(ops.cast(placed["calibration"], "float32"), -1, -2))
+    image_xy = projected[..., :2] / ops.maximum(projected[..., 2:], 0.1)
+    matrix = ops.cast(placed["image_to_input"], "float32")
+    input_xy = ops.matmul(image_xy, ops.swapaxes(matrix[..., :2], -1, -2)) + matrix[:, None, :, 2]
+    return input_xy / STRIDE - placed["centers_xy"]
+
+
+def to_depth(raw: Tensor) -> Tensor:
+    """Returns metres from the raw map: 1 / (sigmoid + 1e-6) - 1."""
+    return 1 / (ops.sigmoid(ops.cast(raw, "float32")) + DEPTH_EPSILON) - 1
+
+
+def to_alpha(rotation: Tensor) -> Tensor:
+    """Returns (...) radians, not wrapped, from (..., 8): the residual within the bin whose logit is higher."""
+    angles = [
+        ops.arctan2(rotation[..., 4 * i + 2], rotation[..., 4 * i + 3]) + center for i, center in enumerate(BIN_CENTERS)
+    ]
+    return ops.where(rotation[..., 1] > rotation[..., 5], *angles)
+
+
+def assemble(readings: dict) -> dict:
+    """Returns boxes and what lies behind them.
+
+    "boxes_xyxy" (B, K, 4) and "points_xy" (B, K, 2), where the box's centre is seen, in cells;
+    "depths" (B, K) and "dimensions_hwl" (B, K, 3) in metres; "alphas" (B, K) radians.
+    """
+    points_xy = detection.read_centers(readings)
+    if "projection" in readings:
+        points_xy = points_xy + ops.cast(readings["projection"], "float32")
+    return detection.assemble_boxes(readings) | {
+        "points_xy": points_xy,
+        "depths": to_depth(readings["depth"])[..., 0],
+        "dimensions_hwl": ops.cast(readings["dimensions"], "float32"),
+        "alphas": to_alpha(ops.cast(readings["rotation"], "float32")),
+    }
+
+
+def finish(rows: dict, calibration=None) -> dict:
+    """Returns "locations" (N, 3), "dimensions" (N, 3), "rotation_y" (N,) and "alpha" (N,) in the camera's frame.
+
+    Args:
+        rows: "points_xy" in image pixels, "depths", "dimensions_hwl", "alphas".
+        calibration: (3, 4) projection or (3, 3) intrinsics of the camera; None: the published default
+            (KITTI's), with a warning.
+    """
+    from keras_centernet import camera
+
+    if calibration is None:
+        warnings.warn(
+            "3D boxes without a calibration: KITTI's usual camera is assumed, places are wrong for any other. Pass "
+            "calibration=P, the 3x4 projection matrix of the picture.",
+            DataWarning,
+            stacklevel=2,
+        )
+        calibration = camera.DEFAULT_CALIBRATION
+    calibration = camera.check_calibration(calibration)
+    dimensions, alphas = rows["dimensions_hwl"], rows["alphas"]
+    locations, rotations_y = camera.locate(rows["points_xy"], rows["depths"], dimensions, alphas, calibration)
+    count = len(alphas)
+    return {
+        "locations": np.float32(locations),
+        "dimensions": np.float32(dimensions),
+        "rotation_y": np.float32(rotations_y),
+        "alpha": np.float32(alphas),
+        "calibration": np.broadcast_to(np.float32(calibration), (count, 3, 4)),
+    }
+
+
+def paint(picture, found):
+    """Returns the picture with the projected 3D boxes in place of the 2D ones."""
+    from keras_centernet.drawing.boxes_3d import draw_boxes_3d
+
+    if not len(found):
+        return picture
+    labels = [f"{name} {z:.1f} m" for name, z in zip(found.class_names, found.locations[:, 2], strict=True)]
+    return draw_boxes_3d(
+        picture, found.dimensions, found.locations, found.rotation_y, found.classes, found.calibration[0], labels
+    )
+
+
+def _angle_between(angles, center: float):
+    """Returns the distance of angles in -pi..pi from a bin's middle, around the circle."""
+    distance = ops.abs(angles - center)
+    return ops.minimum(distance, 2 * math.pi - distance)
+
+
+def _rectangles(placed: dict, num_classes: int):
+    corners = ops.cast(placed["boxes_xyxy"], "int32")
+    return fill_rectangles(corners, placed["classes"], placed["ignored"], placed["map_hw"], num_classes)
