@@ -13,7 +13,7 @@ from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE, is_place
 from keras_centernet.losses import mean
-from keras_centernet.network import build_network, class_names, input_hw, look_up
+from keras_centernet.network import build_network, build_task, class_names, input_hw, look_up
 from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
 from keras_centernet.specs import HeadSpec, Tensor
@@ -76,7 +76,8 @@ class CenterNet(keras.Model):
         task_row = look_up(TASKS, task, "task")
         self.classes = class_names(classes, num_classes, task_row.classes)
         self.input_size = input_hw(input_size, row.multiple_of, backbone)
-        self.task = task_row.build(self.classes, **(task_options or {}))
+        self.task_options = dict(task_options or {})
+        self.task = build_task(task, task_row.build, self.classes, self.task_options)
         self.normalization = normalization or row.normalization
         look_up(preprocessing.NORMALIZATIONS, self.normalization, "normalization")
         self._config = {

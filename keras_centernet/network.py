@@ -1,6 +1,7 @@
 """The functional network of a backbone and a task, and the checks of what it is built from."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 
 import keras
 
@@ -39,6 +40,15 @@ def look_up(table: dict, key: str, what: str) -> object:
     if key not in table:
         raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {key!r}.")
     return table[key]
+
+
+def build_task(name: str, build: Callable, classes: tuple[str, ...], options: dict) -> Task:
+    """Returns the task of a builder; an option that it does not know, or not so, is a UserError."""
+    try:
+        return build(classes, **options)
+    except (TypeError, ValueError) as error:
+        known = ", ".join(list(inspect.signature(build).parameters)[1:])
+        raise UserError(f"task_options of {name}: {error} Its options are {known}.") from error
 
 
 def class_names(classes: Sequence[str] | None, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Stops a training with a clear error at the first batch whose loss is NaN or infinite.
 
     The running means of an epoch stay NaN once one batch was, so the batch at which they turn is the
-    culprit.
+    culprit. At the end of an epoch the weights are looked at too: some kernels of ReLU turn NaN into 0, and a
+    network whose gradients have overflowed goes on with a finite loss.
 
     Raises:
         NonFiniteLossError: from `fit`, naming the batch.
@@ -26,6 +27,16 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Remembers the epoch for the message."""
         self._epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Looks at the weights."""
+        for variable in self.model.variables:
+            if keras.backend.is_float_dtype(variable.dtype) and not keras.ops.all(keras.ops.isfinite(variable)):
+                raise NonFiniteLossError(
+                    f"The weights {variable.path} are NaN or infinite after epoch {epoch + 1}, with a finite loss: "
+                    "gradients have overflowed. Lower the learning rate, limit the gradients (clip_norm) or take "
+                    "larger batches or inputs; the last finished epoch's files are intact."
+                )
 
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the running loss."""

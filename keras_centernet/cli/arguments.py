@@ -1,10 +1,11 @@
 """Options that several commands share, written once."""
 
 import argparse
+import json
 
 from keras_centernet.errors import UserError
 
-FORMATS = ("voc", "coco", "yolo", "tfds", "shapes")
+FORMATS = ("voc", "coco", "yolo", "kitti", "tfds", "shapes")
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,20 @@ def input_size(text: str) -> int | tuple[int, int]:
     if len(parts) not in (1, 2):
         raise argparse.ArgumentTypeError(f"expected a side such as 320 or HEIGHTxWIDTH, got {text}")
     return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def task_options(pairs: list[str]) -> dict:
+    """Parses ["projection=true", "radius=geometric"] to {"projection": True, "radius": "geometric"}."""
+    options = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not name or not equals:
+            raise UserError(f"--task-option: expected NAME=VALUE, got {pair!r}.")
+        try:
+            options[name] = json.loads(text)
+        except ValueError:
+            options[name] = text
+    return options
 
 
 def check_score(value: float) -> float:

@@ -11,6 +11,7 @@ from keras_centernet.errors import UserError
 
 EXAMPLES = """examples:
   keras-centernet evaluate --model runs/mine/best.keras --data photos/ --split val
+  keras-centernet evaluate --model 3d.keras --data kitti/ --split val --results runs/kitti/results
   keras-centernet evaluate --model best.keras --data coco/2017 --split validation --output runs/coco/metrics.json"""
 
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     parser.add_argument("--split", default="val", help="split to evaluate on")
     parser.add_argument("--batch-size", type=int, default=16, help="images at a time")
+    parser.add_argument("--results", help="folder for KITTI's result files, as its benchmark server wants them")
     parser.add_argument("--output", default="metrics.json", help="file for the figures; the curves go beside it")
 
 
@@ -38,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
     dataset = load_dataset(
         args.data,
         args.split,
+        task=model.task.name,
         format=args.format,
         annotations=args.annotations,
         images=args.images,
@@ -52,4 +55,16 @@ def run(args: argparse.Namespace) -> None:
     report.save(output, model=args.model, data=args.data, split=args.split)
     curves = output.with_name(f"{output.stem}_precision_recall.png")
     report.draw_precision_recall(curves)
+    if args.results:
+        _write_kitti_results(report.kitti_results, pathlib.Path(args.results))
     print(f"{report.table()}\n\n{output}, {curves}")
+
+
+def _write_kitti_results(results: dict, folder: pathlib.Path) -> None:
+    from keras_centernet.data.kitti_labels import write_kitti_file
+
+    if not results:
+        raise UserError("--results: expected data in KITTI's format and a model of task detection_3d.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for image_id, objects in results.items():
+        write_kitti_file(folder / f"{image_id:06d}.txt", objects)

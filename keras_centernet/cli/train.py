@@ -6,13 +6,15 @@ Leaves best.keras, last.keras, history.csv, metrics.json, config.json and pictur
 import argparse
 import dataclasses
 
-from keras_centernet.cli.arguments import add_data_arguments, input_size
+from keras_centernet.cli.arguments import add_data_arguments, input_size, task_options
 
 EXAMPLES = """examples:
   keras-centernet train --data photos/ --backbone mobilenet_v2 --input-size 320 --epochs 100 --output runs/mine
   keras-centernet train --data photos/ --output runs/mine --resume     go on after an interruption
   keras-centernet train --data shapes --input-size 128 --epochs 10     the built-in data set
-  keras-centernet train --data coco/2017 --split train --val-split validation"""
+  keras-centernet train --data coco/2017 --split train --val-split validation
+  keras-centernet train --data coco/ --task pose --backbone dla34 --weights ctdet_coco_dla_2x.pth
+  keras-centernet train --data kitti/ --task detection_3d --backbone dla34 --input-size 384x1280"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--split", "split to train on")
     option("--val-split", "split to evaluate on")
     option("--backbone", "network")
-    option("--task", "what is detected")
+    option("--task", "what is detected: detection, detection_3d or pose")
+    parser.add_argument(
+        "--task-option",
+        action="append",
+        dest="task_options",
+        default=[],
+        metavar="NAME=VALUE",
+        help="further option of the task, such as projection=true; may be repeated",
+    )
     option("--input-size", "side, or HEIGHTxWIDTH, that images are scaled to; multiples of 32", type=input_size)
     option("--batch-size", "images in a step", type=int)
     option("--epochs", "passes over the data", type=int)
@@ -40,8 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--warmup-epochs", "epochs of linear growth before the cosine", type=float)
     option("--clip-norm", "largest norm of the gradients; 0: no limit", type=float)
     option("--average-decay", "of the running average of the weights; 0: no average", type=float)
-    option("--augmentation", "of places and sizes", choices=("crop", "shift", "none"))
-    parser.add_argument("--no-color", dest="color", action="store_false", help="leave the colours of photos alone")
+    option("--augmentation", "of places and sizes; default: the task's", choices=("crop", "shift", "zoom_half", "none"))
+    option("--flip", "probability of mirroring; default: the task's", type=float)
+    parser.add_argument(
+        "--color",
+        action=argparse.BooleanOptionalAction,
+        default=default["color"],
+        help="change the colours of photos; default: as usual for the task",
+    )
     option("--evaluate-every", "epochs between two measurements of average precision", type=int)
     option("--max-objects", "objects of an image that are used; the largest", type=int)
     option("--weights", "file to start from: of this package, or a published checkpoint (.pth, .safetensors)")
@@ -67,4 +83,5 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.runs.train import train
 
     names = [field.name for field in dataclasses.fields(TrainSettings)]
-    train(TrainSettings(**{name: getattr(args, name) for name in names}))
+    options = {name: getattr(args, name) for name in names}
+    train(TrainSettings(**options | {"task_options": task_options(args.task_options)}))

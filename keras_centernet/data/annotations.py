@@ -28,6 +28,8 @@ class Annotations:
         is_difficult: (N,) bool.
         areas: (N,) float64, pixels; fractions of the image's area where `is_relative`.
         is_relative: whether boxes and areas are fractions of the image's size (YOLO).
+        fields: {key: (N, ...) float32 or int32} of what else is known of the objects, see `source.py`.
+        image_fields: {key: (n, ...) float32} of what else is known of the images.
     """
 
     image_names: tuple[str, ...]
@@ -40,6 +42,8 @@ class Annotations:
     is_difficult: np.ndarray
     areas: np.ndarray
     is_relative: bool = False
+    fields: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    image_fields: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def row_splits(self) -> np.ndarray:
@@ -50,7 +54,8 @@ class Annotations:
     def keep_objects(self, keep: np.ndarray) -> "Annotations":
         """Returns the annotations with only those objects; keep: (N,) bool. Images stay."""
         names = ("image_index", "boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
-        return dataclasses.replace(self, **{name: getattr(self, name)[keep] for name in names})
+        kept = {name: getattr(self, name)[keep] for name in names}
+        return dataclasses.replace(self, **kept, fields={key: values[keep] for key, values in self.fields.items()})
 
     def keep_images(self, keep: np.ndarray) -> "Annotations":
         """Returns the annotations with only those images and their objects; keep: (n,) bool."""
@@ -61,6 +66,7 @@ class Annotations:
             image_ids=self.image_ids[keep],
             image_hw=self.image_hw[keep],
             image_index=(np.cumsum(keep) - 1)[kept.image_index],
+            image_fields={key: values[keep] for key, values in self.image_fields.items()},
         )
 
 
@@ -71,6 +77,8 @@ def build_annotations(
     image_ids: Sequence[int] | None = None,
     image_hw: Sequence[tuple[int, int]] | None = None,
     is_relative: bool = False,
+    fields: dict[str, np.ndarray] | None = None,
+    image_fields: dict[str, np.ndarray] | None = None,
 ) -> Annotations:
     """Returns `Annotations` from Python rows as a reader finds them.
 
@@ -81,10 +89,13 @@ def build_annotations(
         image_ids: n numbers; None counts from 0.
         image_hw: n (height, width); None, or a pair of zeros, is unknown.
         is_relative: whether the boxes are fractions of the image's size.
+        fields: {key: one row per object, in the order of `rows`}.
+        image_fields: {key: one row per image}.
     """
     count = len(image_names)
     table = np.array([[np.nan if v is None else v for v in row] for row in rows], np.float64).reshape(-1, 9)
-    table = table[np.argsort(table[:, 0], kind="stable")]
+    order = np.argsort(table[:, 0], kind="stable")
+    table = table[order]
     boxes_xyxy = table[:, 1:5]
     sizes_wh = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
     return Annotations(
@@ -98,6 +109,8 @@ def build_annotations(
         is_difficult=table[:, 7] > 0,
         areas=np.where(np.isnan(table[:, 8]), np.prod(sizes_wh, axis=1), table[:, 8]),
         is_relative=is_relative,
+        fields={key: np.asarray(values)[order] for key, values in (fields or {}).items()},
+        image_fields=dict(image_fields or {}),
     )
 
 

@@ -10,14 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet import geometry
-from keras_centernet.data.source import size_wh_of
+from keras_centernet.data.source import IMAGE_KEYS, size_wh_of
 
 # As published: 0.6, 0.7, ..., 1.3.
 CROP_SCALES = np.round(np.arange(0.6, 1.35, 0.1), 1)
 SHIFT, SCALE = 0.1, 0.4
+ZOOMED_SHARE = 0.5
 _CROP_BORDER = 128
 # Each random choice of one example has a number of its own, added to the seed.
-_CHOOSE_SCALE, _CHOOSE_X, _CHOOSE_Y, _CHOOSE_FLIP = range(4)
+_CHOOSE_SCALE, _CHOOSE_X, _CHOOSE_Y, _CHOOSE_FLIP, _CHOOSE_ZOOM = range(5)
 
 
 def letterbox(example: dict, input_hw: tuple[int, int]) -> dict:
@@ -60,6 +61,24 @@ def random_shift_scale(example: dict, input_hw: tuple[int, int]) -> dict:
     return {**example, "image_to_input": _similarity(center_xy, extent, input_hw)}
 
 
+def zoom_half(example: dict, input_hw: tuple[int, int]) -> dict:
+    """Returns half of the examples shifted and scaled at random, marked by "is_zoomed", the others whole.
+
+    The zoom is clip(1 + 0.4 N(0, 1), 0.6, 1.4), the shift clip(0.1 N(0, 1), -0.2, 0.2) of the image's width
+    and height. What a zoomed picture shows of distances is wrong: tasks that learn them look at the mark.
+
+    Source: `aug_ddd` of the published `DddDataset`. Unmarked examples are letterboxed, see `letterbox`.
+    """
+    center_xy, extent = _whole_image(example, input_hw)
+    is_zoomed = tf.random.stateless_uniform((), _seed(example, _CHOOSE_ZOOM)) < ZOOMED_SHARE
+    shift_xy = tf.stack([_normal(example, _CHOOSE_X), _normal(example, _CHOOSE_Y)])
+    size_wh = tf.cast(size_wh_of(example["image"]), tf.float64)
+    moved_xy = center_xy + size_wh * tf.clip_by_value(SHIFT * shift_xy, -2 * SHIFT, 2 * SHIFT)
+    scaled = extent * tf.clip_by_value(1 + SCALE * _normal(example, _CHOOSE_SCALE), 1 - SCALE, 1 + SCALE)
+    matrix = _similarity(tf.where(is_zoomed, moved_xy, center_xy), tf.where(is_zoomed, scaled, extent), input_hw)
+    return {**example, "image_to_input": matrix, "is_zoomed": is_zoomed}
+
+
 def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0.5) -> dict:
     """Returns the example mirrored left to right with that probability.
 
@@ -73,35 +92,51 @@ def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0
     return {**example, "image_to_input": tf.where(is_flipped, flipped, matrix)}
 
 
-def warp(example: dict, input_hw: tuple[int, int]) -> dict:
-    """Returns the example with image and boxes in the input's frame, as "image_to_input" says.
+def warp(example: dict, input_hw: tuple[int, int], movers: dict | None = None) -> dict:
+    """Returns the example with image, boxes and other places in the input's frame, as "image_to_input" says.
 
     "image" becomes (input height, input width, 3) uint8; "boxes_xyxy" input pixels, not clipped; the
     original size is kept as "image_hw" (2,) int32. Objects that do not meet the input are dropped.
+
+    Args:
+        example: placed by one of the functions above.
+        input_hw: (height, width) of the input.
+        movers: {key: function (values, matrix) -> values}, see `Source.movers`.
     """
+    movers = movers or {}
 
-    def warp_numpy(image, boxes_xyxy, matrix):
+    def warp_numpy(image, boxes_xyxy, matrix, *values):
         boxes = geometry.transform_boxes(boxes_xyxy, matrix)
-        return geometry.warp(image, matrix, input_hw), boxes.astype(np.float32)
+        moved = [np.float32(move(rows, matrix)) for move, rows in zip(movers.values(), values, strict=True)]
+        return geometry.warp(image, matrix, input_hw), boxes.astype(np.float32), *moved
 
-    arguments = [example["image"], example["boxes_xyxy"], example["image_to_input"]]
-    image, boxes_xyxy = tf.numpy_function(warp_numpy, arguments, [tf.uint8, tf.float32], stateful=False)
+    arguments = [example[key] for key in ("image", "boxes_xyxy", "image_to_input", *movers)]
+    types = [tf.uint8, tf.float32] + [tf.float32] * len(movers)
+    image, boxes_xyxy, *moved = tf.numpy_function(warp_numpy, arguments, types, stateful=False)
     boxes_xyxy = tf.ensure_shape(boxes_xyxy, (None, 4))
     warped = {
         **example,
         "image": tf.ensure_shape(image, (*input_hw, 3)),
         "boxes_xyxy": boxes_xyxy,
         "image_hw": tf.shape(example["image"])[:2],
+        **{key: tf.ensure_shape(v, example[key].shape) for key, v in zip(movers, moved, strict=True)},
     }
     input_wh = tf.constant(input_hw[::-1], tf.float32)
     meets_input = (boxes_xyxy[:, 2:] > 0) & (boxes_xyxy[:, :2] < input_wh)
     return keep_objects(warped, tf.where(tf.reduce_all(meets_input, axis=1))[:, 0])
 
 
+def move_keypoints(keypoints_xyv: np.ndarray, matrix: np.ndarray, flip_order: list[int]) -> np.ndarray:
+    """Returns keypoints (N, K, 3) in another frame; where the transform mirrors, left and right change places."""
+    moved_xy = geometry.transform_points(keypoints_xyv[..., :2], matrix)
+    moved = np.concatenate([moved_xy, keypoints_xyv[..., 2:]], axis=-1)
+    return moved[:, flip_order] if np.linalg.det(matrix[:, :2]) < 0 else moved
+
+
 def keep_objects(example: dict, indices: tf.Tensor) -> dict:
     """Returns the example with only those objects; indices: (n,) of the rows to keep, in their new order."""
-    keys = ("boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
-    return {**example, **{key: tf.gather(example[key], indices) for key in keys}}
+    kept = {key: tf.gather(values, indices) for key, values in example.items() if key not in IMAGE_KEYS}
+    return {**example, **kept}
 
 
 def _whole_image(example: dict, input_hw: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:

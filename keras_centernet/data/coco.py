@@ -7,11 +7,13 @@ from pathlib import Path
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
 from keras_centernet.data.classes import check_classes
+from keras_centernet.data.coco_joints import CocoJoints
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
 
+KEYPOINT_PLACES = ("annotations/person_keypoints_{}.json", "person_keypoints_{}.json")
 _PLACES = (
     "annotations/instances_{}.json",
     "annotations/{}.json",
@@ -28,6 +30,7 @@ def read_coco(
     images: str | os.PathLike | None = None,
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
+    fields: tuple[str, ...] = (),
 ) -> Source:
     """Returns one split of a data set in COCO format.
 
@@ -41,6 +44,9 @@ def read_coco(
         images: folder of pictures, if not <split>*/, images/<split>*/, images/ or beside the JSON file.
         classes: names in the wanted order.
         strict: stop at the first missing or unreadable image.
+        fields: ("keypoints_xyv",) reads joints too, from annotations/person_keypoints_<split>*.json where
+            there is one. Joints, limbs and (ours) "flip_pairs" and "sigmas" are those of the categories; several
+            categories with different joints have theirs one after the other.
 
     Raises:
         UserError: a file, a folder or a value in the file is not what it should be.
@@ -51,7 +57,7 @@ def read_coco(
     elif folder.is_file():
         path, folder = folder, folder.parent
     else:
-        path = _find_split_file(folder, split)
+        path = _find_split_file(folder, split, (KEYPOINT_PLACES if fields else ()) + _PLACES)
     content = _read_json(path)
     if not content["images"]:
         raise UserError(f"{path}: expected at least one image, got an empty split; choose another split.")
@@ -67,32 +73,33 @@ def read_coco(
         if a["image_id"] not in positions
     ]
     warn_counted(orphans, f"annotation(s) of {path} skipped, their image is not in its list of images")
-    rows = [
-        _to_row(entry, positions, class_indices, path)
-        for entry in content["annotations"]
-        if entry["image_id"] in positions
-    ]
+    kept = [entry for entry in content["annotations"] if entry["image_id"] in positions]
+    rows = [_to_row(entry, positions, class_indices, path) for entry in kept]
+    joints = CocoJoints(content["categories"], path) if fields else None
     image_folder = _find_image_folder(folder, path, split, images, content["images"])
     table = build_annotations(
         [str(image_folder / image["file_name"]) for image in content["images"]],
         rows,
         image_ids=list(positions) if len(positions) == len(content["images"]) else _raise_repeated(path),
         image_hw=[(image.get("height") or 0, image.get("width") or 0) for image in content["images"]],
+        fields={"keypoints_xyv": joints.read(kept)} if joints else None,
     )
-    return source_from_annotations(f"{path} ({split})", classes, drop_unreadable_images(table, strict))
+    table = drop_unreadable_images(table, strict)
+    more = joints.source_options if joints else {}
+    return source_from_annotations(f"{path} ({split})", classes, table, **more)
 
 
 def find_coco_file(folder: Path) -> Path | None:
     """Returns some COCO file of a folder by its usual name, or None."""
-    candidates = [path for place in _PLACES for path in sorted(folder.glob(place.format("*")))]
+    candidates = [path for place in (*_PLACES, *KEYPOINT_PLACES) for path in sorted(folder.glob(place.format("*")))]
     candidates += sorted(folder.glob("annotations.json"))
     return candidates[0] if candidates else None
 
 
-def _find_split_file(folder: Path, split: str) -> Path:
+def _find_split_file(folder: Path, split: str, known_places: tuple[str, ...]) -> Path:
     for name in split_names(split):
         exact = re.compile(re.escape(name) + r"([-_]?\d+)?")
-        for place in _PLACES:
+        for place in known_places:
             before, after = place.split("{}")
             paths = [
                 path
@@ -105,7 +112,7 @@ def _find_split_file(folder: Path, split: str) -> Path:
                 )
             if paths:
                 return paths[0]
-    found = [path for place in (*_PLACES, "*.json") for path in folder.glob(place.replace("{}", "*"))]
+    found = [path for place in (*known_places, "*.json") for path in folder.glob(place.replace("{}", "*"))]
     raise UserError(
         f"{folder}: expected annotations/instances_{split}*.json for split {split!r}, got {_show(found) or 'no JSON'}; "
         "choose another split or pass `annotations`."
@@ -174,7 +181,7 @@ def _find_image_folder(folder: Path, path: Path, split: str, images, entries: li
         if not Path(images).is_dir():
             raise UserError(f"images: expected a folder, got {str(images)!r}, which is none.")
         return Path(images)
-    name = path.stem.removeprefix("instances_")
+    name = path.stem.removeprefix("instances_").removeprefix("person_keypoints_")
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
     places = [
         base / part

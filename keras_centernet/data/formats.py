@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from keras_centernet.data.coco import find_coco_file, read_coco
+from keras_centernet.data.kitti import is_kitti_folder, read_kitti
 from keras_centernet.data.shapes import read_shapes
 from keras_centernet.data.source import Source
 from keras_centernet.data.tfds import is_tfds_name, read_tfds
@@ -16,18 +17,31 @@ FORMATS = {
     "voc": read_voc,
     "coco": read_coco,
     "yolo": read_yolo,
+    "kitti": read_kitti,
     "tfds": read_tfds,
     "shapes": read_shapes,
 }
+FOLDER_FORMATS = ("voc", "coco", "yolo", "kitti")
 
 
-def read_source(data: str | os.PathLike, split: str, format: str | None = None, **options) -> Source:
+# What formats can say of an object beyond its box; the others say nothing more.
+FIELDS = {
+    "coco": ("keypoints_xyv",),
+    "kitti": ("locations_xyz", "dimensions_hwl", "alphas"),
+    "tfds": ("locations_xyz", "dimensions_hwl", "alphas"),
+}
+
+
+def read_source(
+    data: str | os.PathLike, split: str, format: str | None = None, fields: tuple[str, ...] = (), **options
+) -> Source:
     """Returns one split of a data set of any format.
 
     Args:
         data: folder, file or name.
         split: name of the split.
         format: a key of `FORMATS`, or None to find it out.
+        fields: what the objects must know besides class and box.
         options: annotations, images, classes, strict; see the readers.
 
     Raises:
@@ -37,7 +51,14 @@ def read_source(data: str | os.PathLike, split: str, format: str | None = None, 
         format = find_format(data, annotations=options.get("annotations"))
     if format not in FORMATS:
         raise UserError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}.")
-    if format in ("voc", "coco", "yolo") and not Path(data).exists():
+    if not set(fields) <= set(FIELDS.get(format, ())):
+        able = ", ".join(name for name, known in FIELDS.items() if set(fields) <= set(known))
+        raise UserError(
+            f"format {format} has no {', '.join(fields)}, which this task needs: expected one of {able}. Pass another "
+            "data set, or another task."
+        )
+    options |= {"fields": fields} if fields else {}
+    if format in FOLDER_FORMATS and not Path(data).exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
     return FORMATS[format](data, split, **options)
 
@@ -56,6 +77,8 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     if annotations is not None and Path(annotations).suffix == ".json":
         return "coco"
     if path.is_dir():
+        if is_kitti_folder(path):
+            return "kitti"
         if (path / "ImageSets" / "Main").is_dir() or (path / "Annotations").is_dir():
             return "voc"
         if find_coco_file(path) is not None:
@@ -64,7 +87,8 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
             return "yolo"
         raise UserError(
             f"data: expected {path} to hold ImageSets/Main/ and Annotations/ (voc), annotations/instances_*.json "
-            "(coco) or data.yaml (yolo), got none of them; pass `format`, or `annotations` and `images`."
+            "(coco), data.yaml (yolo) or image_2/ and label_2/ (kitti), got none of them; pass `format`, or "
+            "`annotations` and `images`."
         )
     if path.is_file() and path.suffix in (".json", ".yaml", ".yml"):
         return "coco" if path.suffix == ".json" else "yolo"

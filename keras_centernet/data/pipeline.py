@@ -13,6 +13,9 @@ M = max_objects, in which padded rows are zero:
 | image_id | (B,) int64 | as in the example |
 | image_hw | (B, 2) int32 | original size |
 | image_to_input | (B, 2, 3) float32 | where image pixels went |
+
+and the further fields of the examples that `source.py` lists, places in input pixels; "is_zoomed" (B,)
+bool with the augmentation "zoom_half".
 """
 
 import os
@@ -26,19 +29,24 @@ from keras_centernet.data.counting import Tally, warn_counted
 from keras_centernet.data.formats import read_source
 from keras_centernet.data.source import Source
 from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.network import look_up
+from keras_centernet.tasks import TASKS
 
 INPUT_MULTIPLE = 32
 AUGMENTATIONS = {
     "crop": augment.random_crop,
     "shift": augment.random_shift_scale,
+    "zoom_half": augment.zoom_half,
     "none": augment.letterbox,
 }
+NOT_IN_OBJECTS = ("image", "seed")
 
 
 def load_dataset(
     data: str | os.PathLike | Source,
     split: str = "train",
     *,
+    task: str = "detection",
     format: str | None = None,
     annotations: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
@@ -46,9 +54,9 @@ def load_dataset(
     input_size: int | tuple[int, int] = 512,
     batch_size: int = 16,
     training: bool | None = None,
-    max_objects: int = 128,
-    augmentation: str = "crop",
-    flip: float = 0.5,
+    max_objects: int | None = None,
+    augmentation: str | None = None,
+    flip: float | None = None,
     seed: int = 0,
     strict: bool = False,
     limit: int | None = None,
@@ -60,7 +68,8 @@ def load_dataset(
         data: folder or file of a data set, "shapes", a TensorFlow Datasets name such as "coco/2017", or
             a `Source`.
         split: name of the split: "train", "val", ...
-        format: "voc", "coco", "yolo", "tfds" or "shapes"; None finds it out.
+        task: key of `TASKS`: what the objects must know besides their box, and the defaults below.
+        format: "voc", "coco", "yolo", "kitti", "tfds" or "shapes"; None finds it out.
         annotations: COCO's JSON file or VOC's folder of XML files, where they are not in their usual place.
         images: folder of the pictures, likewise.
         classes: names in the order that the model uses, for instance `train.classes` when loading "val";
@@ -69,10 +78,11 @@ def load_dataset(
         batch_size: images in a batch.
         training: whether to shuffle, augment and drop the last partial batch; None: for splits whose
             name starts with "train".
-        max_objects: rows that objects are padded to; of more objects the largest are kept.
+        max_objects: rows that objects are padded to; of more objects the largest are kept. None: the
+            task's usual number (128; 3D 50, pose 32).
         augmentation: in training, "crop" (published random crop), "shift" (published random scale and
-            shift) or "none" (letterbox).
-        flip: probability of mirroring in training.
+            shift), "zoom_half" (published for 3D) or "none" (letterbox). None: the task's usual one.
+        flip: probability of mirroring in training. None: the task's usual one.
         seed: of order and augmentation; each epoch differs, each run with one seed is the same.
         strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
             picture is then decoded once before the first epoch.
@@ -81,7 +91,8 @@ def load_dataset(
 
     Returns:
         A dataset of (images, objects) as described at the top of this file, with the attributes
-        `.classes` (names) and `.source`.
+        `.classes` (names), `.task_options` (what the data say about the task, such as its skeleton, for
+        `CenterNet`) and `.source`.
 
     Raises:
         UserError: an argument or the data is not what it should be; the line says what to do.
@@ -92,6 +103,10 @@ def load_dataset(
         >>> images.shape, objects["boxes_xyxy"].shape
         (TensorShape([8, 64, 64, 3]), TensorShape([8, 128, 4]))
     """
+    row = look_up(TASKS, task, "task")
+    max_objects = row.max_objects if max_objects is None else max_objects
+    augmentation = row.augmentation if augmentation is None else augmentation
+    flip = row.flip if flip is None else flip
     input_hw = _check_input_size(input_size)
     _check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
     if augmentation not in AUGMENTATIONS:
@@ -99,7 +114,11 @@ def load_dataset(
     if not 0 <= flip <= 1:
         raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
     places = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
-    source = _check_source(data, classes) if isinstance(data, Source) else read_source(data, split, format, **places)
+    is_source = isinstance(data, Source)
+    source = _check_source(data, classes) if is_source else read_source(data, split, format, row.fields, **places)
+    missing = [field for field in row.fields if field not in source.fields]
+    if missing:
+        raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
     training = split.startswith("train") if training is None else training
     size = source.size if limit is None else min(limit, source.size)
     batch_size = _fit_batch(batch_size, size, source) if training else batch_size
@@ -107,17 +126,17 @@ def load_dataset(
 
     examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers)
     place = AUGMENTATIONS[augmentation] if training else augment.letterbox
-    inputs = _to_inputs(examples, place, input_hw, flip if training else 0, seed, workers)
+    inputs = _to_inputs(examples, place, input_hw, flip if training else 0, seed, workers, source.movers)
     too_many = Tally(_TOO_MANY.format(max_objects)) if source.object_counts is None else None
     pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
     shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
     dataset = pairs.padded_batch(batch_size, shapes, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
-    dataset.classes, dataset.source = source.classes, source
+    dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
     return dataset
 
 
 def _to_inputs(
-    examples: tf.data.Dataset, place, input_hw: tuple[int, int], flip: float, seed: int, workers: int | None
+    examples: tf.data.Dataset, place, input_hw: tuple, flip: float, seed: int, workers: int | None, movers: dict
 ) -> tf.data.Dataset:
     """Returns the examples in the input's frame; each has random numbers of its own, new in each epoch."""
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
@@ -125,7 +144,7 @@ def _to_inputs(
     def to_input(example, seed):
         example = place({**example, "seed": seed}, input_hw)
         example = augment.random_flip(example, input_hw, flip) if flip else example
-        return augment.warp(example, input_hw)
+        return augment.warp(example, input_hw, movers)
 
     return tf.data.Dataset.zip(examples, seeds).map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
 
@@ -148,9 +167,8 @@ def split_example(example: dict, max_objects: int, too_many: Tally | None = None
         lambda: tf.range(count),
     )
     example = augment.keep_objects(example, largest)
-    objects = {key: example[key] for key in ("boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")}
+    objects = {key: values for key, values in example.items() if key not in NOT_IN_OBJECTS}
     objects["mask"] = tf.ones_like(example["classes"], tf.bool)
-    objects["image_id"], objects["image_hw"] = example["image_id"], example["image_hw"]
     objects["image_to_input"] = tf.cast(example["image_to_input"], tf.float32)
     return example["image"], objects
 

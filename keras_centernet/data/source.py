@@ -11,6 +11,20 @@ An example is a dict of tensors, before any augmentation:
 | is_difficult | (N,) bool | VOC's mark; False where a format has none |
 | areas | (N,) float32 | square image pixels: COCO's `area` (of the mask), else width * height |
 | image_id | () int64 | COCO's id, else the position in the split |
+
+and, where the data set knows them (`Source.fields`), what tasks beyond boxes need:
+
+| key | shape, dtype | content |
+|---|---|---|
+| keypoints_xyv | (N, K, 3) float32 | image pixels x, y, and COCO's v: 0 not marked, 1 hidden, 2 visible |
+| locations_xyz | (N, 3) float32 | metres in the camera's frame, centre of the bottom face |
+| dimensions_hwl | (N, 3) float32 | height, width, length in metres |
+| alphas, rotations_y | (N,) float32 | radians, seen from the ray and in the camera's frame |
+| truncations, occlusions | (N,) float32, int32 | KITTI's marks |
+| kitti_types | (N,) int32 | index into `kitti_labels.TYPES` |
+| calibration | (3, 4) float32 | projection from the camera's frame to image pixels |
+
+Every key but `IMAGE_KEYS` has one row per object.
 """
 
 import dataclasses
@@ -23,6 +37,9 @@ from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import Tally
 from keras_centernet.data.images import read_image
 from keras_centernet.errors import UserError
+
+# What an example or batch knows of the image as a whole.
+IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +54,10 @@ class Source:
             examples; the first `limit` images, in a new order in each epoch when shuffled.
         image_names: n names, or None for a stream.
         object_counts: (n,) objects per image, or None for a stream.
+        fields: keys that its examples have beyond the usual ones.
+        movers: {key: function (values (N, ...), matrix (2, 3)) -> values} of those keys that change when the
+            image is warped or mirrored.
+        task_options: what the data set says about its task, such as {"skeleton": {...}}.
     """
 
     name: str
@@ -45,6 +66,9 @@ class Source:
     examples: Callable[..., tf.data.Dataset]
     image_names: tuple[str, ...] | None = None
     object_counts: np.ndarray | None = None
+    fields: tuple[str, ...] = ()
+    movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
+    task_options: dict = dataclasses.field(default_factory=dict)
 
 
 def source_from_annotations(
@@ -52,6 +76,8 @@ def source_from_annotations(
     classes: tuple[str, ...],
     annotations: Annotations,
     load_image: Callable[[int], np.ndarray] | None = None,
+    movers: dict[str, Callable] | None = None,
+    task_options: dict | None = None,
 ) -> Source:
     """Returns a `Source` over annotations in memory; bad boxes are dropped with counted warnings.
 
@@ -60,6 +86,7 @@ def source_from_annotations(
         classes: names.
         annotations: whose images are readable.
         load_image: index -> (H, W, 3) uint8; None reads the file of that name.
+        movers, task_options: of the `Source`.
 
     Raises:
         UserError: there are no images or no class names.
@@ -79,6 +106,7 @@ def source_from_annotations(
             indices = indices.shuffle(count, seed=seed, reshuffle_each_iteration=True)
         rows, splits = _to_tensors(annotations), tf.constant(row_splits)
         image_ids = tf.constant(annotations.image_ids, tf.int64)
+        image_fields = {key: tf.constant(values) for key, values in annotations.image_fields.items()}
 
         def to_example(index):
             image, is_loaded = load(index)
@@ -87,7 +115,8 @@ def source_from_annotations(
             example = {key: values[start:stop] for key, values in rows.items()}
             if annotations.is_relative:
                 example = _to_pixels(example, tf.shape(image)[:2])
-            return {"image": image, "image_id": image_ids[index], **example}
+            more = {key: values[index] for key, values in image_fields.items()}
+            return {"image": image, "image_id": image_ids[index], **example, **more}
 
         return indices.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
 
@@ -98,6 +127,9 @@ def source_from_annotations(
         examples=examples,
         image_names=annotations.image_names,
         object_counts=np.diff(row_splits),
+        fields=(*annotations.fields, *annotations.image_fields),
+        movers=movers or {},
+        task_options=task_options or {},
     )
 
 
@@ -132,6 +164,7 @@ def _to_tensors(annotations: Annotations) -> dict[str, tf.Tensor]:
         "is_crowd": tf.constant(annotations.is_crowd, tf.bool),
         "is_difficult": tf.constant(annotations.is_difficult, tf.bool),
         "areas": tf.constant(annotations.areas, tf.float32),
+        **{key: tf.constant(values) for key, values in annotations.fields.items()},
     }
 
 

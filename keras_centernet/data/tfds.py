@@ -9,10 +9,15 @@ import tensorflow as tf
 
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import Tally
+from keras_centernet.data.kitti import HIDES_IN
 from keras_centernet.data.source import Source, size_wh_of
 from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
+from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
 
+KITTI_LABEL = "type"
+LABELS = ("label", KITTI_LABEL)  # what the class is called
+TFDS_FIELDS = {"locations_xyz": "location", "dimensions_hwl": "dimensions", "alphas": "alpha"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)*(:[\w.*]+)?")
 # Decoded pictures; files are shuffled too, and their records were when they were written.
 _SHUFFLE_BUFFER = 256
@@ -33,6 +38,7 @@ def read_tfds(
     images: None = None,
     classes: tuple[str, ...] | None = None,
     strict: bool = False,
+    fields: tuple[str, ...] = (),
 ) -> Source:
     """Returns one split of a detection data set of TensorFlow Datasets, downloading it if needed.
 
@@ -45,6 +51,7 @@ def read_tfds(
         images: must be None likewise.
         classes: names in the wanted order.
         strict: has no effect: TensorFlow Datasets checked the pictures when it prepared them.
+        fields: what the objects must know besides class and box: `TFDS_FIELDS` that the data set has.
 
     Raises:
         UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or the
@@ -55,16 +62,25 @@ def read_tfds(
     tfds = _import_tfds()
     builder = _build(tfds, str(data))
     features = builder.info.features
-    fields = getattr(dict(features.items()).get("objects"), "feature", {})
-    if "image" not in features or "bbox" not in fields or "label" not in fields:
+    columns = getattr(dict(features.items()).get("objects"), "feature", {})
+    label = next((key for key in LABELS if key in columns), None)
+    if "image" not in features or "bbox" not in columns or label is None:
         raise UserError(f"{data}: expected a data set with 'image' and 'objects' (bbox, label), got {list(features)}.")
-    found = tuple(fields["label"].names)
-    classes = found if classes is None else tuple(classes)
-    check_classes(found, classes, str(data))
+    lacking = [key for key in fields if TFDS_FIELDS[key] not in columns]
+    if lacking:
+        raise UserError(f"{data}: expected objects with {', '.join(lacking)}, got only {', '.join(columns)}.")
+    found = tuple(columns[label].names)
+    classes = (KITTI_CLASSES if label == KITTI_LABEL else found) if classes is None else tuple(classes)
+    if label == "label":
+        check_classes(found, classes, str(data))
     split = _find_split(builder, split)
+    names = [HIDES_IN.get(name, name) if label == KITTI_LABEL else name for name in found]
     to_example = functools.partial(
         _to_example,
-        class_indices=tf.constant([classes.index(name) for name in found], tf.int32),
+        label=label,
+        class_indices=tf.constant([classes.index(name) if name in classes else -1 for name in names], tf.int32),
+        hides=tf.constant([name != original for name, original in zip(names, found, strict=True)]),
+        fields={key: TFDS_FIELDS[key] for key in fields},
         bad_boxes=Tally(f"image(s) of {data} with empty or repeated boxes, which are skipped"),
         name=str(data),
     )
@@ -84,7 +100,7 @@ def read_tfds(
     size = size if size >= 0 else builder.info.splits[split].num_examples
     if size == 0:
         raise UserError(f"{data}: expected images in split {split!r}, got an empty split; choose another.")
-    return Source(name=f"{data} ({split})", classes=classes, size=size, examples=examples)
+    return Source(name=f"{data} ({split})", classes=classes, size=size, examples=examples, fields=tuple(fields))
 
 
 def _import_tfds():
@@ -123,28 +139,41 @@ def _find_split(builder, split: str) -> str:
     return name
 
 
-def _to_example(index: tf.Tensor, entry: dict, class_indices: tf.Tensor, bad_boxes: Tally, name: str) -> dict:
+def _to_example(
+    index: tf.Tensor,
+    entry: dict,
+    label: str,
+    class_indices: tf.Tensor,
+    hides: tf.Tensor,
+    fields: dict[str, str],
+    bad_boxes: Tally,
+    name: str,
+) -> dict:
     """Returns the example of one entry of TensorFlow Datasets, whose boxes are (y1, x1, y2, x2) fractions."""
     image_id = tf.cast(entry["image/id"], tf.int64) if "image/id" in entry else index
-    label = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
+    place = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
     # All fields have one length, except in what tfds.testing.mock_data makes up.
     count = tf.reduce_min([tf.shape(field)[0] for field in entry["objects"].values()])
     objects = {key: field[:count] for key, field in entry["objects"].items()}
     size_wh = tf.cast(size_wh_of(entry["image"]), tf.float32)
-    boxes_xyxy = tf.gather(objects["bbox"], [1, 0, 3, 2], axis=1) * tf.tile(size_wh, [2])
-    classes = tf.gather(class_indices, objects["label"])
+    y1, x1, y2, x2 = tf.unstack(objects["bbox"], axis=1)
+    if label == KITTI_LABEL:  # TensorFlow Datasets counts KITTI's rows from the bottom
+        y1, y2 = 1 - y2, 1 - y1
+    boxes_xyxy = tf.stack([x1, y1, x2, y2], axis=1) * tf.tile(size_wh, [2])
+    classes = tf.gather(class_indices, objects[label])
     areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     none = tf.zeros_like(classes, tf.bool)
     is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~_is_repeated(boxes_xyxy, classes)
-    bad_boxes.add_if(~tf.reduce_all(is_good), label)
+    bad_boxes.add_if(~tf.reduce_all(is_good), place)
     rows = {
         "boxes_xyxy": boxes_xyxy,
         "classes": classes,
-        "is_crowd": objects.get("is_crowd", none),
+        "is_crowd": objects.get("is_crowd", none) | tf.gather(hides, objects[label]),
         "is_difficult": objects.get("is_difficult", none),
         "areas": tf.cast(objects["area"], tf.float32) if "area" in objects else areas,
+        **{key: objects[column] for key, column in fields.items()},
     }
-    kept = {key: values[is_good] for key, values in rows.items()}
+    kept = {key: values[is_good & (classes >= 0)] for key, values in rows.items()}
     return {"image": entry["image"], "image_id": image_id, **kept}
 
 

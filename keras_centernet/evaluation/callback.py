@@ -8,9 +8,12 @@ import keras
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.evaluate import evaluate
 
+NAMES = ("AP", "AP50", "AP75")
+FURTHER_NAMES = ("OKS_AP", "AP_3D")  # what better tells which of two poses or 3D models is the best
+
 
 class AveragePrecision(keras.callbacks.Callback):
-    """Puts val_AP, val_AP50 and val_AP75 into the logs at the end of an epoch.
+    """Puts val_AP, val_AP50 and val_AP75 into the logs at the end of an epoch; val_OKS_AP of poses, val_AP_3D of KITTI.
 
     The history, the progress bar and every callback that stands behind this one in the list see them:
     `[AveragePrecision(val), CSVLogger(...), ModelCheckpoint(..., monitor="val_AP", mode="max")]`. Epochs
@@ -41,12 +44,11 @@ class AveragePrecision(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Evaluates and adds the three figures to `logs`."""
         is_last = epoch + 1 == (self.params or {}).get("epochs")
-        names = ("AP", "AP50", "AP75")
-        values = dict.fromkeys(names, math.nan)
+        values = dict.fromkeys(NAMES, math.nan)
         if (epoch + 1) % self.every == 0 or is_last:
             with getattr(self.model, "averaged", contextlib.nullcontext)():
                 self.report = evaluate(self.model, self.dataset, top_k=self.top_k, progress=self.verbose)
-            for name in names:
+            for name in (*NAMES, *(name for name in FURTHER_NAMES if name in self.report.metrics)):
                 value = self.report.metrics[name]
                 values[name] = math.nan if value is None else value
             if self.verbose:

@@ -59,7 +59,7 @@ def evaluate_coco(ground_truth: dict, detections: list[dict]) -> tuple[dict, dic
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    _check_references(ground_truth, detections)
+    check_references(ground_truth, detections)
     with contextlib.redirect_stdout(io.StringIO()):
         truth, results = COCO(), COCO()
         truth.dataset = {**ground_truth, "annotations": _annotations(ground_truth["annotations"])}
@@ -110,7 +110,8 @@ def _annotations(rows: list[dict]) -> list[dict]:
     ]
 
 
-def _check_references(ground_truth: dict, detections: list[dict]) -> None:
+def check_references(ground_truth: dict, detections: list[dict]) -> None:
+    """Raises a UserError at the first annotation or detection of an unknown image or class."""
     images = {row["id"] for row in ground_truth["images"]}
     categories = {row["id"] for row in ground_truth["categories"]}
     for what, rows in {"annotation": ground_truth["annotations"], "detection": detections}.items():

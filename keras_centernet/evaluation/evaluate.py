@@ -5,15 +5,19 @@ import time
 
 import numpy as np
 
+from keras_centernet.detecting import to_image_frame
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.coco import evaluate_coco
+from keras_centernet.evaluation.further import FURTHER
 from keras_centernet.evaluation.report import Report
 from keras_centernet.evaluation.voc import voc_average_precision
 from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xywh
 
 
 def evaluate(model, dataset, *, top_k: int = 100, progress: bool = True, clip_boxes: bool = True) -> Report:
-    """Returns how well a model finds the objects of a data set: COCO's and Pascal VOC's metrics.
+    """Returns how well a model finds the objects of a data set: COCO's and Pascal VOC's metrics of boxes.
+
+    Where data and model have them, also COCO's metrics of joints and KITTI's of 3D boxes.
 
     Boxes are compared in original image pixels: those of the batches and those of the model are both
     taken back through the inverse of `image_to_input`, in float64.
@@ -35,25 +39,34 @@ def evaluate(model, dataset, *, top_k: int = 100, progress: bool = True, clip_bo
         0.581
     """
     classes = _shared_classes(model, dataset)
-    images, annotations, detections = [], [], []
+    images, annotations, detections, further = [], [], [], None
     start, seconds_network = time.perf_counter(), 0.0
     for batch_images, objects in _with_progress(dataset, progress):
         batch_start = time.perf_counter()
         found = _as_arrays(model.detect_batch(batch_images, top_k=top_k))
         seconds_network += time.perf_counter() - batch_start
         objects = _as_arrays(objects)
+        if further is None:
+            further = [kind(model) for kind in FURTHER if kind.NEEDS[0] in objects and kind.NEEDS[1] in found]
         for i in range(len(objects["image_id"])):
             true_rows = {key: values[i] for key, values in objects.items()}
             found_rows = {key: values[i] for key, values in found.items()}
+            _check_finite(found_rows, int(true_rows["image_id"]))
+            found_rows = _in_image(found_rows, true_rows, clip_boxes)
+            rows = _annotation_rows(true_rows)
             images.append(_image_row(true_rows))
-            annotations += _annotation_rows(true_rows)
-            detections += _detection_rows(found_rows, true_rows, clip_boxes)
+            annotations += rows
+            detections += _detection_rows(found_rows, true_rows)
+            for metric in further:
+                metric.add(true_rows, found_rows, rows)
     _check_images(images)
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, start=1)]
     ground_truth = {"images": images, "categories": categories, "annotations": annotations}
     metrics_start = time.perf_counter()
     metrics, curves = evaluate_coco(ground_truth, detections)
     voc = voc_average_precision(ground_truth, detections)
+    for metric in further:
+        metrics |= metric.metrics(ground_truth)
     end = time.perf_counter()
     metrics |= {
         "VOC07_mAP50": voc["VOC07_mAP50"],
@@ -64,7 +77,8 @@ def evaluate(model, dataset, *, top_k: int = 100, progress: bool = True, clip_bo
         "seconds_network": seconds_network,
         "seconds_metrics": end - metrics_start,
     }
-    return Report(metrics, detections, curves, ground_truth)
+    results = next((metric.results for metric in further if hasattr(metric, "results")), {})
+    return Report(metrics, detections, curves, ground_truth, results)
 
 
 def _shared_classes(model, dataset) -> tuple[str, ...]:
@@ -121,20 +135,28 @@ def _annotation_rows(objects: dict) -> list[dict]:
     ]
 
 
-def _detection_rows(found: dict, objects: dict, clip_boxes: bool) -> list[dict]:
-    image_id = int(objects["image_id"])
+def _check_finite(found: dict, image_id: int) -> None:
     if not (np.all(np.isfinite(found["boxes_xyxy"])) and np.all(np.isfinite(found["scores"]))):
         raise UserError(
             f"evaluate: expected finite boxes and scores, the model gave NaN or infinity for image_id "
             f"{image_id}. Its weights are probably broken; take an earlier checkpoint."
         )
-    boxes_xyxy = transform_boxes(found["boxes_xyxy"], invert_affine(objects["image_to_input"]))
-    keep = np.ones(len(boxes_xyxy), bool)
-    if clip_boxes:
-        height, width = objects["image_hw"]
-        boxes_xyxy = np.clip(boxes_xyxy, 0, [width, height, width, height])
-        keep = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
-    columns = xyxy_to_xywh(boxes_xyxy[keep]).tolist(), found["scores"][keep], found["classes"][keep]
+
+
+def _in_image(found: dict, objects: dict, clip_boxes: bool) -> dict:
+    """Returns the detections of one image in its pixels; cut at its edges if `clip_boxes`."""
+    found = to_image_frame(found, objects["image_to_input"])
+    if not clip_boxes:
+        return found
+    height, width = objects["image_hw"]
+    found["boxes_xyxy"] = np.clip(found["boxes_xyxy"], 0, [width, height, width, height])
+    keep = np.all(found["boxes_xyxy"][:, 2:] > found["boxes_xyxy"][:, :2], axis=1)
+    return {key: values[keep] for key, values in found.items()}
+
+
+def _detection_rows(found: dict, objects: dict) -> list[dict]:
+    image_id = int(objects["image_id"])
+    columns = xyxy_to_xywh(found["boxes_xyxy"]).tolist(), found["scores"], found["classes"]
     return [
         {"image_id": image_id, "category_id": int(index) + 1, "bbox": box, "score": float(score)}
         for box, score, index in zip(*columns, strict=True)

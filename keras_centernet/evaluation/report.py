@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from keras_centernet.errors import UserError
 
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "VOC07_mAP50", "VOC_mAP50")
+FURTHER_SUMMARY = ("OKS_AP", "OKS_AP50", "OKS_AP75", "OKS_APm", "OKS_APl", "OKS_AR", "AP_3D")
 
 
 @dataclass(eq=False, repr=False)
@@ -21,25 +22,30 @@ class Report:
         precision_recall: {class name: {"recall", "precision", "score": (101,) float64}} at IoU 0.5, only
             classes with objects.
         ground_truth: COCO-format dict that the detections were compared with.
+        kitti_results: {image id: `KittiObjects`} found, where the data are KITTI's.
     """
 
     metrics: dict
     detections: list = field(default_factory=list)
     precision_recall: dict = field(default_factory=dict)
     ground_truth: dict = field(default_factory=dict)
+    kitti_results: dict = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return self.table()
 
     def table(self) -> str:
         """Returns the metrics as aligned text: the summary, then the classes, best known terms first."""
-        summary = [(name, _number(self.metrics.get(name))) for name in SUMMARY]
+        names = [*SUMMARY, *(name for name in FURTHER_SUMMARY if name in self.metrics)]
+        summary = [(name, _number(self.metrics.get(name))) for name in names]
         classes = [
             (name, _number(row["AP"]), _number(row["AP50"])) for name, row in self.metrics.get("per_class", {}).items()
         ]
         parts = [_aligned([("metric", "value"), *summary])]
         if classes:
             parts.append(_aligned([("class", "AP", "AP50"), *classes]))
+        if "kitti" in self.metrics:
+            parts.append(_aligned(_kitti_rows(self.metrics["kitti"])))
         parts.append(
             f"{self.metrics['images']} images in {self.metrics['seconds']:.1f} s "
             f"(network and decoding {self.metrics['seconds_network']:.1f} s, "
@@ -74,6 +80,18 @@ class Report:
 
         ap50 = {name: self.metrics["per_class"][name]["AP50"] for name in self.precision_recall}
         draw_precision_recall(self.precision_recall, ap50, path)
+
+
+def _kitti_rows(figures: dict) -> list[tuple]:
+    """Returns the table of KITTI's figures: a line per class and kind, R11 and R40 at three difficulties."""
+    levels = ("easy", "moderate", "hard")
+    columns = [(level, recall) for recall in ("R40", "R11") for level in levels]
+    rows = [("KITTI AP", *(f"{level} {recall}" for level, recall in columns))]
+    for name, kinds in figures.items():
+        for kind, values in kinds.items():
+            cells = (values[level][recall] for level, recall in columns)
+            rows.append((f"{name} {kind}", *("-" if cell is None else f"{cell:.2f}" for cell in cells)))
+    return rows
 
 
 def _number(value: float | None) -> str:

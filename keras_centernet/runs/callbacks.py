@@ -10,9 +10,12 @@ import numpy as np
 
 from keras_centernet.runs.folder import BEST, HISTORY, LAST, STATE, RunFolder
 
+BEST_BY = ("val_OKS_AP", "val_AP_3D", "val_AP")  # the first that is there
+
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the (averaged) weights whenever the validation's average precision grows.
+    """Saves the (averaged) weights whenever the validation's average precision grows: of joints, of 3D boxes, or of
+    boxes, whichever the task is about.
 
     Epochs without a measurement change nothing. Without any measurement, the last epoch is the best.
 
@@ -26,7 +29,7 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares and saves."""
-        value = (logs or {}).get("val_AP", math.nan)
+        value = next((logs[name] for name in BEST_BY if name in (logs or {})), math.nan)
         if value > self.best:  # False for NaN
             self.best = float(value)
             with self.model.averaged():

@@ -18,7 +18,7 @@ class TrainSettings:
         output: folder that the run fills.
         format, annotations, images, strict, max_objects, workers: of `load_dataset`.
         split, val_split: names of the splits to train and to evaluate on.
-        backbone, task, weights, backbone_weights, input_size: of `CenterNet`.
+        backbone, task, task_options, weights, backbone_weights, input_size: of `CenterNet`.
         batch_size, epochs, seed: of the training.
         optimizer: "adamw" or "adam".
         learning_rate: highest rate.
@@ -27,8 +27,8 @@ class TrainSettings:
         warmup_epochs: epochs of linear growth before the cosine.
         clip_norm: largest norm of all gradients together; 0: no limit.
         average_decay: of the running average of the weights; 0: no average.
-        augmentation: of `load_dataset`.
-        color: whether colours are augmented.
+        augmentation, flip: of `load_dataset`; None: the task's usual ones.
+        color: whether colours are augmented; None: as usual for the task.
         evaluate_every: epochs between two measurements of validation loss and average precision.
         mixed_precision: whether the network computes in bfloat16.
         resume: whether to go on from what `output` holds.
@@ -44,6 +44,7 @@ class TrainSettings:
     val_split: str = "val"
     backbone: str = "mobilenet_v2"
     task: str = "detection"
+    task_options: dict = dataclasses.field(default_factory=dict)
     weights: str | None = None
     backbone_weights: str | None = None
     input_size: int | tuple[int, int] = 512
@@ -56,11 +57,12 @@ class TrainSettings:
     warmup_epochs: float = 3.0
     clip_norm: float = 0.0
     average_decay: float = 0.9998
-    augmentation: str = "crop"
-    color: bool = True
+    augmentation: str | None = None
+    flip: float | None = None
+    color: bool | None = None
     evaluate_every: int = 5
     mixed_precision: bool = False
-    max_objects: int = 128
+    max_objects: int | None = None
     strict: bool = False
     workers: int | None = None
     seed: int = 0
@@ -69,7 +71,7 @@ class TrainSettings:
 
     def __post_init__(self):
         for name in ("batch_size", "epochs", "evaluate_every", "max_objects"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"{name}: expected a positive number, got {getattr(self, name)}.")
         if self.learning_rate <= 0:
             raise UserError(f"learning_rate: expected a positive number, got {self.learning_rate}.")

@@ -17,6 +17,7 @@ from keras_centernet.runs import callbacks as at_epoch_end
 from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, LAST, METRICS, STATE, RunFolder
 from keras_centernet.runs.pictures import draw_examples
 from keras_centernet.runs.settings import TrainSettings, build_optimizer
+from keras_centernet.tasks import TASKS
 
 TENSORBOARD_IMAGES = 4
 # What a resumed run must not change: the weights, the optimizer or the data would not fit any more.
@@ -51,9 +52,12 @@ def train(settings: TrainSettings) -> dict:
 
 
 def _load_datasets(settings: TrainSettings):
-    shared = {name: getattr(settings, name) for name in ("format", "annotations", "images", "strict", "workers")}
-    shared |= {name: getattr(settings, name) for name in ("input_size", "batch_size", "max_objects", "seed")}
-    train_set = load_dataset(settings.data, settings.split, training=True, augmentation=settings.augmentation, **shared)
+    shared = {
+        name: getattr(settings, name) for name in ("format", "annotations", "images", "strict", "workers", "task")
+    }
+    shared |= {name: getattr(settings, name) for name in ("input_size", "batch_size", "max_objects", "seed", "workers")}
+    places = {"augmentation": settings.augmentation, "flip": settings.flip}
+    train_set = load_dataset(settings.data, settings.split, training=True, **places, **shared)
     val_set = load_dataset(settings.data, settings.val_split, training=False, classes=train_set.classes, **shared)
     return train_set, val_set
 
@@ -65,13 +69,14 @@ def _start_model(settings: TrainSettings, folder: RunFolder, train_set):
         settings.backbone,
         task=settings.task,
         classes=train_set.classes,
+        task_options=train_set.task_options | settings.task_options,
         weights=settings.weights,
         backbone_weights=settings.backbone_weights,
         input_size=settings.input_size,
     )
     model.compile(
         build_optimizer(settings, steps_per_epoch(train_set)),
-        color_augmentation=settings.color,
+        color_augmentation=TASKS[settings.task].color if settings.color is None else settings.color,
         average_decay=settings.average_decay or None,
     )
     return model, 0, -1.0

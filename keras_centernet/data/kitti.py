@@ -1,0 +1,172 @@
+"""KITTI's native folders: image_2/*.png, label_2/*.txt, calib/*.txt, and lists of frames by split."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_centernet.camera import read_calibration
+from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
+from keras_centernet.data.classes import check_classes
+from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.kitti_labels import TYPES, KittiObjects, read_kitti_file
+from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.errors import UserError
+from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
+
+# As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
+HIDES_IN = {"Van": "Car", "Truck": "Car", "Person_sitting": "Pedestrian", "DontCare": None}
+SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
+WHOLE = ("train", "trainval", "training", "all")  # what may be called so where no list says which frames
+
+
+def read_kitti(
+    data: str | os.PathLike,
+    split: str,
+    *,
+    annotations: str | os.PathLike | None = None,
+    images: str | os.PathLike | None = None,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+    fields: tuple[str, ...] = (),
+) -> Source:
+    """Returns one split of a folder in KITTI's format, with 3D boxes and calibrations.
+
+    Objects of other types that look like a class (Van, Truck, Person_sitting) and DontCare regions (in
+    every class) are kept as crowds: neither trained nor counted. Tram and Misc are left out, as published.
+
+    Args:
+        data: folder that holds training/, or image_2/ and label_2/.
+        split: a list ImageSets/<split>.txt; without such lists "train", "trainval" or "all" is every frame.
+        annotations: folder of label files, if not label_2.
+        images: folder of pictures, if not image_2.
+        classes: names in the wanted order; None: Pedestrian, Car, Cyclist.
+        strict: stop at the first missing or unreadable image.
+        fields: has no effect; all fields are read.
+
+    Raises:
+        UserError: a folder, a file or a line is not what it should be.
+    """
+    root = _root(Path(data))
+    label_folder = Path(annotations) if annotations else root / "label_2"
+    image_folder = Path(images) if images else root / "image_2"
+    classes = KITTI_CLASSES if classes is None else tuple(classes)
+    check_classes(classes, KITTI_CLASSES, str(data))
+    names = _frames(root, split, image_folder)
+    missing = [str(label_folder / f"{name}.txt") for name in names if not (label_folder / f"{name}.txt").is_file()]
+    if missing and (strict or len(missing) == len(names)):
+        raise UserError(f"{missing[0]}: expected the label file of a frame of split {split!r}, got none.")
+    warn_counted(missing, f"of {len(names)} frames of split {split!r} skipped, no label file")
+    names = [name for name in names if (label_folder / f"{name}.txt").is_file()]
+    progress = tqdm(names, "reading labels", delay=2, leave=False, disable=None)
+    frames = [read_kitti_file(label_folder / f"{name}.txt") for name in progress]
+    calibrations = [read_calibration(root / "calib" / f"{name}.txt") for name in names]
+    rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes)]
+    columns = {
+        key: np.array([row[2][key] for row in rows], dtype).reshape(len(rows), *shape)
+        for key, (dtype, shape) in COLUMNS.items()
+    }
+    table = build_annotations(
+        [str(_image_path(image_folder, name)) for name in names],
+        [(i, *box_xyxy, classes.index(name), is_crowd, False, None) for i, (name, is_crowd, box_xyxy), _ in rows],
+        image_ids=[int(name) if name.isdigit() else i for i, name in enumerate(names)],
+        fields=columns,
+        image_fields={"calibration": np.array(calibrations, np.float32)},
+    )
+    return source_from_annotations(f"{data} ({split})", classes, drop_unreadable_images(table, strict))
+
+
+COLUMNS = {
+    "locations_xyz": (np.float32, (3,)),
+    "dimensions_hwl": (np.float32, (3,)),
+    "alphas": (np.float32, ()),
+    "rotations_y": (np.float32, ()),
+    "truncations": (np.float32, ()),
+    "occlusions": (np.int32, ()),
+    "kitti_types": (np.int32, ()),
+}
+
+
+def is_kitti_folder(folder: Path) -> bool:
+    """Whether a folder looks like KITTI's."""
+    return any((base / "label_2").is_dir() for base in (folder, folder / "training"))
+
+
+def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
+    """Returns the objects of one image of a batch as KITTI's evaluation wants them.
+
+    Args:
+        rows: {key: (M, ...)} of one image, as in a batch.
+        boxes_xyxy: (M, 4) in original image pixels.
+    """
+    types = [TYPES[index] for index in rows["kitti_types"]]
+    # A DontCare region stands in every class; one of them is enough.
+    keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
+    return KittiObjects(
+        types=tuple(types[i] for i in keep),
+        boxes_xyxy=np.asarray(boxes_xyxy, np.float64)[keep],
+        alphas=rows["alphas"][keep],
+        dimensions_hwl=rows["dimensions_hwl"][keep],
+        locations_xyz=rows["locations_xyz"][keep],
+        rotations_y=rows["rotations_y"][keep],
+        truncations=rows["truncations"][keep],
+        occlusions=rows["occlusions"][keep],
+    )
+
+
+def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
+    """Returns ((class name, is crowd, box), {column: value}) of what is trained or hidden."""
+    rows = []
+    for i, kind in enumerate(frame.types):
+        if kind in classes:
+            names, is_crowd = (kind,), not _is_possible(frame, i)
+        else:
+            hidden = HIDES_IN.get(kind, "")
+            names, is_crowd = (classes if hidden is None else (hidden,) if hidden in classes else ()), True
+        columns = {
+            "locations_xyz": frame.locations_xyz[i],
+            "dimensions_hwl": frame.dimensions_hwl[i],
+            "alphas": frame.alphas[i],
+            "rotations_y": frame.rotations_y[i],
+            "truncations": frame.truncations[i],
+            "occlusions": frame.occlusions[i],
+            "kitti_types": TYPES.index(kind),
+        }
+        rows += [((name, is_crowd, tuple(frame.boxes_xyxy[i])), columns) for name in names]
+    return rows
+
+
+def _is_possible(frame: KittiObjects, i: int) -> bool:
+    """Whether an object stands before the camera and has an extent; others are hidden, not trained."""
+    return frame.locations_xyz[i, 2] > 0 and bool(np.all(frame.dimensions_hwl[i] > 0))
+
+
+def _root(folder: Path) -> Path:
+    for base in (folder / "training", folder):
+        if (base / "image_2").is_dir() or (base / "label_2").is_dir():
+            return base
+    raise UserError(f"{folder}: expected training/ or image_2/ and label_2/ in it, got neither.")
+
+
+def _frames(root: Path, split: str, image_folder: Path) -> list[str]:
+    """Returns the names of the split's frames, without suffix."""
+    lists = {path.stem: path for place in SPLIT_FOLDERS for path in sorted((root / place).glob("*.txt"))}
+    if split in lists:
+        names = lists[split].read_text().split()
+    elif lists or split not in WHOLE:
+        known = ", ".join(lists) or ", ".join(WHOLE)
+        raise UserError(f"{root}: expected a split of {known}, got {split!r}; a list ImageSets/{split}.txt makes one.")
+    else:
+        names = sorted(path.stem for path in image_folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not names:
+        raise UserError(f"{root}: expected frames in split {split!r}, got an empty split; choose another.")
+    return names
+
+
+def _image_path(folder: Path, name: str) -> Path:
+    for suffix in (".png", ".jpg"):
+        if (folder / f"{name}{suffix}").is_file():
+            return folder / f"{name}{suffix}"
+    return folder / f"{name}.png"
