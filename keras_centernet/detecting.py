@@ -8,10 +8,10 @@ import numpy as np
 from keras_centernet.data.images import read_image
 from keras_centernet.detections import Detections
 from keras_centernet.errors import UserError
-from keras_centernet.geometry import invert_affine, letterbox, transform_boxes, transform_points, warp
+from keras_centernet.geometry import letterbox, to_image_frame, warp
 
 
-def detect_images(model, images, calibration, threshold: float, top_k: int, batch_size: int) -> list[Detections]:
+def detect_images(model, images, threshold: float, top_k: int, batch_size: int, calibration=None) -> list[Detections]:
     """Returns one `Detections` per image; see `CenterNet.detect`."""
     if batch_size < 1:
         raise UserError(f"batch_size: expected a positive number, got {batch_size}.")
@@ -57,13 +57,6 @@ def to_detections(model, rows: dict, image, path, image_to_input, threshold: flo
         extras=model.task.finish(kept, calibration),
         paint=model.task.paint,
     )
-
-
-def to_image_frame(rows: dict, image_to_input: np.ndarray) -> dict:
-    """Returns decoded rows with their places brought from input pixels to original pixels, float64."""
-    input_to_image = invert_affine(image_to_input)
-    moved = {key: transform_points(value, input_to_image) for key, value in rows.items() if key.endswith("_xy")}
-    return rows | moved | {"boxes_xyxy": transform_boxes(rows["boxes_xyxy"], input_to_image)}
 
 
 def _one_each(calibration, count: int) -> list:

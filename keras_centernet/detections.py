@@ -30,7 +30,7 @@ class Detections:
             indexing, `to_json` writes them, and each is an attribute of its name: `locations` (N, 3),
             `dimensions` (N, 3), `rotation_y` (N,), `alpha` (N,) of 3D boxes (camera frame, metres, radians),
             `keypoints_xy` (N, K, 2) and `keypoint_scores` (N, K) of poses.
-        paint: function (picture, detections) -> picture that draws what a box does not show, or None.
+        paint: function (image, detections, **options) -> picture; None: `paint_boxes`.
 
     Raises:
         UserError: a shape, a length or a value that contradicts the above.
@@ -102,7 +102,7 @@ class Detections:
 
         Args:
             path: .jpg, .jpeg or .png file to write, or None.
-            **options: of `drawing.draw_boxes`: line_width, font_scale.
+            **options: line_width in pixels; of boxes also font_scale.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -110,13 +110,11 @@ class Detections:
         Raises:
             UserError: there is no image to draw on, or the file cannot be written.
         """
-        from keras_centernet.drawing import draw_boxes, write_picture
+        from keras_centernet.drawing import write_picture
 
         if self.image is None:
             raise UserError("draw: expected detections with their image, got image=None; set `.image` first.")
-        labels = [f"{name} {score:.2f}" for name, score in zip(self.class_names, self.scores, strict=True)]
-        picture = draw_boxes(self.image, self.boxes_xyxy, self.classes, labels, **options)
-        picture = self.paint(picture, self) if self.paint else picture
+        picture = (self.paint or paint_boxes)(self.image, self, **options)
         if path is not None:
             write_picture(picture, path)
         return picture
@@ -180,6 +178,14 @@ class Detections:
             }
             for box, score, index in zip(boxes_xywh, self.scores, self.classes, strict=True)
         ]
+
+
+def paint_boxes(image: np.ndarray, found: Detections, **options) -> np.ndarray:
+    """Returns a copy of the image with boxes, names and scores; see `drawing.draw_boxes`."""
+    from keras_centernet.drawing import draw_boxes
+
+    labels = [f"{name} {score:.2f}" for name, score in zip(found.class_names, found.scores, strict=True)]
+    return draw_boxes(image, found.boxes_xyxy, found.classes, labels, **options)
 
 
 def check_image(image, where: str) -> None:

@@ -76,6 +76,13 @@ def is_place(name: str) -> bool:
     return name.endswith(("_xy", "_xyxy"))
 
 
+def to_image_frame(rows: dict, image_to_input: np.ndarray) -> dict:
+    """Returns one image's decoded arrays with their places brought from input to original pixels, float64."""
+    input_to_image = invert_affine(image_to_input)
+    moved = {key: transform_points(value, input_to_image) for key, value in rows.items() if key.endswith("_xy")}
+    return rows | moved | {"boxes_xyxy": transform_boxes(rows["boxes_xyxy"], input_to_image)}
+
+
 def letterbox(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> np.ndarray:
     """Returns the (2, 3) transform that fits a whole image into the input, centred, never stretched.
 

@@ -255,7 +255,7 @@ class CenterNet(keras.Model):
         """
         from keras_centernet.detecting import detect_images
 
-        return detect_images(self, images, calibration, threshold, top_k, batch_size)
+        return detect_images(self, images, threshold, top_k, batch_size, calibration)
 
     def detect_batch(self, images, top_k: int = 100) -> dict:
         """Returns the decoded detections of images that already have the input's size.

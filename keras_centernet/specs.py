@@ -66,7 +66,7 @@ class Task:
             "keypoint_index" and "keypoint_mask" of heads that are read at keypoints.
         finish: function (rows, calibration) -> extras of `Detections`, on the host: rows are one image's
             decoded arrays (N, ...), places in its original pixels.
-        paint: function (picture, detections) -> picture with what a box does not show, or None.
+        paint: function (image, detections, **options) -> picture of what was found; None: boxes.
     """
 
     name: str

@@ -7,6 +7,7 @@ import pytest
 
 from keras_centernet import UserError
 from keras_centernet.detecting import detect_images
+from keras_centernet.tasks import TASKS
 
 
 class OneBoxDetector:
@@ -14,6 +15,7 @@ class OneBoxDetector:
 
     classes = ("cat", "dog")
     input_size = (64, 64)
+    task = TASKS["detection"].build(classes)
 
     def __init__(self, boxes_xyxy=((16, 24, 48, 40), (-10, 0, 5, 5))):
         self.boxes_xyxy, self.batches = np.float32(boxes_xyxy), []

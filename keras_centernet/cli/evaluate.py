@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _write_kitti_results(results: dict, folder: pathlib.Path) -> None:
-    from keras_centernet.data.kitti_labels import write_kitti_file
+    from keras_centernet.kitti_labels import write_kitti_file
 
     if not results:
         raise UserError("--results: expected data in KITTI's format and a model of task detection_3d.")

@@ -11,9 +11,9 @@ from keras_centernet.data.annotations import build_annotations, drop_unreadable_
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.images import IMAGE_SUFFIXES
-from keras_centernet.data.kitti_labels import TYPES, KittiObjects, read_kitti_file
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
+from keras_centernet.kitti_labels import TYPES, KittiObjects, read_kitti_file
 from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
 
 # As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
@@ -92,28 +92,6 @@ COLUMNS = {
 def is_kitti_folder(folder: Path) -> bool:
     """Whether a folder looks like KITTI's."""
     return any((base / "label_2").is_dir() for base in (folder, folder / "training"))
-
-
-def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
-    """Returns the objects of one image of a batch as KITTI's evaluation wants them.
-
-    Args:
-        rows: {key: (M, ...)} of one image, as in a batch.
-        boxes_xyxy: (M, 4) in original image pixels.
-    """
-    types = [TYPES[index] for index in rows["kitti_types"]]
-    # A DontCare region stands in every class; one of them is enough.
-    keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
-    return KittiObjects(
-        types=tuple(types[i] for i in keep),
-        boxes_xyxy=np.asarray(boxes_xyxy, np.float64)[keep],
-        alphas=rows["alphas"][keep],
-        dimensions_hwl=rows["dimensions_hwl"][keep],
-        locations_xyz=rows["locations_xyz"][keep],
-        rotations_y=rows["rotations_y"][keep],
-        truncations=rows["truncations"][keep],
-        occlusions=rows["occlusions"][keep],
-    )
 
 
 def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:

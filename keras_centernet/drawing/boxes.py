@@ -38,6 +38,20 @@ def class_color(index: int) -> tuple[int, int, int]:
     return PALETTE[int(index) % len(PALETTE)]
 
 
+def line_width_of(image: np.ndarray) -> int:
+    """Returns the width in pixels of lines that are easy to see on an image of that size."""
+    return int(np.ceil(2 * _side(image) / REFERENCE_SIDE))
+
+
+def font_scale_of(image: np.ndarray) -> float:
+    """Returns the scale of OpenCV's fonts that is easy to read on an image of that size."""
+    return max(SMALLEST_FONT_SCALE, REFERENCE_FONT_SCALE * _side(image) / REFERENCE_SIDE)
+
+
+def _side(image) -> float:
+    return np.sqrt(image.shape[0] * image.shape[1])
+
+
 def draw_boxes(
     image: np.ndarray,
     boxes_xyxy: np.ndarray,
@@ -62,11 +76,8 @@ def draw_boxes(
     import cv2
 
     picture = np.ascontiguousarray(image).copy()
-    side = np.sqrt(picture.shape[0] * picture.shape[1])
-    if line_width is None:
-        line_width = int(np.ceil(2 * side / REFERENCE_SIDE))
-    if font_scale is None:
-        font_scale = max(SMALLEST_FONT_SCALE, REFERENCE_FONT_SCALE * side / REFERENCE_SIDE)
+    line_width = line_width_of(picture) if line_width is None else line_width
+    font_scale = font_scale_of(picture) if font_scale is None else font_scale
     boxes = np.round(np.asarray(boxes_xyxy, np.float64).reshape(-1, 4))
     far = 4.0 * max(picture.shape)  # keeps OpenCV's 16-bit fixed-point drawing away from overflow
     boxes = np.clip(boxes, -far, far).astype(int)
@@ -75,11 +86,11 @@ def draw_boxes(
         cv2.rectangle(picture, (x1, y1), (x2, y2), class_color(classes[i]), line_width)
     for i in reversed(range(len(boxes) if labels is not None else 0)):
         corner_xy = boxes[i, :2].tolist()
-        _draw_label(picture, labels[i], corner_xy, class_color(classes[i]), line_width, font_scale)
+        draw_label(picture, labels[i], corner_xy, class_color(classes[i]), line_width, font_scale)
     return picture
 
 
-def _draw_label(picture, text: str, corner_xy, color, line_width: int, font_scale: float) -> None:
+def draw_label(picture, text: str, corner_xy, color, line_width: int, font_scale: float) -> None:
     """Draws a filled label that stands on the box's upper edge, or inside where there is no room."""
     import cv2
 

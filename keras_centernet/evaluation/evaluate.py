@@ -5,13 +5,12 @@ import time
 
 import numpy as np
 
-from keras_centernet.detecting import to_image_frame
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.coco import evaluate_coco
 from keras_centernet.evaluation.further import FURTHER
 from keras_centernet.evaluation.report import Report
 from keras_centernet.evaluation.voc import voc_average_precision
-from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xywh
+from keras_centernet.geometry import invert_affine, to_image_frame, transform_boxes, xyxy_to_xywh
 
 
 def evaluate(model, dataset, *, top_k: int = 100, progress: bool = True, clip_boxes: bool = True) -> Report:

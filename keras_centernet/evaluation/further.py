@@ -5,10 +5,9 @@ Each is fed image by image and gives its figures at the end; `evaluate` takes th
 
 import numpy as np
 
-from keras_centernet.data.kitti import objects_of
-from keras_centernet.data.kitti_labels import KittiObjects
 from keras_centernet.evaluation.keypoints import keypoint_average_precision
 from keras_centernet.geometry import invert_affine, transform_points
+from keras_centernet.kitti_labels import KittiObjects, objects_of
 from keras_centernet.skeletons import COCO_PERSON, Skeleton
 
 

@@ -182,16 +182,15 @@ def finish(rows: dict, calibration=None) -> dict:
     }
 
 
-def paint(picture, found):
-    """Returns the picture with the projected 3D boxes in place of the 2D ones."""
+def paint(image, found, **options):
+    """Returns a picture of the projected 3D boxes with their classes and distances."""
     from keras_centernet.drawing.boxes_3d import draw_boxes_3d
 
     if not len(found):
-        return picture
+        return image.copy()
     labels = [f"{name} {z:.1f} m" for name, z in zip(found.class_names, found.locations[:, 2], strict=True)]
-    return draw_boxes_3d(
-        picture, found.dimensions, found.locations, found.rotation_y, found.classes, found.calibration[0], labels
-    )
+    boxes = found.dimensions, found.locations, found.rotation_y
+    return draw_boxes_3d(image, *boxes, found.classes, found.calibration[0], labels, **options)
 
 
 def _angle_between(angles, center: float):

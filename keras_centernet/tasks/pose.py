@@ -46,8 +46,8 @@ def build_pose(classes: tuple[str, ...], radius: str = "published", skeleton: Sk
     def place_joints(placed):
         return place(placed, joints)
 
-    def paint_joints(picture, found):
-        return paint(picture, found, skeleton)
+    def paint_joints(image, found, **options):
+        return paint(image, found, skeleton, **options)
 
     focal, l1 = losses.penalty_reduced_focal, losses.masked_l1
     heads = (
@@ -147,11 +147,15 @@ def finish(rows: dict, calibration=None) -> dict:
     return {key: rows[key].astype("float32") for key in ("keypoints_xy", "keypoint_scores")}
 
 
-def paint(picture, found, skeleton: Skeleton):
-    """Returns the picture with limbs and joints."""
+def paint(image, found, skeleton: Skeleton, **options):
+    """Returns a picture of the boxes, with limbs and joints."""
+    from keras_centernet.detections import paint_boxes
     from keras_centernet.drawing.keypoints import draw_keypoints
 
-    return draw_keypoints(picture, found.keypoints_xy, found.keypoint_scores, skeleton.limbs, threshold=DRAWN_SCORE)
+    picture = paint_boxes(image, found, **options)
+    scores = found.keypoint_scores
+    width = options.get("line_width")
+    return draw_keypoints(picture, found.keypoints_xy, scores, skeleton.limbs, threshold=DRAWN_SCORE, line_width=width)
 
 
 def _candidates(readings: dict) -> tuple[Tensor, Tensor]:

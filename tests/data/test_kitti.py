@@ -8,7 +8,7 @@ import pytest
 
 from keras_centernet import UserError, load_dataset
 from keras_centernet.data.kitti import read_kitti
-from keras_centernet.data.kitti_labels import KittiObjects, read_kitti_file, write_kitti_file
+from keras_centernet.kitti_labels import KittiObjects, read_kitti_file, write_kitti_file
 
 CAR = "Car 0.10 1 -1.50 100.00 50.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
 VAN = "Van 0.00 0 0.30 200.00 40.00 260.00 95.00 2.10 1.90 5.00 3.00 1.70 15.00 0.40"

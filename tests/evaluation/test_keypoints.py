@@ -88,5 +88,5 @@ def test_nothing_found_and_nothing_to_find(rng):
 def test_unknown_images_are_named(rng):
     ground_truth, found = case(rng)
     found[0]["image_id"] = 99
-    with pytest.raises(UserError, match="detection 0: expected image_id to be one of the 4 of .* got 99"):
+    with pytest.raises(UserError, match=r"detection 0: expected image_id to be one of the 4 of .* got 99"):
         keypoint_average_precision(ground_truth, found, COCO_PERSON.sigmas)

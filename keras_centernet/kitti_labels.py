@@ -98,6 +98,28 @@ def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
     write_whole(path, lambda beside: beside.write_text("".join(f"{line}\n" for line in lines)))
 
 
+def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
+    """Returns the objects of one image of a batch as KITTI's evaluation wants them.
+
+    Args:
+        rows: {key: (M, ...)} of one image, as in a batch.
+        boxes_xyxy: (M, 4) in original image pixels.
+    """
+    types = [TYPES[index] for index in rows["kitti_types"]]
+    # A DontCare region stands in every class; one of them is enough.
+    keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
+    return KittiObjects(
+        types=tuple(types[i] for i in keep),
+        boxes_xyxy=np.asarray(boxes_xyxy, np.float64)[keep],
+        alphas=rows["alphas"][keep],
+        dimensions_hwl=rows["dimensions_hwl"][keep],
+        locations_xyz=rows["locations_xyz"][keep],
+        rotations_y=rows["rotations_y"][keep],
+        truncations=rows["truncations"][keep],
+        occlusions=rows["occlusions"][keep],
+    )
+
+
 def _numbers(path, number: int, words: list[str]) -> list[float]:
     try:
         return [float(word) for word in words[1:]]

@@ -1,0 +1,97 @@
+"""3D boxes seen from above."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_centernet.camera import box_corners
+from keras_centernet.drawing.boxes import class_color
+
+PAPER, GRID, INK, TRUTH = (250, 250, 250), (215, 215, 215), (110, 110, 110), (20, 20, 20)
+GRID_STEP = 10  # metres
+SHORTEST, LONGEST = 20.0, 120.0  # metres that a picture may reach
+MARGIN = 1.15  # of the farthest object
+SHAPE = 0.75  # width / height
+FONT_SCALE = 0.4
+
+
+def draw_birds_eye(
+    dimensions_hwl: np.ndarray,
+    locations_xyz: np.ndarray,
+    rotations_y: np.ndarray,
+    classes: Sequence[int],
+    *,
+    truth: tuple | None = None,
+    height: int = 720,
+    meters: float | None = None,
+) -> np.ndarray:
+    """Returns a picture from above: the camera below in the middle, looking up, a line every 10 m.
+
+    Boxes have the colours of their classes and a line towards where they head; the truth is a thin dark outline.
+
+    Args:
+        dimensions_hwl: (N, 3) metres.
+        locations_xyz: (N, 3) metres in the camera's frame.
+        rotations_y: (N,) radians.
+        classes: N class indices.
+        truth: None, or (dimensions, locations, rotations) of true boxes.
+        height: of the picture in pixels.
+        meters: how far it reaches; None: a little further than the farthest object.
+
+    Returns:
+        (height, 3 / 4 height, 3) uint8 RGB.
+    """
+    import cv2
+
+    boxes = [(np.asarray(dimensions_hwl), np.asarray(locations_xyz), np.asarray(rotations_y))]
+    boxes += [tuple(np.asarray(values) for values in truth)] if truth is not None else []
+    depths = np.concatenate([np.ravel(locations.reshape(-1, 3)[:, 2]) for _, locations, _ in boxes])
+    depths = depths[np.isfinite(depths)]
+    reach = meters or float(np.clip(depths.max(initial=0) * MARGIN, SHORTEST, LONGEST))
+    width = round(SHAPE * height)
+    picture = np.full((height, width, 3), PAPER, np.uint8)
+    zoom = height / reach
+    _draw_grid(picture, zoom, reach)
+    for footprint, heading, color in _footprints(*boxes[0], classes):
+        cv2.fillConvexPoly(picture, _pixels(footprint, zoom, picture), color, cv2.LINE_AA)
+        first, last = _pixels(heading, zoom, picture)
+        cv2.line(picture, first.tolist(), last.tolist(), TRUTH, 2, cv2.LINE_AA)
+    for footprint, heading, _ in _footprints(*boxes[-1], None) if truth is not None else ():
+        cv2.polylines(picture, [_pixels(footprint, zoom, picture)], True, TRUTH, 1, cv2.LINE_AA)
+        first, last = _pixels(heading, zoom, picture)
+        cv2.line(picture, first.tolist(), last.tolist(), TRUTH, 1, cv2.LINE_AA)
+    return picture
+
+
+def _footprints(dimensions, locations, rotations, classes):
+    """Yields (corners (4, 2) x and z, heading (2, 2), colour) of each box."""
+    corners = box_corners(dimensions, locations, rotations)
+    for i, box in enumerate(corners):
+        if np.all(np.isfinite(box)):
+            footprint = box[:4, [0, 2]]
+            middle, front = footprint.mean(axis=0), footprint[:2].mean(axis=0)
+            heading = np.stack([middle, middle + 1.4 * (front - middle)])
+            yield footprint, heading, class_color(0 if classes is None else classes[i])
+
+
+def _draw_grid(picture, zoom: float, reach: float) -> None:
+    import cv2
+
+    height, width = picture.shape[:2]
+    for meters in range(GRID_STEP, int(reach) + 1, GRID_STEP):
+        row = round(height - meters * zoom)
+        cv2.line(picture, (0, row), (width, row), GRID, 1)
+        cv2.putText(picture, f"{meters} m", (6, row - 4), cv2.FONT_HERSHEY_SIMPLEX, FONT_SCALE, INK, 1, cv2.LINE_AA)
+    side = int(width / 2 / zoom) // GRID_STEP * GRID_STEP
+    for meters in range(-side, side + 1, GRID_STEP):
+        column = round(width / 2 + meters * zoom)
+        cv2.line(picture, (column, 0), (column, height), GRID, 1)
+    middle = width // 2
+    camera = np.array([[middle, height - 1], [middle - 9, height - 18], [middle + 9, height - 18]])
+    cv2.fillConvexPoly(picture, camera, INK, cv2.LINE_AA)
+
+
+def _pixels(points_xz: np.ndarray, zoom: float, picture) -> np.ndarray:
+    height, width = picture.shape[:2]
+    pixels = np.stack([width / 2 + points_xz[:, 0] * zoom, height - points_xz[:, 1] * zoom], axis=-1)
+    return np.round(np.clip(pixels, -4 * height, 4 * height)).astype(np.int32)
