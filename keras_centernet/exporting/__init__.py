@@ -1,3 +1,4 @@
 """A trained model -> files that run without this package."""
 
+from keras_centernet.exporting.saved_model import export_saved_model
 from keras_centernet.exporting.tflite import TFLiteDetector, agreement, export_tflite

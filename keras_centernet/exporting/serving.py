@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_centernet.geometry import is_place
 from keras_centernet.specs import Tensor
 
 # The outputs of every exported detector, in this order: what MediaPipe and the Task Library expect.
@@ -19,16 +20,22 @@ def serve(model: keras.Model, images: Tensor, top_k: int = 100) -> dict:
 
     Returns:
         "location" (1, N, 4) float32: ymin, xmin, ymax, xmax as fractions of the input, within 0..1;
-        "category" (1, N) float32 class indices; "score" (1, N) float32, descending; "count" (1,) float32.
+        "category" (1, N) float32 class indices; "score" (1, N) float32, descending; "count" (1,) float32; and
+        what else the task decodes by its own names, places (x, y) as fractions of the input too: "keypoints_xy"
+        (1, N, K, 2) and "keypoint_scores" (1, N, K) of poses; "points_xy" (1, N, 2), "depths" (1, N),
+        "dimensions_hwl" (1, N, 3) and "alphas" (1, N) of 3D boxes (`camera.locate` makes places in metres of them).
     """
     found = model.decoded(images, top_k)
     height, width = images.shape[1:3]
     boxes = found["boxes_xyxy"]
     x1, y1, x2, y2 = (boxes[..., i : i + 1] for i in range(4))
     location = ops.concatenate([y1 / height, x1 / width, y2 / height, x2 / width], axis=-1)
+    size_wh = ops.convert_to_tensor([width, height], "float32")
+    more = {key: value for key, value in found.items() if key not in ("boxes_xyxy", "classes", "scores")}
     return {
         "location": ops.minimum(ops.maximum(location, 0.0), 1.0),
         "category": ops.cast(found["classes"], "float32"),
         "score": found["scores"],
         "count": ops.full((1,), boxes.shape[1], dtype="float32"),
+        **{key: value / size_wh if is_place(key) else value for key, value in more.items()},
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_centernet.exporting.serving import OUTPUTS, serve
 from keras_centernet.files import write_whole
+from keras_centernet.geometry import is_place
 
 
 def export_tflite(model: keras.Model, path: str | os.PathLike, top_k: int = 100) -> pathlib.Path:
@@ -65,12 +66,17 @@ class TFLiteDetector:
         return [operator["op_name"] for operator in self._interpreter._get_ops_details()]
 
     def __call__(self, image: np.ndarray) -> dict:
-        """Returns {"boxes_xyxy" (K, 4) input pixels, "scores" (K,), "classes" (K,)} of a (H, W, 3) input."""
+        """Returns {"boxes_xyxy" (K, 4) input pixels, "scores" (K,), "classes" (K,), ...} of a (H, W, 3) input.
+
+        What else the task decodes has the names and frames of `model.detect_batch`.
+        """
         found = self._run(images=image[None].astype(np.float32))
         location, category, score, _ = (found[name][0] for name in OUTPUTS)
         height, width = self.input_hw
         boxes_xyxy = location[:, [1, 0, 3, 2]] * np.float32([width, height, width, height])
-        return {"boxes_xyxy": boxes_xyxy, "scores": score, "classes": category.astype(np.int32)}
+        more = {key: value[0] for key, value in found.items() if key not in OUTPUTS}
+        more = {key: value * np.float32([width, height]) if is_place(key) else value for key, value in more.items()}
+        return {"boxes_xyxy": boxes_xyxy, "scores": score, "classes": category.astype(np.int32), **more}
 
 
 def agreement(model: keras.Model, path: str | os.PathLike, images: np.ndarray, threshold: float = 0.1) -> dict:
@@ -84,7 +90,7 @@ def agreement(model: keras.Model, path: str | os.PathLike, images: np.ndarray, t
 
     Returns:
         "images", "detections" compared, "box_pixels" and "score": largest absolute differences;
-        "same_classes": whether all classes agree.
+        "same_classes": whether all classes agree; and the largest difference of what else the task decodes.
     """
     detector = TFLiteDetector(path)
     height, width = detector.input_hw
@@ -102,4 +108,7 @@ def agreement(model: keras.Model, path: str | os.PathLike, images: np.ndarray, t
             worst["box_pixels"] = max(worst["box_pixels"], box_error)
             worst["score"] = max(worst["score"], score_error)
             worst["same_classes"] &= bool((ours["classes"][:kept] == theirs["classes"][:kept]).all())
+            for key in ours.keys() - {"boxes_xyxy", "scores", "classes"}:
+                error = float(np.abs(ours[key] - theirs[key])[:kept].max())
+                worst[key] = max(worst.get(key, 0.0), error)
     return worst

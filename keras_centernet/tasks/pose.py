@@ -173,8 +173,9 @@ def _nearest(regressed, candidates, scores):
     peaks = candidates.shape[2]
     difference = regressed[:, :, :, None, :] - candidates[:, None]  # (B, N, K, P, 2)
     squared = ops.sum(ops.square(difference), axis=-1)
-    nearest = ops.cast(ops.argmin(squared, axis=-1), "int32") + ops.arange(joints, dtype="int32") * peaks
+    closeness, nearest = ops.top_k(-squared, 1)  # phones have it; Keras' argmin becomes a bit operation that they lack
+    nearest = ops.cast(nearest[..., 0], "int32") + ops.arange(joints, dtype="int32") * peaks
     table = ops.concatenate([candidates, scores[..., None]], axis=-1)
     rows = read_at(ops.reshape(table, (-1, joints * peaks, 3)), ops.reshape(nearest, (-1, objects * joints)))
     rows = ops.reshape(rows, (-1, objects, joints, 3))
-    return rows[..., :2], rows[..., 2], ops.sqrt(ops.min(squared, axis=-1))
+    return rows[..., :2], rows[..., 2], ops.sqrt(-closeness[..., 0])

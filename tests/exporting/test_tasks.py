@@ -1,0 +1,61 @@
+"""Every task leaves the house with its decoding: TFLite and SavedModel against Keras."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import CenterNet, UserError
+from keras_centernet.exporting import agreement, export_saved_model, export_tflite
+from keras_centernet.exporting.tflite import TFLiteDetector
+from keras_centernet.tasks import TASKS
+
+TOP_K = 12
+MORE = {
+    "detection": set(),
+    "detection_3d": {"points_xy", "depths", "dimensions_hwl", "alphas"},
+    "pose": {"keypoints_xy", "keypoint_scores"},
+}
+
+
+@pytest.fixture(scope="module", params=list(TASKS))
+def model(request):
+    """A small untrained model whose maps all differ from cell to cell."""
+    rng = np.random.default_rng(4)
+    model = CenterNet("mobilenet_v3_small_minimalistic", task=request.param, classes=("a", "b"), input_size=(64, 96))
+    for head in model.task.heads:
+        kernel = model.network.get_layer(head.name).kernel
+        kernel.assign(rng.normal(0, 0.7, kernel.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(6).integers(0, 256, (3, 64, 96, 3), np.uint8)
+
+
+def test_tflite_equals_keras_with_builtin_operators(model, images, tmp_path):
+    path = export_tflite(model, tmp_path / "model.tflite", top_k=TOP_K)
+    detector = TFLiteDetector(path)
+    assert not [name for name in detector.operators() if name.startswith("Flex") or name == "CUSTOM"]
+    assert set(detector(images[0])) == {"boxes_xyxy", "scores", "classes"} | MORE[model.task.name]
+    worst = agreement(model, path, images, threshold=0)
+    assert worst["detections"] == 3 * TOP_K
+    assert worst["same_classes"]
+    for key in {"box_pixels", "score"} | MORE[model.task.name]:
+        assert worst[key] < 2e-3, key
+
+
+def test_saved_model_equals_keras_and_takes_any_batch(model, images, tmp_path):
+    path = export_saved_model(model, tmp_path / "saved", top_k=TOP_K)
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    for batch in (images[:1], images):
+        found = serve(images=tf.constant(batch))
+        expected = model.detect_batch(batch, top_k=TOP_K)
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=1e-3, err_msg=key)
+
+
+def test_nothing_is_overwritten(model, tmp_path):
+    with pytest.raises(UserError, match="expected a new folder to export to, there is something already"):
+        export_saved_model(model, tmp_path)
