@@ -32,9 +32,9 @@ def main() -> None:
     start = time.perf_counter()
     size = options.input_size
     data = load_dataset(options.data, "all", task="pose", training=False, input_size=size, batch_size=4)
-    model = CenterNet(
-        options.backbone, task="pose", classes=data.classes, input_size=size, task_options=data.task_options
-    )
+    # Persons without a marked joint cannot be learnt: they are neither wanted nor forbidden.
+    task_options = data.task_options | {"unmarked": "ignored"}
+    model = CenterNet(options.backbone, task="pose", classes=data.classes, input_size=size, task_options=task_options)
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.steps, 1e-3)
     model.compile(keras.optimizers.Adam(rate), color_augmentation=False)
     model.fit(data.cache().repeat(options.steps), steps_per_epoch=options.steps // 10, epochs=10, verbose=2)

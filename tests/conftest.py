@@ -1,14 +1,17 @@
 """What all tests share."""
 
+import json
 import os
 import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import cv2
 import numpy as np
 import pytest
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
+CALIBRATION_LINE = "P2: 720 0 200 45 0 720 60 0.2 0 0 1 0.003"
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +55,44 @@ def batch():
     classes[1, 1] = 1
     images = source.integers(0, 256, (2, 64, 64, 3), np.uint8)
     return images, {"boxes_xyxy": boxes, "classes": classes, "mask": mask}
+
+
+@pytest.fixture
+def write_kitti(tmp_path):
+    """write_kitti({frame: lines}, splits=...) -> folder; every picture is 120 x 400."""
+
+    def write(frames, calibration=CALIBRATION_LINE, splits=None):
+        folder = tmp_path / "kitti"
+        for part in ("image_2", "label_2", "calib"):
+            (folder / "training" / part).mkdir(parents=True, exist_ok=True)
+        for name, lines in frames.items():
+            image = np.random.default_rng(1).integers(0, 256, (120, 400, 3), np.uint8)
+            cv2.imwrite(str(folder / "training" / "image_2" / f"{name}.png"), image)
+            (folder / "training" / "label_2" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+            (folder / "training" / "calib" / f"{name}.txt").write_text(f"P0: 1 2 3\n{calibration}\n")
+        for split, names in (splits or {}).items():
+            (folder / "ImageSets").mkdir(exist_ok=True)
+            (folder / "ImageSets" / f"{split}.txt").write_text("\n".join(names))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def write_keypoints(tmp_path):
+    """write_keypoints(categories, [(category, box, keypoints)]) -> folder with one picture of 64 x 64."""
+
+    def write(categories, rows):
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        (tmp_path / "train2017").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "train2017" / "a.png"), np.full((64, 64, 3), 90, np.uint8))
+        annotations = [
+            {"id": i, "image_id": 1, "category_id": category, "bbox": box, "area": 50, "keypoints": keypoints}
+            for i, (category, box, keypoints) in enumerate(rows)
+        ]
+        content = {"images": [{"id": 1, "file_name": "a.png", "height": 64, "width": 64}], "categories": categories}
+        path = tmp_path / "annotations" / "person_keypoints_train2017.json"
+        path.write_text(json.dumps(content | {"annotations": annotations}))
+        return tmp_path
+
+    return write

@@ -17,6 +17,7 @@ from keras_centernet.errors import DataWarning, UserError
 EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
   keras-centernet predict --model best.keras film.mp4 --threshold 0.4
+  keras-centernet predict --model 3d.keras kitti/training/image_2 --calibration kitti/training/calib
   keras-centernet predict --model best.keras 0 --frames 300     webcam 0; Ctrl-C ends it too"""
 
 
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", default="runs/predict", help="folder for pictures and detections.json")
     parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is kept")
     parser.add_argument("--batch-size", type=int, default=8, help="images at a time")
+    parser.add_argument(
+        "--calibration", help="of 3D: a file in KITTI's format, or a folder of them named as the images"
+    )
     parser.add_argument("--frames", type=int, help="stop a video or webcam after so many frames")
     parser.add_argument("--no-draw", dest="draw", action="store_false", help="write detections.json only")
 
@@ -86,10 +90,19 @@ def _detect_readable(model, paths: list[pathlib.Path], args, unreadable: list[st
         except UserError as error:
             unreadable.append(str(error))
     pictures = [picture for _, picture in readable]
-    found = model.detect(pictures, threshold=args.threshold, batch_size=args.batch_size)
+    calibration = [_calibration(args.calibration, path.stem) for path, _ in readable] if args.calibration else None
+    found = model.detect(pictures, calibration, threshold=args.threshold, batch_size=args.batch_size)
     for (path, _), one in zip(readable, found, strict=True):
         one.path = str(path)
     return [(path, one) for (path, _), one in zip(readable, found, strict=True)]
+
+
+def _calibration(place: str, stem: str):
+    """Returns the matrix in a file, or in the file of that stem in a folder."""
+    from keras_centernet.camera import read_calibration
+
+    path = pathlib.Path(place)
+    return read_calibration(path / f"{stem}.txt" if path.is_dir() else path)
 
 
 def _predict_video(model, video: str | int, folder: pathlib.Path, args, results: list) -> None:
@@ -97,12 +110,13 @@ def _predict_video(model, video: str | int, folder: pathlib.Path, args, results:
     from tqdm import tqdm
 
     rate, frames = read_frames(video)
+    calibration = _calibration(args.calibration, pathlib.Path(str(video)).stem) if args.calibration else None
     name = f"webcam{video}" if isinstance(video, int) else pathlib.Path(video).stem
     writer = None
     frames = enumerate(itertools.islice(frames, args.frames))
     try:
         for index, frame in tqdm(frames, desc=name, disable=None, file=sys.stderr):
-            (found,) = model.detect([frame], threshold=args.threshold)
+            (found,) = model.detect([frame], calibration, threshold=args.threshold)
             results.append(found.to_dict() | {"path": str(video), "frame": index})
             if not args.draw:
                 continue

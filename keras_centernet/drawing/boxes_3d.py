@@ -42,8 +42,8 @@ def draw_boxes_3d(
     picture = np.ascontiguousarray(image).copy()
     width = line_width or max(1, line_width_of(picture) - 1)  # twelve edges: thinner than a box's four
     corners = box_corners(dimensions_hwl, locations_xyz, rotations_y)
-    corners = np.nan_to_num(corners, nan=-1.0, posinf=1e6, neginf=-1e6)
-    for i in np.argsort([-box[:, 2].mean() for box in corners]):  # from far to near
+    possible = np.flatnonzero(np.all(np.isfinite(corners), axis=(1, 2)))
+    for i in sorted(possible, key=lambda i: -corners[i, :, 2].mean()):  # from far to near
         color = class_color(classes[i])
         if np.all(corners[i, list(FRONT), 2] > NEAREST):
             face = _to_pixels(project_points(corners[i, list(FRONT)], calibration), picture)

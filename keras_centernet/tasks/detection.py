@@ -8,6 +8,7 @@ from keras_centernet.specs import HeadSpec, Task, Tensor
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
+IGNORED = 0.9999  # As published: what is neither a positive nor a negative
 SIZE_WEIGHT = 0.1  # lambda_size of the paper; sizes are in cells, about ten times an offset
 
 
@@ -61,6 +62,15 @@ def object_radii(placed: dict, rule: str, round_up: bool = True) -> Tensor:
 def splat_objects(placed: dict, mask: Tensor, radii: Tensor, num_classes: int) -> Tensor:
     """Returns (B, Hf, Wf, classes) with the Gaussians of the masked objects in the channels of their classes."""
     return splat(placed["cells_xy"], radii, placed["classes"], mask, placed["map_hw"], num_classes)
+
+
+def splat_around_ignored(placed: dict, mask: Tensor, ignored: Tensor, radii: Tensor, num_classes: int) -> Tensor:
+    """Returns the heatmap of the masked objects; Gaussians of ignored ones stay just below 1 at their centres.
+
+    They are then no positives (which are exactly 1) and, to any effect, no negatives.
+    """
+    hidden = splat_objects(placed, ignored, radii, num_classes)
+    return ops.maximum(splat_objects(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
 
 
 def encode_offset(placed: dict) -> Tensor:

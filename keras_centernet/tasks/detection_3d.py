@@ -13,7 +13,6 @@ from keras_centernet.geometry import STRIDE
 from keras_centernet.specs import HeadSpec, Task, Tensor
 from keras_centernet.tasks import detection
 
-IGNORED = 0.9999  # As published: neither a positive (which is exactly 1) nor, to any effect, a negative
 DEPTH_EPSILON = 1e-6  # As published; the paper's formula has none
 DEPTH_BIAS = -3.0  # depths start at 1 / sigmoid(-3) - 1 = 20 m
 TYPICAL_DIMENSION = 1.6  # metres
@@ -54,12 +53,10 @@ def build_detection_3d(
 
     def encode_center_heatmap(placed):
         radii = detection.object_radii(placed, radius, round_up=False)
+        if ignore == "center":
+            return detection.splat_around_ignored(placed, placed["mask"], placed["ignored"], radii, len(classes))
         drawn = detection.splat_objects(placed, placed["mask"], radii, len(classes))
-        if ignore == "rectangle":
-            hidden = _rectangles(placed, len(classes))
-        else:
-            hidden = detection.splat_objects(placed, placed["ignored"], radii, len(classes))
-        return ops.maximum(drawn, ops.minimum(hidden, IGNORED))
+        return ops.maximum(drawn, detection.IGNORED * _rectangles(placed, len(classes)))
 
     def depth_l1(prediction, target, mask):
         return l1(to_depth(prediction), target, mask)

@@ -15,25 +15,40 @@ SEARCH_SCALE = 0.3  # As published: a candidate lies within this share of the bo
 UNMATCHED_SCORE = 0.1  # of joints that no peak confirms; as in the Object Detection API
 FAR_AWAY = -10000.0
 DRAWN_SCORE = 0.05
+UNMARKED = ("positive", "ignored")
 
 
-def build_pose(classes: tuple[str, ...], radius: str = "published", skeleton: Skeleton | dict = COCO_PERSON) -> Task:
+def build_pose(
+    classes: tuple[str, ...],
+    radius: str = "published",
+    skeleton: Skeleton | dict = COCO_PERSON,
+    unmarked: str = "positive",
+) -> Task:
     """Returns the task of finding objects with joints.
 
     Args:
         classes: names, in channel order of the heatmap.
         radius: rule of `keras_centernet.gaussian`, of centres and joints.
         skeleton: the K joints, or what `Skeleton.to_dict` made of them.
+        unmarked: what objects without a marked joint are to the heatmap: "positive" as published, or
+            "ignored", which the published code means to do and then undoes (it draws over it). Positives
+            without joints are detections whose joints nobody has taught.
 
     Source: paper section 4.2 "Human pose estimation"; `MultiPoseDataset`, `MultiPoseLoss` and
         `multi_pose_decode` of the published code.
     """
     detection.check_radius(radius)
+    if unmarked not in UNMARKED:
+        raise ValueError(f"unmarked must be one of {UNMARKED}, got {unmarked!r}.")
     skeleton = Skeleton(**skeleton) if isinstance(skeleton, dict) else skeleton
     joints = len(skeleton.names)
 
     def encode_center_heatmap(placed):
-        return detection.splat_objects(placed, placed["mask"], detection.object_radii(placed, radius), len(classes))
+        mask, jointed, radii = placed["mask"], placed["jointed"], detection.object_radii(placed, radius)
+        if unmarked == "positive":
+            return detection.splat_objects(placed, mask, radii, len(classes))
+        ignored = ops.logical_and(mask, ops.logical_not(jointed))
+        return detection.splat_around_ignored(placed, jointed, ignored, radii, len(classes))
 
     def encode_keypoint_heatmap(placed):
         batch, slots = ops.shape(placed["mask"])[0], placed["mask"].shape[1]

@@ -1,9 +1,7 @@
 """COCO's keypoints: any skeleton, several classes, mirrors, and what is wrong with a file."""
 
-import json
 import re
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,26 +10,6 @@ from keras_centernet.skeletons import COCO_PERSON
 
 DOG = {"id": 4, "name": "dog", "keypoints": ["left_ear", "right_ear", "tail"], "skeleton": [[1, 2]]}
 BIRD = {"id": 9, "name": "bird", "keypoints": ["beak"]}
-
-
-@pytest.fixture
-def write_keypoints(tmp_path):
-    """write_keypoints(categories, [(category, box, keypoints)]) -> folder with one picture of 64 x 64."""
-
-    def write(categories, rows):
-        (tmp_path / "annotations").mkdir(exist_ok=True)
-        (tmp_path / "train2017").mkdir(exist_ok=True)
-        cv2.imwrite(str(tmp_path / "train2017" / "a.png"), np.full((64, 64, 3), 90, np.uint8))
-        annotations = [
-            {"id": i, "image_id": 1, "category_id": category, "bbox": box, "area": 50, "keypoints": keypoints}
-            for i, (category, box, keypoints) in enumerate(rows)
-        ]
-        content = {"images": [{"id": 1, "file_name": "a.png", "height": 64, "width": 64}], "categories": categories}
-        path = tmp_path / "annotations" / "person_keypoints_train2017.json"
-        path.write_text(json.dumps(content | {"annotations": annotations}))
-        return tmp_path
-
-    return write
 
 
 def load(folder, **options):

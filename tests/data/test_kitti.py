@@ -2,7 +2,6 @@
 
 import re
 
-import cv2
 import numpy as np
 import pytest
 
@@ -15,28 +14,6 @@ VAN = "Van 0.00 0 0.30 200.00 40.00 260.00 95.00 2.10 1.90 5.00 3.00 1.70 15.00 
 SITTER = "Person_sitting 0.00 0 0.30 20.00 40.00 40.00 95.00 1.20 0.90 0.80 3.00 1.70 9.00 0.40"
 REGION = "DontCare -1 -1 -10 300.00 60.00 340.00 80.00 -1 -1 -1 -1000 -1000 -1000 -10"
 TRAM = "Tram 0.00 0 0.30 2.00 40.00 20.00 95.00 3.20 0.90 9.80 3.00 1.70 29.00 0.40"
-P2 = "P2: 720 0 200 45 0 720 60 0.2 0 0 1 0.003"
-
-
-@pytest.fixture
-def write_kitti(tmp_path):
-    """write_kitti({frame: lines}, splits=...) -> folder; every picture is 120 x 400."""
-
-    def write(frames, calibration=P2, splits=None):
-        folder = tmp_path / "kitti"
-        for part in ("image_2", "label_2", "calib"):
-            (folder / "training" / part).mkdir(parents=True, exist_ok=True)
-        for name, lines in frames.items():
-            image = np.random.default_rng(1).integers(0, 256, (120, 400, 3), np.uint8)
-            cv2.imwrite(str(folder / "training" / "image_2" / f"{name}.png"), image)
-            (folder / "training" / "label_2" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-            (folder / "training" / "calib" / f"{name}.txt").write_text(f"P0: 1 2 3\n{calibration}\n")
-        for split, names in (splits or {}).items():
-            (folder / "ImageSets").mkdir(exist_ok=True)
-            (folder / "ImageSets" / f"{split}.txt").write_text("\n".join(names))
-        return folder
-
-    return write
 
 
 def rows_of(source):

@@ -186,3 +186,19 @@ def test_the_inverse_of_encoding_is_decoding(rng, joints):
     np.testing.assert_array_equal(found["classes"][order], objects["classes"][0])
     np.testing.assert_allclose(found["boxes_xyxy"][order] * 4, boxes, atol=1e-3)
     np.testing.assert_allclose(found["keypoints_xy"][order][marked], keypoints[marked], atol=2e-2)
+
+
+def test_unmarked_persons_can_be_left_alone(fixture):
+    """As published they are centres; the option does what the published code means to do."""
+    arrays = fixture("multi_pose_target")
+    objects, map_hw = scene_objects(arrays, "a")
+    published, corrected = (
+        np.asarray(encode_targets(TASKS["pose"].build(("person",), unmarked=value), objects, map_hw)["center_heatmap"])
+        for value in ("positive", "ignored")
+    )
+    unmarked = np.sum(arrays["a_keypoints"][..., 2].sum(-1) == 0)
+    assert unmarked > 0
+    assert np.sum(published == 1) - np.sum(corrected == 1) == unmarked
+    assert np.sum(corrected == np.float32(0.9999)) == unmarked
+    with pytest.raises(ValueError, match=r"unmarked must be one of \('positive', 'ignored'\), got 'x'"):
+        TASKS["pose"].build(("person",), unmarked="x")
