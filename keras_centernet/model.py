@@ -319,4 +319,4 @@ def _compile_graph(function):
         return function
     import tensorflow as tf
 
-    return tf.function(function, reduce_retracing=False)
+    return tf.function(function, autograph=False, reduce_retracing=False)

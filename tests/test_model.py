@@ -97,6 +97,20 @@ def test_a_nan_stops_the_training_and_names_the_batch(tiny_model, batch):
         model.fit(repeated(batch, 3), verbose=0)
 
 
+def test_weights_that_overflow_stop_the_training_though_the_loss_is_finite(tiny_model, batch):
+    """A NaN in front of a ReLU can become 0 on its way to the loss."""
+    model = tiny_model()
+    model.compile()
+
+    class Overflow(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            norm = next(v for v in self.model.network.non_trainable_variables if "moving_variance" in v.path)
+            norm.assign(keras.ops.full(norm.shape, np.nan))  # training does not read it
+
+    with pytest.raises(NonFiniteLossError, match=r"moving_variance are NaN or infinite after epoch 1, with a finite"):
+        model.fit(repeated(batch, 1), verbose=0, callbacks=[Overflow()])
+
+
 def test_half_precision_trains_with_float32_maps_and_weights(tiny_model, batch):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -160,8 +174,8 @@ def test_classes_of_nobody_are_those_of_coco():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"backbone": "vgg"}, r"Unknown backbone: expected one of mobilenet_v2, .*resnet18_plain; got 'vgg'\."),
-        ({"task": "poetry"}, r"Unknown task: expected one of detection; got 'poetry'\."),
+        ({"backbone": "vgg"}, r"Unknown backbone: expected one of dla34, .*minimalistic; got 'vgg'\."),
+        ({"task": "poetry"}, r"Unknown task: expected one of detection, detection_3d, pose; got 'poetry'\."),
         ({"classes": ["a", "b"], "num_classes": 3}, "num_classes=3, but 2 classes were named: leave one away"),
         ({"classes": []}, "classes: expected at least one name"),
         ({"classes": ["a", "a"]}, "no name twice"),

@@ -15,10 +15,10 @@ from keras_centernet.data.source import IMAGE_KEYS, size_wh_of
 # As published: 0.6, 0.7, ..., 1.3.
 CROP_SCALES = np.round(np.arange(0.6, 1.35, 0.1), 1)
 SHIFT, SCALE = 0.1, 0.4
-ZOOMED_SHARE = 0.5
+ZOOMED_SHARE = TURNED_SHARE = 0.5
 _CROP_BORDER = 128
 # Each random choice of one example has a number of its own, added to the seed.
-_CHOOSE_SCALE, _CHOOSE_X, _CHOOSE_Y, _CHOOSE_FLIP, _CHOOSE_ZOOM = range(5)
+_CHOOSE_SCALE, _CHOOSE_X, _CHOOSE_Y, _CHOOSE_FLIP, _CHOOSE_ZOOM, _CHOOSE_TURN, _CHOOSE_ANGLE = range(7)
 
 
 def letterbox(example: dict, input_hw: tuple[int, int]) -> dict:
@@ -92,6 +92,26 @@ def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0
     return {**example, "image_to_input": tf.where(is_flipped, flipped, matrix)}
 
 
+def random_rotation(example: dict, input_hw: tuple[int, int], degrees: float) -> dict:
+    """Returns half of the examples turned about the input's middle, marked by "is_rotated".
+
+    The turn is clip(N(0, degrees), -2 degrees, 2 degrees). Boxes stay as if nothing had turned ("boxes_to_input"):
+    tasks that learn joints look at the mark and learn only their places from such a picture.
+
+    Source: `aug_rot` and `rotate` of the published `MultiPoseDataset`. The last of the placing functions.
+    """
+    is_rotated = tf.random.stateless_uniform((), _seed(example, _CHOOSE_TURN)) < TURNED_SHARE
+    angle = tf.clip_by_value(degrees * _normal(example, _CHOOSE_ANGLE), -2 * degrees, 2 * degrees) * (np.pi / 180)
+    angle = tf.where(is_rotated, angle, 0)
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    turn = tf.stack([tf.stack([cosine, sine]), tf.stack([-sine, cosine])])
+    middle_xy = tf.constant(input_hw[::-1], tf.float64) / 2
+    matrix = example["image_to_input"]
+    shift = tf.linalg.matvec(turn, matrix[:, 2] - middle_xy) + middle_xy
+    turned = tf.concat([turn @ matrix[:, :2], shift[:, None]], axis=1)
+    return {**example, "image_to_input": turned, "boxes_to_input": matrix, "is_rotated": is_rotated}
+
+
 def warp(example: dict, input_hw: tuple[int, int], movers: dict | None = None) -> dict:
     """Returns the example with image, boxes and other places in the input's frame, as "image_to_input" says.
 
@@ -104,13 +124,16 @@ def warp(example: dict, input_hw: tuple[int, int], movers: dict | None = None) -
         movers: {key: function (values, matrix) -> values}, see `Source.movers`.
     """
     movers = movers or {}
+    example = dict(example)
+    boxes_to_input = example.pop("boxes_to_input", example["image_to_input"])
 
-    def warp_numpy(image, boxes_xyxy, matrix, *values):
-        boxes = geometry.transform_boxes(boxes_xyxy, matrix)
+    def warp_numpy(image, boxes_xyxy, boxes_matrix, matrix, *values):
+        boxes = geometry.transform_boxes(boxes_xyxy, boxes_matrix)
         moved = [np.float32(move(rows, matrix)) for move, rows in zip(movers.values(), values, strict=True)]
         return geometry.warp(image, matrix, input_hw), boxes.astype(np.float32), *moved
 
-    arguments = [example[key] for key in ("image", "boxes_xyxy", "image_to_input", *movers)]
+    arguments = [example["image"], example["boxes_xyxy"], boxes_to_input, example["image_to_input"]]
+    arguments += [example[key] for key in movers]
     types = [tf.uint8, tf.float32] + [tf.float32] * len(movers)
     image, boxes_xyxy, *moved = tf.numpy_function(warp_numpy, arguments, types, stateful=False)
     boxes_xyxy = tf.ensure_shape(boxes_xyxy, (None, 4))

@@ -15,7 +15,7 @@ M = max_objects, in which padded rows are zero:
 | image_to_input | (B, 2, 3) float32 | where image pixels went |
 
 and the further fields of the examples that `source.py` lists, places in input pixels; "is_zoomed" (B,)
-bool with the augmentation "zoom_half".
+bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 """
 
 import os
@@ -57,6 +57,7 @@ def load_dataset(
     max_objects: int | None = None,
     augmentation: str | None = None,
     flip: float | None = None,
+    rotation: float = 0.0,
     seed: int = 0,
     strict: bool = False,
     limit: int | None = None,
@@ -83,6 +84,8 @@ def load_dataset(
         augmentation: in training, "crop" (published random crop), "shift" (published random scale and
             shift), "zoom_half" (published for 3D) or "none" (letterbox). None: the task's usual one.
         flip: probability of mirroring in training. None: the task's usual one.
+        rotation: degrees by which half of the training pictures are turned (standard deviation); only for tasks
+            with joints, which learn nothing but the joints' places from them. As published: 0.
         seed: of order and augmentation; each epoch differs, each run with one seed is the same.
         strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
             picture is then decoded once before the first epoch.
@@ -114,6 +117,10 @@ def load_dataset(
     if not 0 <= flip <= 1:
         raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
     places = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
+    if rotation and "keypoints_xyv" not in row.fields:
+        raise UserError(
+            f"rotation: expected 0 for task {task}, whose boxes do not turn with a picture, got {rotation!r}."
+        )
     is_source = isinstance(data, Source)
     source = _check_source(data, classes) if is_source else read_source(data, split, format, row.fields, **places)
     missing = [field for field in row.fields if field not in source.fields]
@@ -126,7 +133,8 @@ def load_dataset(
 
     examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers)
     place = AUGMENTATIONS[augmentation] if training else augment.letterbox
-    inputs = _to_inputs(examples, place, input_hw, flip if training else 0, seed, workers, source.movers)
+    changes = {"flip": flip, "rotation": rotation} if training else {"flip": 0, "rotation": 0}
+    inputs = _to_inputs(examples, place, input_hw, **changes, seed=seed, workers=workers, movers=source.movers)
     too_many = Tally(_TOO_MANY.format(max_objects)) if source.object_counts is None else None
     pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
     shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
@@ -136,7 +144,7 @@ def load_dataset(
 
 
 def _to_inputs(
-    examples: tf.data.Dataset, place, input_hw: tuple, flip: float, seed: int, workers: int | None, movers: dict
+    examples: tf.data.Dataset, place, input_hw: tuple, *, flip: float, rotation: float, seed: int, workers, movers: dict
 ) -> tf.data.Dataset:
     """Returns the examples in the input's frame; each has random numbers of its own, new in each epoch."""
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
@@ -144,6 +152,7 @@ def _to_inputs(
     def to_input(example, seed):
         example = place({**example, "seed": seed}, input_hw)
         example = augment.random_flip(example, input_hw, flip) if flip else example
+        example = augment.random_rotation(example, input_hw, rotation) if rotation else example
         return augment.warp(example, input_hw, movers)
 
     return tf.data.Dataset.zip(examples, seeds).map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)

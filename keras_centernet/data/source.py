@@ -39,7 +39,7 @@ from keras_centernet.data.images import read_image
 from keras_centernet.errors import UserError
 
 # What an example or batch knows of the image as a whole.
-IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed")
+IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed", "is_rotated")
 
 
 @dataclasses.dataclass(frozen=True)

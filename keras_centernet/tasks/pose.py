@@ -46,9 +46,11 @@ def build_pose(
     def encode_center_heatmap(placed):
         mask, jointed, radii = placed["mask"], placed["jointed"], detection.object_radii(placed, radius)
         if unmarked == "positive":
-            return detection.splat_objects(placed, mask, radii, len(classes))
-        ignored = ops.logical_and(mask, ops.logical_not(jointed))
-        return detection.splat_around_ignored(placed, jointed, ignored, radii, len(classes))
+            heatmap = detection.splat_objects(placed, mask, radii, len(classes))
+        else:
+            ignored = ops.logical_and(mask, ops.logical_not(jointed))
+            heatmap = detection.splat_around_ignored(placed, jointed, ignored, radii, len(classes))
+        return ops.where(placed["upright"][:, None, None, None], heatmap, detection.IGNORED)
 
     def encode_keypoint_heatmap(placed):
         batch, slots = ops.shape(placed["mask"])[0], placed["mask"].shape[1]
@@ -90,10 +92,11 @@ def place(placed: dict, joints: int) -> dict:
     """Adds where the joints lie on the map.
 
     A joint counts when it is marked and inside the map. An object without a marked joint has no
-    "jointed": as published it is a centre, but its size and offset are not trained.
+    "jointed": as published it is a centre, but its size and offset are not trained. In a picture that is not
+    "upright" nothing but the places of joints is.
 
     "keypoints_xy" (B, M * K, 2) float32 cells, "keypoint_cells_xy" (B, M * K, 2) int32, "keypoint_index"
-    (B, M * K) int32, "keypoint_mask" (B, M * K) bool, "jointed" (B, M) bool.
+    (B, M * K) int32, "keypoint_mask" (B, M * K) bool, "jointed" (B, M) bool, "upright" (B,) bool.
     """
     map_height, map_width = placed["map_hw"]
     slots = placed["mask"].shape[1]
@@ -105,12 +108,17 @@ def place(placed: dict, joints: int) -> dict:
     mask = ops.logical_and(ops.reshape(is_marked, (-1, slots * joints)), is_inside)
     mask = ops.logical_and(mask, ops.repeat(placed["mask"], joints, axis=1))
     cells_xy = ops.cast(ops.floor(ops.where(mask[..., None], xy, 0.0)), "int32")
+    jointed = ops.logical_and(placed["mask"], ops.any(is_marked, axis=-1))
+    upright = ops.ones_like(jointed[:, 0])
+    if "is_rotated" in placed:
+        upright = ops.logical_not(ops.cast(placed["is_rotated"], "bool"))
     return placed | {
         "keypoints_xy": xy,
         "keypoint_cells_xy": cells_xy,
         "keypoint_index": cells_xy[..., 1] * map_width + cells_xy[..., 0],
         "keypoint_mask": mask,
-        "jointed": ops.logical_and(placed["mask"], ops.any(is_marked, axis=-1)),
+        "jointed": ops.logical_and(jointed, upright[:, None]),
+        "upright": upright,
     }
 
 
@@ -120,7 +128,8 @@ def encode_keypoint_displacement(placed: dict) -> tuple[Tensor, Tensor]:
     joints = placed["keypoint_mask"].shape[1] // slots
     xy = ops.reshape(placed["keypoints_xy"], (-1, slots, joints, 2))
     displacement = xy - ops.cast(placed["cells_xy"], "float32")[:, :, None, :]
-    mask = ops.repeat(ops.reshape(placed["keypoint_mask"], (-1, slots, joints)), 2, axis=-1)
+    mask = ops.logical_and(placed["keypoint_mask"], placed["upright"][:, None])
+    mask = ops.repeat(ops.reshape(mask, (-1, slots, joints)), 2, axis=-1)
     return ops.reshape(displacement, (-1, slots, 2 * joints)), mask
 
 

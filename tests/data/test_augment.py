@@ -155,3 +155,37 @@ def test_eager_equals_dataset_map(place):
     mapped = next(iter(tf.data.Dataset.from_tensors(example).map(step)))
     for key, value in step(example).items():
         np.testing.assert_array_equal(mapped[key], value)
+
+
+def test_half_of_the_pictures_are_zoomed_and_marked():
+    marks, extents = [], []
+    for seed in range(80):
+        example = augment.zoom_half(example_of(seed=seed), INPUT_HW)
+        _, extent = center_and_extent(example["image_to_input"].numpy(), INPUT_HW)
+        whole = center_and_extent(geometry.letterbox((48, 64), INPUT_HW), INPUT_HW)[1]
+        marks.append(bool(example["is_zoomed"]))
+        extents.append(extent / whole)
+    assert 25 < sum(marks) < 55
+    np.testing.assert_allclose([e for e, mark in zip(extents, marks, strict=True) if not mark], 1)
+    zoomed = [e for e, mark in zip(extents, marks, strict=True) if mark]
+    assert 0.6 - 1e-9 <= min(zoomed) < 0.8
+    assert 1.2 < max(zoomed) <= 1.4 + 1e-9
+
+
+def test_turned_pictures_turn_their_joints_and_leave_their_boxes():
+    movers = {"keypoints_xyv": lambda values, matrix: augment.move_keypoints(values, matrix, [1, 0])}
+    turned = 0
+    for seed in range(12):
+        placed = augment.letterbox(example_of(seed=seed), INPUT_HW)
+        placed["keypoints_xyv"] = tf.constant([[[10.0, 12, 2], [20, 30, 1]]])
+        upright = augment.warp(placed, INPUT_HW, movers)
+        example = augment.random_rotation(placed, INPUT_HW, 20.0)
+        warped = augment.warp(example, INPUT_HW, movers)
+        np.testing.assert_allclose(warped["boxes_xyxy"], upright["boxes_xyxy"])
+        expected = geometry.transform_points([[10, 12], [20, 30]], example["image_to_input"].numpy())
+        np.testing.assert_allclose(warped["keypoints_xyv"][0, :, :2], expected, atol=1e-3)  # no mirror: same order
+        middle = geometry.transform_points([[32.0, 24.0]], example["image_to_input"].numpy())
+        np.testing.assert_allclose(middle, [[64, 48]], atol=1e-9)
+        assert "boxes_to_input" not in warped
+        turned += bool(example["is_rotated"])
+    assert 0 < turned < 12

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from shapely import geometry
 
 from keras_centernet.camera import box_corners
 from keras_centernet.evaluation.rotated_overlap import bird_eye_iou, footprint_intersection, volume_iou
@@ -40,7 +41,6 @@ def test_no_boxes():
 
 
 def test_equals_a_polygon_library(rng):
-    geometry = pytest.importorskip("shapely.geometry", reason="shapely is not installed")
     boxes = np.column_stack([rng.uniform(0.1, 5, (60, 3)), rng.uniform(-4, 4, (60, 3)), rng.uniform(-4, 4, 60)])
     corners = box_corners(boxes[:, :3], boxes[:, 3:6], boxes[:, 6])[:, :4][..., [0, 2]]
     polygons = [geometry.Polygon(c) for c in corners]
