@@ -30,7 +30,7 @@ class Detections:
             indexing, `to_json` writes them, and each is an attribute of its name: `locations` (N, 3),
             `dimensions` (N, 3), `rotation_y` (N,), `alpha` (N,) of 3D boxes (camera frame, metres, radians),
             `keypoints_xy` (N, K, 2) and `keypoint_scores` (N, K) of poses.
-        paint: function (image, detections, **options) -> picture; None: `paint_boxes`.
+        paint: function (image, detections, **options) -> picture; None: `drawing.paint_boxes`.
 
     Raises:
         UserError: a shape, a length or a value that contradicts the above.
@@ -110,7 +110,7 @@ class Detections:
         Raises:
             UserError: there is no image to draw on, or the file cannot be written.
         """
-        from keras_centernet.drawing import write_picture
+        from keras_centernet.drawing import paint_boxes, write_picture
 
         if self.image is None:
             raise UserError("draw: expected detections with their image, got image=None; set `.image` first.")
@@ -178,14 +178,6 @@ class Detections:
             }
             for box, score, index in zip(boxes_xywh, self.scores, self.classes, strict=True)
         ]
-
-
-def paint_boxes(image: np.ndarray, found: Detections, **options) -> np.ndarray:
-    """Returns a copy of the image with boxes, names and scores; see `drawing.draw_boxes`."""
-    from keras_centernet.drawing import draw_boxes
-
-    labels = [f"{name} {score:.2f}" for name, score in zip(found.class_names, found.scores, strict=True)]
-    return draw_boxes(image, found.boxes_xyxy, found.classes, labels, **options)
 
 
 def check_image(image, where: str) -> None:

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
 
     from keras_centernet.errors import UserError
     from keras_centernet.files import write_whole
-    from keras_centernet.weights.importing import import_weights
+    from keras_centernet.importing import import_weights
 
     output = pathlib.Path(args.model)
     if output.suffix != ".keras":

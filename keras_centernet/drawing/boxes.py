@@ -52,6 +52,12 @@ def _side(image) -> float:
     return np.sqrt(image.shape[0] * image.shape[1])
 
 
+def paint_boxes(image: np.ndarray, found, **options) -> np.ndarray:
+    """Returns a copy of the image with the boxes, names and scores of `Detections`; options of `draw_boxes`."""
+    labels = [f"{name} {score:.2f}" for name, score in zip(found.class_names, found.scores, strict=True)]
+    return draw_boxes(image, found.boxes_xyxy, found.classes, labels, **options)
+
+
 def draw_boxes(
     image: np.ndarray,
     boxes_xyxy: np.ndarray,

@@ -173,7 +173,7 @@ def finish(rows: dict, calibration=None) -> dict:
 
 def paint(image, found, skeleton: Skeleton, **options):
     """Returns a picture of the boxes, with limbs and joints."""
-    from keras_centernet.detections import paint_boxes
+    from keras_centernet.drawing import paint_boxes
     from keras_centernet.drawing.keypoints import draw_keypoints
 
     picture = paint_boxes(image, found, **options)
