@@ -28,7 +28,7 @@ def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task
         return splat_objects(placed, placed["mask"], object_radii(placed, radius), len(classes))
 
     heatmap = center_heatmap_head(classes, encode_center_heatmap)
-    return Task("detection", tuple(classes), (heatmap, offset_head(), size_head()), assemble_boxes)
+    return Task("detection", tuple(classes), (heatmap, size_head(), offset_head()), assemble_boxes)
 
 
 def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:

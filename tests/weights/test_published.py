@@ -205,6 +205,21 @@ def test_twenty_classes_are_vocs_with_their_statistics(tmp_path):
     np.testing.assert_allclose(normalize(blue, imported.normalization)[0, 0, 0, 0], -0.485 / 0.229, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("task", "classes", "statistics", "head"),
+    [
+        ("detection_3d", ("Pedestrian", "Car", "Cyclist"), "published_voc_kitti", "rot.2.weight"),
+        ("pose", ("person",), "published", "hm_hp.2.weight"),
+    ],
+)
+def test_the_other_tasks_are_recognised_by_their_heads(tmp_path, task, classes, statistics, head):
+    tensors = published_tensors(CenterNet(SMALL, task=task, input_size=64))
+    assert head in tensors
+    imported, unused = import_weights(write_safetensors(tmp_path / "task.safetensors", tensors), input_size=64)
+    assert (imported.task.name, imported.classes, imported.normalization) == (task, classes, statistics)
+    assert unused == []
+
+
 def test_hourglass_heads_are_named_by_stack():
     model = CenterNet("hourglass104", num_classes=3, input_size=128)
     variables = published_variables(model.network, model.task, nested=True)
