@@ -61,11 +61,16 @@ def fill_from_published(model: keras.Model, tensors: Mapping[str, np.ndarray], p
         heatmap = model.task.center_heatmap
         theirs = arrays[anew[0]].shape[-1]
         print(f"{path} has {theirs} classes, not {heatmap.channels}: the last layer of {heatmap.name} starts anew.")
+    new_heads = [head.name for head in model.task.heads if not head.published_name]
+    if new_heads:
+        print(f"{path}: published checkpoints have no {', '.join(new_heads)}: starts anew.")
     return sorted(name for name in tensors if name not in variables and not name.endswith(COUNTER))
 
 
 def published_variables(network: keras.Model, task: Task, nested: bool = False) -> dict[str, keras.Variable]:
     """Returns the network's variables by their names in a published checkpoint.
+
+    Heads that no checkpoint has (without a `published_name`) are left out.
 
     Args:
         network: of `build_network`.
@@ -76,7 +81,9 @@ def published_variables(network: keras.Model, task: Task, nested: bool = False) 
     variables = {}
     for variable in network.variables:
         layer, kind = variable.path.rsplit("/", 1)
-        variables[f"{heads.get(layer, layer)}.{TENSORS[kind]}"] = variable
+        module = heads.get(layer, layer)
+        if module:
+            variables[f"{module}.{TENSORS[kind]}"] = variable
     return variables
 
 
@@ -103,12 +110,13 @@ def recognise_backbone(tensors: Mapping[str, np.ndarray]) -> str | None:
 
 
 def _head_layers(task: Task, stacks: int, nested: bool) -> dict[str, str]:
-    """Returns {our layer: published module} of every head's two convolutions in every stack."""
+    """Returns {our layer: published module, or ""} of every head's two convolutions in every stack."""
     layers = {}
     for stack, prefix in enumerate(stack_prefixes(stacks)):
         for head in task.heads:
             name = head.published_name
             hidden, last = (f"{name}.{stack}.0.conv", f"{name}.{stack}.1") if nested else (f"{name}.0", f"{name}.2")
+            hidden, last = (hidden, last) if name else ("", "")
             layers |= {f"{prefix}{head.name}_hidden": hidden, f"{prefix}{head.name}": last}
     return layers
 

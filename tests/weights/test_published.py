@@ -220,6 +220,14 @@ def test_the_other_tasks_are_recognised_by_their_heads(tmp_path, task, classes, 
     assert unused == []
 
 
+def test_heads_that_nobody_published_start_anew(tmp_path, capsys):
+    tensors = published_tensors(CenterNet(SMALL, task="detection_3d", input_size=64))
+    path = write_safetensors(tmp_path / "3d.safetensors", tensors)
+    model = CenterNet(SMALL, "detection_3d", input_size=64, task_options={"projection": True}, weights=str(path))
+    assert "published checkpoints have no projection: starts anew" in capsys.readouterr().out
+    np.testing.assert_array_equal(model.network.get_layer("depth").bias, tensors["dep.2.bias"])
+
+
 def test_hourglass_heads_are_named_by_stack():
     model = CenterNet("hourglass104", num_classes=3, input_size=128)
     variables = published_variables(model.network, model.task, nested=True)
