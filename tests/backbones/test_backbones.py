@@ -21,11 +21,12 @@ def all_layers(model):
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_maps_have_stride_four_and_published_normalisation(name):
-    network = build_network(name, TASK)
-    side = max(64, BACKBONES[name].multiple_of)
-    stacks = network(np.zeros((1, side, 2 * side, 3), "float32"))
-    maps = stacks[-1] if isinstance(stacks, list) else stacks
-    assert maps["center_heatmap"].shape == (1, side // 4, side // 2, 80)
+    side = BACKBONES[name].multiple_of
+    network = build_network(name, TASK, input_hw=(side, 2 * side))
+    stacks = network.output if isinstance(network.output, list) else [network.output]
+    for maps in stacks:
+        assert maps["center_heatmap"].shape == (None, side // 4, side // 2, 80)
+        assert maps["size"].shape == (None, side // 4, side // 2, 2)
     norms = [layer for layer in all_layers(network) if isinstance(layer, keras.layers.BatchNormalization)]
     assert norms
     assert all(isinstance(layer, BatchNormalization) for layer in norms)
