@@ -17,7 +17,7 @@ TASK = TASKS["detection"].build(COCO_CLASSES)
         ("resnet18_plain", 22.7),
         ("resnet101_plain", 55.6),
         ("dla34", 33.03),  # published: 33.10 with two projections that touch no output
-        ("hourglass104", 292.7),
+        pytest.param("hourglass104", 292.7, marks=pytest.mark.slow),
     ],
 )
 def test_multiply_adds_at_512_pixels(name, giga_multiply_adds):

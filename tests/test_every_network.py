@@ -11,7 +11,7 @@ from keras_centernet.exporting import agreement, export_tflite
 from keras_centernet.progress import StopOnNonFiniteLoss
 
 STEPS = 3
-EVERY_DAY = ("resnet18", "dla34_plain")
+EVERY_DAY = ("resnet18",)
 
 
 ROWS = [pytest.param(name, marks=() if name in EVERY_DAY else pytest.mark.slow) for name in BACKBONES]
@@ -32,6 +32,11 @@ def precision():
     keras.config.set_dtype_policy("float32")
 
 
+def sums(variables):
+    """One number per variable that changes when it does."""
+    return np.array([float(keras.ops.sum(variable * variable)) for variable in variables])
+
+
 def detections(model, images):
     return {key: np.asarray(value) for key, value in model.detect_batch(images, top_k=20).items()}
 
@@ -44,15 +49,18 @@ def test_trains_saves_and_detects_equal(name, policy, precision, tmp_path):
     side = 2 * BACKBONES[name].multiple_of  # batch normalisation of two 1x1 maps lets gradients explode
     train = load_dataset("shapes", input_size=side, batch_size=2, limit=2 * STEPS)
     model = CenterNet(name, classes=train.classes, input_size=side)
-    before = [np.array(variable) for variable in model.trainable_variables]
+    before = sums(model.trainable_variables)
     model.compile("adam")
     model.fit(train, verbose=0, callbacks=[StopOnNonFiniteLoss()])
-    moved = [not np.array_equal(old, new) for old, new in zip(before, model.trainable_variables, strict=True)]
+    moved = before != sums(model.trainable_variables)
     assert all(np.all(np.isfinite(variable)) for variable in model.variables)
     assert np.mean(moved) > 0.95  # all but weights behind a ReLU that is shut in these images
     images = np.asarray(next(iter(train))[0])
     model.save(tmp_path / "model.keras")
-    expected, found = detections(model, images), detections(load_model(tmp_path / "model.keras"), images)
+    expected = detections(model, images)
+    del model  # the largest do not fit twice beside what they trained with
+    gc.collect()
+    found = detections(load_model(tmp_path / "model.keras"), images)
     for key, value in expected.items():
         np.testing.assert_array_equal(found[key], value, err_msg=key)
 

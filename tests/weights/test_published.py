@@ -177,7 +177,12 @@ def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
         CenterNet(SMALL, num_classes=2, weights=str(tmp_path / "model.onnx"))
 
 
-@pytest.mark.parametrize("name", FINGERPRINTS)
+LARGE = ("hourglass104", "resnet101", "resnet152", "resnet101_plain", "resnet152_plain")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in FINGERPRINTS]
+)
 def test_every_published_architecture_is_recognised(name):
     model = CenterNet(name, num_classes=2, input_size=128)
     for nested in (True, False):

@@ -1,0 +1,232 @@
+"""3D boxes on pictures and from above: pixels found by hand, and objects that are hard to draw."""
+
+import numpy as np
+import pytest
+
+from keras_centernet.drawing import draw_birds_eye
+from keras_centernet.drawing.birds_eye import GRID, PAPER, TRUTH
+from keras_centernet.drawing.boxes import class_color
+from keras_centernet.drawing.boxes_3d import FRONT_VEIL, draw_boxes_3d
+
+GRAY = 128
+CALIBRATION = np.array([[100.0, 0, 80, 0], [0, 100, 60, 0], [0, 0, 1, 0]])
+LONG = np.array([[2.0, 2.0, 10.0]])  # h, w, l
+AHEAD = np.array([[0.0, 1.0, 15.0]])
+TOWARDS, AWAY = np.array([np.pi / 2]), np.array([-np.pi / 2])
+NONE = np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
+
+
+def gray_image(height=120, width=160):
+    return np.full((height, width, 3), GRAY, np.uint8)
+
+
+def is_color(picture, color):
+    """Whether pixels have that colour, or nearly: OpenCV's smooth lines of one pixel let a little shine through."""
+    return np.all(np.abs(picture.astype(int) - color) <= 25, axis=-1)
+
+
+def changed(picture):
+    return np.any(picture != GRAY, axis=-1)
+
+
+def draw(dimensions=LONG, locations=AHEAD, rotations=TOWARDS, classes=(1,), image=None, **options):
+    image = gray_image() if image is None else image
+    return draw_boxes_3d(image, dimensions, locations, rotations, classes, CALIBRATION, **options)
+
+
+def test_edges_lie_where_they_are_projected():
+    # The near face in 10 m, 2 m wide and high, around the optical axis: 100 px / 10 m * 1 m = 10 px to each side;
+    # the far face in 20 m: 5 px.
+    picture = draw(line_width=1)
+    color = is_color(picture, class_color(1))
+    assert color[50, 70:91].all()
+    assert color[70, 70:91].all()
+    assert color[50:71, 70].all()
+    assert color[50:71, 90].all()
+    assert color[55, 75:86].all()
+    assert color[65, 75:86].all()
+
+
+def test_nothing_changes_outside_the_box():
+    rows, columns = np.nonzero(changed(draw(line_width=1)))
+    # One pixel more than the projection: lines are smooth.
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (49, 71, 69, 91)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "near_is_tinted"), [(TOWARDS, True), (AWAY, False)], ids=["comes towards us", "drives away"]
+)
+def test_the_front_face_is_tinted(rotation, near_is_tinted):
+    picture = draw(rotations=rotation, line_width=1)
+    tint = FRONT_VEIL * np.array(class_color(1)) + (1 - FRONT_VEIL) * GRAY
+    assert np.abs(picture[60, 80] - tint).max() <= 1  # both faces are seen there
+    assert changed(picture)[60, 72] == near_is_tinted  # only the near one
+
+
+def test_near_boxes_cover_far_ones_in_any_order():
+    boxes = np.tile(LONG, (2, 1)), np.array([[0, 1, 15.0], [0, 1, 25.0]]), np.tile(TOWARDS, 2)
+    first = draw(*boxes, (1, 2), line_width=1)
+    second = draw(*(values[::-1] for values in boxes), (2, 1), line_width=1)
+    np.testing.assert_array_equal(first, second)
+    # Both have a face in 20 m: the near box's far one, the far box's near one.
+    assert is_color(first, class_color(1))[55, 76:85].all()
+
+
+def test_a_label_stands_on_its_box():
+    with_label, without = draw(labels=["car"]), draw()
+    rows, columns = np.nonzero(np.any(with_label != without, axis=-1))
+    assert rows.max() <= 50
+    assert 67 <= columns.min() <= 72
+
+
+def test_lines_grow_with_the_image():
+    def line(zoom):
+        calibration = CALIBRATION * [[zoom], [zoom], [1]]
+        image = gray_image(120 * zoom, 160 * zoom)
+        picture = draw_boxes_3d(image, LONG, AHEAD, AWAY, [1], calibration)
+        return is_color(picture, class_color(1))[:, 80 * zoom - 1][: 52 * zoom].sum()
+
+    assert line(2) < line(8) < line(16)
+
+
+def test_no_boxes_give_an_equal_copy():
+    image = gray_image()
+    picture = draw(*NONE, [], image, labels=[])
+    np.testing.assert_array_equal(picture, image)
+    assert not np.shares_memory(picture, image)
+
+
+def test_the_image_itself_is_not_painted_on():
+    image = gray_image()
+    image.flags.writeable = False
+    draw(image=image, labels=["car"])
+    np.testing.assert_array_equal(image, GRAY)
+
+
+@pytest.mark.parametrize("image_hw", [(1, 1), (3, 500), (300, 40)], ids=["one pixel", "a strip", "portrait"])
+def test_boxes_on_images_of_any_shape(image_hw):
+    picture = draw(image=gray_image(*image_hw), labels=["car"])
+    assert picture.shape == (*image_hw, 3)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        pytest.param((0, 1, -10), id="behind"),
+        pytest.param((0, 1, -5.1), id="just behind"),
+        pytest.param((np.nan, 1, 10), id="nowhere"),
+        pytest.param((0, 1, np.inf), id="infinitely far"),
+        pytest.param((0, -np.inf, 10), id="infinitely high"),
+    ],
+)
+def test_what_is_not_before_the_camera_is_left_out(location):
+    np.testing.assert_array_equal(draw(locations=np.array([location]), labels=["car"]), GRAY)
+
+
+def test_a_box_half_behind_stays_on_its_side():
+    # It reaches from 8 m behind to 2 m before the camera, 1 m and more to the right of the axis.
+    picture = draw(locations=np.array([[2.0, 1.0, -3.0]]))
+    assert changed(picture)[:, 80:].any()
+    assert not changed(picture)[:, :80].any()
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        pytest.param((LONG * np.nan, AHEAD, TOWARDS), id="no size"),
+        pytest.param((LONG, AHEAD, TOWARDS * np.nan), id="no rotation"),
+        pytest.param((LONG, AHEAD * 0, TOWARDS), id="around the camera"),
+        pytest.param((LONG * 0, AHEAD, TOWARDS), id="a point"),
+        pytest.param((-LONG, AHEAD, TOWARDS), id="negative size"),
+    ],
+)
+def test_strange_numbers_never_crash(boxes):
+    assert draw(*boxes, labels=["car"]).shape == (120, 160, 3)
+    assert draw_birds_eye(*boxes, [1], height=200).shape == (200, 150, 3)
+
+
+def test_one_unreadable_box_does_not_hide_the_others():
+    boxes = np.tile(LONG, (2, 1)), np.concatenate([AHEAD * np.nan, AHEAD]), np.tile(TOWARDS, 2)
+    np.testing.assert_array_equal(draw(*boxes, (0, 1), labels=["a", "b"]), draw(labels=["b"]))
+    np.testing.assert_array_equal(draw_birds_eye(*boxes, (0, 1)), draw_birds_eye(LONG, AHEAD, TOWARDS, [1]))
+
+
+def above(*boxes, classes=(1,), **options):
+    """Returns 10 px per metre: 20 m in 200 px, the camera at column 75."""
+    return draw_birds_eye(*boxes, classes, **{"height": 200, "meters": 20} | options)
+
+
+def test_from_above_a_footprint_covers_its_metres():
+    picture = above([[2.0, 2.0, 4.0]], [[3.0, 1.0, 15.0]], [0.0])
+    # l = 4 m along x around column 75 + 30, w = 2 m along z around row 200 - 150
+    expected = np.zeros((200, 150), bool)
+    expected[39:62, 84:127] = True
+    painted = is_color(picture, class_color(1))
+    assert not painted[~expected].any()
+    assert painted[42:46, 87:124].all()  # away from the heading line
+
+
+@pytest.mark.parametrize(
+    ("rotation", "front"),
+    [(0.0, (50, 127)), (np.pi, (50, 83)), (-np.pi / 2, (28, 105)), (np.pi / 2, (72, 105))],
+    ids=["right", "left", "away", "towards us"],
+)
+def test_from_above_the_heading_leaves_the_front(rotation, front):
+    picture = above([[2.0, 2.0, 4.0]], [[3.0, 1.0, 15.0]], [rotation])
+    assert is_color(picture, TRUTH)[front]
+    behind = 2 * np.array([50, 105]) - front
+    assert not is_color(picture, TRUTH)[tuple(behind)]
+
+
+def test_from_above_a_line_and_a_label_stand_every_ten_metres():
+    picture = draw_birds_eye(*NONE, [], height=400, meters=40)
+    lines = [row for row in range(400) if is_color(picture, GRID)[row, 40:].sum() > 250]
+    assert lines == [0, 100, 200, 300]
+    for row in lines[1:]:
+        assert (picture[row - 14 : row - 3, 5:40].min(axis=-1) < 200).any()
+
+
+def test_from_above_the_camera_stands_below_in_the_middle():
+    picture = draw_birds_eye(*NONE, [], height=400, meters=40)
+    marked = picture[380:].min(axis=-1) < 150
+    columns = np.flatnonzero(marked.any(axis=0))
+    assert abs((columns.min() + columns.max()) / 2 - 150) <= 1
+
+
+def test_from_above_the_truth_is_an_outline():
+    box = [[2.0, 2.0, 4.0]], [[3.0, 1.0, 15.0]], [0.0]
+    picture = above(*NONE, classes=[], truth=box)
+    dark = is_color(picture, TRUTH)
+    assert dark[40, 86:125].all()
+    assert dark[60, 86:125].all()
+    assert not dark[42:46, 87:124].any()
+    assert not is_color(picture, class_color(0)).any()
+
+
+def test_from_above_colors_are_those_of_the_classes():
+    boxes = [[2.0, 2.0, 4.0]] * 2, [[-3.0, 1.0, 15.0], [3.0, 1.0, 15.0]], [0.0, 0.0]
+    picture = above(*boxes, classes=(2, 5))
+    assert is_color(picture, class_color(2))[44, 45]
+    assert is_color(picture, class_color(5))[44, 105]
+
+
+@pytest.mark.parametrize("depth", [8.0, 35.0, 90.0])
+def test_from_above_the_range_follows_the_objects(depth):
+    box = np.array([[2.0, 2.0, 4.0]]), np.array([[0.0, 1.0, depth]]), np.zeros(1)
+    for picture in (draw_birds_eye(*box, [1]), draw_birds_eye(*NONE, [], truth=box)):
+        rows = np.nonzero(np.any(np.abs(picture.astype(int) - PAPER) > 120, axis=-1)[:690, 230:310])[0]
+        assert len(rows)
+        assert rows.min() > 0
+
+
+def test_from_above_without_objects_there_is_still_a_field():
+    picture = draw_birds_eye(*NONE, [])
+    assert picture.shape == (720, 540, 3)
+    assert is_color(picture, PAPER).mean() > 0.9
+
+
+def test_from_above_the_boxes_themselves_are_left_alone():
+    boxes = LONG.copy(), AHEAD.copy(), TOWARDS.copy()
+    above(*boxes, truth=boxes)
+    for kept, original in zip(boxes, (LONG, AHEAD, TOWARDS), strict=True):
+        np.testing.assert_array_equal(kept, original)
