@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow test-all lint format clean
 
 demo: $(READY)  ## train, evaluate and export a detector on built-in pictures: runs/demo/
 	$(VENV)/bin/keras-centernet demo --output runs/demo
@@ -13,6 +13,9 @@ test: $(READY)  ## all tests but the slow ones
 
 test-slow: $(READY)  ## the tests that take minutes
 	$(PYTHON) -m pytest -m slow
+
+test-all: $(READY)  ## every test there is
+	$(PYTHON) -m pytest -m ""
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -75,10 +75,11 @@ def box_corners(dimensions_hwl: np.ndarray, locations_xyz: np.ndarray, rotations
     height, width, length = np.moveaxis(np.asarray(dimensions_hwl, np.float64).reshape(-1, 3), 1, 0)
     signs_x, signs_z = np.array([1, 1, -1, -1] * 2), np.array([1, -1, -1, 1] * 2)
     is_top = np.repeat([0.0, 1.0], 4)
-    x, y, z = length[:, None] / 2 * signs_x, -height[:, None] * is_top, width[:, None] / 2 * signs_z
-    cosine, sine = (f(np.asarray(rotations_y, np.float64))[:, None] for f in (np.cos, np.sin))
-    corners = np.stack([cosine * x + sine * z, y, -sine * x + cosine * z], axis=-1)
-    return corners + np.asarray(locations_xyz, np.float64).reshape(-1, 1, 3)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite sizes and angles give corners of NaN, silently
+        x, y, z = length[:, None] / 2 * signs_x, -height[:, None] * is_top, width[:, None] / 2 * signs_z
+        cosine, sine = (f(np.asarray(rotations_y, np.float64))[:, None] for f in (np.cos, np.sin))
+        corners = np.stack([cosine * x + sine * z, y, -sine * x + cosine * z], axis=-1)
+        return corners + np.asarray(locations_xyz, np.float64).reshape(-1, 1, 3)
 
 
 def read_calibration(path: str | os.PathLike, key: str = "P2") -> np.ndarray:
@@ -105,33 +106,42 @@ def check_calibration(calibration: np.ndarray, where: str = "calibration") -> np
     Raises:
         UserError: another shape, numbers that are not finite, or a focal length that is not positive.
     """
+    advice = "Pass the camera's 3x4 projection matrix, in pixels."
     try:
         matrix = np.asarray(calibration, np.float64)
     except (TypeError, ValueError):
-        matrix = np.zeros(0)
+        raise UserError(f"{where}: expected a matrix of numbers, got {str(calibration)[:60]!r}. {advice}") from None
     if matrix.shape == (3, 3):
         matrix = np.concatenate([matrix, np.zeros((3, 1))], axis=1)
     if matrix.shape != (3, 4):
-        raise UserError(f"{where}: expected a (3, 4) projection or (3, 3) intrinsics, got shape {matrix.shape}.")
+        raise UserError(
+            f"{where}: expected a (3, 4) projection or (3, 3) intrinsics, got shape {matrix.shape}. {advice}"
+        )
     if not np.all(np.isfinite(matrix)):
-        raise UserError(f"{where}: expected finite numbers, got NaN or infinity.")
+        raise UserError(f"{where}: expected finite numbers, got NaN or infinity. {advice}")
     if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
-        raise UserError(f"{where}: expected positive focal lengths, got {matrix[0, 0]:g} and {matrix[1, 1]:g}.")
+        raise UserError(
+            f"{where}: expected positive focal lengths, got {matrix[0, 0]:g} and {matrix[1, 1]:g}. {advice}"
+        )
     return matrix
 
 
 def _numbers(path, number: int, words: list[str]) -> np.ndarray:
-    try:
-        values = np.array([float(word) for word in words])
-    except ValueError:
-        values = np.zeros(0)
-    if len(values) != 12:
-        raise UserError(f"{path}, line {number}: expected 12 numbers (3x4), got {len(words)}: {' '.join(words)[:60]}.")
-    return values.reshape(3, 4)
+    where, advice = f"{path}, line {number}: expected 12 numbers (3x4)", "Copy the line from the data set's own file."
+    if len(words) != 12:
+        raise UserError(f"{where}, got {len(words)}: {' '.join(words)[:60]}. {advice}")
+    values = []
+    for word in words:
+        try:
+            values.append(float(word))
+        except ValueError:
+            raise UserError(f"{where}, got the word {word!r}. {advice}") from None
+    return np.reshape(values, (3, 4))
 
 
 def _ray_angles(points_x, calibration) -> np.ndarray:
-    return np.arctan2(np.asarray(points_x, np.float64) - calibration[0, 2], calibration[0, 0])
+    matrix = np.asarray(calibration, np.float64)
+    return np.arctan2(np.asarray(points_x, np.float64) - matrix[0, 2], matrix[0, 0])
 
 
 def _wrap_once(angles: np.ndarray) -> np.ndarray:

@@ -1,12 +1,12 @@
 """Between pixels and metres: the published arrays, round trips, and what is wrong with a calibration."""
 
-import re
-
 import numpy as np
 import pytest
 
 from keras_centernet import UserError, camera
 
+COPY = "Copy the line from the data set's own file."
+PASS = "Pass the camera's 3x4 projection matrix, in pixels."
 P2 = np.array([[720.0, 0, 610, 45], [0, 720, 173, 0.2], [0, 0, 1, 0.003]])
 
 
@@ -47,21 +47,85 @@ def test_files_hold_one_matrix_per_camera(tmp_path):
     ("text", "message"),
     [
         ("P0: 1 2\n", "000001.txt: expected a line 'P2: ...' of 12 numbers, got none; add the camera's projection."),
-        ("P2: 1 2 3\n", "000001.txt, line 1: expected 12 numbers (3x4), got 3: 1 2 3."),
-        ("\nP2: 1 0 0 0 0 1 0 0 0 0 one 0\n", "000001.txt, line 2: expected 12 numbers (3x4), got 12"),
-        ("P2: 0 0 0 0 0 1 0 0 0 0 1 0\n", "line 1: expected positive focal lengths, got 0 and 1."),
-        ("P2: nan 0 0 0 0 1 0 0 0 0 1 0\n", "line 1: expected finite numbers, got NaN or infinity."),
+        ("", "000001.txt: expected a line 'P2: ...' of 12 numbers, got none; add the camera's projection."),
+        ("P2: 1 2 3\n", f"000001.txt, line 1: expected 12 numbers (3x4), got 3: 1 2 3. {COPY}"),
+        (
+            "\nP2: 1 0 0 0 0 1 0 0 0 0 one 0\n",
+            f"000001.txt, line 2: expected 12 numbers (3x4), got the word 'one'. {COPY}",
+        ),
+        (
+            "P2: 0 0 0 0 0 1 0 0 0 0 1 0\n",
+            f"000001.txt, line 1: expected positive focal lengths, got 0 and 1. {PASS}",
+        ),
+        (
+            "P2: nan 0 0 0 0 1 0 0 0 0 1 0\n",
+            f"000001.txt, line 1: expected finite numbers, got NaN or infinity. {PASS}",
+        ),
     ],
 )
 def test_bad_files_are_named_with_their_line(tmp_path, text, message):
     (tmp_path / "000001.txt").write_text(text)
-    with pytest.raises(UserError, match=re.escape(message)):
+    with pytest.raises(UserError) as error:
         camera.read_calibration(tmp_path / "000001.txt")
+    assert str(error.value) == f"{tmp_path}/{message}"
+
+
+@pytest.mark.parametrize(
+    ("calibration", "received"),
+    [
+        (np.eye(4), f"expected a (3, 4) projection or (3, 3) intrinsics, got shape (4, 4). {PASS}"),
+        (None, f"expected a (3, 4) projection or (3, 3) intrinsics, got shape (). {PASS}"),
+        ("abc", f"expected a matrix of numbers, got 'abc'. {PASS}"),
+        ([[1, 2], [3]], f"expected a matrix of numbers, got '[[1, 2], [3]]'. {PASS}"),
+        (P2 * [[1], [1], [np.nan]], f"expected finite numbers, got NaN or infinity. {PASS}"),
+        (P2 * [[-1], [1], [1]], f"expected positive focal lengths, got -720 and 720. {PASS}"),
+    ],
+)
+def test_matrices_that_are_no_calibration(calibration, received):
+    with pytest.raises(UserError) as error:
+        camera.check_calibration(calibration)
+    assert str(error.value) == f"calibration: {received}"
 
 
 def test_matrices_of_a_user():
-    np.testing.assert_array_equal(camera.check_calibration(P2[:, :3].tolist())[:, 3], 0)  # intrinsics alone
-    with pytest.raises(UserError, match=r"expected a \(3, 4\) projection or \(3, 3\) intrinsics, got shape \(4, 4\)"):
-        camera.check_calibration(np.eye(4))
-    with pytest.raises(UserError, match="cannot be read"):
-        camera.read_calibration("nowhere/000001.txt")
+    np.testing.assert_array_equal(camera.check_calibration(P2.astype(np.float32)).dtype, np.float64)
+    padded = camera.check_calibration(P2[:, :3].tolist())  # intrinsics alone
+    np.testing.assert_array_equal(padded, np.concatenate([P2[:, :3], np.zeros((3, 1))], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("none.txt", "No such file or directory"), (".", "Is a directory")], ids=["none", "folder"]
+)
+def test_files_that_cannot_be_read(tmp_path, path, reason):
+    with pytest.raises(UserError) as error:
+        camera.read_calibration(tmp_path / path)
+    assert str(error.value) == f"{tmp_path / path}: expected a calibration file, it cannot be read: {reason}."
+
+
+def test_the_published_default():
+    """A worked example that the published code computed with its fallback calibration."""
+    location, rotation_y = camera.locate(
+        [[761.565, 225.46]], [20.0], [[1.5, 1.6, 3.9]], [-0.2], camera.DEFAULT_CALIBRATION
+    )
+    np.testing.assert_allclose(location, [[4.394208, 2.023337, 19.99502]], atol=2e-6)
+    np.testing.assert_allclose(rotation_y, [0.0191561], atol=1e-7)
+
+
+def test_angles_stay_within_half_a_turn():
+    columns = np.array([P2[0, 2] + P2[0, 0], P2[0, 2] - P2[0, 0]])  # rays at 45 degrees to the right and left
+    turned = camera.alpha_to_rotation_y([3.0, -3.0], columns, P2.tolist())
+    np.testing.assert_allclose(turned, [3.0 + np.pi / 4 - 2 * np.pi, -3.0 - np.pi / 4 + 2 * np.pi])
+    np.testing.assert_allclose(camera.rotation_y_to_alpha(turned, columns, P2), [3.0, -3.0])
+
+
+def test_corners_of_a_box_by_hand():
+    # h 2, w 4, l 6, driving to the right: front left is far right below.
+    corners = camera.box_corners([[2.0, 4.0, 6.0]], [[10.0, 1.0, 20.0]], [0.0])[0]
+    bottom = [[13, 1, 22], [13, 1, 18], [7, 1, 18], [7, 1, 22]]
+    np.testing.assert_allclose(corners, bottom + [[x, -1, z] for x, _, z in bottom])
+
+
+def test_no_objects_have_no_corners_and_no_places():
+    assert camera.box_corners(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)).shape == (0, 8, 3)
+    assert camera.unproject_points(np.zeros((0, 2)), np.zeros(0), P2).shape == (0, 3)
+    assert camera.project_points(np.zeros((0, 3)), P2).shape == (0, 2)

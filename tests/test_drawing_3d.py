@@ -7,6 +7,7 @@ from keras_centernet.drawing import draw_birds_eye
 from keras_centernet.drawing.birds_eye import GRID, PAPER, TRUTH
 from keras_centernet.drawing.boxes import class_color
 from keras_centernet.drawing.boxes_3d import FRONT_VEIL, draw_boxes_3d
+from keras_centernet.errors import UserError
 
 GRAY = 128
 CALIBRATION = np.array([[100.0, 0, 80, 0], [0, 100, 60, 0], [0, 0, 1, 0]])
@@ -230,3 +231,75 @@ def test_from_above_the_boxes_themselves_are_left_alone():
     above(*boxes, truth=boxes)
     for kept, original in zip(boxes, (LONG, AHEAD, TOWARDS), strict=True):
         np.testing.assert_array_equal(kept, original)
+
+
+def test_an_edge_that_passes_the_camera_stays_straight():
+    # A line along z, 2 m to the right and 0.2 m below the axis, from behind us to 50 m before us: its points are
+    # seen at x = 80 + 200 / z and y = 60 + 20 / z.
+    line = np.array([[0.0, 0.0, 60.0]]), np.array([[2.0, 0.2, 20.0]])
+    rows, columns = np.nonzero(changed(draw(*line, line_width=1)))
+    assert columns.max() == 159
+    assert np.abs((rows - 60) - 0.1 * (columns - 80)).max() < 2
+
+
+@pytest.mark.parametrize("location", [(100, 1, 10), (-100, 1, 10), (0, 100, 10), (0, -100, 10)], ids=str)
+def test_what_the_picture_does_not_show_has_no_label(location):
+    np.testing.assert_array_equal(draw(locations=np.array([location], float), labels=["car"]), GRAY)
+
+
+def test_a_box_half_behind_has_its_label_and_its_front():
+    half_behind = {"locations": np.array([[2.0, 1.0, -3.0]]), "rotations": AWAY}
+    without, with_label = draw(**half_behind), draw(**half_behind, labels=["car"])
+    assert np.any(with_label != without)
+    beside = draw(locations=np.array([[0.0, 1.0, 1.0]]), rotations=np.zeros(1), dimensions=np.array([[2.0, 3.0, 3.0]]))
+    tint = FRONT_VEIL * np.array(class_color(1)) + (1 - FRONT_VEIL) * GRAY
+    assert np.abs(beside[60, 155] - tint).max() <= 1  # a front that reaches past us on the right
+
+
+def test_labels_lie_above_all_boxes():
+    boxes = np.tile(LONG, (2, 1)), np.array([[0, 1.4, 30.0], [0, 1.0, 15.0]]), np.tile(TOWARDS, 2)
+    both, near = draw(*boxes, (2, 1), labels=["far", "near"]), draw(*boxes, (2, 1), labels=["", "near"])
+    assert np.any(both != near)
+    filled = is_color(both, class_color(2))
+    assert filled.any(axis=1).sum() >= 8
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e300], ids=str)
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["size", "location", "rotation"])
+def test_infinite_numbers_are_left_out_silently(which, value):
+    boxes = [LONG.copy(), AHEAD.copy(), TOWARDS.copy()]
+    boxes[which].flat[0] = value
+    assert draw(*boxes, labels=["car"]).shape == (120, 160, 3)
+    assert above(*boxes, truth=tuple(boxes)).shape == (200, 150, 3)
+
+
+@pytest.mark.parametrize("side", [-20.0, 20.0], ids=["left", "right"])
+def test_from_above_the_range_follows_objects_at_the_side(side):
+    picture = draw_birds_eye(LONG, [[side, 1.0, 10.0]], [0.0], [1])
+    columns = np.flatnonzero(is_color(picture, class_color(1)).any(axis=0))
+    assert columns.min() > 0
+    assert columns.max() < 539
+
+
+def test_from_above_what_is_behind_does_not_widen_the_range():
+    boxes = np.tile(LONG, (2, 1)), np.array([[0, 1, 15.0], [0, 1, -90.0]]), np.tile(TOWARDS, 2)
+    np.testing.assert_array_equal(draw_birds_eye(*boxes, (1, 1)), draw_birds_eye(LONG, AHEAD, TOWARDS, [1]))
+
+
+def test_from_above_the_first_box_lies_on_top():
+    boxes = np.tile(LONG, (2, 1)), np.tile(AHEAD, (2, 1)), np.tile(TOWARDS, 2)
+    picture = above(*boxes, classes=(1, 2))
+    assert is_color(picture, class_color(1)).any()
+    assert not is_color(picture, class_color(2)).any()
+
+
+@pytest.mark.parametrize("meters", [0, -5, np.nan, np.inf], ids=str)
+def test_from_above_a_range_that_is_none_is_refused(meters):
+    with pytest.raises(UserError) as error:
+        draw_birds_eye(*NONE, [], meters=meters)
+    assert str(error.value) == f"draw_birds_eye: expected positive finite meters, got {meters}; None chooses them."
+
+
+def test_a_calibration_that_is_none_is_refused():
+    with pytest.raises(UserError, match="draw_boxes_3d: calibration: expected finite numbers, got NaN or infinity"):
+        draw_boxes_3d(gray_image(), LONG, AHEAD, TOWARDS, [1], CALIBRATION * np.nan)

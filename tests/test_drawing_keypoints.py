@@ -134,3 +134,19 @@ def test_a_joint_outside_the_image_never_crashes(place):
     picture = draw(xy)
     assert picture.shape == (120, 160, 3)
     assert changed(picture)[60, 20]
+
+
+def test_a_limb_towards_a_joint_far_outside_keeps_its_direction():
+    xy = np.array([[[10.0, 60.0], [5000.0, 1000.0]]])
+    rows, columns = np.nonzero(changed(draw(xy, np.ones((1, 2)), [(0, 1)], line_width=1)))
+    beyond_joint = columns > 20
+    assert columns.max() == 159
+    assert np.abs((rows - 60) - 940 / 4990 * (columns - 10))[beyond_joint].max() < 2
+
+
+def test_joints_of_small_people_are_small():
+    def joint(zoom):
+        picture = draw(ROW_OF_JOINTS[0] / 4 * zoom + np.zeros((1, 1, 1)), limbs=(), image=gray_image(1200, 1600))
+        return changed(picture).sum()
+
+    assert 1 < joint(2) < joint(16)

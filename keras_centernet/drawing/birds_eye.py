@@ -6,11 +6,13 @@ import numpy as np
 
 from keras_centernet.camera import box_corners
 from keras_centernet.drawing.boxes import class_color
+from keras_centernet.errors import UserError
 
 PAPER, GRID, INK, TRUTH = (250, 250, 250), (215, 215, 215), (110, 110, 110), (20, 20, 20)
 GRID_STEP = 10  # metres
 SHORTEST, LONGEST = 20.0, 120.0  # metres that a picture may reach
-MARGIN = 1.15  # of the farthest object
+MARGIN = 1.1  # of the farthest corner
+FARTHEST = 1e6  # metres: corners beyond are mistakes, their boxes are left out
 SHAPE = 0.75  # width / height
 FONT_SCALE = 0.4
 
@@ -36,24 +38,29 @@ def draw_birds_eye(
         classes: N class indices.
         truth: None, or (dimensions, locations, rotations) of true boxes.
         height: of the picture in pixels.
-        meters: how far it reaches; None: a little further than the farthest object.
+        meters: how far it reaches; None: so far that all objects before the camera are seen, 20 to 120 m.
 
     Returns:
         (height, 3 / 4 height, 3) uint8 RGB.
+
+    Raises:
+        UserError: meters that are no positive number.
     """
     import cv2
 
     boxes = [(np.asarray(dimensions_hwl), np.asarray(locations_xyz), np.asarray(rotations_y))]
     boxes += [tuple(np.asarray(values) for values in truth)] if truth is not None else []
-    depths = np.concatenate([np.ravel(locations.reshape(-1, 3)[:, 2]) for _, locations, _ in boxes])
-    depths = depths[np.isfinite(depths)]
-    reach = meters or float(np.clip(depths.max(initial=0) * MARGIN, SHORTEST, LONGEST))
+    if meters is not None and not 0 < meters < np.inf:
+        raise UserError(f"draw_birds_eye: expected positive finite meters, got {meters}; None chooses them.")
+    reach = meters or _reach(np.concatenate([box_corners(*values) for values in boxes]))
     width = round(SHAPE * height)
     picture = np.full((height, width, 3), PAPER, np.uint8)
     zoom = height / reach
     _draw_grid(picture, zoom, reach)
-    for footprint, heading, color in _footprints(*boxes[0], classes):
+    for footprint, heading, color in reversed(list(_footprints(*boxes[0], classes))):  # the best on top
         cv2.fillConvexPoly(picture, _pixels(footprint, zoom, picture), color, cv2.LINE_AA)
+        # A light rim parts boxes that overlap.
+        cv2.polylines(picture, [_pixels(footprint, zoom, picture)], True, PAPER, 1, cv2.LINE_AA)
         first, last = _pixels(heading, zoom, picture)
         cv2.line(picture, first.tolist(), last.tolist(), TRUTH, 2, cv2.LINE_AA)
     for footprint, heading, _ in _footprints(*boxes[-1], None) if truth is not None else ():
@@ -63,11 +70,19 @@ def draw_birds_eye(
     return picture
 
 
+def _reach(corners: np.ndarray) -> float:
+    """Returns how many metres the picture must reach to show the corners (N, 8, 3) before the camera."""
+    ahead = corners[np.all(np.abs(corners) < FARTHEST, axis=(1, 2))].reshape(-1, 3)
+    ahead = ahead[ahead[:, 2] > 0]
+    needed = np.maximum(ahead[:, 2], np.abs(ahead[:, 0]) * 2 / SHAPE).max(initial=0)
+    return float(np.clip(needed * MARGIN, SHORTEST, LONGEST))
+
+
 def _footprints(dimensions, locations, rotations, classes):
     """Yields (corners (4, 2) x and z, heading (2, 2), colour) of each box."""
     corners = box_corners(dimensions, locations, rotations)
     for i, box in enumerate(corners):
-        if np.all(np.isfinite(box)):
+        if np.all(np.abs(box) < FARTHEST):
             footprint = box[:4, [0, 2]]
             middle, front = footprint.mean(axis=0), footprint[:2].mean(axis=0)
             heading = np.stack([middle, middle + 1.4 * (front - middle)])

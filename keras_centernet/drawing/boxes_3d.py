@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_centernet.camera import box_corners, project_points
+from keras_centernet.camera import box_corners, check_calibration, project_points
 from keras_centernet.drawing.boxes import class_color, draw_label, font_scale_of, line_width_of
+from keras_centernet.drawing.clipping import clip_path, clip_to_sides, to_pixels
 
 # Corners as `box_corners` orders them: 0 to 3 the bottom face, 4 to 7 the top; 0, 1, 4 and 5 are the front.
 EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
 FRONT = (0, 1, 5, 4)
 NEAREST = 0.1  # metres before the camera: what is nearer is cut off
+FARTHEST = 1e6  # metres: corners beyond are mistakes, their boxes are left out
 FRONT_VEIL = 0.35  # opacity of the front face
 
 
@@ -27,53 +29,57 @@ def draw_boxes_3d(
 ) -> np.ndarray:
     """Returns a copy of the image with the projections of 3D boxes; the front face is tinted.
 
+    Near boxes lie above far ones, labels above all boxes. What is behind the camera is cut off; boxes without
+    finite corners are left out.
+
     Args:
         image: (H, W, 3) uint8 RGB.
         dimensions_hwl: (N, 3) metres.
         locations_xyz: (N, 3) metres in the camera's frame, centre of the bottom face.
         rotations_y: (N,) radians.
         classes: N class indices, which choose the colours.
-        calibration: (3, 4) projection.
+        calibration: (3, 4) projection or (3, 3) intrinsics.
         labels: N texts, or None.
         line_width: pixels; None: grows with the image.
+
+    Raises:
+        UserError: a calibration that is none.
     """
     import cv2
 
+    calibration = check_calibration(calibration, "draw_boxes_3d: calibration")
     picture = np.ascontiguousarray(image).copy()
     width = line_width or max(1, line_width_of(picture) - 1)  # twelve edges: thinner than a box's four
     corners = box_corners(dimensions_hwl, locations_xyz, rotations_y)
-    possible = np.flatnonzero(np.all(np.isfinite(corners), axis=(1, 2)))
-    for i in sorted(possible, key=lambda i: -corners[i, :, 2].mean()):  # from far to near
+    possible = np.flatnonzero(np.all(np.abs(corners) < FARTHEST, axis=(1, 2)))
+    order = sorted(possible, key=lambda i: -corners[i, :, 2].mean())  # from far to near
+    for i in order:
         color = class_color(classes[i])
-        if np.all(corners[i, list(FRONT), 2] > NEAREST):
-            face = _to_pixels(project_points(corners[i, list(FRONT)], calibration), picture)
+        face = to_pixels(_project(corners[i, list(FRONT)], calibration, is_closed=True), picture, is_closed=True)
+        if len(face):
             veil = picture.copy()
             cv2.fillConvexPoly(veil, face, color, cv2.LINE_AA)
             picture = cv2.addWeighted(veil, FRONT_VEIL, picture, 1 - FRONT_VEIL, 0)
         for edge in EDGES:
-            ends = _cut(corners[i, list(edge)])
-            if ends is not None:
-                first, last = _to_pixels(project_points(ends, calibration), picture)
-                cv2.line(picture, first.tolist(), last.tolist(), color, width, cv2.LINE_AA)
-        if labels is not None and np.all(corners[i, :, 2] > NEAREST):
-            top = _to_pixels(project_points(corners[i], calibration), picture).min(axis=0)
-            draw_label(picture, labels[i], top.tolist(), color, width, font_scale_of(picture))
+            ends = to_pixels(_project(corners[i, list(edge)], calibration), picture)
+            if len(ends):
+                cv2.line(picture, ends[0].tolist(), ends[-1].tolist(), color, width, cv2.LINE_AA)
+    for i in order if labels is not None else ():
+        corner_xy = _seen_corner(corners[i], calibration, picture)
+        if corner_xy is not None:
+            draw_label(picture, labels[i], corner_xy, class_color(classes[i]), width, font_scale_of(picture))
     return picture
 
 
-def _cut(ends: np.ndarray) -> np.ndarray | None:
-    """Returns the part of a line (2, 3) that lies before the camera, or None."""
-    first, last = ends
-    if max(first[2], last[2]) <= NEAREST:
-        return None
-    if min(first[2], last[2]) > NEAREST:
-        return ends
-    near, far = (first, last) if first[2] < last[2] else (last, first)
-    share = (NEAREST - near[2]) / (far[2] - near[2])
-    return np.stack([near + share * (far - near), far])
+def _project(points_xyz: np.ndarray, calibration: np.ndarray, is_closed: bool = False) -> np.ndarray:
+    """Returns pixels (M, 2) of the part of a line or face that lies before the camera."""
+    depths = points_xyz @ calibration[2, :3] + calibration[2, 3]  # what the projection divides by: z, but for P[2, 3]
+    return project_points(clip_path(points_xyz, depths - NEAREST, is_closed), calibration)
 
 
-def _to_pixels(points_xy: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Returns whole pixels, near enough for OpenCV's 16-bit fixed-point drawing."""
-    far = 4.0 * max(picture.shape)
-    return np.round(np.clip(np.nan_to_num(points_xy), -far, far)).astype(np.int32)
+def _seen_corner(corners_xyz: np.ndarray, calibration: np.ndarray, picture: np.ndarray) -> list[int] | None:
+    """Returns the upper left corner (x, y) of what the picture shows of a box's edges, or None."""
+    high_xy = picture.shape[1] - 1, picture.shape[0] - 1
+    edges = [_project(corners_xyz[list(edge)], calibration) for edge in EDGES]
+    seen = np.concatenate([clip_to_sides(edge, (0, 0), high_xy, is_closed=False) for edge in edges])
+    return np.round(seen.min(axis=0)).astype(int).tolist() if len(seen) else None

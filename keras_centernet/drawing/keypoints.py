@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_centernet.drawing.boxes import class_color, line_width_of
+from keras_centernet.drawing.clipping import to_pixels
 
 JOINT_SIZE = 1.5  # radius of a joint, in line widths
+JOINT_SHARE = 1 / 50  # largest radius of a joint, as a part of its object's extent: small people keep their faces
 OUTLINE = (255, 255, 255)
+FARTHEST = 1e9  # pixels: joints beyond are mistakes and left out
 
 
 def draw_keypoints(
@@ -33,15 +36,22 @@ def draw_keypoints(
 
     picture = np.ascontiguousarray(image).copy()
     width = line_width or line_width_of(picture)
-    far = 4.0 * max(picture.shape)  # keeps OpenCV's 16-bit fixed-point drawing away from overflow
     places = np.asarray(keypoints_xy, np.float64)
-    shown = (np.asarray(keypoint_scores) >= threshold) & np.all(np.isfinite(places), axis=-1)
-    pixels = np.round(np.clip(np.nan_to_num(places), -far, far)).astype(int)
-    for one, is_shown in reversed(list(zip(pixels, shown, strict=True))):  # the best on top
+    shown = (np.asarray(keypoint_scores) >= threshold) & np.all(np.abs(places) < FARTHEST, axis=-1)
+    for one, is_shown in reversed(list(zip(places, shown, strict=True))):  # the best on top
         for i, (first, last) in enumerate(limbs):
-            if is_shown[first] and is_shown[last]:
-                cv2.line(picture, one[first].tolist(), one[last].tolist(), class_color(i), width, cv2.LINE_AA)
-        for joint in one[is_shown].tolist():
-            cv2.circle(picture, joint, round(JOINT_SIZE * width) + 1, OUTLINE, cv2.FILLED, cv2.LINE_AA)
-            cv2.circle(picture, joint, round(JOINT_SIZE * width), class_color(0), cv2.FILLED, cv2.LINE_AA)
+            ends = to_pixels(one[[first, last]], picture) if is_shown[first] and is_shown[last] else ()
+            if len(ends):
+                cv2.line(picture, ends[0].tolist(), ends[-1].tolist(), class_color(i), width, cv2.LINE_AA)
+        radius = _radius(one[is_shown], width)
+        for joint in one[is_shown]:
+            for pixel in to_pixels(joint[None], picture).tolist():
+                cv2.circle(picture, pixel, radius + 1, OUTLINE, cv2.FILLED, cv2.LINE_AA)
+                cv2.circle(picture, pixel, radius, class_color(0), cv2.FILLED, cv2.LINE_AA)
     return picture
+
+
+def _radius(joints_xy: np.ndarray, width: int) -> int:
+    """Returns the radius in pixels of the joints of one object."""
+    extent = np.ptp(joints_xy, axis=0).max() if len(joints_xy) > 1 else np.inf
+    return max(1, round(min(JOINT_SIZE * width, JOINT_SHARE * extent)))

@@ -44,7 +44,7 @@ def kitti_average_precision(
         truth: the labels of every frame.
         found: the detections in the same frames, with scores.
         classes: names to evaluate.
-        min_overlaps: {class: least overlap}; None: `MIN_OVERLAPS`. The paper's bird's eye figures use 0.5.
+        min_overlaps: {class: least overlap} where other than `MIN_OVERLAPS`. The paper's bird's eye figures use 0.5.
 
     Returns:
         {class: {"2d" | "aos" | "bev" | "3d": {"easy" | "moderate" | "hard": {"R11": , "R40": }}}}; None
@@ -65,7 +65,7 @@ def kitti_average_precision(
     regions = [_share_in_regions(*pair) for pair in zip(found, truth, strict=True)]
     figures = {}
     for name in classes:
-        least = (min_overlaps or MIN_OVERLAPS).get(name, 0.5)
+        least = (MIN_OVERLAPS | (min_overlaps or {})).get(name, 0.5)
         by_kind = {kind: {} for kind in ("2d", "aos", "bev", "3d")}
         for level, difficulty in DIFFICULTIES.items():
             frames = [
@@ -95,7 +95,8 @@ class _Frame:
         self.truth = np.where(is_class & ~is_beyond, COUNTS, np.where(is_class | is_neighbour, HARMLESS, OTHER))
         is_low = found.boxes_xyxy[:, 3] - found.boxes_xyxy[:, 1] < difficulty.lowest_height
         is_found = np.array([kind == name for kind in found.types], bool)
-        self.found = np.where(is_found, np.where(is_low, HARMLESS, COUNTS), OTHER)
+        # As published by the benchmark: a low detection of any class is ignored, not only one of this class.
+        self.found = np.where(is_low, HARMLESS, np.where(is_found, COUNTS, OTHER))
         self.scores, self.in_regions = np.asarray(found.scores), in_regions
         self.true_alphas, self.found_alphas = truth.alphas, found.alphas
 

@@ -56,10 +56,10 @@ def _clip(polygon: np.ndarray, window: np.ndarray) -> np.ndarray:
             j = (i + 1) % len(polygon)
             if sides[i] >= 0:
                 corners.append(polygon[i])
-            if (sides[i] > 0) != (sides[j] > 0) and sides[i] != sides[j]:
+            if (sides[i] >= 0) != (sides[j] >= 0):
+                # Rounded to 0 or 1 where edges coincide; left out, that corner would take its triangle with it.
                 share = sides[i] / (sides[i] - sides[j])
-                if 0 < share < 1:
-                    corners.append(polygon[i] + share * (polygon[j] - polygon[i]))
+                corners.append(polygon[i] + share * (polygon[j] - polygon[i]))
         polygon = np.array(corners)
     return polygon
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import UserError
-from keras_centernet.evaluation.kitti import kitti_average_precision
+from keras_centernet.evaluation.kitti import DIFFICULTIES, KINDS, kitti_average_precision
 from keras_centernet.kitti_labels import KittiObjects
 
 LEVELS = ("easy", "moderate", "hard")
@@ -95,6 +95,21 @@ def test_small_detections_are_ignored():
     assert score(truth, found, level="moderate") == pytest.approx(50)
 
 
+def test_a_small_detection_of_another_class_can_take_an_object():
+    """The benchmark ignores low detections before it looks at their class."""
+    truth = objects(("Car", 0, {"height": 41.0}))
+    found = objects(("Car", 0, {"height": 41.0}), ("Pedestrian", 0, {"height": 39.0}), scores=[0.8, 0.9])
+    assert score(truth, found, level="easy") == 0  # best scored, but no true positive
+    assert score(truth, found, level="moderate") == pytest.approx(100)
+
+
+def test_regions_are_of_the_image_only():
+    """In space a DontCare region lies a kilometre away, so what is found in it stays wrong."""
+    truth = objects(("Car", 0), ("DontCare", 490, {"width": 90.0, "height": 90.0, "moved": -1000.0}))
+    found = objects(("Car", 0), ("Car", 500), scores=[0.8, 0.9])
+    assert [score(truth, found, kind) for kind in ("2d", "bev", "3d")] == pytest.approx([100, 50, 50])
+
+
 def test_harder_levels_look_for_more():
     truth = objects(("Car", 0), ("Car", 200, {"occlusion": 1}), ("Car", 400, {"occlusion": 2}))
     found = objects(("Car", 0), scores=[0.9])
@@ -135,3 +150,105 @@ def test_wrong_input():
         kitti_average_precision([objects()], [])
     with pytest.raises(UserError, match="expected detections with scores, got labels"):
         kitti_average_precision([objects(("Car", 0))], [objects(("Car", 0))])
+
+
+def random_scene(rng, frames):
+    """Labels of every kind and detections near them, some of another class, some twice, many with equal scores."""
+    truth, found = [], []
+    for _ in range(frames):
+        rows, guesses = [], []
+        for place in range(rng.integers(0, 9)):
+            size = {"width": rng.uniform(20, 90), "height": rng.uniform(15, 120), "alpha": rng.uniform(-3, 3)}
+            more = {
+                "occlusion": rng.choice([0, 0, 0, 1, 2, 3]),
+                "truncation": rng.choice([0, 0, 0, 0.15, 0.2, 0.4, 0.6]),
+            }
+            kind = rng.choice(["Car", "Car", "Car", "Van", "Pedestrian", "DontCare"])
+            rows.append((kind, 100 * place, {**size, **more}))
+            for _ in range(rng.integers(0, 3)):
+                near = {key: value * rng.uniform(0.9, 1.1) for key, value in size.items()}
+                guess = rng.choice(["Car", "Car", "Car", "Pedestrian"])
+                guesses.append((guess, 100 * place + rng.normal(0, 3), {**near, "moved": rng.normal(0, 0.15)}))
+        truth.append(objects(*rows))
+        found.append(objects(*guesses, scores=rng.random(len(guesses)).round(2)))
+    return truth, found
+
+
+def roles(truth, found, name, level):
+    """What labels and detections are: 0 counts, 1 is ignored, -1 is of another class."""
+    labels, guesses = [], []
+    for i, kind in enumerate(truth.types):
+        height = truth.boxes_xyxy[i, 3] - truth.boxes_xyxy[i, 1]
+        is_beyond = truth.occlusions[i] > level.highest_occlusion or truth.truncations[i] > level.highest_truncation
+        is_beyond = is_beyond or height <= level.lowest_height
+        is_neighbour = (name, kind) in {("Car", "Van"), ("Pedestrian", "Person_sitting")}
+        labels.append(1 if is_neighbour or (kind == name and is_beyond) else 0 if kind == name else -1)
+    for i, kind in enumerate(found.types):
+        is_low = found.boxes_xyxy[i, 3] - found.boxes_xyxy[i, 1] < level.lowest_height
+        guesses.append(1 if is_low else 0 if kind == name else -1)
+    return labels, guesses
+
+
+def count_one_by_one(truth, found, kinds, overlaps, in_region, least, threshold=None):
+    """One frame of the benchmark's program; returns (scores of hits, wrong ones, summed similarity)."""
+    labels, guesses = kinds
+    usable = [kind != -1 and (threshold is None or found.scores[j] >= threshold) for j, kind in enumerate(guesses)]
+    hits, similarity = [], 0.0
+    for i in range(len(labels)):
+        best = None
+        for j in range(len(guesses)):
+            if labels[i] == -1 or not usable[j] or not overlaps[j, i] > least:
+                continue
+            if best is None:
+                best = j
+            elif threshold is None:
+                best = j if found.scores[j] > found.scores[best] else best
+            elif guesses[j] == 0:
+                best = j if guesses[best] == 1 or overlaps[j, i] > overlaps[best, i] else best
+        if best is not None:
+            usable[best] = False
+            if labels[i] == guesses[best] == 0:
+                hits.append(found.scores[best])
+                similarity += (1 + np.cos(truth.alphas[i] - found.alphas[best])) / 2
+    wrong = sum(usable[j] and guesses[j] == 0 and not in_region[j] > least for j in range(len(guesses)))
+    return hits, wrong, similarity
+
+
+def official_figures(truth, found, kind, level, least=0.7):
+    """{"R11", "R40"} of cars, and of their orientation, one detection at a time; more than 40 objects."""
+    frames, scores, count = [], [], 0
+    for labels, guesses in zip(truth, found, strict=True):
+        overlaps, in_region = KINDS[kind](guesses, labels), np.zeros(len(guesses))
+        for x1, y1, x2, y2 in labels.boxes_xyxy[[kind == "DontCare" for kind in labels.types]] * (kind == "2d"):
+            for j, (u1, v1, u2, v2) in enumerate(guesses.boxes_xyxy):
+                shared = max(min(x2, u2) - max(x1, u1), 0) * max(min(y2, v2) - max(y1, v1), 0)
+                in_region[j] = max(in_region[j], shared / ((u2 - u1) * (v2 - v1)))
+        frames.append((labels, guesses, roles(labels, guesses, "Car", level), overlaps, in_region, least))
+        scores += count_one_by_one(*frames[-1])[0]
+        count += frames[-1][2][0].count(0)
+    assert count > 40
+    scores.sort(reverse=True)
+    precision, orientation, recall, place = [0.0] * 41, [0.0] * 41, 0.0, 0
+    for i, threshold in enumerate(scores):
+        is_last = i == len(scores) - 1
+        if not is_last and (i + 2) / count - recall < recall - (i + 1) / count:
+            continue
+        counts = [count_one_by_one(*frame, threshold) for frame in frames]
+        hits, wrong = sum(len(row[0]) for row in counts), sum(row[1] for row in counts)
+        precision[place] = hits / (hits + wrong)
+        orientation[place] = sum(row[2] for row in counts) / (hits + wrong)
+        place, recall = place + 1, recall + 1 / 40
+    best = [[max(values[k:]) for k in range(41)] for values in (precision, orientation)]
+    return [{"R11": 100 * sum(row[::4]) / 11, "R40": 100 * sum(row[1:]) / 40} for row in best]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("level", DIFFICULTIES)
+def test_equals_the_benchmark_written_as_a_loop(rng, kind, level):
+    truth, found = random_scene(rng, 150)
+    figures = kitti_average_precision(truth, found, ("Car",))["Car"]
+    precision, orientation = official_figures(truth, found, kind, DIFFICULTIES[level])
+    assert figures[kind][level] == pytest.approx(precision)
+    assert 5 < precision["R40"] < 95
+    if kind == "2d":
+        assert figures["aos"][level] == pytest.approx(orientation)
