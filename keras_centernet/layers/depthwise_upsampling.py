@@ -65,5 +65,6 @@ class DepthwiseUpsampling2D(keras.layers.Layer):
         factor, channels = self.factor, self.kernel.shape[-1]
         half = factor // 2
         taps = ops.pad(self.kernel[:, :, 0], [[half, half], [half, half], [0, 0]])
-        blocks = ops.flip(ops.reshape(taps, (3, factor, 3, factor, channels)), axis=(0, 2))
+        blocks = ops.reshape(taps, (3, factor, 3, factor, channels))
+        blocks = ops.flip(ops.flip(blocks, axis=0), axis=2)  # one by one: LiteRT reverses adjacent axes only
         return ops.reshape(ops.transpose(blocks, (0, 2, 4, 1, 3)), (3, 3, channels, factor * factor))
