@@ -79,3 +79,35 @@ def test_missing_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(UserError, match=r'which is not installed; run pip install "keras_centernet\[tfds\]"'):
         read_tfds("coco/2017", "train")
+
+
+def test_kitti_has_its_third_dimension_and_its_rows_from_above(mock_data, examples_of):
+    fields = ("locations_xyz", "dimensions_hwl", "alphas")
+    source = read_tfds("kitti", "train", fields=fields)
+    assert source.classes == ("Pedestrian", "Car", "Cyclist")
+    assert source.fields == fields
+    raw = list(mock_data.load("kitti", split="train").as_numpy_iterator())
+    types = mock_data.builder("kitti").info.features["objects"].feature["type"].names
+    kept = 0
+    for example, entry in zip(examples_of(source), raw, strict=True):
+        height, width = example["image"].shape[:2]
+        count = min(len(values) for values in entry["objects"].values())
+        objects = {key: values[:count] for key, values in entry["objects"].items()}
+        low, x1, high, x2 = objects["bbox"].T  # that data set counts rows from the bottom
+        boxes = np.stack([x1 * width, (1 - high) * height, x2 * width, (1 - low) * height], axis=1)
+        for i in range(len(example["classes"])):
+            (place,) = np.flatnonzero(np.all(np.isclose(boxes, example["boxes_xyxy"][i], atol=1e-3), axis=1))[:1]
+            kind = types[objects["type"][place]]
+            np.testing.assert_allclose(example["locations_xyz"][i], objects["location"][place])
+            assert kind not in ("Tram", "Misc")
+            assert example["is_crowd"][i] == (kind in ("Van", "Truck", "Person_sitting"))
+            kept += 1
+    assert kept
+    batches = load_dataset("kitti", task="detection_3d", input_size=(64, 96), batch_size=2, max_objects=60)
+    _, batch = next(iter(batches))
+    assert batch["alphas"].shape == (2, 60)
+
+
+def test_data_sets_without_a_third_dimension_say_so(mock_data):
+    with pytest.raises(UserError, match="voc/2007: expected objects with locations_xyz, got only"):
+        read_tfds("voc/2007", "train", fields=("locations_xyz",))
