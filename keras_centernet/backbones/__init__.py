@@ -57,15 +57,15 @@ def _dla(build: Callable, deformable: bool = False) -> Backbone:
     return Backbone(build, head_channels=256, deformable=deformable, imagenet_file=("base.",))
 
 
-def _hourglass(stacks: int) -> Backbone:
-    return Backbone(functools.partial(build_hourglass, stacks), head_channels=256, multiple_of=128)
+def _hourglass(stacks: int, **options) -> Backbone:
+    return Backbone(functools.partial(build_hourglass, stacks), head_channels=256, multiple_of=128, **options)
 
 
 BACKBONES = {
     "dla34": _dla(build_dla34, deformable=True),
     "dla34_v0": _dla(build_dla34_v0),
     "dla34_plain": _dla(build_dla34_plain),
-    "hourglass104": _hourglass(2),
+    "hourglass104": _hourglass(2, exports=()),
     "hourglass52": _hourglass(1),
     "resnet18": _resnet(18, deformable=True),
     "resnet34": _resnet(34, deformable=True),

@@ -31,4 +31,5 @@ def run(args: argparse.Namespace) -> None:
     for name, row in rows.items():
         network = build_network(name, task, input_hw=(512, 512))
         cost = f"{count_parameters(network):,}", f"{count_flops(network) / 1e9:.1f}"
-        print(LINE.format(name, *cost, STRIDE, "yes" if row.deformable else "no", ", ".join(row.exports)), flush=True)
+        exports = ", ".join(row.exports) or "not tried"
+        print(LINE.format(name, *cost, STRIDE, "yes" if row.deformable else "no", exports), flush=True)
