@@ -6,7 +6,7 @@ Each is fed image by image and gives its figures at the end; `evaluate` takes th
 import numpy as np
 
 from keras_centernet.evaluation.keypoints import keypoint_average_precision
-from keras_centernet.geometry import invert_affine, transform_points
+from keras_centernet.geometry import invert_affine, transform_points, xywh_to_xyxy
 from keras_centernet.kitti_labels import KittiObjects, objects_of
 from keras_centernet.skeletons import COCO_PERSON, Skeleton
 
@@ -65,7 +65,7 @@ class KittiMetrics:
         """Adds one image; see `KeypointMetrics.add`."""
         boxes_xywh = np.array([row["bbox"] for row in annotations], np.float64).reshape(-1, 4)
         boxes_xyxy = np.zeros((len(objects["mask"]), 4))
-        boxes_xyxy[objects["mask"]] = np.concatenate([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]], 1)
+        boxes_xyxy[objects["mask"]] = xywh_to_xyxy(boxes_xywh)
         self._truth.append(objects_of(objects, boxes_xyxy))
         keep = found["scores"] >= self.LOWEST_SCORE
         rows = {key: values[keep] for key, values in found.items()}

@@ -76,29 +76,8 @@ def test_mixed_precision(rng):
     assert {weight.dtype for weight in layer.weights} == {"float32"}
 
 
-def test_converts_to_builtin_operators_and_runs_there(tmp_path, rng):
-    from ai_edge_litert.interpreter import Interpreter
-
-    layer = DeformableConv2D(5)
-    model = keras.Sequential([keras.Input((9, 7, 4)), layer])
-    for weight in layer.weights:
-        weight.assign(rng.normal(size=weight.shape))
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint("serve", model.call, input_signature=[tf.TensorSpec((1, 9, 7, 4))])
-    archive.write_out(tmp_path / "saved", verbose=False)
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    interpreter = Interpreter(model_content=converter.convert())
-    image = rng.normal(size=(1, 9, 7, 4)).astype("float32")
-    (found,) = _run(interpreter, image)
-    np.testing.assert_allclose(found, model(image), atol=1e-4)
-
-
-def _run(interpreter, image):
-    runner = interpreter.get_signature_runner()
-    (name,) = runner.get_input_details()
-    return tuple(runner(**{name: image}).values())
+def test_converts_to_builtin_operators_and_runs_there(equals_keras_in_litert):
+    equals_keras_in_litert((9, 7, 4), [DeformableConv2D(5)])
 
 
 @pytest.mark.parametrize(

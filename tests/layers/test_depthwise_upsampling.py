@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_centernet.layers import Bilinear, DepthwiseUpsampling2D
 
@@ -58,22 +57,8 @@ def test_saving(tmp_path, rng):
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "up.keras")(inputs), model(inputs))
 
 
-def test_runs_in_litert(tmp_path, rng):
-    from ai_edge_litert.interpreter import Interpreter
-
-    model = keras.Sequential([keras.Input((4, 5, 3)), DepthwiseUpsampling2D(2), DepthwiseUpsampling2D(4)])
-    for weight in model.weights:
-        weight.assign(rng.normal(size=weight.shape))
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint("serve", model.call, input_signature=[tf.TensorSpec((1, 4, 5, 3))])
-    archive.write_out(tmp_path / "saved", verbose=False)
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
-    runner = Interpreter(model_content=converter.convert()).get_signature_runner()
-    (name,) = runner.get_input_details()
-    image = rng.normal(size=(1, 4, 5, 3)).astype("float32")
-    (found,) = runner(**{name: image}).values()
-    np.testing.assert_allclose(found, model(image), atol=1e-4)
+def test_runs_in_litert(equals_keras_in_litert):
+    equals_keras_in_litert((4, 5, 3), [DepthwiseUpsampling2D(2), DepthwiseUpsampling2D(4)])
 
 
 @pytest.mark.parametrize("factor", [0, 1, 3])

@@ -1,0 +1,30 @@
+"""What the tests of layers share."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+
+@pytest.fixture
+def equals_keras_in_litert(tmp_path, rng):
+    """Returns a check: layers of an image (H, W, C) convert to builtin operators and give there what Keras gives."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    def check(image_shape, layers):
+        model = keras.Sequential([keras.Input(image_shape), *layers])
+        for weight in model.weights:
+            weight.assign(rng.normal(size=weight.shape))
+        archive = keras.export.ExportArchive()
+        archive.track(model)
+        archive.add_endpoint("serve", model.call, input_signature=[tf.TensorSpec((1, *image_shape))])
+        archive.write_out(tmp_path / "saved", verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        runner = Interpreter(model_content=converter.convert()).get_signature_runner()
+        (name,) = runner.get_input_details()
+        image = rng.normal(size=(1, *image_shape)).astype("float32")
+        (found,) = runner(**{name: image}).values()
+        np.testing.assert_allclose(found, model(image), atol=1e-4)
+
+    return check
