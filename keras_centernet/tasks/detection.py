@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_centernet import losses
 from keras_centernet.gaussian import RADIUS_RULES, splat
-from keras_centernet.specs import HeadSpec, Task, Tensor
+from keras_centernet.specs import HeadSpec, Task, Tensor, keep
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
@@ -33,8 +33,16 @@ def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task
 
 def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:
     """Returns the head whose peaks are the objects, one channel per class."""
-    focal = losses.penalty_reduced_focal
-    return HeadSpec("center_heatmap", len(classes), "everywhere", encode, focal, bias=PRIOR_BIAS, published_name="hm")
+    return HeadSpec(
+        "center_heatmap",
+        len(classes),
+        "everywhere",
+        encode,
+        losses.penalty_reduced_focal,
+        bias=PRIOR_BIAS,
+        unmirror=keep,
+        published_name="hm",
+    )
 
 
 def offset_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
@@ -45,7 +53,7 @@ def offset_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
 def size_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
     """Returns the head of the box's width and height."""
     encode = encode or encode_size
-    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, published_name="wh")
+    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, unmirror=keep, published_name="wh")
 
 
 def check_radius(radius: str) -> None:

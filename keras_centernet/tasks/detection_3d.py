@@ -71,7 +71,7 @@ def build_detection_3d(
     ]
     if projection:
         heads.append(HeadSpec("projection", 2, "centers", encode_projection, l1, weight=detection.SIZE_WEIGHT))
-    return Task("detection_3d", tuple(classes), tuple(heads), assemble, place, finish, paint)
+    return Task("detection_3d", tuple(classes), tuple(heads), assemble, place, finish, paint, flip_and_scale=False)
 
 
 def place(placed: dict) -> dict:
