@@ -80,6 +80,7 @@ class CenterNet(keras.Model):
         self.task = build_task(task, task_row.build, self.classes, self.task_options)
         self.normalization = normalization or row.normalization
         look_up(preprocessing.NORMALIZATIONS, self.normalization, "normalization")
+        self.backbone = backbone
         self._config = {
             "backbone": backbone,
             "task": task,

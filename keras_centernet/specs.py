@@ -8,6 +8,11 @@ Tensor = Any  # a tensor of Keras' backend, a symbolic one, or a NumPy array; sh
 READ_AT = ("everywhere", "centers", "keypoints")
 
 
+def keep(value):
+    """Returns its argument: the placing of tasks that only need boxes, the unmirroring of what has no sides."""
+    return value
+
+
 @dataclasses.dataclass(frozen=True)
 class HeadSpec:
     """One output map of the network and everything that belongs to it.
@@ -26,6 +31,7 @@ class HeadSpec:
         bias: initial bias of the last convolution.
         unmirror: function of the map of a mirrored picture, turned back left to right -> what the picture's own
             map should be; the flip test averages the two. None: it reads the picture's own map alone.
+        to_map: function of the head's target -> what a perfect map holds there: decoding makes the target of it.
         published_name: of the head in the authors' checkpoints; empty where they have none.
     """
 
@@ -37,16 +43,12 @@ class HeadSpec:
     weight: float = 1.0
     bias: float = 0.0
     unmirror: Callable | None = None
+    to_map: Callable = keep
     published_name: str = ""
 
     def __post_init__(self):
         if self.read_at not in READ_AT:
             raise ValueError(f"HeadSpec {self.name}: read_at must be one of {READ_AT}, got {self.read_at!r}.")
-
-
-def keep(value):
-    """Returns its argument: the placing of tasks that only need boxes, the unmirroring of what has no sides."""
-    return value
 
 
 def nothing_more(rows: dict, calibration=None) -> dict:

@@ -94,6 +94,7 @@ def build_pose(
             focal,
             bias=detection.PRIOR_BIAS,
             unmirror=unmirror_heatmap,
+            to_map=detection.to_logits,
             published_name="hm_hp",
         ),
         HeadSpec("keypoint_offset", 2, "keypoints", encode_keypoint_offset, l1, published_name="hp_offset"),
