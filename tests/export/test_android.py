@@ -110,6 +110,14 @@ def zipped(labels: str, after: bytes = b"") -> bytes:
     return file.getvalue()
 
 
+def test_check_without_a_compiler_says_how_to_get_one(tmp_path):
+    command = ["sh", os.fspath(APP / "check" / "check.sh")]
+    run = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"KOTLIN_HOME": os.fspath(tmp_path)})
+    assert run.returncode == 2
+    assert f"Expected a Kotlin compiler in {tmp_path}; install one with" in run.stderr
+    assert "npm install" in run.stderr
+
+
 @pytest.fixture(scope="module")
 def check(tmp_path_factory):
     """Runs check.sh on files of all kinds; returns (exit status, what it printed, {file name: line})."""
@@ -120,6 +128,8 @@ def check(tmp_path_factory):
     (folder / "float32.tflite").write_bytes(zipped("cat\nfire truck\n", after=float32))
     (folder / "uint8.tflite").write_bytes(uint8 + zipped("person\n"))
     (folder / "nameless.tflite").write_bytes(float32)
+    (folder / "int32.tflite").write_bytes(picture_model("int32", (8, 8)))
+    (folder / "text.tflite").write_bytes(b"no flatbuffer at all")
     paths = sorted(map(os.fspath, folder.iterdir()))
     command = ["sh", os.fspath(APP / "check" / "check.sh"), *paths]
     run = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"KOTLIN_HOME": os.fspath(COMPILER)})
@@ -142,6 +152,8 @@ def test_kotlin_compiles_and_its_unit_tests_pass(check):
         ("float32.tflite", "64 x 96 float32, classes: cat, fire truck"),
         ("uint8.tflite", "320 x 256 uint8, classes: person"),
         ("nameless.tflite", "64 x 96 float32, classes: "),
+        ("int32.tflite", "Expected a float32 or uint8 input, got TFLite's type 2."),
+        ("text.tflite", "Expected a TFLite file, got 20 bytes that are something else."),
     ],
 )
 def test_app_reads_size_type_and_names_of_a_file(check, name, expected):

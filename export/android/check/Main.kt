@@ -8,11 +8,15 @@ import org.junit.Test
 /** Runs the app's unit tests on this machine, or, given files, says what the app reads of each. */
 fun main(files: Array<String>) {
     if (files.isEmpty()) exitProcess(if (runTests(LetterboxTest(), DetectionTest())) 0 else 1)
-    for (path in files) {
-        val model = ModelFile(File(path).readBytes())
-        val type = if (model.isUint8) "uint8" else "float32"
-        println("$path: ${model.inputHeight} x ${model.inputWidth} $type, classes: ${model.labels.joinToString()}")
-    }
+    for (path in files) println("$path: ${describe(File(path).readBytes())}")
+}
+
+private fun describe(content: ByteArray) = try {
+    val model = ModelFile(content)
+    val type = if (model.isUint8) "uint8" else "float32"
+    "${model.inputHeight} x ${model.inputWidth} $type, classes: ${model.labels.joinToString()}"
+} catch (error: IllegalArgumentException) {
+    error.message
 }
 
 private fun runTests(vararg suites: Any): Boolean {

@@ -5,7 +5,8 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.util.zip.ZipInputStream
 
-private const val UINT8 = 3 // TensorType.UINT8 of the TFLite schema
+private const val FLOAT32 = 0 // TensorType of the TFLite schema
+private const val UINT8 = 3
 private const val END_OF_ZIP = 0x06054b50 // signature of the record that closes a zip
 private const val END_OF_ZIP_SIZE = 22
 
@@ -24,16 +25,18 @@ class ModelFile(private val content: ByteArray) {
 
     init {
         require(content.size > 8 && String(content, 4, 4, Charsets.ISO_8859_1) == "TFL3") {
-            "Expected a TFLite file, got ${content.size} bytes that are something else: export the detector again."
+            "Expected a TFLite file, got ${content.size} bytes that are something else."
         }
-        // Slots as numbered in the TFLite schema: Model.subgraphs 2; SubGraph.tensors 0, inputs 1; Tensor.shape 0, type 1.
+        // Slots of the TFLite schema: Model.subgraphs 2; SubGraph.tensors 0, inputs 1; Tensor.shape 0, type 1.
         val subgraph = follow(first(follow(0), 2))
         val input = buffer.getInt(first(subgraph, 1))
         val tensor = follow(first(subgraph, 0) + 4 * input)
         val shape = first(tensor, 0)
         inputHeight = buffer.getInt(shape + 4)
         inputWidth = buffer.getInt(shape + 8)
-        isUint8 = field(tensor, 1)?.let { buffer.get(it).toInt() } == UINT8
+        val type = field(tensor, 1)?.let { buffer.get(it).toInt() } ?: FLOAT32
+        require(type == FLOAT32 || type == UINT8) { "Expected a float32 or uint8 input, got TFLite's type $type." }
+        isUint8 = type == UINT8
         labels = readLabels()
     }
 

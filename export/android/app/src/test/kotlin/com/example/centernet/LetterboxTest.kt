@@ -4,7 +4,13 @@ import kotlin.test.assertEquals
 import org.junit.Test
 
 /** A picture's size, an input's size, and the zoom and shifts between them. */
-data class Fit(val image: Pair<Int, Int>, val input: Pair<Int, Int>, val zoom: Float, val shiftX: Float, val shiftY: Float)
+data class Fit(
+    val image: Pair<Int, Int>,
+    val input: Pair<Int, Int>,
+    val zoom: Float,
+    val shiftX: Float,
+    val shiftY: Float,
+)
 
 // (height to width) twice; tests/export/test_android.py holds every row against keras_centernet.geometry.letterbox.
 val FITS = listOf(
