@@ -58,6 +58,7 @@ class Source:
         movers: {key: function (values (N, ...), matrix (2, 3)) -> values} of those keys that change when the
             image is warped or mirrored.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
+        without_empty: function () -> the same source without its images that have no object; None for a stream.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Source:
     fields: tuple[str, ...] = ()
     movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
     task_options: dict = dataclasses.field(default_factory=dict)
+    without_empty: Callable[[], "Source"] | None = None
 
 
 def source_from_annotations(
@@ -120,6 +122,13 @@ def source_from_annotations(
 
         return indices.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
 
+    def without_empty():
+        keep = np.diff(row_splits) > 0
+        places = np.flatnonzero(keep)
+        load_kept = load_image and (lambda index: load_image(places[index]))
+        kept = annotations.keep_images(keep)
+        return source_from_annotations(name, classes, kept, load_kept, movers, task_options)
+
     return Source(
         name=name,
         classes=tuple(classes),
@@ -130,6 +139,7 @@ def source_from_annotations(
         fields=(*annotations.fields, *annotations.image_fields),
         movers=movers or {},
         task_options=task_options or {},
+        without_empty=without_empty,
     )
 
 
