@@ -18,6 +18,7 @@ and the further fields of the examples that `source.py` lists, places in input p
 bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 """
 
+import math
 import os
 import warnings
 
@@ -28,6 +29,7 @@ from keras_centernet.data import augment
 from keras_centernet.data.counting import Tally, warn_counted
 from keras_centernet.data.formats import read_source
 from keras_centernet.data.source import Source
+from keras_centernet.data.views import RESIZES, batch_by_shape, to_view
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.network import look_up
 from keras_centernet.tasks import TASKS
@@ -59,6 +61,9 @@ def load_dataset(
     flip: float | None = None,
     rotation: float = 0.0,
     empty_images: bool = True,
+    resize: str = "fit",
+    multiple_of: int = INPUT_MULTIPLE,
+    scale: float = 1.0,
     seed: int = 0,
     strict: bool = False,
     limit: int | None = None,
@@ -89,6 +94,11 @@ def load_dataset(
             with joints, which learn nothing but the joints' places from them. As published: 0.
         empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
             yes, but for poses.
+        resize: how pictures come to the network's size where nothing is trained: "fit" (into `input_size`) or
+            "keep" (as they are, black around; `input_size` then does not count, and the images of a batch have one
+            size, but batches have different ones). As published: "keep" for COCO.
+        multiple_of: of "keep": a power of two that both sides become multiples of, 32, or 128 for the hourglass.
+        scale: factor of the pictures' size where nothing is trained, for tests at several scales.
         seed: of order and augmentation; each epoch differs, each run with one seed is the same.
         strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
             picture is then decoded once before the first epoch.
@@ -119,6 +129,7 @@ def load_dataset(
         raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}.")
     if not 0 <= flip <= 1:
         raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
+    _check_view(resize, multiple_of, scale)
     places = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
     if rotation and "keypoints_xyv" not in row.fields:
         raise UserError(
@@ -136,19 +147,35 @@ def load_dataset(
     _warn_of_many(source, max_objects, size)
 
     examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers)
-    place = AUGMENTATIONS[augmentation] if training else augment.letterbox
-    changes = {"flip": flip, "rotation": rotation} if training else {"flip": 0, "rotation": 0}
-    inputs = _to_inputs(examples, place, input_hw, **changes, seed=seed, workers=workers, movers=source.movers)
+    calls = workers or tf.data.AUTOTUNE
+    if training:
+        place, changes = AUGMENTATIONS[augmentation], {"flip": flip, "rotation": rotation}
+        inputs = _to_inputs(examples, place, input_hw, **changes, seed=seed, calls=calls, movers=source.movers)
+    else:
+        place = RESIZES[resize](input_hw, multiple_of, scale)
+        inputs = examples.map(lambda example: to_view(example, place, source.movers, source.clock), calls)
     too_many = Tally(_TOO_MANY.format(max_objects)) if source.object_counts is None else None
     pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
-    shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
-    dataset = pairs.padded_batch(batch_size, shapes, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+    objects_shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec[1])
+    if resize == "keep" and not training:
+        dataset = batch_by_shape(pairs, batch_size, ((None, None, 3), objects_shapes))
+    else:
+        dataset = pairs.padded_batch(batch_size, ((*input_hw, 3), objects_shapes), drop_remainder=training)
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
     dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
     return dataset
 
 
 def _to_inputs(
-    examples: tf.data.Dataset, place, input_hw: tuple, *, flip: float, rotation: float, seed: int, workers, movers: dict
+    examples: tf.data.Dataset,
+    place,
+    input_hw: tuple,
+    *,
+    flip: float,
+    rotation: float,
+    seed: int,
+    calls: int,
+    movers: dict,
 ) -> tf.data.Dataset:
     """Returns the examples in the input's frame; each has random numbers of its own, new in each epoch."""
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
@@ -159,7 +186,7 @@ def _to_inputs(
         example = augment.random_rotation(example, input_hw, rotation) if rotation else example
         return augment.warp(example, input_hw, movers)
 
-    return tf.data.Dataset.zip(examples, seeds).map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
+    return tf.data.Dataset.zip(examples, seeds).map(to_input, num_parallel_calls=calls)
 
 
 def split_example(example: dict, max_objects: int, too_many: Tally | None = None) -> tuple[tf.Tensor, dict]:
@@ -228,6 +255,14 @@ def _nearest_sizes(sides: tuple) -> str:
     if len(nearest) != 2:
         return "512"
     return str(nearest[0]) if nearest[0] == nearest[1] else str(tuple(nearest))
+
+
+def _check_view(resize: str, multiple_of: int, scale: float) -> None:
+    look_up(RESIZES, resize, "resize")
+    if not _is_whole(multiple_of) or multiple_of < 32 or multiple_of & (multiple_of - 1):
+        raise UserError(f"multiple_of: expected a power of two of at least 32, got {multiple_of!r}.")
+    if not 0 < scale < math.inf:
+        raise UserError(f"scale: expected a positive number, got {scale!r}.")
 
 
 def _check_counts(**counts: int | None) -> None:
