@@ -15,7 +15,14 @@ from keras_centernet.graphs import DetectionGraphs
 from keras_centernet.network import build_network, build_task, class_names, input_hw, look_up
 from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
-from keras_centernet.replicas import LOSS_MEANS, ReplicaSeeds, average_over_replicas, gradients_to_apply
+from keras_centernet.replicas import (
+    LOSS_MEANS,
+    Figure,
+    ReplicaSeeds,
+    average_over_replicas,
+    gradients_to_apply,
+    with_axis,
+)
 from keras_centernet.specs import HeadSpec, Tensor
 from keras_centernet.targets import encode_targets, index_of, mask_of
 from keras_centernet.tasks import TASKS
@@ -89,8 +96,8 @@ class CenterNet(keras.Model):
         }
         self.network = build_network(backbone, self.task)
         self._seeds = ReplicaSeeds()
-        self._figures = [keras.metrics.Mean("loss")]
-        self._figures += [keras.metrics.Mean(f"{head.name}_loss") for head in self.task.heads]
+        self._figures = [Figure("loss")]
+        self._figures += [Figure(f"{head.name}_loss") for head in self.task.heads]
         self._color_augmentation = True
         self._loss_mean = "global_batch"
         self.average = None
@@ -213,14 +220,14 @@ class CenterNet(keras.Model):
         average_over_replicas(self.network.non_trainable_variables)
         if self.average:
             self.average.update()
-        return self.get_metrics_result()
+        return with_axis(self.get_metrics_result())
 
     def test_step(self, data):
         """Returns the same figures as `train_step` without augmentation and without an update."""
         images, objects, _ = keras.utils.unpack_x_y_sample_weight(data)
         normalized = preprocessing.normalize(images, self.normalization)
         self.compute_loss(images, objects, self._stacks(normalized, training=False), training=False)
-        return self.get_metrics_result()
+        return with_axis(self.get_metrics_result())
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the weighted sum of the heads' losses and adds each of them to its running mean.

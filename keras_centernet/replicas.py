@@ -100,6 +100,27 @@ def gradients_to_apply(optimizer: keras.optimizers.Optimizer, gradients: list) -
     ]
 
 
+def with_axis(figures: dict) -> dict:
+    """Returns a step's figures as Keras wants them back: between workers it averages along an axis, which numbers lack.
+
+    Every replica has the same figures, so that the average changes nothing.
+    """
+    context = _context()
+    if context is None or not _is_multi_worker(context.strategy):
+        return figures
+    return {name: ops.reshape(value, (1,)) for name, value in figures.items()}
+
+
+class Figure(keras.metrics.Mean):
+    """A running mean that is not kept in files: to read it is a message between workers, and one of them saves alone."""
+
+    def save_own_variables(self, store):
+        """Stores nothing."""
+
+    def load_own_variables(self, store):
+        """Leaves the mean as it is."""
+
+
 class ReplicaSeeds(keras.random.SeedGenerator):
     """A `keras.random.SeedGenerator` whose replicas draw different numbers; the first those of a single device."""
 
@@ -120,3 +141,9 @@ def _context():
 
     context = tf.distribute.get_replica_context()  # None outside of a step
     return context if context and context.num_replicas_in_sync > 1 else None
+
+
+def _is_multi_worker(strategy) -> bool:
+    import tensorflow as tf
+
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

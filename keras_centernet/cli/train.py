@@ -14,11 +14,15 @@ EXAMPLES = """examples:
   keras-centernet train --data shapes --input-size 128 --epochs 10     the built-in data set
   keras-centernet train --data coco/2017 --split train --val-split validation
   keras-centernet train --data coco/ --task pose --backbone dla34 --weights ctdet_coco_dla_2x.pth
-  keras-centernet train --data kitti/ --task detection_3d --backbone dla34 --input-size 384x1280"""
+  keras-centernet train --data kitti/ --task detection_3d --backbone dla34 --input-size 384x1280
+  keras-centernet train --data coco/ --gpus 8 --batch-size 128         one batch shared by eight GPUs
+  keras-centernet train --data coco/ --tpu --batch-size 128 --steps-per-execution 50
+  TF_CONFIG=... keras-centernet train --data coco/ --multi-worker      on every machine"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options; their names and defaults are those of `TrainSettings`."""
+    from keras_centernet.replicas import LOSS_MEANS
     from keras_centernet.runs.settings import OPTIMIZERS, SCHEDULES, TrainSettings
 
     default = {field.name: field.default for field in dataclasses.fields(TrainSettings)}
@@ -66,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "imagenet (downloaded), or a file of torchvision's ResNet or of DLA-34",
     )
     parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
+    option("--tpu", "train on a TPU: of this machine, or one by name", nargs="?", const="local", metavar="NAME")
+    option("--gpus", "GPUs of this machine that share each batch; default: one, or the CPU", type=int, metavar="N")
+    parser.add_argument("--multi-worker", action="store_true", help="share each batch with the processes of TF_CONFIG")
+    option("--loss-mean", "objects over which losses are averaged on several devices", choices=tuple(LOSS_MEANS))
+    option("--steps-per-execution", "steps that run before Python is asked again; many pay on a TPU", type=int)
+    parser.add_argument("--profile", action="store_true", help="profile some steps for TensorBoard")
     option("--output", "folder for the results")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     option("--seed", "of weights, order and augmentation", type=int)

@@ -1,0 +1,176 @@
+"""Which devices a run trains on: from an option to a `tf.distribute` strategy, and the plan in words."""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from keras_centernet.errors import UserError
+from keras_centernet.runs.settings import TrainSettings
+
+TPU_SECONDS = 300  # in which a TPU must answer; without one, an address would be tried for ever
+LOCAL_TPU = "local"  # of the virtual machine that a TPU is attached to
+
+
+def build_strategy(settings: TrainSettings) -> tf.distribute.Strategy:
+    """Returns the strategy that the options ask for; TensorFlow's default (CPU or one GPU) where none does.
+
+    Several workers must be connected before TensorFlow does anything else in the process.
+
+    Raises:
+        UserError: two options at once, or devices that are not there.
+    """
+    chosen = [name for name in STRATEGIES if getattr(settings, name)]
+    if len(chosen) > 1:
+        options = " and ".join("--" + name.replace("_", "-") for name in chosen)
+        raise UserError(f"Expected at most one of --tpu, --gpus and --multi-worker, got {options}.")
+    return STRATEGIES[chosen[0]](getattr(settings, chosen[0])) if chosen else tf.distribute.get_strategy()
+
+
+def build_tpu(name: str) -> tf.distribute.Strategy:
+    """Returns a strategy over all cores of a TPU.
+
+    Args:
+        name: "local", or the name or grpc:// address of a TPU.
+    """
+    found, failure = [], []
+
+    def connect():
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
+            tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+            found.append(resolver)
+        except Exception as error:  # of TensorFlow, of the network, of the metadata server
+            failure.append(str(error).strip().split("\n")[0] or type(error).__name__)
+
+    # An address that does not answer blocks inside of TensorFlow, where no exception and no Ctrl-C gets through.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(TPU_SECONDS)
+    if not found:
+        reason = failure[0] if failure else f"no answer within {TPU_SECONDS} s"
+        raise UserError(
+            f"--tpu {name}: expected a TPU, found none ({reason}). Start on a TPU virtual machine with --tpu, name a "
+            "TPU that is running, or leave --tpu away."
+        )
+    return tf.distribute.TPUStrategy(found[0])
+
+
+def build_gpus(count: int) -> tf.distribute.Strategy:
+    """Returns a strategy over the first so many GPUs of this machine."""
+    there = tf.config.list_logical_devices("GPU")
+    if count < 1 or count > len(there):
+        raise UserError(
+            f"--gpus {count}: expected a number from 1 to the {len(there)} GPU(s) that TensorFlow sees here. Check the "
+            "driver with nvidia-smi, or leave --gpus away to train on what there is."
+        )
+    return tf.distribute.MirroredStrategy([device.name for device in there[:count]])
+
+
+def build_multi_worker(_: bool = True) -> tf.distribute.Strategy:
+    """Returns a strategy over the workers that the environment variable TF_CONFIG lists; waits for all of them."""
+    check_cluster(os.environ.get("TF_CONFIG"))
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+STRATEGIES: dict[str, Callable] = {"tpu": build_tpu, "gpus": build_gpus, "multi_worker": build_multi_worker}
+
+
+def check_cluster(text: str | None) -> None:
+    """Raises a UserError unless TF_CONFIG describes a cluster and this process's place in it."""
+    example = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
+    hint = f"Start every worker with TF_CONFIG such as {example} and its own index."
+    if not text:
+        raise UserError(f"--multi-worker: expected the environment variable TF_CONFIG, it is not set. {hint}")
+    try:
+        config = json.loads(text)
+        workers, task = config["cluster"], config["task"]
+        known = {kind: len(workers[kind]) for kind in ("chief", "worker") if kind in workers}
+        is_known = 0 <= int(task["index"]) < known.get(task["type"], 0)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"--multi-worker: expected TF_CONFIG to list a cluster and a task, got {text}. {hint}") from error
+    if not is_known:
+        raise UserError(f"--multi-worker: TF_CONFIG's task {task} is none of its cluster's {known}. {hint}")
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether other processes train with this one."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether this process measures and writes: the chief, or the first worker; alone it always does."""
+    if not is_multi_worker(strategy):
+        return True
+    resolver = strategy.cluster_resolver
+    if resolver.task_type == "chief":
+        return True
+    return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns when all workers have come here: one that leaves early would be taken for lost."""
+    if is_multi_worker(strategy):
+        context = tf.function(lambda: strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None))
+        context().numpy()
+
+
+def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Callable, batch_size: int):
+    """Returns what `fit` takes of a data set: each worker reads its own part, and each replica gets whole batches.
+
+    Args:
+        strategy: of the run.
+        dataset: global batches.
+        load: function (batch_size, shard) -> the same data in other batches, of one worker; see `load_dataset`.
+        batch_size: images of a global batch.
+    """
+    if is_multi_worker(strategy):
+
+        def load_part(context):
+            size = context.get_per_replica_batch_size(batch_size)
+            shard = (context.num_input_pipelines, context.input_pipeline_id)
+            return load(batch_size=size, shard=shard).rebatch(size, drop_remainder=True)
+
+        return strategy.distribute_datasets_from_function(load_part)
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        return dataset.rebatch(batch_size, drop_remainder=True)
+    return dataset
+
+
+def check_batch(strategy: tf.distribute.Strategy, batch_size: int) -> None:
+    """Raises a UserError unless the replicas can share a global batch evenly."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise UserError(f"--batch-size: expected a multiple of the {replicas} devices, got {batch_size}.")
+
+
+def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, steps: int) -> str:
+    """Returns in words what will run where; `steps` are those of an epoch."""
+    replicas = strategy.num_replicas_in_sync
+    batch_size = train_set.element_spec[0].shape[0]
+    workers = len(tf.nest.flatten(strategy.cluster_resolver.cluster_spec().as_dict())) if is_multi_worker(strategy) else 1
+    rows = {
+        "devices": f"{replicas} replica(s) of {workers} process(es); here {', '.join(_device_names(strategy))}",
+        "batch": f"{batch_size} images in a step, {batch_size // replicas} per replica",
+        "steps": f"{steps} an epoch, {steps * settings.epochs} in {settings.epochs} epochs",
+        "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
+        "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
+        "data": f"{train_set.source.name}, {train_set.source.size} images, "
+        + (f"1/{workers} of them read by each process" if workers > 1 else "read by this process"),
+    }
+    return "\n".join(f"{name:10} {text}" for name, text in rows.items())
+
+
+def computes_in_half(settings: TrainSettings) -> bool:
+    """Returns whether the network computes in bfloat16, as it always does on a TPU."""
+    return settings.mixed_precision or bool(settings.tpu)
+
+
+def _device_names(strategy) -> list[str]:
+    names = getattr(strategy.extended, "worker_devices", None)
+    if not names or not strategy.extended.worker_devices[0]:
+        names = [device.name for device in tf.config.list_logical_devices("GPU")[:1]] or ["CPU"]
+    return [name.split("device:")[-1] for name in names]
