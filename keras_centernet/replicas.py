@@ -112,7 +112,7 @@ def with_axis(figures: dict) -> dict:
 
 
 class Figure(keras.metrics.Mean):
-    """A running mean that is not kept in files: to read it is a message between workers, and one of them saves alone."""
+    """A running mean that files do not keep: to read it is a message between workers, and one of them saves alone."""
 
     def save_own_variables(self, store):
         """Stores nothing."""

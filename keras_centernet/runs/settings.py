@@ -82,7 +82,7 @@ class TrainSettings:
     verbose: int | None = None
 
     def __post_init__(self):
-        for name in ("batch_size", "epochs", "evaluate_every", "max_objects", "steps_per_execution"):
+        for name in ("batch_size", "epochs", "evaluate_every", "max_objects", "gpus", "steps_per_execution"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"{name}: expected a positive number, got {getattr(self, name)}.")
         if self.learning_rate <= 0:

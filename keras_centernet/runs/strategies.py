@@ -1,6 +1,5 @@
 """Which devices a run trains on: from an option to a `tf.distribute` strategy, and the plan in words."""
 
-import json
 import os
 import threading
 from collections.abc import Callable
@@ -9,6 +8,7 @@ import tensorflow as tf
 
 from keras_centernet.errors import UserError
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.workers import check_cluster
 
 TPU_SECONDS = 300  # in which a TPU must answer; without one, an address would be tried for ever
 LOCAL_TPU = "local"  # of the virtual machine that a TPU is attached to
@@ -62,10 +62,10 @@ def build_tpu(name: str) -> tf.distribute.Strategy:
 def build_gpus(count: int) -> tf.distribute.Strategy:
     """Returns a strategy over the first so many GPUs of this machine."""
     there = tf.config.list_logical_devices("GPU")
-    if count < 1 or count > len(there):
+    if count > len(there):
         raise UserError(
-            f"--gpus {count}: expected a number from 1 to the {len(there)} GPU(s) that TensorFlow sees here. Check the "
-            "driver with nvidia-smi, or leave --gpus away to train on what there is."
+            f"--gpus {count}: expected at most the {len(there)} GPU(s) that TensorFlow sees here. Check the driver "
+            "with nvidia-smi, or leave --gpus away to train on what there is."
         )
     return tf.distribute.MirroredStrategy([device.name for device in there[:count]])
 
@@ -79,67 +79,6 @@ def build_multi_worker(_: bool = True) -> tf.distribute.Strategy:
 STRATEGIES: dict[str, Callable] = {"tpu": build_tpu, "gpus": build_gpus, "multi_worker": build_multi_worker}
 
 
-def check_cluster(text: str | None) -> None:
-    """Raises a UserError unless TF_CONFIG describes a cluster and this process's place in it."""
-    example = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
-    hint = f"Start every worker with TF_CONFIG such as {example} and its own index."
-    if not text:
-        raise UserError(f"--multi-worker: expected the environment variable TF_CONFIG, it is not set. {hint}")
-    try:
-        config = json.loads(text)
-        workers, task = config["cluster"], config["task"]
-        known = {kind: len(workers[kind]) for kind in ("chief", "worker") if kind in workers}
-        is_known = 0 <= int(task["index"]) < known.get(task["type"], 0)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"--multi-worker: expected TF_CONFIG to list a cluster and a task, got {text}. {hint}") from error
-    if not is_known:
-        raise UserError(f"--multi-worker: TF_CONFIG's task {task} is none of its cluster's {known}. {hint}")
-
-
-def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether other processes train with this one."""
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-
-
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process measures and writes: the chief, or the first worker; alone it always does."""
-    if not is_multi_worker(strategy):
-        return True
-    resolver = strategy.cluster_resolver
-    if resolver.task_type == "chief":
-        return True
-    return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
-
-
-def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Returns when all workers have come here: one that leaves early would be taken for lost."""
-    if is_multi_worker(strategy):
-        context = tf.function(lambda: strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None))
-        context().numpy()
-
-
-def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Callable, batch_size: int):
-    """Returns what `fit` takes of a data set: each worker reads its own part, and each replica gets whole batches.
-
-    Args:
-        strategy: of the run.
-        dataset: global batches.
-        load: function (batch_size, shard) -> the same data in other batches, of one worker; see `load_dataset`.
-        batch_size: images of a global batch.
-    """
-    if is_multi_worker(strategy):
-
-        def load_part(context):
-            size = context.get_per_replica_batch_size(batch_size)
-            shard = (context.num_input_pipelines, context.input_pipeline_id)
-            return load(batch_size=size, shard=shard).rebatch(size, drop_remainder=True)
-
-        return strategy.distribute_datasets_from_function(load_part)
-    if isinstance(strategy, tf.distribute.TPUStrategy):
-        return dataset.rebatch(batch_size, drop_remainder=True)
-    return dataset
-
-
 def check_batch(strategy: tf.distribute.Strategy, batch_size: int) -> None:
     """Raises a UserError unless the replicas can share a global batch evenly."""
     replicas = strategy.num_replicas_in_sync
@@ -151,7 +90,7 @@ def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, s
     """Returns in words what will run where; `steps` are those of an epoch."""
     replicas = strategy.num_replicas_in_sync
     batch_size = train_set.element_spec[0].shape[0]
-    workers = len(tf.nest.flatten(strategy.cluster_resolver.cluster_spec().as_dict())) if is_multi_worker(strategy) else 1
+    workers = count_workers(strategy)
     rows = {
         "devices": f"{replicas} replica(s) of {workers} process(es); here {', '.join(_device_names(strategy))}",
         "batch": f"{batch_size} images in a step, {batch_size // replicas} per replica",
