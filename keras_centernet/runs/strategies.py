@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_centernet.errors import UserError
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.runs.workers import check_cluster
+from keras_centernet.runs.workers import check_cluster, count_workers
 
 TPU_SECONDS = 300  # in which a TPU must answer; without one, an address would be tried for ever
 LOCAL_TPU = "local"  # of the virtual machine that a TPU is attached to

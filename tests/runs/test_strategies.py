@@ -28,7 +28,7 @@ def test_no_option_is_tensorflows_default():
 
 
 def test_two_options_at_once():
-    with pytest.raises(UserError, match="Expected at most one of --tpu, --gpus .* got --tpu and --gpus"):
+    with pytest.raises(UserError, match=r"Expected at most one of --tpu, --gpus .* got --tpu and --gpus"):
         build_strategy(TrainSettings("shapes", tpu="local", gpus=2))
 
 
