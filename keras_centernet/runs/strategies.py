@@ -109,7 +109,8 @@ def computes_in_half(settings: TrainSettings) -> bool:
 
 
 def _device_names(strategy) -> list[str]:
-    names = getattr(strategy.extended, "worker_devices", None)
-    if not names or not strategy.extended.worker_devices[0]:
+    if strategy.num_replicas_in_sync > 1:
+        names = strategy.extended.worker_devices
+    else:  # TensorFlow takes the first GPU where there is one
         names = [device.name for device in tf.config.list_logical_devices("GPU")[:1]] or ["CPU"]
     return [name.split("device:")[-1] for name in names]
