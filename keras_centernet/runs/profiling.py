@@ -86,7 +86,7 @@ class Profile(keras.callbacks.Callback):
     def summary(self) -> str:
         """Returns the line: time of a step, and how much of it was waiting."""
         if not self.steps:
-            return f"profile: expected at least {WARM_UP_STEPS + 2} steps of training, got {self._calls}; nothing timed."
+            return f"profile: expected at least {WARM_UP_STEPS + 2} steps, got {self._calls}; nothing timed."
         seconds = (self.waiting + self.working) / self.steps
         share = self.waiting / (self.waiting + self.working)
         return (

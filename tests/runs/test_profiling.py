@@ -65,4 +65,4 @@ def test_the_weights_are_those_of_a_training_without_it(profiled):
 def test_too_short_a_training_says_so(tmp_path, capsys):
     model = many_devices.build("detection")
     model.fit(dataset(2), verbose=0, callbacks=[Profile(tmp_path)])
-    assert "expected at least 5 steps of training, got 2; nothing timed" in capsys.readouterr().out
+    assert "expected at least 5 steps, got 2; nothing timed" in capsys.readouterr().out
