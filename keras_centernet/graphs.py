@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_centernet.decode import decode
+from keras_centernet.deformable import without_islands
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE, to_input_frame
 from keras_centernet.mirroring import average_mirrored, with_mirrored
@@ -78,5 +79,8 @@ def _compile(function, shape: tuple | None, dtype):
         return function
     import tensorflow as tf
 
-    signature = None if shape is None else [tf.TensorSpec(shape, dtype)]
-    return tf.function(function, autograph=False, input_signature=signature)
+    graph = tf.function(function, autograph=False, input_signature=shape and [tf.TensorSpec(shape, dtype)])
+    if shape and None in shape:
+        with without_islands():  # XLA would compile each shape that comes
+            graph.get_concrete_function()
+    return graph

@@ -73,6 +73,9 @@ class Task:
             decoded arrays (N, ...), places in its original pixels.
         paint: function (image, detections, **options) -> picture of what was found; None: boxes.
         flip_and_scale: whether tests with mirrored and scaled pictures make sense; not where distances are measured.
+        finish_in_graph: function (rows, calibration) -> the extras of `finish` as tensors, for graphs that leave the
+            house: rows are decoded tensors (B, N, ...), places in original pixels, calibration is (B, 3, 4) float32.
+            None: the task needs no camera.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Task:
     finish: Callable = nothing_more
     paint: Callable | None = None
     flip_and_scale: bool = True
+    finish_in_graph: Callable | None = None
 
     @property
     def center_heatmap(self) -> HeadSpec:

@@ -60,6 +60,7 @@ def load_dataset(
     augmentation: str | None = None,
     flip: float | None = None,
     rotation: float = 0.0,
+    empty_images: bool = True,
     resize: str = "fit",
     multiple_of: int = INPUT_MULTIPLE,
     scale: float = 1.0,
@@ -92,6 +93,8 @@ def load_dataset(
         flip: probability of mirroring in training. None: the task's usual one.
         rotation: degrees by which half of the training pictures are turned (standard deviation); only for tasks
             with joints, which learn nothing but the joints' places from them. As published: 0.
+        empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
+            yes, but for poses.
         resize: how pictures come to the network's size where nothing is trained: "fit" (into `input_size`) or
             "keep" (as they are, black around; `input_size` then does not count, and the images of a batch have one
             size, but batches have different ones). As published: "keep" for COCO.
@@ -141,6 +144,7 @@ def load_dataset(
     if missing:
         raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
     training = split.startswith("train") if training is None else training
+    source = _without_empty(source) if training and not empty_images else source
     size = source.size if limit is None else min(limit, source.size)
     batch_size = _fit_batch(batch_size, size, source) if training else batch_size
     _warn_of_many(source, max_objects, size)
@@ -226,6 +230,15 @@ def _check_source(source: Source, classes: tuple[str, ...] | None) -> Source:
             "the source is made."
         )
     return source
+
+
+def _without_empty(source: Source) -> Source:
+    if source.without_empty is None:
+        raise UserError(
+            f"empty_images: {source.name} is a stream, which does not know its empty images beforehand; expected True, "
+            "got False."
+        )
+    return source.without_empty()
 
 
 def _check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:

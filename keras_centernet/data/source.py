@@ -60,6 +60,7 @@ class Source:
         movers: {key: function (values (N, ...), matrix (2, 3)) -> values} of those keys that change when the
             image is warped or mirrored.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
+        without_empty: function () -> the same source without its images that have no object; None for a stream.
         category_ids: the data set's own numbers of the classes, as its evaluation server wants them (None: not its
             class); None: 1, 2, ...
         clock: gets the seconds that reading ("load") and resampling ("preprocess") take.
@@ -74,6 +75,7 @@ class Source:
     fields: tuple[str, ...] = ()
     movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
     task_options: dict = dataclasses.field(default_factory=dict)
+    without_empty: Callable[[], "Source"] | None = None
     category_ids: tuple[int | None, ...] | None = None
     clock: Clock = dataclasses.field(default_factory=Clock)
 
@@ -131,6 +133,13 @@ def source_from_annotations(
 
         return indices.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
 
+    def without_empty():
+        keep = np.diff(row_splits) > 0
+        places = np.flatnonzero(keep)
+        load_kept = load_image and (lambda index: load_image(places[index]))
+        kept = annotations.keep_images(keep)
+        return source_from_annotations(name, classes, kept, load_kept, movers, task_options, category_ids)
+
     return Source(
         name=name,
         classes=tuple(classes),
@@ -141,6 +150,7 @@ def source_from_annotations(
         fields=(*annotations.fields, *annotations.image_fields),
         movers=movers or {},
         task_options=task_options or {},
+        without_empty=without_empty,
         category_ids=category_ids,
         clock=clock,
     )

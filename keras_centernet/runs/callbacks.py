@@ -76,15 +76,16 @@ class RecordHistory(keras.callbacks.Callback):
 
 
 class AddRateAndTime(keras.callbacks.Callback):
-    """Puts the learning rate of the last step and the seconds of the epoch into the logs."""
+    """Puts the learning rate of the epoch's first step and the seconds of the epoch into the logs."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock."""
+        """Reads the optimizer and starts the clock."""
+        self._rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Reads the optimizer and the clock."""
-        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        """Reads the clock."""
+        logs["learning_rate"] = self._rate  # by now the optimizer's is that of the next epoch
         logs["seconds"] = time.perf_counter() - self._start
 
 

@@ -32,6 +32,7 @@ LOST = (
 )
 # What a resumed run must not change: the weights, the optimizer or the data would not fit any more.
 FIXED = ("backbone", "task", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "seed", "split")
+FIXED += ("step_epochs", "normalization")
 
 
 def train(settings: TrainSettings) -> dict:
@@ -82,8 +83,8 @@ def _load_datasets(settings: TrainSettings, strategy):
         name: getattr(settings, name) for name in ("format", "annotations", "images", "strict", "workers", "task")
     }
     shared |= {name: getattr(settings, name) for name in ("input_size", "max_objects", "seed", "workers")}
-    places = {"augmentation": settings.augmentation, "flip": settings.flip}
-    load_train = functools.partial(load_dataset, split=settings.split, training=True, **places, **shared)
+    only_training = {name: getattr(settings, name) for name in ("augmentation", "flip", "empty_images")}
+    load_train = functools.partial(load_dataset, split=settings.split, training=True, **only_training, **shared)
     load_val = functools.partial(load_dataset, split=settings.val_split, training=False, **shared)
     train_set = load_train(settings.data, batch_size=settings.batch_size)
     val_set = load_val(settings.data, batch_size=settings.batch_size, classes=train_set.classes)
@@ -109,6 +110,7 @@ def _start_model(settings: TrainSettings, folder: RunFolder, train_set):
         weights=settings.weights,
         backbone_weights=settings.backbone_weights,
         input_size=settings.input_size,
+        normalization=settings.normalization,
     )
     model.compile(
         build_optimizer(settings, steps_per_epoch(train_set)),
@@ -191,9 +193,10 @@ def steps_per_epoch(dataset) -> int:
 
 def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
     before = json.loads((folder / CONFIG).read_text())
+    now = json.loads(json.dumps(dataclasses.asdict(settings)))  # lists where JSON knows no tuples
     for name in FIXED:
-        if before.get(name) != getattr(settings, name):
+        if before.get(name) != now[name]:
             raise UserError(
                 f"--resume: expected {name} {before.get(name)!r} as in {folder / CONFIG}, got "
-                f"{getattr(settings, name)!r}. Give the same options, or start in another folder."
+                f"{now[name]!r}. Give the same options, or start in another folder."
             )
