@@ -20,6 +20,7 @@ from keras_centernet.replicas import (
     Figure,
     ReplicaSeeds,
     average_over_replicas,
+    batch_statistics,
     gradients_to_apply,
     with_axis,
 )
@@ -217,7 +218,7 @@ class CenterNet(keras.Model):
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
         gradients = gradients_to_apply(self.optimizer, gradients)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
-        average_over_replicas(self.network.non_trainable_variables)
+        average_over_replicas(batch_statistics(self.network))
         if self.average:
             self.average.update()
         return with_axis(self.get_metrics_result())

@@ -82,6 +82,11 @@ def average_over_replicas(variables: list) -> None:
             variable.assign(summed / replicas)
 
 
+def batch_statistics(network: keras.Model) -> list:
+    """Returns the moving means and variances of the batch normalisations."""
+    return [v for v in network.non_trainable_variables if v.path.rpartition("/")[2].startswith("moving_")]
+
+
 def gradients_to_apply(optimizer: keras.optimizers.Optimizer, gradients: list) -> list:
     """Returns gradients whose sum over replicas the optimizer clips as a single device would.
 

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import json
 import sys
-import tempfile
 import time
 
 import keras
@@ -48,8 +47,8 @@ def train(settings: TrainSettings) -> dict:
     """
     start = time.perf_counter()
     strategy = build_strategy(settings)
-    reads_or_writes = is_chief(strategy) or settings.resume
-    folder = RunFolder(settings.output if reads_or_writes else tempfile.mkdtemp(), settings.resume)
+    reads_or_writes = is_chief(strategy) or settings.resume  # other workers do not touch the disk
+    folder = RunFolder(settings.output, settings.resume) if reads_or_writes else None
     if settings.resume:
         _check_same_run(folder, settings)
     keras.utils.set_random_seed(settings.seed)
