@@ -81,6 +81,9 @@ class StopTogether(keras.callbacks.Callback):
 def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Callable, batch_size: int):
     """Returns what `fit` takes of a data set: each worker reads its own part, and each replica gets whole batches.
 
+    A last partial batch is left out of the validation loss (average precision is of all images): on a TPU shapes
+    are fixed, and elsewhere a replica could be left without any image, which TensorFlow's convolutions refuse.
+
     Args:
         strategy: of the run.
         dataset: global batches.
@@ -95,7 +98,7 @@ def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Call
             return _whole_batches(load(batch_size=size, shard=shard), size, dataset.source.size // shard[0])
 
         return strategy.distribute_datasets_from_function(load_part)
-    if isinstance(strategy, tf.distribute.TPUStrategy):
+    if strategy.num_replicas_in_sync > 1:
         return _whole_batches(dataset, batch_size, dataset.source.size)
     return dataset
 
