@@ -98,7 +98,7 @@ def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Call
             return _whole_batches(load(batch_size=size, shard=shard), size, dataset.source.size // shard[0])
 
         return strategy.distribute_datasets_from_function(load_part)
-    if strategy.num_replicas_in_sync > 1:
+    if strategy.num_replicas_in_sync > 1 or isinstance(strategy, tf.distribute.TPUStrategy):
         return _whole_batches(dataset, batch_size, dataset.source.size)
     return dataset
 
