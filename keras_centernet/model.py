@@ -12,10 +12,18 @@ from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.graphs import DetectionGraphs
-from keras_centernet.losses import mean
 from keras_centernet.network import build_network, build_task, class_names, input_hw, look_up
 from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
+from keras_centernet.replicas import (
+    LOSS_MEANS,
+    Figure,
+    ReplicaSeeds,
+    average_over_replicas,
+    batch_statistics,
+    gradients_to_apply,
+    with_axis,
+)
 from keras_centernet.specs import HeadSpec, Tensor
 from keras_centernet.targets import encode_targets, index_of, mask_of
 from keras_centernet.tasks import TASKS
@@ -88,10 +96,11 @@ class CenterNet(keras.Model):
             "normalization": self.normalization,
         }
         self.network = build_network(backbone, self.task)
-        self._seeds = keras.random.SeedGenerator()
-        self._figures = [keras.metrics.Mean("loss")]
-        self._figures += [keras.metrics.Mean(f"{head.name}_loss") for head in self.task.heads]
+        self._seeds = ReplicaSeeds()
+        self._figures = [Figure("loss")]
+        self._figures += [Figure(f"{head.name}_loss") for head in self.task.heads]
         self._color_augmentation = True
+        self._loss_mean = "global_batch"
         self.average = None
         self.graphs = DetectionGraphs(self)
         self.build(None)
@@ -104,6 +113,9 @@ class CenterNet(keras.Model):
         """Nothing is left to build: the network is functional and has its weights already."""
         self.built = True
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing is left to build; Keras would average a batch over replicas for it, which masks (bool) refuse."""
+
     def call(self, images, training=False):
         """Returns {head name: (B, H / 4, W / 4, channels) float32 raw map} of the last stack.
 
@@ -115,7 +127,14 @@ class CenterNet(keras.Model):
 
     # -- training
 
-    def compile(self, optimizer=None, color_augmentation: bool = True, average_decay: float | None = None, **kwargs):
+    def compile(
+        self,
+        optimizer=None,
+        color_augmentation: bool = True,
+        average_decay: float | None = None,
+        loss_mean: str = "global_batch",
+        **kwargs,
+    ):
         """Prepares for `fit`.
 
         Args:
@@ -123,6 +142,9 @@ class CenterNet(keras.Model):
             color_augmentation: whether training images get the published colour changes.
             average_decay: None, or the decay (such as 0.9998) of a running average of all weights. The
                 average is what `evaluate` measures during `fit` and what the model holds after it.
+            loss_mean: key of `replicas.LOSS_MEANS`, what losses are averaged over where several devices share a
+                batch: the objects of the "global_batch", as a single device would, or those of each "replica", as
+                published for several GPUs. Model and optimizer must be made in the strategy's scope.
             **kwargs: of `keras.Model.compile` (run_eagerly, jit_compile, steps_per_execution...). The
                 losses belong to the task: `loss` and `metrics` are refused.
         """
@@ -134,7 +156,8 @@ class CenterNet(keras.Model):
                 )
         if optimizer is None:
             optimizer = keras.optimizers.Adam(PUBLISHED_LEARNING_RATE, epsilon=PUBLISHED_EPSILON)
-        self._color_augmentation = color_augmentation
+        look_up(LOSS_MEANS, loss_mean, "loss_mean")
+        self._color_augmentation, self._loss_mean = color_augmentation, loss_mean
         self._average_decay = average_decay
         self.average = WeightAverage(self.network.variables, average_decay) if average_decay else None
         super().compile(optimizer=optimizer, **kwargs)
@@ -146,7 +169,11 @@ class CenterNet(keras.Model):
         config = super().get_compile_config()
         if not config:  # never compiled
             return config
-        return config | {"color_augmentation": self._color_augmentation, "average_decay": self._average_decay}
+        return config | {
+            "color_augmentation": self._color_augmentation,
+            "average_decay": self._average_decay,
+            "loss_mean": self._loss_mean,
+        }
 
     def compile_from_config(self, config):
         """Compiles a loaded model as the saved one was, with its optimizer's state."""
@@ -189,17 +216,19 @@ class CenterNet(keras.Model):
             loss = self.compute_loss(images, objects, stacks)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
+        gradients = gradients_to_apply(self.optimizer, gradients)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        average_over_replicas(batch_statistics(self.network))
         if self.average:
             self.average.update()
-        return self.get_metrics_result()
+        return with_axis(self.get_metrics_result())
 
     def test_step(self, data):
         """Returns the same figures as `train_step` without augmentation and without an update."""
         images, objects, _ = keras.utils.unpack_x_y_sample_weight(data)
         normalized = preprocessing.normalize(images, self.normalization)
         self.compute_loss(images, objects, self._stacks(normalized, training=False), training=False)
-        return self.get_metrics_result()
+        return with_axis(self.get_metrics_result())
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the weighted sum of the heads' losses and adds each of them to its running mean.
@@ -212,19 +241,19 @@ class CenterNet(keras.Model):
             training: not used.
 
         Returns:
-            float32 scalar.
+            float32 scalar; where several replicas share the batch, this one's share of the sum.
         """
         stacks = y_pred if isinstance(y_pred, list | tuple) else [y_pred]
         map_hw = tuple(stacks[0][self.task.center_heatmap.name].shape[1:3])
         targets = y if "center_index" in y else encode_targets(self.task, y, map_hw)
-        parts = [
-            sum(mean(*read_loss(head, maps[head.name], targets)) for maps in stacks) / len(stacks)
-            for head in self.task.heads
-        ]
-        total = sum(head.weight * part for head, part in zip(self.task.heads, parts, strict=True))
-        for figure, value in zip(self._figures, [total, *parts], strict=True):
-            figure.update_state(value)
-        return total
+        pairs = [read_losses(head, stacks, targets) for head in self.task.heads]
+        shares, figures = LOSS_MEANS[self._loss_mean](pairs)
+        for metric, value in zip(self._figures, [self._weighted_sum(figures), *figures], strict=True):
+            metric.update_state(value)
+        return self._weighted_sum(shares)
+
+    def _weighted_sum(self, parts: list):
+        return sum(head.weight * part for head, part in zip(self.task.heads, parts, strict=True))
 
     def _prepare_for_training(self, images):
         if self._color_augmentation:
@@ -303,6 +332,12 @@ def load_model(path: str | os.PathLike) -> CenterNet:
         UserError: the file is missing, damaged, or holds another kind of model.
     """
     return read_model_file(path)
+
+
+def read_losses(head: HeadSpec, stacks: list[dict], targets: dict) -> tuple[Tensor, Tensor]:
+    """Returns (total, count) of one head, the total averaged over the stacks, which all count the same."""
+    totals, counts = zip(*(read_loss(head, maps[head.name], targets) for maps in stacks), strict=True)
+    return sum(totals) / len(stacks), counts[0]
 
 
 def read_loss(head: HeadSpec, prediction: Tensor, targets: dict) -> tuple[Tensor, Tensor]:

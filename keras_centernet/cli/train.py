@@ -16,12 +16,15 @@ EXAMPLES = """examples:
   keras-centernet train --data coco/ --task pose --backbone dla34 --weights ctdet_coco_dla_2x.pth
   keras-centernet train --data kitti/ --task detection_3d --backbone dla34 --input-size 384x1280
   keras-centernet train --data coco/ --recipe coco_dla34_1x            as published; other options change it
-  keras-centernet train --data coco/ --recipe coco_dla34_1x --batch-size 32 --learning-rate 1.25e-4"""
+  keras-centernet train --data coco/ --recipe coco_dla34_1x --batch-size 32 --learning-rate 1.25e-4
+  keras-centernet train --data coco/ --gpus 8 --batch-size 128         one batch shared by eight GPUs
+  keras-centernet train --data coco/ --tpu --batch-size 128 --steps-per-execution 50
+  TF_CONFIG=... keras-centernet train --data coco/ --multi-worker      on every machine"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options; their names and defaults are those of `TrainSettings`."""
-    from keras_centernet.runs.settings import OPTIMIZERS, SCHEDULES, TrainSettings
+    from keras_centernet.runs.settings import LOSS_MEANS, OPTIMIZERS, SCHEDULES, TrainSettings
 
     default = {field.name: field.default for field in dataclasses.fields(TrainSettings)}
     # What nobody typed is not in the namespace, so that a recipe's value can take its place.
@@ -79,6 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "imagenet (downloaded), or a file of torchvision's ResNet or of DLA-34",
     )
     parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
+    option("--tpu", "train on a TPU: of this machine, or one by name", nargs="?", const="local", metavar="NAME")
+    option("--gpus", "GPUs of this machine that share each batch; default: one, or the CPU", type=int, metavar="N")
+    parser.add_argument("--multi-worker", action="store_true", help="share each batch with the processes of TF_CONFIG")
+    option("--loss-mean", "objects over which losses are averaged on several devices", choices=LOSS_MEANS)
+    option("--steps-per-execution", "steps that run before Python is asked again; many pay on a TPU", type=int)
+    parser.add_argument("--profile", action="store_true", help="profile some steps for TensorBoard")
     option("--output", "folder for the results; of a recipe: runs/ and its name")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     option("--seed", "of weights, order and augmentation", type=int)

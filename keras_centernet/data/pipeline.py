@@ -68,6 +68,7 @@ def load_dataset(
     strict: bool = False,
     limit: int | None = None,
     workers: int | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Returns labelled pictures as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
 
@@ -104,6 +105,8 @@ def load_dataset(
             picture is then decoded once before the first epoch.
         limit: use only the first so many images.
         workers: pictures that are read at the same time; None lets tf.data choose.
+        shard: (n, i): only the i-th of n equal parts of the images, in every epoch another; for n processes with
+            one seed that read a part each.
 
     Returns:
         A dataset of (images, objects) as described at the top of this file, with the attributes
@@ -146,7 +149,9 @@ def load_dataset(
     batch_size = _fit_batch(batch_size, size, source) if training else batch_size
     _warn_of_many(source, max_objects, size)
 
-    examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers)
+    part = {"shard": shard} if shard else {}
+    examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers, **part)
+    seed = seed + (shard[1] if shard else 0)  # one order for all, but changes of its own for each part
     calls = workers or tf.data.AUTOTUNE
     if training:
         place, changes = AUGMENTATIONS[augmentation], {"flip": flip, "rotation": rotation}

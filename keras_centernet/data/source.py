@@ -51,8 +51,9 @@ class Source:
         name: for messages.
         classes: names, in the order of the class indices.
         size: number of images.
-        examples: `examples(shuffle=False, seed=0, limit=None, workers=None)` -> tf.data.Dataset of
-            examples; the first `limit` images, in a new order in each epoch when shuffled.
+        examples: `examples(shuffle=False, seed=0, limit=None, workers=None, shard=(1, 0))` -> tf.data.Dataset of
+            examples; the first `limit` images, in a new order in each epoch when shuffled; of shard (n, i), every
+            n-th of them from the i-th on, all shards equally many.
         image_names: n names, or None for a stream.
         object_counts: (n,) objects per image, or None for a stream.
         fields: keys that its examples have beyond the usual ones.
@@ -109,11 +110,13 @@ def source_from_annotations(
     load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])), clock)
     size, row_splits = len(annotations.image_names), annotations.row_splits
 
-    def examples(shuffle=False, seed=0, limit=None, workers=None):
+    def examples(shuffle=False, seed=0, limit=None, workers=None, shard=(1, 0)):
         count = size if limit is None else min(limit, size)
         indices = tf.data.Dataset.range(count)
         if shuffle:
             indices = indices.shuffle(count, seed=seed, reshuffle_each_iteration=True)
+        if shard[0] > 1:  # of indices: what belongs to others is not even read
+            indices = indices.shard(*shard).take(count // shard[0])
         rows, splits = _to_tensors(annotations), tf.constant(row_splits)
         image_ids = tf.constant(annotations.image_ids, tf.int64)
         image_fields = {key: tf.constant(values) for key, values in annotations.image_fields.items()}

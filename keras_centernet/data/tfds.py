@@ -85,7 +85,7 @@ def read_tfds(
         name=str(data),
     )
 
-    def examples(shuffle=False, seed=0, limit=None, workers=None):
+    def examples(shuffle=False, seed=0, limit=None, workers=None, shard=(1, 0)):
         dataset = builder.as_dataset(
             split=split,
             shuffle_files=shuffle and limit is None,
@@ -94,6 +94,9 @@ def read_tfds(
         dataset = dataset.enumerate() if limit is None else dataset.take(limit).enumerate()
         if shuffle:
             dataset = dataset.shuffle(_SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
+        if shard[0] > 1:
+            dataset = dataset.shard(*shard)
+            dataset = dataset.take((size if limit is None else min(limit, size)) // shard[0])
         return dataset.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
 
     size = int(examples().cardinality())

@@ -53,7 +53,7 @@ class KeepLast(keras.callbacks.Callback):
         state = {
             "epoch": epoch + 1,
             "best": self.keep_best.best,
-            "iterations": int(self.model.optimizer.iterations),
+            "iterations": int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
         }
         if self.model.average:
             state |= self.model.average.state()

@@ -7,6 +7,7 @@ from keras_centernet.errors import UserError
 
 SCHEDULES = ("cosine", "step", "constant")
 OPTIMIZERS = ("adamw", "adam")
+LOSS_MEANS = ("global_batch", "replica")  # keys of `replicas.LOSS_MEANS`, which imports Keras
 STEP_EPOCHS = (90 / 140, 120 / 140)  # As published: divide by ten after epochs 90 and 120 of 140
 
 
@@ -34,6 +35,12 @@ class TrainSettings:
         color: whether colours are augmented; None: as usual for the task.
         evaluate_every: epochs between two measurements of validation loss and average precision.
         mixed_precision: whether the network computes in bfloat16.
+        tpu: None, "local" or the name of a TPU to train on.
+        gpus: None, or how many GPUs of this machine share each batch.
+        multi_worker: whether the processes of TF_CONFIG share each batch.
+        loss_mean: of `CenterNet.compile`.
+        steps_per_execution: steps that run before Python is asked again.
+        profile: whether some steps are profiled for TensorBoard and the wait for pictures is measured.
         resume: whether to go on from what `output` holds.
         recipe: name of the recipe that the settings come from, for the record; see `runs.recipes`.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch; None: 1 in a terminal, else 2.
@@ -69,6 +76,12 @@ class TrainSettings:
     empty_images: bool = True
     evaluate_every: int = 5
     mixed_precision: bool = False
+    tpu: str | None = None
+    gpus: int | None = None
+    multi_worker: bool = False
+    loss_mean: str = "global_batch"
+    steps_per_execution: int = 1
+    profile: bool = False
     max_objects: int | None = None
     strict: bool = False
     workers: int | None = None
@@ -78,12 +91,12 @@ class TrainSettings:
     verbose: int | None = None
 
     def __post_init__(self):
-        for name in ("batch_size", "epochs", "evaluate_every", "max_objects"):
+        for name in ("batch_size", "epochs", "evaluate_every", "max_objects", "gpus", "steps_per_execution"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"{name}: expected a positive number, got {getattr(self, name)}.")
         if self.learning_rate <= 0:
             raise UserError(f"learning_rate: expected a positive number, got {self.learning_rate}.")
-        for name, known in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS)):
+        for name, known in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS), ("loss_mean", LOSS_MEANS)):
             if getattr(self, name) not in known:
                 raise UserError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}.")
         if self.schedule == "step" and self.step_epochs is not None:

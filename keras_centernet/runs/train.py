@@ -1,12 +1,14 @@
 """One training run from its settings to its folder of results."""
 
 import dataclasses
+import functools
 import json
 import sys
 import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_centernet.data import load_dataset
 from keras_centernet.drawing import draw_curves
@@ -16,10 +18,17 @@ from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs import callbacks as at_epoch_end
 from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, LAST, METRICS, STATE, RunFolder
 from keras_centernet.runs.pictures import draw_examples
+from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings, build_optimizer
+from keras_centernet.runs.strategies import build_strategy, check_batch, computes_in_half, plan
+from keras_centernet.runs.workers import StopTogether, is_chief, is_multi_worker, share, wait_for_all
 from keras_centernet.tasks import TASKS
 
 TENSORBOARD_IMAGES = 4
+LOST = (
+    "--multi-worker: expected all workers to run to the end, one of them has stopped. Its own output says why; start "
+    "all of them again."
+)
 # What a resumed run must not change: the weights, the optimizer or the data would not fit any more.
 FIXED = ("backbone", "task", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "seed", "split")
 FIXED += ("step_epochs", "normalization")
@@ -29,38 +38,64 @@ def train(settings: TrainSettings) -> dict:
     """Trains, evaluates and fills the output folder; returns the metrics of the best weights.
 
     The folder then holds best.keras, last.keras, history.csv, metrics.json, config.json, curves.png,
-    detections.png, precision_recall.png and tensorboard/.
+    detections.png, precision_recall.png and tensorboard/. Of several workers only the chief measures and
+    writes; the others return nothing.
 
     Raises:
         UserError: settings, data or folder are not what they should be.
         NonFiniteLossError: the loss became NaN or infinite.
     """
     start = time.perf_counter()
-    folder = RunFolder(settings.output, settings.resume)
+    strategy = build_strategy(settings)
+    reads_or_writes = is_chief(strategy) or settings.resume  # other workers do not touch the disk
+    folder = RunFolder(settings.output, settings.resume) if reads_or_writes else None
     if settings.resume:
         _check_same_run(folder, settings)
     keras.utils.set_random_seed(settings.seed)
     previous_policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if settings.mixed_precision else "float32")
+    keras.config.set_dtype_policy("mixed_bfloat16" if computes_in_half(settings) else "float32")
     try:
-        train_set, val_set = _load_datasets(settings)
-        model, first_epoch, best = _start_model(settings, folder, train_set)
+        train_set, val_set, fitted = _load_datasets(settings, strategy)
+        with strategy.scope():
+            model, first_epoch, best = _start_model(settings, folder, train_set)
+        fitted["callbacks"] = [StopTogether(strategy)] if is_multi_worker(strategy) else []
+        if not is_chief(strategy):
+            model.fit(epochs=settings.epochs, initial_epoch=first_epoch, verbose=0, **fitted)
+            wait_for_all(strategy)
+            return {}
+        if verbosity(settings):
+            print(plan(settings, strategy, train_set, steps_per_epoch(train_set)), flush=True)
         folder.write_json(CONFIG, dataclasses.asdict(settings) | {"classes": list(model.classes)})
-        _fit(settings, folder, model, train_set, val_set, first_epoch, best)
-        return _report(settings, folder, model, val_set, start)
+        _fit(settings, folder, model, fitted, val_set, first_epoch, best)
+        metrics = _report(settings, folder, model, val_set, start)
+        wait_for_all(strategy)
+        return metrics
+    except tf.errors.UnavailableError as error:
+        raise UserError(LOST) from error
     finally:
         keras.config.set_dtype_policy(previous_policy)
 
 
-def _load_datasets(settings: TrainSettings):
+def _load_datasets(settings: TrainSettings, strategy):
+    """Returns the two data sets, and what `fit` takes of them: the replicas' shares."""
     shared = {
         name: getattr(settings, name) for name in ("format", "annotations", "images", "strict", "workers", "task")
     }
-    shared |= {name: getattr(settings, name) for name in ("input_size", "batch_size", "max_objects", "seed", "workers")}
+    shared |= {name: getattr(settings, name) for name in ("input_size", "max_objects", "seed", "workers")}
     only_training = {name: getattr(settings, name) for name in ("augmentation", "flip", "empty_images")}
-    train_set = load_dataset(settings.data, settings.split, training=True, **only_training, **shared)
-    val_set = load_dataset(settings.data, settings.val_split, training=False, classes=train_set.classes, **shared)
-    return train_set, val_set
+    load_train = functools.partial(load_dataset, split=settings.split, training=True, **only_training, **shared)
+    load_val = functools.partial(load_dataset, split=settings.val_split, training=False, **shared)
+    train_set = load_train(settings.data, batch_size=settings.batch_size)
+    val_set = load_val(settings.data, batch_size=settings.batch_size, classes=train_set.classes)
+    batch_size, replicas = train_set.element_spec[0].shape[0], strategy.num_replicas_in_sync
+    check_batch(strategy, batch_size)
+    val_batch_size = max(1, min(batch_size, val_set.source.size) // replicas) * replicas
+    fitted = {
+        "x": share(strategy, train_set, functools.partial(load_train, train_set.source), batch_size),
+        "validation_data": share(strategy, val_set, functools.partial(load_val, val_set.source), val_batch_size),
+        "validation_freq": settings.evaluate_every,
+    }
+    return train_set, val_set, fitted
 
 
 def _start_model(settings: TrainSettings, folder: RunFolder, train_set):
@@ -80,6 +115,8 @@ def _start_model(settings: TrainSettings, folder: RunFolder, train_set):
         build_optimizer(settings, steps_per_epoch(train_set)),
         color_augmentation=TASKS[settings.task].color if settings.color is None else settings.color,
         average_decay=settings.average_decay or None,
+        loss_mean=settings.loss_mean,
+        steps_per_execution=settings.steps_per_execution,
     )
     return model, 0, -1.0
 
@@ -87,9 +124,10 @@ def _start_model(settings: TrainSettings, folder: RunFolder, train_set):
 def _resume_model(folder: RunFolder):
     model = load_model(folder / LAST)
     state = dict(np.load(folder / STATE))
-    if int(state["iterations"]) != int(model.optimizer.iterations):
+    step = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+    if int(state["iterations"]) != step:
         raise UserError(
-            f"--resume: {folder / LAST} is of step {int(model.optimizer.iterations)}, {STATE} of step "
+            f"--resume: {folder / LAST} is of step {step}, {STATE} of step "
             f"{int(state['iterations'])}: the run was killed between the two. Start anew with --weights."
         )
     if model.average:
@@ -97,13 +135,12 @@ def _resume_model(folder: RunFolder):
     return model, int(state["epoch"]), float(state["best"])
 
 
-def _fit(settings, folder, model, train_set, val_set, first_epoch: int, best: float) -> None:
+def _fit(settings, folder, model, fitted: dict, val_set, first_epoch: int, best: float) -> None:
     keep_best = at_epoch_end.KeepBest(folder, best)
     examples = np.asarray(next(iter(val_set))[0])[:TENSORBOARD_IMAGES]
+    together = fitted.pop("callbacks")
     model.fit(
-        train_set,
-        validation_data=val_set,
-        validation_freq=settings.evaluate_every,
+        **fitted,
         epochs=settings.epochs,
         initial_epoch=first_epoch,
         verbose=verbosity(settings),
@@ -114,6 +151,8 @@ def _fit(settings, folder, model, train_set, val_set, first_epoch: int, best: fl
             keep_best,
             at_epoch_end.KeepLast(folder, keep_best),
             at_epoch_end.ShowInTensorBoard(folder, examples, settings.evaluate_every),
+            *([Profile(folder / "tensorboard")] if settings.profile else []),
+            *together,
         ],
     )
 

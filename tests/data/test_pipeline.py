@@ -2,6 +2,7 @@ import dataclasses
 import re
 import warnings
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -228,3 +229,16 @@ def test_a_stream_does_not_know_its_empty_images():
     source = dataclasses.replace(read_shapes(size=3), without_empty=None)
     with pytest.raises(UserError, match=r"empty_images: .* is a stream, which does not know its empty images"):
         load_dataset(source, "train", input_size=64, empty_images=False)
+
+
+def test_shards_part_every_epoch_between_them():
+    def epochs(index):
+        keras.utils.set_random_seed(0)  # as every process of a training does
+        part = load_dataset("shapes", input_size=32, batch_size=2, limit=9, seed=4, shard=(2, index))
+        return [np.concatenate([objects["image_id"] for _, objects in part]) for _ in range(2)]
+
+    first, second = epochs(0), epochs(1)
+    for ours, theirs in zip(first, second, strict=True):
+        assert len(ours) == len(theirs) == 4  # of nine images one waits for another epoch
+        assert len(set(ours) | set(theirs)) == 8
+    assert set(first[0]) != set(first[1])

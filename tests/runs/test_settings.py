@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_centernet import UserError
-from keras_centernet.runs.settings import TrainSettings, build_optimizer, build_schedule
+from keras_centernet import UserError, replicas
+from keras_centernet.runs.settings import LOSS_MEANS, TrainSettings, build_optimizer, build_schedule
 
 
 def rates(schedule, steps):
@@ -42,6 +42,10 @@ def test_optimizers():
     assert (type(adam), adam.epsilon) == (keras.optimizers.Adam, 1e-8)
 
 
+def test_means_of_losses_are_those_of_the_model():
+    assert tuple(replicas.LOSS_MEANS) == LOSS_MEANS
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -49,6 +53,8 @@ def test_optimizers():
         ({"batch_size": -1}, "batch_size: expected a positive number, got -1"),
         ({"learning_rate": 0.0}, "learning_rate: expected a positive number, got 0.0"),
         ({"schedule": "wave"}, "schedule: expected one of cosine, step, constant, got 'wave'"),
+        ({"loss_mean": "none"}, "loss_mean: expected one of global_batch, replica, got 'none'"),
+        ({"gpus": 0}, "gpus: expected a positive number, got 0"),
         ({"optimizer": "sgd"}, "optimizer: expected one of adamw, adam, got 'sgd'"),
         (
             {"schedule": "step", "epochs": 90, "step_epochs": (45, 90)},

@@ -1,0 +1,116 @@
+"""Which devices a run trains on: from an option to a `tf.distribute` strategy, and the plan in words."""
+
+import os
+import threading
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from keras_centernet.errors import UserError
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.workers import check_cluster, count_workers
+
+TPU_SECONDS = 300  # in which a TPU must answer; without one, an address would be tried for ever
+LOCAL_TPU = "local"  # of the virtual machine that a TPU is attached to
+
+
+def build_strategy(settings: TrainSettings) -> tf.distribute.Strategy:
+    """Returns the strategy that the options ask for; TensorFlow's default (CPU or one GPU) where none does.
+
+    Several workers must be connected before TensorFlow does anything else in the process.
+
+    Raises:
+        UserError: two options at once, or devices that are not there.
+    """
+    chosen = [name for name in STRATEGIES if getattr(settings, name)]
+    if len(chosen) > 1:
+        options = " and ".join("--" + name.replace("_", "-") for name in chosen)
+        raise UserError(f"Expected at most one of --tpu, --gpus and --multi-worker, got {options}.")
+    return STRATEGIES[chosen[0]](getattr(settings, chosen[0])) if chosen else tf.distribute.get_strategy()
+
+
+def build_tpu(name: str) -> tf.distribute.Strategy:
+    """Returns a strategy over all cores of a TPU.
+
+    Args:
+        name: "local", or the name or grpc:// address of a TPU.
+    """
+    found, failure = [], []
+
+    def connect():
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
+            tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+            found.append(resolver)
+        except Exception as error:  # of TensorFlow, of the network, of the metadata server
+            failure.append(str(error).strip().split("\n")[0] or type(error).__name__)
+
+    # An address that does not answer blocks inside of TensorFlow, where no exception and no Ctrl-C gets through.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(TPU_SECONDS)
+    if not found:
+        reason = failure[0] if failure else f"no answer within {TPU_SECONDS} s"
+        raise UserError(
+            f"--tpu {name}: expected a TPU, found none ({reason}). Start on a TPU virtual machine with --tpu, name a "
+            "TPU that is running, or leave --tpu away."
+        )
+    return tf.distribute.TPUStrategy(found[0])
+
+
+def build_gpus(count: int) -> tf.distribute.Strategy:
+    """Returns a strategy over the first so many GPUs of this machine."""
+    there = tf.config.list_logical_devices("GPU")
+    if count > len(there):
+        raise UserError(
+            f"--gpus {count}: expected at most the {len(there)} GPU(s) that TensorFlow sees here. Check the driver "
+            "with nvidia-smi, or leave --gpus away to train on what there is."
+        )
+    return tf.distribute.MirroredStrategy([device.name for device in there[:count]])
+
+
+def build_multi_worker(_: bool = True) -> tf.distribute.Strategy:
+    """Returns a strategy over the workers that the environment variable TF_CONFIG lists; waits for all of them."""
+    check_cluster(os.environ.get("TF_CONFIG"))
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+STRATEGIES: dict[str, Callable] = {"tpu": build_tpu, "gpus": build_gpus, "multi_worker": build_multi_worker}
+
+
+def check_batch(strategy: tf.distribute.Strategy, batch_size: int) -> None:
+    """Raises a UserError unless the replicas can share a global batch evenly."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise UserError(f"--batch-size: expected a multiple of the {replicas} devices, got {batch_size}.")
+
+
+def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, steps: int) -> str:
+    """Returns in words what will run where; `steps` are those of an epoch."""
+    replicas = strategy.num_replicas_in_sync
+    batch_size = train_set.element_spec[0].shape[0]
+    workers = count_workers(strategy)
+    rows = {
+        "devices": f"{replicas} replica(s) of {workers} process(es); here {', '.join(_device_names(strategy))}",
+        "batch": f"{batch_size} images in a step, {batch_size // replicas} per replica",
+        "steps": f"{steps} an epoch, {steps * settings.epochs} in {settings.epochs} epochs",
+        "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
+        "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
+        "data": f"{train_set.source.name}, {train_set.source.size} images, "
+        + (f"1/{workers} of them read by each process" if workers > 1 else "read by this process"),
+    }
+    return "\n".join(f"{name:10} {text}" for name, text in rows.items())
+
+
+def computes_in_half(settings: TrainSettings) -> bool:
+    """Returns whether the network computes in bfloat16, as it always does on a TPU."""
+    return settings.mixed_precision or bool(settings.tpu)
+
+
+def _device_names(strategy) -> list[str]:
+    if strategy.num_replicas_in_sync > 1:
+        names = strategy.extended.worker_devices
+    else:  # TensorFlow takes the first GPU where there is one
+        names = [device.name for device in tf.config.list_logical_devices("GPU")[:1]] or ["CPU"]
+    return [name.split("device:")[-1] for name in names]

@@ -1,0 +1,109 @@
+"""Several processes that train one model: who they are, what each reads, and where they wait for each other."""
+
+import json
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from keras_centernet.errors import UserError
+
+
+def check_cluster(text: str | None) -> None:
+    """Raises a UserError unless TF_CONFIG describes a cluster and this process's place in it."""
+    example = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
+    hint = f"Start every worker with TF_CONFIG such as {example} and its own index."
+    if not text:
+        raise UserError(f"--multi-worker: expected the environment variable TF_CONFIG, it is not set. {hint}")
+    try:
+        config = json.loads(text)
+        workers, task = config["cluster"], config["task"]
+        known = {kind: len(workers[kind]) for kind in ("chief", "worker") if kind in workers}
+        is_known = 0 <= int(task["index"]) < known.get(task["type"], 0)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"--multi-worker: expected TF_CONFIG to list a cluster and a task, got {text}. {hint}"
+        ) from error
+    if not is_known:
+        raise UserError(f"--multi-worker: TF_CONFIG's task {task} is none of its cluster's {known}. {hint}")
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether other processes train with this one."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def count_workers(strategy: tf.distribute.Strategy) -> int:
+    """Returns how many processes train together."""
+    if not is_multi_worker(strategy):
+        return 1
+    return len(tf.nest.flatten(strategy.cluster_resolver.cluster_spec().as_dict()))
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether this process measures and writes: the chief, or the first worker; alone it always does."""
+    if not is_multi_worker(strategy):
+        return True
+    resolver = strategy.cluster_resolver
+    if resolver.task_type == "chief":
+        return True
+    return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns when all workers have come here: one that leaves early would be taken for lost."""
+    if is_multi_worker(strategy):
+        sum_of_workers(strategy, 1.0)
+
+
+def sum_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
+    """Returns the sum of a number over all replicas of all workers; every worker must ask."""
+    add = tf.function(lambda one: strategy.reduce("SUM", strategy.run(tf.identity, args=(one,)), axis=None))
+    return float(add(tf.constant(value)))
+
+
+class StopTogether(keras.callbacks.Callback):
+    """Ends the training of all workers after the epoch in which a callback of one of them has stopped it.
+
+    Args:
+        strategy: of several workers.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy):
+        super().__init__()
+        self.strategy = strategy
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Asks the others."""
+        self.model.stop_training = sum_of_workers(self.strategy, float(self.model.stop_training)) > 0
+
+
+def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Callable, batch_size: int):
+    """Returns what `fit` takes of a data set: each worker reads its own part, and each replica gets whole batches.
+
+    A last partial batch is left out of the validation loss (average precision is of all images): on a TPU shapes
+    are fixed, and elsewhere a replica could be left without any image, which TensorFlow's convolutions refuse.
+
+    Args:
+        strategy: of the run.
+        dataset: global batches.
+        load: function (batch_size, shard) -> the same data in other batches, of one worker; see `load_dataset`.
+        batch_size: images of a global batch.
+    """
+    if is_multi_worker(strategy):
+
+        def load_part(context):
+            size = context.get_per_replica_batch_size(batch_size)
+            shard = (context.num_input_pipelines, context.input_pipeline_id)
+            return _whole_batches(load(batch_size=size, shard=shard), size, dataset.source.size // shard[0])
+
+        return strategy.distribute_datasets_from_function(load_part)
+    if strategy.num_replicas_in_sync > 1 or isinstance(strategy, tf.distribute.TPUStrategy):
+        return _whole_batches(dataset, batch_size, dataset.source.size)
+    return dataset
+
+
+def _whole_batches(dataset: tf.data.Dataset, batch_size: int, images: int) -> tf.data.Dataset:
+    """Returns batches whose size is known before they come, without a last partial one."""
+    dataset = dataset.rebatch(batch_size, drop_remainder=True)
+    return dataset.apply(tf.data.experimental.assert_cardinality(images // batch_size))

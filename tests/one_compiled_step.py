@@ -1,0 +1,101 @@
+"""What a TPU wants of a training step, checked without one: the whole step of a network compiles under XLA.
+
+The compiled step gives the same loss and moves the weights as the graph does; the graph calls nothing back
+on the host and knows every shape. A process of its own for each network:
+
+    python tests/one_compiled_step.py NAME [TASK]
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_centernet import BACKBONES, CenterNet
+from tests import many_devices  # adds the tiny network
+
+CALLS_TO_THE_HOST = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "HostSend", "HostRecv", "Print", "PrintV2", "Assert"}
+SIZES_BY_VALUE = {"Where", "Unique", "UniqueV2", "NonMaxSuppressionV3", "DynamicPartition", "SparseToDense"}
+# Its sixth output is cuDNN's memory of the forward pass: empty elsewhere, and of no known shape.
+ALWAYS_OPEN = {"FusedBatchNormV3": 5}
+BATCH = 2
+
+
+def build(name: str, task: str, side: int) -> CenterNet:
+    """Returns a compiled model with weights that all have gradients."""
+    keras.utils.set_random_seed(0)
+    model = CenterNet(name, task, num_classes=3 if task == "detection_3d" else 2, input_size=side)
+    model.compile(keras.optimizers.SGD(1e-3), color_augmentation=False, average_decay=0.9)
+    return model
+
+
+def objects_of(side: int) -> tuple:
+    """Returns two images and their objects, with what every task wants to know."""
+    images, objects = many_devices.batch("detection")
+    images = np.random.default_rng(1).integers(0, 256, (BATCH, side, side, 3), np.uint8)
+    scale = side / many_devices.SIDE
+    objects = {key: values[:BATCH] for key, values in objects.items()}
+    objects["boxes_xyxy"] = objects["boxes_xyxy"] * np.float32(scale)
+    return tf.constant(images), {key: tf.constant(values) for key, values in objects.items()}
+
+
+def step_from(model: CenterNet, start: list, batch: tuple, **options) -> tuple:
+    """Returns the step's function, its figures, and by how much it has moved every variable."""
+    for variable, value in zip(model.variables, start, strict=True):
+        variable.assign(value)
+    step = tf.function(model.train_step, autograph=False, **options)
+    figures = {name: float(value) for name, value in step(batch).items()}
+    moved = [np.asarray(v) - value for v, value in zip(model.trainable_variables, start_of(model, start), strict=True)]
+    return step, figures, moved
+
+
+def start_of(model: CenterNet, start: list) -> list:
+    """Returns the start of the trainable variables only."""
+    by_id = {id(variable): value for variable, value in zip(model.variables, start, strict=True)}
+    return [by_id[id(variable)] for variable in model.trainable_variables]
+
+
+def check_graph(graph_def) -> None:
+    """No operation calls the host, and every tensor's shape is known before the step runs."""
+    functions = [graph_def.node, *(function.node_def for function in graph_def.library.function)]
+    nodes = [node for nodes in functions for node in nodes]
+    assert len(nodes) > 100
+    operations = {node.op for node in nodes}
+    assert not operations & (CALLS_TO_THE_HOST | SIZES_BY_VALUE), operations & (CALLS_TO_THE_HOST | SIZES_BY_VALUE)
+    memories = {f"{node.name}:{ALWAYS_OPEN[node.op]}" for node in nodes if node.op in ALWAYS_OPEN}
+    for node in nodes:
+        for i, shape in enumerate(node.attr["_output_shapes"].list.shape):
+            is_open = shape.unknown_rank or any(side.size < 0 for side in shape.dim)
+            is_memory = ALWAYS_OPEN.get(node.op) == i or (node.op == "ZerosLike" and node.input[0] in memories)
+            assert not is_open or is_memory, (node.op, node.name, i)
+
+
+def main(name: str, task: str = "detection") -> None:
+    """Compiles, compares, inspects."""
+    side = max(64, BACKBONES[name].multiple_of)
+    model, batch = build(name, task, side), objects_of(side)
+    start = [np.asarray(variable) for variable in model.variables]
+    step, figures, moved = step_from(model, start, batch)
+    model.reset_metrics()
+    _, compiled_figures, compiled_moved = step_from(model, start, batch, jit_compile=True)
+    print(name, task, figures, compiled_figures)
+    for key, value in figures.items():
+        assert abs(compiled_figures[key] - value) <= 1e-3 * abs(value), (key, value, compiled_figures[key])
+    difference = np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(moved, compiled_moved, strict=True)))
+    size = np.sqrt(sum(np.sum(a**2) for a in moved))
+    print(f"weights moved by {size:.3e}; compiled otherwise by {difference / size:.1e} of it")
+    assert difference <= 0.01 * size
+    check_graph(step.get_concrete_function(batch).graph.as_graph_def(add_shapes=True))
+    # With colours, which XLA draws otherwise: that they compile, and stay finite.
+    model.compile(model.optimizer, color_augmentation=True)
+    colored = tf.function(model.train_step, autograph=False, jit_compile=True)
+    assert np.isfinite(float(colored(batch)["loss"]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,68 @@
+"""What a profiled training finds out, and that it is the same training."""
+
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet.runs.profiling import TIMED_STEPS, WARM_UP_STEPS, Profile
+from tests import many_devices
+
+STEPS = WARM_UP_STEPS + 1 + TIMED_STEPS + 2
+WAIT = 0.2  # seconds that a picture takes where the input is too slow
+
+
+def dataset(steps, seconds=0.0):
+    """The same batch again and again, each after a while."""
+
+    def wait(step):
+        time.sleep(seconds)
+        return step
+
+    batch = many_devices.batch("detection")
+    steps = tf.data.Dataset.range(steps).map(lambda step: tf.numpy_function(wait, [step], tf.int64))
+    return steps.map(lambda _: tf.nest.map_structure(tf.constant, batch))
+
+
+@pytest.fixture(scope="module")
+def profiled(tmp_path_factory):
+    """A training whose input is slow, and its profile."""
+    folder = tmp_path_factory.mktemp("tensorboard")
+    model, profile = many_devices.build("detection"), Profile(folder)
+    seen = []
+    model.fit(
+        dataset(STEPS, WAIT),
+        verbose=0,
+        callbacks=[profile, keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: seen.append(step))],
+    )
+    return model, profile, folder, seen
+
+
+def test_waiting_is_what_the_input_takes(profiled):
+    _, profile, _, seen = profiled
+    assert profile.steps == TIMED_STEPS
+    assert profile.waiting / profile.steps == pytest.approx(WAIT, rel=0.5)
+    assert len(seen) == STEPS
+    assert (
+        f"{profile.waiting / (profile.waiting + profile.working):.0%} of it waiting for pictures" in profile.summary()
+    )
+
+
+def test_a_trace_lies_where_tensorboard_looks(profiled):
+    (trace,) = profiled[2].glob("plugins/profile/*/*.xplane.pb")
+    assert trace.stat().st_size > 1000
+
+
+def test_the_weights_are_those_of_a_training_without_it(profiled):
+    usual = many_devices.build("detection")
+    usual.fit(dataset(STEPS), verbose=0)
+    for variable, expected in zip(profiled[0].network.variables, usual.network.variables, strict=True):
+        np.testing.assert_allclose(variable, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_too_short_a_training_says_so(tmp_path, capsys):
+    model = many_devices.build("detection")
+    model.fit(dataset(2), verbose=0, callbacks=[Profile(tmp_path)])
+    assert "expected at least 5 steps, got 2; nothing timed" in capsys.readouterr().out

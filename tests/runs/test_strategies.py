@@ -1,0 +1,141 @@
+"""From an option to devices: what is refused in one line, what is promised in the plan, and two real workers."""
+
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import UserError, load_dataset, load_model
+from keras_centernet.cli import main
+from keras_centernet.runs import strategies
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.strategies import build_strategy, check_batch, plan
+from keras_centernet.runs.workers import check_cluster
+from tests import many_devices
+
+CLUSTER = {"worker": ["127.0.0.1:2222", "127.0.0.1:2223"]}
+
+
+def test_no_option_is_tensorflows_default():
+    assert build_strategy(TrainSettings("shapes")) is tf.distribute.get_strategy()
+
+
+def test_two_options_at_once():
+    with pytest.raises(UserError, match=r"Expected at most one of --tpu, --gpus .* got --tpu and --gpus"):
+        build_strategy(TrainSettings("shapes", tpu="local", gpus=2))
+
+
+def test_gpus_that_are_not_there():
+    there = len(tf.config.list_logical_devices("GPU"))
+    with pytest.raises(UserError, match=rf"--gpus 99: expected at most the {there} GPU\(s\) that TensorFlow sees"):
+        build_strategy(TrainSettings("shapes", gpus=99))
+    with pytest.raises(UserError, match="gpus: expected a positive number, got 0"):
+        TrainSettings("shapes", gpus=0)
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("TPU")), reason="there is a TPU")
+def test_a_missing_tpu_is_one_line_and_code_2(tmp_path, capsys):
+    assert main(["train", "--data", "shapes", "--tpu", "--output", str(tmp_path / "run")]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert re.search(r"--tpu local: expected a TPU, found none \(TPUs not found in the cluster", line)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tpu_that_never_answers_is_given_up(monkeypatch):
+    """As an address does at which nobody listens; TensorFlow itself tries for ever."""
+    monkeypatch.setattr(strategies, "TPU_SECONDS", 0.2)
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", lambda resolver: time.sleep(5))
+    start = time.perf_counter()
+    with pytest.raises(UserError, match=r"--tpu grpc://127\.0\.0\.1:1: expected a TPU, found none \(no answer within"):
+        build_strategy(TrainSettings("shapes", tpu="grpc://127.0.0.1:1"))
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "expected the environment variable TF_CONFIG, it is not set"),
+        ("{half", "expected TF_CONFIG to list a cluster and a task, got {half"),
+        ("[]", "expected TF_CONFIG to list a cluster and a task"),
+        (json.dumps({"cluster": CLUSTER}), "expected TF_CONFIG to list a cluster and a task"),
+        (json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": 2}}), "is none of its cluster's"),
+        (json.dumps({"cluster": CLUSTER, "task": {"type": "ps", "index": 0}}), "is none of its cluster's"),
+    ],
+)
+def test_a_cluster_that_is_none(monkeypatch, text, message):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if text:
+        monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserError, match="--multi-worker: .*" + re.escape(message)):
+        build_strategy(TrainSettings("shapes", multi_worker=True))
+
+
+def test_a_cluster_with_a_chief():
+    check_cluster(json.dumps({"cluster": CLUSTER | {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}))
+
+
+def test_the_plan_says_what_runs_where():
+    train_set = load_dataset("shapes", input_size=64, batch_size=8, limit=16)
+    text = plan(TrainSettings("shapes", epochs=3), tf.distribute.get_strategy(), train_set, steps=2)
+    assert re.search(r"devices +1 replica\(s\) of 1 process\(es\); here (CPU|GPU)", text)
+    assert re.search(r"batch +8 images in a step, 8 per replica", text)
+    assert re.search(r"steps +2 an epoch, 6 in 3 epochs", text)
+    assert re.search(r"precision +float32\n", text)
+    assert re.search(r"data +shapes \(train\), 1024 images, read by this process", text)
+
+
+def test_a_batch_that_cannot_be_shared():
+    class OfThree:
+        num_replicas_in_sync = 3
+
+    check_batch(OfThree(), 9)
+    with pytest.raises(UserError, match="--batch-size: expected a multiple of the 3 devices, got 8"):
+        check_batch(OfThree(), 8)
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.mark.slow
+def test_two_workers_end_with_the_same_weights_and_one_folder(tmp_path):
+    root = pathlib.Path(__file__).parents[2]
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    sizes = ["--input-size", "32", "--batch-size", "64", "--epochs", "4", "--evaluate-every", "1"]
+    options = ["--data", "shapes", "--backbone", "tiny", *sizes]
+    started = []
+    for index in range(2):
+        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        place = tmp_path / str(index)
+        place.mkdir()
+        command = [sys.executable, str(root / "tests" / "one_worker.py"), "weights.npz", *options, "--multi-worker"]
+        environment = {"PYTHONPATH": str(root), "TF_CONFIG": config, "TMPDIR": str(tmp_path)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        started.append(subprocess.Popen([*command, "--output", "run"], cwd=place, env=environment, **pipes))
+    printed = [process.communicate(timeout=900)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], printed
+    first, second = (np.load(tmp_path / str(index) / "weights.npz") for index in range(2))
+    for name in first.files:
+        np.testing.assert_array_equal(first[name], second[name])
+    history = (tmp_path / "0" / "run" / "history.csv").read_text().splitlines()
+    assert len(history) == 1 + 2  # `one_worker.py` lets one of them stop after two of the four epochs
+    assert not any("Warning" in text for text in printed), printed
+    assert "2 replica(s) of 2 process(es)" in printed[0]
+    assert "1/2 of them read by each process" in printed[0]
+    assert {"best.keras", "last.keras", "metrics.json"} <= {path.name for path in (tmp_path / "0" / "run").iterdir()}
+    assert not (tmp_path / "1" / "run").exists()  # in its own working folder the other worker has written nothing
+    assert "tiny" in many_devices.BACKBONES  # which loading needs
+    assert len(load_model(tmp_path / "0" / "run" / "last.keras").network.variables) == len(first.files)

@@ -1,0 +1,37 @@
+"""The whole training step of every network compiles under XLA with static shapes, as a TPU wants it."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from keras_centernet import BACKBONES
+from tests import one_compiled_step
+
+# One of each family; the others differ in depth only.
+FAMILIES = ("dla34", "dla34_plain", "hourglass52", "resnet18", "resnet18_plain", "mobilenet_v2", "mobilenet_v3_small")
+NETWORKS = [name for name in BACKBONES if name != "tiny"]
+ROWS = [pytest.param(name, marks=pytest.mark.slow if name in FAMILIES else pytest.mark.exhaustive) for name in NETWORKS]
+
+
+def run(*arguments):
+    root = pathlib.Path(one_compiled_step.__file__).parents[1]
+    command = [sys.executable, one_compiled_step.__file__, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(root)})
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+def test_a_small_network_of_two_stacks_and_a_deformable_convolution():
+    run("tiny")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["detection_3d", "pose"])
+def test_the_other_tasks(task):
+    run("tiny", task)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_networks(name):
+    run(name)
