@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import CenterNet, UserError
-from keras_centernet.exporting import agreement, export_saved_model, export_tflite
-from keras_centernet.exporting.tflite import TFLiteDetector
+from keras_centernet.exporting import TFLiteDetector, agreement, export_saved_model, export_tflite
 from keras_centernet.tasks import TASKS
 
 TOP_K = 12

@@ -53,7 +53,8 @@ def test_locations_are_fractions_in_the_order_of_mobile_clients(exported, rng):
 
 
 def test_an_unwritable_place_leaves_nothing_behind(tiny_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_centernet.exporting.tflite._convert", lambda *args: b"content")
+    monkeypatch.setattr("keras_centernet.exporting.tflite._build", lambda *args: b"content")
+    monkeypatch.setattr("keras_centernet.exporting.tflite.verify_tflite", lambda *args: {})
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UserError, match=r"detector\.tflite: could not be written \(Not a directory\)"):
         export_tflite(tiny_model(), tmp_path / "file" / "detector.tflite")
