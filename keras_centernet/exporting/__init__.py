@@ -1,9 +1,9 @@
 """A trained model -> files that run without this package."""
 
-from keras_centernet.exporting.agreement import agreement, agreement_report, verify_tflite
-from keras_centernet.exporting.append_decode import append_decode
+from keras_centernet.exporting.appending import append_decode
 from keras_centernet.exporting.detector import TFLiteDetector
 from keras_centernet.exporting.host_decode import decode_maps
 from keras_centernet.exporting.precisions import PRECISIONS
 from keras_centernet.exporting.saved_model import export_saved_model
 from keras_centernet.exporting.tflite import export_tflite
+from keras_centernet.exporting.verifying import agreement, agreement_report, verify_tflite

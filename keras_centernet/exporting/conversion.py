@@ -10,7 +10,8 @@ from keras_centernet.backbones import BACKBONES
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.flatbuffer import SIGNATURE, custom_operators, read_flatbuffer
 
-_UNSUPPORTED = re.compile(r"(?:TF Select|Custom) ops: ([\w, ]+)")
+# What the converter says of operators that LiteRT lacks, and that it cannot compute in 8 bits.
+_UNSUPPORTED = re.compile(r"(?:(?:TF Select|Custom) ops|not yet supported for op): '?([\w, ]+)")
 
 
 def convert(
@@ -49,9 +50,10 @@ def convert(
             content = converter.convert()
         except Exception as error:  # the converter's own error class is not public
             names = _UNSUPPORTED.findall(str(error))
-            if not names:
-                raise
-            raise _not_builtin(", ".join(names), backbone) from error
+            if names:
+                raise _not_builtin(", ".join(names), backbone) from error
+            last_line = str(error).strip().splitlines()[-1]
+            raise UserError(f"TFLite: {backbone} was not converted ({last_line}). {_advice(backbone)}") from error
     check_builtin(content, backbone)
     return content
 
@@ -70,9 +72,14 @@ def check_builtin(content: bytes, backbone: str = "", allowed: tuple[str, ...] =
 
 
 def _not_builtin(operators: str, backbone: str) -> UserError:
-    siblings = [name for name, row in BACKBONES.items() if row.exports and not row.deformable and name != backbone]
-    close = [name for name in siblings if backbone and name.startswith(backbone.removesuffix("_plain"))]
     return UserError(
-        f"TFLite: expected builtin operators only, got {operators}, which phones and browsers do not have. Export a "
-        f"network without them: {', '.join(close or siblings)}."
+        f"TFLite: expected builtin operators only, got {operators}, which phones and browsers do not have. "
+        f"{_advice(backbone)}"
     )
+
+
+def _advice(backbone: str) -> str:
+    """Names what goes to TFLite instead: the siblings of a network, or all others."""
+    others = [name for name, row in BACKBONES.items() if row.exports and not row.deformable and name != backbone]
+    siblings = [name for name in others if backbone and name.startswith(f"{backbone}_")]
+    return f"Networks of common operators: {', '.join(siblings or others)}."

@@ -14,6 +14,8 @@ from keras_centernet.geometry import is_place
 class TFLiteDetector:
     """Runs an exported detector of any precision, with the decoding in the file or here.
 
+    `evaluate(TFLiteDetector(path), dataset)` measures what the file finds.
+
     Args:
         path: `.tflite` file of `export_tflite`, or its content.
         threads: of the interpreter.
@@ -22,7 +24,7 @@ class TFLiteDetector:
 
     Attributes:
         input_hw: (H, W) of the input.
-        class_names: of the labels in the file.
+        classes: names, of the labels in the file.
 
     Raises:
         UserError: there is no such file, or it is no TFLite file.
@@ -42,7 +44,7 @@ class TFLiteDetector:
         (self._input,) = self._run.get_input_details().values()
         self._outputs = self._run.get_output_details()
         self.input_hw = tuple(int(side) for side in self._input["shape"][1:3])
-        self.class_names = read_labels(content)
+        self.classes = read_labels(content)
 
     def operators(self) -> list[str]:
         """Returns the names of the graph's operators, each once."""
@@ -62,6 +64,11 @@ class TFLiteDetector:
         more = {key: value[0] for key, value in found.items() if key not in OUTPUTS}
         more = {key: value * np.float32([width, height]) if is_place(key) else value for key, value in more.items()}
         return {"boxes_xyxy": boxes_xyxy, "scores": score, "classes": category.astype(np.int32), **more}
+
+    def detect_batch(self, images: np.ndarray, top_k: int | None = None) -> dict:
+        """Returns what `CenterNet.detect_batch` returns of (B, H, W, 3) inputs, as arrays, one image after another."""
+        found = [self(np.asarray(image)) for image in images]
+        return {key: np.stack([rows[key][:top_k] for rows in found]) for key in found[0]}
 
     def tensor(self, index: int) -> np.ndarray:
         """Returns a tensor of the last run, an 8-bit one as floats; the interpreter must have kept it."""

@@ -56,7 +56,7 @@ def count_operators(model: schema.ModelT) -> dict[str, int]:
 
 def custom_operators(model: schema.ModelT) -> list[str]:
     """Returns the names of operators that are not built into every runtime: "Flex..." are TensorFlow's."""
-    return [_text(code.customCode) for code in model.operatorCodes if _builtin_code(code) == _CUSTOM]
+    return [to_text(code.customCode) for code in model.operatorCodes if _builtin_code(code) == _CUSTOM]
 
 
 def outputs_by_name(model: schema.ModelT) -> dict[str, int]:
@@ -149,15 +149,16 @@ def _builtin_code(code) -> int:
 
 
 def _operator_name(code) -> str:
-    return _text(code.customCode) if _builtin_code(code) == _CUSTOM else _OPERATOR_NAMES[_builtin_code(code)]
+    return to_text(code.customCode) if _builtin_code(code) == _CUSTOM else _OPERATOR_NAMES[_builtin_code(code)]
 
 
 def _by_name(model, side: str) -> dict[str, int]:
     if model.signatureDefs:
-        return {_text(entry.name): int(entry.tensorIndex) for entry in getattr(model.signatureDefs[0], side)}
+        return {to_text(entry.name): int(entry.tensorIndex) for entry in getattr(model.signatureDefs[0], side)}
     graph = model.subgraphs[0]
-    return {_text(graph.tensors[index].name): int(index) for index in getattr(graph, side)}
+    return {to_text(graph.tensors[index].name): int(index) for index in getattr(graph, side)}
 
 
-def _text(name: bytes | str) -> str:
+def to_text(name: bytes | str) -> str:
+    """Returns a name as text: those that were read are bytes."""
     return name.decode() if isinstance(name, bytes) else name

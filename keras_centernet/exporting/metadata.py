@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
-from keras_centernet.exporting.flatbuffer import read_flatbuffer, write_flatbuffer
+from keras_centernet.exporting.flatbuffer import read_flatbuffer, to_text, write_flatbuffer
 
 ENTRY = "TFLITE_METADATA"
 FILE_IDENTIFIER = b"M001"
@@ -56,7 +56,10 @@ def add_metadata(content: bytes, name: str, labels: tuple[str, ...]) -> bytes:
     model = read_flatbuffer(content)
     packed = np.frombuffer(_describe(model, name), np.uint8)
     model.buffers = [*model.buffers, schema.BufferT(packed)]
-    kept = [entry for entry in model.metadata or [] if entry.name not in (ENTRY, ENTRY.encode())]
+    earlier = [entry for entry in model.metadata or [] if to_text(entry.name) == ENTRY]
+    for entry in earlier:
+        model.buffers[entry.buffer].data = None
+    kept = [entry for entry in model.metadata or [] if entry not in earlier]
     model.metadata = [*kept, schema.MetadataT(ENTRY, len(model.buffers) - 1)]
     return _append_zip(write_flatbuffer(model), {LABEL_FILE: "\n".join(labels)})
 
@@ -73,7 +76,7 @@ def read_labels(content: bytes) -> tuple[str, ...]:
 def read_output_names(content: bytes) -> tuple[str, ...]:
     """Returns what the metadata calls the outputs, in their order; nothing without metadata."""
     model = read_flatbuffer(content)
-    packed = [model.buffers[e.buffer].data for e in model.metadata or [] if e.name == ENTRY.encode()]
+    packed = [model.buffers[e.buffer].data for e in model.metadata or [] if to_text(e.name) == ENTRY]
     if not packed:
         return ()
     buffer = bytes(packed[0])
@@ -85,7 +88,7 @@ def read_output_names(content: bytes) -> tuple[str, ...]:
 def _describe(model, name: str) -> bytes:
     graph = model.subgraphs[0]
     (image,) = (graph.tensors[index] for index in graph.inputs)
-    outputs = [_text(graph.tensors[index].name) for index in graph.outputs]
+    outputs = [to_text(graph.tensors[index].name) for index in graph.outputs]
     subgraph = {2: [_image_table(image)], 3: [_output_table(output) for output in outputs]}
     builder = flatbuffers.Builder(1024)
     root = {0: name, 1: "CenterNet: objects as points.", 3: [subgraph], 7: PARSER_VERSION}
@@ -97,7 +100,7 @@ def _image_table(tensor) -> dict:
     height, width = (np.uint32(side) for side in tensor.shape[1:3])
     properties = {0: np.int8(RGB), 1: {0: width, 1: height}}
     table = {
-        0: _text(tensor.name),
+        0: to_text(tensor.name),
         1: "RGB picture in 0..255, letterboxed to the input; the graph normalises it.",
         3: {0: (0, IMAGE_PROPERTIES), 1: properties},
     }
@@ -160,7 +163,3 @@ def _tables_of(table, slot: int) -> list:
 
 def _string_of(table, slot: int) -> str:
     return table.String(table.Offset(4 + 2 * slot) + table.Pos).decode()
-
-
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else name

@@ -11,7 +11,7 @@ class Precision:
     Attributes:
         configure: function (converter, images) that sets a `tf.lite.TFLiteConverter`; `images` is a function
             that gives calibration inputs.
-        tolerance: how far a file may be from Keras, see `agreement.check_tolerance`.
+        tolerance: how far a file may be from Keras, see `verifying.check_tolerance`.
         calibrated: whether it needs images to measure ranges on.
     """
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from keras_centernet.errors import UserError
 from keras_centernet.exporting import flatbuffer
-from keras_centernet.exporting.agreement import drawn_images, verify_tflite
-from keras_centernet.exporting.append_decode import append_decode, dequantize, find_heads, finish, take_bytes
+from keras_centernet.exporting.appending import append_decode, dequantize, find_heads, finish, take_bytes
 from keras_centernet.exporting.calibration import calibration_images
 from keras_centernet.exporting.conversion import convert
 from keras_centernet.exporting.precisions import PRECISIONS, Precision
+from keras_centernet.exporting.verifying import drawn_images, verify_tflite
 from keras_centernet.files import write_whole
 from keras_centernet.network import look_up
 
@@ -52,20 +52,32 @@ def export_tflite(
             some of `calibration`, or drawn ones.
 
     Raises:
-        UserError: an unknown precision, no usable calibration, an operator that runtimes lack, a file that differs
-            from the model by more than its precision may, or one that cannot be written.
+        UserError: an unknown precision, a model in mixed precision, no usable calibration, an operator that
+            runtimes lack, a file that differs from the model by more than its precision may, or one that cannot be
+            written.
     """
     row = look_up(PRECISIONS, precision, "precision")
     if raw_heads not in RAW_HEADS or (raw_heads == INTEGERS and not row.calibrated):
         raise UserError(
             f"raw_heads of {precision}: expected True, False or, calibrated, {INTEGERS!r}; got {raw_heads!r}."
         )
+    _check_dtype(model)
     ranges = calibration_images(calibration, model.input_size) if row.calibrated else None
     content = _build(model, row, ranges, top_k, raw_heads)
     if images is None:
         images = drawn_images(model.input_size) if ranges is None else ranges[:CHECKED_IMAGES]
     verify_tflite(model, content, images, precision)
     return write_whole(path, lambda beside: beside.write_bytes(content))
+
+
+def _check_dtype(model) -> None:
+    dtypes = {layer.compute_dtype for layer in model.network._flatten_layers(include_self=False)}
+    dtypes |= {keras.config.dtype_policy().compute_dtype}  # of the normalisation
+    if dtypes != {"float32"}:
+        raise UserError(
+            f"TFLite: expected a model that computes in float32, got {', '.join(sorted(dtypes))}: save it, and load it "
+            'after keras.config.set_dtype_policy("float32").'
+        )
 
 
 def _build(model, row: Precision, images: np.ndarray | None, top_k: int, raw_heads: bool | str) -> bytes:
