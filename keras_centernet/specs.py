@@ -67,6 +67,9 @@ class Task:
         finish: function (rows, calibration) -> extras of `Detections`, on the host: rows are one image's
             decoded arrays (N, ...), places in its original pixels.
         paint: function (image, detections, **options) -> picture of what was found; None: boxes.
+        finish_in_graph: function (rows, calibration) -> the extras of `finish` as tensors, for graphs that leave the
+            house: rows are decoded tensors (B, N, ...), places in original pixels, calibration is (B, 3, 4) float32.
+            None: the task needs no camera.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Task:
     place: Callable = keep
     finish: Callable = nothing_more
     paint: Callable | None = None
+    finish_in_graph: Callable | None = None
 
     @property
     def center_heatmap(self) -> HeadSpec:

@@ -71,7 +71,7 @@ def build_detection_3d(
     ]
     if projection:
         heads.append(HeadSpec("projection", 2, "centers", encode_projection, l1, weight=detection.SIZE_WEIGHT))
-    return Task("detection_3d", tuple(classes), tuple(heads), assemble, place, finish, paint)
+    return Task("detection_3d", tuple(classes), tuple(heads), assemble, place, finish, paint, finish_in_graph)
 
 
 def place(placed: dict) -> dict:
@@ -177,6 +177,17 @@ def finish(rows: dict, calibration=None) -> dict:
         "alpha": np.float32(alphas),
         "calibration": np.broadcast_to(np.float32(calibration), (count, 3, 4)),
     }
+
+
+def finish_in_graph(rows: dict, calibration: Tensor) -> dict:
+    """Returns "locations" (B, N, 3), "dimensions" (B, N, 3), "rotation_y" (B, N) and "alpha" (B, N): `finish` as
+    operations, for calibrations (B, 3, 4).
+    """
+    from keras_centernet import camera
+
+    dimensions, alphas = rows["dimensions_hwl"], rows["alphas"]
+    locations, rotations_y = camera.locate_in_graph(rows["points_xy"], rows["depths"], dimensions, alphas, calibration)
+    return {"locations": locations, "dimensions": dimensions, "rotation_y": rotations_y, "alpha": alphas}
 
 
 def paint(image, found, **options):

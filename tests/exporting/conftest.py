@@ -1,10 +1,11 @@
-"""One export of each precision, for all tests of exporting."""
+"""What the tests of exporting share: one export of each precision, and small models of every task."""
 
 import numpy as np
 import pytest
 
-from keras_centernet import load_dataset
+from keras_centernet import CenterNet, load_dataset
 from keras_centernet.exporting import export_tflite
+from keras_centernet.tasks import TASKS
 
 INPUT_HW = (64, 96)
 TOP_K = 20
@@ -30,3 +31,22 @@ def export_once(tiny_model, drawn, tmp_path_factory):
         return model, paths[key]
 
     return export
+
+
+@pytest.fixture(scope="module", params=list(TASKS))
+def model_of_task(request):
+    """One untrained model per task, all of whose maps differ from cell to cell."""
+    rng = np.random.default_rng(4)
+    model = CenterNet(
+        "mobilenet_v3_small_minimalistic", task=request.param, classes=("cat", "dög"), input_size=(64, 96)
+    )
+    for head in model.task.heads:
+        kernel = model.network.get_layer(head.name).kernel
+        kernel.assign(rng.normal(0, 0.7, kernel.shape))
+    return model
+
+
+@pytest.fixture
+def pictures(rng):
+    """Pictures of several sizes: halved twice, enlarged, upright, one that fits."""
+    return [rng.integers(0, 256, (*size_hw, 3), np.uint8) for size_hw in ((270, 390), (31, 40), (131, 77), (64, 96))]
