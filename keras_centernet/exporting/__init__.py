@@ -2,6 +2,9 @@
 
 from keras_centernet.exporting.appending import append_decode
 from keras_centernet.exporting.detector import TFLiteDetector
+from keras_centernet.exporting.edgetpu import export_edgetpu
+from keras_centernet.exporting.edgetpu_check import check_edgetpu
+from keras_centernet.exporting.formats import FORMATS, export_model
 from keras_centernet.exporting.host_decode import decode_maps
 from keras_centernet.exporting.onnx import export_onnx, verify_onnx
 from keras_centernet.exporting.precisions import PRECISIONS

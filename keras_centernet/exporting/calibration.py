@@ -1,5 +1,6 @@
 """Pictures on which the ranges of a quantised network are measured."""
 
+import itertools
 import os
 import pathlib
 import warnings
@@ -44,11 +45,28 @@ def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
     return images
 
 
-def _source(calibration) -> Iterable[np.ndarray]:
+def read_some(source, count: int, what: str = "calibration") -> list[np.ndarray]:
+    """Returns at most `count` pictures of such a source as they are, those of a folder evenly chosen.
+
+    Args:
+        source: as `calibration_images` takes it.
+        count: of pictures.
+        what: the source is called in errors.
+
+    Raises:
+        UserError: there is no picture, or one that cannot be read.
+    """
+    images = list(itertools.islice(_source(source, what, count), count))
+    if not images:
+        raise UserError(f"{what}: expected {ACCEPTED}, got no image.")
+    return images
+
+
+def _source(calibration, what: str = "calibration", at_most: int = AT_MOST) -> Iterable[np.ndarray]:
     if calibration is None:
         raise UserError(f"calibration: expected {ACCEPTED}, got None.")
     if isinstance(calibration, str | os.PathLike):
-        return (read_image(path) for path in _image_files(pathlib.Path(calibration)))
+        return (read_image(path) for path in _image_files(pathlib.Path(calibration), what, at_most))
     if hasattr(calibration, "element_spec"):  # a tf.data.Dataset
         return (image for images, _ in calibration.as_numpy_iterator() for image in images)
     if not isinstance(calibration, Iterable):
@@ -56,11 +74,11 @@ def _source(calibration) -> Iterable[np.ndarray]:
     return calibration
 
 
-def _image_files(folder: pathlib.Path) -> list[pathlib.Path]:
+def _image_files(folder: pathlib.Path, what: str, at_most: int) -> list[pathlib.Path]:
     if not folder.is_dir():
-        raise UserError(f"calibration {folder}: expected a folder of images, got no folder.")
+        raise UserError(f"{what} {folder}: expected a folder of images, got no folder.")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    return [files[i * len(files) // AT_MOST] for i in range(AT_MOST)] if len(files) > AT_MOST else files
+    return [files[i * len(files) // at_most] for i in range(at_most)] if len(files) > at_most else files
 
 
 def _first(images: Iterable):

@@ -50,8 +50,13 @@ def write_flatbuffer(model: schema.ModelT) -> bytes:
 
 def count_operators(model: schema.ModelT) -> dict[str, int]:
     """Returns {name: how often} of all operators in the order of their first use; custom ones by their own names."""
+    return dict(collections.Counter(operator_names(model)))
+
+
+def operator_names(model: schema.ModelT) -> list[str]:
+    """Returns the name of every operator in the order in which they run; custom ones by their own names."""
     names = [_operator_name(code) for code in model.operatorCodes]
-    return dict(collections.Counter(names[operator.opcodeIndex] for operator in model.subgraphs[0].operators))
+    return [names[operator.opcodeIndex] for operator in model.subgraphs[0].operators]
 
 
 def custom_operators(model: schema.ModelT) -> list[str]:
@@ -142,6 +147,17 @@ class _AlignedBuffer(schema.BufferT):
 
 
 _CUSTOM = schema.BuiltinOperator.CUSTOM
+# {number of a tensor's type: NumPy's name of it}
+_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if name.lower() in np.sctypeDict}
+
+
+def read_constant(model: schema.ModelT, tensor: schema.TensorT) -> np.ndarray | None:
+    """Returns the values of a constant tensor, None of one that is computed; 4-bit and text tensors as bytes."""
+    data = model.buffers[tensor.buffer].data
+    if data is None:
+        return None
+    dtype = _DTYPES.get(tensor.type)
+    return np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype or np.uint8)
 
 
 def _builtin_code(code) -> int:
