@@ -310,6 +310,18 @@ class CenterNet(keras.Model):
 
     # -- saving
 
+    def export(self, filepath, format: str | None = None, **options):
+        """Writes a file that runs without this package; returns what `exporting.export_model` returns.
+
+        Args:
+            filepath: "detector.tflite", "detector.onnx", or a folder without suffix for a SavedModel.
+            format: key of `exporting.FORMATS` or Keras' name of it, where the suffix does not say it.
+            **options: of the format, such as `precision="int8", calibration="photos/"` or `top_k=20`.
+        """
+        from keras_centernet.exporting import export_model
+
+        return export_model(self, filepath, format, **options)
+
     def get_config(self):
         """Returns everything that rebuilds this model without its weights."""
         return {

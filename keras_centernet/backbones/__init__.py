@@ -9,6 +9,8 @@ from keras_centernet.backbones.hourglass import build_hourglass
 from keras_centernet.backbones.mobilenet import build_mobilenet, load_imagenet
 from keras_centernet.backbones.resnet import build_resnet
 
+EDGE_TPU_SIDE = 320  # 8 MB of memory; from about 352 on its compiler speaks of "large activation tensors"
+
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
@@ -24,6 +26,8 @@ class Backbone:
         imagenet_file: for networks that take ImageNet weights from a file: beginnings of the names of the
             tensors that such a file holds (see `weights.imagenet`).
         exports: what the network was exported to and run from.
+        edge_tpu_side: largest side of an input with which the network is for Coral's Edge TPU: all its operators
+            are Coral's, and its maps fit the memory. None: it is not.
     """
 
     build: Callable
@@ -34,14 +38,16 @@ class Backbone:
     load_imagenet: Callable | None = None
     imagenet_file: tuple[str, ...] = ()
     exports: tuple[str, ...] = ("TFLite float32",)
+    edge_tpu_side: int | None = None
 
 
-def _mobilenet(kind: str, **options) -> Backbone:
+def _mobilenet(kind: str, edge_tpu_side: int | None = None, **options) -> Backbone:
     return Backbone(
         functools.partial(build_mobilenet, kind, **options),
         normalization="minus_one_to_one",
         head_channels=48,
         load_imagenet=functools.partial(load_imagenet, kind, **options),
+        edge_tpu_side=edge_tpu_side,
     )
 
 
@@ -77,9 +83,9 @@ BACKBONES = {
     "resnet50_plain": _resnet(50, deformable=False),
     "resnet101_plain": _resnet(101, deformable=False),
     "resnet152_plain": _resnet(152, deformable=False),
-    "mobilenet_v2": _mobilenet("MobileNetV2"),
+    "mobilenet_v2": _mobilenet("MobileNetV2", EDGE_TPU_SIDE),
     "mobilenet_v3_small": _mobilenet("MobileNetV3Small"),
     "mobilenet_v3_large": _mobilenet("MobileNetV3Large"),
-    "mobilenet_v3_small_minimalistic": _mobilenet("MobileNetV3Small", minimalistic=True),
-    "mobilenet_v3_large_minimalistic": _mobilenet("MobileNetV3Large", minimalistic=True),
+    "mobilenet_v3_small_minimalistic": _mobilenet("MobileNetV3Small", EDGE_TPU_SIDE, minimalistic=True),
+    "mobilenet_v3_large_minimalistic": _mobilenet("MobileNetV3Large", EDGE_TPU_SIDE, minimalistic=True),
 }

@@ -6,13 +6,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from keras_centernet.cli import demo, evaluate, import_weights, networks, predict, recipes, train
+from keras_centernet.cli import demo, evaluate, export, import_weights, networks, predict, recipes, train
 from keras_centernet.errors import UserError
 
 COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "export": export,
     "networks": networks,
     "recipes": recipes,
     "import-weights": import_weights,

@@ -6,10 +6,13 @@ import pathlib
 import tempfile
 from collections.abc import Callable
 
+import cv2
 import keras
+import numpy as np
 
 from keras_centernet.deformable import without_islands
 from keras_centernet.errors import UserError
+from keras_centernet.exporting.comparing import compare_with_detect, milliseconds, size_bytes
 
 LABELS = "classes.txt"
 
@@ -57,6 +60,62 @@ def export_saved_model(
     except OSError as error:
         raise UserError(f"{path}: expected a place to write to: {error.strerror or error}.") from error
     return path
+
+
+def verify_saved_model(model: keras.Model, path: str | os.PathLike, images: list, threshold: float = 0.1) -> dict:
+    """Returns how far a SavedModel's detections are from the model's, on pictures of any size.
+
+    The folder is loaded with `tf.saved_model.load` and asked twice for every picture: for its pixels, and for its
+    file, or, where it has none, for a PNG of it.
+
+    Args:
+        model: `CenterNet` that the folder was made from.
+        path: folder of `export_saved_model`.
+        images: as `model.detect` takes them.
+        threshold: lowest score that is compared.
+
+    Returns:
+        {"size_bytes": of the folder, "agreement": see `comparing.compare_with_detect`, "latency_ms": median of one
+        request with the first picture's file, without any network between}.
+
+    Raises:
+        UserError: the two disagree.
+    """
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(os.fspath(path)).signatures
+    is_calibrated = model.task.finish_in_graph is not None
+    encoded = signatures["serving_calibrated" if is_calibrated else "serving_default"]
+    pixels = signatures["images_calibrated" if is_calibrated else "images"]
+    requests = []
+
+    def run(function, calibration, **inputs):
+        if is_calibrated:
+            inputs["calibration"] = tf.constant(calibration[None], tf.float32)
+        requests.append((function, inputs))
+        rows = {key: value.numpy()[0] for key, value in function(**inputs).items() if key != "class_names"}
+        has_area = np.all(rows["boxes_xyxy"][:, 2:] > rows["boxes_xyxy"][:, :2], axis=1)  # as `model.detect` does
+        return {key: value[has_area] for key, value in rows.items()}
+
+    runs = (
+        lambda found, camera: run(encoded, camera, image_bytes=tf.constant([_file_of(found)])),
+        lambda found, camera: run(pixels, camera, images=tf.constant(found.image[None])),
+    )
+    top_k = encoded.structured_outputs["scores"].shape[1]
+    agreement = compare_with_detect(model, images, runs, threshold, top_k, path)
+    function, inputs = requests[0]
+    return {
+        "size_bytes": size_bytes(path),
+        "agreement": agreement,
+        "latency_ms": milliseconds(lambda: [value.numpy() for value in function(**inputs).values()]),
+    }
+
+
+def _file_of(found) -> bytes:
+    """Returns the encoded picture of `Detections`: its file, else a PNG."""
+    if found.path:
+        return pathlib.Path(found.path).read_bytes()
+    return cv2.imencode(".png", cv2.cvtColor(found.image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _save(model, path, labels, top_k: int) -> None:

@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
+from keras_centernet.decode import decode
 from keras_centernet.geometry import is_place
-from keras_centernet.specs import Tensor
+from keras_centernet.specs import Task, Tensor
 
 # The outputs of every exported detector, in this order: what MediaPipe and the Task Library expect.
 OUTPUTS = ("location", "category", "score", "count")
@@ -25,12 +26,20 @@ def serve(model: keras.Model, images: Tensor, top_k: int = 100) -> dict:
         (1, N, K, 2) and "keypoint_scores" (1, N, K) of poses; "points_xy" (1, N, 2), "depths" (1, N),
         "dimensions_hwl" (1, N, 3) and "alphas" (1, N) of 3D boxes (`camera.locate` makes places in metres of them).
     """
-    found = model.decoded(images, top_k)
-    height, width = images.shape[1:3]
+    return serve_maps(model.task, model(images, training=False), top_k)
+
+
+def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
+    """Returns what `serve` returns from {head name: (1, Hf, Wf, channels) raw map}: the decoding by itself.
+
+    It is converted apart from the network, so that a network of any precision gets the same float decoding.
+    """
+    found = decode(task, maps, top_k)
+    map_height, map_width = maps[task.center_heatmap.name].shape[1:3]
     boxes = found["boxes_xyxy"]
     x1, y1, x2, y2 = (boxes[..., i : i + 1] for i in range(4))
-    location = ops.concatenate([y1 / height, x1 / width, y2 / height, x2 / width], axis=-1)
-    size_wh = ops.convert_to_tensor([width, height], "float32")
+    location = ops.concatenate([y1 / map_height, x1 / map_width, y2 / map_height, x2 / map_width], axis=-1)
+    size_wh = ops.convert_to_tensor([map_width, map_height], "float32")
     more = {key: value for key, value in found.items() if key not in ("boxes_xyxy", "classes", "scores")}
     return {
         "location": ops.minimum(ops.maximum(location, 0.0), 1.0),

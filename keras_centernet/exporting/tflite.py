@@ -1,114 +1,108 @@
-"""TFLite files with the decoding in the graph, made of builtin operators only."""
+"""TFLite files of every precision: the network, its decoding, names and labels in one."""
 
+import functools
 import os
 import pathlib
-import tempfile
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
-from keras_centernet.exporting.serving import OUTPUTS, serve
+from keras_centernet.errors import UserError
+from keras_centernet.exporting import flatbuffer
+from keras_centernet.exporting.appending import append_decode, dequantize, find_heads, finish, take_bytes
+from keras_centernet.exporting.calibration import calibration_images
+from keras_centernet.exporting.conversion import convert
+from keras_centernet.exporting.precisions import PRECISIONS, Precision
+from keras_centernet.exporting.verifying import drawn_images, verify_tflite
 from keras_centernet.files import write_whole
-from keras_centernet.geometry import is_place
+from keras_centernet.network import look_up
+
+INTEGERS = "int8"
+RAW_HEADS = (False, True, INTEGERS)
+CHECKED_IMAGES = 4
 
 
-def export_tflite(model: keras.Model, path: str | os.PathLike, top_k: int = 100) -> pathlib.Path:
-    """Writes a float32 TFLite detector for one image at a time; returns its path.
+def export_tflite(
+    model: keras.Model,
+    path: str | os.PathLike,
+    precision: str = "float32",
+    calibration=None,
+    top_k: int = 100,
+    raw_heads: bool | str = False,
+    images: np.ndarray | None = None,
+) -> pathlib.Path:
+    """Writes a TFLite detector for one image at a time, once it has shown to detect what the model does; its path.
 
-    Input: (1, H, W, 3) float32 RGB in 0..255, letterboxed to the model's input size. Outputs: the
-    signature "serve" of `exporting.serving.serve`. The graph is traced with a static batch of one:
-    a dynamic one would be refused or slow on most clients.
+    Input "images": (1, H, W, 3) RGB in 0..255, letterboxed to the model's input size; float32, or uint8 from
+    a precision that is calibrated. Outputs: what `exporting.serving.serve` gives, in its order, float32. Names of
+    classes and what mobile clients want to know are in the file too.
 
     Args:
         model: `CenterNet`.
         path: file to write; replaced only once the new one is complete.
+        precision: key of `PRECISIONS`.
+        calibration: pictures like those that the detector will see, for precisions that are calibrated: a folder,
+            a data set of `load_dataset`, or uint8 images (see `calibration.calibration_images`).
         top_k: number of detections in the output.
+        raw_heads: True: without the decoding, one float output per head, for accelerators that take no sorting;
+            `host_decode.decode_maps` does the rest. "int8": the same of a calibrated precision with int8 input and
+            outputs, what edgetpu_compiler takes; `append_decode` completes what it made of that.
+        images: (B, H, W, 3) uint8 inputs on which the file is compared with the model, see `verify_tflite`. None:
+            some of `calibration`, or drawn ones.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: an unknown precision, a model in mixed precision, no usable calibration, an operator that
+            runtimes lack, a file that differs from the model by more than its precision may, or one that cannot be
+            written.
     """
-    content = _convert(model, top_k)
+    row = look_up(PRECISIONS, precision, "precision")
+    if raw_heads not in RAW_HEADS or (raw_heads == INTEGERS and not row.calibrated):
+        raise UserError(
+            f"raw_heads of {precision}: expected True, False or, calibrated, {INTEGERS!r}; got {raw_heads!r}."
+        )
+    _check_dtype(model)
+    ranges = calibration_images(calibration, model.input_size) if row.calibrated else None
+    content = _build(model, row, ranges, top_k, raw_heads)
+    if images is None:
+        images = drawn_images(model.input_size) if ranges is None else ranges[:CHECKED_IMAGES]
+    verify_tflite(model, content, images, precision)
     return write_whole(path, lambda beside: beside.write_bytes(content))
 
 
-def _convert(model, top_k: int) -> bytes:
-    import tensorflow as tf
-
-    signature = [tf.TensorSpec((1, *model.input_size, 3), tf.float32, name="images")]
-    archive = keras.export.ExportArchive()
-    archive.track(model.network)  # holds all weights; the subclass has no fixed input signature
-    archive.add_endpoint("serve", lambda images: serve(model, images, top_k), input_signature=signature)
-    with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        return converter.convert()
+def _check_dtype(model) -> None:
+    dtypes = {layer.compute_dtype for layer in model.network._flatten_layers(include_self=False)}
+    dtypes |= {keras.config.dtype_policy().compute_dtype}  # of the normalisation
+    if dtypes != {"float32"}:
+        raise UserError(
+            f"TFLite: expected a model that computes in float32, got {', '.join(sorted(dtypes))}: save it, and load it "
+            'after keras.config.set_dtype_policy("float32").'
+        )
 
 
-class TFLiteDetector:
-    """Runs an exported detector in LiteRT, without Keras.
-
-    Args:
-        path: `.tflite` file of `export_tflite`.
-        threads: of the interpreter.
-    """
-
-    def __init__(self, path: str | os.PathLike, threads: int = 2):
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter = Interpreter(model_path=os.fspath(path), num_threads=threads)
-        self._run = self._interpreter.get_signature_runner("serve")
-        (detail,) = self._run.get_input_details().values()
-        self.input_hw = tuple(int(side) for side in detail["shape"][1:3])
-
-    def operators(self) -> list[str]:
-        """Returns the names of the graph's operators."""
-        return [operator["op_name"] for operator in self._interpreter._get_ops_details()]
-
-    def __call__(self, image: np.ndarray) -> dict:
-        """Returns {"boxes_xyxy" (K, 4) input pixels, "scores" (K,), "classes" (K,), ...} of a (H, W, 3) input.
-
-        What else the task decodes has the names and frames of `model.detect_batch`.
-        """
-        found = self._run(images=image[None].astype(np.float32))
-        location, category, score, _ = (found[name][0] for name in OUTPUTS)
-        height, width = self.input_hw
-        boxes_xyxy = location[:, [1, 0, 3, 2]] * np.float32([width, height, width, height])
-        more = {key: value[0] for key, value in found.items() if key not in OUTPUTS}
-        more = {key: value * np.float32([width, height]) if is_place(key) else value for key, value in more.items()}
-        return {"boxes_xyxy": boxes_xyxy, "scores": score, "classes": category.astype(np.int32), **more}
+def _build(model, row: Precision, images: np.ndarray | None, top_k: int, raw_heads: bool | str) -> bytes:
+    network = _convert_network(model, row, images)
+    if not raw_heads:
+        return append_decode(network, model, top_k)
+    graph = flatbuffer.read_flatbuffer(network)
+    heads = find_heads(graph, model)
+    if raw_heads != INTEGERS:
+        take_bytes(graph)
+        heads = {name: dequantize(graph, name, index) for name, index in heads.items()}
+    return finish(graph, heads, model)
 
 
-def agreement(model: keras.Model, path: str | os.PathLike, images: np.ndarray, threshold: float = 0.1) -> dict:
-    """Returns how far a TFLite file's detections are from the model's on the same inputs.
+def _convert_network(model, row: Precision, images: np.ndarray | None) -> bytes:
+    """Returns the file from an image to raw heads."""
+    return convert(
+        functools.partial(model, training=False),
+        {"images": (1, *model.input_size, 3)},
+        track=model.network,
+        configure=functools.partial(row.configure, images=_feed(images)),
+        backbone=model.get_config()["backbone"],
+    )
 
-    Args:
-        model: `CenterNet` that the file was made from.
-        path: `.tflite` file.
-        images: (B, H, W, 3) uint8 inputs.
-        threshold: lowest score of the model's detections that are compared.
 
-    Returns:
-        "images", "detections" compared, "box_pixels" and "score": largest absolute differences;
-        "same_classes": whether all classes agree; and the largest difference of what else the task decodes.
-    """
-    detector = TFLiteDetector(path)
-    height, width = detector.input_hw
-    worst = {"images": len(images), "detections": 0, "box_pixels": 0.0, "score": 0.0, "same_classes": True}
-    for image in images:
-        theirs = detector(image)
-        found = model.detect_batch(image[None], top_k=len(theirs["scores"]))
-        ours = {key: np.asarray(value)[0] for key, value in found.items()}
-        kept = int(np.sum(ours["scores"] >= threshold))
-        boxes = np.clip(ours["boxes_xyxy"][:kept], 0, [width, height, width, height])
-        worst["detections"] += kept
-        if kept:
-            box_error = float(np.abs(boxes - theirs["boxes_xyxy"][:kept]).max())
-            score_error = float(np.abs(ours["scores"] - theirs["scores"])[:kept].max())
-            worst["box_pixels"] = max(worst["box_pixels"], box_error)
-            worst["score"] = max(worst["score"], score_error)
-            worst["same_classes"] &= bool((ours["classes"][:kept] == theirs["classes"][:kept]).all())
-            for key in ours.keys() - {"boxes_xyxy", "scores", "classes"}:
-                error = float(np.abs(ours[key] - theirs[key])[:kept].max())
-                worst[key] = max(worst.get(key, 0.0), error)
-    return worst
+def _feed(images: np.ndarray | None) -> Callable:
+    """Returns the function that the converter calls for one input after another."""
+    return lambda: ([image[None].astype(np.float32)] for image in images)

@@ -1,12 +1,10 @@
-"""Every task leaves the house with its decoding: TFLite and SavedModel against Keras."""
+"""Every task leaves the house with its decoding: TFLite against Keras."""
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from keras_centernet import CenterNet, UserError
-from keras_centernet.exporting import agreement, export_saved_model, export_tflite
-from keras_centernet.exporting.tflite import TFLiteDetector
+from keras_centernet import CenterNet
+from keras_centernet.exporting import TFLiteDetector, agreement, export_tflite
 from keras_centernet.tasks import TASKS
 
 TOP_K = 12
@@ -43,19 +41,3 @@ def test_tflite_equals_keras_with_builtin_operators(model, images, tmp_path):
     assert worst["same_classes"]
     for key in {"box_pixels", "score"} | MORE[model.task.name]:
         assert worst[key] < 2e-3, key
-
-
-def test_saved_model_equals_keras_and_takes_any_batch(model, images, tmp_path):
-    path = export_saved_model(model, tmp_path / "saved", top_k=TOP_K)
-    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
-    for batch in (images[:1], images):
-        found = serve(images=tf.constant(batch))
-        expected = model.detect_batch(batch, top_k=TOP_K)
-        assert found.keys() == expected.keys()
-        for key, value in expected.items():
-            np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=1e-3, err_msg=key)
-
-
-def test_nothing_is_overwritten(model, tmp_path):
-    with pytest.raises(UserError, match="expected a new folder to export to, there is something already"):
-        export_saved_model(model, tmp_path)

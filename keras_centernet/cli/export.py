@@ -1,0 +1,148 @@
+"""Turn a model into files that run without this package.
+
+Every file is run again in its own runtime and compared with the model before it reaches --output;
+report.json says how large, how fast and how close to the model each of them is.
+"""
+
+import argparse
+import pathlib
+import warnings
+
+from keras_centernet.errors import DataWarning, UserError
+
+EXAMPLES = """examples:
+  keras-centernet export --model best.keras --output exported/ --images photos/
+  keras-centernet export --model best.keras --output exported/ --precision all --calibration photos/
+  keras-centernet export --model best.keras --output detector.tflite --precision int8 --data photos/ --split train
+  keras-centernet export --model best.keras --output exported/ --format saved_model --format onnx
+  keras-centernet export --model best.keras --output exported/ --format edgetpu --calibration photos/
+  keras-centernet export --model best.keras --output exported/ --format edgetpu --compiled compiled.tflite"""
+
+ALL = "all"
+STEM = "detector"
+CHECKED_IMAGES = 8
+LINE = "{:34} {:>9} {:>9}  {}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    parser.add_argument("--model", required=True, help=".keras file")
+    parser.add_argument("--output", default="exported", help="folder, or file if only one is written")
+    parser.add_argument(
+        "--format",
+        action="append",
+        dest="formats",
+        help="tflite (default), saved_model, onnx, edgetpu or all; may be repeated",
+    )
+    parser.add_argument(
+        "--precision",
+        action="append",
+        dest="precisions",
+        help="of TFLite: float32 (default), float16, dynamic, int8 or all; may be repeated",
+    )
+    parser.add_argument("--top-k", type=int, help="detections in the output; default: 100")
+    parser.add_argument("--raw-heads", action="store_true", help="TFLite without decoding, for accelerators")
+    parser.add_argument("--calibration", help="folder of typical pictures, for int8; 100 or more")
+    parser.add_argument("--data", help="data set to calibrate with instead: as of the other commands")
+    parser.add_argument("--split", default="train", help="split of --data")
+    parser.add_argument("--images", help="folder of pictures to compare on; default: those of the calibration")
+    parser.add_argument("--compiled", help="what edgetpu_compiler made of the network of an earlier export")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Exports, prints a line per file and what remains to be done."""
+    from keras_centernet.exporting.checked import REPORT, check_places, export_checked
+    from keras_centernet.model import load_model
+
+    folder, plan = _plan(args)
+    _check_calibration(args, plan)
+    check_places(folder, plan)
+    model = load_model(args.model)
+    if model.classes == tuple(str(i) for i in range(len(model.classes))):
+        warnings.warn("the model's classes have no names: clients will show numbers.", DataWarning, stacklevel=2)
+    calibration = _calibration(args, model) if any(planned.is_calibrated for planned in plan) else None
+    images = _images(args, model, calibration)
+    print(LINE.format("file", "MB", "ms", "against Keras"))
+    reports = {}
+    for planned in plan:
+        made = export_checked(model, folder, planned, images, calibration)
+        for name, report in made.items():
+            print(_line(name, report), flush=True)
+        reports |= made
+    for name, report in reports.items():
+        if "next_steps" in report:
+            print(f"{folder / name}:\n" + "\n".join(f"  {line}" for line in report["next_steps"]))
+    print(folder / REPORT)
+
+
+def _plan(args) -> tuple[pathlib.Path, list]:
+    """Returns the folder and what to write into it."""
+    from keras_centernet.exporting.checked import Planned, plan_exports
+    from keras_centernet.exporting.formats import FORMATS
+    from keras_centernet.exporting.precisions import PRECISIONS
+
+    output = pathlib.Path(args.output)
+    of_suffix = [name for name, row in FORMATS.items() if row.suffix and row.suffix == output.suffix]
+    is_file = bool(of_suffix) and not output.is_dir()
+    formats = args.formats or (of_suffix if is_file else ["tflite"])
+    formats = list(FORMATS) if ALL in formats else list(dict.fromkeys(formats))
+    precisions = args.precisions or ["float32"]
+    precisions = list(PRECISIONS) if ALL in precisions else list(dict.fromkeys(precisions))
+    options = {"top_k": args.top_k, "raw_heads": args.raw_heads or None, "compiled": args.compiled}
+    options = {name: value for name, value in options.items() if value is not None}
+    plan = plan_exports(STEM, formats, precisions, options)
+    if args.precisions and not any(FORMATS[planned.format].takes_precision for planned in plan):
+        raise UserError(f"--precision: expected a format that has several, got {', '.join(formats)}. Leave it away.")
+    if not is_file:
+        return output, plan
+    if len(plan) != 1 or not FORMATS[plan[0].format].ending.endswith(output.suffix):
+        names = ", ".join(planned.name for planned in plan)
+        raise UserError(f"--output {output}: expected a folder for {names}, got the name of one file.")
+    return output.parent, [Planned(plan[0].format, output.name, plan[0].options)]
+
+
+def _check_calibration(args, plan: list) -> None:
+    if args.calibration and args.data:
+        raise UserError("--calibration and --data: expected one of them, got both.")
+    wanting = [planned.name for planned in plan if planned.is_calibrated]
+    if wanting and not (args.calibration or args.data):
+        raise UserError(
+            f"{', '.join(wanting)}: expected pictures to measure ranges on, got none. Name a folder of 100 or more "
+            "typical ones with --calibration, or a data set with --data."
+        )
+
+
+def _calibration(args, model):
+    if args.calibration:
+        return args.calibration
+    from keras_centernet.data import load_dataset
+
+    return load_dataset(
+        args.data,
+        args.split,
+        task=model.task.name,
+        classes=model.classes,
+        input_size=model.input_size,
+        batch_size=1,
+        training=False,
+    )
+
+
+def _images(args, model, calibration) -> list:
+    """Returns the pictures to compare on: those that were named, of the calibration, or drawn ones."""
+    from keras_centernet.exporting.calibration import read_some
+    from keras_centernet.exporting.verifying import drawn_images
+
+    for what, source in (("--images", args.images), ("calibration", calibration or args.calibration)):
+        if source is not None:
+            return read_some(source, CHECKED_IMAGES, what)
+    return list(drawn_images(model.input_size))
+
+
+def _line(name: str, report: dict) -> str:
+    found = report.get("agreement", {})
+    compared = f"{found['detections']} detections, " if "detections" in found else "not run"
+    figures = {"missed": "{} missed", "box_pixels": "boxes to {:.2g} px", "score": "scores to {:.2g}"}
+    told = ", ".join(text.format(found[key]) for key, text in figures.items() if key in found)
+    latency = f"{report['latency_ms']:.1f}" if "latency_ms" in report else "-"
+    return LINE.format(name, f"{report['size_bytes'] / 1e6:.2f}", latency, compared + told)

@@ -1,0 +1,54 @@
+"""The numbers that a TFLite file computes with."""
+
+import dataclasses
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Precision:
+    """One row of the table of precisions.
+
+    Attributes:
+        configure: function (converter, images) that sets a `tf.lite.TFLiteConverter`; `images` is a function
+            that gives calibration inputs.
+        tolerance: how far a file may be from Keras, see `verifying.check_tolerance`.
+        calibrated: whether it needs images to measure ranges on.
+    """
+
+    configure: Callable
+    tolerance: dict[str, float]
+    calibrated: bool = False
+
+
+def _float32(converter, images) -> None:
+    pass
+
+
+def _float16(converter, images) -> None:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+
+
+def _dynamic(converter, images) -> None:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+
+
+def _int8(converter, images) -> None:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = images
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+
+
+PRECISIONS = {
+    "float32": Precision(_float32, {"missed": 0.02, "box_pixels_p98": 0.5, "score": 1e-3}),
+    "float16": Precision(_float16, {"missed": 0.02, "box_pixels_p98": 1.0, "score": 5e-3}),
+    "dynamic": Precision(_dynamic, {"missed": 0.1, "least_iou": 0.9, "least_correlation": 0.98}),
+    "int8": Precision(_int8, {"missed": 0.2, "least_iou": 0.8, "least_correlation": 0.9}, calibrated=True),
+}

@@ -1,0 +1,53 @@
+"""What the tests of exporting share: one export of each precision, and small models of every task."""
+
+import numpy as np
+import pytest
+
+from keras_centernet import CenterNet, load_dataset
+from keras_centernet.exporting import export_tflite
+from keras_centernet.tasks import TASKS
+
+INPUT_HW = (64, 96)
+TOP_K = 20
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """(100, 64, 96, 3) uint8 pictures of the built-in data set."""
+    batches = load_dataset("shapes", input_size=INPUT_HW, batch_size=100, limit=100, training=False)
+    return np.asarray(next(iter(batches))[0])
+
+
+@pytest.fixture(scope="session")
+def export_once(tiny_model, drawn, tmp_path_factory):
+    """export_once(precision, raw_heads) -> (model, path): the tiny detector, written once per combination."""
+    model, folder, paths = tiny_model(input_size=INPUT_HW), tmp_path_factory.mktemp("exports"), {}
+
+    def export(precision="float32", raw_heads=False):
+        key = precision, raw_heads
+        if key not in paths:
+            path = folder / f"{precision}_{raw_heads}.tflite"
+            paths[key] = export_tflite(model, path, precision, drawn, top_k=TOP_K, raw_heads=raw_heads)
+        return model, paths[key]
+
+    return export
+
+
+@pytest.fixture(scope="module", params=list(TASKS))
+def model_of_task(request):
+    """One untrained model per task, all of whose maps differ from cell to cell."""
+    rng = np.random.default_rng(4)
+    model = CenterNet(
+        "mobilenet_v3_small_minimalistic", task=request.param, classes=("cat", "dög"), input_size=(64, 96)
+    )
+    for head in model.task.heads:
+        kernel = model.network.get_layer(head.name).kernel
+        # Sizes stay positive: boxes without area are no detections.
+        kernel.assign(rng.normal(0, 0.2 if head.name == "size" else 0.7, kernel.shape))
+    return model
+
+
+@pytest.fixture
+def pictures(rng):
+    """Pictures of several sizes: halved twice, enlarged, upright, one that fits."""
+    return [rng.integers(0, 256, (*size_hw, 3), np.uint8) for size_hw in ((270, 390), (31, 40), (131, 77), (64, 96))]

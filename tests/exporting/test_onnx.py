@@ -1,0 +1,96 @@
+"""The ONNX file in ONNX Runtime, against `model.detect`."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from keras_centernet import UserError
+from keras_centernet.exporting import export_onnx, verify_onnx
+
+TOP_K = 12
+MORE = {
+    "detection": {},
+    "detection_3d": {
+        "points_xy": [1, TOP_K, 2],
+        "depths": [1, TOP_K],
+        "dimensions_hwl": [1, TOP_K, 3],
+        "alphas": [1, TOP_K],
+    },
+    "pose": {"keypoints_xy": [1, TOP_K, 17, 2], "keypoint_scores": [1, TOP_K, 17]},
+}
+is_installed = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnx", "onnxruntime"))
+needs_onnx = pytest.mark.skipif(not is_installed, reason="needs keras_centernet[onnx]")
+
+
+@pytest.fixture(scope="module")
+def exported(model_of_task, tmp_path_factory):
+    return model_of_task, export_onnx(model_of_task, tmp_path_factory.mktemp("onnx") / "model.onnx", top_k=TOP_K)
+
+
+@needs_onnx
+def test_the_file_says_what_it_takes_and_gives(exported):
+    import onnxruntime
+
+    model, path = exported
+    session = onnxruntime.InferenceSession(path)
+    (images,) = session.get_inputs()
+    assert (images.name, images.shape, images.type) == ("images", [1, 64, 96, 3], "tensor(uint8)")
+    shapes = {output.name: output.shape for output in session.get_outputs()}
+    boxes = {"boxes_xyxy": [1, TOP_K, 4], "scores": [1, TOP_K], "classes": [1, TOP_K]}
+    assert shapes == boxes | MORE[model.task.name]
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == ["cat", "dög"]
+
+
+@needs_onnx
+def test_equals_detect_batch(exported, rng):
+    import onnxruntime
+
+    model, path = exported
+    inputs = rng.integers(0, 256, (1, 64, 96, 3), np.uint8)
+    session = onnxruntime.InferenceSession(path)
+    names = [output.name for output in session.get_outputs()]
+    found = dict(zip(names, session.run(names, {"images": inputs}), strict=True))
+    expected = model.detect_batch(inputs, TOP_K)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=1e-3, err_msg=key)
+
+
+@needs_onnx
+def test_verifying_says_how_far(exported, pictures):
+    model, path = exported
+    report = verify_onnx(model, path, pictures, threshold=0)
+    assert report["agreement"]["images"] == len(pictures)
+    assert report["agreement"]["detections"] > len(pictures) * TOP_K / 2
+    assert report["agreement"]["box_pixels"] < 0.01
+    assert report["agreement"]["same_classes"]
+    assert report["size_bytes"] == path.stat().st_size
+    assert report["latency_ms"] > 0
+
+
+@needs_onnx
+def test_deformable_convolutions_go_there_too(tiny_model, tmp_path):
+    export_onnx(tiny_model("resnet18"), tmp_path / "model.onnx", top_k=TOP_K)  # compares by itself
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+@needs_onnx
+def test_a_file_that_finds_something_else_is_not_written(tiny_model, tmp_path, monkeypatch):
+    from keras_centernet.exporting import onnx
+
+    other = tiny_model()
+    kernel = other.network.get_layer("size").kernel
+    kernel.assign(kernel * 1.5)
+    content = onnx._convert(other, TOP_K)
+    monkeypatch.setattr(onnx, "_convert", lambda *args: content)
+    with pytest.raises(UserError, match=r"model\.onnx: expected the detections of model\.detect .* box_pixels by"):
+        export_onnx(tiny_model(), tmp_path / "model.onnx", top_k=TOP_K)
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_packages_are_named(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"tf2onnx, onnx, onnxruntime cannot be imported.*keras_centernet\[onnx\]"):
+        export_onnx(tiny_model(), tmp_path / "model.onnx")

@@ -1,0 +1,227 @@
+"""The SavedModel in a process that does not have this package, against `model.detect`."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import UserError
+from keras_centernet.exporting import export_saved_model, verify_saved_model
+
+TOP_K = 12
+FOUND = {"boxes_xyxy", "scores", "classes", "class_names"}
+MORE = {
+    "detection": set(),
+    "detection_3d": {"points_xy", "depths", "dimensions_hwl", "alphas"},
+    "pose": {"keypoints_xy", "keypoint_scores"},
+}
+CALIBRATED = {"locations", "dimensions", "rotation_y", "alpha"}
+CALIBRATION = np.array([[90, 0, 60, 4], [0, 80, 30, 0.3], [0, 0, 1, 0.005]], "float32")
+# What a client does: no Keras, and a wall before this package.
+CLIENT = """
+import importlib.abc, sys
+
+class Wall(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "keras_centernet":
+            raise ImportError("this package is not here")
+
+sys.meta_path.insert(0, Wall())
+try:
+    import keras_centernet
+except ImportError:
+    pass
+else:
+    sys.exit("the wall does not hold")
+import numpy as np
+import tensorflow as tf
+
+folder, picture, answer = sys.argv[1:]
+serve = tf.saved_model.load(folder).signatures["serving_default"]
+with open(picture, "rb") as file:
+    found = serve(image_bytes=tf.constant([file.read()]))
+arrays = {key: value.numpy() for key, value in found.items()}
+arrays["class_names"] = arrays["class_names"].astype("S")
+np.savez(answer, **arrays)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(model_of_task, tmp_path_factory):
+    """(model, folder, its signatures)"""
+    folder = export_saved_model(model_of_task, tmp_path_factory.mktemp("saved") / "model", top_k=TOP_K)
+    return model_of_task, folder, tf.saved_model.load(str(folder)).signatures
+
+
+@pytest.fixture(scope="module")
+def deformable(tiny_model):
+    """An untrained model whose deformable convolutions look around."""
+    model = tiny_model("resnet18")
+    rng = np.random.default_rng(2)
+    for layer in model.network.layers:
+        if hasattr(layer, "offset_bias"):
+            layer.offset_bias.assign(rng.normal(0, 1, layer.offset_bias.shape))
+    return model
+
+
+def png(image):
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+
+
+def expected_of(model, image):
+    found = model.detect(image, calibration=CALIBRATION, threshold=0, top_k=TOP_K)[0]
+    names = np.array([name.encode() for name in found.class_names])
+    rows = {"boxes_xyxy": found.boxes_xyxy, "scores": found.scores, "classes": found.classes, "class_names": names}
+    return rows | {key: value for key, value in found.extras.items() if key != "calibration"}
+
+
+def assert_equal(rows, expected):
+    """Detection drops boxes without area and needs no other order: the scores differ by far more than rounding."""
+    has_area = np.all(rows["boxes_xyxy"][:, 2:] > rows["boxes_xyxy"][:, :2], axis=1)
+    assert has_area.sum() >= TOP_K // 2
+    for key in rows.keys() & expected.keys():
+        if key == "class_names":
+            np.testing.assert_array_equal(rows[key][has_area], expected[key])
+        else:
+            np.testing.assert_allclose(rows[key][has_area], expected[key], rtol=1e-3, atol=2e-2, err_msg=key)
+
+
+def test_files_of_all_sizes_in_one_batch(exported, pictures):
+    model, _, signatures = exported
+    found = signatures["serving_default"](image_bytes=tf.constant([png(image) for image in pictures]))
+    assert set(found) == FOUND | MORE[model.task.name]
+    assert found["classes"].dtype == tf.int32
+    assert found["boxes_xyxy"].shape == (len(pictures), TOP_K, 4)
+    for i, image in enumerate(pictures):
+        assert_equal({key: value.numpy()[i] for key, value in found.items()}, expected_of(model, image))
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("images", "uint8"), ("images_float", "float32")])
+def test_pixels_of_any_size(exported, pictures, name, dtype):
+    model, _, signatures = exported
+    for image in pictures:
+        found = signatures[name](images=tf.constant(np.stack([image, image]), dtype))
+        for i in range(2):
+            assert_equal({key: value.numpy()[i] for key, value in found.items()}, expected_of(model, image))
+
+
+def test_a_camera_gives_places_in_metres(exported, pictures):
+    model, _, signatures = exported
+    if model.task.finish_in_graph is None:
+        assert not [name for name in signatures if "calibrated" in name]
+        return
+    calibration = tf.constant(CALIBRATION[None])
+    for name, inputs in (
+        ("serving_calibrated", {"image_bytes": tf.constant([png(pictures[0])])}),
+        ("images_calibrated", {"images": tf.constant(pictures[0][None])}),
+    ):
+        found = signatures[name](calibration=calibration, **inputs)
+        assert set(found) == FOUND | MORE[model.task.name] | CALIBRATED
+        assert_equal({key: value.numpy()[0] for key, value in found.items()}, expected_of(model, pictures[0]))
+
+
+def test_inputs_equal_detect_batch(exported, rng):
+    model, _, signatures = exported
+    inputs = rng.integers(0, 256, (3, 64, 96, 3), np.uint8)
+    found, expected = signatures["inputs"](images=tf.constant(inputs)), model.detect_batch(inputs, TOP_K)
+    assert found.keys() - {"class_names"} == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=1e-3, err_msg=key)
+
+
+def test_verifying_says_how_far(exported, pictures, tmp_path):
+    model, folder, _ = exported
+    (tmp_path / "picture.jpg").write_bytes(cv2.imencode(".jpg", pictures[0])[1].tobytes())
+    report = verify_saved_model(model, folder, [*pictures, tmp_path / "picture.jpg"], threshold=0)
+    assert report["agreement"]["images"] == 5
+    assert report["agreement"]["detections"] > 5 * TOP_K
+    assert report["agreement"]["same_classes"]
+    assert report["size_bytes"] == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert report["latency_ms"] > 0
+
+
+def test_the_names_of_the_classes_are_in_the_folder(exported):
+    assert (exported[1] / "assets" / "classes.txt").read_text("utf-8") == "cat\ndög\n"
+
+
+def test_runs_in_a_process_without_this_package(exported, pictures, tmp_path):
+    model, folder, _ = exported
+    (tmp_path / "picture.png").write_bytes(png(pictures[0]))
+    (tmp_path / "client.py").write_text(CLIENT)
+    command = [sys.executable, "-P", "client.py", str(folder), "picture.png", "answer.npz"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert_equal(
+        {key: value[0] for key, value in np.load(tmp_path / "answer.npz").items()}, expected_of(model, pictures[0])
+    )
+
+
+def test_the_json_of_a_rest_request(exported, pictures):
+    """TensorFlow Serving takes a row of "instances" per picture and undoes {"b64": ...}."""
+    model, _, signatures = exported
+    body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(png(pictures[0])).decode()}}]})
+    (row,) = json.loads(body)["instances"]
+    assert row.keys() == signatures["serving_default"].structured_input_signature[1].keys()
+    inputs = {name: tf.constant([base64.b64decode(value["b64"])]) for name, value in row.items()}
+    found = signatures["serving_default"](**inputs)
+    assert_equal({key: value.numpy()[0] for key, value in found.items()}, expected_of(model, pictures[0]))
+
+
+def must_compile(folder):
+    """Returns how many functions of the graph only run where XLA is."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    (graph,) = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
+    library = graph.graph_def.library.function
+    nodes = [node for function in library for node in function.node_def]
+    return sum("_XlaMustCompile" in item.attr and item.attr["_XlaMustCompile"].b for item in [*library, *nodes])
+
+
+def test_deformable_convolutions_need_xla_only_when_asked_to(deformable, rng, tmp_path):
+    assert must_compile(export_saved_model(deformable, tmp_path / "xla", top_k=TOP_K, xla=True)) > 0
+    folder = export_saved_model(deformable, tmp_path / "saved", top_k=TOP_K)
+    assert must_compile(folder) == 0
+    image = rng.integers(0, 256, (1, 64, 64, 3), np.uint8)
+    found = tf.saved_model.load(str(folder)).signatures["inputs"](images=tf.constant(image))
+    for key, value in deformable.detect_batch(image, TOP_K).items():
+        np.testing.assert_allclose(found[key], value, rtol=1e-3, atol=2e-3, err_msg=key)
+
+
+def test_another_models_folder_is_told(exported, pictures):
+    model, folder, _ = exported
+    kernel = model.network.get_layer("size").kernel
+    kept = kernel.numpy()
+    try:
+        kernel.assign(kept * 1.5)
+        with pytest.raises(UserError, match=r"model: expected the detections of model\.detect within 0\.5 px"):
+            verify_saved_model(model, folder, pictures[:1], threshold=0)
+    finally:
+        kernel.assign(kept)
+
+
+def test_nothing_to_compare_is_told(exported, pictures):
+    model, folder, _ = exported
+    with pytest.raises(UserError, match=r"none of the 1 pictures has one with a score of 1\.1 or more"):
+        verify_saved_model(model, folder, pictures[:1], threshold=1.1)
+
+
+def test_nothing_is_overwritten_and_nothing_is_left_behind(tiny_model, tmp_path, monkeypatch):
+    model = tiny_model()
+    with pytest.raises(UserError, match="expected a new folder to export to, there is something already"):
+        export_saved_model(model, tmp_path)
+
+    def fill_disk(model, path, *args):
+        path.mkdir()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("keras_centernet.exporting.saved_model._save", fill_disk)
+    with pytest.raises(UserError, match=r"saved: expected a place to write to: No space left on device"):
+        export_saved_model(model, tmp_path / "saved")
+    assert not list(tmp_path.iterdir())
