@@ -121,4 +121,4 @@ def _cell_xy(index, map_width: int):
 
 
 def _sigmoid(logits):
-    return 1 / (1 + np.exp(-logits))
+    return (1 + np.tanh(logits / 2)) / 2  # as 1 / (1 + exp(-x)), without its overflow
