@@ -1,0 +1,234 @@
+"""The page in a headless Chromium, driven as a user would, against the model; drive.html says how."""
+
+import contextlib
+import functools
+import http.server
+import json
+import pathlib
+import queue
+import re
+import shutil
+import subprocess
+import threading
+import urllib.parse
+
+import cv2
+import numpy as np
+import pytest
+
+from keras_centernet.exporting import TFLiteDetector
+
+WEB = pathlib.Path(__file__).parents[2] / "export" / "web"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # refuses to run as root, which containers do
+    "--disable-dev-shm-usage",  # small in containers
+    "--use-angle=swiftshader",  # MediaPipe reads pictures through WebGL, here without a GPU
+    "--enable-unsafe-swiftshader",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no network
+)
+LONGEST = 240  # seconds; it takes about ten
+CUT = 1.0  # px: MediaPipe cuts left, top, width and height to whole pixels of the picture
+LOWEST = 0.05  # score; the model knows nothing and is sure of nothing
+END_OF_LIST = 0.01  # scores; detections that close to the last one may have fallen off the list
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
+    pytest.mark.skipif(not (WEB / "node_modules").exists(), reason="no MediaPipe: npm ci --prefix export/web"),
+]
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves the page, what drives it, and its files; puts what comes back into a queue."""
+
+    def __init__(self, *args, files, answers, **kwargs):
+        self.files, self.answers = files, answers
+        super().__init__(*args, directory=WEB, **kwargs)
+
+    def translate_path(self, path):
+        path = urllib.parse.unquote(urllib.parse.urlsplit(path).path)
+        return str(self.files.get(path.removeprefix("/files/"), super().translate_path(path)))
+
+    def do_POST(self):
+        self.answers.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def browse(tmp_path_factory):
+    """browse(steps, {name: path}, query) -> [what the page shows and gives after each step]."""
+
+    def run(steps, files, query=""):
+        folder, answers = tmp_path_factory.mktemp("browser"), queue.Queue()
+        (folder / "steps.json").write_text(json.dumps(steps))
+        own = {"/steps.json": folder / "steps.json", "/drive.html": pathlib.Path(__file__).with_name("drive.html")}
+        handler = functools.partial(Handler, files=own | files, answers=answers)
+        with serving(handler) as port, browsing(f"http://127.0.0.1:{port}/drive.html{query}", folder / "profile"):
+            answer = answers.get(timeout=LONGEST)
+        assert "error" not in answer, answer["error"]
+        # The library reports its use to its makers, unless the page forbids it.
+        assert {urllib.parse.urlsplit(address).netloc for address in answer["requests"]} == {f"127.0.0.1:{port}"}
+        return answer["results"]
+
+    return run
+
+
+@contextlib.contextmanager
+def serving(handler):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextlib.contextmanager
+def browsing(address, profile):
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", address]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def pictures(drawn, tmp_path_factory):
+    """{name: path} of pictures for an input of 96 x 64; the first two fit without a change of their pixels."""
+    folder = tmp_path_factory.mktemp("pictures")
+    resized = cv2.resize(drawn[2], (300, 120), interpolation=cv2.INTER_CUBIC)
+    for name, image in {"same.png": drawn[0], "narrow.png": drawn[1, :, 20:68], "large.png": resized}.items():
+        cv2.imwrite(str(folder / name), image[..., ::-1])
+    (folder / "broken.png").write_text("no picture")
+    (folder / "broken.tflite").write_text("no model")
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def results(browse, export_once, pictures):
+    """{what was done: what the page gave}, one after the other on one page."""
+    steps = {
+        "dropped together": {"drop": ["same.png", "float32.tflite"]},
+        "float32": {"slide": LOWEST},
+        "float16": {"choose": ["model", "float16.tflite"]},
+        "int8": {"drop": ["int8.tflite"]},
+        "no model": {"drop": ["broken.tflite"], "says": "broken"},
+        "no picture": {"choose": ["picture", "broken.png"], "says": "broken.png"},
+        "float32 again": {"choose": ["model", "float32.tflite"]},
+        "padded": {"choose": ["picture", "narrow.png"]},
+        "resampled": {"drop": ["large.png"]},
+        "camera": {"press": "camera", "path": None},
+        "after the camera": {"choose": ["picture", "same.png"], "path": "same.png"},
+    }
+    files = {f"{precision}.tflite": export_once(precision)[1] for precision in ("float32", "float16", "int8")}
+    return dict(zip(steps, browse(list(steps.values()), pictures | files), strict=True))
+
+
+def is_among(row, rows, pixels, score):
+    """Whether one of the detections has the same class, box and score."""
+    return any(
+        row["class_name"] == other["class_name"]
+        and np.abs(np.subtract(row["box_xyxy"], other["box_xyxy"])).max() <= pixels
+        and abs(row["score"] - other["score"]) <= score
+        for other in rows
+    )
+
+
+def assert_same(result, expected, pixels, score):
+    """Each list has what the other has, down to where the other ends."""
+    found = result["detections"]
+    for ours, theirs in ((found, expected), (expected, found)):
+        certain = [row for row in ours if row["score"] > theirs[-1]["score"] + END_OF_LIST]
+        assert len(certain) > 10
+        assert [row for row in certain if not is_among(row, theirs, pixels, score)] == []
+
+
+def detect(model, path):
+    return model.detect(str(path), threshold=0.01)[0].to_dict()
+
+
+@pytest.mark.parametrize(
+    ("done", "score"), [("float32", 1e-4), ("float16", 5e-3), ("padded", 1e-4), ("after the camera", 1e-4)]
+)
+def test_it_finds_what_the_model_finds(export_once, pictures, results, done, score):
+    result, expected = results[done], detect(export_once()[0], pictures[results[done]["path"]])
+    assert result["image_size"] == expected["image_size"]
+    assert_same(result, expected["detections"], CUT, score)
+
+
+def test_it_reads_files_of_integers(export_once, drawn, results):
+    """Against the same file in LiteRT; what integers cost is the exporter's to check."""
+    model, path = export_once("int8")
+    found = TFLiteDetector(path)(drawn[0])
+    boxes_xyxy = np.clip(found["boxes_xyxy"], 0, [96, 64, 96, 64]).tolist()
+    columns = zip(boxes_xyxy, found["scores"].tolist(), found["classes"], strict=True)
+    expected = [{"box_xyxy": box, "score": score, "class_name": model.classes[i]} for box, score, i in columns]
+    assert_same(results["int8"], expected, CUT, 5e-3)
+
+
+def test_other_sizes_differ_by_a_pixel_of_the_input(export_once, pictures, results):
+    """Browsers resample in their own way, and an untrained network notices: most boxes, not all, are the same."""
+    expected = detect(export_once()[0], pictures["large.png"])["detections"]
+    found = results["resampled"]["detections"][:10]
+    pixels = 300 / 96 * CUT
+    assert sum(is_among(row, expected, pixels, 0.02) for row in found) >= 8
+
+
+def test_the_slider_chooses_scores_without_another_detection(results):
+    before, after = results["dropped together"], results["float32"]
+    assert [row for row in after["detections"] if row["score"] >= 0.3] == before["detections"]
+    assert len(after["detections"]) == 20 > len(before["detections"])
+
+
+def test_everything_drawn_is_told_too(results):
+    result = results["float32"]
+    assert result["label"] == result["count"] == "20 objects in same.png"
+    box = ", ".join(str(round(value)) for value in result["detections"][0]["box_xyxy"])
+    assert result["rows"][0] == [result["detections"][0]["class_name"], f"{result['detections'][0]['score']:.2f}", box]
+    assert len(result["rows"]) == 20
+    assert results["camera"]["count"].endswith("in the camera's picture")
+
+
+def test_the_camera_runs_until_a_picture_is_opened(results):
+    assert (results["camera"]["path"], results["camera"]["camera"]) == (None, "true")
+    assert results["camera"]["image_size"] == {"width": 640, "height": 480}
+    assert results["after the camera"]["camera"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("done", "message"),
+    [
+        ("no model", r"broken\.tflite: expected a \.tflite detector with its decoding and labels \(.+\)\."),
+        ("no picture", r"broken\.png: expected a picture that this browser can show\."),
+    ],
+)
+def test_a_wrong_file_is_told_and_changes_nothing(results, done, message):
+    assert results[done]["is_error"]
+    assert re.fullmatch(message, results[done]["status"])
+    assert results[done]["detections"] == results["int8"]["detections"]
+    assert not results["float32 again"]["is_error"]
+
+
+def test_files_beside_the_page_open_by_their_address(browse, export_once, pictures, results):
+    query = "?model=files/float32.tflite&picture=files/same.png"
+    (found,) = browse([{"slide": LOWEST, "path": "same.png"}], pictures | {"float32.tflite": export_once()[1]}, query)
+    assert found["detections"] == results["float32"]["detections"]
+    (found,) = browse([{"slide": LOWEST, "says": "nothing.png"}], {}, "?picture=nothing.png")
+    assert found["status"].startswith("nothing.png: expected a file, got 404")
+
+
+def test_a_missing_library_is_told(browse, tmp_path):
+    missing = {"/node_modules/@mediapipe/tasks-vision/vision_bundle.mjs": tmp_path / "nothing"}
+    (found,) = browse([{"slide": LOWEST, "says": "missing"}], missing)
+    assert found["is_error"]
+    assert found["status"].startswith("MediaPipe is missing: run npm install")
