@@ -18,7 +18,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument("--model", required=True, help=".keras file")
+    parser.add_argument("--model", required=True, help=".keras file, or an exported .tflite detector")
     add_data_arguments(parser)
     parser.add_argument("--split", default="val", help="split to evaluate on")
     parser.add_argument("--batch-size", type=int, default=16, help="images at a time")
@@ -57,34 +57,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Evaluates."""
-    from keras_centernet.backbones import BACKBONES
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
-    from keras_centernet.model import load_model
 
     output = pathlib.Path(args.output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output {output}: expected a place that can be written to: {error.strerror}.") from error
-    model = load_model(args.model)
+    model, places = _load_detector(args)
     views = [
         load_dataset(
             args.data,
             args.split,
-            task=model.task.name,
             format=args.format,
             annotations=args.annotations,
             images=args.images,
             classes=model.classes,
-            input_size=model.input_size,
             resize=args.resize,
-            multiple_of=BACKBONES[model.backbone].multiple_of,
             scale=scale,
             batch_size=args.batch_size,
             training=False,
             strict=args.strict,
             workers=args.workers,
+            **places,
         )
         for scale in args.scales
     ]
@@ -105,6 +101,23 @@ def run(args: argparse.Namespace) -> None:
     if args.results:
         report.write_results(args.results, views[0].source.category_ids)
     print(f"{report.table()}\n\n{output}, {curves}")
+
+
+def _load_detector(args: argparse.Namespace):
+    """Returns what detects, and how pictures must come to it."""
+    if pathlib.Path(args.model).suffix != ".tflite":
+        from keras_centernet.backbones import BACKBONES
+        from keras_centernet.model import load_model
+
+        model = load_model(args.model)
+        multiple_of = BACKBONES[model.backbone].multiple_of
+        return model, {"task": model.task.name, "input_size": model.input_size, "multiple_of": multiple_of}
+    from keras_centernet.exporting import TFLiteDetector
+
+    if args.resize != "fit":
+        raise UserError("--resize: expected fit for a .tflite file, which takes pictures of one size; got keep.")
+    detector = TFLiteDetector(args.model)
+    return detector, {"input_size": detector.input_hw}
 
 
 def _scales(text: str) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from keras_centernet.errors import DataWarning, UserError
 EXAMPLES = """examples:
   keras-centernet export --model best.keras --output exported/ --images photos/
   keras-centernet export --model best.keras --output exported/ --precision all --calibration photos/
-  keras-centernet export --model best.keras --output detector.tflite --precision int8 --data photos/ --split train
+  keras-centernet export --model best.keras --output detector.tflite --precision int8 --data photos/ --evaluate val
   keras-centernet export --model best.keras --output exported/ --format saved_model --format onnx
   keras-centernet export --model best.keras --output exported/ --format edgetpu --calibration photos/
   keras-centernet export --model best.keras --output exported/ --format edgetpu --compiled compiled.tflite"""
@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calibration", help="folder of typical pictures, for int8; 100 or more")
     parser.add_argument("--data", help="data set to calibrate with instead: as of the other commands")
     parser.add_argument("--split", default="train", help="split of --data")
+    parser.add_argument(
+        "--evaluate", metavar="SPLIT", help="of --data: also measure the average precision of each TFLite file there"
+    )
     parser.add_argument("--images", help="folder of pictures to compare on; default: those of the calibration")
     parser.add_argument("--compiled", help="what edgetpu_compiler made of the network of an earlier export")
 
@@ -62,10 +65,11 @@ def run(args: argparse.Namespace) -> None:
         warnings.warn("the model's classes have no names: clients will show numbers.", DataWarning, stacklevel=2)
     calibration = _calibration(args, model) if any(planned.is_calibrated for planned in plan) else None
     images = _images(args, model, calibration)
+    truth = _truth(args, model) if args.evaluate else None
     print(LINE.format("file", "MB", "ms", "against Keras"))
     reports = {}
     for planned in plan:
-        made = export_checked(model, folder, planned, images, calibration)
+        made = export_checked(model, folder, planned, images, calibration, truth)
         for name, report in made.items():
             print(_line(name, report), flush=True)
         reports |= made
@@ -115,17 +119,22 @@ def _check_calibration(args, plan: list) -> None:
 def _calibration(args, model):
     if args.calibration:
         return args.calibration
+    return _load(args, model, args.split, batch_size=1)
+
+
+def _truth(args, model):
+    from keras_centernet.exporting.checked import measure_model
+
+    if not args.data:
+        raise UserError("--evaluate: expected --data with it, whose split is measured; got none.")
+    return measure_model(model, _load(args, model, args.evaluate, batch_size=8))
+
+
+def _load(args, model, split: str, batch_size: int):
     from keras_centernet.data import load_dataset
 
-    return load_dataset(
-        args.data,
-        args.split,
-        task=model.task.name,
-        classes=model.classes,
-        input_size=model.input_size,
-        batch_size=1,
-        training=False,
-    )
+    places = {"task": model.task.name, "classes": model.classes, "input_size": model.input_size}
+    return load_dataset(args.data, split, batch_size=batch_size, training=False, **places)
 
 
 def _images(args, model, calibration) -> list:
@@ -142,7 +151,16 @@ def _images(args, model, calibration) -> list:
 def _line(name: str, report: dict) -> str:
     found = report.get("agreement", {})
     compared = f"{found['detections']} detections, " if "detections" in found else "not run"
-    figures = {"missed": "{} missed", "box_pixels": "boxes to {:.2g} px", "score": "scores to {:.2g}"}
+    figures = {
+        "missed": "{} missed",
+        "mean_iou": "IoU {:.3f}",
+        "box_pixels": "boxes to {:.2g} px",
+        "score": "scores to {:.2g}",
+    }
     told = ", ".join(text.format(found[key]) for key, text in figures.items() if key in found)
+    if found.get("heads"):
+        told += "; correlation " + ", ".join(f"{head} {value:.4f}" for head, value in found["heads"].items())
+    if "AP" in report:
+        told += f"; AP {report['AP']['file']:.3f}, of the model {report['AP']['model']:.3f}"
     latency = f"{report['latency_ms']:.1f}" if "latency_ms" in report else "-"
     return LINE.format(name, f"{report['size_bytes'] / 1e6:.2f}", latency, compared + told)

@@ -180,6 +180,8 @@ def _figures(ground_truth: dict, detections: list[dict], further: list, change=l
 
 def _check_options(model, views: list, flip: bool, oracle: Sequence[str]) -> None:
     task = getattr(model, "task", None)
+    if (flip or oracle) and not hasattr(model, "graphs"):
+        raise UserError("evaluate: expected a CenterNet for flip and oracle, got another detector; leave them away.")
     if oracle:
         find_heads(task, oracle)
         if flip or len(views) > 1:

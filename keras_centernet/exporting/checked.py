@@ -5,10 +5,12 @@ import json
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterable
 
 import keras
 
 from keras_centernet.errors import UserError
+from keras_centernet.evaluation import evaluate
 from keras_centernet.exporting.formats import FORMATS, Format, letterboxed
 from keras_centernet.exporting.precisions import PRECISIONS
 from keras_centernet.files import write_whole
@@ -86,7 +88,39 @@ def check_places(folder: pathlib.Path, plan: list[Planned]) -> None:
     read_report(folder)
 
 
-def export_checked(model: keras.Model, folder: pathlib.Path, planned: Planned, images: list, calibration=None) -> dict:
+@dataclasses.dataclass(frozen=True)
+class Truth:
+    """Labelled pictures that exported files are measured on.
+
+    Attributes:
+        dataset: batches as `load_dataset` yields them.
+        average_precision: of the model itself there.
+    """
+
+    dataset: Iterable
+    average_precision: float
+
+
+def measure_model(model: keras.Model, dataset: Iterable) -> Truth:
+    """Returns the data set with the model's own average precision on it.
+
+    Raises:
+        UserError: nothing in it defines one.
+    """
+    average_precision = evaluate(model, dataset, progress=False).metrics["AP"]
+    if average_precision is None:
+        raise UserError("evaluate: expected a split with objects, which average precision is measured by; got none.")
+    return Truth(dataset, average_precision)
+
+
+def export_checked(
+    model: keras.Model,
+    folder: pathlib.Path,
+    planned: Planned,
+    images: list,
+    calibration=None,
+    truth: Truth | None = None,
+) -> dict:
     """Writes one export into a folder, once it ran in its runtime and agreed with the model; returns its report.
 
     Args:
@@ -95,9 +129,11 @@ def export_checked(model: keras.Model, folder: pathlib.Path, planned: Planned, i
         planned: what to write.
         images: pictures to compare on, (h, w, 3) uint8 RGB of any sizes.
         calibration: as of `export_tflite`, where it is needed.
+        truth: what to measure the file's average precision on, where its format can be measured.
 
     Returns:
-        {file name: {"format", "size_bytes", "agreement", "latency_ms" and what else its runtime tells}}.
+        {file name: {"format", "size_bytes", "agreement", "latency_ms" and what else its runtime tells; with a truth
+        also "AP" {"file", "model", "difference"}}}.
 
     Raises:
         UserError: as the format's functions; nothing is left in the folder then.
@@ -110,12 +146,19 @@ def export_checked(model: keras.Model, folder: pathlib.Path, planned: Planned, i
     with tempfile.TemporaryDirectory(dir=folder, prefix="part.") as beside:
         made = row.export(model, pathlib.Path(beside, planned.name), **options)
         reports = row.verify(model, made, images, options)
+        if truth and row.detector:
+            reports[planned.name]["AP"] = _compare_precision(row.detector(made), truth)
         for file in sorted(pathlib.Path(beside).iterdir()):
             os.rename(file, folder / file.name)
     told = {"format": planned.format} | {key: options[key] for key in ("precision",) if key in options}
     reports = {name: told | figures for name, figures in reports.items()}
     _write_report(folder, read_report(folder) | reports)
     return reports
+
+
+def _compare_precision(detector, truth: Truth) -> dict:
+    found = evaluate(detector, truth.dataset, progress=False).metrics["AP"]
+    return {"file": found, "model": truth.average_precision, "difference": found - truth.average_precision}
 
 
 def read_report(folder: pathlib.Path) -> dict:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_centernet.errors import UserError
+from keras_centernet.exporting.detector import TFLiteDetector
 from keras_centernet.exporting.edgetpu import PRECISION, EdgeTPUExport, export_edgetpu
 from keras_centernet.exporting.onnx import export_onnx, verify_onnx
 from keras_centernet.exporting.saved_model import export_saved_model, verify_saved_model
@@ -33,6 +34,7 @@ class Format:
         keras_name: what `keras.Model.export` calls it.
         takes_precision: whether there is one file per precision.
         is_calibrated: whether it is quantised whatever the precision.
+        detector: function of what was written -> what `evaluate` takes; None: its average precision is not measured.
     """
 
     export: Callable
@@ -43,6 +45,7 @@ class Format:
     keras_name: str | None = None
     takes_precision: bool = False
     is_calibrated: bool = False
+    detector: Callable | None = None
 
     @property
     def options(self) -> set[str]:
@@ -122,7 +125,13 @@ def _threshold(model, images: list) -> float:
 
 FORMATS = {
     "tflite": Format(
-        export_tflite, _verify_tflite, ".tflite", suffix=".tflite", keras_name="litert", takes_precision=True
+        export_tflite,
+        _verify_tflite,
+        ".tflite",
+        suffix=".tflite",
+        keras_name="litert",
+        takes_precision=True,
+        detector=TFLiteDetector,
     ),
     "saved_model": Format(
         export_saved_model, _verify_saved_model, "_saved_model", suffix="", keras_name="tf_saved_model"

@@ -66,3 +66,32 @@ def test_scales_are_different_positive_numbers(evaluate, scales, capsys):
     with pytest.raises(SystemExit, match="2"):
         evaluate("--scales", scales)
     assert "--scales" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def exported(model_file, tmp_path_factory):
+    """The model as a TFLite file."""
+    path = tmp_path_factory.mktemp("exported") / "detector.tflite"
+    assert main(["export", "--model", str(model_file), "--output", str(path)]) == 0
+    return str(path)
+
+
+def test_an_exported_file_is_measured_as_its_model_is(evaluate, exported):
+    _, of_model = evaluate()
+    status, of_file = evaluate("--model", exported)
+    assert status == 0
+    assert of_file["AR100"] == pytest.approx(of_model["AR100"], abs=0.01)
+    assert of_file["images"] == of_model["images"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--resize=keep", "--resize: expected fit for a .tflite file, which takes pictures of one size; got keep"),
+        ("--flip", "expected a CenterNet for flip and oracle, got another detector"),
+    ],
+)
+def test_what_a_file_cannot_do(evaluate, exported, option, message, capsys):
+    status, _ = evaluate("--model", exported, option)
+    assert status == 2
+    assert message in capsys.readouterr().err

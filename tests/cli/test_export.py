@@ -35,7 +35,8 @@ def exported(model_file, photos, tmp_path_factory):
     """A folder with a TFLite file and a SavedModel."""
     folder = tmp_path_factory.mktemp("exported")
     command = ["export", "--model", str(model_file), "--output", str(folder), "--images", str(photos), "--top-k", "7"]
-    assert main([*command, "--format", "tflite", "--format", "saved_model"]) == 0
+    measured = ["--data", str(photos), "--evaluate", "val"]
+    assert main([*command, *measured, "--format", "tflite", "--format", "saved_model"]) == 0
     return folder
 
 
@@ -52,6 +53,8 @@ def test_files_and_what_is_known_of_them(exported):
     assert row["operators"]["TOPK_V2"] == 2
     assert row["agreement"]["images"] == report["detector_saved_model"]["agreement"]["images"] == 8
     assert row["latency_ms"] > 0
+    assert row["AP"]["difference"] == row["AP"]["file"] - row["AP"]["model"] == pytest.approx(0, abs=0.01)
+    assert "AP" not in report["detector_saved_model"]
     assert report["detector_saved_model"]["agreement"]["box_pixels"] < 0.5
     found = TFLiteDetector(exported / "detector_float32.tflite")(np.zeros((64, 64, 3), np.uint8))
     assert len(found["scores"]) == 7
@@ -104,6 +107,11 @@ def test_edge_tpu_with_and_without_the_compiler(model_file, photos, tmp_path, ca
             "detector_int8.tflite: expected pictures to measure ranges on, got none",
         ),
         ("two", "--precision int8 --calibration a --data shapes", "--calibration and --data: expected one of them"),
+        (
+            "nothing to evaluate",
+            "--evaluate val",
+            "--evaluate: expected --data with it, whose split is measured; got none",
+        ),
         ("precision of", "--format onnx --precision int8", "--precision: expected a format that has several, got onnx"),
         ("option", "--format onnx --raw-heads", "raw_heads: expected a format that has it, got onnx"),
         ("compiled", "--compiled {tmp}/none.tflite", "compiled: expected a format that has it, got tflite"),
