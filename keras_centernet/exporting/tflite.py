@@ -36,7 +36,8 @@ def export_tflite(
 
     Input "images": (1, H, W, 3) RGB in 0..255, letterboxed to the model's input size; float32, or uint8 from
     a precision that is calibrated. Outputs: what `exporting.serving.serve` gives, in its order, float32. Names of
-    classes and what mobile clients want to know are in the file too.
+    classes and what mobile clients want to know are in the file too. MediaPipe's ObjectDetector takes the four outputs
+    of 2D detection only; files of other tasks, which have more, are run by LiteRT itself.
 
     Args:
         model: `CenterNet`.
