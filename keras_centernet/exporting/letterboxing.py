@@ -47,7 +47,7 @@ def letterbox(images: tf.Tensor, input_hw: tuple[int, int]) -> tf.Tensor:
 
 
 def to_image_frame(found: dict, image_hw: tf.Tensor, input_hw: tuple[int, int]) -> dict:
-    """Returns decoded tensors with their places brought from input to original pixels, boxes clipped to the image.
+    """Returns decoded tensors with their places brought from input to original pixels, boxes ordered and clipped.
 
     Args:
         found: (B, N, ...) tensors.
@@ -62,6 +62,8 @@ def to_image_frame(found: dict, image_hw: tf.Tensor, input_hw: tuple[int, int]) 
         return (tf.cast(value, tf.float64) - shift) / tf.reshape(zoom, (-1, *ones, 1))
 
     found = {key: move(value) if is_place(key) else value for key, value in found.items()}
+    first, second = tf.split(found["boxes_xyxy"], 2, axis=-1)  # a network may predict negative sizes
+    found["boxes_xyxy"] = tf.concat([tf.minimum(first, second), tf.maximum(first, second)], axis=-1)
     limits = tf.cast(tf.tile(tf.reverse(image_hw, [-1]), [1, 2]), tf.float64)[:, None]
     found["boxes_xyxy"] = tf.clip_by_value(found["boxes_xyxy"], tf.zeros_like(limits), limits)
     return {key: tf.cast(value, tf.float32) if is_place(key) else value for key, value in found.items()}

@@ -63,7 +63,8 @@ def test_places_return_to_each_picture_and_boxes_are_clipped(rng):
     moved = to_image_frame(found, tf.constant(sizes_hw), INPUT_HW)
     for i, (height, width) in enumerate(sizes_hw.tolist()):
         back = geometry.invert_affine(geometry.letterbox((height, width), INPUT_HW))
-        corners = geometry.transform_points(boxes[i].reshape(-1, 2), back).reshape(-1, 4)
+        corners = geometry.transform_points(boxes[i].reshape(-1, 2), back).reshape(-1, 2, 2)
+        corners = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=-1)  # also of negative sizes
         np.testing.assert_allclose(
             moved["boxes_xyxy"][i], np.clip(corners, 0, [width, height, width, height]), rtol=1e-5, atol=1e-4
         )

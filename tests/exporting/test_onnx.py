@@ -71,6 +71,7 @@ def test_verifying_says_how_far(exported, pictures):
 
 
 @needs_onnx
+@pytest.mark.slow  # tf2onnx takes its time with nine passes per layer
 def test_deformable_convolutions_go_there_too(tiny_model, tmp_path):
     export_onnx(tiny_model("resnet18"), tmp_path / "model.onnx", top_k=TOP_K)  # compares by itself
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
