@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -42,6 +43,17 @@ def tiny_model():
         return model
 
     return build
+
+
+@pytest.fixture
+def edgetpu_compiler(tmp_path, monkeypatch):
+    """Puts a stand-in for Coral's compiler on the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = pathlib.Path(__file__).with_name("fake_edgetpu_compiler.py")
+    (folder / "edgetpu_compiler").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
+    (folder / "edgetpu_compiler").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
 @pytest.fixture
