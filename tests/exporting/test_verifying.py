@@ -15,6 +15,7 @@ SAME = {
     "missed": 0,
     "mean_iou": 1.0,
     "box_pixels": 0.0,
+    "box_pixels_p98": 0.0,
     "score": 0.0,
     "heads": {"center_heatmap": 1.0, "size": 1.0},
 }
@@ -57,8 +58,8 @@ def test_a_moved_head_shows_in_boxes_and_correlation(export_once, tiny_model, dr
     ("change", "what"),
     [
         ({"missed": 20}, "missed of at most"),
-        ({"heads": {"center_heatmap": 0.2, "size": 1.0}, "box_pixels": 30.0}, "(correlation of at least|box_pixels)"),
-        ({"mean_iou": 0.3, "box_pixels": 30.0}, "(iou of at least|box_pixels of at most)"),
+        ({"heads": {"center_heatmap": 0.2, "size": 1.0}, "box_pixels_p98": 30.0}, "(correlation of at least|box_pixels_p98)"),
+        ({"mean_iou": 0.3, "box_pixels_p98": 30.0}, "(iou of at least|box_pixels_p98 of at most)"),
     ],
 )
 def test_every_precision_has_limits(precision, change, what):
