@@ -121,4 +121,4 @@ def _cell_xy(index, map_width: int):
 
 
 def _sigmoid(logits):
-    return 1 / (1 + np.exp(-logits))
+    return np.exp(-np.logaddexp(0, -logits))  # what is no peak has a logit that would overflow otherwise

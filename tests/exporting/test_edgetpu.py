@@ -33,9 +33,7 @@ def node(name, inputs, version=1, outputs=(INT8,), **fields):
 
 
 def convolution(data=INT8, weights=WEIGHTS, version=3, outputs=(INT8,), dilation=(1, 1)):
-    return node(
-        "CONV_2D", (data, weights), version, outputs, dilationHFactor=dilation[0], dilationWFactor=dilation[1]
-    )
+    return node("CONV_2D", (data, weights), version, outputs, dilationHFactor=dilation[0], dilationWFactor=dilation[1])
 
 
 @pytest.mark.parametrize(
@@ -285,7 +283,9 @@ def test_a_file_compiled_from_another_model_is_refused(raw, tiny_model, tmp_path
 
 
 def test_other_networks_and_sizes_are_told_what_goes(tiny_model, tmp_path):
-    with pytest.raises(UserError, match=r"expected a network that it can run \(mobilenet_v2 up to 320 px, .*got resnet"):
+    with pytest.raises(
+        UserError, match=r"expected a network that it can run \(mobilenet_v2 up to 320 px, .*got resnet"
+    ):
         export_edgetpu(tiny_model("resnet18_plain"), tmp_path / "detector.tflite")
     with pytest.raises(UserError, match="of at most 320 px a side, got 352x64: larger maps do not fit"):
         export_edgetpu(tiny_model(input_size=(64, 352)), tmp_path / "detector.tflite")

@@ -58,7 +58,10 @@ def test_a_moved_head_shows_in_boxes_and_correlation(export_once, tiny_model, dr
     ("change", "what"),
     [
         ({"missed": 20}, "missed of at most"),
-        ({"heads": {"center_heatmap": 0.2, "size": 1.0}, "box_pixels_p98": 30.0}, "(correlation of at least|box_pixels_p98)"),
+        (
+            {"heads": {"center_heatmap": 0.2, "size": 1.0}, "box_pixels_p98": 30.0},
+            "(correlation of at least|box_pixels_p98)",
+        ),
         ({"mean_iou": 0.3, "box_pixels_p98": 30.0}, "(iou of at least|box_pixels_p98 of at most)"),
     ],
 )
