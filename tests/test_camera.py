@@ -35,6 +35,20 @@ def test_projecting_undoes_unprojecting(rng):
     np.testing.assert_allclose(camera.alpha_to_rotation_y(alphas, columns, P2), angles, atol=1e-9)
 
 
+def test_the_graph_places_boxes_where_numpy_does(rng):
+    """One camera per image, angles beyond half a turn on both sides."""
+    points_xy, depths = rng.uniform(0, 400, (2, 20, 2)), rng.uniform(2, 60, (2, 20))
+    dimensions, alphas = rng.uniform(1, 4, (2, 20, 3)), np.tile(np.linspace(-4, 4, 20), (2, 1))
+    other = camera.DEFAULT_CALIBRATION * np.array([[0.7], [0.8], [1.0]])
+    calibrations = np.stack([camera.DEFAULT_CALIBRATION, other])
+    readings = [np.float32(values) for values in (points_xy, depths, dimensions, alphas, calibrations)]
+    locations, rotations_y = camera.locate_in_graph(*readings)
+    for i in range(2):
+        expected = camera.locate(*(values[i] for values in readings))
+        np.testing.assert_allclose(locations[i], expected[0], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(rotations_y[i], expected[1], atol=1e-5)
+
+
 def test_files_hold_one_matrix_per_camera(tmp_path):
     path = tmp_path / "000001.txt"
     numbers = " ".join(f"{value:.12e}" for value in P2.ravel())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.deformable import Sampling, deformable_conv, output_side
+from keras_centernet.deformable import Sampling, deformable_conv, output_side, without_islands
 
 PUBLISHED = Sampling((3, 3), padding=(1, 1))
 GEOMETRIES = {
@@ -131,6 +131,20 @@ def test_any_batch_and_size_in_one_graph_and_under_xla(rng):
         eager = deformable_conv(*arguments, PUBLISHED)
         np.testing.assert_allclose(graph(*arguments), eager, atol=1e-5)
         np.testing.assert_allclose(compiled(*arguments), eager, atol=1e-5)
+
+
+def test_graphs_without_xla_compute_the_same(rng):
+    arrays = random_case(rng, PUBLISHED, 4, 5, batch=1)
+
+    def trace():
+        graph = tf.function(lambda *args: deformable_conv(*args, PUBLISHED)).get_concrete_function(*float32(arrays))
+        return graph, any("_XlaMustCompile" in item.attr for item in graph.graph.as_graph_def().library.function)
+
+    with without_islands():
+        plain, is_compiled = trace()
+    assert not is_compiled
+    np.testing.assert_allclose(plain(*float32(arrays)), slow_deformable_conv(*arrays, PUBLISHED), atol=1e-5)
+    assert trace()[1]
 
 
 def test_half_precision_is_close_and_keeps_its_dtype(rng):

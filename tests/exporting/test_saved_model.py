@@ -46,8 +46,9 @@ folder, picture, answer = sys.argv[1:]
 serve = tf.saved_model.load(folder).signatures["serving_default"]
 with open(picture, "rb") as file:
     found = serve(image_bytes=tf.constant([file.read()]))
-np.savez(answer, **{key: value.numpy() for key, value in found.items()})
-print("keras" in sys.modules)
+arrays = {key: value.numpy() for key, value in found.items()}
+arrays["class_names"] = arrays["class_names"].astype("S")
+np.savez(answer, **arrays)
 """
 
 
@@ -183,10 +184,10 @@ def must_compile(folder):
     return sum("_XlaMustCompile" in item.attr and item.attr["_XlaMustCompile"].b for item in [*library, *nodes])
 
 
-@pytest.mark.parametrize("xla", [False, True])
-def test_deformable_convolutions_need_xla_only_when_asked_to(deformable, rng, tmp_path, xla):
-    folder = export_saved_model(deformable, tmp_path / "saved", top_k=TOP_K, xla=xla)
-    assert (must_compile(folder) > 0) == xla
+def test_deformable_convolutions_need_xla_only_when_asked_to(deformable, rng, tmp_path):
+    assert must_compile(export_saved_model(deformable, tmp_path / "xla", top_k=TOP_K, xla=True)) > 0
+    folder = export_saved_model(deformable, tmp_path / "saved", top_k=TOP_K)
+    assert must_compile(folder) == 0
     image = rng.integers(0, 256, (1, 64, 64, 3), np.uint8)
     found = tf.saved_model.load(str(folder)).signatures["inputs"](images=tf.constant(image))
     for key, value in deformable.detect_batch(image, TOP_K).items():
@@ -212,13 +213,15 @@ def test_nothing_to_compare_is_told(exported, pictures):
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(tiny_model, tmp_path, monkeypatch):
+    model = tiny_model()
     with pytest.raises(UserError, match="expected a new folder to export to, there is something already"):
-        export_saved_model(tiny_model(), tmp_path)
+        export_saved_model(model, tmp_path)
 
-    def full(*args):
+    def fill_disk(model, path, *args):
+        path.mkdir()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tf.saved_model, "save", full)
+    monkeypatch.setattr("keras_centernet.exporting.saved_model._save", fill_disk)
     with pytest.raises(UserError, match=r"saved: expected a place to write to: No space left on device"):
-        export_saved_model(tiny_model(), tmp_path / "saved")
+        export_saved_model(model, tmp_path / "saved")
     assert not list(tmp_path.iterdir())
