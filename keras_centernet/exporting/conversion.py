@@ -1,32 +1,37 @@
 """Functions of Keras ops -> TFLite, made of operators that every runtime has."""
 
 import re
-import tempfile
+import warnings
 from collections.abc import Callable
-
-import keras
 
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.errors import UserError
-from keras_centernet.exporting.flatbuffer import SIGNATURE, custom_operators, read_flatbuffer
+from keras_centernet.exporting.flatbuffer import (
+    custom_operators,
+    inputs_by_name,
+    outputs_by_name,
+    read_flatbuffer,
+    set_interface,
+    write_flatbuffer,
+)
 
 # What the converter says of operators that LiteRT lacks, and that it cannot compute in 8 bits.
 _UNSUPPORTED = re.compile(r"(?:(?:TF Select|Custom) ops|not yet supported for op): '?([\w, ]+)")
 
 
 def convert(
-    function: Callable, inputs: dict[str, tuple], track=None, configure: Callable | None = None, backbone: str = ""
+    function: Callable, inputs: dict[str, tuple], configure: Callable | None = None, backbone: str = ""
 ) -> bytes:
-    """Returns a TFLite file of `function`, which must give a dict of tensors.
+    """Returns a TFLite file of `function`, which must give a dict of tensors; its outputs have their names.
 
     The trace has the static shapes that it is told: with a dynamic batch, which is the default of Keras'
-    own export, browsers refuse the file and CPUs run it several times slower. It goes through a SavedModel,
-    because a concrete function of a Keras 3 model loses its weights on the way.
+    own export, browsers refuse the file and CPUs run it several times slower. Weights are made constants before
+    the conversion: the converter itself does not find those of Keras 3, and the way through a SavedModel, where it
+    does, takes six times as long.
 
     Args:
         function: of one positional tensor per input.
         inputs: {name: shape} of float32 tensors, batch included.
-        track: the network whose weights the function reads.
         configure: called with the `tf.lite.TFLiteConverter`.
         backbone: key of `BACKBONES`, for the message.
 
@@ -35,27 +40,42 @@ def convert(
     """
     import tensorflow as tf
 
-    archive = keras.export.ExportArchive()
-    if track is not None:
-        archive.track(track)
-    signature = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in inputs.items()]
-    archive.add_endpoint(SIGNATURE, function, input_signature=signature)
-    with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if configure is not None:
-            configure(converter)
-        try:
-            content = converter.convert()
-        except Exception as error:  # the converter's own error class is not public
-            names = _UNSUPPORTED.findall(str(error))
-            if names:
-                raise _not_builtin(", ".join(names), backbone) from error
-            last_line = str(error).strip().splitlines()[-1]
-            raise UserError(f"TFLite: {backbone} was not converted ({last_line}). {_advice(backbone)}") from error
+    constants, names = _trace(function, inputs)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([constants])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if configure is not None:
+        configure(converter)
+    content = _run(converter, backbone)
     check_builtin(content, backbone)
-    return content
+    graph = read_flatbuffer(content)
+    tensors = outputs_by_name(graph)
+    set_interface(graph, inputs_by_name(graph), {name: tensors[tensor] for name, tensor in names.items()})
+    return write_flatbuffer(graph)
+
+
+def _trace(function: Callable, inputs: dict[str, tuple]) -> tuple:
+    """Returns (concrete function without variables, {output: name of its tensor there})."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    signature = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in inputs.items()]
+    traced = tf.function(function, autograph=False).get_concrete_function(*signature)
+    constants = convert_variables_to_constants_v2(traced)
+    outputs = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens a dict
+    return constants, {name: tensor.name.split(":")[0] for name, tensor in zip(outputs, constants.outputs, strict=True)}
+
+
+def _run(converter, backbone: str) -> bytes:
+    try:
+        with warnings.catch_warnings():  # of ranges that the network measures on images
+            warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
+            return converter.convert()
+    except Exception as error:  # the converter's own error class is not public
+        names = _UNSUPPORTED.findall(str(error))
+        if names:
+            raise _not_builtin(", ".join(names), backbone) from error
+        last_line = str(error).strip().splitlines()[-1]
+        raise UserError(f"TFLite: {backbone} was not converted ({last_line}). {_advice(backbone)}") from error
 
 
 def check_builtin(content: bytes, backbone: str = "", allowed: tuple[str, ...] = ()) -> None:

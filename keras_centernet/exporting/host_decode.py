@@ -121,4 +121,4 @@ def _cell_xy(index, map_width: int):
 
 
 def _sigmoid(logits):
-    return np.exp(-np.logaddexp(0, -logits))  # what is no peak has a logit that would overflow otherwise
+    return (1 + np.tanh(logits / 2)) / 2  # as 1 / (1 + exp(-x)), without its overflow

@@ -97,7 +97,6 @@ def _convert_network(model, row: Precision, images: np.ndarray | None) -> bytes:
     return convert(
         functools.partial(model, training=False),
         {"images": (1, *model.input_size, 3)},
-        track=model.network,
         configure=functools.partial(row.configure, images=_feed(images)),
         backbone=model.get_config()["backbone"],
     )

@@ -21,9 +21,7 @@ def test_a_file_with_flex_operators_is_refused(tmp_path):
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path), signature_keys=["serve"])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.SELECT_TF_OPS]
     content = converter.convert()
-    with pytest.raises(
-        UserError, match=r"expected builtin operators only, got FlexMatrixDeterminant, .*which phones and"
-    ):
+    with pytest.raises(UserError, match=r"expected builtin operators only, got FlexMatrixDeterminant, .*which phones"):
         check_builtin(content)
     check_builtin(content, allowed=("FlexMatrixDeterminant", "FlexIdentity"))
 
