@@ -68,7 +68,7 @@ class EdgeTPUReport:
 
     @property
     def mapped(self) -> int:
-        """Number of operators in the first part, which is what the Edge TPU runs."""
+        """Number of operators in the first part, which is what the Edge TPU runs; 1 of a compiled file."""
         return sum(row.is_mapped for row in self.operators)
 
     @property
@@ -104,9 +104,10 @@ class EdgeTPUReport:
         lines = [LINE.format("operator", "version", "count", "Edge TPU")]
         lines += [LINE.format(*row) for row in self._rows()]
         share = "" if self.share is None else f", {self.share:.1%} of {self.multiply_adds / 1e9:.2f} G multiply-adds"
+        how = "compiled; not run" if self.is_compiled else "read from the file; not compiled"
         lines += [
             f"first part: {self.mapped} of {len(self.operators)} operators{share}",
-            f"everything up to the raw heads maps: {'yes' if self.ok else 'no'} (read from the file; not compiled)",
+            f"everything up to the raw heads maps: {'yes' if self.ok else 'no'} ({how})",
         ]
         return "\n".join(lines)
 
@@ -134,6 +135,8 @@ def check_edgetpu(path: str | os.PathLike | bytes) -> EdgeTPUReport:
     content = path if isinstance(path, bytes) else flatbuffer.read_content(path)
     model = flatbuffer.read_flatbuffer(content)
     nodes = _nodes(model)
+    if any(node.name == COMPILED for node in nodes):
+        return EdgeTPUReport(tuple(_check_compiled(node) for node in nodes))
     refusals = [refusal(node) for node in nodes]
     first_part = len(list(itertools.takewhile(lambda reason: not reason, refusals)))
     needed = _network_operators(model, nodes)
@@ -145,6 +148,14 @@ def check_edgetpu(path: str | os.PathLike | bytes) -> EdgeTPUReport:
             for i, (node, reason) in enumerate(zip(nodes, refusals, strict=True))
         )
     )
+
+
+def _check_compiled(node: Node) -> OperatorCheck:
+    """What the compiler left outside its operator runs on the CPU; weights there were to be inside."""
+    is_inside = node.name == COMPILED
+    reason = "" if is_inside else "outside the compiled part"
+    is_network = is_inside or node.name in MULTIPLIERS
+    return OperatorCheck(node.name, node.version, reason, False, is_inside, is_network, _multiply_adds(node))
 
 
 def _nodes(model) -> list[Node]:
@@ -181,7 +192,7 @@ def _network_operators(model, nodes: list[Node]) -> set[int]:
     ends = [int(index) for index in graph.outputs if graph.tensors[index].type in _BYTES]
     for node, op in zip(nodes, graph.operators, strict=True):
         ends += [int(index) for index in op.inputs] if node.name == "DEQUANTIZE" else []
-        ends += [int(index) for index in op.outputs] if node.name in (*MULTIPLIERS, COMPILED) else []
+        ends += [int(index) for index in op.outputs] if node.name in MULTIPLIERS else []
     needed, waiting = set(), [producer[index] for index in ends if index in producer]
     while waiting:
         i = waiting.pop()

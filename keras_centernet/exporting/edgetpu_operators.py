@@ -10,8 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_centernet.exporting.appending import COMPILED
-
 INNER_DIMENSIONS = 3
 SOFTMAX_ELEMENTS = 16000
 DEPTH_MULTIPLE = 4  # of means over channels
@@ -58,8 +56,6 @@ class Operator:
 
 def refusal(node: Node) -> str:
     """Returns why the Edge TPU does not run an operator; "" where nothing speaks against it."""
-    if node.name == COMPILED:
-        return ""
     row = OPERATORS.get(node.name)
     if row is None:
         return "not an operator of the Edge TPU"
