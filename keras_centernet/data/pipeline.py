@@ -27,6 +27,7 @@ import tensorflow as tf
 from keras_centernet.data import augment
 from keras_centernet.data.counting import Tally, warn_counted
 from keras_centernet.data.formats import read_source
+from keras_centernet.data.order import Passes, new_pass, numbered_passes
 from keras_centernet.data.source import Source
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.network import look_up
@@ -86,7 +87,7 @@ def load_dataset(
         flip: probability of mirroring in training. None: the task's usual one.
         rotation: degrees by which half of the training pictures are turned (standard deviation); only for tasks
             with joints, which learn nothing but the joints' places from them. As published: 0.
-        seed: of order and augmentation; each epoch differs, each run with one seed is the same.
+        seed: of order and augmentation; each pass differs, each run with one seed is the same.
         strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
             picture is then decoded once before the first epoch.
         limit: use only the first so many images.
@@ -95,7 +96,9 @@ def load_dataset(
     Returns:
         A dataset of (images, objects) as described at the top of this file, with the attributes
         `.classes` (names), `.task_options` (what the data say about the task, such as its skeleton, for
-        `CenterNet`) and `.source`.
+        `CenterNet`) and `.source`. Each pass over a training set is a new one; its `.for_epochs(first, stop,
+        skip=0)` returns the batches of the epochs first to stop - 1 without the first `skip` batches, which are
+        not read: epoch k is the same one wherever it begins. For `fit` with its `steps_per_epoch`.
 
     Raises:
         UserError: an argument or the data is not what it should be; the line says what to do.
@@ -131,31 +134,47 @@ def load_dataset(
     batch_size = _fit_batch(batch_size, size, source) if training else batch_size
     _warn_of_many(source, max_objects, size)
 
-    examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers)
     place = AUGMENTATIONS[augmentation] if training else augment.letterbox
     changes = {"flip": flip, "rotation": rotation} if training else {"flip": 0, "rotation": 0}
-    inputs = _to_inputs(examples, place, input_hw, **changes, seed=seed, workers=workers, movers=source.movers)
     too_many = Tally(_TOO_MANY.format(max_objects)) if source.object_counts is None else None
-    pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
-    shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
-    dataset = pairs.padded_batch(batch_size, shapes, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
-    dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
+
+    def batches(passes: Passes | None) -> tf.data.Dataset:
+        examples = source.examples(passes, limit=limit, workers=workers)
+        inputs = _to_inputs(examples, place, input_hw, **changes, workers=workers, movers=source.movers)
+        pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
+        shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
+        return pairs.padded_batch(batch_size, shapes, drop_remainder=training)
+
+    def describe(dataset: tf.data.Dataset) -> tf.data.Dataset:
+        dataset = dataset.prefetch(tf.data.AUTOTUNE)
+        dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
+        return dataset
+
+    if not training:
+        return describe(batches(None))
+    steps = size // batch_size
+
+    def for_epochs(first: int, stop: int, skip: int = 0) -> tf.data.Dataset:
+        return describe(batches(numbered_passes(seed, steps * batch_size, first, stop, skip * batch_size)))
+
+    one_pass = batches(new_pass(seed, steps * batch_size))
+    dataset = describe(one_pass.apply(tf.data.experimental.assert_cardinality(steps)))
+    dataset.for_epochs = for_epochs
     return dataset
 
 
 def _to_inputs(
-    examples: tf.data.Dataset, place, input_hw: tuple, *, flip: float, rotation: float, seed: int, workers, movers: dict
+    examples: tf.data.Dataset, place, input_hw: tuple, *, flip: float, rotation: float, workers, movers: dict
 ) -> tf.data.Dataset:
-    """Returns the examples in the input's frame; each has random numbers of its own, new in each epoch."""
-    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
+    """Returns the examples in the input's frame."""
 
-    def to_input(example, seed):
-        example = place({**example, "seed": seed}, input_hw)
+    def to_input(example):
+        example = place(example, input_hw)
         example = augment.random_flip(example, input_hw, flip) if flip else example
         example = augment.random_rotation(example, input_hw, rotation) if rotation else example
         return augment.warp(example, input_hw, movers)
 
-    return tf.data.Dataset.zip(examples, seeds).map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
+    return examples.map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
 
 
 def split_example(example: dict, max_objects: int, too_many: Tally | None = None) -> tuple[tf.Tensor, dict]:

@@ -85,16 +85,27 @@ def read_tfds(
         name=str(data),
     )
 
-    def examples(shuffle=False, seed=0, limit=None, workers=None):
-        dataset = builder.as_dataset(
-            split=split,
-            shuffle_files=shuffle and limit is None,
-            read_config=tfds.ReadConfig(shuffle_seed=seed, try_autocache=False),
-        )
-        dataset = dataset.enumerate() if limit is None else dataset.take(limit).enumerate()
-        if shuffle:
-            dataset = dataset.shuffle(_SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
-        return dataset.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
+    def examples(passes=None, limit=None, workers=None):
+        def entries(seed=None):
+            dataset = builder.as_dataset(
+                split=split,
+                shuffle_files=seed is not None and limit is None,
+                read_config=tfds.ReadConfig(
+                    shuffle_seed=None if seed is None else seed[0],
+                    shuffle_reshuffle_each_iteration=False,
+                    try_autocache=False,
+                ),
+            )
+            dataset = dataset.enumerate() if limit is None else dataset.take(limit).enumerate()
+            if seed is None:
+                return dataset
+            return dataset.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False)
+
+        workers = workers or tf.data.AUTOTUNE
+        if passes is None:
+            return entries().map(to_example, num_parallel_calls=workers)
+        stream = passes.stream(entries)
+        return stream.map(lambda entry, seed: to_example(*entry) | {"seed": seed}, num_parallel_calls=workers)
 
     size = int(examples().cardinality())
     size = size if size >= 0 else builder.info.splits[split].num_examples

@@ -55,6 +55,14 @@ def test_empty_boxes_and_too_many_objects_are_counted(mock_data):
     assert any(text.startswith("1 image(s) with more than max_objects = 2 objects") for text in texts)
 
 
+def test_an_epoch_is_the_same_wherever_training_begins(mock_data):
+    dataset = load_dataset("voc/2007", "train", input_size=64, batch_size=2)
+    ids = [objects["image_id"].numpy().tolist() for _, objects in dataset.for_epochs(0, 3)]
+    assert len(ids) == 6
+    assert ids[:2] != ids[2:4]
+    assert [objects["image_id"].numpy().tolist() for _, objects in dataset.for_epochs(1, 3, skip=1)] == ids[3:]
+
+
 def test_limit(mock_data, examples_of):
     assert len(examples_of(read_tfds("voc/2007", "train"), limit=2)) == 2
     assert load_dataset("voc/2007", split="val", limit=3, input_size=64).cardinality() == 1
