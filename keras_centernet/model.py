@@ -6,7 +6,7 @@ import os
 import keras
 from keras import ops
 
-from keras_centernet import preprocessing
+from keras_centernet import parts, preprocessing
 from keras_centernet.averaging import WeightAverage
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.decode import decode
@@ -14,6 +14,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE, is_place
 from keras_centernet.losses import mean
 from keras_centernet.network import build_network, build_task, class_names, input_hw, look_up
+from keras_centernet.optimizers import PartwiseAdam  # noqa: F401 Keras must know it before it reads a file with it
 from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
 from keras_centernet.specs import HeadSpec, Tensor
@@ -114,7 +115,14 @@ class CenterNet(keras.Model):
 
     # -- training
 
-    def compile(self, optimizer=None, color_augmentation: bool = True, average_decay: float | None = None, **kwargs):
+    def compile(
+        self,
+        optimizer=None,
+        color_augmentation: bool = True,
+        average_decay: float | None = None,
+        freeze: tuple[str, ...] | None = None,
+        **kwargs,
+    ):
         """Prepares for `fit`.
 
         Args:
@@ -122,6 +130,8 @@ class CenterNet(keras.Model):
             color_augmentation: whether training images get the published colour changes.
             average_decay: None, or the decay (such as 0.9998) of a running average of all weights. The
                 average is what `evaluate` measures during `fit` and what the model holds after it.
+            freeze: parts that keep their weights: "backbone" or patterns of layers' names, see `parts.freeze`;
+                None leaves every layer's `trainable` as it is.
             **kwargs: of `keras.Model.compile` (run_eagerly, jit_compile, steps_per_execution...). The
                 losses belong to the task: `loss` and `metrics` are refused.
         """
@@ -133,6 +143,9 @@ class CenterNet(keras.Model):
                 )
         if optimizer is None:
             optimizer = keras.optimizers.Adam(PUBLISHED_LEARNING_RATE, epsilon=PUBLISHED_EPSILON)
+        if freeze is not None:
+            parts.freeze(self.network, freeze)
+        self._freeze = freeze
         self._color_augmentation = color_augmentation
         self._average_decay = average_decay
         self.average = WeightAverage(self.network.variables, average_decay) if average_decay else None
@@ -145,7 +158,8 @@ class CenterNet(keras.Model):
         config = super().get_compile_config()
         if not config:  # never compiled
             return config
-        return config | {"color_augmentation": self._color_augmentation, "average_decay": self._average_decay}
+        own = {"color_augmentation": self._color_augmentation, "average_decay": self._average_decay}
+        return config | own | {"freeze": self._freeze if self._freeze is None else list(self._freeze)}
 
     def compile_from_config(self, config):
         """Compiles a loaded model as the saved one was, with its optimizer's state."""
@@ -216,12 +230,12 @@ class CenterNet(keras.Model):
         stacks = y_pred if isinstance(y_pred, list | tuple) else [y_pred]
         map_hw = tuple(stacks[0][self.task.center_heatmap.name].shape[1:3])
         targets = y if "center_index" in y else encode_targets(self.task, y, map_hw)
-        parts = [
+        losses = [
             sum(mean(*read_loss(head, maps[head.name], targets)) for maps in stacks) / len(stacks)
             for head in self.task.heads
         ]
-        total = sum(head.weight * part for head, part in zip(self.task.heads, parts, strict=True))
-        for figure, value in zip(self._figures, [total, *parts], strict=True):
+        total = sum(head.weight * loss for head, loss in zip(self.task.heads, losses, strict=True))
+        for figure, value in zip(self._figures, [total, *losses], strict=True):
             figure.update_state(value)
         return total
 

@@ -11,6 +11,7 @@ from keras_centernet.cli.arguments import add_data_arguments, input_size, task_o
 EXAMPLES = """examples:
   keras-centernet train --data photos/ --backbone mobilenet_v2 --input-size 320 --epochs 100 --output runs/mine
   keras-centernet train --data photos/ --output runs/mine --resume     go on after an interruption
+  keras-centernet train --data photos/ --output runs/cats --weights runs/mine/best.keras --freeze backbone
   keras-centernet train --data shapes --input-size 128 --epochs 10     the built-in data set
   keras-centernet train --data coco/2017 --split train --val-split validation
   keras-centernet train --data coco/ --task pose --backbone dla34 --weights ctdet_coco_dla_2x.pth
@@ -58,7 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=default["color"],
         help="change the colours of photos; default: as usual for the task",
     )
+    option("--accumulate", "batches whose gradients are averaged for one step of the optimizer", type=int)
+    parser.add_argument(
+        "--freeze",
+        action="append",
+        default=[],
+        metavar="PART",
+        help="what keeps its weights: backbone, or a pattern of layers' names such as 'block_1_*'; may be repeated",
+    )
+    option("--backbone-rate", "factor of the backbone's learning rate", type=float)
     option("--evaluate-every", "epochs between two measurements of average precision", type=int)
+    option("--patience", "stop after so many measurements without a better average precision", type=int)
     option("--max-objects", "objects of an image that are used; the largest", type=int)
     option("--weights", "file to start from: of this package, or a published checkpoint (.pth, .safetensors)")
     option(
@@ -68,6 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mixed-precision", action="store_true", help="compute in bfloat16")
     option("--output", "folder for the results")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    option("--checkpoint-every", "batches between two checkpoints inside an epoch; default: at its end only", type=int)
+    option("--keep", "checkpoints that are kept, last.keras included", type=int)
+    parser.add_argument(
+        "--deterministic", action="store_true", help="only kernels that give the same bits each time, on GPUs too"
+    )
     option("--seed", "of weights, order and augmentation", type=int)
     option(
         "--verbose",
@@ -84,4 +100,5 @@ def run(args: argparse.Namespace) -> None:
 
     names = [field.name for field in dataclasses.fields(TrainSettings)]
     options = {name: getattr(args, name) for name in names}
-    train(TrainSettings(**options | {"task_options": task_options(args.task_options)}))
+    parsed = {"task_options": task_options(args.task_options), "freeze": tuple(args.freeze)}
+    train(TrainSettings(**options | parsed))

@@ -7,14 +7,17 @@ import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from keras_centernet import parts
 from keras_centernet.data import load_dataset
 from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs import callbacks as at_epoch_end
-from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, LAST, METRICS, STATE, RunFolder
+from keras_centernet.runs.checkpoints import KeepLast, Progress, restore
+from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, RunFolder
 from keras_centernet.runs.pictures import draw_examples
 from keras_centernet.runs.settings import TrainSettings, build_optimizer
 from keras_centernet.tasks import TASKS
@@ -22,6 +25,8 @@ from keras_centernet.tasks import TASKS
 TENSORBOARD_IMAGES = 4
 # What a resumed run must not change: the weights, the optimizer or the data would not fit any more.
 FIXED = ("backbone", "task", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "seed", "split")
+FIXED += ("input_size", "weight_decay", "warmup_epochs", "clip_norm", "average_decay", "augmentation", "flip", "color")
+FIXED += ("task_options", "max_objects", "mixed_precision", "accumulate", "freeze", "backbone_rate")
 
 
 def train(settings: TrainSettings) -> dict:
@@ -36,16 +41,24 @@ def train(settings: TrainSettings) -> dict:
     """
     start = time.perf_counter()
     folder = RunFolder(settings.output, settings.resume)
-    if settings.resume:
+    is_resumed = folder.holds_run()
+    if is_resumed:
         _check_same_run(folder, settings)
+    elif settings.resume:
+        print(f"--resume: {folder.path} holds no checkpoint yet: this is the beginning.", flush=True)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
     previous_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if settings.mixed_precision else "float32")
     try:
         train_set, val_set = _load_datasets(settings)
-        model, first_epoch, best = _start_model(settings, folder, train_set)
+        model = _build_model(settings, train_set, is_resumed)
+        progress, figures = _start(settings, folder, model, train_set, is_resumed)
+        start -= progress.seconds
         folder.write_json(CONFIG, dataclasses.asdict(settings) | {"classes": list(model.classes)})
-        _fit(settings, folder, model, train_set, val_set, first_epoch, best)
+        at_epoch_end.cut_history(folder, progress.epoch)
+        _fit(settings, folder, model, train_set, val_set, progress, figures, start)
         return _report(settings, folder, model, val_set, start)
     finally:
         keras.config.set_dtype_policy(previous_policy)
@@ -62,72 +75,87 @@ def _load_datasets(settings: TrainSettings):
     return train_set, val_set
 
 
-def _start_model(settings: TrainSettings, folder: RunFolder, train_set):
-    if settings.resume:
-        return _resume_model(folder)
+def _build_model(settings: TrainSettings, train_set, is_resumed: bool):
+    """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
+    beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
     model = CenterNet(
         settings.backbone,
         task=settings.task,
         classes=train_set.classes,
         task_options=train_set.task_options | settings.task_options,
-        weights=settings.weights,
-        backbone_weights=settings.backbone_weights,
         input_size=settings.input_size,
+        **beginning,
     )
+    slow_paths = () if settings.backbone_rate == 1 else parts.backbone_paths(model.network)
+    decay = settings.average_decay ** (1 / settings.accumulate)  # the average moves with every batch
     model.compile(
-        build_optimizer(settings, steps_per_epoch(train_set)),
+        build_optimizer(settings, steps_per_epoch(train_set), slow_paths),
         color_augmentation=TASKS[settings.task].color if settings.color is None else settings.color,
-        average_decay=settings.average_decay or None,
+        average_decay=decay or None,
+        freeze=settings.freeze or None,
     )
-    return model, 0, -1.0
+    return model
 
 
-def _resume_model(folder: RunFolder):
-    model = load_model(folder / LAST)
-    state = dict(np.load(folder / STATE))
-    if int(state["iterations"]) != int(model.optimizer.iterations):
+def _start(settings, folder, model, train_set, is_resumed: bool) -> tuple[Progress, list]:
+    """Returns where the training begins, and the running means of an epoch that was begun."""
+    steps = steps_per_epoch(train_set)
+    if not is_resumed:
+        return Progress(steps_per_epoch=steps), []
+    progress, figures = restore(model, folder)
+    if progress.steps_per_epoch != steps:
         raise UserError(
-            f"--resume: {folder / LAST} is of step {int(model.optimizer.iterations)}, {STATE} of step "
-            f"{int(state['iterations'])}: the run was killed between the two. Start anew with --weights."
+            f"--resume: expected the data of before, {progress.steps_per_epoch} batches an epoch, got {steps}. "
+            "Bring the data back, or start in another folder with --weights."
         )
-    if model.average:
-        model.average.restore(state)
-    return model, int(state["epoch"]), float(state["best"])
+    return progress, figures
 
 
-def _fit(settings, folder, model, train_set, val_set, first_epoch: int, best: float) -> None:
-    keep_best = at_epoch_end.KeepBest(folder, best)
+def _fit(settings, folder, model, train_set, val_set, progress: Progress, figures: list, start: float) -> None:
+    keep_best = at_epoch_end.KeepBest(folder, progress.best, progress.waited, settings.patience)
+    if keep_best.is_done or progress.epoch == settings.epochs:
+        return  # it was stopped after its last checkpoint
     examples = np.asarray(next(iter(val_set))[0])[:TENSORBOARD_IMAGES]
-    model.fit(
-        train_set,
+    every, keep = settings.checkpoint_every, settings.keep
+    history = model.fit(
+        train_set.for_epochs(progress.epoch, settings.epochs, progress.batch),
+        steps_per_epoch=progress.steps_per_epoch,
         validation_data=val_set,
         validation_freq=settings.evaluate_every,
         epochs=settings.epochs,
-        initial_epoch=first_epoch,
+        initial_epoch=progress.epoch,
         verbose=verbosity(settings),
         callbacks=[
             AveragePrecision(val_set, every=settings.evaluate_every),
             at_epoch_end.AddRateAndTime(),
             at_epoch_end.RecordHistory(folder),
             keep_best,
-            at_epoch_end.KeepLast(folder, keep_best),
+            KeepLast(folder, progress, figures, keep_best, every, keep, lambda: time.perf_counter() - start),
             at_epoch_end.ShowInTensorBoard(folder, examples, settings.evaluate_every),
         ],
     )
+    if keep_best.is_done and verbosity(settings):
+        print(
+            f"No better average precision in {keep_best.waited} evaluations: stopped after epoch "
+            f"{history.epoch[-1] + 1} of {settings.epochs}."
+        )
 
 
 def _report(settings, folder, model, val_set, start: float) -> dict:
-    if (folder / BEST).exists():
-        model = load_model(folder / BEST)
-    else:  # no object to measure against: the last (averaged) weights are what there is
+    if not folder.holds(BEST):  # no object to measure against: the last (averaged) weights are what there is
+        if model.average:
+            model.average.finish()
         folder.save_model(BEST, model)
+    with folder.fetch(BEST) as path:
+        model = load_model(path)
     report = evaluate(model, val_set)
     seconds = time.perf_counter() - start
     metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(seconds, 1)}
+    folder.replace("precision_recall.png", report.draw_precision_recall)
+    with folder.fetch(HISTORY) as history:
+        folder.replace("curves.png", lambda path: draw_curves(history, path))
+    folder.replace("detections.png", lambda path: draw_examples(model, val_set, path))
     folder.write_json(METRICS, metrics)
-    report.draw_precision_recall(folder / "precision_recall.png")
-    draw_curves(folder / HISTORY, folder / "curves.png")
-    draw_examples(model, val_set, folder / "detections.png")
     if verbosity(settings):
         print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and pictures.")
     return metrics
@@ -150,9 +178,10 @@ def steps_per_epoch(dataset) -> int:
 
 
 def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
-    before = json.loads((folder / CONFIG).read_text())
+    before = json.loads(folder.read_bytes(CONFIG))
+    now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
     for name in FIXED:
-        if before.get(name) != getattr(settings, name):
+        if before.get(name, now[name]) != now[name]:
             raise UserError(
                 f"--resume: expected {name} {before.get(name)!r} as in {folder / CONFIG}, got "
                 f"{getattr(settings, name)!r}. Give the same options, or start in another folder."
