@@ -69,8 +69,8 @@ def main(folder: str, kills: int, backbone: str = TINY) -> None:
     seconds = time.perf_counter() - start
     plan = [*PLACES, *[("moment", source.uniform(0.05, 0.7) * seconds) for _ in range(kills - len(PLACES))]]
     source.shuffle(plan)
-    killed, runs, broken, different = [], 0, [], []
-    while plan or not runs or code:
+    killed, runs, broken, different, code = [], 0, [], [], None
+    while plan or code != 0:
         output = root / f"run{runs}"
         place = plan.pop() if plan else None
         code = run(output, backbone, place)
