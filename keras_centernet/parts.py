@@ -23,8 +23,10 @@ def freeze(network: keras.Model, parts: Sequence[str]) -> None:
     Raises:
         UserError: a part has no layers, or nothing is left to train.
     """
-    network.trainable = True
-    for layer in layers_of(network, parts):
+    chosen = layers_of(network, parts)
+    for layer in _all_layers(network):
+        layer.trainable = True
+    for layer in chosen:
         layer.trainable = False
     if not network.trainable_variables:
         raise UserError(f"freeze: expected parts that leave something to train, got all of it: {', '.join(parts)}.")

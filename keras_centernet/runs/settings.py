@@ -95,6 +95,10 @@ class TrainSettings:
         for name in ("learning_rate", "backbone_rate"):
             if getattr(self, name) <= 0:
                 raise UserError(f"{name}: expected a positive number, got {getattr(self, name)}.")
+        if self.backbone_rate != 1 and "backbone" in self.freeze:
+            raise UserError(
+                "freeze and backbone_rate: expected one of them, got both for the backbone. Leave one away."
+            )
         for name, known in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS)):
             if getattr(self, name) not in known:
                 raise UserError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}.")

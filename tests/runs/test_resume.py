@@ -13,6 +13,7 @@ from keras_centernet import UserError, load_model
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.data import shapes
 from keras_centernet.model import CenterNet
+from keras_centernet.runs.callbacks import first_epochs
 from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
@@ -101,6 +102,25 @@ def test_other_data_is_not_taken_for_the_data_of_before(whole, monkeypatch):
     monkeypatch.setattr(shapes, "SPLIT_SIZES", IMAGES | {"train": 14})
     with pytest.raises(UserError, match="expected the data of before, 6 batches an epoch, got 7"):
         run(whole, resume=True)
+
+
+def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys):
+    output = f"ram://{tmp_path.name}/run"
+    options = {"freeze": ("backbone",), "backbone_rate": 0.1, "accumulate": 2, "patience": 1, "verbose": 2}
+    options |= {"learning_rate": 1e-9}  # nothing changes, so nothing gets better
+    with pytest.raises(UserError, match="freeze and backbone_rate"):
+        run(output, **options)
+    metrics = run(output, **options | {"backbone_rate": 1.0})
+    assert "No better average precision in 1 evaluations: stopped after epoch 2 of 4." in capsys.readouterr().out
+    folder = RunFolder(output, resume=True)
+    assert {"best.keras", "last.keras", "metrics.json", "history.csv", "curves.png"} <= set(folder.names(""))
+    assert len(first_epochs(folder, 9)) == 2
+    with folder.fetch("last.keras") as path:
+        optimizer = load_model(path).optimizer
+    assert int(optimizer.iterations) == 6  # 2 epochs of 6 batches
+    again = run(output, resume=True, **options | {"backbone_rate": 1.0})
+    assert "epoch" not in capsys.readouterr().out.lower()
+    assert again["AP"] == metrics["AP"]
 
 
 @pytest.mark.slow
