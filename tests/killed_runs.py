@@ -1,6 +1,6 @@
 """Trains in processes that are killed and resumed until the run is whole; says on stdout how it ended, as JSON.
 
-Run as `python tests/killed_runs.py FOLDER KILLS [BACKBONE]`. Processes are forked from this one, which has imported
+Run as `python -m tests.killed_runs FOLDER KILLS [BACKBONE]`. Processes are forked from this one, which has imported
 everything but never started TensorFlow: a start costs seconds less.
 """
 

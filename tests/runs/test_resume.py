@@ -126,12 +126,40 @@ def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys)
 @pytest.mark.slow
 def test_runs_killed_at_twenty_places_end_like_the_whole_one(tmp_path):
     """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
-    command = [sys.executable, "-m", "tests.killed_runs", str(tmp_path), "26"]
-    root = pathlib.Path(__file__).parents[2]
-    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONPATH": str(root)}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    done = _run_python("-m", "tests.killed_runs", str(tmp_path), "26")
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert len(report["killed"]) >= 20
     assert {"step", "validation", "half of last.keras", "half of best.keras", "moment"} <= set(report["killed"])
     assert report["broken"] == report["different"] == []
+
+
+DETERMINISTIC = """
+import pathlib, sys
+from tensorflow.python.framework.config import is_op_determinism_enabled
+from keras_centernet.data import shapes
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.train import train
+from tests.killed_runs import IMAGES, OPTIONS, differences
+from tests.tiny_backbone import TINY, add_tiny_backbone
+
+shapes.SPLIT_SIZES.update(IMAGES)
+add_tiny_backbone()
+outputs = [pathlib.Path(sys.argv[1]) / name for name in ("one", "other")]
+for output in outputs:
+    train(TrainSettings(backbone=TINY, output=str(output), deterministic=True, **OPTIONS))
+print(is_op_determinism_enabled(), differences(*outputs))
+"""
+
+
+@pytest.mark.slow
+def test_only_deterministic_kernels_train_twice_to_the_same_bits(tmp_path):
+    done = _run_python("-c", DETERMINISTIC, str(tmp_path))
+    assert done.stdout.splitlines()[-1] == "True []", done.stderr[-2000:]
+
+
+def _run_python(*arguments):
+    root = pathlib.Path(__file__).parents[2]
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONPATH": str(root)}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
