@@ -2,7 +2,7 @@
 
 The camera's frame is KITTI's: x to the right, y down, z along the optical axis, in metres; angles are
 about y, in radians. A calibration is the (3, 4) matrix P that projects (x, y, z, 1) to homogeneous
-pixels. Everything here is NumPy, float64 and vectorised over objects.
+pixels. Everything here is NumPy, float64 and vectorised over objects, but for `locate_in_graph`.
 """
 
 import os
@@ -65,6 +65,29 @@ def locate(
     locations[:, 1] += np.asarray(dimensions_hwl, np.float64)[:, 0] / 2
     points_x = np.asarray(points_xy, np.float64)[:, 0]
     return locations, alpha_to_rotation_y(alphas, points_x, calibration)
+
+
+def locate_in_graph(points_xy, depths, dimensions_hwl, alphas, calibration) -> tuple:
+    """Returns (locations (B, N, 3), rotations_y (B, N)) as `locate` does, as operations of Keras' backend.
+
+    Args:
+        points_xy: (B, N, 2) float32 original pixels.
+        depths: (B, N) float32 metres.
+        dimensions_hwl: (B, N, 3) float32 metres.
+        alphas: (B, N) float32 radians.
+        calibration: (B, 3, 4) float32, one camera per image.
+    """
+    from keras import ops
+
+    focal_x, _, middle_x, moved_x = (calibration[:, 0, i, None] for i in range(4))
+    focal_y, middle_y, moved_y = (calibration[:, 1, i, None] for i in range(1, 4))
+    z = depths - calibration[:, 2, 3, None]
+    x = (points_xy[..., 0] * depths - moved_x - middle_x * z) / focal_x
+    y = (points_xy[..., 1] * depths - moved_y - middle_y * z) / focal_y
+    angles = alphas + ops.arctan2(points_xy[..., 0] - middle_x, focal_x)
+    angles = ops.where(angles > np.pi, angles - 2 * np.pi, angles)
+    angles = ops.where(angles < -np.pi, angles + 2 * np.pi, angles)
+    return ops.stack([x, y + dimensions_hwl[..., 0] / 2, z], axis=-1), angles
 
 
 def box_corners(dimensions_hwl: np.ndarray, locations_xyz: np.ndarray, rotations_y: np.ndarray) -> np.ndarray:

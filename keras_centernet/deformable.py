@@ -8,8 +8,11 @@ i + Wp + 1 of one flat index, always inside, and no corner needs a test.
 The taps are computed one after the other and added up, so that no pass holds more than one tap's
 samples; the gradient gathers them again instead of keeping them. On TensorFlow both directions are
 islands compiled by XLA inside a normal graph, which fuses each tap's interpolation into one loop.
+Graphs for runtimes without XLA are traced inside `without_islands()`.
 """
 
+import contextlib
+import contextvars
 import functools
 from typing import NamedTuple
 
@@ -18,6 +21,8 @@ import numpy as np
 from keras import ops
 
 from keras_centernet.specs import Tensor
+
+_has_islands = contextvars.ContextVar("has_islands", default=True)
 
 
 class Sampling(NamedTuple):
@@ -60,7 +65,7 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
     Source: "Deformable ConvNets v2" (Zhu et al. 2019), eq. 1; the published CenterNet's DCNv2 kernel.
         Equal to it but for points exactly one pixel outside, where both are zero.
     """
-    run_forward, run_backward = _compiled(sampling)
+    run_forward, run_backward = _compiled(sampling, _has_islands.get())
 
     @ops.custom_gradient
     def differentiable(*args):
@@ -74,6 +79,19 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
     return differentiable(inputs, offsets, masks, matrices)
 
 
+@contextlib.contextmanager
+def without_islands():
+    """Returns a context in which deformable convolutions are traced as ordinary operations, without XLA.
+
+    For graphs that leave for another runtime: not every server is built with XLA, and no converter reads its islands.
+    """
+    token = _has_islands.set(False)
+    try:
+        yield
+    finally:
+        _has_islands.reset(token)
+
+
 def output_side(side: int | None, sampling: Sampling, axis: int) -> int | None:
     """Returns the number of output rows (axis 0) or columns (axis 1) for an input side; None stays None."""
     if side is None:
@@ -83,10 +101,10 @@ def output_side(side: int | None, sampling: Sampling, axis: int) -> int | None:
 
 
 @functools.cache
-def _compiled(sampling: Sampling):
+def _compiled(sampling: Sampling, has_islands: bool):
     """Returns (forward, backward) for one sampling: shared by all layers, so that equal shapes compile once."""
     directions = [functools.partial(_forward, sampling), functools.partial(_backward, sampling)]
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow" or not has_islands:
         return directions
     import tensorflow as tf
 

@@ -6,6 +6,8 @@ centre of the first pixel is 0, there is no half-pixel shift anywhere. A transfo
 is a 2x3 float64 matrix that acts on (x, y, 1). Everything here is NumPy and stateless.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 STRIDE = 4
@@ -76,6 +78,11 @@ def is_place(name: str) -> bool:
     return name.endswith(("_xy", "_xyxy"))
 
 
+def to_input_frame(found: dict) -> dict:
+    """Returns decoded tensors with their places brought from cells of the map to input pixels."""
+    return {key: value * STRIDE if is_place(key) else value for key, value in found.items()}
+
+
 def to_image_frame(rows: dict, image_to_input: np.ndarray) -> dict:
     """Returns one image's decoded arrays with their places brought from input to original pixels, float64."""
     input_to_image = invert_affine(image_to_input)
@@ -96,21 +103,68 @@ def letterbox(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> np.ndarra
     return affine((width / 2, height / 2), input_width / zoom, 0.0, (input_width, input_height))
 
 
-def keep_resolution(image_hw: tuple[int, int], pad: int = 31) -> tuple[tuple[int, int], np.ndarray]:
-    """Returns the input size and the pure translation of the published keep-resolution test.
+class View(NamedTuple):
+    """How a picture is brought into the network for a test.
+
+    The picture is first resized as a whole, then placed. Detections go back through `image_to_input`, which as
+    published knows the scale but not that sides were rounded down.
+    """
+
+    resized_hw: tuple[int, int]
+    input_hw: tuple[int, int]
+    resized_to_input: np.ndarray
+    image_to_input: np.ndarray
+
+
+def fixed_resolution(image_hw: tuple[int, int], input_hw: tuple[int, int], scale: float = 1.0) -> View:
+    """Returns the published fixed-resolution test: every picture in an input of one size.
+
+    At scale 1 this is `letterbox`. The canvas does not grow with the scale: at 1.5 the outer parts of the picture
+    are lost, at 0.5 it fills a quarter.
 
     Args:
         image_hw: size of the image in pixels.
-        pad: 31, or 127 for the hourglass: the size becomes `(side | pad) + 1`, always at least one
-            pixel larger than the image.
+        input_hw: size of the input in pixels.
+        scale: factor of the image's size.
 
-    Returns:
-        ((height, width) of the input, (2, 3) transform from image to input).
+    Source: `BaseDetector.pre_process` of the published code with `fix_res`.
     """
-    height, width = image_hw
-    input_hw = ((height | pad) + 1, (width | pad) + 1)
-    center_xy = (width // 2, height // 2)
-    return input_hw, affine(center_xy, input_hw[1], 0.0, (input_hw[1], input_hw[0]))
+    resized_hw = _scaled(image_hw, scale)
+    zoom = letterbox(image_hw, input_hw)[0, 0]
+    center_xy = (resized_hw[1] / 2, resized_hw[0] / 2)
+    matrix = affine(center_xy, input_hw[1] / zoom, 0.0, (input_hw[1], input_hw[0]))
+    return View(resized_hw, tuple(input_hw), matrix, matrix @ np.diag([scale, scale, 1.0]))
+
+
+def keep_resolution(image_hw: tuple[int, int], multiple_of: int = 32, scale: float = 1.0) -> View:
+    """Returns the published keep-resolution test: no zoom, black around to the next multiple.
+
+    Args:
+        image_hw: size of the image in pixels.
+        multiple_of: a power of two, 32, or 128 for the hourglass; the input's sides become
+            `(side | multiple_of - 1) + 1`, always at least one pixel larger than the image's.
+        scale: factor of the image's size.
+
+    Source: `BaseDetector.pre_process` of the published code without `fix_res`.
+    """
+    resized_hw = _scaled(image_hw, scale)
+    height, width = resized_hw
+    input_hw = ((height | multiple_of - 1) + 1, (width | multiple_of - 1) + 1)
+    matrix = affine((width // 2, height // 2), input_hw[1], 0.0, (input_hw[1], input_hw[0]))
+    return View(resized_hw, input_hw, matrix, matrix @ np.diag([scale, scale, 1.0]))
+
+
+def view(image: np.ndarray, placed: View) -> np.ndarray:
+    """Returns the input (height, width, 3) uint8 that a test sees of an image (H, W, 3) uint8."""
+    import cv2
+
+    if image.shape[:2] != placed.resized_hw:
+        image = cv2.resize(image, placed.resized_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    return warp(image, placed.resized_to_input, placed.input_hw)
+
+
+def _scaled(image_hw: tuple[int, int], scale: float) -> tuple[int, int]:
+    return max(1, int(image_hw[0] * scale)), max(1, int(image_hw[1] * scale))
 
 
 def flip_affine(width: int) -> np.ndarray:

@@ -4,14 +4,14 @@ import contextlib
 import os
 
 import keras
-from keras import ops
 
 from keras_centernet import parts, preprocessing
 from keras_centernet.averaging import WeightAverage
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
-from keras_centernet.geometry import STRIDE, is_place
+from keras_centernet.geometry import to_input_frame
+from keras_centernet.graphs import DetectionGraphs
 from keras_centernet.losses import mean
 from keras_centernet.network import build_network, build_task, class_names, input_hw, look_up
 from keras_centernet.optimizers import PartwiseAdam  # noqa: F401 Keras must know it before it reads a file with it
@@ -81,6 +81,7 @@ class CenterNet(keras.Model):
         self.task = build_task(task, task_row.build, self.classes, self.task_options)
         self.normalization = normalization or row.normalization
         look_up(preprocessing.NORMALIZATIONS, self.normalization, "normalization")
+        self.backbone = backbone
         self._config = {
             "backbone": backbone,
             "task": task,
@@ -93,7 +94,7 @@ class CenterNet(keras.Model):
         self._figures += [keras.metrics.Mean(f"{head.name}_loss") for head in self.task.heads]
         self._color_augmentation = True
         self.average = None
-        self._detectors = {}
+        self.graphs = DetectionGraphs(self)
         self.build(None)
         if backbone_weights:
             load_imagenet(self.network, self.task, backbone_weights)
@@ -271,29 +272,26 @@ class CenterNet(keras.Model):
 
         return detect_images(self, images, threshold, top_k, batch_size, calibration)
 
-    def detect_batch(self, images, top_k: int = 100) -> dict:
+    def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
         """Returns the decoded detections of images that already have the input's size.
 
-        Runs one cached graph per input shape and K; never the fixed cost of `predict`.
+        Runs graphs that are traced once per input shape (see `graphs`); never the fixed cost of `predict`.
 
         Args:
             images: (B, H, W, 3) uint8 or float RGB in 0..255.
             top_k: K.
+            flip: whether the maps are averaged with those of the mirrored images: better by one to two points
+                of AP, at twice the cost.
 
         Returns:
             "boxes_xyxy" (B, K, 4) in input pixels, "scores" (B, K), "classes" (B, K) and what else the
             task decodes, as tensors.
         """
-        images = ops.convert_to_tensor(images)
-        key = (tuple(images.shape), str(images.dtype), top_k)
-        if key not in self._detectors:
-            self._detectors[key] = _compile_graph(lambda batch: self.decoded(batch, top_k))
-        return self._detectors[key](images)
+        return self.graphs.decoded(self.graphs.maps(images, flip), top_k)
 
     def decoded(self, images, top_k: int = 100) -> dict:
         """Returns detections of a batch, places in input pixels: network and decoding as plain ops."""
-        found = decode(self.task, self(images, training=False), top_k)
-        return {key: value * STRIDE if is_place(key) else value for key, value in found.items()}
+        return to_input_frame(decode(self.task, self(images, training=False), top_k))
 
     # -- saving
 
@@ -326,11 +324,3 @@ def read_loss(head: HeadSpec, prediction: Tensor, targets: dict) -> tuple[Tensor
     if head.read_at == "everywhere":
         return head.loss(prediction, targets[head.name])
     return head.loss(read_at(prediction, index_of(head, targets)), targets[head.name], mask_of(head, targets))
-
-
-def _compile_graph(function):
-    if keras.backend.backend() != "tensorflow":
-        return function
-    import tensorflow as tf
-
-    return tf.function(function, autograph=False, reduce_retracing=False)

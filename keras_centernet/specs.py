@@ -8,6 +8,11 @@ Tensor = Any  # a tensor of Keras' backend, a symbolic one, or a NumPy array; sh
 READ_AT = ("everywhere", "centers", "keypoints")
 
 
+def keep(value):
+    """Returns its argument: the placing of tasks that only need boxes, the unmirroring of what has no sides."""
+    return value
+
+
 @dataclasses.dataclass(frozen=True)
 class HeadSpec:
     """One output map of the network and everything that belongs to it.
@@ -24,6 +29,9 @@ class HeadSpec:
         loss: function -> (total, count) of a prediction, a target and, unless read everywhere, a mask.
         weight: factor of this head's loss in the sum.
         bias: initial bias of the last convolution.
+        unmirror: function of the map of a mirrored picture, turned back left to right -> what the picture's own
+            map should be; the flip test averages the two. None: it reads the picture's own map alone.
+        to_map: function of the head's target -> what a perfect map holds there: decoding makes the target of it.
         published_name: of the head in the authors' checkpoints; empty where they have none.
     """
 
@@ -34,16 +42,13 @@ class HeadSpec:
     loss: Callable
     weight: float = 1.0
     bias: float = 0.0
+    unmirror: Callable | None = None
+    to_map: Callable = keep
     published_name: str = ""
 
     def __post_init__(self):
         if self.read_at not in READ_AT:
             raise ValueError(f"HeadSpec {self.name}: read_at must be one of {READ_AT}, got {self.read_at!r}.")
-
-
-def keep(placed: dict) -> dict:
-    """Returns its argument: the placing of tasks that need nothing but boxes."""
-    return placed
 
 
 def nothing_more(rows: dict, calibration=None) -> dict:
@@ -67,6 +72,10 @@ class Task:
         finish: function (rows, calibration) -> extras of `Detections`, on the host: rows are one image's
             decoded arrays (N, ...), places in its original pixels.
         paint: function (image, detections, **options) -> picture of what was found; None: boxes.
+        flip_and_scale: whether tests with mirrored and scaled pictures make sense; not where distances are measured.
+        finish_in_graph: function (rows, calibration) -> the extras of `finish` as tensors, for graphs that leave the
+            house: rows are decoded tensors (B, N, ...), places in original pixels, calibration is (B, 3, 4) float32.
+            None: the task needs no camera.
     """
 
     name: str
@@ -76,6 +85,8 @@ class Task:
     place: Callable = keep
     finish: Callable = nothing_more
     paint: Callable | None = None
+    flip_and_scale: bool = True
+    finish_in_graph: Callable | None = None
 
     @property
     def center_heatmap(self) -> HeadSpec:

@@ -156,15 +156,6 @@ def test_keras_loads_the_file_once_the_package_is_imported(tiny_model, tmp_path)
     assert done.stdout.strip() == "('cat', 'dog')", done.stderr[-500:]
 
 
-def test_one_graph_per_input_shape(tiny_model):
-    model = tiny_model()
-    for count in (1, 1, 3, 1):
-        model.detect_batch(np.zeros((count, 64, 64, 3), "uint8"))
-    model.detect_batch(np.zeros((1, 96, 64, 3), "uint8"))
-    assert len(model._detectors) == 3
-    assert [graph.experimental_get_tracing_count() for graph in model._detectors.values()] == [1, 1, 1]
-
-
 def test_classes_of_nobody_are_those_of_coco():
     assert CenterNet("mobilenet_v3_small", input_size=64).classes == COCO_CLASSES
     assert len(set(COCO_CLASSES)) == 80

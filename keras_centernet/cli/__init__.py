@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from keras_centernet.cli import demo, evaluate, import_weights, networks, predict, train
+from keras_centernet.cli import demo, evaluate, import_weights, networks, predict, recipes, train
 from keras_centernet.errors import UserError
 
 COMMANDS = {
@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "predict": predict,
     "networks": networks,
+    "recipes": recipes,
     "import-weights": import_weights,
     "demo": demo,
 }

@@ -26,6 +26,11 @@ def input_size(text: str) -> int | tuple[int, int]:
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
+def step_epochs(text: str) -> tuple[int, ...]:
+    """Parses "90,120"."""
+    return tuple(int(part) for part in text.split(","))
+
+
 def task_options(pairs: list[str]) -> dict:
     """Parses ["projection=true", "radius=geometric"] to {"projection": True, "radius": "geometric"}."""
     options = {}

@@ -10,6 +10,7 @@ from keras_centernet.cli.arguments import add_data_arguments
 from keras_centernet.errors import UserError
 
 EXAMPLES = """examples:
+  keras-centernet evaluate --model coco.keras --data coco/ --resize keep --flip --scales 0.5,0.75,1,1.25,1.5
   keras-centernet evaluate --model runs/mine/best.keras --data photos/ --split val
   keras-centernet evaluate --model 3d.keras --data kitti/ --split val --results runs/kitti/results
   keras-centernet evaluate --model best.keras --data coco/2017 --split validation --output runs/coco/metrics.json"""
@@ -21,12 +22,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     parser.add_argument("--split", default="val", help="split to evaluate on")
     parser.add_argument("--batch-size", type=int, default=16, help="images at a time")
-    parser.add_argument("--results", help="folder for KITTI's result files, as its benchmark server wants them")
+    parser.add_argument(
+        "--resize",
+        choices=("fit", "keep"),
+        default="fit",
+        help="how pictures come to the network: fit into its input size, or keep their own (published for COCO)",
+    )
+    parser.add_argument("--flip", action="store_true", help="average the maps with those of the mirrored picture")
+    parser.add_argument(
+        "--scales", type=_scales, default=(1.0,), metavar="S,S,...", help="test at these scales and merge: 0.5,1,1.5"
+    )
+    parser.add_argument("--nms", choices=("none", "soft"), help="default: soft for several scales, else none")
+    parser.add_argument(
+        "--as-published",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="leave the leftovers that the published soft-NMS leaves",
+    )
+    parser.add_argument(
+        "--oracle", nargs="+", default=(), metavar="HEAD", help="put the truth in place of heads: heatmap, size, offset"
+    )
+    parser.add_argument("--round", action="store_true", help="also measure boxes and scores of two decimals")
+    parser.add_argument(
+        "--clip",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="cut boxes at the picture's edges; not so as published",
+    )
+    parser.add_argument(
+        "--results", help="folder for what an evaluation server wants: COCO's JSON files, KITTI's text files"
+    )
     parser.add_argument("--output", default="metrics.json", help="file for the figures; the curves go beside it")
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluates."""
+    from keras_centernet.backbones import BACKBONES
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
     from keras_centernet.model import load_model
@@ -37,34 +68,48 @@ def run(args: argparse.Namespace) -> None:
     except OSError as error:
         raise UserError(f"--output {output}: expected a place that can be written to: {error.strerror}.") from error
     model = load_model(args.model)
-    dataset = load_dataset(
-        args.data,
-        args.split,
-        task=model.task.name,
-        format=args.format,
-        annotations=args.annotations,
-        images=args.images,
-        classes=model.classes,
-        input_size=model.input_size,
-        batch_size=args.batch_size,
-        training=False,
-        strict=args.strict,
-        workers=args.workers,
+    views = [
+        load_dataset(
+            args.data,
+            args.split,
+            task=model.task.name,
+            format=args.format,
+            annotations=args.annotations,
+            images=args.images,
+            classes=model.classes,
+            input_size=model.input_size,
+            resize=args.resize,
+            multiple_of=BACKBONES[model.backbone].multiple_of,
+            scale=scale,
+            batch_size=args.batch_size,
+            training=False,
+            strict=args.strict,
+            workers=args.workers,
+        )
+        for scale in args.scales
+    ]
+    report = evaluate(
+        model,
+        views,
+        flip=args.flip,
+        nms=args.nms,
+        as_published=args.as_published,
+        oracle=args.oracle,
+        round_results=args.round,
+        clip_boxes=args.clip,
     )
-    report = evaluate(model, dataset)
-    report.save(output, model=args.model, data=args.data, split=args.split)
+    options = {name: getattr(args, name) for name in ("resize", "flip", "nms", "as_published", "oracle", "clip")}
+    report.save(output, model=args.model, data=args.data, split=args.split, scales=args.scales, **options)
     curves = output.with_name(f"{output.stem}_precision_recall.png")
     report.draw_precision_recall(curves)
     if args.results:
-        _write_kitti_results(report.kitti_results, pathlib.Path(args.results))
+        report.write_results(args.results, views[0].source.category_ids)
     print(f"{report.table()}\n\n{output}, {curves}")
 
 
-def _write_kitti_results(results: dict, folder: pathlib.Path) -> None:
-    from keras_centernet.kitti_labels import write_kitti_file
-
-    if not results:
-        raise UserError("--results: expected data in KITTI's format and a model of task detection_3d.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for image_id, objects in results.items():
-        write_kitti_file(folder / f"{image_id:06d}.txt", objects)
+def _scales(text: str) -> tuple[float, ...]:
+    """Parses "0.5,1,1.5"."""
+    scales = tuple(float(part) for part in text.split(","))
+    if len(set(scales)) != len(scales) or min(scales) <= 0:
+        raise argparse.ArgumentTypeError(f"expected different positive numbers such as 0.5,1,1.5, got {text}")
+    return scales

@@ -86,6 +86,8 @@ def read_coco(
     )
     table = drop_unreadable_images(table, strict)
     more = joints.source_options if joints else {}
+    ids = {name: key for key, name in names_by_id.items()}
+    more["category_ids"] = tuple(ids.get(name) for name in classes)
     return source_from_annotations(f"{path} ({split})", classes, table, **more)
 
 

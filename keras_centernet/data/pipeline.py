@@ -18,6 +18,7 @@ and the further fields of the examples that `source.py` lists, places in input p
 bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 """
 
+import math
 import os
 import warnings
 
@@ -29,6 +30,7 @@ from keras_centernet.data.counting import Tally, warn_counted
 from keras_centernet.data.formats import read_source
 from keras_centernet.data.order import Passes, new_pass, numbered_passes
 from keras_centernet.data.source import Source
+from keras_centernet.data.views import RESIZES, batch_by_shape, to_view
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.network import look_up
 from keras_centernet.tasks import TASKS
@@ -59,6 +61,10 @@ def load_dataset(
     augmentation: str | None = None,
     flip: float | None = None,
     rotation: float = 0.0,
+    empty_images: bool = True,
+    resize: str = "fit",
+    multiple_of: int = INPUT_MULTIPLE,
+    scale: float = 1.0,
     seed: int = 0,
     strict: bool = False,
     limit: int | None = None,
@@ -87,6 +93,13 @@ def load_dataset(
         flip: probability of mirroring in training. None: the task's usual one.
         rotation: degrees by which half of the training pictures are turned (standard deviation); only for tasks
             with joints, which learn nothing but the joints' places from them. As published: 0.
+        empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
+            yes, but for poses.
+        resize: how pictures come to the network's size where nothing is trained: "fit" (into `input_size`) or
+            "keep" (as they are, black around; `input_size` then does not count, and the images of a batch have one
+            size, but batches have different ones). As published: "keep" for COCO.
+        multiple_of: of "keep": a power of two that both sides become multiples of, 32, or 128 for the hourglass.
+        scale: factor of the pictures' size where nothing is trained, for tests at several scales.
         seed: of order and augmentation; each pass differs, each run with one seed is the same.
         strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
             picture is then decoded once before the first epoch.
@@ -119,6 +132,7 @@ def load_dataset(
         raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}.")
     if not 0 <= flip <= 1:
         raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
+    _check_view(resize, multiple_of, scale)
     places = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
     if rotation and "keypoints_xyv" not in row.fields:
         raise UserError(
@@ -130,20 +144,27 @@ def load_dataset(
     if missing:
         raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
     training = split.startswith("train") if training is None else training
+    source = _without_empty(source) if training and not empty_images else source
     size = source.size if limit is None else min(limit, source.size)
     batch_size = _fit_batch(batch_size, size, source) if training else batch_size
     _warn_of_many(source, max_objects, size)
 
-    place = AUGMENTATIONS[augmentation] if training else augment.letterbox
-    changes = {"flip": flip, "rotation": rotation} if training else {"flip": 0, "rotation": 0}
+    calls = workers or tf.data.AUTOTUNE
     too_many = Tally(_TOO_MANY.format(max_objects)) if source.object_counts is None else None
 
     def batches(passes: Passes | None) -> tf.data.Dataset:
         examples = source.examples(passes, limit=limit, workers=workers)
-        inputs = _to_inputs(examples, place, input_hw, **changes, workers=workers, movers=source.movers)
+        if training:
+            place, changes = AUGMENTATIONS[augmentation], {"flip": flip, "rotation": rotation}
+            inputs = _to_inputs(examples, place, input_hw, **changes, calls=calls, movers=source.movers)
+        else:
+            place = RESIZES[resize](input_hw, multiple_of, scale)
+            inputs = examples.map(lambda example: to_view(example, place, source.movers, source.clock), calls)
         pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
-        shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
-        return pairs.padded_batch(batch_size, shapes, drop_remainder=training)
+        objects_shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec[1])
+        if resize == "keep" and not training:
+            return batch_by_shape(pairs, batch_size, ((None, None, 3), objects_shapes))
+        return pairs.padded_batch(batch_size, ((*input_hw, 3), objects_shapes), drop_remainder=training)
 
     def describe(dataset: tf.data.Dataset) -> tf.data.Dataset:
         dataset = dataset.prefetch(tf.data.AUTOTUNE)
@@ -164,7 +185,7 @@ def load_dataset(
 
 
 def _to_inputs(
-    examples: tf.data.Dataset, place, input_hw: tuple, *, flip: float, rotation: float, workers, movers: dict
+    examples: tf.data.Dataset, place, input_hw: tuple, *, flip: float, rotation: float, calls: int, movers: dict
 ) -> tf.data.Dataset:
     """Returns the examples in the input's frame."""
 
@@ -174,7 +195,7 @@ def _to_inputs(
         example = augment.random_rotation(example, input_hw, rotation) if rotation else example
         return augment.warp(example, input_hw, movers)
 
-    return examples.map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
+    return examples.map(to_input, num_parallel_calls=calls)
 
 
 def split_example(example: dict, max_objects: int, too_many: Tally | None = None) -> tuple[tf.Tensor, dict]:
@@ -215,6 +236,15 @@ def _check_source(source: Source, classes: tuple[str, ...] | None) -> Source:
     return source
 
 
+def _without_empty(source: Source) -> Source:
+    if source.without_empty is None:
+        raise UserError(
+            f"empty_images: {source.name} is a stream, which does not know its empty images beforehand; expected True, "
+            "got False."
+        )
+    return source.without_empty()
+
+
 def _check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:
     sides = (input_size, input_size) if np.ndim(input_size) == 0 else tuple(input_size)
     if len(sides) != 2 or any(not _is_whole(side) or side < 1 or side % INPUT_MULTIPLE for side in sides):
@@ -234,6 +264,14 @@ def _nearest_sizes(sides: tuple) -> str:
     if len(nearest) != 2:
         return "512"
     return str(nearest[0]) if nearest[0] == nearest[1] else str(tuple(nearest))
+
+
+def _check_view(resize: str, multiple_of: int, scale: float) -> None:
+    look_up(RESIZES, resize, "resize")
+    if not _is_whole(multiple_of) or multiple_of < 32 or multiple_of & (multiple_of - 1):
+        raise UserError(f"multiple_of: expected a power of two of at least 32, got {multiple_of!r}.")
+    if not 0 < scale < math.inf:
+        raise UserError(f"scale: expected a positive number, got {scale!r}.")
 
 
 def _check_counts(**counts: int | None) -> None:

@@ -33,6 +33,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import Tally
 from keras_centernet.data.images import read_image
@@ -60,6 +61,10 @@ class Source:
         movers: {key: function (values (N, ...), matrix (2, 3)) -> values} of those keys that change when the
             image is warped or mirrored.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
+        without_empty: function () -> the same source without its images that have no object; None for a stream.
+        category_ids: the data set's own numbers of the classes, as its evaluation server wants them (None: not its
+            class); None: 1, 2, ...
+        clock: gets the seconds that reading ("load") and resampling ("preprocess") take.
     """
 
     name: str
@@ -71,6 +76,9 @@ class Source:
     fields: tuple[str, ...] = ()
     movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
     task_options: dict = dataclasses.field(default_factory=dict)
+    without_empty: Callable[[], "Source"] | None = None
+    category_ids: tuple[int | None, ...] | None = None
+    clock: Clock = dataclasses.field(default_factory=Clock)
 
 
 def source_from_annotations(
@@ -80,6 +88,7 @@ def source_from_annotations(
     load_image: Callable[[int], np.ndarray] | None = None,
     movers: dict[str, Callable] | None = None,
     task_options: dict | None = None,
+    category_ids: tuple[int | None, ...] | None = None,
 ) -> Source:
     """Returns a `Source` over annotations in memory; bad boxes are dropped with counted warnings.
 
@@ -88,7 +97,7 @@ def source_from_annotations(
         classes: names.
         annotations: whose images are readable.
         load_image: index -> (H, W, 3) uint8; None reads the file of that name.
-        movers, task_options: of the `Source`.
+        movers, task_options, category_ids: of the `Source`.
 
     Raises:
         UserError: there are no images or no class names.
@@ -98,7 +107,8 @@ def source_from_annotations(
     if not classes:
         raise UserError(f"{name}: expected at least one class, got none: no image of it has an object.")
     annotations = drop_bad_boxes(annotations)
-    load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])))
+    clock = Clock()
+    load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])), clock)
     size, row_splits = len(annotations.image_names), annotations.row_splits
 
     def examples(passes=None, limit=None, workers=None):
@@ -123,6 +133,13 @@ def source_from_annotations(
         stream = passes.stream(shuffled_indices(count))
         return stream.map(lambda index, seed: to_example(index) | {"seed": seed}, num_parallel_calls=workers)
 
+    def without_empty():
+        keep = np.diff(row_splits) > 0
+        places = np.flatnonzero(keep)
+        load_kept = load_image and (lambda index: load_image(places[index]))
+        kept = annotations.keep_images(keep)
+        return source_from_annotations(name, classes, kept, load_kept, movers, task_options, category_ids)
+
     return Source(
         name=name,
         classes=tuple(classes),
@@ -133,6 +150,9 @@ def source_from_annotations(
         fields=(*annotations.fields, *annotations.image_fields),
         movers=movers or {},
         task_options=task_options or {},
+        without_empty=without_empty,
+        category_ids=category_ids,
+        clock=clock,
     )
 
 
@@ -143,8 +163,9 @@ class Loader:
     on black and without objects, so that the number of batches stays what it was announced to be.
     """
 
-    def __init__(self, load_image: Callable[..., np.ndarray]):
+    def __init__(self, load_image: Callable[..., np.ndarray], clock: Clock | None = None):
         self._load_image = load_image
+        self._clock = clock or Clock()
         self._tally = Tally("image(s) became black and without objects, file damaged or gone since the start")
 
     def __call__(self, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -154,7 +175,8 @@ class Loader:
 
     def _load(self, key) -> tuple[np.ndarray, np.bool_]:
         try:
-            return self._load_image(key), np.True_
+            with self._clock.measure("load"):
+                return self._load_image(key), np.True_
         except UserError as error:
             self._tally.add(str(error))
             return np.zeros((32, 32, 3), np.uint8), np.False_

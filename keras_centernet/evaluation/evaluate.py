@@ -1,19 +1,44 @@
 """A model and a data set -> a report."""
 
+import dataclasses
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
+from keras_centernet.clock import Clock
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.coco import evaluate_coco
 from keras_centernet.evaluation.further import FURTHER
-from keras_centernet.evaluation.report import Report
+from keras_centernet.evaluation.merging import check_nms, merge_detections
+from keras_centernet.evaluation.oracle import find_heads, with_truth
+from keras_centernet.evaluation.report import STAGES, Report
+from keras_centernet.evaluation.rows import (
+    annotation_rows,
+    clip_to_image,
+    detection_rows,
+    image_row,
+    in_image,
+    rounded,
+)
 from keras_centernet.evaluation.voc import voc_average_precision
-from keras_centernet.geometry import invert_affine, to_image_frame, transform_boxes, xyxy_to_xywh
 
 
-def evaluate(model, dataset, *, top_k: int = 100, progress: bool = True, clip_boxes: bool = True) -> Report:
+def evaluate(
+    model,
+    dataset,
+    *,
+    top_k: int = 100,
+    flip: bool = False,
+    nms: str | None = None,
+    as_published: bool = True,
+    oracle: Sequence[str] = (),
+    round_results: bool = False,
+    clip_boxes: bool = True,
+    progress: bool = True,
+) -> Report:
     """Returns how well a model finds the objects of a data set: COCO's and Pascal VOC's metrics of boxes.
 
     Where data and model have them, also COCO's metrics of joints and KITTI's of 3D boxes.
@@ -23,72 +48,169 @@ def evaluate(model, dataset, *, top_k: int = 100, progress: bool = True, clip_bo
 
     Args:
         model: `CenterNet`, or anything with `classes` and `detect_batch(images, top_k)`.
-        dataset: batches (images, objects) as `load_dataset` yields them, each image once.
-        top_k: detections per image.
-        progress: whether a bar is shown on stderr when that is a terminal.
+        dataset: batches (images, objects) as `load_dataset` yields them, each image once. Several of them in a
+            list, of the same images at different scales (`load_dataset(..., scale=0.5)`), are a multi-scale test:
+            the detections of all are merged.
+        top_k: detections per image and view.
+        flip: whether maps are averaged with those of the mirrored image.
+        nms: "soft", "none"; None: soft for several scales, as published, else none.
+        as_published: whether soft-NMS leaves the published leftovers, see `soft_nms.soft_nms`.
+        oracle: names of heads that are replaced by the truth; only for one scale without flip.
+        round_results: whether the figures are also computed of boxes and scores with two decimals, as published.
         clip_boxes: whether detections are cut at the image's edges, and those outside dropped, as
             `model.detect` does. As published: False.
+        progress: whether a bar is shown on stderr when that is a terminal.
 
     Raises:
         UserError: other classes than the model's, a data set that is empty, endless or repeats an
-            image, or detections that are not finite.
+            image, detections that are not finite, or options that do not go together.
+
+    Source: paper section 5; `test.py` and the detectors of the published code.
 
     Example:
         >>> evaluate(model, load_dataset("photos/", split="val")).metrics["AP"]  # doctest: +SKIP
         0.581
     """
-    classes = _shared_classes(model, dataset)
-    images, annotations, detections, further = [], [], [], None
-    start, seconds_network = time.perf_counter(), 0.0
-    for batch_images, objects in _with_progress(dataset, progress):
-        batch_start = time.perf_counter()
-        found = _as_arrays(model.detect_batch(batch_images, top_k=top_k))
-        seconds_network += time.perf_counter() - batch_start
-        objects = _as_arrays(objects)
-        if further is None:
-            further = [kind(model) for kind in FURTHER if kind.NEEDS[0] in objects and kind.NEEDS[1] in found]
-        for i in range(len(objects["image_id"])):
-            true_rows = {key: values[i] for key, values in objects.items()}
-            found_rows = {key: values[i] for key, values in found.items()}
-            _check_finite(found_rows, int(true_rows["image_id"]))
-            found_rows = _in_image(found_rows, true_rows, clip_boxes)
-            rows = _annotation_rows(true_rows)
-            images.append(_image_row(true_rows))
-            annotations += rows
-            detections += _detection_rows(found_rows, true_rows)
-            for metric in further:
-                metric.add(true_rows, found_rows, rows)
-    _check_images(images)
+    views = list(dataset) if _is_several(dataset) else [dataset]
+    nms = nms or ("soft" if len(views) > 1 else "none")
+    check_nms(nms)
+    _check_options(model, views, flip, oracle)
+    classes = _shared_classes(model, views)
+    start, clock = time.perf_counter(), Clock()
+    loading = sum((_loading_seconds(view) for view in views), Counter())
+    detect = _Detector(model, top_k, flip, oracle, clock)
+    truths, found = _run(detect, views, progress)
+    loading = sum((_loading_seconds(view) for view in views), Counter()) - loading
+    with clock.measure("merge"):
+        if len(views) > 1 or nms != "none":
+            found = {key: [merge_detections(rows, nms, as_published, top_k)] for key, rows in found.items()}
+    found = {key: clip_to_image(rows[0], truths[key]) if clip_boxes else rows[0] for key, rows in found.items()}
+
+    metrics_start = time.perf_counter()
+    report = _measure(model, classes, truths, found, round_results)
+    end = time.perf_counter()
+    seconds = clock.seconds | loading
+    report.metrics |= {
+        "images": len(truths),
+        "objects": len(report.ground_truth["annotations"]),
+        "seconds": end - start,
+        "seconds_network": seconds["network"] + seconds["decode"],
+        "seconds_metrics": end - metrics_start,
+        "stages_ms": {stage: 1000 * seconds[stage] / len(truths) for stage in STAGES},
+    }
+    return report
+
+
+@dataclasses.dataclass
+class _Detector:
+    """Detections of one batch, with the time that network and decoding took."""
+
+    model: object
+    top_k: int
+    flip: bool
+    oracle: Sequence[str]
+    clock: Clock
+
+    def __call__(self, images, objects: dict) -> dict[str, np.ndarray]:
+        if not hasattr(self.model, "graphs"):
+            with self.clock.measure("network"):
+                return _as_arrays(self.model.detect_batch(images, top_k=self.top_k))
+        with self.clock.measure("network"):
+            maps = self.model.graphs.maps(images, self.flip)
+            np.asarray(maps[self.model.task.center_heatmap.name][0, 0, 0, 0])  # waits for the device
+        if self.oracle:
+            maps = with_truth(self.model.task, find_heads(self.model.task, self.oracle), maps, objects)
+        with self.clock.measure("decode"):
+            return _as_arrays(self.model.graphs.decoded(maps, self.top_k))
+
+
+def _run(detect: _Detector, views: list, progress: bool) -> tuple[dict, dict]:
+    """Returns ({image id: its objects}, {image id: its detections in image pixels, by view})."""
+    truths, found = {}, {}
+    for number, view in enumerate(views):
+        for batch_images, objects in _with_progress(view, progress):
+            batch_found, objects = detect(batch_images, objects), _as_arrays(objects)
+            for i, image_id in enumerate(objects["image_id"].tolist()):
+                true_rows = {key: values[i] for key, values in objects.items()}
+                found_rows = {key: values[i] for key, values in batch_found.items()}
+                _check_finite(found_rows, image_id)
+                if number == 0:
+                    _check_new(image_id, truths)
+                    truths[image_id], found[image_id] = true_rows, []
+                found.setdefault(image_id, []).append(in_image(found_rows, true_rows))
+    if not truths:
+        raise UserError("evaluate: expected at least one image, the data set is empty. Check its split.")
+    for image_id, rows in found.items():
+        if len(rows) != len(views):
+            raise UserError(
+                f"evaluate: expected image_id {image_id} once at each of {len(views)} scales, got it {len(rows)} times."
+            )
+    return truths, found
+
+
+def _measure(model, classes, truths: dict, found: dict, round_results: bool) -> Report:
+    """Returns the report of what was found, with everything but the times."""
+    first_truth, first_found = next(iter(truths.values())), next(iter(found.values()))
+    further = [kind(model) for kind in FURTHER if kind.NEEDS[0] in first_truth and kind.NEEDS[1] in first_found]
+    images, annotations, detections = [], [], []
+    for image_id, objects in truths.items():
+        rows = annotation_rows(objects)
+        images.append(image_row(objects))
+        annotations += rows
+        detections += detection_rows(found[image_id], image_id)
+        for metric in further:
+            metric.add(objects, found[image_id], rows)
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, start=1)]
     ground_truth = {"images": images, "categories": categories, "annotations": annotations}
-    metrics_start = time.perf_counter()
-    metrics, curves = evaluate_coco(ground_truth, detections)
-    voc = voc_average_precision(ground_truth, detections)
-    for metric in further:
-        metrics |= metric.metrics(ground_truth)
-    end = time.perf_counter()
-    metrics |= {
-        "VOC07_mAP50": voc["VOC07_mAP50"],
-        "VOC_mAP50": voc["VOC_mAP50"],
-        "images": len(images),
-        "objects": len(annotations),
-        "seconds": end - start,
-        "seconds_network": seconds_network,
-        "seconds_metrics": end - metrics_start,
-    }
-    results = next((metric.results for metric in further if hasattr(metric, "results")), {})
+    metrics, curves = _figures(ground_truth, detections, further)
+    if round_results:
+        metrics["rounded"], _ = _figures(ground_truth, rounded(detections), further, rounded)
+    results = {name: rows for metric in further for name, rows in metric.results().items()}
     return Report(metrics, detections, curves, ground_truth, results)
 
 
-def _shared_classes(model, dataset) -> tuple[str, ...]:
-    expected = tuple(model.classes)
-    received = tuple(getattr(dataset, "classes", None) or expected)  # take() and the like lose the attribute
-    if received != expected:
+def _figures(ground_truth: dict, detections: list[dict], further: list, change=list) -> tuple[dict, dict]:
+    metrics, curves = evaluate_coco(ground_truth, detections)
+    voc = voc_average_precision(ground_truth, detections)
+    metrics |= {name: voc[name] for name in ("VOC07_mAP50", "VOC_mAP50")}
+    for metric in further:
+        metrics |= metric.metrics(ground_truth, change)
+    return metrics, curves
+
+
+def _check_options(model, views: list, flip: bool, oracle: Sequence[str]) -> None:
+    task = getattr(model, "task", None)
+    if oracle:
+        find_heads(task, oracle)
+        if flip or len(views) > 1:
+            raise UserError("oracle: expected neither flip nor several scales with it; leave them away.")
+    if (flip or len(views) > 1) and task is not None and not task.flip_and_scale:
         raise UserError(
-            f"evaluate: expected the model's classes ({', '.join(expected)}) in that order; the data set has "
-            f"({', '.join(received)}). Pass classes=model.classes to load_dataset, or evaluate another model."
+            f"evaluate: task {task.name} measures distances, which mirrored and scaled pictures do not show; expected "
+            "flip=False and one scale."
         )
+
+
+def _is_several(dataset) -> bool:
+    """Whether it is a list of data sets; a list of batches (images, objects) is one."""
+    return isinstance(dataset, list | tuple) and len(dataset) > 0 and not isinstance(dataset[0], tuple)
+
+
+def _shared_classes(model, views: list) -> tuple[str, ...]:
+    expected = tuple(model.classes)
+    for view in views:
+        received = tuple(getattr(view, "classes", None) or expected)  # take() and the like lose the attribute
+        if received != expected:
+            raise UserError(
+                f"evaluate: expected the model's classes ({', '.join(expected)}) in that order; the data set has "
+                f"({', '.join(received)}). Pass classes=model.classes to load_dataset, or evaluate another model."
+            )
     return expected
+
+
+def _loading_seconds(dataset) -> Counter:
+    source = getattr(dataset, "source", None)
+    return Counter(source.clock.seconds) if source else Counter()
 
 
 def _with_progress(dataset, progress: bool):
@@ -113,27 +235,6 @@ def _as_arrays(tensors: dict) -> dict[str, np.ndarray]:
     return {key: np.asarray(value) for key, value in tensors.items()}
 
 
-def _image_row(objects: dict) -> dict:
-    height, width = objects["image_hw"].tolist()
-    return {"id": int(objects["image_id"]), "height": height, "width": width}
-
-
-def _annotation_rows(objects: dict) -> list[dict]:
-    """Returns the COCO annotations of one image; `difficult` is for Pascal VOC, COCO ignores it."""
-    boxes_xyxy = transform_boxes(objects["boxes_xyxy"], invert_affine(objects["image_to_input"]))
-    return [
-        {
-            "image_id": int(objects["image_id"]),
-            "category_id": int(objects["classes"][i]) + 1,
-            "bbox": xyxy_to_xywh(boxes_xyxy[i]).tolist(),
-            "area": float(objects["areas"][i]),
-            "iscrowd": int(objects["is_crowd"][i]),
-            "difficult": int(objects["is_difficult"][i]),
-        }
-        for i in np.flatnonzero(objects["mask"])
-    ]
-
-
 def _check_finite(found: dict, image_id: int) -> None:
     if not (np.all(np.isfinite(found["boxes_xyxy"])) and np.all(np.isfinite(found["scores"]))):
         raise UserError(
@@ -142,30 +243,6 @@ def _check_finite(found: dict, image_id: int) -> None:
         )
 
 
-def _in_image(found: dict, objects: dict, clip_boxes: bool) -> dict:
-    """Returns the detections of one image in its pixels; cut at its edges if `clip_boxes`."""
-    found = to_image_frame(found, objects["image_to_input"])
-    if not clip_boxes:
-        return found
-    height, width = objects["image_hw"]
-    found["boxes_xyxy"] = np.clip(found["boxes_xyxy"], 0, [width, height, width, height])
-    keep = np.all(found["boxes_xyxy"][:, 2:] > found["boxes_xyxy"][:, :2], axis=1)
-    return {key: values[keep] for key, values in found.items()}
-
-
-def _detection_rows(found: dict, objects: dict) -> list[dict]:
-    image_id = int(objects["image_id"])
-    columns = xyxy_to_xywh(found["boxes_xyxy"]).tolist(), found["scores"], found["classes"]
-    return [
-        {"image_id": image_id, "category_id": int(index) + 1, "bbox": box, "score": float(score)}
-        for box, score, index in zip(*columns, strict=True)
-    ]
-
-
-def _check_images(images: list[dict]) -> None:
-    if not images:
-        raise UserError("evaluate: expected at least one image, the data set is empty. Check its split.")
-    ids = [row["id"] for row in images]
-    if len(set(ids)) != len(ids):
-        twice = next(image_id for image_id in ids if ids.count(image_id) > 1)
-        raise UserError(f"evaluate: expected every image once, image_id {twice} came again. Leave repeat() away.")
+def _check_new(image_id: int, truths: dict) -> None:
+    if image_id in truths:
+        raise UserError(f"evaluate: expected every image once, image_id {image_id} came again. Leave repeat() away.")

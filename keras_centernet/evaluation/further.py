@@ -6,7 +6,7 @@ Each is fed image by image and gives its figures at the end; `evaluate` takes th
 import numpy as np
 
 from keras_centernet.evaluation.keypoints import keypoint_average_precision
-from keras_centernet.geometry import invert_affine, transform_points, xywh_to_xyxy
+from keras_centernet.geometry import invert_affine, transform_points, xywh_to_xyxy, xyxy_to_xywh
 from keras_centernet.kitti_labels import KittiObjects, objects_of
 from keras_centernet.skeletons import COCO_PERSON, Skeleton
 
@@ -35,31 +35,36 @@ class KeypointMetrics:
             {
                 "image_id": int(objects["image_id"]),
                 "category_id": int(index) + 1,
+                "bbox": box,
                 "score": float(score),
-                "keypoints": xyv.reshape(-1),
+                "keypoints": xyv.reshape(-1),  # COCO wants a v for each joint; it does not read it
             }
-            for index, score, xyv in zip(found["classes"], found["scores"], found_xyv, strict=True)
+            for index, score, xyv, box in zip(
+                found["classes"], found["scores"], found_xyv, xyxy_to_xywh(found["boxes_xyxy"]).tolist(), strict=True
+            )
         ]
 
-    def metrics(self, ground_truth: dict) -> dict:
-        """Returns the OKS figures."""
+    def metrics(self, ground_truth: dict, change=list) -> dict:
+        """Returns the OKS figures of the detections after `change`, a function from rows to rows."""
         truth = {**ground_truth, "annotations": self._annotations}
-        return keypoint_average_precision(truth, self._detections, self._sigmas)
+        # Without their boxes: COCO's own loader puts the joints' hull in their place.
+        rows = [{key: value for key, value in row.items() if key != "bbox"} for row in self._detections]
+        return keypoint_average_precision(truth, change(rows), self._sigmas)
+
+    def results(self) -> dict:
+        """Returns {"keypoints": rows of a COCO results file}."""
+        return {"keypoints": self._detections}
 
 
 class KittiMetrics:
-    """KITTI's average precision: 2D, orientation, bird's eye and 3D.
-
-    Attributes:
-        results: {image id: `KittiObjects` found}, what the benchmark's server wants.
-    """
+    """KITTI's average precision: 2D, orientation, bird's eye and 3D."""
 
     NEEDS = ("kitti_types", "depths")
     LOWEST_SCORE = 0.05  # of the result files; the published code cuts at 0.1 or 0.2
 
     def __init__(self, model):
         self._model = model
-        self._truth, self.results = [], {}
+        self._truth, self._found = [], {}
 
     def add(self, objects: dict, found: dict, annotations: list[dict]) -> None:
         """Adds one image; see `KeypointMetrics.add`."""
@@ -71,7 +76,7 @@ class KittiMetrics:
         rows = {key: values[keep] for key, values in found.items()}
         extras = self._model.task.finish(rows, objects.get("calibration"))
         count = int(keep.sum())
-        self.results[int(objects["image_id"])] = KittiObjects(
+        self._found[int(objects["image_id"])] = KittiObjects(
             types=tuple(self._model.classes[i] for i in rows["classes"]),
             boxes_xyxy=rows["boxes_xyxy"],
             alphas=extras["alpha"],
@@ -83,14 +88,18 @@ class KittiMetrics:
             scores=rows["scores"],
         )
 
-    def metrics(self, ground_truth: dict) -> dict:
+    def metrics(self, ground_truth: dict, change=list) -> dict:
         """Returns {"kitti": figures by class, "AP_3D": mean over classes of the moderate 3D figure, 0 to 1}."""
         from keras_centernet.evaluation.kitti import kitti_average_precision
 
-        figures = kitti_average_precision(self._truth, list(self.results.values()), self._model.classes)
+        figures = kitti_average_precision(self._truth, list(self._found.values()), self._model.classes)
         moderate = [row["3d"]["moderate"]["R40"] for row in figures.values()]
         moderate = [value for value in moderate if value is not None]
         return {"AP_3D": np.mean(moderate).item() / 100 if moderate else None, "kitti": figures}
+
+    def results(self) -> dict:
+        """Returns {"kitti": {image id: `KittiObjects` found}}, what the benchmark's server wants."""
+        return {"kitti": self._found}
 
 
 FURTHER = (KeypointMetrics, KittiMetrics)

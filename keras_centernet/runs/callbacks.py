@@ -66,15 +66,26 @@ class RecordHistory(keras.callbacks.Callback):
 
 
 class AddRateAndTime(keras.callbacks.Callback):
-    """Puts the learning rate of the last step and the seconds of the epoch (since a resumption) into the logs."""
+    """Puts the learning rate of the epoch's first step and the seconds of the epoch (since a resumption) into the logs.
+
+    Args:
+        rate: of the first step of an epoch that was begun before; None: the first one begins here.
+    """
+
+    def __init__(self, rate: float | None = None):
+        super().__init__()
+        self.rate, self._is_known = rate, rate is not None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock."""
+        """Reads the optimizer and starts the clock."""
+        if not self._is_known:
+            self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self._is_known = False
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Reads the optimizer and the clock."""
-        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        """Reads the clock."""
+        logs["learning_rate"] = self.rate  # by now the optimizer's is that of the next epoch
         logs["seconds"] = time.perf_counter() - self._start
 
 

@@ -22,6 +22,7 @@ class Progress:
         best: highest average precision so far.
         waited: evaluations since then.
         seconds: of training so far.
+        rate: learning rate of the first step of the epoch that was begun.
     """
 
     epoch: int = 0
@@ -30,6 +31,7 @@ class Progress:
     best: float = -1.0
     waited: int = 0
     seconds: float = 0.0
+    rate: float = 0.0
 
     @property
     def step(self) -> int:
@@ -81,14 +83,16 @@ class KeepLast(keras.callbacks.Callback):
         progress: where the training begins.
         figures: values of the running means at that place.
         keep_best: whose score and patience belong to the state.
+        add_rate: which knows the learning rate of the epoch's first step.
         every: batches from one checkpoint inside an epoch to the next; None: none there.
         keep: how many checkpoints to keep; those before last.keras stand in the folder `EARLIER`.
         clock: function that returns the seconds of training so far.
     """
 
-    def __init__(self, folder: RunFolder, progress: Progress, figures: list, keep_best, every, keep: int, clock):
+    def __init__(self, folder: RunFolder, progress: Progress, figures: list, keep_best, add_rate, every, keep, clock):
         super().__init__()
-        self.folder, self.keep_best, self.every, self.keep, self.clock = folder, keep_best, every, keep, clock
+        self.folder, self.keep_best, self.add_rate = folder, keep_best, add_rate
+        self.every, self.keep, self.clock = every, keep, clock
         self.progress, self._figures = progress, figures
         self._to_skip = progress.batch
         self._saved = progress.step if folder.holds_run() else None
@@ -124,8 +128,8 @@ class KeepLast(keras.callbacks.Callback):
         self._save(epoch + 1, 0)
 
     def _save(self, epoch: int, batch: int) -> None:
-        score = {"best": self.keep_best.best, "waited": self.keep_best.waited}
-        self.progress = dataclasses.replace(self.progress, epoch=epoch, batch=batch, seconds=self.clock(), **score)
+        known = {"best": self.keep_best.best, "waited": self.keep_best.waited, "rate": self.add_rate.rate}
+        self.progress = dataclasses.replace(self.progress, epoch=epoch, batch=batch, seconds=self.clock(), **known)
         earlier = f"step_{self._saved:09d}.keras" if self.keep > 1 and self._saved is not None else None
         self.folder.save_checkpoint(self.model, state_of(self.model, self.progress), earlier)
         self._saved = self.progress.step

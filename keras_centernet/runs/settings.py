@@ -1,6 +1,7 @@
 """What a training run is asked to do, and the defaults that were measured."""
 
 import dataclasses
+import itertools
 
 from keras_centernet.errors import UserError
 
@@ -19,16 +20,18 @@ class TrainSettings:
         output: folder that the run fills.
         format, annotations, images, strict, max_objects, workers: of `load_dataset`.
         split, val_split: names of the splits to train and to evaluate on.
-        backbone, task, task_options, weights, backbone_weights, input_size: of `CenterNet`.
+        backbone, task, task_options, weights, backbone_weights, input_size, normalization: of `CenterNet`.
         batch_size, epochs, seed: of the training.
         optimizer: "adamw" or "adam".
         learning_rate: highest rate.
         weight_decay: of AdamW; normalisation and biases have none.
-        schedule: "cosine" (with warm-up), "step" (published: a tenth after 9/14 and 12/14) or "constant".
+        schedule: "cosine" (with warm-up), "step" (a tenth after each of `step_epochs`) or "constant".
+        step_epochs: ascending epochs after which "step" divides by ten; None: the published 9/14 and 12/14 of all.
         warmup_epochs: epochs of linear growth before the cosine.
         clip_norm: largest norm of all gradients together; 0: no limit.
         average_decay: of the running average of the weights; 0: no average.
         augmentation, flip: of `load_dataset`; None: the task's usual ones.
+        empty_images: whether images without an object are trained on, too.
         color: whether colours are augmented; None: as usual for the task.
         accumulate: batches whose gradients are averaged for one step of the optimizer; schedule, weight decay and
             average count such steps. (Batch normalisation still sees single batches.)
@@ -43,6 +46,7 @@ class TrainSettings:
             so for the process.
         mixed_precision: whether the network computes in bfloat16.
         resume: whether to go on from what `output` holds.
+        recipe: name of the recipe that the settings come from, for the record; see `runs.recipes`.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch; None: 1 in a terminal, else 2.
     """
 
@@ -59,12 +63,14 @@ class TrainSettings:
     weights: str | None = None
     backbone_weights: str | None = None
     input_size: int | tuple[int, int] = 512
+    normalization: str | None = None
     batch_size: int = 8
     epochs: int = 100
     optimizer: str = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     schedule: str = "cosine"
+    step_epochs: tuple[int, ...] | None = None
     warmup_epochs: float = 3.0
     clip_norm: float = 0.0
     average_decay: float = 0.9998
@@ -74,6 +80,7 @@ class TrainSettings:
     accumulate: int = 1
     freeze: tuple[str, ...] = ()
     backbone_rate: float = 1.0
+    empty_images: bool = True
     evaluate_every: int = 5
     patience: int | None = None
     checkpoint_every: int | None = None
@@ -85,6 +92,7 @@ class TrainSettings:
     workers: int | None = None
     seed: int = 0
     resume: bool = False
+    recipe: str | None = None
     verbose: int | None = None
 
     def __post_init__(self):
@@ -102,6 +110,17 @@ class TrainSettings:
         for name, known in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS)):
             if getattr(self, name) not in known:
                 raise UserError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}.")
+        if self.schedule == "step" and self.step_epochs is not None:
+            _check_step_epochs(self.step_epochs, self.epochs)
+
+
+def _check_step_epochs(step_epochs: tuple[int, ...], epochs: int) -> None:
+    bounds = (0, *step_epochs, epochs)
+    if not step_epochs or any(after <= before for before, after in itertools.pairwise(bounds)):
+        raise UserError(
+            f"step_epochs: expected ascending numbers below epochs, {epochs}, got "
+            f"{', '.join(map(str, step_epochs)) or 'none'}. Give both, or another schedule."
+        )
 
 
 def build_optimizer(settings: TrainSettings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
@@ -144,8 +163,11 @@ def build_schedule(settings: TrainSettings, steps_per_epoch: float):
     if settings.schedule == "constant":
         return rate
     if settings.schedule == "step":
-        boundaries = [round(max(1, round(part * settings.epochs)) * steps_per_epoch) for part in STEP_EPOCHS]
-        return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, [rate, rate / 10, rate / 100])
+        after = settings.step_epochs or [max(1, round(part * settings.epochs)) for part in STEP_EPOCHS]
+        # Keras keeps a rate up to and with the boundary; the first step of the next epoch is epoch * steps_per_epoch.
+        boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in after]
+        values = [rate / 10**drops for drops in range(len(after) + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
     warmup = min(round(settings.warmup_epochs * steps_per_epoch), total // 2)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=rate / 100 if warmup else rate,

@@ -26,7 +26,8 @@ TENSORBOARD_IMAGES = 4
 # What a resumed run must not change: the weights, the optimizer or the data would not fit any more.
 FIXED = ("backbone", "task", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "seed", "split")
 FIXED += ("input_size", "weight_decay", "warmup_epochs", "clip_norm", "average_decay", "augmentation", "flip", "color")
-FIXED += ("task_options", "max_objects", "mixed_precision", "accumulate", "freeze", "backbone_rate")
+FIXED += ("task_options", "max_objects", "mixed_precision", "accumulate", "freeze", "backbone_rate", "step_epochs")
+FIXED += ("normalization", "empty_images")
 
 
 def train(settings: TrainSettings) -> dict:
@@ -69,8 +70,8 @@ def _load_datasets(settings: TrainSettings):
         name: getattr(settings, name) for name in ("format", "annotations", "images", "strict", "workers", "task")
     }
     shared |= {name: getattr(settings, name) for name in ("input_size", "batch_size", "max_objects", "seed", "workers")}
-    places = {"augmentation": settings.augmentation, "flip": settings.flip}
-    train_set = load_dataset(settings.data, settings.split, training=True, **places, **shared)
+    only_training = {name: getattr(settings, name) for name in ("augmentation", "flip", "empty_images")}
+    train_set = load_dataset(settings.data, settings.split, training=True, **only_training, **shared)
     val_set = load_dataset(settings.data, settings.val_split, training=False, classes=train_set.classes, **shared)
     return train_set, val_set
 
@@ -84,6 +85,7 @@ def _build_model(settings: TrainSettings, train_set, is_resumed: bool):
         classes=train_set.classes,
         task_options=train_set.task_options | settings.task_options,
         input_size=settings.input_size,
+        normalization=settings.normalization,
         **beginning,
     )
     slow_paths = () if settings.backbone_rate == 1 else parts.backbone_paths(model.network)
@@ -117,6 +119,7 @@ def _fit(settings, folder, model, train_set, val_set, progress: Progress, figure
         return  # it was stopped after its last checkpoint
     examples = np.asarray(next(iter(val_set))[0])[:TENSORBOARD_IMAGES]
     every, keep = settings.checkpoint_every, settings.keep
+    add_rate = at_epoch_end.AddRateAndTime(progress.rate if progress.batch else None)
     history = model.fit(
         train_set.for_epochs(progress.epoch, settings.epochs, progress.batch),
         steps_per_epoch=progress.steps_per_epoch,
@@ -127,10 +130,10 @@ def _fit(settings, folder, model, train_set, val_set, progress: Progress, figure
         verbose=verbosity(settings),
         callbacks=[
             AveragePrecision(val_set, every=settings.evaluate_every),
-            at_epoch_end.AddRateAndTime(),
+            add_rate,
             at_epoch_end.RecordHistory(folder),
             keep_best,
-            KeepLast(folder, progress, figures, keep_best, every, keep, lambda: time.perf_counter() - start),
+            KeepLast(folder, progress, figures, keep_best, add_rate, every, keep, lambda: time.perf_counter() - start),
             at_epoch_end.ShowInTensorBoard(folder, examples, settings.evaluate_every),
         ],
     )
@@ -184,5 +187,5 @@ def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
         if before.get(name, now[name]) != now[name]:
             raise UserError(
                 f"--resume: expected {name} {before.get(name)!r} as in {folder / CONFIG}, got "
-                f"{getattr(settings, name)!r}. Give the same options, or start in another folder."
+                f"{now[name]!r}. Give the same options, or start in another folder."
             )

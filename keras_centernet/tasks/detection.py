@@ -4,10 +4,11 @@ from keras import ops
 
 from keras_centernet import losses
 from keras_centernet.gaussian import RADIUS_RULES, splat
-from keras_centernet.specs import HeadSpec, Task, Tensor
+from keras_centernet.specs import HeadSpec, Task, Tensor, keep
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
+ALMOST_0, ALMOST_1 = 1e-12, 1 - 2**-24  # what probabilities are cut to before they become logits
 IGNORED = 0.9999  # As published: what is neither a positive nor a negative
 SIZE_WEIGHT = 0.1  # lambda_size of the paper; sizes are in cells, about ten times an offset
 
@@ -33,8 +34,17 @@ def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task
 
 def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:
     """Returns the head whose peaks are the objects, one channel per class."""
-    focal = losses.penalty_reduced_focal
-    return HeadSpec("center_heatmap", len(classes), "everywhere", encode, focal, bias=PRIOR_BIAS, published_name="hm")
+    return HeadSpec(
+        "center_heatmap",
+        len(classes),
+        "everywhere",
+        encode,
+        losses.penalty_reduced_focal,
+        bias=PRIOR_BIAS,
+        unmirror=keep,
+        to_map=to_logits,
+        published_name="hm",
+    )
 
 
 def offset_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
@@ -45,7 +55,7 @@ def offset_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
 def size_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
     """Returns the head of the box's width and height."""
     encode = encode or encode_size
-    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, published_name="wh")
+    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, unmirror=keep, published_name="wh")
 
 
 def check_radius(radius: str) -> None:
@@ -71,6 +81,12 @@ def splat_around_ignored(placed: dict, mask: Tensor, ignored: Tensor, radii: Ten
     """
     hidden = splat_objects(placed, ignored, radii, num_classes)
     return ops.maximum(splat_objects(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
+
+
+def to_logits(heatmap: Tensor) -> Tensor:
+    """Returns the logits of a target heatmap: a perfect raw map."""
+    heatmap = ops.clip(heatmap, ALMOST_0, ALMOST_1)
+    return ops.log(heatmap) - ops.log1p(-heatmap)
 
 
 def encode_offset(placed: dict) -> Tensor:

@@ -15,6 +15,7 @@ from keras_centernet.tasks import detection
 
 DEPTH_EPSILON = 1e-6  # As published; the paper's formula has none
 DEPTH_BIAS = -3.0  # depths start at 1 / sigmoid(-3) - 1 = 20 m
+NEAREST = 0.01  # metres
 TYPICAL_DIMENSION = 1.6  # metres
 # The two bins of alpha: their middles, and how far they reach to both sides. They overlap by 60 degrees.
 BIN_CENTERS = (-math.pi / 2, math.pi / 2)
@@ -63,15 +64,26 @@ def build_detection_3d(
 
     heads = [
         detection.center_heatmap_head(classes, encode_center_heatmap),
-        HeadSpec("depth", 1, "centers", encode_depth, depth_l1, bias=DEPTH_BIAS, published_name="dep"),
+        HeadSpec(
+            "depth", 1, "centers", encode_depth, depth_l1, bias=DEPTH_BIAS, to_map=from_depth, published_name="dep"
+        ),
         HeadSpec("dimensions", 3, "centers", encode_dimensions, l1, bias=TYPICAL_DIMENSION, published_name="dim"),
-        HeadSpec("rotation", 8, "centers", encode_rotation, losses.bin_and_residual, published_name="rot"),
+        HeadSpec(
+            "rotation",
+            8,
+            "centers",
+            encode_rotation,
+            losses.bin_and_residual,
+            to_map=from_bins,
+            published_name="rot",
+        ),
         detection.size_head(loss=l1),
         detection.offset_head(loss=l1),
     ]
     if projection:
         heads.append(HeadSpec("projection", 2, "centers", encode_projection, l1, weight=detection.SIZE_WEIGHT))
-    return Task("detection_3d", tuple(classes), tuple(heads), assemble, place, finish, paint)
+    rest = {"finish_in_graph": finish_in_graph, "flip_and_scale": False}
+    return Task("detection_3d", tuple(classes), tuple(heads), assemble, place, finish, paint, **rest)
 
 
 def place(placed: dict) -> dict:
@@ -121,6 +133,21 @@ def encode_projection(placed: dict) -> Tensor:
 def to_depth(raw: Tensor) -> Tensor:
     """Returns metres from the raw map: 1 / (sigmoid + 1e-6) - 1."""
     return 1 / (ops.sigmoid(ops.cast(raw, "float32")) + DEPTH_EPSILON) - 1
+
+
+def from_depth(depth: Tensor) -> Tensor:
+    """Returns the raw map that stands for metres: the inverse of `to_depth`, up to its 1e-6."""
+    return -ops.log(ops.maximum(depth, NEAREST))
+
+
+def from_bins(target: Tensor) -> Tensor:
+    """Returns (..., 8) as the network says it from a target (..., 4): not in the bin, in it, sine, cosine; of both."""
+    parts = [
+        part
+        for i in range(len(BIN_CENTERS))
+        for part in (1 - target[..., i], target[..., i], ops.sin(target[..., 2 + i]), ops.cos(target[..., 2 + i]))
+    ]
+    return ops.stack(parts, axis=-1)
 
 
 def to_alpha(rotation: Tensor) -> Tensor:
@@ -177,6 +204,17 @@ def finish(rows: dict, calibration=None) -> dict:
         "alpha": np.float32(alphas),
         "calibration": np.broadcast_to(np.float32(calibration), (count, 3, 4)),
     }
+
+
+def finish_in_graph(rows: dict, calibration: Tensor) -> dict:
+    """Returns "locations" (B, N, 3), "dimensions" (B, N, 3), "rotation_y" (B, N) and "alpha" (B, N): `finish` as
+    operations, for calibrations (B, 3, 4).
+    """
+    from keras_centernet import camera
+
+    dimensions, alphas = rows["dimensions_hwl"], rows["alphas"]
+    locations, rotations_y = camera.locate_in_graph(rows["points_xy"], rows["depths"], dimensions, alphas, calibration)
+    return {"locations": locations, "dimensions": dimensions, "rotation_y": rotations_y, "alpha": alphas}
 
 
 def paint(image, found, **options):

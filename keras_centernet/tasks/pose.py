@@ -63,6 +63,12 @@ def build_pose(
     def place_joints(placed):
         return place(placed, joints)
 
+    def unmirror_displacement(mirrored):
+        return unmirror_displacements(mirrored, skeleton.flip_order)
+
+    def unmirror_heatmap(mirrored):
+        return ops.take(mirrored, skeleton.flip_order, axis=-1)
+
     def paint_joints(image, found, **options):
         return paint(image, found, skeleton, **options)
 
@@ -71,7 +77,13 @@ def build_pose(
         detection.center_heatmap_head(classes, encode_center_heatmap),
         detection.size_head(lambda placed: (detection.encode_size(placed), placed["jointed"])),
         HeadSpec(
-            "keypoint_displacement", 2 * joints, "centers", encode_keypoint_displacement, l1, published_name="hps"
+            "keypoint_displacement",
+            2 * joints,
+            "centers",
+            encode_keypoint_displacement,
+            l1,
+            unmirror=unmirror_displacement,
+            published_name="hps",
         ),
         detection.offset_head(lambda placed: (detection.encode_offset(placed), placed["jointed"])),
         HeadSpec(
@@ -81,6 +93,8 @@ def build_pose(
             encode_keypoint_heatmap,
             focal,
             bias=detection.PRIOR_BIAS,
+            unmirror=unmirror_heatmap,
+            to_map=detection.to_logits,
             published_name="hm_hp",
         ),
         HeadSpec("keypoint_offset", 2, "keypoints", encode_keypoint_offset, l1, published_name="hp_offset"),
@@ -136,6 +150,13 @@ def encode_keypoint_displacement(placed: dict) -> tuple[Tensor, Tensor]:
 def encode_keypoint_offset(placed: dict) -> Tensor:
     """Returns (B, M * K, 2) float32: what rounding down took from each joint, in [0, 1) cells."""
     return placed["keypoints_xy"] - ops.cast(placed["keypoint_cells_xy"], "float32")
+
+
+def unmirror_displacements(mirrored: Tensor, flip_order: list[int]) -> Tensor:
+    """Returns a map of displacements (B, Hf, Wf, 2 K) with x negated and left and right joints exchanged."""
+    channels = [2 * joint + axis for joint in flip_order for axis in (0, 1)]
+    sign = ops.convert_to_tensor([-1.0, 1.0] * len(flip_order), mirrored.dtype)
+    return ops.take(mirrored, channels, axis=-1) * sign
 
 
 def assemble(readings: dict) -> dict:

@@ -1,6 +1,7 @@
 """Models and weights that this package wrote."""
 
 import os
+import re
 import zipfile
 
 import keras
@@ -30,7 +31,8 @@ def read_model_file(path: str | os.PathLike) -> keras.Model:
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Fills a model from a file; nothing changes when something does not fit.
 
-    A file with other classes fills everything but the last layer of the heatmap, and a line says so.
+    A file with other classes fills everything but the last layer of the heatmap, one of another task the heads
+    that both tasks have; a line says so.
 
     Args:
         model: `CenterNet` to fill.
@@ -59,14 +61,16 @@ def _load_h5(model, path: str) -> None:
 
 def _load_keras(model, path: str) -> None:
     source = read_model_file(path)
-    theirs = {variable.path: variable for variable in source.network.variables}
-    ours = {variable.path: variable for variable in model.network.variables}
+    theirs, ours = common_variables(source, model), common_variables(model, source)
     if theirs.keys() != ours.keys():
         name = sorted(theirs.keys() ^ ours.keys())[0]
         raise UserError(
             f"{path} holds a {source.network.name}: expected the tensors of {model.network.name}; {name} is in "
             "only one of them."
         )
+    lacking = [head.name for head in model.task.heads if head.name not in _head_names(source)]
+    if lacking:
+        print(f"{path} has no {', '.join(lacking)}: starts anew.")
     if source.classes != model.classes:
         heatmap = model.task.center_heatmap.name
         anew = [name for name in ours if name.split("/")[0].endswith(heatmap)]
@@ -76,6 +80,17 @@ def _load_keras(model, path: str) -> None:
             f"{len(ours)} tensors are taken."
         )
     fill(ours, {name: keras.ops.convert_to_numpy(variable) for name, variable in theirs.items()}, path)
+
+
+def common_variables(model, other) -> dict[str, keras.Variable]:
+    """Returns a model's variables by path, without those of the heads that the other's task lacks."""
+    own = _head_names(model) - _head_names(other)
+    is_own = re.compile(rf"(stack\d+_)?({'|'.join(own)})(_hidden)?/").match if own else lambda path: None
+    return {variable.path: variable for variable in model.network.variables if not is_own(variable.path)}
+
+
+def _head_names(model) -> set[str]:
+    return {head.name for head in model.task.heads}
 
 
 def _load_checkpoint(model, path: str) -> None:

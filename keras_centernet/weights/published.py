@@ -34,33 +34,46 @@ COUNTER = "num_batches_tracked"  # of PyTorch's batch normalisation; without inf
 def load_published(model: keras.Model, path: str | os.PathLike) -> list[str]:
     """Fills a model from a checkpoint of the published implementation; returns the names it did not use.
 
-    A checkpoint of another number of classes fills all but the last layer of the heatmap, and a line
-    says so. Nothing changes when something does not fit.
+    A checkpoint of another number of classes fills all but the last layer of the heatmap, one of another
+    task the heads that both have, and a line says so. Nothing changes when something does not fit.
 
     Args:
         model: `CenterNet` of the checkpoint's architecture and task.
         path: see `read_checkpoint`.
 
     Raises:
-        UserError: the file cannot be read, is of another architecture or task, or a tensor is missing,
-            has another shape or is not finite; it is named.
+        UserError: the file cannot be read, is of another architecture, or a tensor is missing, has another shape
+            or is not finite; it is named.
     """
-    return fill_from_published(model, read_checkpoint(path), os.fspath(path))
+    return fill_from_published(model, read_checkpoint(path), os.fspath(path), heads_may_lack=True)
 
 
-def fill_from_published(model: keras.Model, tensors: Mapping[str, np.ndarray], path: str) -> list[str]:
-    """Fills a model from tensors that `read_checkpoint` returned; see `load_published`."""
+def fill_from_published(
+    model: keras.Model, tensors: Mapping[str, np.ndarray], path: str, heads_may_lack: bool = False
+) -> list[str]:
+    """Fills a model from tensors that `read_checkpoint` returned; see `load_published`.
+
+    Args:
+        model: `CenterNet`.
+        tensors: of the checkpoint.
+        path: of its file, for messages.
+        heads_may_lack: whether heads of which the checkpoint has no tensor keep their random start.
+    """
     variables = published_variables(model.network, model.task, is_nested(tensors))
     known = recognise_backbone(tensors)
     if known and known != model.network.name:
         raise UserError(f"{path} holds a {known}, expected a {model.network.name}. Use CenterNet({known!r}).")
     arrays = {name: to_keras_layout(array) for name, array in tensors.items()}
     anew = [name for name in _last_of_heatmap(model, tensors) if _differs(arrays, variables, name)]
-    fill({name: variable for name, variable in variables.items() if name not in anew}, arrays, path)
+    lacking = _lacking_heads(model.task, tensors) if heads_may_lack else {}
+    new = [name for name in variables if name in anew or name.split(".")[0] in lacking]
+    fill({name: variable for name, variable in variables.items() if name not in new}, arrays, path)
     if anew:
         heatmap = model.task.center_heatmap
         theirs = arrays[anew[0]].shape[-1]
         print(f"{path} has {theirs} classes, not {heatmap.channels}: the last layer of {heatmap.name} starts anew.")
+    if lacking:
+        print(f"{path} has no {', '.join(lacking.values())}: starts anew.")
     new_heads = [head.name for head in model.task.heads if not head.published_name]
     if new_heads:
         print(f"{path}: published checkpoints have no {', '.join(new_heads)}: starts anew.")
@@ -130,6 +143,13 @@ def _last_of_heatmap(model, tensors) -> list[str]:
     heatmap = model.task.center_heatmap.name
     modules = _head_layers(model.task, stacks, nested)
     return [f"{modules[f'{p}{heatmap}']}.{kind}" for p in stack_prefixes(stacks) for kind in ("weight", "bias")]
+
+
+def _lacking_heads(task: Task, tensors) -> dict[str, str]:
+    """Returns {published name: ours} of the published heads of which a checkpoint has no tensor at all."""
+    modules = {name.split(".")[0] for name in tensors}
+    named = {head.published_name: head.name for head in task.heads if head.published_name}
+    return {published: name for published, name in named.items() if published not in modules}
 
 
 def _differs(arrays, variables, name: str) -> bool:

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import warnings
 
@@ -202,3 +203,28 @@ def test_cut_off_picture_is_skipped_or_stops(write_voc):
     assert ids_of(dataset) == [[0, 2]]
     with pytest.raises(UserError, match=r"b.jpg: expected a whole picture, got a file cut off after 600 bytes"):
         load_dataset(folder, "train", input_size=64, strict=True)
+
+
+def test_images_without_objects_are_left_out_of_training_alone():
+    box = (5, 5, 30, 30)
+    boxes = [[], [box], [], [box, (8, 8, 20, 25)], []]
+    table = build_annotations(
+        [f"{i}.png" for i in range(5)],
+        [(i, *one, 0, False, False, None) for i, many in enumerate(boxes) for one in many],
+        image_ids=[10, 11, 12, 13, 14],
+    )
+    source = source_from_annotations("set", ("thing",), table, lambda i: np.full((40, 60, 3), 10 * i, np.uint8))
+    options = {"input_size": 64, "batch_size": 2, "empty_images": False, "augmentation": "none", "flip": 0.0}
+    dataset = load_dataset(source, "train", **options)
+    assert (dataset.source.size, dataset.cardinality()) == (2, 1)
+    ((images, objects),) = dataset
+    found = dict(zip(objects["image_id"].numpy().tolist(), images.numpy().max(axis=(1, 2, 3)).tolist(), strict=True))
+    assert found == {11: 10, 13: 30}  # each with its own picture
+    assert sorted(objects["mask"].numpy().sum(axis=1).tolist()) == [1, 2]
+    assert ids_of(load_dataset(source, "val", **options)) == [[10, 11], [12, 13], [14]]
+
+
+def test_a_stream_does_not_know_its_empty_images():
+    source = dataclasses.replace(read_shapes(size=3), without_empty=None)
+    with pytest.raises(UserError, match=r"empty_images: .* is a stream, which does not know its empty images"):
+        load_dataset(source, "train", input_size=64, empty_images=False)

@@ -14,7 +14,15 @@ def rates(schedule, steps):
 
 
 def test_step_schedule_is_the_published_one():
-    np.testing.assert_allclose(rates("step", [0, 90, 91, 120, 121, 139]), [1, 1, 0.1, 0.1, 0.01, 0.01], rtol=1e-5)
+    """Epochs 1 to 90 of 140 have the highest rate, so do steps 0 to 89 when an epoch is one step."""
+    np.testing.assert_allclose(rates("step", [0, 89, 90, 119, 120, 139]), [1, 1, 0.1, 0.1, 0.01, 0.01], rtol=1e-5)
+
+
+def test_step_schedule_of_given_epochs():
+    settings = TrainSettings("shapes", epochs=9, learning_rate=1.0, schedule="step", step_epochs=(2, 5, 8))
+    schedule = build_schedule(settings, 10)
+    values = [float(schedule(step)) for step in (0, 19, 20, 49, 50, 79, 80, 89)]
+    np.testing.assert_allclose(values, [1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-5)
 
 
 def test_cosine_rises_then_falls():
@@ -80,6 +88,13 @@ def test_the_backbone_learns_more_slowly_only_if_asked():
         ({"learning_rate": 0.0}, "learning_rate: expected a positive number, got 0.0"),
         ({"schedule": "wave"}, "schedule: expected one of cosine, step, constant, got 'wave'"),
         ({"optimizer": "sgd"}, "optimizer: expected one of adamw, adam, got 'sgd'"),
+        (
+            {"schedule": "step", "epochs": 90, "step_epochs": (45, 90)},
+            "step_epochs: expected ascending numbers below epochs, 90, got 45, 90",
+        ),
+        ({"schedule": "step", "step_epochs": (60, 45)}, "step_epochs: expected ascending .* got 60, 45"),
+        ({"schedule": "step", "step_epochs": (0,)}, "step_epochs: expected ascending .* got 0"),
+        ({"schedule": "step", "step_epochs": ()}, "step_epochs: expected ascending .* got none"),
     ],
 )
 def test_bad_settings(options, message):

@@ -1,10 +1,13 @@
 """Files of this package, whole, foreign and damaged."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
 
 from keras_centernet import CenterNet, UserError, load_model
+from keras_centernet.weights.load import common_variables
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +69,25 @@ def test_damaged_and_foreign_files(saved, tmp_path):
         load_model(other)
     with pytest.raises(UserError, match=r"nowhere\.keras: expected a \.keras file, but it does not exist"):
         load_model(tmp_path / "nowhere.keras")
+
+
+def test_another_task_takes_the_heads_that_both_have(saved, batch, capsys):
+    model, path = saved
+    options = {"task": "pose", "input_size": 64}
+    pose = CenterNet("mobilenet_v3_small_minimalistic", weights=str(path), **options)
+    printed = capsys.readouterr().out
+    assert "has no keypoint_displacement, keypoint_heatmap, keypoint_offset: starts anew" in printed
+    assert "has other classes: the last layer of center_heatmap starts anew" in printed
+    for name in ("size", "offset"):
+        np.testing.assert_array_equal(pose(batch[0])[name], model(batch[0])[name])
+
+
+def test_heads_of_earlier_stacks_are_left_out_with_their_task():
+    heads = [types.SimpleNamespace(name=name) for name in ("size", "keypoint_offset")]
+    paths = ["pre/kernel", "stack0_size/bias", "stack0_keypoint_offset_hidden/kernel", "keypoint_offset/bias"]
+    network = types.SimpleNamespace(variables=[types.SimpleNamespace(path=path) for path in paths])
+    pose, detection = (
+        types.SimpleNamespace(network=network, task=types.SimpleNamespace(heads=some)) for some in (heads, heads[:1])
+    )
+    assert list(common_variables(pose, detection)) == ["pre/kernel", "stack0_size/bias"]
+    assert list(common_variables(pose, pose)) == paths

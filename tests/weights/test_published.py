@@ -251,3 +251,23 @@ def test_import_of_what_is_no_detector(tmp_path, checkpoint, tensors):
         import_weights(write_safetensors(tmp_path / "headless.safetensors", headless))
     with pytest.raises(UserError, match=r"--classes: .* has 2, expected as many names, got 1"):
         import_weights(checkpoint, classes=["a"])
+
+
+def test_a_detector_starts_a_pose_and_heads_that_it_lacks_start_anew(checkpoint, tensors, capsys):
+    filled = CenterNet(SMALL, task="pose", input_size=64, weights=str(checkpoint))
+    printed = capsys.readouterr().out
+    assert "has no keypoint_displacement, keypoint_heatmap, keypoint_offset: starts anew" in printed
+    assert "has 2 classes, not 1: the last layer of center_heatmap starts anew" in printed
+    fresh = CenterNet(SMALL, task="pose", input_size=64)
+    np.testing.assert_array_equal(filled.network.get_layer("size").bias, tensors["wh.2.bias"])
+    np.testing.assert_array_equal(filled.network.get_layer("bn1").gamma, tensors["bn1.weight"])
+    bias = filled.network.get_layer("keypoint_heatmap").bias
+    np.testing.assert_array_equal(bias, fresh.network.get_layer("keypoint_heatmap").bias)
+
+
+def test_half_a_head_and_an_import_of_another_task_are_refused(tmp_path, tensors, checkpoint):
+    half = {name: value for name, value in tensors.items() if name != "wh.2.bias"}
+    with pytest.raises(UserError, match=r"expected a tensor wh\.2\.bias of shape \(2,\), it is missing"):
+        CenterNet(SMALL, num_classes=2, input_size=64, weights=str(write_safetensors(tmp_path / "h.safetensors", half)))
+    with pytest.raises(UserError, match=r"expected a tensor hps\.0\.weight of shape .*, it is missing"):
+        import_weights(checkpoint, task="pose", classes=["a", "b"], input_size=64)

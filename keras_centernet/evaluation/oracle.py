@@ -1,0 +1,66 @@
+"""The truth in place of a head: how much better detections were if the network were perfect there."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from keras_centernet.errors import UserError
+from keras_centernet.specs import HeadSpec, Task
+from keras_centernet.targets import encode_targets, index_of, mask_of
+
+
+def find_heads(task: Task, names: Sequence[str]) -> list[HeadSpec]:
+    """Returns the heads of those names; "heatmap" stands for "center_heatmap".
+
+    Raises:
+        UserError: a name that the task does not have.
+    """
+    heads = {head.name: head for head in task.heads}
+    heads["heatmap"] = task.center_heatmap
+    for name in names:
+        if name not in heads:
+            raise UserError(f"oracle: expected heads of task {task.name} ({', '.join(heads)}), got {name!r}.")
+    return [heads[name] for name in names]
+
+
+def with_truth(task: Task, heads: Sequence[HeadSpec], maps: dict, objects: dict) -> dict:
+    """Returns the maps of a batch with those of some heads replaced by what the objects say.
+
+    Heatmaps become the training target. Of the others every cell gets the value of the nearest object (of the
+    nearest joint where joints are read), so that a peak a few cells beside its centre reads it too.
+
+    Args:
+        task: whose heads the maps belong to.
+        heads: of the task, to be replaced.
+        maps: {head name: (B, Hf, Wf, channels) raw map}.
+        objects: padded objects as `load_dataset` yields them.
+
+    Source: `gen_oracle_map` and the `eval_oracle_*` options of the published code, which fills from the centres
+        outwards; the same but for objects that share a cell.
+    """
+    map_hw = tuple(maps[task.center_heatmap.name].shape[1:3])
+    targets = encode_targets(task, objects, map_hw)
+    return maps | {head.name: _perfect_map(head, targets, map_hw) for head in heads}
+
+
+def _perfect_map(head: HeadSpec, targets: dict, map_hw: tuple[int, int]) -> np.ndarray:
+    values = np.asarray(head.to_map(targets[head.name]), np.float32)
+    if head.read_at == "everywhere":
+        return values
+    index, mask = np.asarray(index_of(head, targets)), np.asarray(mask_of(head, targets)) > 0
+    mask = mask.reshape(*index.shape, -1).any(axis=-1)
+    return np.stack([_fill(*rows, map_hw) for rows in zip(values, index, mask, strict=True)])
+
+
+def _fill(values: np.ndarray, index: np.ndarray, mask: np.ndarray, map_hw: tuple[int, int]) -> np.ndarray:
+    """Returns (Hf, Wf, channels) with the values (M, channels) of the nearest masked cell, by steps up and sideways."""
+    values, index = values[mask], index[mask]
+    if not len(index):
+        return np.zeros((*map_hw, values.shape[-1]), np.float32)
+    is_free = np.ones(map_hw, np.uint8)
+    is_free.flat[index] = 0
+    _, labels = cv2.distanceTransformWithLabels(is_free, cv2.DIST_L1, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    row_of_label = np.zeros(labels.max() + 1, int)
+    row_of_label[labels.flat[index]] = np.arange(len(index))
+    return values[row_of_label[labels]]

@@ -1,0 +1,62 @@
+"""One image's objects and detections -> rows of COCO's files."""
+
+import numpy as np
+
+from keras_centernet.geometry import invert_affine, to_image_frame, transform_boxes, xyxy_to_xywh
+
+
+def image_row(objects: dict) -> dict:
+    """Returns COCO's row of the image itself."""
+    height, width = objects["image_hw"].tolist()
+    return {"id": int(objects["image_id"]), "height": height, "width": width}
+
+
+def annotation_rows(objects: dict) -> list[dict]:
+    """Returns the COCO annotations of one image; `difficult` is for Pascal VOC, COCO ignores it."""
+    boxes_xyxy = transform_boxes(objects["boxes_xyxy"], invert_affine(objects["image_to_input"]))
+    return [
+        {
+            "image_id": int(objects["image_id"]),
+            "category_id": int(objects["classes"][i]) + 1,
+            "bbox": xyxy_to_xywh(boxes_xyxy[i]).tolist(),
+            "area": float(objects["areas"][i]),
+            "iscrowd": int(objects["is_crowd"][i]),
+            "difficult": int(objects["is_difficult"][i]),
+        }
+        for i in np.flatnonzero(objects["mask"])
+    ]
+
+
+def detection_rows(found: dict, image_id: int) -> list[dict]:
+    """Returns rows of a COCO results file; category id = class index + 1."""
+    columns = xyxy_to_xywh(found["boxes_xyxy"]).tolist(), found["scores"], found["classes"]
+    return [
+        {"image_id": image_id, "category_id": int(index) + 1, "bbox": box, "score": float(score)}
+        for box, score, index in zip(*columns, strict=True)
+    ]
+
+
+def in_image(found: dict, objects: dict) -> dict:
+    """Returns the detections of one image in its pixels."""
+    return to_image_frame(found, objects["image_to_input"])
+
+
+def clip_to_image(found: dict, objects: dict) -> dict:
+    """Returns the detections with boxes cut at the image's edges, without those that lie outside."""
+    height, width = objects["image_hw"]
+    boxes_xyxy = np.clip(found["boxes_xyxy"], 0, [width, height, width, height])
+    keep = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
+    return {key: values[keep] for key, values in (found | {"boxes_xyxy": boxes_xyxy}).items()}
+
+
+def rounded(rows: list[dict]) -> list[dict]:
+    """Returns the detections with boxes, joints and scores to two decimals, as the published code writes them.
+
+    Source: `_to_float` of the published data sets.
+    """
+    numbers = {"bbox", "score", "keypoints"}
+    return [{key: _round(value) if key in numbers else value for key, value in row.items()} for row in rows]
+
+
+def _round(value):
+    return np.round(np.asarray(value, np.float64), 2).tolist()

@@ -1,0 +1,133 @@
+"""Recipes: the settings of the published trainings, one TOML file each, with the figures they are to reach.
+
+A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (figures) and
+[commands]. The package's own stand in `training/recipes/` of the repository.
+"""
+
+import dataclasses
+import os
+import pathlib
+import tomllib
+import types
+import typing
+
+from keras_centernet.errors import UserError
+from keras_centernet.runs.settings import TrainSettings
+
+FOLDER = pathlib.Path(__file__).parents[2] / "training" / "recipes"
+SUFFIX = ".toml"
+TABLES = ("train", "published", "commands")
+# Where the data lie and where the results go is said by who trains.
+NOT_IN_RECIPES = ("data", "output", "resume", "recipe")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """One file.
+
+    Attributes:
+        name: of the file, without suffix.
+        settings: {field of `TrainSettings`: value}.
+        published: {"AP": {"none": 36.3, ...}, ...} in percent, "hours", "gpus" and "retrained_here".
+        commands: {"train": ..., "evaluate": ..., ...} as they are typed in the repository's folder.
+    """
+
+    name: str
+    settings: dict
+    published: dict
+    commands: dict
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """The figures alone: {metric: {condition: percent}}."""
+        return {name: value for name, value in self.published.items() if isinstance(value, dict)}
+
+
+def recipe_names() -> list[str]:
+    """Returns the names of the repository's recipes, sorted.
+
+    Raises:
+        UserError: the repository's folder is not there.
+    """
+    if not FOLDER.is_dir():
+        raise UserError(
+            f"{FOLDER}: expected the folder of recipes, it is not there: recipes belong to the repository and are not "
+            f"installed. Run the command there, or pass the path of a {SUFFIX} file."
+        )
+    return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
+
+
+def load_recipe(name: str | os.PathLike) -> Recipe:
+    """Returns a recipe that `TrainSettings` takes.
+
+    Args:
+        name: of a recipe of the repository, or the path of a .toml file.
+
+    Raises:
+        UserError: there is no such recipe, or its file holds something else than it should; file and key are named.
+    """
+    path = pathlib.Path(name)
+    if path.suffix != SUFFIX:
+        known = recipe_names()
+        if str(name) not in known:
+            raise UserError(
+                f"--recipe: expected one of {', '.join(known)}, or the path of a {SUFFIX} file, got {str(name)!r}."
+            )
+        path = FOLDER / f"{name}{SUFFIX}"
+    tables = _read_tables(path)
+    return Recipe(path.stem, _read_settings(tables["train"], path), tables["published"], tables["commands"])
+
+
+def _read_tables(path: pathlib.Path) -> dict[str, dict]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: expected a recipe, could not be read: {error.strerror}.") from None
+    except ValueError as error:  # also of bytes that are no text
+        raise UserError(f"{path}: expected a recipe in TOML, got another text: {error}.") from None
+    for name, table in content.items():
+        if name not in TABLES or not isinstance(table, dict):
+            raise UserError(f"{path}: expected the tables [{'], ['.join(TABLES)}], got {name!r}.")
+    if "train" not in content:
+        raise UserError(f"{path}: expected a table [train] of settings, it is missing.")
+    return {name: content.get(name, {}) for name in TABLES}
+
+
+def _read_settings(table: dict, path: pathlib.Path) -> dict:
+    kinds = {name: kind for name, kind in typing.get_type_hints(TrainSettings).items() if name not in NOT_IN_RECIPES}
+    for key, value in table.items():
+        if key not in kinds:
+            raise UserError(f"{path}: unknown key {key!r} in [train], expected some of {', '.join(kinds)}.")
+        if not _fits(value, kinds[key]):
+            raise UserError(f"{path}: {key} in [train]: expected {_describe(kinds[key])}, got {value!r}.")
+    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    try:
+        TrainSettings(data="", **settings)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return settings
+
+
+def _fits(value, kind) -> bool:
+    """Whether a value of a TOML file is what a field of that type may hold."""
+    if isinstance(kind, types.UnionType):
+        return any(_fits(value, one) for one in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        parts = typing.get_args(kind)
+        parts = parts[:1] * len(value) if parts[-1] is ... and isinstance(value, list) else parts
+        return isinstance(value, list) and len(value) == len(parts) and all(map(_fits, value, parts))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _describe(kind) -> str:
+    """Returns a type as a TOML file may hold it: without None, which TOML lacks, and with lists for tuples."""
+    if isinstance(kind, types.UnionType):
+        return " or ".join(_describe(one) for one in typing.get_args(kind) if one is not types.NoneType)
+    if typing.get_origin(kind) is tuple:
+        return f"a list of {_describe(typing.get_args(kind)[0])}s"
+    return NAMES[kind]
+
+
+NAMES = {int: "integer", float: "number", str: "string", bool: "true or false", dict: "table"}

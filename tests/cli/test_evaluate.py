@@ -1,0 +1,68 @@
+"""`evaluate` as the paper does it: three columns, one command each."""
+
+import json
+
+import pytest
+
+from keras_centernet.cli import main
+from keras_centernet.evaluation.report import STAGES
+
+
+@pytest.fixture
+def evaluate(photos, model_file, tmp_path):
+    """Returns a function: options -> (exit status, what metrics.json then holds)."""
+    output = tmp_path / "metrics.json"
+
+    def run(*options):
+        command = ["evaluate", "--model", str(model_file), "--data", str(photos), "--output", str(output)]
+        status = main([*command, *options])
+        return status, json.loads(output.read_text()) if output.exists() else None
+
+    return run
+
+
+def test_three_columns_of_the_papers_table(evaluate, tmp_path, capsys):
+    columns = {"plain": (), "flip": ("--flip",), "scales": ("--flip", "--scales", "0.5,1")}
+    published = ("--resize", "keep", "--no-clip", "--round", "--batch-size", "2")
+    metrics, scores = {}, {}
+    for name, options in columns.items():
+        status, metrics[name] = evaluate(*published, *options, "--results", str(tmp_path / name))
+        assert status == 0
+        rows = json.loads((tmp_path / name / "detections.json").read_text())
+        assert set(rows[0]) == {"image_id", "category_id", "bbox", "score"}
+        scores[name] = tuple(row["score"] for row in rows)
+    assert len(set(scores.values())) == 3
+    assert [row["flip"] for row in metrics.values()] == [False, True, True]
+    assert metrics["scales"]["scales"] == [0.5, 1.0]
+    assert [row["stages_ms"]["merge"] > 0.1 for row in metrics.values()] == [False, False, True]
+    plain = metrics["plain"]
+    assert set(plain["rounded"]) >= {"AP", "AP50"}
+    assert list(plain["stages_ms"]) == list(STAGES)
+    assert "two decimals" in capsys.readouterr().out
+
+
+def test_the_truth_in_place_of_all_heads_finds_everything(evaluate):
+    status, metrics = evaluate("--oracle", "heatmap", "size", "offset")
+    assert status == 0
+    assert metrics["AP"] == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--oracle", "depth"], "oracle: expected heads of task detection (center_heatmap, size, offset, heatmap)"),
+        (["--oracle", "size", "--flip"], "oracle: expected neither flip nor several scales"),
+        (["--results", "{model}/results"], "expected a folder that can be written to"),
+    ],
+)
+def test_mistakes(evaluate, model_file, options, message, capsys):
+    status, _ = evaluate(*(option.format(model=model_file) for option in options))
+    assert status == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scales", ["0.5,0.5", "1,-1", "big"])
+def test_scales_are_different_positive_numbers(evaluate, scales, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        evaluate("--scales", scales)
+    assert "--scales" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""Recipes through the command: the list, what wins over what, and what a run remembers."""
+
+import argparse
+import json
+
+import pytest
+
+from keras_centernet.cli import main, train
+from keras_centernet.runs.recipes import recipe_names
+from keras_centernet.runs.settings import TrainSettings
+
+TINY = """
+[train]
+backbone = "mobilenet_v3_small_minimalistic"
+input_size = 64
+batch_size = 3
+epochs = 4
+optimizer = "adam"
+learning_rate = 1e-3
+schedule = "step"
+step_epochs = [1, 3]
+evaluate_every = 1
+average_decay = 0
+empty_images = false
+normalization = "published_voc_kitti"
+"""
+
+
+def settings(*arguments):
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    return train.build_settings(parser.parse_args(["--data", "photos", *arguments]))
+
+
+def test_the_list_has_a_row_per_recipe(capsys):
+    assert main(["recipes"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["recipe", "backbone", "input", "batch", "epochs", "here", "published"]
+    assert [row.split()[0] for row in rows] == recipe_names()
+    lines = {row.split()[0]: " ".join(row.split()[1:]) for row in rows}
+    assert lines["coco_dla34_1x"] == (
+        "dla34 512x512 128 140 not re-trained here AP 36.3 / 38.2 / 40.7 (none / flip / multi_scale)"
+    )
+    assert lines["kitti_3dop"] == (
+        "dla34 384x1280 16 70 not re-trained here AP 96.9 / 87.8 / 79.2, AOS 93.9 / 84.3 / 75.7, "
+        "BEV 34.0 / 30.5 / 26.8 (easy / moderate / hard)"
+    )
+
+
+def test_without_a_recipe_settings_are_the_defaults():
+    assert settings() == TrainSettings(data="photos")
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_is_typed_wins_even_where_it_is_a_default(is_first):
+    recipe = ["--recipe", "kitti_3dop"]
+    typed = ["--epochs", "100", "--color", "--seed", "0", "--task-option", "radius=geometric"]
+    found = settings(*(recipe + typed if is_first else typed + recipe))
+    assert (found.epochs, found.color, found.seed) == (100, True, 0)
+    assert found.task_options == {
+        "radius": "geometric",
+        "averages": "published",
+        "ignore": "center",
+        "projection": False,
+    }
+    assert (found.batch_size, found.input_size, found.step_epochs) == (16, (384, 1280), (45, 60))
+    assert (found.recipe, found.output) == ("kitti_3dop", "runs/kitti_3dop")
+    assert settings(*recipe, "--output", "elsewhere", "--step-epochs", "20,30").output == "elsewhere"
+    assert settings(*recipe, "--step-epochs", "20,30").step_epochs == (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--recipe dla", "--recipe: expected one of coco_dla34_1x, "),
+        ("--recipe nowhere.toml", "nowhere.toml: expected a recipe, could not be read: No such file"),
+        ("--recipe voc_dla34_384 --epochs 50", "step_epochs: expected ascending numbers below epochs, 50, got 45, 60"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, capsys):
+    assert main(["train", "--data", "photos", *arguments.split()]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_run_of_a_recipe_remembers_it(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    command = ["train", "--data", str(photos), "--recipe", "tiny.toml", "--epochs", "2", "--step-epochs", "1"]
+    assert main(command) == 0
+    config = json.loads((tmp_path / "runs" / "tiny" / "config.json").read_text())
+    assert (config["recipe"], config["epochs"], config["step_epochs"]) == ("tiny", 2, [1])
+    assert config["normalization"] == "published_voc_kitti"
+    with open(tmp_path / "runs" / "tiny" / "history.csv") as file:
+        names, *rows = (line.strip().split(",") for line in file)
+    rates = [float(row[names.index("learning_rate")]) for row in rows]
+    assert rates == pytest.approx([1e-3, 1e-4], rel=1e-3)
+    assert main([*command, "--resume", "--normalization", "imagenet"]) == 2
+    assert "--resume: expected normalization 'published_voc_kitti'" in capsys.readouterr().err
