@@ -189,7 +189,7 @@ def arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
 def metrics(output: pathlib.Path) -> dict:
     """Returns metrics.json without times."""
     content = json.loads((output / "metrics.json").read_text())
-    return {key: value for key, value in content.items() if not key.startswith("seconds")}
+    return {key: value for key, value in content.items() if not key.startswith(("seconds", "stages_ms"))}
 
 
 def history(output: pathlib.Path) -> list[dict]:
