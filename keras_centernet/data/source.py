@@ -37,6 +37,7 @@ from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import Tally
 from keras_centernet.data.images import read_image
+from keras_centernet.data.order import in_order, shuffled_indices
 from keras_centernet.errors import UserError
 
 # What an example or batch knows of the image as a whole.
@@ -51,9 +52,9 @@ class Source:
         name: for messages.
         classes: names, in the order of the class indices.
         size: number of images.
-        examples: `examples(shuffle=False, seed=0, limit=None, workers=None, shard=(1, 0))` -> tf.data.Dataset of
-            examples; the first `limit` images, in a new order in each epoch when shuffled; of shard (n, i), every
-            n-th of them from the i-th on, all shards equally many.
+        examples: `examples(passes=None, limit=None, workers=None)` -> tf.data.Dataset of examples of the first
+            `limit` images: once and in their order, or as `order.Passes` shuffle and part them; shuffled ones then
+            have a "seed" (2,) int64 of their own.
         image_names: n names, or None for a stream.
         object_counts: (n,) objects per image, or None for a stream.
         fields: keys that its examples have beyond the usual ones.
@@ -110,13 +111,8 @@ def source_from_annotations(
     load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])), clock)
     size, row_splits = len(annotations.image_names), annotations.row_splits
 
-    def examples(shuffle=False, seed=0, limit=None, workers=None, shard=(1, 0)):
+    def examples(passes=None, limit=None, workers=None):
         count = size if limit is None else min(limit, size)
-        indices = tf.data.Dataset.range(count)
-        if shuffle:
-            indices = indices.shuffle(count, seed=seed, reshuffle_each_iteration=True)
-        if shard[0] > 1:  # of indices: what belongs to others is not even read
-            indices = indices.shard(*shard).take(count // shard[0])
         rows, splits = _to_tensors(annotations), tf.constant(row_splits)
         image_ids = tf.constant(annotations.image_ids, tf.int64)
         image_fields = {key: tf.constant(values) for key, values in annotations.image_fields.items()}
@@ -131,7 +127,7 @@ def source_from_annotations(
             more = {key: values[index] for key, values in image_fields.items()}
             return {"image": image, "image_id": image_ids[index], **example, **more}
 
-        return indices.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
+        return (passes or in_order(count)).examples(shuffled_indices(count), to_example, workers)
 
     def without_empty():
         keep = np.diff(row_splits) > 0
