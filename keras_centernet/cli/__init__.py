@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from keras_centernet.cli import demo, evaluate, import_weights, networks, predict, train
+from keras_centernet.cli import demo, evaluate, import_weights, make_tfrecords, networks, predict, train
 from keras_centernet.errors import UserError
 
 COMMANDS = {
@@ -15,6 +15,7 @@ COMMANDS = {
     "predict": predict,
     "networks": networks,
     "import-weights": import_weights,
+    "make-tfrecords": make_tfrecords,
     "demo": demo,
 }
 USER_MISTAKE, INTERRUPTED = 2, 130

@@ -24,10 +24,12 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet.data import augment
+from keras_centernet.data import augment, tensor_warp
 from keras_centernet.data.counting import Tally, warn_counted
+from keras_centernet.data.data_service import check_data_service, check_tensor_source, distribute
 from keras_centernet.data.formats import read_source
 from keras_centernet.data.source import Source
+from keras_centernet.data.tfrecord import any_seed
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.network import look_up
 from keras_centernet.tasks import TASKS
@@ -62,6 +64,9 @@ def load_dataset(
     strict: bool = False,
     limit: int | None = None,
     workers: int | None = None,
+    deterministic: bool = True,
+    pure_tf: bool = False,
+    data_service: str | None = None,
 ) -> tf.data.Dataset:
     """Returns labelled pictures as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
 
@@ -70,8 +75,9 @@ def load_dataset(
             a `Source`.
         split: name of the split: "train", "val", ...
         task: key of `TASKS`: what the objects must know besides their box, and the defaults below.
-        format: "voc", "coco", "yolo", "kitti", "tfds" or "shapes"; None finds it out.
-        annotations: COCO's JSON file or VOC's folder of XML files, where they are not in their usual place.
+        format: "voc", "coco", "yolo", "kitti", "tfds", "tfrecord" or "shapes"; None finds it out.
+        annotations: COCO's JSON file, VOC's folder of XML files or a label map of records, where they are not
+            in their usual place.
         images: folder of the pictures, likewise.
         classes: names in the order that the model uses, for instance `train.classes` when loading "val";
             None takes those of the data.
@@ -91,6 +97,12 @@ def load_dataset(
             picture is then decoded once before the first epoch.
         limit: use only the first so many images.
         workers: pictures that are read at the same time; None lets tf.data choose.
+        deterministic: whether order and augmentation are a function of `seed` and epoch; False takes what is
+            ready first, which is faster where files are slow.
+        pure_tf: decode and warp by TensorFlow alone (records only), for pipelines that must run without this
+            process' Python; slower than OpenCV, pixels differ by rounding.
+        data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp
+            (training on records only); implies `pure_tf`, and an order that no seed fixes.
 
     Returns:
         A dataset of (images, objects) as described at the top of this file, with the attributes
@@ -127,34 +139,67 @@ def load_dataset(
     if missing:
         raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
     training = split.startswith("train") if training is None else training
+    if pure_tf or data_service:
+        check_tensor_source(source)
+    if data_service:
+        check_data_service(data_service, training, limit)
     size = source.size if limit is None else min(limit, source.size)
     batch_size = _fit_batch(batch_size, size, source) if training else batch_size
     _warn_of_many(source, max_objects, size)
 
-    examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers)
+    order = {"shuffle": training, "seed": seed, "limit": limit, "workers": workers}
+    how = {"movers": source.movers}
+    if pure_tf or data_service:
+        examples = source.tensor_examples(**order, on_service=bool(data_service))
+        how = {"movers": source.tensor_movers, "resample": tensor_warp.resample}
+    else:
+        examples = source.examples(**order)
     place = AUGMENTATIONS[augmentation] if training else augment.letterbox
     changes = {"flip": flip, "rotation": rotation} if training else {"flip": 0, "rotation": 0}
-    inputs = _to_inputs(examples, place, input_hw, **changes, seed=seed, workers=workers, movers=source.movers)
-    too_many = Tally(_TOO_MANY.format(max_objects)) if source.object_counts is None else None
+    inputs = _to_inputs(
+        examples, place, input_hw, **changes, seed=None if data_service else seed, workers=workers, **how
+    )
+    inputs = distribute(inputs, data_service) if data_service else inputs
+    is_counted = source.object_counts is not None or source.most_objects is not None
+    too_many = None if is_counted else Tally(_TOO_MANY.format(max_objects))
     pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
     shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
     dataset = pairs.padded_batch(batch_size, shapes, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    options.deterministic = deterministic
+    dataset = dataset.with_options(options)
     dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
     return dataset
 
 
 def _to_inputs(
-    examples: tf.data.Dataset, place, input_hw: tuple, *, flip: float, rotation: float, seed: int, workers, movers: dict
+    examples: tf.data.Dataset,
+    place,
+    input_hw: tuple,
+    *,
+    flip: float,
+    rotation: float,
+    seed: int | None,
+    workers,
+    movers: dict,
+    resample=None,
 ) -> tf.data.Dataset:
-    """Returns the examples in the input's frame; each has random numbers of its own, new in each epoch."""
-    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
+    """Returns the examples in the input's frame; each has random numbers of its own, new in each epoch.
+
+    Without a seed each example draws its own: for workers of a service, which would all draw the same.
+    """
 
     def to_input(example, seed):
         example = place({**example, "seed": seed}, input_hw)
         example = augment.random_flip(example, input_hw, flip) if flip else example
         example = augment.random_rotation(example, input_hw, rotation) if rotation else example
-        return augment.warp(example, input_hw, movers)
+        return augment.warp(example, input_hw, movers, resample)
 
+    if seed is None:
+        return examples.map(
+            lambda example: to_input(example, any_seed()), num_parallel_calls=workers or tf.data.AUTOTUNE
+        )
+    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
     return tf.data.Dataset.zip(examples, seeds).map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
 
 
@@ -249,3 +294,6 @@ def _warn_of_many(source: Source, max_objects: int, size: int) -> None:
         crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
         names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]
         warn_counted(names, _TOO_MANY.format(max_objects))
+    elif source.most_objects is not None and source.most_objects > max_objects:
+        what = f"{source.name}: images with up to {source.most_objects} objects, more than max_objects = {max_objects}"
+        warnings.warn(DataWarning(f"{what}; only the largest are kept (raise max_objects)"), stacklevel=3)

@@ -58,6 +58,11 @@ class Source:
         movers: {key: function (values (N, ...), matrix (2, 3)) -> values} of those keys that change when the
             image is warped or mirrored.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
+        most_objects: of one image, where a stream knows it beforehand.
+        tensor_examples: like `examples`, but made by TensorFlow alone, which other processes can run; with
+            `on_service=True` split by files among the workers of a data service, in an order that no seed fixes.
+            None where pictures are read by Python.
+        tensor_movers: like `movers`, of tensors.
     """
 
     name: str
@@ -69,6 +74,9 @@ class Source:
     fields: tuple[str, ...] = ()
     movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
     task_options: dict = dataclasses.field(default_factory=dict)
+    most_objects: int | None = None
+    tensor_examples: Callable[..., tf.data.Dataset] | None = None
+    tensor_movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
 
 
 def source_from_annotations(

@@ -31,6 +31,7 @@ class TrainSettings:
         color: whether colours are augmented; None: as usual for the task.
         evaluate_every: epochs between two measurements of validation loss and average precision.
         mixed_precision: whether the network computes in bfloat16.
+        data_service: of `load_dataset`, for the training split.
         resume: whether to go on from what `output` holds.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch; None: 1 in a terminal, else 2.
     """
@@ -65,6 +66,7 @@ class TrainSettings:
     max_objects: int | None = None
     strict: bool = False
     workers: int | None = None
+    data_service: str | None = None
     seed: int = 0
     resume: bool = False
     verbose: int | None = None

@@ -56,7 +56,7 @@ def _load_datasets(settings: TrainSettings):
         name: getattr(settings, name) for name in ("format", "annotations", "images", "strict", "workers", "task")
     }
     shared |= {name: getattr(settings, name) for name in ("input_size", "batch_size", "max_objects", "seed", "workers")}
-    places = {"augmentation": settings.augmentation, "flip": settings.flip}
+    places = {"augmentation": settings.augmentation, "flip": settings.flip, "data_service": settings.data_service}
     train_set = load_dataset(settings.data, settings.split, training=True, **places, **shared)
     val_set = load_dataset(settings.data, settings.val_split, training=False, classes=train_set.classes, **shared)
     return train_set, val_set
