@@ -109,6 +109,8 @@ class RecordParser:
 
     def _class_indices(self, parsed: dict, count: tf.Tensor) -> tf.Tensor:
         """(N,) int32, -1 for none of the classes; as in the API a text has more weight than a label."""
+        named = tf.maximum(tf.size(parsed[keys.TEXT]), tf.size(parsed[keys.LABEL]))
+        tf.debugging.assert_equal(named, count)
         texts = _filled(parsed[keys.TEXT], tf.fill((count,), ""))
         labels = _filled(parsed[keys.LABEL], tf.zeros((count,), tf.int64))
         by_text = self._look_up(texts, self.labels.texts)

@@ -144,10 +144,13 @@ def _records(
     def read(file, count):
         # What is lost of a damaged file is replaced: b"" is a record without picture and objects.
         lost = tf.data.Dataset.from_tensors(b"").repeat()
-        records = tf.data.TFRecordDataset(file).ignore_errors().concatenate(lost).take(count)
+        # `ignore_errors` would try for ever to open a file that is gone.
+        opens = first_that_works(file, _can_be_opened, lambda _: tf.constant(False))
+        records = tf.data.TFRecordDataset(tf.boolean_mask([file], [opens]))
+        records = records.ignore_errors().concatenate(lost).take(count)
         if shuffle and on_service:
-            buffer = _SHUFFLE_BUFFER // _MIXED_FILES_OF_A_WORKER
-            records = records.shuffle(buffer, seed=any_seed()[0], reshuffle_each_iteration=False)
+            records = records.batch(_SHUFFLE_BUFFER // _MIXED_FILES_OF_A_WORKER)
+            records = records.map(lambda some: tf.random.experimental.stateless_shuffle(some, any_seed())).unbatch()
         return records.map(lambda record: (file, record))
 
     cycle = (_MIXED_FILES_OF_A_WORKER if on_service else _MIXED_FILES) if mixes else 1
@@ -157,6 +160,11 @@ def _records(
     size = size if limit is None else min(limit, size)
     dataset = dataset.take(size).apply(tf.data.experimental.assert_cardinality(size))
     return dataset.shuffle(min(size, _SHUFFLE_BUFFER), seed=seed, reshuffle_each_iteration=True) if shuffle else dataset
+
+
+def _can_be_opened(file: tf.Tensor) -> tf.Tensor:
+    """Returns () True, or raises where not even the first record can be read."""
+    return tf.data.TFRecordDataset(file).take(1).reduce(0, lambda count, _: count + 1) >= 0
 
 
 def any_seed() -> tf.Tensor:
@@ -179,11 +187,17 @@ def _load_tensors(place: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.T
     """The same by TensorFlow; damage is one line on the error stream of the process that reads."""
 
     def decode(encoded):
-        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        # With the accurate transform a JPEG's pixels are those of OpenCV; `decode_image` takes the fast one.
+        image = tf.cond(
+            tf.io.is_jpeg(encoded),
+            lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
+            lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+        )
         return tf.ensure_shape(image, (None, None, 3)), tf.constant(True)
 
     def stand_in(_):
-        tf.print(place, ": became black and without objects, damaged", sep="", output_stream=sys.stderr)
+        line = tf.strings.join([place, ": became black and without objects, damaged"])
+        tf.print(line, output_stream=sys.stderr)
         return tf.zeros((32, 32, 3), tf.uint8), tf.constant(False)
 
     return first_that_works(encoded, decode, stand_in)
