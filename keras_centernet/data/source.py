@@ -40,6 +40,7 @@ from keras_centernet.errors import UserError
 
 # What an example or batch knows of the image as a whole.
 IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed", "is_rotated")
+BECAME_BLACK = "image(s) became black and without objects, file damaged or gone since the start"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Loader:
 
     def __init__(self, load_image: Callable[..., np.ndarray]):
         self._load_image = load_image
-        self._tally = Tally("image(s) became black and without objects, file damaged or gone since the start")
+        self._tally = Tally(BECAME_BLACK)
 
     def __call__(self, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns ((H, W, 3) uint8, () bool whether it could be loaded) of what `load_image` takes."""

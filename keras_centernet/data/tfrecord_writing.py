@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator
 
 import cv2
@@ -20,7 +21,7 @@ from keras_centernet.data import record_keys as keys
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.images import decode_image
 from keras_centernet.data.label_map import first_line, format_label_map
-from keras_centernet.data.source import Source
+from keras_centernet.data.source import BECAME_BLACK, Source
 from keras_centernet.data.tfrecord_files import (
     DESCRIPTION,
     DESCRIPTION_FORMAT,
@@ -71,7 +72,9 @@ def write_tfrecords(
     description = _description(source, split, folder, overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as beside:
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as beside, warnings.catch_warnings():
+            # Here such images do not become black, they are left out, which is said at the end.
+            warnings.filterwarnings("ignore", f"[0-9]+ {re.escape(BECAME_BLACK)}")
             facts = _write_shards(source, split, pathlib.Path(beside), shards, strict, workers)
             for name in facts["shards"]:
                 os.replace(pathlib.Path(beside) / name, folder / name)

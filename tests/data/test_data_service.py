@@ -1,10 +1,7 @@
 """Batches made by other processes, which know nothing of this package."""
 
-import contextlib
 import re
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,32 +12,6 @@ from keras_centernet.data.shapes import read_shapes
 from keras_centernet.data.tfrecord_writing import write_tfrecords
 from keras_centernet.errors import UserError
 
-# Isolated (-I): no path leads to this package, and nothing of it is imported.
-SERVER = """
-import sys
-import tensorflow as tf
-service = tf.data.experimental.service
-dispatcher = service.DispatchServer(service.DispatcherConfig(port=0))
-address = dispatcher.target.partition("://")[2]
-worker = service.WorkerServer(service.WorkerConfig(dispatcher_address=address, port=0))
-assert "keras_centernet" not in sys.modules
-print("at", address.rpartition(":")[2], flush=True)
-sys.stdin.read()
-"""
-
-
-@pytest.fixture(scope="module")
-def address():
-    """A dispatcher and a worker in a process of their own."""
-    command = [sys.executable, "-I", "-c", SERVER]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen(command, **pipes) as process:
-        port = next(line for line in process.stdout if line.startswith("at ")).split()[1]
-        yield f"grpc://127.0.0.1:{port}"
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        process.kill()
-
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
@@ -50,9 +21,9 @@ def records(tmp_path_factory):
     return folder, source
 
 
-def test_an_epoch_is_every_image_once_and_epochs_differ(address, records):
+def test_an_epoch_is_every_image_once_and_epochs_differ(data_service, records):
     folder, source = records
-    dataset = load_dataset(folder, "train", input_size=64, batch_size=4, data_service=address)
+    dataset = load_dataset(folder, "train", input_size=64, batch_size=4, data_service=data_service)
     truth = {int(example["image_id"]): example for example in source.examples().as_numpy_iterator()}
     orders, zooms = [], []
     for _ in range(2):

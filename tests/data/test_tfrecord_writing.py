@@ -196,7 +196,7 @@ def test_pictures_damaged_since_the_start_are_left_out(write_coco, tmp_path, exa
         facts = write_tfrecords(source, "train", tmp_path / "records", 1)
     assert facts["images"] == 1
     assert [example["image_id"] for example in examples_of(read_tfrecord(tmp_path / "records", "train"))] == [7]
-    with pytest.raises(UserError, match="a.jpg: expected"), pytest.warns(DataWarning):
+    with pytest.raises(UserError, match=r"a\.jpg: expected"):
         write_tfrecords(source, "val", tmp_path / "others", 1, strict=True)
 
 
