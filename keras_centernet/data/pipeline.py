@@ -164,7 +164,10 @@ def load_dataset(
     too_many = None if is_counted else Tally(_TOO_MANY.format(max_objects))
     pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
     shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
-    dataset = pairs.padded_batch(batch_size, shapes, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+    dataset = pairs.padded_batch(batch_size, shapes, drop_remainder=training)
+    if data_service:  # what a worker that died took with it is made up for from the next epoch
+        dataset = dataset.repeat().take(size // batch_size)
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
     options = tf.data.Options()
     options.deterministic = deterministic
     dataset = dataset.with_options(options)

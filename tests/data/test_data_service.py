@@ -24,6 +24,7 @@ def records(tmp_path_factory):
 def test_an_epoch_is_every_image_once_and_epochs_differ(data_service, records):
     folder, source = records
     dataset = load_dataset(folder, "train", input_size=64, batch_size=4, data_service=data_service)
+    assert dataset.cardinality() == 5
     truth = {int(example["image_id"]): example for example in source.examples().as_numpy_iterator()}
     orders, zooms = [], []
     for _ in range(2):
