@@ -55,8 +55,9 @@ def distribute(dataset: tf.data.Dataset, address: str) -> tf.data.Dataset:
 
     Sharding is dynamic: the dispatcher gives each file of an epoch to the worker that asks for one, so that an
     epoch is every image once, however many workers there are and however fast each is. (Without sharding every worker
-    would give all images: an epoch would grow with the number of workers.) If a worker dies, what it had not
-    yet sent of its files is missing in that epoch. The order depends on who is faster, so no seed fixes it.
+    would give all images: an epoch would grow with the number of workers.) If a worker dies the epoch waits until
+    one answers at its address again, and what it had not yet sent of its files is missing in that epoch. The order
+    depends on who is faster, so no seed fixes it.
 
     Args:
         dataset: of single examples; batches are made by the caller, so that none is lost at each worker's end.

@@ -165,7 +165,7 @@ def load_dataset(
     pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
     shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec)
     dataset = pairs.padded_batch(batch_size, shapes, drop_remainder=training)
-    if data_service:  # what a worker that died took with it is made up for from the next epoch
+    if data_service:  # what a worker took with it when it died is made up for from the next epoch
         dataset = dataset.repeat().take(size // batch_size)
     dataset = dataset.prefetch(tf.data.AUTOTUNE)
     options = tf.data.Options()

@@ -32,15 +32,19 @@ class RecordParser:
     joints: int = 0
     cleans: bool = True
 
-    def __call__(self, file: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(self, place: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the example of a record: see `source.py`, but with fractions of the image instead of pixels.
 
         "encoded" () is its picture, "place" () says where it comes from; areas that are not known are 0. A
-        damaged record has no picture and no objects.
-        """
-        return first_that_works(record, lambda record: self._parse(file, record), lambda _: self._nothing(file))
+        damaged record has no picture, no objects and a negative id.
 
-    def _parse(self, file: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+        Args:
+            place: () file and number of the record, different for all.
+            record: () serialized `tf.train.Example`.
+        """
+        return first_that_works(record, lambda record: self._parse(place, record), lambda _: self._nothing(place))
+
+    def _parse(self, place: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_single_example(record, self._spec())
         boxes_xyxy = tf.stack([parsed[key] for key in keys.CORNERS], axis=1)
         count = tf.shape(boxes_xyxy)[0]
@@ -68,10 +72,10 @@ class RecordParser:
             for name, (key, dtype, shape) in keys.IMAGE_FIELDS.items()
             if name in self.fields
         }
-        place = tf.strings.join([file, ", image ", parsed[keys.FILENAME]])
-        return {"encoded": parsed[keys.ENCODED], "place": place, "image_id": _image_id(parsed), **rows, **image}
+        named = tf.strings.join([place, ", image ", parsed[keys.FILENAME]])
+        return {"encoded": parsed[keys.ENCODED], "place": named, "image_id": _image_id(parsed, place), **rows, **image}
 
-    def _nothing(self, file: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _nothing(self, place: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what stands for a damaged record."""
         floats, shapes = {"areas": (), "boxes_xyxy": (4,)}, {}
         if keys.JOINTS in self.fields:
@@ -85,8 +89,8 @@ class RecordParser:
                 shapes[name] = tf.zeros(shape if name in keys.IMAGE_FIELDS else (0, *shape), dtype)
         return {
             "encoded": tf.constant(""),
-            "place": tf.strings.join([file, ", a damaged record"]),
-            "image_id": tf.constant(-1, tf.int64),
+            "place": place,
+            "image_id": _damaged_id(place),
             **rows,
             **shapes,
         }
@@ -151,10 +155,15 @@ def _filled(values: tf.Tensor, default: tf.Tensor) -> tf.Tensor:
     return tf.reshape(values, tf.shape(default))
 
 
-def _image_id(parsed: dict) -> tf.Tensor:
+def _image_id(parsed: dict, place: tf.Tensor) -> tf.Tensor:
     """() int64: the source's id where that is a number, else a number made of its id, file name or picture."""
     texts: Sequence[tf.Tensor] = (parsed[keys.SOURCE_ID], parsed[keys.FILENAME], parsed[keys.ENCODED])
     text = tf.where(texts[0] != "", texts[0], tf.where(texts[1] != "", texts[1], texts[2]))
     is_number = tf.strings.regex_full_match(text, _NUMBER)
     number = tf.strings.to_number(tf.where(is_number, text, "0"), tf.int64)
-    return tf.where(is_number, number, tf.strings.to_hash_bucket_fast(text, _LARGEST_ID))
+    other = tf.where(text != "", tf.strings.to_hash_bucket_fast(text, _LARGEST_ID), _damaged_id(place))
+    return tf.where(is_number, number, other)
+
+
+def _damaged_id(place: tf.Tensor) -> tf.Tensor:
+    return -1 - tf.strings.to_hash_bucket_fast(place, _LARGEST_ID)

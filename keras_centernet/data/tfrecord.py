@@ -118,8 +118,8 @@ def _examples(
     """Returns the examples that `Source.examples` and `Source.tensor_examples` promise."""
     load = build_loader()
 
-    def to_example(file, record):
-        example = parser(file, record)
+    def to_example(place, record):
+        example = parser(place, record)
         image, is_loaded = load(example.pop("place"), example.pop("encoded"))
         count = tf.where(is_loaded, tf.shape(example["classes"])[0], 0)
         return _to_pixels({"image": image, **augment.keep_objects(example, tf.range(count))})
@@ -130,7 +130,7 @@ def _examples(
 def _records(
     files: list[str], facts: RecordFacts, shuffle: bool, seed: int, limit: int | None, on_service: bool
 ) -> tf.data.Dataset:
-    """Returns (file, serialized record) pairs: the order of files, and a buffer of records, are shuffled.
+    """Returns (place, serialized record) pairs: the order of files, and a buffer of records, are shuffled.
 
     With a limit the first records are taken, so files keep their order. On a data service each file goes to one
     worker: whatever came before that choice, such as a shuffled list, would send all files to the worker that asks
@@ -147,11 +147,11 @@ def _records(
         # `ignore_errors` would try for ever to open a file that is gone.
         opens = first_that_works(file, _can_be_opened, lambda _: tf.constant(False))
         records = tf.data.TFRecordDataset(tf.boolean_mask([file], [opens]))
-        records = records.ignore_errors().concatenate(lost).take(count)
+        records = records.ignore_errors().concatenate(lost).take(count).enumerate(start=1)
+        records = records.map(lambda i, record: (tf.strings.join([file, ", record ", tf.strings.as_string(i)]), record))
         if shuffle and on_service:
-            records = records.batch(_SHUFFLE_BUFFER // _MIXED_FILES_OF_A_WORKER)
-            records = records.map(lambda some: tf.random.experimental.stateless_shuffle(some, any_seed())).unbatch()
-        return records.map(lambda record: (file, record))
+            records = records.batch(_SHUFFLE_BUFFER // _MIXED_FILES_OF_A_WORKER).map(_shuffled).unbatch()
+        return records
 
     cycle = (_MIXED_FILES_OF_A_WORKER if on_service else _MIXED_FILES) if mixes else 1
     dataset = dataset.interleave(read, cycle_length=cycle, num_parallel_calls=tf.data.AUTOTUNE)
@@ -160,6 +160,11 @@ def _records(
     size = size if limit is None else min(limit, size)
     dataset = dataset.take(size).apply(tf.data.experimental.assert_cardinality(size))
     return dataset.shuffle(min(size, _SHUFFLE_BUFFER), seed=seed, reshuffle_each_iteration=True) if shuffle else dataset
+
+
+def _shuffled(places: tf.Tensor, records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    order = tf.random.experimental.stateless_shuffle(tf.range(tf.size(places)), any_seed())
+    return tf.gather(places, order), tf.gather(records, order)
 
 
 def _can_be_opened(file: tf.Tensor) -> tf.Tensor:

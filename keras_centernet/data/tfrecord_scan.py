@@ -73,7 +73,7 @@ def scan_records(
     counts = [scan.read(file) for file in tqdm(files, "reading records", delay=2, leave=False, disable=None)]
     if not sum(counts):
         raise UserError(f"{files[0]}: expected records, got none{' that can be read' * bool(scan.damaged)}.")
-    if len(scan.damaged) >= sum(counts):
+    if not scan.usable:
         raise UserError(f"{scan.damaged[0]}; none of {len(files)} file(s) holds a record that can be used.")
     warn_counted(scan.damaged, "record(s) damaged, they become black and without objects")
     warn_counted(scan.bad_boxes, "image(s) with boxes that are empty, outside or given twice, which are skipped")
@@ -105,7 +105,7 @@ class _Scan:
         self.joint_place = None
         self.keys = set()
         self.damaged, self.bad_boxes = [], []
-        self.most_objects = 0
+        self.most_objects = self.usable = 0
 
     def read(self, file: str) -> int:
         """Returns the number of records in a file; what follows damage cannot be found any more."""
@@ -141,6 +141,7 @@ class _Scan:
         boxes_xyxy = np.stack(corners, axis=1) if count else np.zeros((0, 4))
         if _has_bad_boxes(boxes_xyxy, names or labels):
             self.bad_boxes.append(place)
+        self.usable += 1
         self.most_objects = max(self.most_objects, count)
         self.keys |= {key for key in features if features[key].WhichOneof("kind")}
         if count and features[keys.JOINT_X].float_list.value:

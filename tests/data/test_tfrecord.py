@@ -227,7 +227,10 @@ def test_a_file_that_is_damaged_after_it_was_counted_keeps_its_number_of_images(
     for examples in (source.examples, source.tensor_examples):
         dataset = examples(shuffle=True)
         assert dataset.cardinality() == 4
-        assert sorted(ids_of(dataset)) == [-1, -1, -1, 30]
+        ids = ids_of(dataset)
+        assert 30 in ids
+        assert len(set(ids)) == 4  # as evaluation wants them
+        assert sum(image_id < 0 for image_id in ids) == 3
     with pytest.warns(
         DataWarning, match=r"1 record\(s\) damaged, .*; first: .*got damage after record 1, where the rest"
     ):
