@@ -61,10 +61,12 @@ def read_tfrecord(
     if images is not None:
         raise UserError("images: expected None, pictures are in the records, got a folder; leave it away.")
     files, description = find_records(str(data), split)
-    if description is not None and not strict and annotations is None:
+    is_described = description is not None and annotations is None
+    if is_described:
         facts = facts_from_description(files, description)
-    else:
-        facts = scan_records(files, _find_labels(files, annotations), strict, keys.JOINTS in fields)
+    if strict or not is_described:
+        scanned = scan_records(files, _find_labels(files, annotations), strict, keys.JOINTS in fields)
+        facts = facts if is_described else scanned
     missing = [field for field in fields if field not in facts.fields]
     if missing:
         raise UserError(f"{data}: expected records with {', '.join(missing)}, which they do not have.")
@@ -76,7 +78,7 @@ def read_tfrecord(
         facts.labels,
         facts.fields if fields else (),
         joints=len(skeleton.names) if skeleton else 0,
-        cleans=description is None,
+        cleans=not is_described,
     )
     records = functools.partial(_records, files, facts)
     name = f"{data} ({split})"

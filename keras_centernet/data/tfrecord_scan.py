@@ -16,6 +16,8 @@ from keras_centernet.data.tfrecord_files import check_sizes, shards_of
 from keras_centernet.errors import UserError
 from keras_centernet.skeletons import COCO_PERSON, Skeleton, left_right_pairs
 
+_OPTIONAL = {keys.IS_CROWD: "int64_list", keys.IS_DIFFICULT: "int64_list", keys.AREA: "float_list"}
+
 
 @dataclasses.dataclass(frozen=True)
 class RecordFacts:
@@ -132,6 +134,11 @@ class _Scan:
             return self._damage(f"{place}: expected objects with {keys.TEXT} or {keys.LABEL}, got neither")
         if lengths != {count}:
             return self._damage(f"{place}: expected as many boxes as classes, got {sorted(lengths)} values")
+        for key, kind in _OPTIONAL.items():
+            found = features[key].WhichOneof("kind")
+            size = len(getattr(features[key], found).value) if found else 0
+            if size and (found != kind or size != count):
+                return self._damage(f"{place}: expected {count} values in a {kind} as {key}, got {size} in a {found}")
         if not features[keys.ENCODED].bytes_list.value:
             return self._damage(f"{place}: expected a picture in {keys.ENCODED}, got none")
         if self.strict:

@@ -189,6 +189,7 @@ def test_joints_without_marks_are_visible_and_those_of_coco_are_known(write_reco
         ("no picture", {key: value for key, value in CATS_AND_DOGS[0].items() if key != "image/encoded"}),
         ("cut-off picture", CATS_AND_DOGS[0] | {"image/encoded": [PNG[:900]]}),
         ("boxes without classes", record([(1, 2, 3, 4)])),
+        ("crowds as fractions", CATS_AND_DOGS[0] | {"image/object/is_crowd": [0.0, 1.0]}),
         ("more classes than boxes", record([(1, 2, 3, 4)], **text("dog", "cat"))),
     ],
 )

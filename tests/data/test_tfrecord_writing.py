@@ -58,7 +58,7 @@ def test_joints_are_the_same_through_records(write_keypoints, tmp_path, examples
     fields = ("keypoints_xyv",)
     source = read_coco(write_keypoints([ANIMAL], rows), "train", fields=fields)
     write_tfrecords(source, "train", tmp_path / "records", 1)
-    again = read_tfrecord(tmp_path / "records", "train", fields=fields)
+    again = read_tfrecord(tmp_path / "records", "train", fields=fields, strict=True)
     assert again.task_options == source.task_options
     assert_same(examples_of(again), examples_of(source))
     (record,) = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
