@@ -86,6 +86,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--evaluate-every", "epochs between two measurements of average precision", type=int)
     option("--patience", "stop after so many measurements without a better average precision", type=int)
     option("--max-objects", "objects of an image that are used; the largest", type=int)
+    parser.add_argument(
+        "--data-service",
+        metavar="ADDRESS",
+        help="grpc://host:port of a tf.data service that reads the training records",
+    )
     option("--weights", "file to start from: of this package, or a published checkpoint (.pth, .safetensors)")
     option(
         "--backbone-weights",

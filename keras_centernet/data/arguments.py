@@ -69,6 +69,17 @@ def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
     return int(shard[0]), int(shard[1])
 
 
+def check_no_order(option: str, skip: int = 0, shard: tuple[int, int] = (1, 0)) -> None:
+    """Raises where an epoch, whose order `option` leaves to chance, would have to be entered or parted at a place."""
+    if skip:
+        raise UserError(
+            f"{option}: expected to begin an epoch at its beginning, as no seed fixes its order, got {skip} batches to "
+            "skip. Leave it away, or go on from a checkpoint at an epoch's end."
+        )
+    if shard[0] > 1:
+        raise UserError(f"{option}: expected no shard, as no seed fixes the order of what is parted, got {shard}.")
+
+
 def fit_batch(batch_size: int, size: int, source: Source) -> int:
     """Returns the batch size, or that of the whole data set with a warning where there are no more images."""
     if size >= batch_size:

@@ -1,5 +1,7 @@
 """From examples in the input's frame to batches of (images, objects), padded to `max_objects` rows."""
 
+import warnings
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,6 +9,7 @@ from keras_centernet.data import augment
 from keras_centernet.data.counting import Tally, warn_counted
 from keras_centernet.data.source import Source
 from keras_centernet.data.views import batch_by_shape
+from keras_centernet.errors import DataWarning
 
 NOT_IN_OBJECTS = ("image", "seed")
 _TOO_MANY = "image(s) with more than max_objects = {} objects, only the largest are kept (raise max_objects)"
@@ -63,11 +66,15 @@ def split_example(example: dict, max_objects: int, too_many: Tally | None = None
 
 def warn_of_many(source: Source, max_objects: int, size: int) -> Tally | None:
     """Warns of images with too many objects; returns what counts them where nobody knows beforehand."""
-    if source.object_counts is None:
+    if source.object_counts is not None:
+        crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
+        names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]
+        warn_counted(names, _TOO_MANY.format(max_objects))
+    elif source.most_objects is None:
         return Tally(_TOO_MANY.format(max_objects))
-    crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
-    names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]
-    warn_counted(names, _TOO_MANY.format(max_objects))
+    elif source.most_objects > max_objects:
+        what = f"{source.name}: images with up to {source.most_objects} objects, more than max_objects = {max_objects}"
+        warnings.warn(DataWarning(f"{what}; only the largest are kept (raise max_objects)"), stacklevel=3)
     return None
 
 

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-from keras_centernet.data import augment
+from keras_centernet.data import augment, tensor_warp
 from keras_centernet.data.source import Source
 from keras_centernet.data.views import RESIZES, to_view
 
@@ -16,7 +16,7 @@ AUGMENTATIONS = {
 
 
 def build_training_input(
-    source: Source, input_hw: tuple[int, int], augmentation: str, flip: float, rotation: float
+    source: Source, input_hw: tuple[int, int], augmentation: str, flip: float, rotation: float, is_tensor: bool = False
 ) -> Callable[[dict], dict]:
     """Returns the function from an example to the same in the input's frame, changed by its own "seed".
 
@@ -25,13 +25,16 @@ def build_training_input(
         input_hw: (height, width) of the input.
         augmentation: key of `AUGMENTATIONS`.
         flip, rotation: of `load_dataset`.
+        is_tensor: whether TensorFlow alone resamples the pictures, and not OpenCV.
     """
+    movers = source.tensor_movers if is_tensor else source.movers
+    resample = tensor_warp.resample if is_tensor else augment.resample_by_opencv
 
     def to_input(example: dict) -> dict:
         example = AUGMENTATIONS[augmentation](example, input_hw)
         example = augment.random_flip(example, input_hw, flip) if flip else example
         example = augment.random_rotation(example, input_hw, rotation) if rotation else example
-        return augment.warp(example, input_hw, source.movers)
+        return augment.warp(example, input_hw, movers, resample)
 
     return to_input
 

@@ -1,7 +1,7 @@
 """read > shuffle > decode > augment > warp > pad > batch > prefetch: `load_dataset`.
 
 Along that way lie `arguments` (what is asked), `formats` and `source` (what is read), `order` (shuffled, parted),
-`inputs` (augmented, warped) and `batches` (padded).
+`inputs` (augmented, warped) and `batches` (padded); `data_service` is the way through other machines.
 
 A batch is (images, objects). Images are (B, H, W, 3) uint8 RGB in the input's frame; objects is a dict,
 M = max_objects, in which padded rows are zero:
@@ -27,6 +27,7 @@ import tensorflow as tf
 
 from keras_centernet.data import arguments
 from keras_centernet.data.batches import to_batches, warn_of_many
+from keras_centernet.data.data_service import check_data_service, check_tensor_source, distribute
 from keras_centernet.data.formats import read_source
 from keras_centernet.data.inputs import build_test_input, build_training_input
 from keras_centernet.data.order import Passes, in_order, new_pass, numbered_passes
@@ -40,27 +41,35 @@ def load_dataset(
     data: str | os.PathLike | Source,
     split: str = "train",
     *,
+    # what is read
     task: str = "detection",
     format: str | None = None,
     annotations: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
     classes: tuple[str, ...] | None = None,
+    empty_images: bool = True,
+    limit: int | None = None,
+    strict: bool = False,
+    # what a batch is
     input_size: int | tuple[int, int] = 512,
     batch_size: int = 16,
-    training: bool | None = None,
     max_objects: int | None = None,
+    # training: changes by chance
+    training: bool | None = None,
     augmentation: str | None = None,
     flip: float | None = None,
     rotation: float = 0.0,
-    empty_images: bool = True,
+    seed: int = 0,
+    # tests: what the network sees
     resize: str = "fit",
     multiple_of: int = arguments.INPUT_MULTIPLE,
     scale: float = 1.0,
-    seed: int = 0,
-    strict: bool = False,
-    limit: int | None = None,
+    # who does the work
     workers: int | None = None,
+    deterministic: bool = True,
     shard: tuple[int, int] | None = None,
+    pure_tf: bool = False,
+    data_service: str | None = None,
 ) -> tf.data.Dataset:
     """Returns labelled pictures as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
 
@@ -69,36 +78,43 @@ def load_dataset(
             a `Source`.
         split: name of the split: "train", "val", ...
         task: key of `TASKS`: what the objects must know besides their box, and the defaults below.
-        format: "voc", "coco", "yolo", "kitti", "tfds" or "shapes"; None finds it out.
-        annotations: COCO's JSON file or VOC's folder of XML files, where they are not in their usual place.
+        format: "voc", "coco", "yolo", "kitti", "tfds", "tfrecord" or "shapes"; None finds it out.
+        annotations: COCO's JSON file, VOC's folder of XML files or a label map of records, where they are not
+            in their usual place.
         images: folder of the pictures, likewise.
         classes: names in the order that the model uses, for instance `train.classes` when loading "val";
             None takes those of the data.
+        empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
+            yes, but for poses.
+        limit: use only the first so many images.
+        strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
+            picture is then decoded once before the first epoch.
         input_size: pixels of the network's input, one number or (height, width), multiples of 32.
         batch_size: images in a batch.
-        training: whether to shuffle, augment and drop the last partial batch; None: for splits whose
-            name starts with "train".
         max_objects: rows that objects are padded to; of more objects the largest are kept. None: the
             task's usual number (128; 3D 50, pose 32).
+        training: whether to shuffle, augment and drop the last partial batch; None: for splits whose
+            name starts with "train".
         augmentation: in training, "crop" (published random crop), "shift" (published random scale and
             shift), "zoom_half" (published for 3D) or "none" (letterbox). None: the task's usual one.
         flip: probability of mirroring in training. None: the task's usual one.
         rotation: degrees by which half of the training pictures are turned (standard deviation); only for tasks
             with joints, which learn nothing but the joints' places from them. As published: 0.
-        empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
-            yes, but for poses.
+        seed: of order and augmentation; each pass differs, each run with one seed is the same.
         resize: how pictures come to the network's size where nothing is trained: "fit" (into `input_size`) or
             "keep" (as they are, black around; `input_size` then does not count, and the images of a batch have one
             size, but batches have different ones). As published: "keep" for COCO.
         multiple_of: of "keep": a power of two that both sides become multiples of, 32, or 128 for the hourglass.
         scale: factor of the pictures' size where nothing is trained, for tests at several scales.
-        seed: of order and augmentation; each pass differs, each run with one seed is the same.
-        strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
-            picture is then decoded once before the first epoch.
-        limit: use only the first so many images.
         workers: pictures that are read at the same time; None lets tf.data choose.
+        deterministic: whether order and augmentation are a function of `seed` and epoch; False takes what is
+            ready first, which is faster where files are slow.
         shard: (n, i): only the i-th of n equal parts of each pass, for n processes with one seed: their k-th batches
             together are the k-th batch of one process with n times the batch size.
+        pure_tf: decode and warp by TensorFlow alone (training on records only), for pipelines that must run without
+            this process' Python; slower than OpenCV, pixels differ by rounding.
+        data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp
+            (training on records only); implies `pure_tf`, and an order that no seed fixes.
 
     Returns:
         A dataset of (images, objects) as described at the top of this file, with the attributes
@@ -106,7 +122,7 @@ def load_dataset(
         `CenterNet`) and `.source`. Each pass over a training set is a new one; its `.for_epochs(first, stop,
         skip=0, steps=None)` returns the batches of the epochs first to stop - 1 without the first `skip` batches,
         which are not read: epoch k is the same one wherever it begins. For `fit` with its `steps_per_epoch`, which
-        is `steps` where that is less than all.
+        is `steps` where that is less than all. (Where no seed fixes the order, `skip` must be 0.)
 
     Raises:
         UserError: an argument or the data is not what it should be; the line says what to do.
@@ -132,30 +148,52 @@ def load_dataset(
     source = _without_empty(source) if training and not empty_images else source
     size = source.size if limit is None else min(limit, source.size)
     shard = arguments.check_shard(shard or (1, 0), size)
+    is_tensor = pure_tf or bool(data_service)
+    if is_tensor:
+        check_tensor_source(source, training)
+    if data_service:
+        check_data_service(data_service, limit, shard)
+    if not deterministic:
+        arguments.check_no_order("deterministic=False", shard=shard)
     batch_size = arguments.fit_batch(batch_size, size // shard[0], source) if training else batch_size
     too_many = warn_of_many(source, max_objects, size)
+
     if training:
-        to_input = build_training_input(source, input_hw, augmentation, flip, rotation)
+        to_input = build_training_input(source, input_hw, augmentation, flip, rotation, is_tensor)
     else:
         to_input = build_test_input(source, input_hw, resize, multiple_of, scale)
+    read = source.tensor_examples if is_tensor else source.examples
     fixed_hw = None if resize == "keep" and not training else input_hw
 
-    def batches(passes: Passes) -> tf.data.Dataset:
-        examples = source.examples(passes, limit=limit, workers=workers)
+    def batches(examples: tf.data.Dataset) -> tf.data.Dataset:
         inputs = examples.map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
+        inputs = distribute(inputs, data_service) if data_service else inputs
         return to_batches(inputs, batch_size, max_objects, fixed_hw, drop_remainder=training, too_many=too_many)
 
+    def of_passes(passes: Passes) -> tf.data.Dataset:
+        return batches(read(passes, limit=limit, workers=workers))
+
+    def of_service(count: int) -> tf.data.Dataset:
+        # What a worker took with it when it died is made up for from the next epoch.
+        return batches(source.service_examples(workers)).repeat().take(count)
+
     if not training:
-        return _describe(batches(in_order(size, shard)), source)
+        return _describe(of_passes(in_order(size, shard)), source, deterministic)
     step = batch_size * shard[0]  # images of all shards
     all_steps = size // step
 
     def for_epochs(first: int, stop: int, skip: int = 0, steps: int | None = None) -> tf.data.Dataset:
-        images = (steps or all_steps) * step
-        return _describe(batches(numbered_passes(seed, images, first, stop, skip * step, shard)), source)
+        steps = steps or all_steps
+        if data_service or not deterministic:
+            arguments.check_no_order("data_service" if data_service else "deterministic=False", skip=skip)
+        if data_service:
+            return _describe(of_service((stop - first) * steps), source, deterministic)
+        passes = numbered_passes(seed, steps * step, first, stop, skip * step, shard)
+        return _describe(of_passes(passes), source, deterministic)
 
-    one_pass = batches(new_pass(seed, all_steps * step, shard))
-    dataset = _describe(one_pass.apply(tf.data.experimental.assert_cardinality(all_steps)), source)
+    one_pass = of_service(all_steps) if data_service else of_passes(new_pass(seed, all_steps * step, shard))
+    one_pass = one_pass.apply(tf.data.experimental.assert_cardinality(all_steps))
+    dataset = _describe(one_pass, source, deterministic)
     dataset.for_epochs = for_epochs
     return dataset
 
@@ -191,8 +229,10 @@ def _without_empty(source: Source) -> Source:
     return source.without_empty()
 
 
-def _describe(dataset: tf.data.Dataset, source: Source) -> tf.data.Dataset:
+def _describe(dataset: tf.data.Dataset, source: Source, deterministic: bool) -> tf.data.Dataset:
     """Returns the data set with what models and measurements ask of it."""
-    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    options.deterministic = deterministic
+    dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
     dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
     return dataset

@@ -42,6 +42,7 @@ from keras_centernet.errors import UserError
 
 # What an example or batch knows of the image as a whole.
 IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed", "is_rotated")
+BECAME_BLACK = "image(s) became black and without objects, file damaged or gone since the start"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,12 @@ class Source:
         category_ids: the data set's own numbers of the classes, as its evaluation server wants them (None: not its
             class); None: 1, 2, ...
         clock: gets the seconds that reading ("load") and resampling ("preprocess") take.
+        most_objects: of one image, where a stream knows it beforehand.
+        tensor_examples: like `examples`, but made by TensorFlow alone, which other processes can run; None where
+            pictures are read by Python.
+        service_examples: `service_examples(workers=None)` -> the same for the workers of a data service, which part
+            the files between them, in an order and with seeds that no seed fixes.
+        tensor_movers: like `movers`, of tensors.
     """
 
     name: str
@@ -79,6 +86,10 @@ class Source:
     without_empty: Callable[[], "Source"] | None = None
     category_ids: tuple[int | None, ...] | None = None
     clock: Clock = dataclasses.field(default_factory=Clock)
+    most_objects: int | None = None
+    tensor_examples: Callable[..., tf.data.Dataset] | None = None
+    service_examples: Callable[..., tf.data.Dataset] | None = None
+    tensor_movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
 
 
 def source_from_annotations(
@@ -162,7 +173,7 @@ class Loader:
     def __init__(self, load_image: Callable[..., np.ndarray], clock: Clock | None = None):
         self._load_image = load_image
         self._clock = clock or Clock()
-        self._tally = Tally("image(s) became black and without objects, file damaged or gone since the start")
+        self._tally = Tally(BECAME_BLACK)
 
     def __call__(self, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns ((H, W, 3) uint8, () bool whether it could be loaded) of what `load_image` takes."""

@@ -169,7 +169,7 @@ def _to_example(
     classes = tf.gather(class_indices, objects[label])
     areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     none = tf.zeros_like(classes, tf.bool)
-    is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~_is_repeated(boxes_xyxy, classes)
+    is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~is_repeated(boxes_xyxy, classes)
     bad_boxes.add_if(~tf.reduce_all(is_good), place)
     rows = {
         "boxes_xyxy": boxes_xyxy,
@@ -183,7 +183,7 @@ def _to_example(
     return {"image": entry["image"], "image_id": image_id, **kept}
 
 
-def _is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+def is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     """(N,) bool: whether an earlier object has the same box and class."""
     is_same = tf.reduce_all(boxes_xyxy[:, None] == boxes_xyxy[None], axis=-1) & (classes[:, None] == classes[None])
     counts = tf.linalg.band_part(tf.cast(is_same, tf.int32), -1, 0)

@@ -58,7 +58,7 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
     """
     names = ("format", "annotations", "images", "strict", "workers", "task", "input_size", "max_objects", "seed")
     shared = {name: getattr(settings, name) for name in names}
-    only_training = {name: getattr(settings, name) for name in ("augmentation", "flip", "empty_images")}
+    only_training = {name: getattr(settings, name) for name in ("augmentation", "flip", "empty_images", "data_service")}
 
     def load_train(data=settings.data, **batches):
         return load_dataset(data, settings.split, training=True, **only_training, **shared, **batches)

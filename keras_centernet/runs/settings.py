@@ -54,6 +54,7 @@ class TrainSettings:
         loss_mean: of `CenterNet.compile`.
         steps_per_execution: steps that run before Python is asked again.
         profile: whether some steps are profiled for TensorBoard and the wait for pictures is measured.
+        data_service: of `load_dataset`, for the training split.
         resume: whether to go on from what `output` holds.
         recipe: name of the recipe that the settings come from, for the record; see `runs.recipes`.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch; None: 1 in a terminal, else 2.
@@ -105,6 +106,7 @@ class TrainSettings:
     max_objects: int | None = None
     strict: bool = False
     workers: int | None = None
+    data_service: str | None = None
     seed: int = 0
     resume: bool = False
     recipe: str | None = None
@@ -124,6 +126,11 @@ class TrainSettings:
         for name, known in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS), ("loss_mean", LOSS_MEANS)):
             if getattr(self, name) not in known:
                 raise UserError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}.")
+        if self.data_service and (self.multi_worker or self.checkpoint_every):
+            option = "multi_worker" if self.multi_worker else "checkpoint_every"
+            raise UserError(
+                f"data_service: expected no {option}, as no seed fixes its order, got both. Leave one away."
+            )
         if self.schedule == "step" and self.step_epochs is not None:
             _check_step_epochs(self.step_epochs, self.epochs)
 

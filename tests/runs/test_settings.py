@@ -93,6 +93,8 @@ def test_the_backbone_learns_more_slowly_only_if_asked():
         ({"schedule": "wave"}, "schedule: expected one of cosine, step, constant, got 'wave'"),
         ({"loss_mean": "none"}, "loss_mean: expected one of global_batch, replica, got 'none'"),
         ({"gpus": 0}, "gpus: expected a positive number, got 0"),
+        ({"data_service": "grpc://a:1", "multi_worker": True}, "data_service: expected no multi_worker, as no seed"),
+        ({"data_service": "grpc://a:1", "checkpoint_every": 9}, "data_service: expected no checkpoint_every, as no"),
         ({"optimizer": "sgd"}, "optimizer: expected one of adamw, adam, got 'sgd'"),
         (
             {"schedule": "step", "epochs": 90, "step_epochs": (45, 90)},
