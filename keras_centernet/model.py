@@ -5,7 +5,7 @@ import os
 
 import keras
 
-from keras_centernet import preprocessing
+from keras_centernet import parts, preprocessing
 from keras_centernet.averaging import WeightAverage
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.decode import decode
@@ -13,6 +13,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.graphs import DetectionGraphs
 from keras_centernet.network import build_network, build_task, class_names, input_hw, look_up
+from keras_centernet.optimizers import PartwiseAdam  # noqa: F401 Keras must know it before it reads a file with it
 from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
 from keras_centernet.replicas import (
@@ -133,6 +134,7 @@ class CenterNet(keras.Model):
         color_augmentation: bool = True,
         average_decay: float | None = None,
         loss_mean: str = "global_batch",
+        freeze: tuple[str, ...] | None = None,
         **kwargs,
     ):
         """Prepares for `fit`.
@@ -145,6 +147,8 @@ class CenterNet(keras.Model):
             loss_mean: key of `replicas.LOSS_MEANS`, what losses are averaged over where several devices share a
                 batch: the objects of the "global_batch", as a single device would, or those of each "replica", as
                 published for several GPUs. Model and optimizer must be made in the strategy's scope.
+            freeze: parts that keep their weights: "backbone" or patterns of layers' names, see `parts.freeze`;
+                None leaves every layer's `trainable` as it is.
             **kwargs: of `keras.Model.compile` (run_eagerly, jit_compile, steps_per_execution...). The
                 losses belong to the task: `loss` and `metrics` are refused.
         """
@@ -157,7 +161,9 @@ class CenterNet(keras.Model):
         if optimizer is None:
             optimizer = keras.optimizers.Adam(PUBLISHED_LEARNING_RATE, epsilon=PUBLISHED_EPSILON)
         look_up(LOSS_MEANS, loss_mean, "loss_mean")
-        self._color_augmentation, self._loss_mean = color_augmentation, loss_mean
+        if freeze is not None:
+            parts.freeze(self.network, freeze)
+        self._color_augmentation, self._loss_mean, self._freeze = color_augmentation, loss_mean, freeze
         self._average_decay = average_decay
         self.average = WeightAverage(self.network.variables, average_decay) if average_decay else None
         super().compile(optimizer=optimizer, **kwargs)
@@ -173,6 +179,7 @@ class CenterNet(keras.Model):
             "color_augmentation": self._color_augmentation,
             "average_decay": self._average_decay,
             "loss_mean": self._loss_mean,
+            "freeze": self._freeze if self._freeze is None else list(self._freeze),
         }
 
     def compile_from_config(self, config):

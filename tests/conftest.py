@@ -1,8 +1,10 @@
 """What all tests share."""
 
+import contextlib
 import json
 import os
 import pathlib
+import subprocess
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,6 +15,18 @@ import pytest
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 CALIBRATION_LINE = "P2: 720 0 200 45 0 720 60 0.2 0 0 1 0.003"
+# Isolated (-I): no path leads to this package, and nothing of it is imported.
+SERVER = """
+import sys
+import tensorflow as tf
+service = tf.data.experimental.service
+dispatcher = service.DispatchServer(service.DispatcherConfig(port=0))
+address = dispatcher.target.partition("://")[2]
+worker = service.WorkerServer(service.WorkerConfig(dispatcher_address=address, port=0))
+assert "keras_centernet" not in sys.modules
+print("at", address.rpartition(":")[2], flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +122,16 @@ def write_keypoints(tmp_path):
         return tmp_path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def data_service():
+    """The address of a dispatcher with one worker, in a process of their own that knows nothing of this package."""
+    command = [sys.executable, "-I", "-c", SERVER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        port = next(line for line in process.stdout if line.startswith("at ")).split()[1]
+        yield f"grpc://127.0.0.1:{port}"
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        process.kill()

@@ -6,7 +6,17 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from keras_centernet.cli import demo, evaluate, export, import_weights, networks, predict, recipes, train
+from keras_centernet.cli import (
+    demo,
+    evaluate,
+    export,
+    import_weights,
+    make_tfrecords,
+    networks,
+    predict,
+    recipes,
+    train,
+)
 from keras_centernet.errors import UserError
 
 COMMANDS = {
@@ -17,6 +27,7 @@ COMMANDS = {
     "networks": networks,
     "recipes": recipes,
     "import-weights": import_weights,
+    "make-tfrecords": make_tfrecords,
     "demo": demo,
 }
 USER_MISTAKE, INTERRUPTED = 2, 130

@@ -5,14 +5,16 @@ import json
 
 from keras_centernet.errors import UserError
 
-FORMATS = ("voc", "coco", "yolo", "kitti", "tfds", "shapes")
+FORMATS = ("voc", "coco", "yolo", "kitti", "tfds", "tfrecord", "shapes")
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --data, --format, --annotations, --images, --strict and --workers."""
-    parser.add_argument("--data", required=True, help="folder, file, TensorFlow Datasets name, or shapes")
+    parser.add_argument("--data", required=True, help="folder, file, pattern, TensorFlow Datasets name, or shapes")
     parser.add_argument("--format", choices=FORMATS, help="of the data; found out when left away")
-    parser.add_argument("--annotations", help="COCO's JSON file or VOC's XML folder, if not in its usual place")
+    parser.add_argument(
+        "--annotations", help="COCO's JSON file, VOC's XML folder or a label map of records, if elsewhere"
+    )
     parser.add_argument("--images", help="folder of the pictures, if not in its usual place")
     parser.add_argument("--strict", action="store_true", help="stop at unreadable images instead of skipping them")
     parser.add_argument("--workers", type=int, help="pictures read at the same time; default: as many as pay")

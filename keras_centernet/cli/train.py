@@ -11,6 +11,7 @@ from keras_centernet.cli.arguments import add_data_arguments, input_size, step_e
 EXAMPLES = """examples:
   keras-centernet train --data photos/ --backbone mobilenet_v2 --input-size 320 --epochs 100 --output runs/mine
   keras-centernet train --data photos/ --output runs/mine --resume     go on after an interruption
+  keras-centernet train --data photos/ --output runs/cats --weights runs/mine/best.keras --freeze backbone
   keras-centernet train --data shapes --input-size 128 --epochs 10     the built-in data set
   keras-centernet train --data coco/2017 --split train --val-split validation
   keras-centernet train --data coco/ --task pose --backbone dla34 --weights ctdet_coco_dla_2x.pth
@@ -69,13 +70,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="change the colours of photos; default: as usual for the task",
     )
+    option("--accumulate", "batches whose gradients are averaged for one step of the optimizer", type=int)
+    parser.add_argument(
+        "--freeze",
+        action="append",
+        metavar="PART",
+        help="what keeps its weights: backbone, or a pattern of layers' names such as 'block_1_*'; may be repeated",
+    )
+    option("--backbone-rate", "factor of the backbone's learning rate", type=float)
     parser.add_argument(
         "--empty-images",
         action=argparse.BooleanOptionalAction,
         help="train on images without an object, too; default: yes",
     )
     option("--evaluate-every", "epochs between two measurements of average precision", type=int)
+    option("--patience", "stop after so many measurements without a better average precision", type=int)
     option("--max-objects", "objects of an image that are used; the largest", type=int)
+    parser.add_argument(
+        "--data-service",
+        metavar="ADDRESS",
+        help="grpc://host:port of a tf.data service that reads the training records",
+    )
     option("--weights", "file to start from: of this package, or a published checkpoint (.pth, .safetensors)")
     option(
         "--backbone-weights",
@@ -90,6 +105,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", action="store_true", help="profile some steps for TensorBoard")
     option("--output", "folder for the results; of a recipe: runs/ and its name")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    option("--checkpoint-every", "batches between two checkpoints inside an epoch; default: at its end only", type=int)
+    option("--keep", "checkpoints that are kept, last.keras included", type=int)
+    parser.add_argument(
+        "--deterministic", action="store_true", help="only kernels that give the same bits each time, on GPUs too"
+    )
     option("--seed", "of weights, order and augmentation", type=int)
     option(
         "--verbose",
@@ -113,6 +133,8 @@ def build_settings(args: argparse.Namespace):
     from keras_centernet.runs.settings import TrainSettings
 
     given = {field.name: getattr(args, field.name) for field in dataclasses.fields(TrainSettings) if field.name in args}
+    if "freeze" in given:
+        given["freeze"] = tuple(given["freeze"])
     values = {"task_options": {}}
     if "recipe" in given:
         recipe = load_recipe(given["recipe"])

@@ -6,6 +6,8 @@ the example's own "seed" ((2,) int64, see `pipeline.py`), so the same seed gives
 the number of workers. Colour is augmented later, in the training step.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -112,7 +114,9 @@ def random_rotation(example: dict, input_hw: tuple[int, int], degrees: float) ->
     return {**example, "image_to_input": turned, "boxes_to_input": matrix, "is_rotated": is_rotated}
 
 
-def warp(example: dict, input_hw: tuple[int, int], movers: dict | None = None) -> dict:
+def warp(
+    example: dict, input_hw: tuple[int, int], movers: dict | None = None, resample: Callable | None = None
+) -> dict:
     """Returns the example with image, boxes and other places in the input's frame, as "image_to_input" says.
 
     "image" becomes (input height, input width, 3) uint8; "boxes_xyxy" input pixels, not clipped; the
@@ -122,31 +126,62 @@ def warp(example: dict, input_hw: tuple[int, int], movers: dict | None = None) -
         example: placed by one of the functions above.
         input_hw: (height, width) of the input.
         movers: {key: function (values, matrix) -> values}, see `Source.movers`.
+        resample: what moves pixels and places: None for `resample_by_opencv`, or `tensor_warp.resample`.
     """
     movers = movers or {}
     example = dict(example)
     boxes_to_input = example.pop("boxes_to_input", example["image_to_input"])
-
-    def warp_numpy(image, boxes_xyxy, boxes_matrix, matrix, *values):
-        boxes = geometry.transform_boxes(boxes_xyxy, boxes_matrix)
-        moved = [np.float32(move(rows, matrix)) for move, rows in zip(movers.values(), values, strict=True)]
-        return geometry.warp(image, matrix, input_hw), boxes.astype(np.float32), *moved
-
-    arguments = [example["image"], example["boxes_xyxy"], boxes_to_input, example["image_to_input"]]
-    arguments += [example[key] for key in movers]
-    types = [tf.uint8, tf.float32] + [tf.float32] * len(movers)
-    image, boxes_xyxy, *moved = tf.numpy_function(warp_numpy, arguments, types, stateful=False)
+    image, boxes_xyxy, moved = (resample or resample_by_opencv)(
+        example["image"],
+        example["boxes_xyxy"],
+        boxes_to_input,
+        example["image_to_input"],
+        {key: example[key] for key in movers},
+        movers,
+        input_hw,
+    )
     boxes_xyxy = tf.ensure_shape(boxes_xyxy, (None, 4))
     warped = {
         **example,
         "image": tf.ensure_shape(image, (*input_hw, 3)),
         "boxes_xyxy": boxes_xyxy,
         "image_hw": tf.shape(example["image"])[:2],
-        **{key: tf.ensure_shape(v, example[key].shape) for key, v in zip(movers, moved, strict=True)},
+        **{key: tf.ensure_shape(values, example[key].shape) for key, values in moved.items()},
     }
     input_wh = tf.constant(input_hw[::-1], tf.float32)
     meets_input = (boxes_xyxy[:, 2:] > 0) & (boxes_xyxy[:, :2] < input_wh)
     return keep_objects(warped, tf.where(tf.reduce_all(meets_input, axis=1))[:, 0])
+
+
+def resample_by_opencv(
+    image: tf.Tensor,
+    boxes_xyxy: tf.Tensor,
+    boxes_to_input: tf.Tensor,
+    image_to_input: tf.Tensor,
+    places: dict[str, tf.Tensor],
+    movers: dict,
+    input_hw: tuple[int, int],
+) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+    """Returns (image, boxes_xyxy, places) in the input's frame, by `geometry.warp` in NumPy.
+
+    Args:
+        image: (H, W, 3) uint8.
+        boxes_xyxy: (N, 4) float32.
+        boxes_to_input, image_to_input: (2, 3) float64; two tensors where the picture may be turned.
+        places: {key: values} that move with the image.
+        movers: {key: function (values, matrix) -> values}.
+        input_hw: (height, width) of the input.
+    """
+
+    def warp_numpy(image, boxes_xyxy, boxes_matrix, matrix, *values):
+        boxes = geometry.transform_boxes(boxes_xyxy, boxes_matrix)
+        moved = [np.float32(move(rows, matrix)) for move, rows in zip(movers.values(), values, strict=True)]
+        return geometry.warp(image, matrix, input_hw), boxes.astype(np.float32), *moved
+
+    arguments = [image, boxes_xyxy, boxes_to_input, image_to_input, *places.values()]
+    types = [tf.uint8, tf.float32] + [tf.float32] * len(places)
+    image, boxes_xyxy, *moved = tf.numpy_function(warp_numpy, arguments, types, stateful=False)
+    return image, boxes_xyxy, dict(zip(places, moved, strict=True))
 
 
 def move_keypoints(keypoints_xyv: np.ndarray, matrix: np.ndarray, flip_order: list[int]) -> np.ndarray:

@@ -9,6 +9,8 @@ from keras_centernet.data.kitti import is_kitti_folder, read_kitti
 from keras_centernet.data.shapes import read_shapes
 from keras_centernet.data.source import Source
 from keras_centernet.data.tfds import is_tfds_name, read_tfds
+from keras_centernet.data.tfrecord import read_tfrecord
+from keras_centernet.data.tfrecord_files import is_record_data
 from keras_centernet.data.voc import read_voc
 from keras_centernet.data.yolo import find_yolo_file, read_yolo
 from keras_centernet.errors import UserError
@@ -19,6 +21,7 @@ FORMATS = {
     "yolo": read_yolo,
     "kitti": read_kitti,
     "tfds": read_tfds,
+    "tfrecord": read_tfrecord,
     "shapes": read_shapes,
 }
 FOLDER_FORMATS = ("voc", "coco", "yolo", "kitti")
@@ -29,6 +32,7 @@ FIELDS = {
     "coco": ("keypoints_xyv",),
     "kitti": ("locations_xyz", "dimensions_hwl", "alphas"),
     "tfds": ("locations_xyz", "dimensions_hwl", "alphas"),
+    "tfrecord": ("keypoints_xyv", "locations_xyz", "dimensions_hwl", "alphas"),
 }
 
 
@@ -68,7 +72,7 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
 
     Args:
         data: folder, file or name.
-        annotations: a COCO JSON file makes it COCO.
+        annotations: a COCO JSON file makes it COCO, a label map (.pbtxt) records.
 
     Raises:
         UserError: it looks like none; the line lists what was looked for.
@@ -76,6 +80,8 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     path = Path(data)
     if annotations is not None and Path(annotations).suffix == ".json":
         return "coco"
+    if is_record_data(str(data)) or (annotations is not None and Path(annotations).suffix == ".pbtxt"):
+        return "tfrecord"
     if path.is_dir():
         if is_kitti_folder(path):
             return "kitti"
@@ -87,8 +93,8 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
             return "yolo"
         raise UserError(
             f"data: expected {path} to hold ImageSets/Main/ and Annotations/ (voc), annotations/instances_*.json "
-            "(coco), data.yaml (yolo) or image_2/ and label_2/ (kitti), got none of them; pass `format`, or "
-            "`annotations` and `images`."
+            "(coco), data.yaml (yolo), image_2/ and label_2/ (kitti) or *.tfrecord (tfrecord), got none of them; pass "
+            "`format`, or `annotations` and `images`."
         )
     if path.is_file() and path.suffix in (".json", ".yaml", ".yml"):
         return "coco" if path.suffix == ".json" else "yolo"

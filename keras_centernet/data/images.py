@@ -31,15 +31,22 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     return decode_image(_read_bytes(path), os.fspath(path))
 
 
-def decode_image(data: bytes, name: str) -> np.ndarray:
-    """Returns the picture in encoded bytes as (H, W, 3) uint8 RGB, upright; `name` is for the error."""
+def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
+    """Returns the picture in encoded bytes as (H, W, 3) uint8 RGB; `name` is for the error.
+
+    Args:
+        data: content of a file.
+        name: of it.
+        upright: whether to apply the EXIF orientation.
+    """
+    flags = cv2.IMREAD_COLOR_RGB if upright else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     if _is_cut_off(data):
         raise UserError(
             f"image {name}: expected a whole picture, got a file cut off after {len(data)} bytes; "
             "fetch it again or remove it."
         )
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error:
         image = None
     if image is None or image.dtype != np.uint8:

@@ -1,5 +1,8 @@
 """read > shuffle > decode > augment > warp > pad > batch > prefetch: `load_dataset`.
 
+Along that way lie `arguments` (what is asked), `formats` and `source` (what is read), `order` (shuffled, parted),
+`inputs` (augmented, warped) and `batches` (padded); `data_service` is the way through other machines.
+
 A batch is (images, objects). Images are (B, H, W, 3) uint8 RGB in the input's frame; objects is a dict,
 M = max_objects, in which padded rows are zero:
 
@@ -18,57 +21,55 @@ and the further fields of the examples that `source.py` lists, places in input p
 bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 """
 
-import math
 import os
-import warnings
 
-import numpy as np
 import tensorflow as tf
 
-from keras_centernet.data import augment
-from keras_centernet.data.counting import Tally, warn_counted
+from keras_centernet.data import arguments
+from keras_centernet.data.batches import to_batches, warn_of_many
+from keras_centernet.data.data_service import check_data_service, check_tensor_source, distribute
 from keras_centernet.data.formats import read_source
+from keras_centernet.data.inputs import build_test_input, build_training_input
+from keras_centernet.data.order import Passes, in_order, new_pass, numbered_passes
 from keras_centernet.data.source import Source
-from keras_centernet.data.views import RESIZES, batch_by_shape, to_view
-from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.errors import UserError
 from keras_centernet.network import look_up
 from keras_centernet.tasks import TASKS
-
-INPUT_MULTIPLE = 32
-AUGMENTATIONS = {
-    "crop": augment.random_crop,
-    "shift": augment.random_shift_scale,
-    "zoom_half": augment.zoom_half,
-    "none": augment.letterbox,
-}
-NOT_IN_OBJECTS = ("image", "seed")
 
 
 def load_dataset(
     data: str | os.PathLike | Source,
     split: str = "train",
     *,
+    # what is read
     task: str = "detection",
     format: str | None = None,
     annotations: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
     classes: tuple[str, ...] | None = None,
+    empty_images: bool = True,
+    limit: int | None = None,
+    strict: bool = False,
+    # what a batch is
     input_size: int | tuple[int, int] = 512,
     batch_size: int = 16,
-    training: bool | None = None,
     max_objects: int | None = None,
+    # training: changes by chance
+    training: bool | None = None,
     augmentation: str | None = None,
     flip: float | None = None,
     rotation: float = 0.0,
-    empty_images: bool = True,
-    resize: str = "fit",
-    multiple_of: int = INPUT_MULTIPLE,
-    scale: float = 1.0,
     seed: int = 0,
-    strict: bool = False,
-    limit: int | None = None,
+    # tests: what the network sees
+    resize: str = "fit",
+    multiple_of: int = arguments.INPUT_MULTIPLE,
+    scale: float = 1.0,
+    # who does the work
     workers: int | None = None,
+    deterministic: bool = True,
     shard: tuple[int, int] | None = None,
+    pure_tf: bool = False,
+    data_service: str | None = None,
 ) -> tf.data.Dataset:
     """Returns labelled pictures as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
 
@@ -77,41 +78,51 @@ def load_dataset(
             a `Source`.
         split: name of the split: "train", "val", ...
         task: key of `TASKS`: what the objects must know besides their box, and the defaults below.
-        format: "voc", "coco", "yolo", "kitti", "tfds" or "shapes"; None finds it out.
-        annotations: COCO's JSON file or VOC's folder of XML files, where they are not in their usual place.
+        format: "voc", "coco", "yolo", "kitti", "tfds", "tfrecord" or "shapes"; None finds it out.
+        annotations: COCO's JSON file, VOC's folder of XML files or a label map of records, where they are not
+            in their usual place.
         images: folder of the pictures, likewise.
         classes: names in the order that the model uses, for instance `train.classes` when loading "val";
             None takes those of the data.
+        empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
+            yes, but for poses.
+        limit: use only the first so many images.
+        strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
+            picture is then decoded once before the first epoch.
         input_size: pixels of the network's input, one number or (height, width), multiples of 32.
         batch_size: images in a batch.
-        training: whether to shuffle, augment and drop the last partial batch; None: for splits whose
-            name starts with "train".
         max_objects: rows that objects are padded to; of more objects the largest are kept. None: the
             task's usual number (128; 3D 50, pose 32).
+        training: whether to shuffle, augment and drop the last partial batch; None: for splits whose
+            name starts with "train".
         augmentation: in training, "crop" (published random crop), "shift" (published random scale and
             shift), "zoom_half" (published for 3D) or "none" (letterbox). None: the task's usual one.
         flip: probability of mirroring in training. None: the task's usual one.
         rotation: degrees by which half of the training pictures are turned (standard deviation); only for tasks
             with joints, which learn nothing but the joints' places from them. As published: 0.
-        empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
-            yes, but for poses.
+        seed: of order and augmentation; each pass differs, each run with one seed is the same.
         resize: how pictures come to the network's size where nothing is trained: "fit" (into `input_size`) or
             "keep" (as they are, black around; `input_size` then does not count, and the images of a batch have one
             size, but batches have different ones). As published: "keep" for COCO.
         multiple_of: of "keep": a power of two that both sides become multiples of, 32, or 128 for the hourglass.
         scale: factor of the pictures' size where nothing is trained, for tests at several scales.
-        seed: of order and augmentation; each epoch differs, each run with one seed is the same.
-        strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
-            picture is then decoded once before the first epoch.
-        limit: use only the first so many images.
         workers: pictures that are read at the same time; None lets tf.data choose.
-        shard: (n, i): only the i-th of n equal parts of the images, in every epoch another; for n processes with
-            one seed that read a part each.
+        deterministic: whether order and augmentation are a function of `seed` and epoch; False takes what is
+            ready first, which is faster where files are slow.
+        shard: (n, i): only the i-th of n equal parts of each pass, for n processes with one seed: their k-th batches
+            together are the k-th batch of one process with n times the batch size.
+        pure_tf: decode and warp by TensorFlow alone (training on records only), for pipelines that must run without
+            this process' Python; slower than OpenCV, pixels differ by rounding.
+        data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp
+            (training on records only); implies `pure_tf`, and an order that no seed fixes.
 
     Returns:
         A dataset of (images, objects) as described at the top of this file, with the attributes
         `.classes` (names), `.task_options` (what the data say about the task, such as its skeleton, for
-        `CenterNet`) and `.source`.
+        `CenterNet`) and `.source`. Each pass over a training set is a new one; its `.for_epochs(first, stop,
+        skip=0, steps=None)` returns the batches of the epochs first to stop - 1 without the first `skip` batches,
+        which are not read: epoch k is the same one wherever it begins. For `fit` with its `steps_per_epoch`, which
+        is `steps` where that is less than all. (Where no seed fixes the order, `skip` must be 0.)
 
     Raises:
         UserError: an argument or the data is not what it should be; the line says what to do.
@@ -126,101 +137,78 @@ def load_dataset(
     max_objects = row.max_objects if max_objects is None else max_objects
     augmentation = row.augmentation if augmentation is None else augmentation
     flip = row.flip if flip is None else flip
-    input_hw = _check_input_size(input_size)
-    _check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
-    if augmentation not in AUGMENTATIONS:
-        raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}.")
-    if not 0 <= flip <= 1:
-        raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
-    _check_view(resize, multiple_of, scale)
-    places = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
-    if rotation and "keypoints_xyv" not in row.fields:
-        raise UserError(
-            f"rotation: expected 0 for task {task}, whose boxes do not turn with a picture, got {rotation!r}."
-        )
-    is_source = isinstance(data, Source)
-    source = _check_source(data, classes) if is_source else read_source(data, split, format, row.fields, **places)
-    missing = [field for field in row.fields if field not in source.fields]
-    if missing:
-        raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
     training = split.startswith("train") if training is None else training
+    input_hw = arguments.check_input_size(input_size)
+    arguments.check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
+    arguments.check_changes(augmentation, flip, rotation, task, row.fields)
+    arguments.check_view(resize, multiple_of, scale)
+
+    places = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
+    source = _open(data, split, task, format, places)
     source = _without_empty(source) if training and not empty_images else source
     size = source.size if limit is None else min(limit, source.size)
-    batch_size = _fit_batch(batch_size, size, source) if training else batch_size
-    _warn_of_many(source, max_objects, size)
+    shard = arguments.check_shard(shard or (1, 0), size)
+    is_tensor = pure_tf or bool(data_service)
+    if is_tensor:
+        check_tensor_source(source, training)
+    if data_service:
+        check_data_service(data_service, limit, shard)
+    if not deterministic:
+        arguments.check_no_order("deterministic=False", shard=shard)
+    batch_size = arguments.fit_batch(batch_size, size // shard[0], source) if training else batch_size
+    too_many = warn_of_many(source, max_objects, size)
 
-    part = {"shard": shard} if shard else {}
-    examples = source.examples(shuffle=training, seed=seed, limit=limit, workers=workers, **part)
-    seed = seed + (shard[1] if shard else 0)  # one order for all, but changes of its own for each part
-    calls = workers or tf.data.AUTOTUNE
     if training:
-        place, changes = AUGMENTATIONS[augmentation], {"flip": flip, "rotation": rotation}
-        inputs = _to_inputs(examples, place, input_hw, **changes, seed=seed, calls=calls, movers=source.movers)
+        to_input = build_training_input(source, input_hw, augmentation, flip, rotation, is_tensor)
     else:
-        place = RESIZES[resize](input_hw, multiple_of, scale)
-        inputs = examples.map(lambda example: to_view(example, place, source.movers, source.clock), calls)
-    too_many = Tally(_TOO_MANY.format(max_objects)) if source.object_counts is None else None
-    pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
-    objects_shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec[1])
-    if resize == "keep" and not training:
-        dataset = batch_by_shape(pairs, batch_size, ((None, None, 3), objects_shapes))
-    else:
-        dataset = pairs.padded_batch(batch_size, ((*input_hw, 3), objects_shapes), drop_remainder=training)
-    dataset = dataset.prefetch(tf.data.AUTOTUNE)
-    dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
+        to_input = build_test_input(source, input_hw, resize, multiple_of, scale)
+    read = source.tensor_examples if is_tensor else source.examples
+    fixed_hw = None if resize == "keep" and not training else input_hw
+
+    def batches(examples: tf.data.Dataset) -> tf.data.Dataset:
+        inputs = examples.map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
+        inputs = distribute(inputs, data_service) if data_service else inputs
+        return to_batches(inputs, batch_size, max_objects, fixed_hw, drop_remainder=training, too_many=too_many)
+
+    def of_passes(passes: Passes) -> tf.data.Dataset:
+        return batches(read(passes, limit=limit, workers=workers))
+
+    def of_service(count: int) -> tf.data.Dataset:
+        # What a worker took with it when it died is made up for from the next epoch.
+        return batches(source.service_examples(workers)).repeat().take(count)
+
+    if not training:
+        return _describe(of_passes(in_order(size, shard)), source, deterministic)
+    step = batch_size * shard[0]  # images of all shards
+    all_steps = size // step
+
+    def for_epochs(first: int, stop: int, skip: int = 0, steps: int | None = None) -> tf.data.Dataset:
+        steps = steps or all_steps
+        if data_service or not deterministic:
+            arguments.check_no_order("data_service" if data_service else "deterministic=False", skip=skip)
+        if data_service:
+            return _describe(of_service((stop - first) * steps), source, deterministic)
+        passes = numbered_passes(seed, steps * step, first, stop, skip * step, shard)
+        return _describe(of_passes(passes), source, deterministic)
+
+    one_pass = of_service(all_steps) if data_service else of_passes(new_pass(seed, all_steps * step, shard))
+    one_pass = one_pass.apply(tf.data.experimental.assert_cardinality(all_steps))
+    dataset = _describe(one_pass, source, deterministic)
+    dataset.for_epochs = for_epochs
     return dataset
 
 
-def _to_inputs(
-    examples: tf.data.Dataset,
-    place,
-    input_hw: tuple,
-    *,
-    flip: float,
-    rotation: float,
-    seed: int,
-    calls: int,
-    movers: dict,
-) -> tf.data.Dataset:
-    """Returns the examples in the input's frame; each has random numbers of its own, new in each epoch."""
-    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
-
-    def to_input(example, seed):
-        example = place({**example, "seed": seed}, input_hw)
-        example = augment.random_flip(example, input_hw, flip) if flip else example
-        example = augment.random_rotation(example, input_hw, rotation) if rotation else example
-        return augment.warp(example, input_hw, movers)
-
-    return tf.data.Dataset.zip(examples, seeds).map(to_input, num_parallel_calls=calls)
-
-
-def split_example(example: dict, max_objects: int, too_many: Tally | None = None) -> tuple[tf.Tensor, dict]:
-    """Returns (image, objects) of one warped example; objects have up to `max_objects` rows.
-
-    Args:
-        example: after `augment.warp`.
-        max_objects: M; of more objects the largest (by box in the input) are kept, in their order.
-        too_many: counts examples with more objects, or None where they were counted before.
-    """
-    count = tf.shape(example["classes"])[0]
-    if too_many is not None:
-        too_many.add_if(count > max_objects, tf.strings.as_string(example["image_id"]))
-    sizes_wh = example["boxes_xyxy"][:, 2:] - example["boxes_xyxy"][:, :2]
-    largest = tf.cond(
-        count > max_objects,
-        lambda: tf.sort(tf.math.top_k(sizes_wh[:, 0] * sizes_wh[:, 1], max_objects).indices),
-        lambda: tf.range(count),
-    )
-    example = augment.keep_objects(example, largest)
-    objects = {key: values for key, values in example.items() if key not in NOT_IN_OBJECTS}
-    objects["mask"] = tf.ones_like(example["classes"], tf.bool)
-    objects["image_to_input"] = tf.cast(example["image_to_input"], tf.float32)
-    return example["image"], objects
-
-
-def _padded_shape(max_objects: int):
-    """Returns the function from a tensor's spec to its shape with `max_objects` in place of the open side."""
-    return lambda spec: [max_objects if side is None else side for side in spec.shape]
+def _open(data, split: str, task: str, format: str | None, places: dict) -> Source:
+    """Returns the source, which knows of objects what the task needs."""
+    fields = TASKS[task].fields
+    if isinstance(data, Source):
+        source = _check_source(data, places["classes"])
+    else:
+        source = read_source(data, split, format, fields, **places)
+    missing = [field for field in fields if field not in source.fields]
+    if missing:
+        raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
+    return source
 
 
 def _check_source(source: Source, classes: tuple[str, ...] | None) -> Source:
@@ -241,64 +229,10 @@ def _without_empty(source: Source) -> Source:
     return source.without_empty()
 
 
-def _check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:
-    sides = (input_size, input_size) if np.ndim(input_size) == 0 else tuple(input_size)
-    if len(sides) != 2 or any(not _is_whole(side) or side < 1 or side % INPUT_MULTIPLE for side in sides):
-        raise UserError(
-            f"input_size: expected one number or (height, width), positive multiples of {INPUT_MULTIPLE}, "
-            f"got {input_size!r}; try {_nearest_sizes(sides)}."
-        )
-    return tuple(int(side) for side in sides)
-
-
-def _nearest_sizes(sides: tuple) -> str:
-    nearest = [
-        max(INPUT_MULTIPLE, round(side / INPUT_MULTIPLE) * INPUT_MULTIPLE)
-        for side in sides
-        if isinstance(side, int | float)
-    ]
-    if len(nearest) != 2:
-        return "512"
-    return str(nearest[0]) if nearest[0] == nearest[1] else str(tuple(nearest))
-
-
-def _check_view(resize: str, multiple_of: int, scale: float) -> None:
-    look_up(RESIZES, resize, "resize")
-    if not _is_whole(multiple_of) or multiple_of < 32 or multiple_of & (multiple_of - 1):
-        raise UserError(f"multiple_of: expected a power of two of at least 32, got {multiple_of!r}.")
-    if not 0 < scale < math.inf:
-        raise UserError(f"scale: expected a positive number, got {scale!r}.")
-
-
-def _check_counts(**counts: int | None) -> None:
-    for name, count in counts.items():
-        is_optional = name in ("limit", "workers")
-        if not (is_optional and count is None) and (not _is_whole(count) or count < 1):
-            raise UserError(f"{name}: expected a whole number of at least 1, got {count!r}.")
-
-
-def _is_whole(value) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _fit_batch(batch_size: int, size: int, source: Source) -> int:
-    if size >= batch_size:
-        return batch_size
-    warnings.warn(
-        DataWarning(
-            f"{source.name}: batch_size {batch_size} is more than its {size} images; the batch is the whole "
-            f"data set. Pass a batch_size of at most {size}."
-        ),
-        stacklevel=3,
-    )
-    return size
-
-
-_TOO_MANY = "image(s) with more than max_objects = {} objects, only the largest are kept (raise max_objects)"
-
-
-def _warn_of_many(source: Source, max_objects: int, size: int) -> None:
-    if source.object_counts is not None:
-        crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
-        names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]
-        warn_counted(names, _TOO_MANY.format(max_objects))
+def _describe(dataset: tf.data.Dataset, source: Source, deterministic: bool) -> tf.data.Dataset:
+    """Returns the data set with what models and measurements ask of it."""
+    options = tf.data.Options()
+    options.deterministic = deterministic
+    dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+    dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
+    return dataset

@@ -37,10 +37,12 @@ from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import Tally
 from keras_centernet.data.images import read_image
+from keras_centernet.data.order import in_order, shuffled_indices
 from keras_centernet.errors import UserError
 
 # What an example or batch knows of the image as a whole.
 IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed", "is_rotated")
+BECAME_BLACK = "image(s) became black and without objects, file damaged or gone since the start"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +53,9 @@ class Source:
         name: for messages.
         classes: names, in the order of the class indices.
         size: number of images.
-        examples: `examples(shuffle=False, seed=0, limit=None, workers=None, shard=(1, 0))` -> tf.data.Dataset of
-            examples; the first `limit` images, in a new order in each epoch when shuffled; of shard (n, i), every
-            n-th of them from the i-th on, all shards equally many.
+        examples: `examples(passes=None, limit=None, workers=None)` -> tf.data.Dataset of examples of the first
+            `limit` images: once and in their order, or as `order.Passes` shuffle and part them; shuffled ones then
+            have a "seed" (2,) int64 of their own.
         image_names: n names, or None for a stream.
         object_counts: (n,) objects per image, or None for a stream.
         fields: keys that its examples have beyond the usual ones.
@@ -64,6 +66,12 @@ class Source:
         category_ids: the data set's own numbers of the classes, as its evaluation server wants them (None: not its
             class); None: 1, 2, ...
         clock: gets the seconds that reading ("load") and resampling ("preprocess") take.
+        most_objects: of one image, where a stream knows it beforehand.
+        tensor_examples: like `examples`, but made by TensorFlow alone, which other processes can run; None where
+            pictures are read by Python.
+        service_examples: `service_examples(workers=None)` -> the same for the workers of a data service, which part
+            the files between them, in an order and with seeds that no seed fixes.
+        tensor_movers: like `movers`, of tensors.
     """
 
     name: str
@@ -78,6 +86,10 @@ class Source:
     without_empty: Callable[[], "Source"] | None = None
     category_ids: tuple[int | None, ...] | None = None
     clock: Clock = dataclasses.field(default_factory=Clock)
+    most_objects: int | None = None
+    tensor_examples: Callable[..., tf.data.Dataset] | None = None
+    service_examples: Callable[..., tf.data.Dataset] | None = None
+    tensor_movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
 
 
 def source_from_annotations(
@@ -110,13 +122,8 @@ def source_from_annotations(
     load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])), clock)
     size, row_splits = len(annotations.image_names), annotations.row_splits
 
-    def examples(shuffle=False, seed=0, limit=None, workers=None, shard=(1, 0)):
+    def examples(passes=None, limit=None, workers=None):
         count = size if limit is None else min(limit, size)
-        indices = tf.data.Dataset.range(count)
-        if shuffle:
-            indices = indices.shuffle(count, seed=seed, reshuffle_each_iteration=True)
-        if shard[0] > 1:  # of indices: what belongs to others is not even read
-            indices = indices.shard(*shard).take(count // shard[0])
         rows, splits = _to_tensors(annotations), tf.constant(row_splits)
         image_ids = tf.constant(annotations.image_ids, tf.int64)
         image_fields = {key: tf.constant(values) for key, values in annotations.image_fields.items()}
@@ -131,7 +138,7 @@ def source_from_annotations(
             more = {key: values[index] for key, values in image_fields.items()}
             return {"image": image, "image_id": image_ids[index], **example, **more}
 
-        return indices.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
+        return (passes or in_order(count)).examples(shuffled_indices(count), to_example, workers)
 
     def without_empty():
         keep = np.diff(row_splits) > 0
@@ -166,7 +173,7 @@ class Loader:
     def __init__(self, load_image: Callable[..., np.ndarray], clock: Clock | None = None):
         self._load_image = load_image
         self._clock = clock or Clock()
-        self._tally = Tally("image(s) became black and without objects, file damaged or gone since the start")
+        self._tally = Tally(BECAME_BLACK)
 
     def __call__(self, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns ((H, W, 3) uint8, () bool whether it could be loaded) of what `load_image` takes."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import Tally
 from keras_centernet.data.kitti import HIDES_IN
+from keras_centernet.data.order import in_order
 from keras_centernet.data.source import Source, size_wh_of
 from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
@@ -85,24 +86,26 @@ def read_tfds(
         name=str(data),
     )
 
-    def examples(shuffle=False, seed=0, limit=None, workers=None, shard=(1, 0)):
-        dataset = builder.as_dataset(
-            split=split,
-            shuffle_files=shuffle and limit is None,
-            read_config=tfds.ReadConfig(shuffle_seed=seed, try_autocache=False),
+    def entries(seed=None, limit=None):
+        is_shuffled = seed is not None
+        config = tfds.ReadConfig(
+            shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
         )
-        dataset = dataset.enumerate() if limit is None else dataset.take(limit).enumerate()
-        if shuffle:
-            dataset = dataset.shuffle(_SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
-        if shard[0] > 1:
-            dataset = dataset.shard(*shard)
-            dataset = dataset.take((size if limit is None else min(limit, size)) // shard[0])
-        return dataset.map(to_example, num_parallel_calls=workers or tf.data.AUTOTUNE)
+        dataset = builder.as_dataset(split=split, shuffle_files=is_shuffled and limit is None, read_config=config)
+        dataset = (dataset if limit is None else dataset.take(limit)).enumerate()
+        if not is_shuffled:
+            return dataset
+        return dataset.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False)
 
-    size = int(examples().cardinality())
+    size = int(entries().cardinality())
     size = size if size >= 0 else builder.info.splits[split].num_examples
     if size == 0:
         raise UserError(f"{data}: expected images in split {split!r}, got an empty split; choose another.")
+
+    def examples(passes=None, limit=None, workers=None):
+        passes = passes or in_order(size if limit is None else min(limit, size))
+        return passes.examples(lambda seed: entries(seed, limit), to_example, workers)
+
     return Source(name=f"{data} ({split})", classes=classes, size=size, examples=examples, fields=tuple(fields))
 
 
@@ -166,7 +169,7 @@ def _to_example(
     classes = tf.gather(class_indices, objects[label])
     areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     none = tf.zeros_like(classes, tf.bool)
-    is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~_is_repeated(boxes_xyxy, classes)
+    is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~is_repeated(boxes_xyxy, classes)
     bad_boxes.add_if(~tf.reduce_all(is_good), place)
     rows = {
         "boxes_xyxy": boxes_xyxy,
@@ -180,7 +183,7 @@ def _to_example(
     return {"image": entry["image"], "image_id": image_id, **kept}
 
 
-def _is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+def is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     """(N,) bool: whether an earlier object has the same box and class."""
     is_same = tf.reduce_all(boxes_xyxy[:, None] == boxes_xyxy[None], axis=-1) & (classes[:, None] == classes[None])
     counts = tf.linalg.band_part(tf.cast(is_same, tf.int32), -1, 0)

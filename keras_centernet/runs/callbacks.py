@@ -1,14 +1,14 @@
 """What a run does at the end of every epoch: keep, record, show."""
 
 import csv
+import io
 import math
-import os
 import time
 
 import keras
 import numpy as np
 
-from keras_centernet.runs.folder import BEST, HISTORY, LAST, STATE, RunFolder
+from keras_centernet.runs.folder import BEST, HISTORY, RunFolder
 
 BEST_BY = ("val_OKS_AP", "val_AP_3D", "val_AP")  # the first that is there
 
@@ -19,45 +19,36 @@ class KeepBest(keras.callbacks.Callback):
 
     Epochs without a measurement change nothing. Without any measurement, the last epoch is the best.
 
+    Args:
+        folder: of the run.
+        best, waited: the attributes' values at the beginning.
+        patience: stops the training after so many evaluations without a better one; None: never.
+
     Attributes:
         best: highest val_AP so far.
+        waited: evaluations since then.
     """
 
-    def __init__(self, folder: RunFolder, best: float = -1.0):
+    def __init__(self, folder: RunFolder, best: float = -1.0, waited: int = 0, patience: int | None = None):
         super().__init__()
-        self.folder, self.best = folder, best
+        self.folder, self.best, self.waited, self.patience = folder, best, waited, patience
+
+    @property
+    def is_done(self) -> bool:
+        """Whether patience has come to its end."""
+        return self.patience is not None and self.waited >= self.patience
 
     def on_epoch_end(self, epoch, logs=None):
-        """Compares and saves."""
+        """Compares, and saves or counts."""
         value = next((logs[name] for name in BEST_BY if name in (logs or {})), math.nan)
         if value > self.best:  # False for NaN
-            self.best = float(value)
+            self.best, self.waited = float(value), 0
             with self.model.averaged():
                 self.folder.save_model(BEST, self.model)
-
-
-class KeepLast(keras.callbacks.Callback):
-    """Saves everything that `--resume` needs after every epoch: weights, optimizer, average, best score.
-
-    The state file is written after the model and names its step, so that a run that was killed between
-    the two is noticed.
-    """
-
-    def __init__(self, folder: RunFolder, keep_best: KeepBest):
-        super().__init__()
-        self.folder, self.keep_best = folder, keep_best
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Saves."""
-        self.folder.save_model(LAST, self.model)
-        state = {
-            "epoch": epoch + 1,
-            "best": self.keep_best.best,
-            "iterations": int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
-        }
-        if self.model.average:
-            state |= self.model.average.state()
-        self.folder.replace(STATE, lambda path: _write_arrays(path, state))
+        elif not math.isnan(value):
+            self.waited += 1
+        if self.is_done:
+            self.model.stop_training = True
 
 
 class RecordHistory(keras.callbacks.Callback):
@@ -69,23 +60,32 @@ class RecordHistory(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Rewrites the file with the row of this epoch added; later rows of an earlier run are dropped."""
-        rows = read_history(self.folder / HISTORY)
-        rows = [row for row in rows if int(row["epoch"]) < epoch + 1]
+        rows = first_epochs(self.folder, epoch)
         rows.append({"epoch": epoch + 1, **{k: f"{float(v):.6g}" for k, v in logs.items()}})
         self.folder.replace(HISTORY, lambda path: _write_rows(path, rows))
 
 
 class AddRateAndTime(keras.callbacks.Callback):
-    """Puts the learning rate of the epoch's first step and the seconds of the epoch into the logs."""
+    """Puts the learning rate of the epoch's first step and the seconds of the epoch (since a resumption) into the logs.
+
+    Args:
+        rate: of the first step of an epoch that was begun before; None: the first one begins here.
+    """
+
+    def __init__(self, rate: float | None = None):
+        super().__init__()
+        self.rate, self._is_known = rate, rate is not None
 
     def on_epoch_begin(self, epoch, logs=None):
         """Reads the optimizer and starts the clock."""
-        self._rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        if not self._is_known:
+            self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self._is_known = False
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         """Reads the clock."""
-        logs["learning_rate"] = self._rate  # by now the optimizer's is that of the next epoch
+        logs["learning_rate"] = self.rate  # by now the optimizer's is that of the next epoch
         logs["seconds"] = time.perf_counter() - self._start
 
 
@@ -127,13 +127,21 @@ class ShowInTensorBoard(keras.callbacks.Callback):
         self.writer.close()
 
 
-def read_history(path: str | os.PathLike) -> list[dict]:
-    """Returns the rows of a history.csv, or none where the file is missing."""
-    try:
-        with open(path, newline="") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
+def first_epochs(folder: RunFolder, count: int) -> list[dict]:
+    """Returns the rows of history.csv of the first so many epochs, or none where the file is missing."""
+    if not folder.holds(HISTORY):
         return []
+    rows = csv.DictReader(io.StringIO(folder.read_bytes(HISTORY).decode(), newline=""))
+    return [row for row in rows if int(row["epoch"]) <= count]
+
+
+def cut_history(folder: RunFolder, count: int) -> None:
+    """Drops what history.csv tells of epochs that no checkpoint holds: they come again."""
+    rows = first_epochs(folder, count)
+    if rows:
+        folder.replace(HISTORY, lambda path: _write_rows(path, rows))
+    else:
+        folder.remove(HISTORY)
 
 
 def _write_rows(path, rows: list[dict]) -> None:
@@ -142,8 +150,3 @@ def _write_rows(path, rows: list[dict]) -> None:
         writer = csv.DictWriter(file, names, restval="nan")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _write_arrays(path, state: dict) -> None:
-    with open(path, "wb") as file:
-        np.savez(file, **state)

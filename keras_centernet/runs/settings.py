@@ -7,7 +7,10 @@ from keras_centernet.errors import UserError
 
 SCHEDULES = ("cosine", "step", "constant")
 OPTIMIZERS = ("adamw", "adam")
+UNDECAYED = ("bias", "beta", "gamma")
 LOSS_MEANS = ("global_batch", "replica")  # keys of `replicas.LOSS_MEANS`, which imports Keras
+COUNTS = ("batch_size", "epochs", "evaluate_every", "max_objects", "accumulate", "patience", "checkpoint_every", "keep")
+COUNTS += ("gpus", "steps_per_execution")
 STEP_EPOCHS = (90 / 140, 120 / 140)  # As published: divide by ten after epochs 90 and 120 of 140
 
 
@@ -33,7 +36,17 @@ class TrainSettings:
         augmentation, flip: of `load_dataset`; None: the task's usual ones.
         empty_images: whether images without an object are trained on, too.
         color: whether colours are augmented; None: as usual for the task.
+        accumulate: batches whose gradients are averaged for one step of the optimizer; schedule, weight decay and
+            average count such steps. (Batch normalisation still sees single batches.)
+        freeze: what keeps its weights: "backbone" (the part that ImageNet weights fill) or patterns of layers'
+            names such as "block_1_*"; batch normalisation in it keeps its statistics.
+        backbone_rate: factor of the learning rate of the backbone.
         evaluate_every: epochs between two measurements of validation loss and average precision.
+        patience: stop after so many measurements without a better average precision; None: never.
+        checkpoint_every: batches between two checkpoints inside an epoch; None: at the ends of epochs only.
+        keep: checkpoints that are kept, last.keras included.
+        deterministic: whether TensorFlow takes only kernels that give the same bits each time, on GPUs too; stays
+            so for the process.
         mixed_precision: whether the network computes in bfloat16.
         tpu: None, "local" or the name of a TPU to train on.
         gpus: None, or how many GPUs of this machine share each batch.
@@ -41,6 +54,7 @@ class TrainSettings:
         loss_mean: of `CenterNet.compile`.
         steps_per_execution: steps that run before Python is asked again.
         profile: whether some steps are profiled for TensorBoard and the wait for pictures is measured.
+        data_service: of `load_dataset`, for the training split.
         resume: whether to go on from what `output` holds.
         recipe: name of the recipe that the settings come from, for the record; see `runs.recipes`.
         verbose: 0 silent, 1 progress bar, 2 one line per epoch; None: 1 in a terminal, else 2.
@@ -73,8 +87,15 @@ class TrainSettings:
     augmentation: str | None = None
     flip: float | None = None
     color: bool | None = None
+    accumulate: int = 1
+    freeze: tuple[str, ...] = ()
+    backbone_rate: float = 1.0
     empty_images: bool = True
     evaluate_every: int = 5
+    patience: int | None = None
+    checkpoint_every: int | None = None
+    keep: int = 1
+    deterministic: bool = False
     mixed_precision: bool = False
     tpu: str | None = None
     gpus: int | None = None
@@ -85,20 +106,31 @@ class TrainSettings:
     max_objects: int | None = None
     strict: bool = False
     workers: int | None = None
+    data_service: str | None = None
     seed: int = 0
     resume: bool = False
     recipe: str | None = None
     verbose: int | None = None
 
     def __post_init__(self):
-        for name in ("batch_size", "epochs", "evaluate_every", "max_objects", "gpus", "steps_per_execution"):
+        for name in COUNTS:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"{name}: expected a positive number, got {getattr(self, name)}.")
-        if self.learning_rate <= 0:
-            raise UserError(f"learning_rate: expected a positive number, got {self.learning_rate}.")
+        for name in ("learning_rate", "backbone_rate"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"{name}: expected a positive number, got {getattr(self, name)}.")
+        if self.backbone_rate != 1 and "backbone" in self.freeze:
+            raise UserError(
+                "freeze and backbone_rate: expected one of them, got both for the backbone. Leave one away."
+            )
         for name, known in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS), ("loss_mean", LOSS_MEANS)):
             if getattr(self, name) not in known:
                 raise UserError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}.")
+        if self.data_service and (self.multi_worker or self.checkpoint_every):
+            option = "multi_worker" if self.multi_worker else "checkpoint_every"
+            raise UserError(
+                f"data_service: expected no {option}, as no seed fixes its order, got both. Leave one away."
+            )
         if self.schedule == "step" and self.step_epochs is not None:
             _check_step_epochs(self.step_epochs, self.epochs)
 
@@ -112,30 +144,49 @@ def _check_step_epochs(step_epochs: tuple[int, ...], epochs: int) -> None:
         )
 
 
-def build_optimizer(settings: TrainSettings, steps_per_epoch: int):
-    """Returns the Keras optimizer with its schedule for a run of so many steps an epoch."""
+def build_optimizer(settings: TrainSettings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
+    """Returns the Keras optimizer with its schedule for a run of so many batches an epoch.
+
+    Args:
+        settings: of the run.
+        steps_per_epoch: batches.
+        slow_paths: paths of the variables that learn with `backbone_rate`.
+    """
     import keras
 
-    rate = build_schedule(settings, steps_per_epoch)
+    rate = build_schedule(settings, steps_per_epoch / settings.accumulate)
     options = {"clipnorm": None, "global_clipnorm": settings.clip_norm or None}
+    if settings.accumulate > 1:
+        options["gradient_accumulation_steps"] = settings.accumulate
+    if slow_paths:
+        return _build_partwise(settings, rate, slow_paths, options)
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(rate, epsilon=1e-8, **options)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED))
     return optimizer
 
 
-def build_schedule(settings: TrainSettings, steps_per_epoch: int):
-    """Returns the learning rate as a number or a Keras schedule over steps."""
+def _build_partwise(settings: TrainSettings, rate, slow_paths: tuple[str, ...], options: dict):
+    from keras_centernet.optimizers import PartwiseAdam
+
+    options = options | {"slow_paths": slow_paths, "slow_factor": settings.backbone_rate}
+    if settings.optimizer == "adam":
+        return PartwiseAdam(rate, epsilon=1e-8, **options)
+    return PartwiseAdam(rate, weight_decay=settings.weight_decay, undecayed=UNDECAYED, **options)
+
+
+def build_schedule(settings: TrainSettings, steps_per_epoch: float):
+    """Returns the learning rate as a number or a Keras schedule over the optimizer's steps, so many an epoch."""
     import keras
 
-    rate, total = settings.learning_rate, settings.epochs * steps_per_epoch
+    rate, total = settings.learning_rate, round(settings.epochs * steps_per_epoch)
     if settings.schedule == "constant":
         return rate
     if settings.schedule == "step":
         after = settings.step_epochs or [max(1, round(part * settings.epochs)) for part in STEP_EPOCHS]
         # Keras keeps a rate up to and with the boundary; the first step of the next epoch is epoch * steps_per_epoch.
-        boundaries = [epoch * steps_per_epoch - 1 for epoch in after]
+        boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in after]
         values = [rate / 10**drops for drops in range(len(after) + 1)]
         return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
     warmup = min(round(settings.warmup_epochs * steps_per_epoch), total // 2)

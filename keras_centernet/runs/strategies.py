@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_centernet.errors import UserError
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.runs.workers import check_cluster, count_workers
+from keras_centernet.runs.workers import check_cluster, count_workers, is_multi_worker
 
 TPU_SECONDS = 300  # in which a TPU must answer; without one, an address would be tried for ever
 LOCAL_TPU = "local"  # of the virtual machine that a TPU is attached to
@@ -84,6 +84,27 @@ def check_batch(strategy: tf.distribute.Strategy, batch_size: int) -> None:
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:
         raise UserError(f"--batch-size: expected a multiple of the {replicas} devices, got {batch_size}.")
+
+
+def check_accumulation(strategy: tf.distribute.Strategy, accumulate: int) -> None:
+    """Raises a UserError where Keras' optimizers would have to accumulate the gradients of several replicas."""
+    if accumulate > 1 and (strategy.num_replicas_in_sync > 1 or is_multi_worker(strategy)):
+        raise UserError(
+            f"--accumulate: expected 1 with --tpu, --gpus or --multi-worker, got {accumulate}. Use a larger "
+            "--batch-size or more devices instead."
+        )
+
+
+def steps_together(steps: int, wanted: int) -> int:
+    """Returns how many steps run before Python is asked again: of those wanted, or up to half as many, the number that
+    leaves the fewest of an epoch's steps over. (Those are not run: Keras would take them from the next epoch.)
+
+    Args:
+        steps: of an epoch.
+        wanted: `steps_per_execution`.
+    """
+    most = min(steps, wanted)
+    return min(range(most, most // 2, -1), key=lambda count: steps % count)
 
 
 def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, steps: int) -> str:

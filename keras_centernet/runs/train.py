@@ -1,7 +1,6 @@
 """One training run from its settings to its folder of results."""
 
 import dataclasses
-import functools
 import json
 import sys
 import time
@@ -10,28 +9,32 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet.data import load_dataset
+from keras_centernet import parts
 from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs import callbacks as at_epoch_end
-from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, LAST, METRICS, STATE, RunFolder
+from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
+from keras_centernet.runs.datasets import Datasets, load_datasets
+from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, RunFolder
 from keras_centernet.runs.pictures import draw_examples
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings, build_optimizer
-from keras_centernet.runs.strategies import build_strategy, check_batch, computes_in_half, plan
-from keras_centernet.runs.workers import StopTogether, is_chief, is_multi_worker, share, wait_for_all
+from keras_centernet.runs.strategies import build_strategy, check_accumulation, computes_in_half, plan
+from keras_centernet.runs.workers import StopTogether, check_together, is_chief, is_multi_worker, wait_for_all
 from keras_centernet.tasks import TASKS
 
 TENSORBOARD_IMAGES = 4
 LOST = (
     "--multi-worker: expected all workers to run to the end, one of them has stopped. Its own output says why; start "
-    "all of them again."
+    "all of them again, with --resume if there is a checkpoint."
 )
 # What a resumed run must not change: the weights, the optimizer or the data would not fit any more.
 FIXED = ("backbone", "task", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "seed", "split")
-FIXED += ("step_epochs", "normalization")
+FIXED += ("input_size", "weight_decay", "warmup_epochs", "clip_norm", "average_decay", "augmentation", "flip", "color")
+FIXED += ("task_options", "max_objects", "mixed_precision", "accumulate", "freeze", "backbone_rate", "step_epochs")
+FIXED += ("normalization", "empty_images", "loss_mean", "steps_per_execution")
 
 
 def train(settings: TrainSettings) -> dict:
@@ -47,128 +50,132 @@ def train(settings: TrainSettings) -> dict:
     """
     start = time.perf_counter()
     strategy = build_strategy(settings)
-    reads_or_writes = is_chief(strategy) or settings.resume  # other workers do not touch the disk
-    folder = RunFolder(settings.output, settings.resume) if reads_or_writes else None
-    if settings.resume:
+    check_accumulation(strategy, settings.accumulate)
+    folder = RunFolder(settings.output, settings.resume, writes=is_chief(strategy))
+    is_resumed = settings.resume and folder.holds_run()
+    if is_resumed:
         _check_same_run(folder, settings)
+    elif settings.resume:
+        print(f"--resume: {folder.path} holds no checkpoint yet: this is the beginning.", flush=True)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
     previous_policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if computes_in_half(settings) else "float32")
     try:
-        train_set, val_set, fitted = _load_datasets(settings, strategy)
-        with strategy.scope():
-            model, first_epoch, best = _start_model(settings, folder, train_set)
-        fitted["callbacks"] = [StopTogether(strategy)] if is_multi_worker(strategy) else []
-        if not is_chief(strategy):
-            model.fit(epochs=settings.epochs, initial_epoch=first_epoch, verbose=0, **fitted)
-            wait_for_all(strategy)
-            return {}
-        if verbosity(settings):
-            print(plan(settings, strategy, train_set, steps_per_epoch(train_set)), flush=True)
-        folder.write_json(CONFIG, dataclasses.asdict(settings) | {"classes": list(model.classes)})
-        _fit(settings, folder, model, fitted, val_set, first_epoch, best)
-        metrics = _report(settings, folder, model, val_set, start)
-        wait_for_all(strategy)
-        return metrics
+        return _run(settings, strategy, folder, is_resumed, start)
     except tf.errors.UnavailableError as error:
         raise UserError(LOST) from error
     finally:
         keras.config.set_dtype_policy(previous_policy)
 
 
-def _load_datasets(settings: TrainSettings, strategy):
-    """Returns the two data sets, and what `fit` takes of them: the replicas' shares."""
-    shared = {
-        name: getattr(settings, name) for name in ("format", "annotations", "images", "strict", "workers", "task")
-    }
-    shared |= {name: getattr(settings, name) for name in ("input_size", "max_objects", "seed", "workers")}
-    only_training = {name: getattr(settings, name) for name in ("augmentation", "flip", "empty_images")}
-    load_train = functools.partial(load_dataset, split=settings.split, training=True, **only_training, **shared)
-    load_val = functools.partial(load_dataset, split=settings.val_split, training=False, **shared)
-    train_set = load_train(settings.data, batch_size=settings.batch_size)
-    val_set = load_val(settings.data, batch_size=settings.batch_size, classes=train_set.classes)
-    batch_size, replicas = train_set.element_spec[0].shape[0], strategy.num_replicas_in_sync
-    check_batch(strategy, batch_size)
-    val_batch_size = max(1, min(batch_size, val_set.source.size) // replicas) * replicas
-    fitted = {
-        "x": share(strategy, train_set, functools.partial(load_train, train_set.source), batch_size),
-        "validation_data": share(strategy, val_set, functools.partial(load_val, val_set.source), val_batch_size),
-        "validation_freq": settings.evaluate_every,
-    }
-    return train_set, val_set, fitted
+def _run(settings: TrainSettings, strategy, folder: RunFolder, is_resumed: bool, start: float) -> dict:
+    data = load_datasets(settings, strategy)
+    with strategy.scope():
+        model = _build_model(settings, data, is_resumed)
+        progress, figures = _start(folder, model, data, is_resumed)
+    check_together(strategy, progress.step)
+    start -= progress.seconds
+    if is_chief(strategy):
+        folder.write_json(CONFIG, dataclasses.asdict(settings) | {"classes": list(model.classes)})
+        at_epoch_end.cut_history(folder, progress.epoch)
+    keep_best = at_epoch_end.KeepBest(folder, progress.best, progress.waited, settings.patience)
+    if not keep_best.is_done and progress.epoch < settings.epochs:  # else it was stopped after its last checkpoint
+        _fit(settings, strategy, folder, model, data, progress, figures, keep_best, start)
+    metrics = _report(settings, folder, model, data.val, start) if is_chief(strategy) else {}
+    wait_for_all(strategy)
+    return metrics
 
 
-def _start_model(settings: TrainSettings, folder: RunFolder, train_set):
-    if settings.resume:
-        return _resume_model(folder)
+def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool):
+    """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
+    beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
     model = CenterNet(
         settings.backbone,
         task=settings.task,
-        classes=train_set.classes,
-        task_options=train_set.task_options | settings.task_options,
-        weights=settings.weights,
-        backbone_weights=settings.backbone_weights,
+        classes=data.train.classes,
+        task_options=data.train.task_options | settings.task_options,
         input_size=settings.input_size,
         normalization=settings.normalization,
+        **beginning,
     )
+    slow_paths = () if settings.backbone_rate == 1 else parts.backbone_paths(model.network)
+    decay = settings.average_decay ** (1 / settings.accumulate)  # the average moves with every batch
     model.compile(
-        build_optimizer(settings, steps_per_epoch(train_set)),
+        build_optimizer(settings, data.steps_per_epoch, slow_paths),
         color_augmentation=TASKS[settings.task].color if settings.color is None else settings.color,
-        average_decay=settings.average_decay or None,
+        average_decay=decay or None,
         loss_mean=settings.loss_mean,
-        steps_per_execution=settings.steps_per_execution,
+        freeze=settings.freeze or None,
+        steps_per_execution=data.steps_per_execution,
     )
-    return model, 0, -1.0
+    return model
 
 
-def _resume_model(folder: RunFolder):
-    model = load_model(folder / LAST)
-    state = dict(np.load(folder / STATE))
-    step = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
-    if int(state["iterations"]) != step:
+def _start(folder: RunFolder, model, data: Datasets, is_resumed: bool) -> tuple[Progress, list]:
+    """Returns where the training begins, and the running means of an epoch that was begun."""
+    steps = data.steps_per_epoch
+    if not is_resumed:
+        return Progress(steps_per_epoch=steps), []
+    progress, figures = restore(model, folder)
+    if progress.steps_per_epoch != steps:
         raise UserError(
-            f"--resume: {folder / LAST} is of step {step}, {STATE} of step "
-            f"{int(state['iterations'])}: the run was killed between the two. Start anew with --weights."
+            f"--resume: expected the data of before, {progress.steps_per_epoch} batches an epoch, got {steps}. "
+            "Bring the data back, or start in another folder with --weights."
         )
-    if model.average:
-        model.average.restore(state)
-    return model, int(state["epoch"]), float(state["best"])
+    return progress, figures
 
 
-def _fit(settings, folder, model, fitted: dict, val_set, first_epoch: int, best: float) -> None:
-    keep_best = at_epoch_end.KeepBest(folder, best)
-    examples = np.asarray(next(iter(val_set))[0])[:TENSORBOARD_IMAGES]
-    together = fitted.pop("callbacks")
-    model.fit(
-        **fitted,
-        epochs=settings.epochs,
-        initial_epoch=first_epoch,
+def _fit(settings, strategy, folder, model, data: Datasets, progress: Progress, figures, keep_best, start) -> None:
+    together = [StopTogether(strategy)] if is_multi_worker(strategy) else []
+    to_fit = data.to_fit(strategy, settings, progress)
+    enter = EnterEpoch(progress, figures)
+    if not is_chief(strategy):
+        model.fit(**to_fit, verbose=0, callbacks=[enter, *together])
+        return
+    if verbosity(settings):
+        print(plan(settings, strategy, data.train, data.steps_per_epoch), flush=True)
+    examples = np.asarray(next(iter(data.val))[0])[:TENSORBOARD_IMAGES]
+    every, keep = settings.checkpoint_every, settings.keep
+    add_rate = at_epoch_end.AddRateAndTime(progress.rate if progress.batch else None)
+    history = model.fit(
+        **to_fit,
         verbose=verbosity(settings),
         callbacks=[
-            AveragePrecision(val_set, every=settings.evaluate_every),
-            at_epoch_end.AddRateAndTime(),
+            enter,
+            AveragePrecision(data.val, every=settings.evaluate_every),
+            add_rate,
             at_epoch_end.RecordHistory(folder),
             keep_best,
-            at_epoch_end.KeepLast(folder, keep_best),
+            KeepLast(folder, progress, keep_best, add_rate, every, keep, lambda: time.perf_counter() - start),
             at_epoch_end.ShowInTensorBoard(folder, examples, settings.evaluate_every),
             *([Profile(folder / "tensorboard")] if settings.profile else []),
             *together,
         ],
     )
+    if keep_best.is_done and verbosity(settings):
+        print(
+            f"No better average precision in {keep_best.waited} evaluations: stopped after epoch "
+            f"{history.epoch[-1] + 1} of {settings.epochs}."
+        )
 
 
 def _report(settings, folder, model, val_set, start: float) -> dict:
-    if (folder / BEST).exists():
-        model = load_model(folder / BEST)
-    else:  # no object to measure against: the last (averaged) weights are what there is
+    if not folder.holds(BEST):  # no object to measure against: the last (averaged) weights are what there is
+        if model.average:
+            model.average.finish()
         folder.save_model(BEST, model)
+    with folder.fetch(BEST) as path:
+        model = load_model(path)
     report = evaluate(model, val_set)
     seconds = time.perf_counter() - start
     metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(seconds, 1)}
+    folder.replace("precision_recall.png", report.draw_precision_recall)
+    with folder.fetch(HISTORY) as history:
+        folder.replace("curves.png", lambda path: draw_curves(history, path))
+    folder.replace("detections.png", lambda path: draw_examples(model, val_set, path))
     folder.write_json(METRICS, metrics)
-    report.draw_precision_recall(folder / "precision_recall.png")
-    draw_curves(folder / HISTORY, folder / "curves.png")
-    draw_examples(model, val_set, folder / "detections.png")
     if verbosity(settings):
         print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and pictures.")
     return metrics
@@ -181,20 +188,11 @@ def verbosity(settings: TrainSettings) -> int:
     return 1 if sys.stdout.isatty() else 2
 
 
-def steps_per_epoch(dataset) -> int:
-    """Returns the number of batches of a data set; from its source where tf.data does not know."""
-    cardinality = int(dataset.cardinality())
-    if cardinality > 0:
-        return cardinality
-    batch_size = dataset.element_spec[0].shape[0] or 1
-    return max(1, dataset.source.size // batch_size)
-
-
 def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
-    before = json.loads((folder / CONFIG).read_text())
-    now = json.loads(json.dumps(dataclasses.asdict(settings)))  # lists where JSON knows no tuples
+    before = json.loads(folder.read_bytes(CONFIG))
+    now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
     for name in FIXED:
-        if before.get(name) != now[name]:
+        if before.get(name, now[name]) != now[name]:
             raise UserError(
                 f"--resume: expected {name} {before.get(name)!r} as in {folder / CONFIG}, got "
                 f"{now[name]!r}. Give the same options, or start in another folder."

@@ -78,7 +78,24 @@ class StopTogether(keras.callbacks.Callback):
         self.model.stop_training = sum_of_workers(self.strategy, float(self.model.stop_training)) > 0
 
 
-def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Callable, batch_size: int):
+def check_together(strategy: tf.distribute.Strategy, step: int) -> None:
+    """Raises a UserError unless all workers begin at the same step; every worker must ask."""
+    if is_multi_worker(strategy):
+        total = sum_of_workers(strategy, float(step))
+        if total != step * strategy.num_replicas_in_sync:
+            raise UserError(
+                f"--multi-worker: expected all workers to begin at one step, got {step} here and another elsewhere; "
+                "give all of them the same --output, on a disk or bucket that they share."
+            )
+
+
+def share(
+    strategy: tf.distribute.Strategy,
+    dataset: tf.data.Dataset,
+    load: Callable,
+    batch_size: int,
+    epochs: tuple[int, ...] | None = None,
+):
     """Returns what `fit` takes of a data set: each worker reads its own part, and each replica gets whole batches.
 
     A last partial batch is left out of the validation loss (average precision is of all images): on a TPU shapes
@@ -89,15 +106,22 @@ def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Call
         dataset: global batches.
         load: function (batch_size, shard) -> the same data in other batches, of one worker; see `load_dataset`.
         batch_size: images of a global batch.
+        epochs: arguments of the `for_epochs` of a training set; None: the data set as it is.
     """
     if is_multi_worker(strategy):
 
         def load_part(context):
-            size = context.get_per_replica_batch_size(batch_size)
-            shard = (context.num_input_pipelines, context.input_pipeline_id)
-            return _whole_batches(load(batch_size=size, shard=shard), size, dataset.source.size // shard[0])
+            count = context.num_input_pipelines
+            size = batch_size // count
+            part = load(batch_size=size, shard=(count, context.input_pipeline_id))
+            images = dataset.source.size // count
+            batches = part.for_epochs(*epochs) if epochs else _whole_batches(part, size, images)
+            per_replica = context.get_per_replica_batch_size(batch_size)
+            return batches if per_replica == size else batches.rebatch(per_replica, drop_remainder=True)
 
         return strategy.distribute_datasets_from_function(load_part)
+    if epochs:
+        return dataset.for_epochs(*epochs)
     if strategy.num_replicas_in_sync > 1 or isinstance(strategy, tf.distribute.TPUStrategy):
         return _whole_batches(dataset, batch_size, dataset.source.size)
     return dataset

@@ -73,8 +73,12 @@ def _load_keras(model, path: str) -> None:
         print(f"{path} has no {', '.join(lacking)}: starts anew.")
     if source.classes != model.classes:
         heatmap = model.task.center_heatmap.name
-        ours = {name: variable for name, variable in ours.items() if not name.split("/")[0].endswith(heatmap)}
-        print(f"{path} has other classes: the last layer of {heatmap} starts anew, all else is taken.")
+        anew = [name for name in ours if name.split("/")[0].endswith(heatmap)]
+        ours = {name: variable for name, variable in ours.items() if name not in anew}
+        print(
+            f"{path} has other classes: the last layer of {heatmap} starts anew ({', '.join(anew)}), the other "
+            f"{len(ours)} tensors are taken."
+        )
     fill(ours, {name: keras.ops.convert_to_numpy(variable) for name, variable in theirs.items()}, path)
 
 

@@ -14,7 +14,6 @@ OPTIONS = "--backbone mobilenet_v3_small_minimalistic --input-size 64 --batch-si
 FILES = {
     "best.keras",
     "last.keras",
-    "last_state.npz",
     "history.csv",
     "metrics.json",
     "config.json",

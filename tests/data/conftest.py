@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
 
 @pytest.fixture
@@ -82,6 +83,31 @@ def write_yolo(tmp_path, write_image):
                 (folder / "labels" / "train" / f"{stem}.txt").write_text(text)
         (folder / "data.yaml").write_text(yaml)
         return folder
+
+    return write
+
+
+@pytest.fixture
+def write_records():
+    """write_records(path, [{key: values}]) writes records by hand, with the types of the values; returns the path."""
+
+    def feature(values):
+        if isinstance(values[0], str | bytes):
+            texts = [value.encode() if isinstance(value, str) else value for value in values]
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=texts))
+        if isinstance(values[0], float):
+            return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    def write(path, records):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for record in records:
+                if isinstance(record, dict):
+                    features = {key: feature(values) for key, values in record.items() if values}
+                    record = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+                writer.write(record)
+        return path
 
     return write
 

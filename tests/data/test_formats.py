@@ -17,7 +17,9 @@ def test_format_is_found_out(write_voc, write_coco, write_yolo):
     assert find_format(yolo) == "yolo"
     assert find_format(yolo / "data.yaml") == "yolo"
     assert find_format("shapes") == "shapes"
-    assert set(FORMATS) == {"voc", "coco", "yolo", "kitti", "tfds", "shapes"}
+    assert find_format("records/*.tfrecord") == find_format("gs://bucket/records") == "tfrecord"
+    assert find_format("records", annotations="label_map.pbtxt") == "tfrecord"
+    assert set(FORMATS) == {"voc", "coco", "yolo", "kitti", "tfds", "tfrecord", "shapes"}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow_datasets") is None, reason="the extra [tfds] is not installed")
@@ -29,8 +31,8 @@ def test_names_of_tensorflow_datasets_are_known():
 def test_folder_of_no_format_says_what_was_looked_for(tmp_path):
     message = (
         f"data: expected {tmp_path} to hold ImageSets/Main/ and Annotations/ (voc), annotations/instances_*.json "
-        "(coco), data.yaml (yolo) or image_2/ and label_2/ (kitti), got none of them; pass `format`, or "
-        "`annotations` and `images`."
+        "(coco), data.yaml (yolo), image_2/ and label_2/ (kitti) or *.tfrecord (tfrecord), got none of them; pass "
+        "`format`, or `annotations` and `images`."
     )
     with pytest.raises(UserError, match=re.escape(message)):
         find_format(tmp_path)
@@ -45,7 +47,7 @@ def test_name_of_nothing(name):
 @pytest.mark.parametrize(
     ("format", "message"),
     [
-        ("pascal", "format: expected one of voc, coco, yolo, kitti, tfds, shapes, got 'pascal'."),
+        ("pascal", "format: expected one of voc, coco, yolo, kitti, tfds, tfrecord, shapes, got 'pascal'."),
         ("voc", "data: expected a folder or file in voc format, got 'nowhere', which does not exist."),
     ],
 )

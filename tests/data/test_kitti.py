@@ -72,7 +72,8 @@ def test_batches_hold_everything_that_the_task_needs(write_kitti):
 def test_formats_without_a_third_dimension_say_so(write_voc):
     folder = write_voc({"a": [("cat", 1, 2, 30, 40)]})
     message = (
-        "format voc has no locations_xyz, dimensions_hwl, alphas, which this task needs: expected one of kitti, tfds"
+        "format voc has no locations_xyz, dimensions_hwl, alphas, which this task needs: expected one of kitti, tfds, "
+        "tfrecord"
     )
     with pytest.raises(UserError, match=re.escape(message)):
         load_dataset(folder, task="detection_3d")

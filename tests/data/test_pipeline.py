@@ -165,7 +165,7 @@ def test_batch_larger_than_the_data_set():
         ({"workers": -1}, "workers: expected a whole number of at least 1, got -1."),
         ({"augmentation": "mosaic"}, "augmentation: expected one of crop, shift, zoom_half, none, got 'mosaic'."),
         ({"flip": 2}, "flip: expected a probability from 0 to 1, got 2."),
-        ({"format": "pascal"}, "format: expected one of voc, coco, yolo, kitti, tfds, shapes, got 'pascal'."),
+        ({"format": "pascal"}, "format: expected one of voc, coco, yolo, kitti, tfds, tfrecord, shapes, got 'pascal'."),
     ],
 )
 def test_bad_arguments(options, message):

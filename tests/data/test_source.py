@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from keras_centernet.data.annotations import build_annotations
+from keras_centernet.data.order import new_pass
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import DataWarning, UserError
 
@@ -34,9 +35,9 @@ def test_schema(examples_of):
         assert (example["image"] == i).all()
 
 
-def test_shuffled_epochs_differ_but_repeat_with_the_seed():
+def test_shuffled_passes_differ_but_repeat_with_the_seed():
     def epochs(seed):
-        dataset = source_of(12).examples(shuffle=True, seed=seed)
+        dataset = source_of(12).examples(new_pass(seed, 12))
         return [[int(example["image_id"]) for example in dataset] for _ in range(2)]
 
     first, second = epochs(1)
@@ -48,8 +49,8 @@ def test_shuffled_epochs_differ_but_repeat_with_the_seed():
 
 @pytest.mark.parametrize(("limit", "count"), [(None, 5), (2, 2), (9, 5)])
 def test_limit_takes_the_first_images(limit, count):
-    dataset = source_of(5).examples(shuffle=True, limit=limit)
-    assert dataset.cardinality() == count
+    assert source_of(5).examples(limit=limit).cardinality() == count
+    dataset = source_of(5).examples(new_pass(0, count), limit=limit)
     assert sorted(int(example["image_id"]) for example in dataset) == list(range(100, 100 + count))
 
 

@@ -1,5 +1,6 @@
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -53,6 +54,16 @@ def test_empty_boxes_and_too_many_objects_are_counted(mock_data):
         text.startswith("1 image(s) of coco/2017 with empty or repeated boxes, which are skipped") for text in texts
     )
     assert any(text.startswith("1 image(s) with more than max_objects = 2 objects") for text in texts)
+
+
+@pytest.mark.parametrize("seed", [0, 7])  # of TensorFlow, which a training sets
+def test_an_epoch_is_the_same_wherever_training_begins(seed, mock_data):
+    keras.utils.set_random_seed(seed)
+    dataset = load_dataset("voc/2007", "train", input_size=64, batch_size=2)
+    ids = [objects["image_id"].numpy().tolist() for _, objects in dataset.for_epochs(0, 3)]
+    assert len(ids) == 6
+    assert ids[:2] != ids[2:4]
+    assert [objects["image_id"].numpy().tolist() for _, objects in dataset.for_epochs(1, 3, skip=1)] == ids[3:]
 
 
 def test_limit(mock_data, examples_of):

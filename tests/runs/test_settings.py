@@ -46,15 +46,55 @@ def test_means_of_losses_are_those_of_the_model():
     assert tuple(replicas.LOSS_MEANS) == LOSS_MEANS
 
 
+def test_accumulated_gradients_make_one_step_of_their_mean():
+    start, gradients = np.float32([1, 2]), np.float32([[1, -1], [3, 0.5]])
+    settings = {"schedule": "constant", "learning_rate": 0.1, "clip_norm": 1.0}
+    variable = keras.Variable(start)
+    optimizer = build_optimizer(TrainSettings("shapes", accumulate=2, **settings), 4)
+    optimizer.apply([keras.ops.convert_to_tensor(gradients[0])], [variable])
+    np.testing.assert_array_equal(variable, start)
+    optimizer.apply([keras.ops.convert_to_tensor(gradients[1])], [variable])
+    oracle = keras.Variable(start)
+    build_optimizer(TrainSettings("shapes", **settings), 4).apply(
+        [keras.ops.convert_to_tensor(gradients.mean(axis=0))], [oracle]
+    )
+    np.testing.assert_allclose(variable, oracle, rtol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_schedules_reach_their_end_when_gradients_are_accumulated(schedule):
+    """7 batches an epoch, 3 for a step: 10 epochs are 23 steps."""
+    settings = TrainSettings("shapes", epochs=10, learning_rate=1.0, schedule=schedule, accumulate=3)
+    rate = build_optimizer(settings, 7)._learning_rate
+    assert float(rate(23)) == pytest.approx(0.01)
+    assert float(rate(10)) > 0.5
+
+
+def test_the_backbone_learns_more_slowly_only_if_asked():
+    settings = TrainSettings("shapes", backbone_rate=0.1)
+    optimizer = build_optimizer(settings, 10, slow_paths=("conv1/kernel",))
+    assert (optimizer.slow_paths, optimizer.slow_factor) == (("conv1/kernel",), 0.1)
+    assert (optimizer.weight_decay, optimizer.undecayed) == (settings.weight_decay, ("bias", "beta", "gamma"))
+    adam = build_optimizer(TrainSettings("shapes", backbone_rate=0.1, optimizer="adam"), 10, slow_paths=("a",))
+    assert (adam.weight_decay, adam.epsilon) == (None, 1e-8)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"epochs": 0}, "epochs: expected a positive number, got 0"),
         ({"batch_size": -1}, "batch_size: expected a positive number, got -1"),
+        ({"accumulate": 0}, "accumulate: expected a positive number, got 0"),
+        ({"patience": 0}, "patience: expected a positive number, got 0"),
+        ({"checkpoint_every": 0}, "checkpoint_every: expected a positive number, got 0"),
+        ({"keep": 0}, "keep: expected a positive number, got 0"),
+        ({"backbone_rate": 0.0}, "backbone_rate: expected a positive number, got 0.0"),
         ({"learning_rate": 0.0}, "learning_rate: expected a positive number, got 0.0"),
         ({"schedule": "wave"}, "schedule: expected one of cosine, step, constant, got 'wave'"),
         ({"loss_mean": "none"}, "loss_mean: expected one of global_batch, replica, got 'none'"),
         ({"gpus": 0}, "gpus: expected a positive number, got 0"),
+        ({"data_service": "grpc://a:1", "multi_worker": True}, "data_service: expected no multi_worker, as no seed"),
+        ({"data_service": "grpc://a:1", "checkpoint_every": 9}, "data_service: expected no checkpoint_every, as no"),
         ({"optimizer": "sgd"}, "optimizer: expected one of adamw, adam, got 'sgd'"),
         (
             {"schedule": "step", "epochs": 90, "step_epochs": (45, 90)},

@@ -16,7 +16,7 @@ from keras_centernet import UserError, load_dataset, load_model
 from keras_centernet.cli import main
 from keras_centernet.runs import strategies
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.runs.strategies import build_strategy, check_batch, plan
+from keras_centernet.runs.strategies import build_strategy, check_accumulation, check_batch, plan, steps_together
 from keras_centernet.runs.workers import check_cluster
 from tests import many_devices
 
@@ -98,6 +98,23 @@ def test_a_batch_that_cannot_be_shared():
     check_batch(OfThree(), 9)
     with pytest.raises(UserError, match="--batch-size: expected a multiple of the 3 devices, got 8"):
         check_batch(OfThree(), 8)
+
+
+def test_accumulation_is_for_one_device():
+    class OfTwo:
+        num_replicas_in_sync = 2
+
+    check_accumulation(tf.distribute.get_strategy(), 4)
+    check_accumulation(OfTwo(), 1)
+    with pytest.raises(UserError, match="--accumulate: expected 1 with --tpu, --gpus or --multi-worker, got 4"):
+        check_accumulation(OfTwo(), 4)
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted", "together"), [(100, 1, 1), (100, 50, 50), (99, 50, 33), (7, 50, 7), (101, 10, 10), (1, 1, 1)]
+)
+def test_steps_that_run_together_leave_few_of_an_epoch_over(steps, wanted, together):
+    assert steps_together(steps, wanted) == together
 
 
 def free_ports(count):

@@ -1,0 +1,62 @@
+"""Write a data set into TFRecord files, with the keys of the TensorFlow Object Detection API.
+
+Leaves SPLIT-00000-of-000NN.tfrecord, dataset.json and label_map.pbtxt in --output; train and evaluate read the folder.
+"""
+
+import argparse
+
+from keras_centernet.cli.arguments import add_data_arguments
+
+EXAMPLES = """examples:
+  keras-centernet make-tfrecords --data coco/ --split train2017 --output records/coco --shards 256
+  keras-centernet make-tfrecords --data coco/ --split val2017 --output records/coco --shards 32
+  keras-centernet make-tfrecords --data kitti/ --task detection_3d --output records/kitti --shards 16
+  keras-centernet train --data records/coco --split train2017 --val-split val2017 --output runs/coco"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    add_data_arguments(parser)
+    parser.add_argument("--split", default="train", help="split to write; others in --output are kept")
+    parser.add_argument("--task", default="detection", help="what objects must know: detection, detection_3d or pose")
+    parser.add_argument("--output", required=True, help="folder for the records")
+    parser.add_argument("--shards", type=int, default=1, help="number of files; a data service wants many per worker")
+    parser.add_argument("--overwrite", action="store_true", help="replace a split that is there already")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the records and says what is in them."""
+    import os
+
+    from keras_centernet.data.formats import read_source
+    from keras_centernet.data.tfrecord_files import read_description
+    from keras_centernet.data.tfrecord_writing import write_tfrecords
+    from keras_centernet.network import look_up
+    from keras_centernet.tasks import TASKS
+
+    before = read_description(args.output) if os.path.isdir(args.output) else None
+    is_only = before is None or set(before["splits"]) <= {args.split}
+    source = read_source(
+        args.data,
+        args.split,
+        args.format,
+        look_up(TASKS, args.task, "task").fields,
+        annotations=args.annotations,
+        images=args.images,
+        classes=None if is_only else tuple(before["classes"]),
+        strict=args.strict,
+    )
+    facts = write_tfrecords(
+        source,
+        args.split,
+        args.output,
+        args.shards,
+        overwrite=args.overwrite,
+        strict=args.strict,
+        workers=args.workers,
+    )
+    size = sum(shard["bytes"] for shard in facts["shards"].values()) / 1e6
+    print(
+        f"{args.output}: {facts['images']} images with {facts['objects']} objects of {len(source.classes)} classes, "
+        f"{len(facts['shards'])} file(s), {size:.1f} MB."
+    )

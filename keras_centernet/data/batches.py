@@ -1,0 +1,83 @@
+"""From examples in the input's frame to batches of (images, objects), padded to `max_objects` rows."""
+
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from keras_centernet.data import augment
+from keras_centernet.data.counting import Tally, warn_counted
+from keras_centernet.data.source import Source
+from keras_centernet.data.views import batch_by_shape
+from keras_centernet.errors import DataWarning
+
+NOT_IN_OBJECTS = ("image", "seed")
+_TOO_MANY = "image(s) with more than max_objects = {} objects, only the largest are kept (raise max_objects)"
+
+
+def to_batches(
+    inputs: tf.data.Dataset,
+    batch_size: int,
+    max_objects: int,
+    input_hw: tuple[int, int] | None,
+    drop_remainder: bool,
+    too_many: Tally | None = None,
+) -> tf.data.Dataset:
+    """Returns batches as `pipeline.py` describes them.
+
+    Args:
+        inputs: examples in the input's frame.
+        batch_size: images in a batch.
+        max_objects: M.
+        input_hw: (height, width) of all pictures; None where they differ: a batch then has pictures of one size.
+        drop_remainder: whether a last partial batch is left out.
+        too_many: of `split_example`.
+    """
+    pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
+    objects_shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec[1])
+    if input_hw is None:
+        return batch_by_shape(pairs, batch_size, ((None, None, 3), objects_shapes))
+    return pairs.padded_batch(batch_size, ((*input_hw, 3), objects_shapes), drop_remainder=drop_remainder)
+
+
+def split_example(example: dict, max_objects: int, too_many: Tally | None = None) -> tuple[tf.Tensor, dict]:
+    """Returns (image, objects) of one warped example; objects have up to `max_objects` rows.
+
+    Args:
+        example: in the input's frame.
+        max_objects: M; of more objects the largest (by box in the input) are kept, in their order.
+        too_many: counts examples with more objects, or None where they were counted before.
+    """
+    count = tf.shape(example["classes"])[0]
+    if too_many is not None:
+        too_many.add_if(count > max_objects, tf.strings.as_string(example["image_id"]))
+    sizes_wh = example["boxes_xyxy"][:, 2:] - example["boxes_xyxy"][:, :2]
+    largest = tf.cond(
+        count > max_objects,
+        lambda: tf.sort(tf.math.top_k(sizes_wh[:, 0] * sizes_wh[:, 1], max_objects).indices),
+        lambda: tf.range(count),
+    )
+    example = augment.keep_objects(example, largest)
+    objects = {key: values for key, values in example.items() if key not in NOT_IN_OBJECTS}
+    objects["mask"] = tf.ones_like(example["classes"], tf.bool)
+    objects["image_to_input"] = tf.cast(example["image_to_input"], tf.float32)
+    return example["image"], objects
+
+
+def warn_of_many(source: Source, max_objects: int, size: int) -> Tally | None:
+    """Warns of images with too many objects; returns what counts them where nobody knows beforehand."""
+    if source.object_counts is not None:
+        crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
+        names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]
+        warn_counted(names, _TOO_MANY.format(max_objects))
+    elif source.most_objects is None:
+        return Tally(_TOO_MANY.format(max_objects))
+    elif source.most_objects > max_objects:
+        what = f"{source.name}: images with up to {source.most_objects} objects, more than max_objects = {max_objects}"
+        warnings.warn(DataWarning(f"{what}; only the largest are kept (raise max_objects)"), stacklevel=3)
+    return None
+
+
+def _padded_shape(max_objects: int):
+    """Returns the function from a tensor's spec to its shape with `max_objects` in place of the open side."""
+    return lambda spec: [max_objects if side is None else side for side in spec.shape]

@@ -1,0 +1,130 @@
+"""In which order, and with which random numbers, examples come: a function of the seed and the epoch alone.
+
+So epoch 57 is made without running through the 56 before it, and a training that was stopped inside an epoch goes on
+behind the examples it has seen without reading them again. And so several processes part an epoch between them.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+_ALGORITHM = "philox"  # named, so that every device and every version of TensorFlow draws the same numbers
+_GRAPH_SEED = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Passes:
+    """Passes over data, one after the other; `in_order`, `new_pass` and `numbered_passes` return them.
+
+    A shard is every n-th entry of each pass, so that n processes go through the same passes together: entry for entry,
+    random number for random number those of one process alone, and no entry twice.
+
+    Attributes:
+        size: examples of a pass, of all shards and with those left out; what a data set has beyond them is not used.
+        seeds: dataset of (seed (2,) int64, skip () int64): one element per pass; so many of its first examples
+            are left out. None: one pass in the order of the data, without random numbers.
+        shard: (n, i): only the i-th of n parts, all equally large.
+    """
+
+    size: int
+    seeds: tf.data.Dataset | None = None
+    shard: tuple[int, int] = (1, 0)
+
+    def examples(self, one_pass: Callable, to_example: Callable, workers: int | None = None) -> tf.data.Dataset:
+        """Returns the examples of all passes; shuffled ones have a "seed" (2,) int64 of their own.
+
+        Args:
+            one_pass: of `stream`; seed None: the entries in the order of the data.
+            to_example: function of an entry (the parts of a tuple) to a dict of tensors.
+            workers: examples that are made at the same time; None lets tf.data choose.
+        """
+        calls = workers or tf.data.AUTOTUNE
+        if self.seeds is None:
+            return self._part(one_pass(None)).map(to_example, num_parallel_calls=calls)
+
+        def seeded(entry, seed):
+            example = to_example(*entry) if isinstance(entry, tuple) else to_example(entry)
+            return {**example, "seed": seed}
+
+        return self.stream(one_pass).map(seeded, num_parallel_calls=calls)
+
+    def stream(self, one_pass: Callable[[tf.Tensor], tf.data.Dataset]) -> tf.data.Dataset:
+        """Returns (entry, seed (2,) int64 of its own) of all shuffled passes.
+
+        Args:
+            one_pass: seed (2,) int64 of a pass -> dataset of its entries in the order of that seed. What is left
+                out or belongs to other shards is taken from them and thrown away, so they should be cheap: indices,
+                not pictures.
+        """
+
+        @tf.autograph.experimental.do_not_convert
+        def of_pass(seed, skip):
+            # Of this function's graph alone: `shuffle` refuses a seed that is a tensor where TensorFlow's own is 0.
+            tf.random.set_seed(_GRAPH_SEED)
+            positions = tf.data.Dataset.range(skip, self.size)
+            entries = self._part(tf.data.Dataset.zip(one_pass(seed).skip(skip), positions))
+            return entries.map(lambda entry, position: (entry, _example_seed(seed, position)))
+
+        return self.seeds.flat_map(of_pass)
+
+    def _part(self, entries: tf.data.Dataset) -> tf.data.Dataset:
+        count, index = self.shard
+        if count == 1:
+            return entries
+        return entries.take(self.size // count * count).shard(count, index)
+
+
+def in_order(size: int, shard: tuple[int, int] = (1, 0)) -> Passes:
+    """Returns one pass in the order of the data; of shards, what does not come out even is left away."""
+    return Passes(size, shard=shard)
+
+
+def new_pass(seed: int, size: int, shard: tuple[int, int] = (1, 0)) -> Passes:
+    """Returns one pass, another one whenever the data is gone through again."""
+    numbers = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True).take(1)
+    return Passes(size, numbers.map(lambda pair: (pair, tf.constant(0, tf.int64))), shard)
+
+
+def numbered_passes(
+    seed: int, size: int, first: int, stop: int, skip: int = 0, shard: tuple[int, int] = (1, 0)
+) -> Passes:
+    """Returns the passes first, first + 1, ..., stop - 1.
+
+    Args:
+        seed: of all passes.
+        size: examples of a pass, a multiple of the number of shards.
+        first: number of the first pass, from 0.
+        stop: number behind the last one.
+        skip: examples of the first pass, of all shards together, that are left out; such a multiple, too.
+        shard: (n, i): only the i-th of n parts.
+    """
+
+    def of_number(number):
+        pass_seed = _uniform_pair(tf.stack([tf.constant(seed, tf.int64), number]))
+        return pass_seed, tf.where(number == first, tf.constant(skip, tf.int64), 0)
+
+    return Passes(size, tf.data.Dataset.range(first, stop).map(of_number), shard)
+
+
+def shuffled_indices(count: int) -> Callable[[tf.Tensor | None], tf.data.Dataset]:
+    """Returns the function of a pass's seed to the numbers 0 to count - 1 in its order, of None to their own order."""
+
+    def one_pass(seed):
+        if seed is None:
+            return tf.data.Dataset.range(count)
+        numbers = tf.range(count, dtype=tf.int64)
+        return tf.data.Dataset.from_tensor_slices(
+            tf.random.experimental.stateless_shuffle(numbers, seed, alg=_ALGORITHM)
+        )
+
+    return one_pass
+
+
+def _example_seed(seed: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """Returns (2,) int64, far from those of other positions: augmentations add small numbers to it."""
+    return _uniform_pair(seed + tf.stack([tf.constant(1, tf.int64), position]))
+
+
+def _uniform_pair(seed: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform((2,), seed, None, None, tf.int64, alg=_ALGORITHM)

@@ -1,0 +1,168 @@
+"""Checkpoints: everything that a training is, in one file, so that it goes on as if nothing had happened."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from keras_centernet.errors import UserError
+from keras_centernet.runs.folder import EARLIER, LAST, RunFolder
+
+SEED_STATE = "seed_generator_state"  # Keras' name of the variable of a SeedGenerator
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        epoch: finished epochs.
+        batch: finished batches of the epoch after them.
+        steps_per_epoch: batches of an epoch.
+        best: highest average precision so far.
+        waited: evaluations since then.
+        seconds: of training so far.
+        rate: learning rate of the first step of the epoch that was begun.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    steps_per_epoch: int = 0
+    best: float = -1.0
+    waited: int = 0
+    seconds: float = 0.0
+    rate: float = 0.0
+
+    @property
+    def step(self) -> int:
+        """Finished batches since the beginning."""
+        return self.epoch * self.steps_per_epoch + self.batch
+
+
+def state_of(model, progress: Progress) -> dict[str, np.ndarray]:
+    """Returns as arrays what a model's file does not hold: progress, random state, running means, average."""
+    state = {name: np.asarray(value) for name, value in dataclasses.asdict(progress).items()}
+    state |= {f"random_{i}": _array(variable) for i, variable in enumerate(_random_states(model))}
+    state |= {f"figure_{i}": _array(_of_replicas(variable)[0]) for i, variable in enumerate(_figures(model))}
+    return state | (model.average.state() if model.average else {})
+
+
+def restore(model, folder: RunFolder) -> tuple[Progress, list[np.ndarray]]:
+    """Puts last.keras into a model that was built and compiled as at the beginning.
+
+    Returns:
+        The progress, and the values of the running means of an epoch that was begun (`EnterEpoch` sets them).
+
+    Raises:
+        UserError: the file is damaged, or not of this model.
+    """
+    state = folder.read_checkpoint()
+    try:
+        with folder.fetch(LAST) as path:
+            model.load_weights(path)
+        for i, variable in enumerate(_random_states(model)):
+            variable.assign(state[f"random_{i}"])
+        if model.average:
+            model.average.restore(state)
+        figures = [state[f"figure_{i}"] for i in range(len(_figures(model)))]
+        fields = [(field.name, field.type) for field in dataclasses.fields(Progress)]
+        progress = Progress(**{name: kind(state[name]) for name, kind in fields})
+    except Exception as error:  # Keras raises many kinds for files that do not fit
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"--resume: expected {folder / LAST} to be of this model and data: {line}") from error
+    return progress, figures
+
+
+class EnterEpoch(keras.callbacks.Callback):
+    """Enters the first epoch where a checkpoint left it: the batches that it has seen are counted, not trained.
+
+    Of several workers each needs one.
+
+    Args:
+        progress: where the training begins.
+        figures: values of the running means at that place.
+    """
+
+    def __init__(self, progress: Progress, figures: list):
+        super().__init__()
+        self._to_skip, self._figures = progress.batch, figures
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Sets the running means of an epoch that was begun, and leaves its first batches out."""
+        if not self._to_skip:
+            return
+        for variable, value in zip(_figures(self.model), self._figures, strict=True):
+            for one in _of_replicas(variable):
+                one.assign(value)
+        train, figures = self.model.train_function, self.model.get_metrics_result()
+
+        def count(iterator):
+            self._to_skip -= self.model.steps_per_execution
+            if self._to_skip <= 0:
+                self.model.train_function = train
+            return figures
+
+        self.model.train_function = count
+
+
+class KeepLast(keras.callbacks.Callback):
+    """Saves everything that `--resume` needs after every epoch, and inside epochs if asked to.
+
+    Args:
+        folder: of the run.
+        progress: where the training begins.
+        keep_best: whose score and patience belong to the state.
+        add_rate: which knows the learning rate of the epoch's first step.
+        every: batches from one checkpoint inside an epoch to the next; None: none there.
+        keep: how many checkpoints to keep; those before last.keras stand in the folder `EARLIER`.
+        clock: function that returns the seconds of training so far.
+    """
+
+    def __init__(self, folder: RunFolder, progress: Progress, keep_best, add_rate, every, keep, clock):
+        super().__init__()
+        self.folder, self.keep_best, self.add_rate = folder, keep_best, add_rate
+        self.every, self.keep, self.clock = every, keep, clock
+        self.progress, self._seen = progress, progress.batch
+        self._saved = progress.step if folder.holds_run() else None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves every so many batches."""
+        done, steps = batch + 1, self.progress.steps_per_epoch
+        if self.every and self._seen < done < steps:
+            step = self.progress.epoch * steps + done
+            if step // self.every > (step - self.model.steps_per_execution) // self.every:
+                self._save(self.progress.epoch, done)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves."""
+        self._seen = 0
+        self._save(epoch + 1, 0)
+
+    def _save(self, epoch: int, batch: int) -> None:
+        known = {"best": self.keep_best.best, "waited": self.keep_best.waited, "rate": self.add_rate.rate}
+        self.progress = dataclasses.replace(self.progress, epoch=epoch, batch=batch, seconds=self.clock(), **known)
+        earlier = f"step_{self._saved:09d}.keras" if self.keep > 1 and self._saved is not None else None
+        self.folder.save_checkpoint(self.model, state_of(self.model, self.progress), earlier)
+        self._saved = self.progress.step
+        for name in self.folder.names(EARLIER)[: 1 - self.keep or None]:
+            self.folder.remove(f"{EARLIER}/{name}")
+
+
+def _random_states(model) -> list:
+    return [variable for variable in model.variables if variable.path.endswith(SEED_STATE)]
+
+
+def _figures(model) -> list:
+    return [variable for metric in model.metrics for variable in metric.variables]
+
+
+def _of_replicas(variable) -> tuple:
+    """Returns what a running mean is on each replica of this process: they are the same.
+
+    Reading and writing the whole adds them up and parts them, by a message between workers.
+    """
+    return getattr(variable.value, "values", None) or (variable,)
+
+
+def _array(variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable)

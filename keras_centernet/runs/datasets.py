@@ -1,0 +1,81 @@
+"""What a run trains and measures on, and what each device gets of it."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from keras_centernet.data import load_dataset
+from keras_centernet.runs.checkpoints import Progress
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.strategies import check_batch, steps_together
+from keras_centernet.runs.workers import share
+
+
+@dataclasses.dataclass(frozen=True)
+class Datasets:
+    """The two data sets of a run.
+
+    Attributes:
+        train, val: global batches.
+        load_train, load_val: functions (batch_size, shard) -> the same data in other batches.
+        steps_per_execution: steps that run together.
+        steps_per_epoch: steps of an epoch, a multiple of them.
+    """
+
+    train: tf.data.Dataset
+    val: tf.data.Dataset
+    load_train: Callable
+    load_val: Callable
+    steps_per_execution: int
+    steps_per_epoch: int
+
+    @property
+    def batch_size(self) -> int:
+        """Images of a global batch."""
+        return self.train.element_spec[0].shape[0]
+
+    def to_fit(self, strategy: tf.distribute.Strategy, settings: TrainSettings, progress: Progress) -> dict:
+        """Returns the arguments of `fit` that say what is trained and measured on, from a checkpoint's place on."""
+        replicas = strategy.num_replicas_in_sync
+        val_batch_size = max(1, min(self.batch_size, self.val.source.size) // replicas) * replicas
+        epochs = (progress.epoch, settings.epochs, progress.batch, self.steps_per_epoch)
+        return {
+            "x": share(strategy, self.train, self.load_train, self.batch_size, epochs),
+            "steps_per_epoch": self.steps_per_epoch,
+            "validation_data": share(strategy, self.val, self.load_val, val_batch_size),
+            "validation_freq": settings.evaluate_every,
+            "initial_epoch": progress.epoch,
+            "epochs": settings.epochs,
+        }
+
+
+def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> Datasets:
+    """Returns the data sets that the settings name.
+
+    Raises:
+        UserError: they are not what they should be, or the devices cannot share a batch.
+    """
+    names = ("format", "annotations", "images", "strict", "workers", "task", "input_size", "max_objects", "seed")
+    shared = {name: getattr(settings, name) for name in names}
+    only_training = {name: getattr(settings, name) for name in ("augmentation", "flip", "empty_images", "data_service")}
+
+    def load_train(data=settings.data, **batches):
+        return load_dataset(data, settings.split, training=True, **only_training, **shared, **batches)
+
+    def load_val(data=settings.data, **batches):
+        return load_dataset(data, settings.val_split, training=False, **shared, **batches)
+
+    train = load_train(batch_size=settings.batch_size)
+    val = load_val(batch_size=settings.batch_size, classes=train.classes)
+    check_batch(strategy, train.element_spec[0].shape[0])
+    steps = int(train.cardinality())
+    together = steps_together(steps, settings.steps_per_execution)
+    return Datasets(
+        train,
+        val,
+        lambda **batches: load_train(train.source, **batches),
+        lambda **batches: load_val(val.source, **batches),
+        steps_per_execution=together,
+        steps_per_epoch=steps - steps % together,
+    )

@@ -1,0 +1,96 @@
+"""Resampling by TensorFlow against `geometry`, which the rest of the package uses."""
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import geometry
+from keras_centernet.data import augment, tensor_warp
+
+SIZE_HW = (96, 128)
+MIRROR = np.diag([-1.0, 1.0])
+
+
+@pytest.fixture
+def photo():
+    """photo((height, width)) -> picture with structure at every scale."""
+
+    def make(image_hw):
+        rng = np.random.default_rng(3)
+        image = np.full((*image_hw, 3), 128, np.float32)
+        for cells, weight in ((4, 60), (16, 40), (64, 30)):
+            noise = rng.normal(size=(cells, cells, 3)).astype(np.float32)
+            image += weight * cv2.resize(noise, image_hw[::-1], interpolation=cv2.INTER_CUBIC)
+        return np.clip(image, 0, 255).astype(np.uint8)
+
+    return make
+
+
+def affine(center_xy, scale, degrees=0.0, mirrored=False):
+    matrix = geometry.affine(center_xy, scale, degrees, SIZE_HW[::-1])
+    return MIRROR @ matrix + [[0, 0, SIZE_HW[1]], [0, 0, 0]] if mirrored else matrix
+
+
+@pytest.mark.parametrize(
+    ("name", "image_hw", "matrix", "turns"),
+    [
+        ("letterbox", (61, 83), geometry.letterbox((61, 83), SIZE_HW), False),
+        ("enlarged, over two edges", (61, 83), affine((10, 50), 60), False),
+        ("mirrored", (61, 83), affine((40, 20), 100, mirrored=True), False),
+        ("exactly half", (192, 256), affine((128, 96), 256), False),
+        ("halved once, odd sides", (231, 301), affine((140, 100), 300), False),
+        ("halved three times", (801, 1203), affine((600, 400), 1300, mirrored=True), False),
+        ("one pixel", (1, 1), geometry.letterbox((1, 1), SIZE_HW), False),
+        ("outside", (61, 83), affine((500, 500), 60), False),
+        ("turned", (61, 83), affine((40, 30), 90, 20), True),
+        ("turned and halved", (231, 301), affine((140, 100), 300, -35), True),
+    ],
+)
+def test_same_pixels_as_opencv_but_for_rounding(name, image_hw, matrix, turns, photo):
+    image = photo(image_hw)
+    ours = tensor_warp.warp(tf.constant(image), tf.constant(matrix), SIZE_HW, turns).numpy()
+    assert ours.shape == (*SIZE_HW, 3)
+    difference = np.abs(ours.astype(int) - geometry.warp(image, matrix, SIZE_HW))
+    # OpenCV 5 computes in float32: at most 1. OpenCV 4 rounds coordinates to 1/32 pixel.
+    exact = int(cv2.__version__.split(".")[0]) >= 5
+    assert difference.max() <= (1 if exact else 16)
+    assert difference.mean() <= (0.02 if exact else 0.5)
+
+
+def test_upright_and_turned_operators_agree(photo):
+    image, matrix = tf.constant(photo((61, 83))), tf.constant(affine((10, 50), 60, mirrored=True))
+    upright, turned = (tensor_warp.warp(image, matrix, SIZE_HW, turns).numpy() for turns in (False, True))
+    assert np.abs(upright.astype(int) - turned).max() <= 1
+
+
+@pytest.mark.parametrize("matrix", [affine((40, 30), 90, 20), affine((40, 20), 100, mirrored=True)])
+def test_places_move_as_in_numpy(matrix, rng):
+    boxes = rng.uniform(0, 60, (5, 4)).astype(np.float32)
+    moved = tensor_warp.transform_boxes(tf.constant(boxes), tf.constant(matrix))
+    np.testing.assert_allclose(moved, geometry.transform_boxes(boxes, matrix), atol=1e-4)
+    keypoints = rng.uniform(0, 60, (5, 3, 3)).astype(np.float32)
+    moved = tensor_warp.move_keypoints(tf.constant(keypoints), tf.constant(matrix), [1, 0, 2])
+    np.testing.assert_allclose(moved, augment.move_keypoints(keypoints, matrix, [1, 0, 2]), atol=1e-4)
+
+
+def test_the_same_inside_a_pipeline(photo):
+    example = {
+        "image": tf.constant(photo((231, 301))),
+        "boxes_xyxy": tf.constant([[10.0, 20, 100, 120], [-50, -50, -20, -20]]),
+        "classes": tf.constant([3, 4]),
+        "seed": tf.constant([5, 6], tf.int64),
+    }
+
+    def warped(resample):
+        def to_input(_):
+            placed = augment.random_crop(example, (64, 64))
+            return augment.warp(augment.random_rotation(placed, (64, 64), 30.0), (64, 64), resample=resample)
+
+        (result,) = tf.data.Dataset.range(1).map(to_input).as_numpy_iterator()
+        return result
+
+    ours, reference = warped(tensor_warp.resample), warped(None)
+    assert np.abs(ours["image"].astype(int) - reference["image"]).mean() < 0.5
+    np.testing.assert_allclose(ours["boxes_xyxy"], reference["boxes_xyxy"], atol=1e-4)
+    np.testing.assert_array_equal(ours["classes"], reference["classes"])

@@ -1,0 +1,54 @@
+"""The best weights, patience, and the history's rows."""
+
+import contextlib
+import math
+
+import pytest
+
+from keras_centernet.runs.callbacks import KeepBest, RecordHistory, cut_history, first_epochs
+from keras_centernet.runs.folder import RunFolder
+
+
+class Model:
+    """What `KeepBest` asks of a model."""
+
+    stop_training = False
+    averaged = contextlib.nullcontext
+
+    def save(self, path):
+        path.write_bytes(b"weights")
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "stopped_at"),
+    [
+        pytest.param([0.1, 0.2, 0.1, 0.1], 2, 4, id="two without a better one"),
+        pytest.param([0.1, math.nan, math.nan, 0.1], 2, None, id="epochs without a measurement do not count"),
+        pytest.param([0.1, 0.1, 0.2, 0.1], 2, None, id="a better one begins anew"),
+        pytest.param([0.1, 0.1, 0.1, 0.1], None, None, id="never"),
+        pytest.param([0.0, 0.0], 1, 2, id="an equal one is not better"),
+    ],
+)
+def test_patience(scores, patience, stopped_at, tmp_path):
+    model, keep_best = Model(), KeepBest(RunFolder(tmp_path), patience=patience)
+    keep_best.set_model(model)
+    stops = []
+    for epoch, score in enumerate(scores):
+        keep_best.on_epoch_end(epoch, {"val_AP": score})
+        stops.append(model.stop_training)
+    assert (stops.index(True) + 1 if True in stops else None) == stopped_at
+    assert keep_best.is_done == (stopped_at is not None)
+    assert keep_best.best == max(score for score in scores if score == score)
+
+
+def test_the_history_is_cut_to_what_a_checkpoint_holds(tmp_path):
+    folder = RunFolder(tmp_path)
+    record = RecordHistory(folder)
+    for epoch in range(3):
+        record.on_epoch_end(epoch, {"loss": 1 / 3 + epoch})
+    cut_history(folder, 2)
+    assert first_epochs(folder, 9) == [{"epoch": "1", "loss": "0.333333"}, {"epoch": "2", "loss": "1.33333"}]
+    record.on_epoch_end(1, {"loss": 7.0})
+    assert [row["loss"] for row in first_epochs(folder, 9)] == ["0.333333", "7"]
+    cut_history(folder, 0)
+    assert not folder.holds("history.csv")

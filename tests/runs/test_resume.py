@@ -1,0 +1,165 @@
+"""A training that was stopped goes on as if nothing had happened, wherever that was."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from keras_centernet import UserError, load_model
+from keras_centernet.backbones import BACKBONES
+from keras_centernet.data import shapes
+from keras_centernet.model import CenterNet
+from keras_centernet.runs.callbacks import first_epochs
+from keras_centernet.runs.folder import RunFolder
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.train import train
+from tests.killed_runs import IMAGES, OPTIONS, differences
+from tests.tiny_backbone import TINY, add_tiny_backbone
+
+
+class PulledPlugError(Exception):
+    """What stops a training in these tests."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny():
+    """A network and a data set that train in seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shapes, "SPLIT_SIZES", IMAGES)
+        patch.setitem(BACKBONES, TINY, None)
+        add_tiny_backbone()
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tiny, tmp_path_factory):
+    """A run that nothing interrupted."""
+    output = tmp_path_factory.mktemp("runs") / "whole"
+    run(output)
+    return output
+
+
+def run(output, **options):
+    return train(TrainSettings(output=str(output), **{"backbone": TINY} | OPTIONS | options))
+
+
+def run_and_stop(output, steps, **options):
+    """Trains and raises behind so many batches."""
+    fit, done = CenterNet.fit, []
+
+    def stop(batch, logs):
+        done.append(batch)
+        if len(done) == steps:
+            raise PulledPlugError
+
+    def fit_and_stop(self, *args, callbacks, **rest):
+        plug = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+        return fit(self, *args, callbacks=[*callbacks, plug], **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CenterNet, "fit", fit_and_stop)
+        with pytest.raises(PulledPlugError):
+            run(output, **options)
+
+
+def test_a_run_that_was_stopped_inside_an_epoch_goes_on_to_the_same_end(whole, tmp_path):
+    run_and_stop(tmp_path, 15)  # of 6 a epoch, a checkpoint behind every 4th
+    state = RunFolder(tmp_path, resume=True).read_checkpoint()
+    assert (int(state["epoch"]), int(state["batch"])) == (2, 0)
+    load_model(tmp_path / "checkpoints" / "step_000000008.keras")
+    run_and_stop(tmp_path, 11, resume=True)  # the first 2 are those of before
+    assert int(RunFolder(tmp_path, resume=True).read_checkpoint()["batch"]) == 2
+    run(tmp_path, resume=True)
+    assert differences(whole, tmp_path) == []
+
+
+def test_two_runs_with_one_seed_are_equal_even_if_one_is_stopped_before_its_first_checkpoint(whole, tmp_path, capsys):
+    run_and_stop(tmp_path, 3)
+    run(tmp_path, resume=True)
+    assert f"--resume: {tmp_path} holds no checkpoint yet: this is the beginning." in capsys.readouterr().out
+    assert differences(whole, tmp_path) == []
+
+
+def test_a_finished_run_has_nothing_to_do(whole):
+    before = (whole / "last.keras").read_bytes()
+    run(whole, resume=True)
+    assert (whole / "last.keras").read_bytes() == before
+
+
+def test_a_damaged_checkpoint_names_the_one_before(whole, tmp_path):
+    for path in ("last.keras", "config.json", "checkpoints/step_000000020.keras"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes((whole / path).read_bytes()[: 3000 if "last" in path else None])
+    with pytest.raises(UserError, match=r"got a file without it .*Copy .*step_000000020.keras in its place"):
+        run(tmp_path, resume=True)
+
+
+def test_other_data_is_not_taken_for_the_data_of_before(whole, monkeypatch):
+    monkeypatch.setattr(shapes, "SPLIT_SIZES", IMAGES | {"train": 14})
+    with pytest.raises(UserError, match="expected the data of before, 6 batches an epoch, got 7"):
+        run(whole, resume=True)
+
+
+def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys):
+    output = f"ram://{tmp_path.name}/run"
+    options = {"freeze": ("backbone",), "backbone_rate": 0.1, "accumulate": 2, "patience": 1, "verbose": 2}
+    options |= {"learning_rate": 1e-9}  # nothing changes, so nothing gets better
+    with pytest.raises(UserError, match="freeze and backbone_rate"):
+        run(output, **options)
+    metrics = run(output, **options | {"backbone_rate": 1.0})
+    assert "No better average precision in 1 evaluations: stopped after epoch 2 of 4." in capsys.readouterr().out
+    folder = RunFolder(output, resume=True)
+    assert {"best.keras", "last.keras", "metrics.json", "history.csv", "curves.png"} <= set(folder.names(""))
+    assert len(first_epochs(folder, 9)) == 2
+    with folder.fetch("last.keras") as path:
+        optimizer = load_model(path).optimizer
+    assert int(optimizer.iterations) == 6  # 2 epochs of 6 batches
+    again = run(output, resume=True, **options | {"backbone_rate": 1.0})
+    assert "epoch" not in capsys.readouterr().out.lower()
+    assert again["AP"] == metrics["AP"]
+
+
+@pytest.mark.slow
+def test_runs_killed_at_twenty_places_end_like_the_whole_one(tmp_path):
+    """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
+    done = _run_python("-m", "tests.killed_runs", str(tmp_path), "26")
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert len(report["killed"]) >= 20
+    assert {"step", "validation", "half of last.keras", "half of best.keras", "moment"} <= set(report["killed"])
+    assert report["broken"] == report["different"] == []
+
+
+DETERMINISTIC = """
+import pathlib, sys
+from tensorflow.python.framework.config import is_op_determinism_enabled
+from keras_centernet.data import shapes
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.train import train
+from tests.killed_runs import IMAGES, OPTIONS, differences
+from tests.tiny_backbone import TINY, add_tiny_backbone
+
+shapes.SPLIT_SIZES.update(IMAGES)
+add_tiny_backbone()
+outputs = [pathlib.Path(sys.argv[1]) / name for name in ("one", "other")]
+for output in outputs:
+    train(TrainSettings(backbone=TINY, output=str(output), deterministic=True, **OPTIONS))
+print(is_op_determinism_enabled(), differences(*outputs))
+"""
+
+
+@pytest.mark.slow
+def test_only_deterministic_kernels_train_twice_to_the_same_bits(tmp_path):
+    done = _run_python("-c", DETERMINISTIC, str(tmp_path))
+    assert done.stdout.splitlines()[-1] == "True []", done.stderr[-2000:]
+
+
+def _run_python(*arguments):
+    root = pathlib.Path(__file__).parents[2]
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONPATH": str(root)}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
