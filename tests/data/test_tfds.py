@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_centernet.data import load_dataset
 from keras_centernet.data.tfds import read_tfds
@@ -55,7 +56,9 @@ def test_empty_boxes_and_too_many_objects_are_counted(mock_data):
     assert any(text.startswith("1 image(s) with more than max_objects = 2 objects") for text in texts)
 
 
-def test_an_epoch_is_the_same_wherever_training_begins(mock_data):
+@pytest.mark.parametrize("process_seed", [0, 7])  # 0 is what `train` sets by default
+def test_an_epoch_is_the_same_wherever_training_begins(mock_data, process_seed):
+    tf.random.set_seed(process_seed)
     dataset = load_dataset("voc/2007", "train", input_size=64, batch_size=2)
     ids = [objects["image_id"].numpy().tolist() for _, objects in dataset.for_epochs(0, 3)]
     assert len(ids) == 6
