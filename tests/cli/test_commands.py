@@ -41,7 +41,11 @@ def test_help_is_quick():
         ),
         ("bad size", "train --data {photos} --input-size 100 --output {tmp}/run", "100"),
         ("unknown split", "train --data {photos} --split day --output {tmp}/run", "splits found: train, val"),
-        ("nothing to resume", "train --data {photos} --output {tmp}/run --resume", "--resume"),
+        (
+            "nothing to freeze",
+            "train --data {photos} --batch-size 2 --freeze nothing* --output {tmp}/run",
+            "freeze: expected a pattern of layers of mobilenet_v2",
+        ),
         ("output is a file", "train --data {photos} --output {model}/run", "Not a directory"),
         ("no such model", "evaluate --model nowhere.keras --data {photos}", "nowhere.keras"),
         ("not a model", "evaluate --model {photos}/ImageSets/Main/val.txt --data {photos}", "damaged or of another"),
