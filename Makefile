@@ -8,8 +8,11 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## train, evaluate and export a detector on built-in pictures: runs/demo/
 	$(VENV)/bin/keras-centernet demo --output runs/demo
 
+# A file's tests stay in one process, so that what they share is made once.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
 test: $(READY)  ## all tests but the slow ones
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest $(PARALLEL)
 
 test-slow: $(READY)  ## the tests that take minutes
 	$(PYTHON) -m pytest -m slow
