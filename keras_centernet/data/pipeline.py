@@ -1,7 +1,7 @@
 """read > shuffle > decode > augment > warp > pad > batch > prefetch: `load_dataset`.
 
-Along that way lie `arguments` (what is asked), `formats` and `source` (what is read), `order` (shuffled, parted),
-`inputs` (augmented, warped) and `batches` (padded); `data_service` is the way through other machines.
+Along that way lie `arguments` (what is asked), `formats` and `source` (what is read), `inputs` (augmented, warped),
+`batches` (padded), and what binds them: `order` (shuffled, parted) and `epochs`, or `data_service` on other machines.
 
 A batch is (images, objects). Images are (B, H, W, 3) uint8 RGB in the input's frame; objects is a dict,
 M = max_objects, in which padded rows are zero:
@@ -21,16 +21,17 @@ and the further fields of the examples that `source.py` lists, places in input p
 bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 """
 
+import functools
 import os
 
 import tensorflow as tf
 
 from keras_centernet.data import arguments
 from keras_centernet.data.batches import to_batches, warn_of_many
-from keras_centernet.data.data_service import check_data_service, check_tensor_source, distribute
+from keras_centernet.data.data_service import check_data_service, check_tensor_source
+from keras_centernet.data.epochs import Epochs
 from keras_centernet.data.formats import read_source
 from keras_centernet.data.inputs import build_test_input, build_training_input
-from keras_centernet.data.order import Passes, in_order, new_pass, numbered_passes
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.network import look_up
@@ -155,47 +156,23 @@ def load_dataset(
         check_data_service(data_service, limit, shard)
     if not deterministic:
         arguments.check_no_order("deterministic=False", shard=shard)
-    batch_size = arguments.fit_batch(batch_size, size // shard[0], source) if training else batch_size
-    too_many = warn_of_many(source, max_objects, size)
 
     if training:
+        batch_size = arguments.fit_batch(batch_size, size // shard[0], source)
         to_input = build_training_input(source, input_hw, augmentation, flip, rotation, is_tensor)
     else:
         to_input = build_test_input(source, input_hw, resize, multiple_of, scale)
-    read = source.tensor_examples if is_tensor else source.examples
-    fixed_hw = None if resize == "keep" and not training else input_hw
-
-    def batches(examples: tf.data.Dataset) -> tf.data.Dataset:
-        inputs = examples.map(to_input, num_parallel_calls=workers or tf.data.AUTOTUNE)
-        inputs = distribute(inputs, data_service) if data_service else inputs
-        return to_batches(inputs, batch_size, max_objects, fixed_hw, drop_remainder=training, too_many=too_many)
-
-    def of_passes(passes: Passes) -> tf.data.Dataset:
-        return batches(read(passes, limit=limit, workers=workers))
-
-    def of_service(count: int) -> tf.data.Dataset:
-        # What a worker took with it when it died is made up for from the next epoch.
-        return batches(source.service_examples(workers)).repeat().take(count)
-
-    if not training:
-        return _describe(of_passes(in_order(size, shard)), source, deterministic)
-    step = batch_size * shard[0]  # images of all shards
-    all_steps = size // step
-
-    def for_epochs(first: int, stop: int, skip: int = 0, steps: int | None = None) -> tf.data.Dataset:
-        steps = steps or all_steps
-        if data_service or not deterministic:
-            arguments.check_no_order("data_service" if data_service else "deterministic=False", skip=skip)
-        if data_service:
-            return _describe(of_service((stop - first) * steps), source, deterministic)
-        passes = numbered_passes(seed, steps * step, first, stop, skip * step, shard)
-        return _describe(of_passes(passes), source, deterministic)
-
-    one_pass = of_service(all_steps) if data_service else of_passes(new_pass(seed, all_steps * step, shard))
-    one_pass = one_pass.apply(tf.data.experimental.assert_cardinality(all_steps))
-    dataset = _describe(one_pass, source, deterministic)
-    dataset.for_epochs = for_epochs
-    return dataset
+    batching = functools.partial(
+        to_batches,
+        batch_size=batch_size,
+        max_objects=max_objects,
+        input_hw=None if resize == "keep" and not training else input_hw,
+        drop_remainder=training,
+        too_many=warn_of_many(source, max_objects, size),
+    )
+    work = {"workers": workers, "deterministic": deterministic, "shard": shard, "data_service": data_service}
+    epochs = Epochs(source, size, batch_size, to_input, batching, is_tensor, seed, limit, **work)
+    return epochs.for_training() if training else epochs.in_order()
 
 
 def _open(data, split: str, task: str, format: str | None, places: dict) -> Source:
@@ -227,12 +204,3 @@ def _without_empty(source: Source) -> Source:
             "got False."
         )
     return source.without_empty()
-
-
-def _describe(dataset: tf.data.Dataset, source: Source, deterministic: bool) -> tf.data.Dataset:
-    """Returns the data set with what models and measurements ask of it."""
-    options = tf.data.Options()
-    options.deterministic = deterministic
-    dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
-    dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
-    return dataset

@@ -127,32 +127,53 @@ def free_ports(count):
     return ports
 
 
-@pytest.mark.slow
-def test_two_workers_end_with_the_same_weights_and_one_folder(tmp_path):
+def train_two_workers(folder, *more):
+    """Trains in two processes, each in a working folder of its own; returns what they printed."""
     root = pathlib.Path(__file__).parents[2]
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     sizes = ["--input-size", "32", "--batch-size", "64", "--epochs", "4", "--evaluate-every", "1"]
-    options = ["--data", "shapes", "--backbone", "tiny", *sizes]
+    options = ["--data", "shapes", "--backbone", "tiny", *sizes, "--checkpoint-every", "5", "--keep", "2", *more]
     started = []
     for index in range(2):
         config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        place = tmp_path / str(index)
-        place.mkdir()
+        place = folder / str(index)
+        place.mkdir(exist_ok=True)
         command = [sys.executable, str(root / "tests" / "one_worker.py"), "weights.npz", *options, "--multi-worker"]
-        environment = {"PYTHONPATH": str(root), "TF_CONFIG": config, "TMPDIR": str(tmp_path)}
+        environment = {"PYTHONPATH": str(root), "TF_CONFIG": config, "TMPDIR": str(folder)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         started.append(subprocess.Popen([*command, "--output", "run"], cwd=place, env=environment, **pipes))
     printed = [process.communicate(timeout=900)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0], printed
-    first, second = (np.load(tmp_path / str(index) / "weights.npz") for index in range(2))
+    assert not any("Warning" in text for text in printed), printed
+    return printed
+
+
+def assert_equal_files(first, second):
+    first, second = np.load(first), np.load(second)
+    assert first.files == second.files
     for name in first.files:
         np.testing.assert_array_equal(first[name], second[name])
-    history = (tmp_path / "0" / "run" / "history.csv").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_two_workers_end_with_the_same_weights_and_one_folder_and_go_on_inside_an_epoch(tmp_path):
+    printed = train_two_workers(tmp_path)
+    run, weights = tmp_path / "0" / "run", [tmp_path / str(index) / "weights.npz" for index in range(2)]
+    assert_equal_files(*weights)
+    history = (run / "history.csv").read_text().splitlines()
     assert len(history) == 1 + 2  # `one_worker.py` lets one of them stop after two of the four epochs
-    assert not any("Warning" in text for text in printed), printed
     assert "2 replica(s) of 2 process(es)" in printed[0]
     assert "1/2 of them read by each process" in printed[0]
-    assert {"best.keras", "last.keras", "metrics.json"} <= {path.name for path in (tmp_path / "0" / "run").iterdir()}
+    assert {"best.keras", "last.keras", "metrics.json"} <= {path.name for path in run.iterdir()}
     assert not (tmp_path / "1" / "run").exists()  # in its own working folder the other worker has written nothing
     assert "tiny" in many_devices.BACKBONES  # which loading needs
-    assert len(load_model(tmp_path / "0" / "run" / "last.keras").network.variables) == len(first.files)
+    assert len(load_model(run / "last.keras").network.variables) == len(np.load(weights[0]).files)
+
+    before = weights[0].rename(tmp_path / "before.npz")
+    (tmp_path / "1" / "run").symlink_to(run)
+    (run / "checkpoints" / "step_000000030.keras").replace(run / "last.keras")  # the 14th of 16 steps of epoch 2
+    train_two_workers(tmp_path, "--resume")
+    assert_equal_files(*weights)
+    assert_equal_files(before, weights[0])
+    again = (run / "history.csv").read_text().splitlines()
+    assert [row.rpartition(",")[0] for row in again] == [row.rpartition(",")[0] for row in history]  # but for seconds

@@ -1,0 +1,96 @@
+"""From a source to its batches: once and in order for tests, in passes or numbered epochs for training."""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from keras_centernet.data.arguments import check_no_order
+from keras_centernet.data.data_service import distribute
+from keras_centernet.data.order import Passes, in_order, new_pass, numbered_passes
+from keras_centernet.data.source import Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Epochs:
+    """The batches of a source.
+
+    Attributes:
+        source: of the examples.
+        size: images of it that are used.
+        batch_size: images of a batch.
+        to_input: function from an example to the same in the input's frame, see `inputs.py`.
+        to_batches: function from a data set of them to one of batches, see `batches.py`.
+        is_tensor: whether TensorFlow alone makes the examples.
+        seed, limit, workers, deterministic, shard, data_service: of `load_dataset`.
+    """
+
+    source: Source
+    size: int
+    batch_size: int
+    to_input: Callable[[dict], dict]
+    to_batches: Callable[[tf.data.Dataset], tf.data.Dataset]
+    is_tensor: bool
+    seed: int
+    limit: int | None
+    workers: int | None
+    deterministic: bool
+    shard: tuple[int, int]
+    data_service: str | None
+
+    @property
+    def step(self) -> int:
+        """Images of the batches that all shards take at the same time."""
+        return self.batch_size * self.shard[0]
+
+    @property
+    def steps(self) -> int:
+        """Whole batches of an epoch."""
+        return self.size // self.step
+
+    def in_order(self) -> tf.data.Dataset:
+        """Returns every image once, for tests."""
+        return self._describe(self._of_passes(in_order(self.size, self.shard)))
+
+    def for_training(self) -> tf.data.Dataset:
+        """Returns a pass, another one each time, with numbered epochs as its `for_epochs`."""
+        if self.data_service:
+            batches = self._of_service(self.steps)
+        else:
+            batches = self._of_passes(new_pass(self.seed, self.steps * self.step, self.shard))
+        dataset = self._describe(batches.apply(tf.data.experimental.assert_cardinality(self.steps)))
+        dataset.for_epochs = self.for_epochs
+        return dataset
+
+    def for_epochs(self, first: int, stop: int, skip: int = 0, steps: int | None = None) -> tf.data.Dataset:
+        """Returns the batches of the epochs first to stop - 1, see `load_dataset`."""
+        steps = steps or self.steps
+        if self.data_service or not self.deterministic:
+            check_no_order("data_service" if self.data_service else "deterministic=False", skip=skip)
+        if self.data_service:
+            return self._describe(self._of_service((stop - first) * steps))
+        skipped = skip * self.step
+        return self._describe(
+            self._of_passes(numbered_passes(self.seed, steps * self.step, first, stop, skipped, self.shard))
+        )
+
+    def _of_passes(self, passes: Passes) -> tf.data.Dataset:
+        read = self.source.tensor_examples if self.is_tensor else self.source.examples
+        return self.to_batches(self._to_inputs(read(passes, limit=self.limit, workers=self.workers)))
+
+    def _of_service(self, count: int) -> tf.data.Dataset:
+        inputs = self._to_inputs(self.source.service_examples(self.workers))
+        # What a worker took with it when it died is made up for from the next epoch.
+        return self.to_batches(distribute(inputs, self.data_service)).repeat().take(count)
+
+    def _to_inputs(self, examples: tf.data.Dataset) -> tf.data.Dataset:
+        return examples.map(self.to_input, num_parallel_calls=self.workers or tf.data.AUTOTUNE)
+
+    def _describe(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Returns the data set with what models and measurements ask of it."""
+        options = tf.data.Options()
+        options.deterministic = self.deterministic
+        dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+        source = self.source
+        dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
+        return dataset
