@@ -51,11 +51,14 @@ def check_tflite(name: str, folder: pathlib.Path) -> None:
     keras.config.set_dtype_policy("float32")
     side = max(64, BACKBONES[name].multiple_of)
     model = CenterNet(name, num_classes=3, input_size=side)
+    for head, spread in (("center_heatmap", 0.05), ("size", 0.02), ("offset", 0.02)):  # scores that all differ
+        kernel = model.network.get_layer(head).kernel
+        kernel.assign(keras.random.normal(kernel.shape, stddev=spread, seed=3))
     path = export_tflite(model, folder / "model.tflite", top_k=20)
     images = np.asarray(next(iter(load_dataset("shapes", "val", input_size=side, batch_size=1)))[0])
     worst = agreement(model, path, images, threshold=0)
     assert worst["detections"] == 20
-    assert worst["score"] < 1e-4
+    assert worst["score"] < 1e-3
 
 
 def _sums(variables) -> np.ndarray:
