@@ -123,7 +123,7 @@ def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys)
     assert again["AP"] == metrics["AP"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_runs_killed_at_twenty_places_end_like_the_whole_one(tmp_path):
     """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
     done = _run_python("-m", "tests.killed_runs", str(tmp_path), "26")
