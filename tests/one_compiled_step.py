@@ -24,6 +24,10 @@ SIZES_BY_VALUE = {"Where", "Unique", "UniqueV2", "NonMaxSuppressionV3", "Dynamic
 # Its sixth output is cuDNN's memory of the forward pass: empty elsewhere, and of no known shape.
 ALWAYS_OPEN = {"FusedBatchNormV3": 5}
 BATCH = 2
+# Rounding moves a deep network's gradients at the kinks of ReLU, pooling and interpolation. How far is measured in
+# the graph, with weights that are changed by a few float32 roundings; the compiled step may differ thrice as much.
+ROUNDING = 1e-6
+SMOOTH, LARGEST = 1e-3, 0.05  # shares of the step: always allowed, and never allowed to be exceeded
 
 
 def build(name: str, task: str, side: int) -> CenterNet:
@@ -48,6 +52,7 @@ def step_from(model: CenterNet, start: list, batch: tuple, **options) -> tuple:
     """Returns the step's function, its figures, and by how much it has moved every variable."""
     for variable, value in zip(model.variables, start, strict=True):
         variable.assign(value)
+    model.reset_metrics()
     step = tf.function(model.train_step, autograph=False, **options)
     figures = {name: float(value) for name, value in step(batch).items()}
     moved = [np.asarray(v) - value for v, value in zip(model.trainable_variables, start_of(model, start), strict=True)]
@@ -58,6 +63,23 @@ def start_of(model: CenterNet, start: list) -> list:
     """Returns the start of the trainable variables only."""
     by_id = {id(variable): value for variable, value in zip(model.variables, start, strict=True)}
     return [by_id[id(variable)] for variable in model.trainable_variables]
+
+
+def shake(model: CenterNet, start: list) -> list:
+    """Returns the start with every trainable weight a little larger or smaller."""
+    random, trainable = np.random.default_rng(0), {id(variable) for variable in model.trainable_variables}
+    return [
+        (value * (1 + ROUNDING * random.choice([-1, 1], value.shape))).astype(value.dtype)
+        if id(variable) in trainable
+        else value
+        for variable, value in zip(model.variables, start, strict=True)
+    ]
+
+
+def distance(moved: list, other: list) -> float:
+    """Returns how far two steps differ, as a share of the first one's length."""
+    difference = sum(np.sum((a - b) ** 2) for a, b in zip(moved, other, strict=True))
+    return float(np.sqrt(difference / sum(np.sum(a**2) for a in moved)))
 
 
 def check_graph(graph_def) -> None:
@@ -81,15 +103,14 @@ def main(name: str, task: str = "detection") -> None:
     model, batch = build(name, task, side), objects_of(side)
     start = [np.asarray(variable) for variable in model.variables]
     step, figures, moved = step_from(model, start, batch)
-    model.reset_metrics()
+    *_, shaken = step_from(model, shake(model, start), batch)
     _, compiled_figures, compiled_moved = step_from(model, start, batch, jit_compile=True)
     print(name, task, figures, compiled_figures)
     for key, value in figures.items():
-        assert abs(compiled_figures[key] - value) <= 1e-3 * abs(value), (key, value, compiled_figures[key])
-    difference = np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(moved, compiled_moved, strict=True)))
-    size = np.sqrt(sum(np.sum(a**2) for a in moved))
-    print(f"weights moved by {size:.3e}; compiled otherwise by {difference / size:.1e} of it")
-    assert difference <= 0.01 * size
+        assert abs(compiled_figures[key] - value) <= 1e-4 * abs(value), (key, value, compiled_figures[key])
+    sensitivity, difference = distance(moved, shaken), distance(moved, compiled_moved)
+    print(f"compiled, the weights move otherwise by {difference:.1e} of the step; after rounding by {sensitivity:.1e}")
+    assert difference <= min(LARGEST, max(SMOOTH, 3 * sensitivity))
     check_graph(step.get_concrete_function(batch).graph.as_graph_def(add_shapes=True))
     # With colours, which XLA draws otherwise: that they compile, and stay finite.
     model.compile(model.optimizer, color_augmentation=True)
