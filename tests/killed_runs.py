@@ -82,6 +82,8 @@ def main(folder: str, kills: int, backbone: str = TINY) -> None:
         else:
             different += differences(root / "whole", output)
             runs += 1
+            if place:  # what was left of this run did not pass it: the next one begins at its beginning
+                plan.append((place[0], place[1] / 2 if place[0] == "moment" else place[1]))
     print(json.dumps({"killed": killed, "runs": runs, "broken": broken, "different": different, "seconds": seconds}))
 
 

@@ -19,7 +19,7 @@ EXAMPLES = """examples:
   keras-centernet train --data coco/ --recipe coco_dla34_1x            as published; other options change it
   keras-centernet train --data coco/ --recipe coco_dla34_1x --batch-size 32 --learning-rate 1.25e-4
   keras-centernet train --data coco/ --gpus 8 --batch-size 128         one batch shared by eight GPUs
-  keras-centernet train --data coco/ --tpu --batch-size 128 --steps-per-execution 50
+  keras-centernet train --data gs://mine/coco_records --tpu --batch-size 128 --output gs://mine/run
   TF_CONFIG=... keras-centernet train --data coco/ --multi-worker      on every machine"""
 
 
@@ -101,7 +101,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--gpus", "GPUs of this machine that share each batch; default: one, or the CPU", type=int, metavar="N")
     parser.add_argument("--multi-worker", action="store_true", help="share each batch with the processes of TF_CONFIG")
     option("--loss-mean", "objects over which losses are averaged on several devices", choices=LOSS_MEANS)
-    option("--steps-per-execution", "steps that run before Python is asked again; many pay on a TPU", type=int)
+    option(
+        "--steps-per-execution", "steps that run before Python is asked again; default: 1, on a TPU up to 32", type=int
+    )
     parser.add_argument("--profile", action="store_true", help="profile some steps for TensorBoard")
     option("--output", "folder for the results; of a recipe: runs/ and its name")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")

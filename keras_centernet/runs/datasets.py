@@ -70,7 +70,7 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
     val = load_val(batch_size=settings.batch_size, classes=train.classes)
     check_batch(strategy, train.element_spec[0].shape[0])
     steps = int(train.cardinality())
-    together = steps_together(steps, settings.steps_per_execution)
+    together = steps_together(steps, settings)
     return Datasets(
         train,
         val,

@@ -52,7 +52,7 @@ class TrainSettings:
         gpus: None, or how many GPUs of this machine share each batch.
         multi_worker: whether the processes of TF_CONFIG share each batch.
         loss_mean: of `CenterNet.compile`.
-        steps_per_execution: steps that run before Python is asked again.
+        steps_per_execution: steps that run before Python is asked again; None: 1, on a TPU `strategies.TPU_STEPS`.
         profile: whether some steps are profiled for TensorBoard and the wait for pictures is measured.
         data_service: of `load_dataset`, for the training split.
         resume: whether to go on from what `output` holds.
@@ -101,7 +101,7 @@ class TrainSettings:
     gpus: int | None = None
     multi_worker: bool = False
     loss_mean: str = "global_batch"
-    steps_per_execution: int = 1
+    steps_per_execution: int | None = None
     profile: bool = False
     max_objects: int | None = None
     strict: bool = False

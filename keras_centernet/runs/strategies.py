@@ -11,6 +11,7 @@ from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.workers import check_cluster, count_workers, is_multi_worker
 
 TPU_SECONDS = 300  # in which a TPU must answer; without one, an address would be tried for ever
+TPU_STEPS = 32  # that run together, where nobody says how many: the host cannot keep up with single ones
 LOCAL_TPU = "local"  # of the virtual machine that a TPU is attached to
 
 
@@ -95,27 +96,28 @@ def check_accumulation(strategy: tf.distribute.Strategy, accumulate: int) -> Non
         )
 
 
-def steps_together(steps: int, wanted: int) -> int:
-    """Returns how many steps run before Python is asked again: of those wanted, or up to half as many, the number that
-    leaves the fewest of an epoch's steps over. (Those are not run: Keras would take them from the next epoch.)
+def steps_together(steps: int, settings: TrainSettings) -> int:
+    """Returns how many steps run before Python is asked again: of those wanted, or down to half as many, the number
+    that leaves the fewest of an epoch's steps over. (Those are not run: Keras would take them from the next epoch.)
 
     Args:
         steps: of an epoch.
-        wanted: `steps_per_execution`.
+        settings: of the run.
     """
-    most = min(steps, wanted)
+    most = min(steps, settings.steps_per_execution or (TPU_STEPS if settings.tpu else 1))
     return min(range(most, most // 2, -1), key=lambda count: steps % count)
 
 
-def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, steps: int) -> str:
-    """Returns in words what will run where; `steps` are those of an epoch."""
+def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, steps: int, together: int = 1) -> str:
+    """Returns in words what will run where; `steps` are those of an epoch, of which so many run `together`."""
     replicas = strategy.num_replicas_in_sync
     batch_size = train_set.element_spec[0].shape[0]
     workers = count_workers(strategy)
     rows = {
         "devices": f"{replicas} replica(s) of {workers} process(es); here {', '.join(_device_names(strategy))}",
         "batch": f"{batch_size} images in a step, {batch_size // replicas} per replica",
-        "steps": f"{steps} an epoch, {steps * settings.epochs} in {settings.epochs} epochs",
+        "steps": f"{steps} an epoch, {steps * settings.epochs} in {settings.epochs} epochs"
+        + (f", {together} together" if together > 1 else ""),
         "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
         "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
         "data": f"{train_set.source.name}, {train_set.source.size} images, "

@@ -135,7 +135,7 @@ def _fit(settings, strategy, folder, model, data: Datasets, progress: Progress, 
         model.fit(**to_fit, verbose=0, callbacks=[enter, *together])
         return
     if verbosity(settings):
-        print(plan(settings, strategy, data.train, data.steps_per_epoch), flush=True)
+        print(plan(settings, strategy, data.train, data.steps_per_epoch, data.steps_per_execution), flush=True)
     examples = np.asarray(next(iter(data.val))[0])[:TENSORBOARD_IMAGES]
     every, keep = settings.checkpoint_every, settings.keep
     add_rate = at_epoch_end.AddRateAndTime(progress.rate if progress.batch else None)

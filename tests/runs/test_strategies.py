@@ -88,6 +88,8 @@ def test_the_plan_says_what_runs_where():
     assert re.search(r"batch +8 images in a step, 8 per replica", text)
     assert re.search(r"steps +2 an epoch, 6 in 3 epochs", text)
     assert re.search(r"precision +float32\n", text)
+    text_of_tpu = plan(TrainSettings("shapes", tpu="local"), tf.distribute.get_strategy(), train_set, 64, together=32)
+    assert re.search(r"steps +64 an epoch, 6400 in 100 epochs, 32 together\nprecision +bfloat16", text_of_tpu)
     assert re.search(r"data +shapes \(train\), 1024 images, read by this process", text)
 
 
@@ -114,7 +116,13 @@ def test_accumulation_is_for_one_device():
     ("steps", "wanted", "together"), [(100, 1, 1), (100, 50, 50), (99, 50, 33), (7, 50, 7), (101, 10, 10), (1, 1, 1)]
 )
 def test_steps_that_run_together_leave_few_of_an_epoch_over(steps, wanted, together):
-    assert steps_together(steps, wanted) == together
+    assert steps_together(steps, TrainSettings("shapes", steps_per_execution=wanted)) == together
+
+
+def test_steps_run_together_on_a_tpu_where_nobody_says_how_many():
+    assert steps_together(640, TrainSettings("shapes")) == 1
+    assert steps_together(640, TrainSettings("shapes", tpu="local")) == 32
+    assert steps_together(640, TrainSettings("shapes", tpu="local", steps_per_execution=1)) == 1
 
 
 def free_ports(count):
