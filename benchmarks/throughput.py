@@ -1,8 +1,9 @@
 """Images per second of training on one device, on several of this machine, and on two workers.
 
 Every way is a process of its own (two for the workers, on 127.0.0.1) and trains the same network with the
-same global batch. On a CPU the devices are logical ones that share its cores: the table then shows what
-sharing a batch costs, not what it gains. With --gpus N, one GPU is compared with N of them.
+same global batch; the ways take turns, and medians are printed. On a CPU the devices are logical ones that
+share its cores: the table then shows what sharing a batch costs, not what it gains. With --gpus N, one GPU is
+compared with N of them.
 
     python benchmarks/throughput.py
     python benchmarks/throughput.py --backbone resnet18_plain --input-size 128 --batch-size 8
@@ -30,7 +31,8 @@ def main() -> None:
     parser.add_argument("--backbone", default="mobilenet_v3_small_minimalistic")
     parser.add_argument("--input-size", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=8, help="images of a global batch")
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--gpus", type=int, default=0, help="compare with so many GPUs instead of two logical CPUs")
     parser.add_argument("--way", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -39,11 +41,15 @@ def main() -> None:
     ways = [("1 device", 1), (f"{options.gpus or 2} devices", 1)] + ([] if options.gpus else [("2 workers", 2)])
     print(
         f"{options.backbone}, {options.input_size} px, global batch {options.batch_size}, {os.cpu_count()} cores, "
-        f"load {os.getloadavg()[0]:.1f}\n\n{'':12} images/s   a step   first step"
+        f"load {os.getloadavg()[0]:.1f}\n\n{'':12} images/s   ratio   a step   first step"
     )
-    for way, processes in ways:
-        first, step = run(way, processes)
-        print(f"{way:12} {options.batch_size / step:8.1f} {step:8.3f} s {first:8.1f} s", flush=True)
+    rounds = [[run(*way) for way in ways] for _ in range(options.rounds)]
+    medians = [
+        [statistics.median(figures) for figures in zip(*of_way, strict=True)] for of_way in zip(*rounds, strict=True)
+    ]
+    for (way, _), (first, step) in zip(ways, medians, strict=True):
+        rate, ratio = options.batch_size / step, medians[0][1] / step
+        print(f"{way:12} {rate:8.1f} {ratio:7.2f} {step:8.3f} s {first:8.1f} s")
     return None
 
 

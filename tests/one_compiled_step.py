@@ -99,7 +99,7 @@ def check_graph(graph_def) -> None:
 
 def main(name: str, task: str = "detection") -> None:
     """Compiles, compares, inspects."""
-    side = max(64, BACKBONES[name].multiple_of)
+    side = 2 * BACKBONES[name].multiple_of  # of a single cell and two images, batch normalisation is but a sign
     model, batch = build(name, task, side), objects_of(side)
     start = [np.asarray(variable) for variable in model.variables]
     step, figures, moved = step_from(model, start, batch)
