@@ -17,7 +17,17 @@ COUNT_EPSILON = 1e-4  # As published: keeps the L1 mean of an empty batch finite
 
 def mean(total: Tensor, count: Tensor) -> Tensor:
     """Returns the sum of total / count, or of the bare total where nothing was counted (a batch without objects)."""
-    return ops.sum(total / ops.where(count > 0, count, 1.0))
+    return ops.sum(total / divisor(count))
+
+
+def divided(totals: list, divisors: list) -> list:
+    """Returns the loss of each head as a scalar, or this part's share of it where others were counted, too."""
+    return [ops.sum(total / of_head) for total, of_head in zip(totals, divisors, strict=True)]
+
+
+def divisor(count: Tensor) -> Tensor:
+    """Returns what a total is divided by: its count, or one where nothing was counted."""
+    return ops.where(count > 0, count, 1.0)
 
 
 def penalty_reduced_focal(logits: Tensor, target: Tensor, clip: float | None = None) -> tuple[Tensor, Tensor]:

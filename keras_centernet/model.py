@@ -4,17 +4,19 @@ import contextlib
 import os
 
 import keras
+from keras import ops
 
 from keras_centernet import parts, preprocessing
 from keras_centernet.averaging import WeightAverage
 from keras_centernet.backbones import BACKBONES
 from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
-from keras_centernet.geometry import to_input_frame
+from keras_centernet.geometry import STRIDE, to_input_frame
 from keras_centernet.graphs import DetectionGraphs
+from keras_centernet.losses import divided
 from keras_centernet.network import build_network, build_task, class_names, input_hw, look_up
+from keras_centernet.objective import count_targets, read_losses, sum_over_parts
 from keras_centernet.optimizers import PartwiseAdam  # noqa: F401 Keras must know it before it reads a file with it
-from keras_centernet.peaks import read_at
 from keras_centernet.progress import StopOnNonFiniteLoss
 from keras_centernet.replicas import (
     LOSS_MEANS,
@@ -23,10 +25,10 @@ from keras_centernet.replicas import (
     average_over_replicas,
     batch_statistics,
     gradients_to_apply,
+    sum_over_replicas,
     with_axis,
 )
-from keras_centernet.specs import HeadSpec, Tensor
-from keras_centernet.targets import encode_targets, index_of, mask_of
+from keras_centernet.targets import encode_targets
 from keras_centernet.tasks import TASKS
 from keras_centernet.weights import load_imagenet, load_weights, read_model_file
 
@@ -101,7 +103,7 @@ class CenterNet(keras.Model):
         self._figures = [Figure("loss")]
         self._figures += [Figure(f"{head.name}_loss") for head in self.task.heads]
         self._color_augmentation = True
-        self._loss_mean = "global_batch"
+        self._loss_mean, self._accumulate = "global_batch", 1
         self.average = None
         self.graphs = DetectionGraphs(self)
         self.build(None)
@@ -134,6 +136,7 @@ class CenterNet(keras.Model):
         color_augmentation: bool = True,
         average_decay: float | None = None,
         loss_mean: str = "global_batch",
+        accumulate: int = 1,
         freeze: tuple[str, ...] | None = None,
         **kwargs,
     ):
@@ -147,6 +150,9 @@ class CenterNet(keras.Model):
             loss_mean: key of `replicas.LOSS_MEANS`, what losses are averaged over where several devices share a
                 batch: the objects of the "global_batch", as a single device would, or those of each "replica", as
                 published for several GPUs. Model and optimizer must be made in the strategy's scope.
+            accumulate: parts that each batch is trained in, one after the other, for one step of the optimizer: the
+                memory of a part, the gradients of the whole batch. The batch size (of each device) is a multiple of
+                it; batch normalisation sees parts.
             freeze: parts that keep their weights: "backbone" or patterns of layers' names, see `parts.freeze`;
                 None leaves every layer's `trainable` as it is.
             **kwargs: of `keras.Model.compile` (run_eagerly, jit_compile, steps_per_execution...). The
@@ -164,6 +170,7 @@ class CenterNet(keras.Model):
         if freeze is not None:
             parts.freeze(self.network, freeze)
         self._color_augmentation, self._loss_mean, self._freeze = color_augmentation, loss_mean, freeze
+        self._accumulate = accumulate
         self._average_decay = average_decay
         self.average = WeightAverage(self.network.variables, average_decay) if average_decay else None
         super().compile(optimizer=optimizer, **kwargs)
@@ -179,6 +186,7 @@ class CenterNet(keras.Model):
             "color_augmentation": self._color_augmentation,
             "average_decay": self._average_decay,
             "loss_mean": self._loss_mean,
+            "accumulate": self._accumulate,
             "freeze": self._freeze if self._freeze is None else list(self._freeze),
         }
 
@@ -218,11 +226,23 @@ class CenterNet(keras.Model):
         import tensorflow as tf
 
         images, objects, _ = keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            stacks = self._stacks(self._prepare_for_training(images), training=True)
-            loss = self.compute_loss(images, objects, stacks)
-            scaled_loss = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled_loss, self.trainable_weights)
+        map_hw = tuple(side // STRIDE for side in images.shape[1:3])
+        targets = self._encode(objects, map_hw)
+        counts = count_targets(self.task, targets, (ops.shape(images)[0], *map_hw))
+        divisors = LOSS_MEANS[self._loss_mean](counts)
+
+        def differentiate(part):
+            with tf.GradientTape() as tape:
+                totals, _ = read_losses(self.task, self._stacks(part[0], training=True), part[1])
+                shares = divided(totals, divisors)
+                loss = self.optimizer.scale_loss(self._weighted_sum(shares))
+            gradients = tape.gradient(loss, self.trainable_weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            return gradients, shares
+
+        start = [ops.zeros_like(weight) for weight in self.trainable_weights], [ops.zeros(()) for _ in counts]
+        batch = self._prepare_for_training(images), targets
+        gradients, shares = sum_over_parts(differentiate, batch, self._accumulate, start)
+        self._record(shares)
         gradients = gradients_to_apply(self.optimizer, gradients)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
         average_over_replicas(batch_statistics(self.network))
@@ -252,12 +272,18 @@ class CenterNet(keras.Model):
         """
         stacks = y_pred if isinstance(y_pred, list | tuple) else [y_pred]
         map_hw = tuple(stacks[0][self.task.center_heatmap.name].shape[1:3])
-        targets = y if "center_index" in y else encode_targets(self.task, y, map_hw)
-        pairs = [read_losses(head, stacks, targets) for head in self.task.heads]
-        shares, figures = LOSS_MEANS[self._loss_mean](pairs)
+        totals, counts = read_losses(self.task, stacks, self._encode(y, map_hw))
+        shares = divided(totals, LOSS_MEANS[self._loss_mean](counts))
+        self._record(shares)
+        return self._weighted_sum(shares)
+
+    def _encode(self, objects, map_hw: tuple[int, int]) -> dict:
+        return objects if "center_index" in objects else encode_targets(self.task, objects, map_hw)
+
+    def _record(self, shares: list) -> None:
+        figures = sum_over_replicas(shares)
         for metric, value in zip(self._figures, [self._weighted_sum(figures), *figures], strict=True):
             metric.update_state(value)
-        return self._weighted_sum(shares)
 
     def _weighted_sum(self, parts: list):
         return sum(head.weight * part for head, part in zip(self.task.heads, parts, strict=True))
@@ -351,16 +377,3 @@ def load_model(path: str | os.PathLike) -> CenterNet:
         UserError: the file is missing, damaged, or holds another kind of model.
     """
     return read_model_file(path)
-
-
-def read_losses(head: HeadSpec, stacks: list[dict], targets: dict) -> tuple[Tensor, Tensor]:
-    """Returns (total, count) of one head, the total averaged over the stacks, which all count the same."""
-    totals, counts = zip(*(read_loss(head, maps[head.name], targets) for maps in stacks), strict=True)
-    return sum(totals) / len(stacks), counts[0]
-
-
-def read_loss(head: HeadSpec, prediction: Tensor, targets: dict) -> tuple[Tensor, Tensor]:
-    """Returns (total, count) of one head: `read_at` says what is compared."""
-    if head.read_at == "everywhere":
-        return head.loss(prediction, targets[head.name])
-    return head.loss(read_at(prediction, index_of(head, targets)), targets[head.name], mask_of(head, targets))

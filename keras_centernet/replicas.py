@@ -15,44 +15,36 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from keras_centernet.losses import mean
+from keras_centernet.losses import divisor
 from keras_centernet.specs import Tensor
 
-Pairs = list[tuple[Tensor, Tensor]]  # (total, count) as the losses return them
 
-
-def mean_over_global_batch(pairs: Pairs) -> tuple[list, list]:
-    """Returns (shares, figures) of losses that are means over what all replicas counted together.
+def divide_by_global_batch(counts: list) -> list:
+    """Returns the divisors of losses that are means over what all replicas counted together.
 
     Gradients of N replicas are then those of a single device with the whole batch. (The 1e-4 that some
     counts carry as published is added once per replica.)
 
     Args:
-        pairs: (total, count) of each loss on this replica.
+        counts: of each loss on this replica.
 
     Returns:
-        Scalars by loss: what this replica contributes, to be differentiated, and the loss itself, which is
-        the sum of all shares and the same everywhere.
+        By loss: total / divisor is what this replica contributes; the contributions of all add up to the loss.
     """
-    totals, counts = zip(*pairs, strict=True)
-    summed = sum_over_replicas([*totals, *counts])
-    totals_everywhere, counts_everywhere = summed[: len(totals)], summed[len(totals) :]
-    shares = [mean(*pair) for pair in zip(totals, counts_everywhere, strict=True)]
-    return shares, [mean(*pair) for pair in zip(totals_everywhere, counts_everywhere, strict=True)]
+    return [divisor(count) for count in sum_over_replicas(counts)]
 
 
-def mean_of_replica_means(pairs: Pairs) -> tuple[list, list]:
-    """Returns (shares, figures) of losses that each replica averages over its own objects, as published.
+def divide_by_replica(counts: list) -> list:
+    """Returns the divisors of losses that each replica averages over its own objects, as published.
 
-    Arguments and results as in `mean_over_global_batch`. An object weighs more where fewer are with it.
+    Argument and result as in `divide_by_global_batch`. An object weighs more where fewer are with it.
 
     Source: `ModelWithLoss` under `DataParallel` of the published code, whose losses are averaged over GPUs.
     """
-    shares = [mean(*pair) / replica_count() for pair in pairs]
-    return shares, sum_over_replicas(shares)
+    return [divisor(count) * replica_count() for count in counts]
 
 
-LOSS_MEANS: dict[str, Callable] = {"global_batch": mean_over_global_batch, "replica": mean_of_replica_means}
+LOSS_MEANS: dict[str, Callable] = {"global_batch": divide_by_global_batch, "replica": divide_by_replica}
 
 
 def replica_count() -> int:

@@ -30,6 +30,8 @@ CASES = {
     "clipped": ("detection", True, False, {}, {"global_clipnorm": 0.5}),
     "published mean": ("detection", True, False, {"loss_mean": "replica"}, {}),
     "alike": ("detection", False, True, {}, {}),
+    "in parts": ("detection", True, False, {"accumulate": 2}, {}),
+    "clipped in parts": ("detection", True, False, {"accumulate": 2}, {"global_clipnorm": 0.5}),
     "averaged": ("detection", False, False, {"average_decay": DECAY}, {}),
 }
 

@@ -3,7 +3,7 @@
 The compiled step gives the same loss and moves the weights as the graph does; the graph calls nothing back
 on the host and knows every shape. A process of its own for each network:
 
-    python tests/one_compiled_step.py NAME [TASK]
+    python tests/one_compiled_step.py NAME [TASK [PARTS]]
 """
 
 import os
@@ -27,14 +27,14 @@ BATCH = 2
 # Rounding moves a deep network's gradients at the kinks of ReLU, pooling and interpolation. How far is measured in
 # the graph, with weights that are changed by a few float32 roundings; the compiled step may differ thrice as much.
 ROUNDING = 1e-6
-SMOOTH, LARGEST = 1e-3, 0.05  # shares of the step: always allowed, and never allowed to be exceeded
+SMOOTH, LARGEST = 1e-3, 0.3  # shares of the step: always allowed, and never allowed to be exceeded (101 layers: 0.15)
 
 
-def build(name: str, task: str, side: int) -> CenterNet:
+def build(name: str, task: str, side: int, parts: int) -> CenterNet:
     """Returns a compiled model with weights that all have gradients."""
     keras.utils.set_random_seed(0)
     model = CenterNet(name, task, num_classes=3 if task == "detection_3d" else 2, input_size=side)
-    model.compile(keras.optimizers.SGD(1e-3), color_augmentation=False, average_decay=0.9)
+    model.compile(keras.optimizers.SGD(1e-3), color_augmentation=False, average_decay=0.9, accumulate=parts)
     return model
 
 
@@ -97,19 +97,20 @@ def check_graph(graph_def) -> None:
             assert not is_open or is_memory, (node.op, node.name, i)
 
 
-def main(name: str, task: str = "detection") -> None:
+def main(name: str, task: str = "detection", parts: str = "1") -> None:
     """Compiles, compares, inspects."""
     side = 2 * BACKBONES[name].multiple_of  # of a single cell and two images, batch normalisation is but a sign
-    model, batch = build(name, task, side), objects_of(side)
+    model, batch = build(name, task, side, int(parts)), objects_of(side)
     start = [np.asarray(variable) for variable in model.variables]
     step, figures, moved = step_from(model, start, batch)
     *_, shaken = step_from(model, shake(model, start), batch)
     _, compiled_figures, compiled_moved = step_from(model, start, batch, jit_compile=True)
-    print(name, task, figures, compiled_figures)
-    for key, value in figures.items():
-        assert abs(compiled_figures[key] - value) <= 1e-4 * abs(value), (key, value, compiled_figures[key])
     sensitivity, difference = distance(moved, shaken), distance(moved, compiled_moved)
+    print(name, task, figures, compiled_figures)
     print(f"compiled, the weights move otherwise by {difference:.1e} of the step; after rounding by {sensitivity:.1e}")
+    for key, value in figures.items():
+        allowed = max(1e-4, sensitivity / 100) * abs(value)
+        assert abs(compiled_figures[key] - value) <= allowed, (key, value, compiled_figures[key])
     assert difference <= min(LARGEST, max(SMOOTH, 3 * sensitivity))
     check_graph(step.get_concrete_function(batch).graph.as_graph_def(add_shapes=True))
     # With colours, which XLA draws otherwise: that they compile, and stay finite.

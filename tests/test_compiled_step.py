@@ -32,6 +32,11 @@ def test_the_other_tasks(task):
     run("tiny", task)
 
 
+@pytest.mark.slow
+def test_a_batch_in_parts():
+    run("tiny", "detection", "2")
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_networks(name):
     run(name)

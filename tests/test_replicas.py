@@ -14,7 +14,8 @@ from keras_centernet.replicas import LOSS_MEANS, ReplicaSeeds
 from tests import many_devices
 from tests.many_devices import CASES, DECAY, RATE
 
-SLOW = [name for name in CASES if name not in ("detection", "published mean")]
+PARTS = ("in parts", "clipped in parts")  # of one image each, on two devices
+SLOW = [name for name in CASES if name not in ("detection", "published mean", *PARTS)]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def on_devices(tmp_path_factory):
 @pytest.fixture(scope="module")
 def on_two(on_devices):
     """Two replicas, the cases that are quick."""
-    return on_devices(2, "detection", "published mean")
+    return on_devices(2, "detection", "published mean", *PARTS)
 
 
 def weights_of(step, model):
@@ -68,6 +69,11 @@ def check_against_one_device(step, case):
 def test_two_devices_move_the_weights_as_one_does(on_two):
     """Batch normalisation is frozen: it would use each replica's own statistics, as published."""
     check_against_one_device(on_two["detection"], "detection")
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_two_devices_with_two_parts_move_the_weights_as_one_device_with_the_whole_batch(on_two, case):
+    check_against_one_device(on_two[case], case.replace("in parts", "").strip() or "detection")
 
 
 def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="change the colours of photos; default: as usual for the task",
     )
-    option("--accumulate", "batches whose gradients are averaged for one step of the optimizer", type=int)
+    option("--accumulate", "batches that one after the other make a step, as if they were one large batch", type=int)
     parser.add_argument(
         "--freeze",
         action="append",

@@ -38,7 +38,7 @@ class Datasets:
     def to_fit(self, strategy: tf.distribute.Strategy, settings: TrainSettings, progress: Progress) -> dict:
         """Returns the arguments of `fit` that say what is trained and measured on, from a checkpoint's place on."""
         replicas = strategy.num_replicas_in_sync
-        val_batch_size = max(1, min(self.batch_size, self.val.source.size) // replicas) * replicas
+        val_batch_size = max(1, min(settings.batch_size, self.val.source.size) // replicas) * replicas
         epochs = (progress.epoch, settings.epochs, progress.batch, self.steps_per_epoch)
         return {
             "x": share(strategy, self.train, self.load_train, self.batch_size, epochs),
@@ -66,9 +66,9 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
     def load_val(data=settings.data, **batches):
         return load_dataset(data, settings.val_split, training=False, **shared, **batches)
 
-    train = load_train(batch_size=settings.batch_size)
+    train = load_train(batch_size=settings.batch_size * settings.accumulate)
     val = load_val(batch_size=settings.batch_size, classes=train.classes)
-    check_batch(strategy, train.element_spec[0].shape[0])
+    check_batch(strategy, train.element_spec[0].shape[0], settings.accumulate)
     steps = int(train.cardinality())
     together = steps_together(steps, settings)
     return Datasets(

@@ -36,8 +36,8 @@ class TrainSettings:
         augmentation, flip: of `load_dataset`; None: the task's usual ones.
         empty_images: whether images without an object are trained on, too.
         color: whether colours are augmented; None: as usual for the task.
-        accumulate: batches whose gradients are averaged for one step of the optimizer; schedule, weight decay and
-            average count such steps. (Batch normalisation still sees single batches.)
+        accumulate: so many times `batch_size` images make a step, in parts one after the other: the gradients are
+            those of one large batch, the memory that of a part. (Batch normalisation sees parts.)
         freeze: what keeps its weights: "backbone" (the part that ImageNet weights fill) or patterns of layers'
             names such as "block_1_*"; batch normalisation in it keeps its statistics.
         backbone_rate: factor of the learning rate of the backbone.
@@ -145,19 +145,17 @@ def _check_step_epochs(step_epochs: tuple[int, ...], epochs: int) -> None:
 
 
 def build_optimizer(settings: TrainSettings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
-    """Returns the Keras optimizer with its schedule for a run of so many batches an epoch.
+    """Returns the Keras optimizer with its schedule for a run of so many steps an epoch.
 
     Args:
         settings: of the run.
-        steps_per_epoch: batches.
+        steps_per_epoch: of the optimizer.
         slow_paths: paths of the variables that learn with `backbone_rate`.
     """
     import keras
 
-    rate = build_schedule(settings, steps_per_epoch / settings.accumulate)
+    rate = build_schedule(settings, steps_per_epoch)
     options = {"clipnorm": None, "global_clipnorm": settings.clip_norm or None}
-    if settings.accumulate > 1:
-        options["gradient_accumulation_steps"] = settings.accumulate
     if slow_paths:
         return _build_partwise(settings, rate, slow_paths, options)
     if settings.optimizer == "adam":
@@ -176,7 +174,7 @@ def _build_partwise(settings: TrainSettings, rate, slow_paths: tuple[str, ...], 
     return PartwiseAdam(rate, weight_decay=settings.weight_decay, undecayed=UNDECAYED, **options)
 
 
-def build_schedule(settings: TrainSettings, steps_per_epoch: float):
+def build_schedule(settings: TrainSettings, steps_per_epoch: int):
     """Returns the learning rate as a number or a Keras schedule over the optimizer's steps, so many an epoch."""
     import keras
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_centernet.errors import UserError
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.runs.workers import check_cluster, count_workers, is_multi_worker
+from keras_centernet.runs.workers import check_cluster, count_workers
 
 TPU_SECONDS = 300  # in which a TPU must answer; without one, an address would be tried for ever
 TPU_STEPS = 32  # that run together, where nobody says how many: the host cannot keep up with single ones
@@ -80,19 +80,13 @@ def build_multi_worker(_: bool = True) -> tf.distribute.Strategy:
 STRATEGIES: dict[str, Callable] = {"tpu": build_tpu, "gpus": build_gpus, "multi_worker": build_multi_worker}
 
 
-def check_batch(strategy: tf.distribute.Strategy, batch_size: int) -> None:
-    """Raises a UserError unless the replicas can share a global batch evenly."""
+def check_batch(strategy: tf.distribute.Strategy, batch_size: int, accumulate: int = 1) -> None:
+    """Raises a UserError unless the replicas can share a global batch evenly, each in so many parts."""
     replicas = strategy.num_replicas_in_sync
-    if batch_size % replicas:
-        raise UserError(f"--batch-size: expected a multiple of the {replicas} devices, got {batch_size}.")
-
-
-def check_accumulation(strategy: tf.distribute.Strategy, accumulate: int) -> None:
-    """Raises a UserError where Keras' optimizers would have to accumulate the gradients of several replicas."""
-    if accumulate > 1 and (strategy.num_replicas_in_sync > 1 or is_multi_worker(strategy)):
+    if batch_size % (replicas * accumulate):
+        parts = f" times --accumulate {accumulate}" if accumulate > 1 else ""
         raise UserError(
-            f"--accumulate: expected 1 with --tpu, --gpus or --multi-worker, got {accumulate}. Use a larger "
-            "--batch-size or more devices instead."
+            f"--batch-size: expected a multiple of the {replicas} device(s){parts}, got {batch_size} images for a step."
         )
 
 
@@ -115,7 +109,8 @@ def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, s
     workers = count_workers(strategy)
     rows = {
         "devices": f"{replicas} replica(s) of {workers} process(es); here {', '.join(_device_names(strategy))}",
-        "batch": f"{batch_size} images in a step, {batch_size // replicas} per replica",
+        "batch": f"{batch_size} images in a step, {batch_size // replicas} per replica"
+        + (f", in {settings.accumulate} parts" if settings.accumulate > 1 else ""),
         "steps": f"{steps} an epoch, {steps * settings.epochs} in {settings.epochs} epochs"
         + (f", {together} together" if together > 1 else ""),
         "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",

@@ -21,7 +21,7 @@ from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, RunFolde
 from keras_centernet.runs.pictures import draw_examples
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings, build_optimizer
-from keras_centernet.runs.strategies import build_strategy, check_accumulation, computes_in_half, plan
+from keras_centernet.runs.strategies import build_strategy, computes_in_half, plan
 from keras_centernet.runs.workers import StopTogether, check_together, is_chief, is_multi_worker, wait_for_all
 from keras_centernet.tasks import TASKS
 
@@ -50,7 +50,6 @@ def train(settings: TrainSettings) -> dict:
     """
     start = time.perf_counter()
     strategy = build_strategy(settings)
-    check_accumulation(strategy, settings.accumulate)
     folder = RunFolder(settings.output, settings.resume, writes=is_chief(strategy))
     is_resumed = settings.resume and folder.holds_run()
     if is_resumed:
@@ -101,12 +100,12 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool):
         **beginning,
     )
     slow_paths = () if settings.backbone_rate == 1 else parts.backbone_paths(model.network)
-    decay = settings.average_decay ** (1 / settings.accumulate)  # the average moves with every batch
     model.compile(
         build_optimizer(settings, data.steps_per_epoch, slow_paths),
         color_augmentation=TASKS[settings.task].color if settings.color is None else settings.color,
-        average_decay=decay or None,
+        average_decay=settings.average_decay or None,
         loss_mean=settings.loss_mean,
+        accumulate=settings.accumulate,
         freeze=settings.freeze or None,
         steps_per_execution=data.steps_per_execution,
     )

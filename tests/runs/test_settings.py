@@ -46,30 +46,6 @@ def test_means_of_losses_are_those_of_the_model():
     assert tuple(replicas.LOSS_MEANS) == LOSS_MEANS
 
 
-def test_accumulated_gradients_make_one_step_of_their_mean():
-    start, gradients = np.float32([1, 2]), np.float32([[1, -1], [3, 0.5]])
-    settings = {"schedule": "constant", "learning_rate": 0.1, "clip_norm": 1.0}
-    variable = keras.Variable(start)
-    optimizer = build_optimizer(TrainSettings("shapes", accumulate=2, **settings), 4)
-    optimizer.apply([keras.ops.convert_to_tensor(gradients[0])], [variable])
-    np.testing.assert_array_equal(variable, start)
-    optimizer.apply([keras.ops.convert_to_tensor(gradients[1])], [variable])
-    oracle = keras.Variable(start)
-    build_optimizer(TrainSettings("shapes", **settings), 4).apply(
-        [keras.ops.convert_to_tensor(gradients.mean(axis=0))], [oracle]
-    )
-    np.testing.assert_allclose(variable, oracle, rtol=1e-6)
-
-
-@pytest.mark.parametrize("schedule", ["cosine", "step"])
-def test_schedules_reach_their_end_when_gradients_are_accumulated(schedule):
-    """7 batches an epoch, 3 for a step: 10 epochs are 23 steps."""
-    settings = TrainSettings("shapes", epochs=10, learning_rate=1.0, schedule=schedule, accumulate=3)
-    rate = build_optimizer(settings, 7)._learning_rate
-    assert float(rate(23)) == pytest.approx(0.01)
-    assert float(rate(10)) > 0.5
-
-
 def test_the_backbone_learns_more_slowly_only_if_asked():
     settings = TrainSettings("shapes", backbone_rate=0.1)
     optimizer = build_optimizer(settings, 10, slow_paths=("conv1/kernel",))

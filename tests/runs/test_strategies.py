@@ -16,7 +16,7 @@ from keras_centernet import UserError, load_dataset, load_model
 from keras_centernet.cli import main
 from keras_centernet.runs import strategies
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.runs.strategies import build_strategy, check_accumulation, check_batch, plan, steps_together
+from keras_centernet.runs.strategies import build_strategy, check_batch, plan, steps_together
 from keras_centernet.runs.workers import check_cluster
 from tests import many_devices
 
@@ -88,7 +88,10 @@ def test_the_plan_says_what_runs_where():
     assert re.search(r"batch +8 images in a step, 8 per replica", text)
     assert re.search(r"steps +2 an epoch, 6 in 3 epochs", text)
     assert re.search(r"precision +float32\n", text)
-    text_of_tpu = plan(TrainSettings("shapes", tpu="local"), tf.distribute.get_strategy(), train_set, 64, together=32)
+    text_of_tpu = plan(
+        TrainSettings("shapes", tpu="local", accumulate=2), tf.distribute.get_strategy(), train_set, 64, together=32
+    )
+    assert re.search(r"batch +8 images in a step, 8 per replica, in 2 parts\n", text_of_tpu)
     assert re.search(r"steps +64 an epoch, 6400 in 100 epochs, 32 together\nprecision +bfloat16", text_of_tpu)
     assert re.search(r"data +shapes \(train\), 1024 images, read by this process", text)
 
@@ -98,18 +101,11 @@ def test_a_batch_that_cannot_be_shared():
         num_replicas_in_sync = 3
 
     check_batch(OfThree(), 9)
-    with pytest.raises(UserError, match="--batch-size: expected a multiple of the 3 devices, got 8"):
+    with pytest.raises(UserError, match=r"--batch-size: expected a multiple of the 3 device\(s\), got 8 images"):
         check_batch(OfThree(), 8)
-
-
-def test_accumulation_is_for_one_device():
-    class OfTwo:
-        num_replicas_in_sync = 2
-
-    check_accumulation(tf.distribute.get_strategy(), 4)
-    check_accumulation(OfTwo(), 1)
-    with pytest.raises(UserError, match="--accumulate: expected 1 with --tpu, --gpus or --multi-worker, got 4"):
-        check_accumulation(OfTwo(), 4)
+    check_batch(OfThree(), 12, accumulate=2)
+    with pytest.raises(UserError, match=r"a multiple of the 3 device\(s\) times --accumulate 2, got 9 images"):
+        check_batch(OfThree(), 9, accumulate=2)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from keras_centernet.decode import decode
 from keras_centernet.errors import DataWarning
 from keras_centernet.geometry import affine, invert_affine, transform_boxes, transform_points, xywh_to_xyxy
 from keras_centernet.losses import bin_and_residual, mean
-from keras_centernet.model import read_loss
+from keras_centernet.objective import read_loss
 from keras_centernet.peaks import read_at
 from keras_centernet.targets import encode_targets
 from keras_centernet.tasks import TASKS
