@@ -27,7 +27,7 @@ BATCH = 2
 # Rounding moves a deep network's gradients at the kinks of ReLU, pooling and interpolation. How far is measured in
 # the graph, with weights that are changed by a few float32 roundings; the compiled step may differ thrice as much.
 ROUNDING = 1e-6
-SMOOTH, LARGEST = 1e-3, 0.5  # shares of the step: always allowed, never allowed (152 layers: 0.32; unrelated steps: 1.4)
+SMOOTH, LARGEST = 1e-3, 0.5  # shares of the step: always allowed, never (152 layers: 0.32; unrelated steps: 1.4)
 
 
 def build(name: str, task: str, side: int, parts: int) -> CenterNet:
