@@ -75,9 +75,8 @@ def test_behind_a_scheme(tmp_path):
     """ram:// is TensorFlow's file system in memory; gs:// goes the same way."""
     tf.io.gfile.makedirs("ram://files")
     for text in ("old", "new"):
-        assert (
-            write_whole("ram://files/some.txt", lambda path, text=text: path.write_text(text)) == "ram://files/some.txt"
-        )
+        path = write_whole("ram://files/some.txt", lambda path, text=text: path.write_text(text))
+        assert str(path) == "ram://files/some.txt"
     assert tf.io.gfile.listdir("ram://files") == ["some.txt"]
     with local_copy("ram://files/some.txt") as path:
         assert (path.name, path.read_text()) == ("some.txt", "new")
