@@ -34,7 +34,10 @@ def list_names(folder: AnyPath) -> list[str]:
 
 
 def are_files(paths: Sequence[AnyPath]) -> list[bool]:
-    """Returns of each path whether it is a file; remote folders are listed once instead of asked for each name."""
+    """Returns of each path whether it is a file; remote folders are listed once instead of asked for each name.
+
+    What is there under the name of a file is taken for one.
+    """
     folders = {path.parent for path in paths if is_remote(path)}
     names = {folder: set(folder.listdir()) if folder.is_dir() else set() for folder in folders}
     return [path.name in names[path.parent] if is_remote(path) else path.is_file() for path in paths]
