@@ -13,7 +13,8 @@ EXAMPLES = """examples:
   keras-centernet evaluate --model coco.keras --data coco/ --resize keep --flip --scales 0.5,0.75,1,1.25,1.5
   keras-centernet evaluate --model runs/mine/best.keras --data photos/ --split val
   keras-centernet evaluate --model 3d.keras --data kitti/ --split val --results runs/kitti/results
-  keras-centernet evaluate --model best.keras --data coco/2017 --split validation --output runs/coco/metrics.json"""
+  keras-centernet evaluate --model best.keras --data coco/2017 --split validation --output runs/coco/metrics.json
+  keras-centernet evaluate --model gs://bucket/run/best.keras --data gs://bucket/photos --output gs://bucket/metrics.json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   keras-centernet make-tfrecords --data coco/ --split train2017 --output records/coco --shards 256
   keras-centernet make-tfrecords --data coco/ --split val2017 --output records/coco --shards 32
   keras-centernet make-tfrecords --data kitti/ --task detection_3d --output records/kitti --shards 16
+  keras-centernet make-tfrecords --data gs://bucket/coco --split train2017 --output gs://bucket/records --shards 256
   keras-centernet train --data records/coco --split train2017 --val-split val2017 --output runs/coco"""
 
 

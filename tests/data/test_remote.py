@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import time
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from keras_centernet import UserError, load_dataset
 from keras_centernet.data.formats import find_format
 from keras_centernet.data.tfrecord_writing import write_tfrecords
 from keras_centernet.errors import DataWarning
+from keras_centernet.remote_path import RemotePath
 
 CAR = "Car 0.00 0 -1.58 100.00 30.00 200.00 90.00 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59"
 SPLITS = {"train": ["000007", "000009"]}
@@ -102,6 +104,25 @@ def test_a_picture_that_vanishes_becomes_black(write, to_ram):
         ((images, objects),) = dataset.as_numpy_iterator()
     assert not images[0].any()
     assert objects["mask"].any(axis=1).tolist() == [False, True]
+
+
+def test_remote_pictures_are_fetched_together(write_voc, to_ram, monkeypatch):
+    """As many as cores would be few: each of them waits for the network."""
+    remote = to_ram(write_voc({f"a{i}": [("cat", 5, 6, 30, 31)] for i in range(40)}))
+    dataset = load_dataset(remote, "train", input_size=64, batch_size=8)
+    under_way, most = [], []
+    read = RemotePath.open
+
+    def slow(self, mode="rb"):
+        under_way.append(self)
+        most.append(len(under_way))
+        time.sleep(0.1)
+        under_way.remove(self)
+        return read(self, mode)
+
+    monkeypatch.setattr(RemotePath, "open", slow)
+    assert len(list(dataset)) == 5
+    assert max(most) >= 16
 
 
 def test_pictures_of_this_machine_never_meet_tensorflows_files(write, monkeypatch):
