@@ -10,6 +10,7 @@ import os
 import numpy as np
 
 from keras_centernet.errors import UserError
+from keras_centernet.paths import to_path
 
 # The published fallback: KITTI's usual camera.
 DEFAULT_CALIBRATION = np.array(
@@ -112,8 +113,7 @@ def read_calibration(path: str | os.PathLike, key: str = "P2") -> np.ndarray:
         UserError: the file cannot be read, has no such line, or not 12 numbers in it.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+        lines = to_path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"{path}: expected a calibration file, it cannot be read: {reason}.") from None

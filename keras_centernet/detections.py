@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import xyxy_to_xywh
+from keras_centernet.paths import to_path
 
 
 @dataclass(eq=False, repr=False)
@@ -139,8 +140,7 @@ class Detections:
         text = json.dumps(self.to_dict(), indent=2)
         if path is not None:
             try:
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(text + "\n")
+                to_path(path).write_text(text + "\n", encoding="utf-8")
             except OSError as error:
                 raise UserError(f"{path}: cannot write the detections there: {error.strerror}.") from None
         return text

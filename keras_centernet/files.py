@@ -3,15 +3,32 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 
 from keras_centernet.errors import UserError
+from keras_centernet.paths import AnyPath
+from keras_centernet.remote_path import RemotePath, is_remote
 
 PART = "part."  # beginning of the name of a file that is being written
 
 
-def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) -> pathlib.Path | str:
+@contextlib.contextmanager
+def local_copy(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Returns a context with a local path to read a file from: its own, or that of a copy for as long."""
+    if not is_remote(path):
+        yield pathlib.Path(path)
+        return
+    remote = RemotePath(path)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / remote.name
+        remote.download(copy)
+        yield copy
+
+
+def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) -> AnyPath:
     """Calls `write` with a local path, then puts that file in its place; returns the file's path.
 
     On this machine the file is written beside its place, flushed to the disk and renamed: whoever kills the process
@@ -21,7 +38,7 @@ def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) 
         UserError: nothing could be written, for instance on a full disk; an old file is intact.
     """
     try:
-        return _write_remote(os.fspath(path), write) if is_remote(path) else _write_local(pathlib.Path(path), write)
+        return _write_remote(RemotePath(path), write) if is_remote(path) else _write_local(pathlib.Path(path), write)
     except Exception as error:
         reason = _system_error(error)
         if reason is None:
@@ -32,24 +49,84 @@ def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) 
         ) from error
 
 
-def is_remote(path: str | os.PathLike) -> bool:
-    """Whether a path has a scheme (gs://bucket/...) and is therefore left to `tf.io.gfile`."""
-    return "://" in os.fspath(path)
-
-
 @contextlib.contextmanager
-def local_copy(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Returns a context with a local path to read a file from: its own, or that of a copy for as long."""
+def local_output(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Returns a context with a local path to write a file to: its own, or one that is copied to its place at the end.
+
+    It is copied after an error too, so that a film that was interrupted is not lost.
+    """
     if not is_remote(path):
         yield pathlib.Path(path)
         return
-    import tensorflow as tf
-
-    path = os.fspath(path)
+    remote = RemotePath(path)
     with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder) / path.rsplit("/", 1)[1]
-        tf.io.gfile.copy(path, str(copy))
-        yield copy
+        local = pathlib.Path(folder) / remote.name
+        try:
+            yield local
+        finally:
+            if local.exists():
+                remote.upload(local)
+
+
+@contextlib.contextmanager
+def folder_for(place: AnyPath) -> Iterator[pathlib.Path]:
+    """Returns a context with a new local folder for files that `move` then puts into the folder `place`.
+
+    It is in `place` itself, so that they are renamed, or, where that is remote, among the system's temporary ones.
+    """
+    with tempfile.TemporaryDirectory(prefix=PART, dir=None if is_remote(place) else place) as folder:
+        yield pathlib.Path(folder)
+
+
+def move(source: pathlib.Path, target: AnyPath) -> None:
+    """Puts a local file or folder in its place; of a folder that is copied, the files on top come last.
+
+    These are what makes a SavedModel one: without them nobody takes the folder for whole.
+    """
+    if not is_remote(target):
+        os.rename(source, target)
+        return
+    if not source.is_dir():
+        target.upload(source)
+        return
+    files = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    for name in sorted(files, key=lambda name: -len(name.parts)):
+        (target / name.parent).mkdir(parents=True)
+        (target / name).upload(source / name)
+
+
+@contextlib.contextmanager
+def part_folder(place: AnyPath) -> Iterator[AnyPath]:
+    """Returns a context with a new folder in `place`, here or remote, for files whose `replace` puts them there.
+
+    For more than this machine may have room for; afterwards it is gone.
+    """
+    if not is_remote(place):
+        with tempfile.TemporaryDirectory(prefix=f".{PART}", dir=place) as folder:
+            yield pathlib.Path(folder)
+        return
+    folder = place / f".{PART}{uuid.uuid4().hex}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):  # some file systems drop a folder with its last file
+            folder.rmtree()
+
+
+def check_writable(folder: AnyPath) -> None:
+    """Makes a folder where it is missing; raises an OSError where no file can be written into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_remote(folder):
+        (folder / f"{PART}probe").write_bytes(b"x")
+        (folder / f"{PART}probe").unlink()
+    else:
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+def remove_folder(folder: AnyPath) -> None:
+    """Removes a folder with all that is in it."""
+    folder.rmtree() if is_remote(folder) else shutil.rmtree(folder)
 
 
 def _write_local(path: pathlib.Path, write) -> pathlib.Path:
@@ -67,16 +144,13 @@ def _write_local(path: pathlib.Path, write) -> pathlib.Path:
     return path
 
 
-def _write_remote(path: str, write) -> str:
-    import tensorflow as tf
-
-    folder, name = path.rsplit("/", 1)
-    beside = f"{folder}/{PART}{name}"
-    with tempfile.TemporaryDirectory() as local_folder:
-        local = pathlib.Path(local_folder) / name
+def _write_remote(path: RemotePath, write) -> RemotePath:
+    beside = path.with_name(f"{PART}{path.name}")
+    with tempfile.TemporaryDirectory() as folder:
+        local = pathlib.Path(folder) / path.name
         write(local)
-        tf.io.gfile.copy(str(local), beside, overwrite=True)
-    tf.io.gfile.rename(beside, path, overwrite=True)
+        beside.upload(local)
+    beside.replace(path)
     return path
 
 

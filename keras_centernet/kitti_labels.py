@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_centernet.errors import UserError
 from keras_centernet.files import write_whole
+from keras_centernet.paths import to_path
 
 TYPES = ("Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "Misc", "DontCare")
 # type, truncated, occluded, alpha, box (4), dimensions (3), location (3), rotation_y, and the score of a result
@@ -58,8 +59,7 @@ def read_kitti_file(path: str | os.PathLike) -> KittiObjects:
         UserError: the file cannot be read, a line has another number of columns, or a word is no number.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+        lines = to_path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: expected a KITTI text file, it cannot be read: {error}.") from None
     rows = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -70,6 +70,23 @@ def edgetpu_compiler(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
+@pytest.fixture(scope="session")
+def to_ram(tmp_path_factory):
+    """to_ram(file or folder) copies it to ram://, TensorFlow's file system in memory; returns its path there."""
+    import tensorflow as tf
+
+    def copy(local):
+        target = f"ram://{tmp_path_factory.mktemp('ram').name}/{local.name}"
+        for path in [local, *local.rglob("*")]:
+            there = f"{target}/{path.relative_to(local).as_posix()}".removesuffix("/.")
+            if path.is_file():
+                tf.io.gfile.makedirs(there.rpartition("/")[0])
+                tf.io.gfile.copy(str(path), there)
+        return target
+
+    return copy
+
+
 @pytest.fixture
 def batch():
     """Two 64-pixel images with one and two objects, as `load_dataset` yields them."""

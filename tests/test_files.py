@@ -1,5 +1,6 @@
 """Files are whole or not there: after an error, Ctrl-C, a full disk; here and behind a scheme."""
 
+import contextlib
 import errno
 import resource
 import zipfile
@@ -8,7 +9,18 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError
-from keras_centernet.files import local_copy, write_whole
+from keras_centernet.files import (
+    check_writable,
+    folder_for,
+    local_copy,
+    local_output,
+    move,
+    part_folder,
+    remove_folder,
+    write_whole,
+)
+from keras_centernet.paths import to_path
+from keras_centernet.remote_path import RemoteError, RemotePath
 
 
 @pytest.fixture
@@ -75,9 +87,8 @@ def test_behind_a_scheme(tmp_path):
     """ram:// is TensorFlow's file system in memory; gs:// goes the same way."""
     tf.io.gfile.makedirs("ram://files")
     for text in ("old", "new"):
-        assert (
-            write_whole("ram://files/some.txt", lambda path, text=text: path.write_text(text)) == "ram://files/some.txt"
-        )
+        path = write_whole("ram://files/some.txt", lambda path, text=text: path.write_text(text))
+        assert str(path) == "ram://files/some.txt"
     assert tf.io.gfile.listdir("ram://files") == ["some.txt"]
     with local_copy("ram://files/some.txt") as path:
         assert (path.name, path.read_text()) == ("some.txt", "new")
@@ -95,3 +106,62 @@ def test_the_error_of_the_system_is_named_without_a_number(tmp_path):
 
     with pytest.raises(UserError, match=r"\(Input/output error\)"):
         write_whole(tmp_path / "x", write)
+
+
+@pytest.fixture(params=["here", "remote"])
+def place(request, tmp_path):
+    """A folder here or in memory."""
+    folder = to_path(tmp_path / "place" if request.param == "here" else f"ram://{tmp_path.name}/place")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_file_that_a_library_writes_to_a_local_path_gets_to_its_place(place):
+    with local_output(place / "film.txt") as path:
+        path.write_text("whole")
+    with contextlib.suppress(KeyboardInterrupt), local_output(place / "cut.txt") as path:
+        path.write_text("half")
+        raise KeyboardInterrupt
+    with local_output(place / "none.txt"):
+        pass
+    assert {path.name: path.read_text() for path in place.iterdir()} == {"film.txt": "whole", "cut.txt": "half"}
+
+
+def test_a_folder_is_moved_with_what_makes_it_one_at_the_end(place, monkeypatch):
+    uploaded = []
+    upload = RemotePath.upload
+    monkeypatch.setattr(RemotePath, "upload", lambda self, file: (uploaded.append(file.name), upload(self, file)))
+    with folder_for(place) as beside:
+        (beside / "new" / "variables").mkdir(parents=True)
+        (beside / "new" / "saved_model.pb").write_text("model")
+        (beside / "new" / "variables" / "v.data").write_text("values")
+        move(beside / "new", place / "served")
+        (beside / "report.json").write_text("{}")
+        move(beside / "report.json", place / "report.json")
+    assert sorted(path.name for path in place.iterdir()) == ["report.json", "served"]
+    assert (place / "served" / "saved_model.pb").read_text() == "model"
+    assert (place / "served" / "variables" / "v.data").read_text() == "values"
+    assert uploaded in ([], ["v.data", "saved_model.pb", "report.json"])
+    remove_folder(place / "served")
+    assert [path.name for path in place.iterdir()] == ["report.json"]
+
+
+def test_files_are_put_in_place_from_a_folder_that_vanishes(place):
+    with part_folder(place) as beside:
+        for name in ("a.txt", "b.txt"):
+            (beside / name).write_text(name)
+        (beside / "a.txt").replace(place / "a.txt")
+    with contextlib.suppress(ZeroDivisionError), part_folder(place) as beside:
+        (beside / "c.txt").write_text("c")
+        raise ZeroDivisionError
+    assert [path.name for path in place.iterdir()] == ["a.txt"]
+
+
+def test_whether_a_place_can_be_written_to(place, tmp_path):
+    check_writable(place / "deep" / "deeper")
+    assert list((place / "deep" / "deeper").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        check_writable(tmp_path / "file" / "folder")
+    with pytest.raises(RemoteError, match="'nosuch' not implemented"):
+        check_writable(RemotePath("nosuch://x"))

@@ -10,7 +10,11 @@ FORMATS = ("voc", "coco", "yolo", "kitti", "tfds", "tfrecord", "shapes")
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --data, --format, --annotations, --images, --strict and --workers."""
-    parser.add_argument("--data", required=True, help="folder, file, pattern, TensorFlow Datasets name, or shapes")
+    parser.add_argument(
+        "--data",
+        required=True,
+        help="folder, file or pattern, here or at gs://...; TensorFlow Datasets name; or shapes",
+    )
     parser.add_argument("--format", choices=FORMATS, help="of the data; found out when left away")
     parser.add_argument(
         "--annotations", help="COCO's JSON file, VOC's XML folder or a label map of records, if elsewhere"

@@ -4,16 +4,17 @@ Prints COCO's and Pascal VOC's figures, and writes them with a precision-recall 
 """
 
 import argparse
-import pathlib
 
 from keras_centernet.cli.arguments import add_data_arguments
 from keras_centernet.errors import UserError
+from keras_centernet.paths import to_path
 
 EXAMPLES = """examples:
   keras-centernet evaluate --model coco.keras --data coco/ --resize keep --flip --scales 0.5,0.75,1,1.25,1.5
   keras-centernet evaluate --model runs/mine/best.keras --data photos/ --split val
   keras-centernet evaluate --model 3d.keras --data kitti/ --split val --results runs/kitti/results
-  keras-centernet evaluate --model best.keras --data coco/2017 --split validation --output runs/coco/metrics.json"""
+  keras-centernet evaluate --model best.keras --data coco/2017 --split validation --output runs/coco/metrics.json
+  keras-centernet evaluate --model gs://bucket/run/best.keras --data gs://bucket/photos --output gs://bucket/metrics.json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
 
-    output = pathlib.Path(args.output)
+    output = to_path(args.output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -105,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _load_detector(args: argparse.Namespace):
     """Returns what detects, and how pictures must come to it."""
-    if pathlib.Path(args.model).suffix != ".tflite":
+    if to_path(args.model).suffix != ".tflite":
         from keras_centernet.backbones import BACKBONES
         from keras_centernet.model import load_model
 

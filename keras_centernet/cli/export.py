@@ -5,10 +5,10 @@ report.json says how large, how fast and how close to the model each of them is.
 """
 
 import argparse
-import pathlib
 import warnings
 
 from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.paths import AnyPath, to_path
 
 EXAMPLES = """examples:
   keras-centernet export --model best.keras --output exported/ --images photos/
@@ -79,13 +79,13 @@ def run(args: argparse.Namespace) -> None:
     print(folder / REPORT)
 
 
-def _plan(args) -> tuple[pathlib.Path, list]:
+def _plan(args) -> tuple[AnyPath, list]:
     """Returns the folder and what to write into it."""
     from keras_centernet.exporting.checked import Planned, plan_exports
     from keras_centernet.exporting.formats import FORMATS
     from keras_centernet.exporting.precisions import PRECISIONS
 
-    output = pathlib.Path(args.output)
+    output = to_path(args.output)
     of_suffix = [name for name, row in FORMATS.items() if row.suffix and row.suffix == output.suffix]
     is_file = bool(of_suffix) and not output.is_dir()
     formats = args.formats or (of_suffix if is_file else ["tflite"])

@@ -26,13 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Imports, saves and says what was left out."""
-    import pathlib
-
     from keras_centernet.errors import UserError
     from keras_centernet.files import write_whole
     from keras_centernet.importing import import_weights
+    from keras_centernet.paths import to_path
 
-    output = pathlib.Path(args.model)
+    output = to_path(args.model)
     if output.suffix != ".keras":
         raise UserError(f"{output}: expected a name that ends in .keras.")
     classes = args.classes.split(",") if args.classes else None

@@ -1,16 +1,18 @@
 """What a user may point `predict` at: images, folders, globs, videos and webcams."""
 
-import glob
-import pathlib
+import contextlib
+import os
 from collections.abc import Iterator
 
 from keras_centernet.errors import UserError
+from keras_centernet.files import local_copy
+from keras_centernet.paths import AnyPath, expand, to_path
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
-def find_inputs(patterns: list[str]) -> tuple[list[pathlib.Path], list[str | int]]:
+def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
     """Returns (image files, videos and webcam numbers) that the arguments stand for, in order.
 
     Args:
@@ -30,15 +32,23 @@ def find_inputs(patterns: list[str]) -> tuple[list[pathlib.Path], list[str | int
     return list(dict.fromkeys(images)), list(dict.fromkeys(videos))
 
 
-def read_frames(video: str | int) -> tuple[float, Iterator]:
-    """Returns (frames per second, iterator of (H, W, 3) uint8 RGB frames) of a video file or webcam.
+@contextlib.contextmanager
+def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
+    """Returns a context with (frames per second, iterator of (H, W, 3) uint8 RGB frames) of a video file or webcam.
+
+    A file behind a scheme is copied first: OpenCV reads from this machine alone.
 
     Raises:
         UserError: it cannot be opened.
     """
+    with contextlib.nullcontext(video) if isinstance(video, int) else local_copy(video) as local:
+        yield _read_local(local, video)
+
+
+def _read_local(local: str | os.PathLike | int, video: str | int) -> tuple[float, Iterator]:
     import cv2
 
-    capture = cv2.VideoCapture(video)
+    capture = cv2.VideoCapture(local if isinstance(local, int) else os.fspath(local))
     if not capture.isOpened():
         what = f"webcam {video}" if isinstance(video, int) else video
         raise UserError(f"{what}: expected a video that OpenCV can open; check the file or the number.")
@@ -56,13 +66,9 @@ def read_frames(video: str | int) -> tuple[float, Iterator]:
     return capture.get(cv2.CAP_PROP_FPS) or 25.0, frames()
 
 
-def _expand(pattern: str) -> list[pathlib.Path]:
-    path = pathlib.Path(pattern)
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES)
-    else:
-        found = [pathlib.Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
-        found = [p for p in found if p.is_file()]
+def _expand(pattern: str) -> list[AnyPath]:
+    path = to_path(pattern)
+    found = sorted(path.iterdir()) if path.is_dir() else expand(pattern)
     known = [p for p in found if p.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
     if not known:
         raise UserError(

@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   keras-centernet make-tfrecords --data coco/ --split train2017 --output records/coco --shards 256
   keras-centernet make-tfrecords --data coco/ --split val2017 --output records/coco --shards 32
   keras-centernet make-tfrecords --data kitti/ --task detection_3d --output records/kitti --shards 16
+  keras-centernet make-tfrecords --data gs://bucket/coco --split train2017 --output gs://bucket/records --shards 256
   keras-centernet train --data records/coco --split train2017 --val-split val2017 --output runs/coco"""
 
 
@@ -26,15 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the records and says what is in them."""
-    import os
-
     from keras_centernet.data.formats import read_source
     from keras_centernet.data.tfrecord_files import read_description
     from keras_centernet.data.tfrecord_writing import write_tfrecords
     from keras_centernet.network import look_up
+    from keras_centernet.paths import to_path
     from keras_centernet.tasks import TASKS
 
-    before = read_description(args.output) if os.path.isdir(args.output) else None
+    before = read_description(args.output) if to_path(args.output).is_dir() else None
     is_only = before is None or set(before["splits"]) <= {args.split}
     source = read_source(
         args.data,

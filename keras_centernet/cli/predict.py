@@ -6,13 +6,14 @@ Draws the boxes into copies of the pictures and writes all detections to detecti
 import argparse
 import itertools
 import json
-import pathlib
 import sys
 import warnings
 
 from keras_centernet.cli.arguments import check_score
 from keras_centernet.cli.inputs import find_inputs, read_frames
 from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.files import local_output
+from keras_centernet.paths import AnyPath, to_path
 
 EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--batch-size: expected a positive number, got {args.batch_size}.")
     images, videos = find_inputs(args.inputs)
     model = load_model(args.model)
-    folder = pathlib.Path(args.output)
+    folder = to_path(args.output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{len(results)} pictures, {objects} objects: {folder / 'detections.json'}")
 
 
-def _predict_images(model, images: list, folder: pathlib.Path, args, results: list) -> None:
+def _predict_images(model, images: list, folder: AnyPath, args, results: list) -> None:
     from tqdm import tqdm
 
     unreadable = []
@@ -79,7 +80,7 @@ def _predict_images(model, images: list, folder: pathlib.Path, args, results: li
         warnings.warn(f"{len(unreadable)} images skipped; first: {unreadable[0]}", DataWarning, stacklevel=2)
 
 
-def _detect_readable(model, paths: list[pathlib.Path], args, unreadable: list[str]) -> list[tuple]:
+def _detect_readable(model, paths: list[AnyPath], args, unreadable: list[str]) -> list[tuple]:
     """Returns (path, detections) of the pictures that can be read; notes why the others cannot."""
     from keras_centernet.data.images import read_image
 
@@ -101,36 +102,36 @@ def _calibration(place: str, stem: str):
     """Returns the matrix in a file, or in the file of that stem in a folder."""
     from keras_centernet.camera import read_calibration
 
-    path = pathlib.Path(place)
+    path = to_path(place)
     return read_calibration(path / f"{stem}.txt" if path.is_dir() else path)
 
 
-def _predict_video(model, video: str | int, folder: pathlib.Path, args, results: list) -> None:
+def _predict_video(model, video: str | int, folder: AnyPath, args, results: list) -> None:
     import cv2
     from tqdm import tqdm
 
-    rate, frames = read_frames(video)
-    calibration = _calibration(args.calibration, pathlib.Path(str(video)).stem) if args.calibration else None
-    name = f"webcam{video}" if isinstance(video, int) else pathlib.Path(video).stem
+    stem = to_path(str(video)).stem
+    calibration = _calibration(args.calibration, stem) if args.calibration else None
+    name = f"webcam{video}" if isinstance(video, int) else stem
     writer = None
-    frames = enumerate(itertools.islice(frames, args.frames))
-    try:
-        for index, frame in tqdm(frames, desc=name, disable=None, file=sys.stderr):
-            (found,) = model.detect([frame], calibration, threshold=args.threshold)
-            results.append(found.to_dict() | {"path": str(video), "frame": index})
-            if not args.draw:
-                continue
-            if writer is None:
-                size_wh = (frame.shape[1], frame.shape[0])
-                target = str(folder / f"{name}_detections.mp4")
-                writer = cv2.VideoWriter(target, cv2.VideoWriter_fourcc(*"mp4v"), rate, size_wh)
-            writer.write(cv2.cvtColor(found.draw(), cv2.COLOR_RGB2BGR))
-    finally:
-        if writer is not None:
-            writer.release()
+    with read_frames(video) as (rate, frames), local_output(folder / f"{name}_detections.mp4") as target:
+        frames = enumerate(itertools.islice(frames, args.frames))
+        try:
+            for index, frame in tqdm(frames, desc=name, disable=None, file=sys.stderr):
+                (found,) = model.detect([frame], calibration, threshold=args.threshold)
+                results.append(found.to_dict() | {"path": str(video), "frame": index})
+                if not args.draw:
+                    continue
+                if writer is None:
+                    size_wh = (frame.shape[1], frame.shape[0])
+                    writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, size_wh)
+                writer.write(cv2.cvtColor(found.draw(), cv2.COLOR_RGB2BGR))
+        finally:
+            if writer is not None:
+                writer.release()
 
 
-def _unique_names(images: list[pathlib.Path]) -> dict[pathlib.Path, str]:
+def _unique_names(images: list[AnyPath]) -> dict[AnyPath, str]:
     """Maps each image to the name of its drawn copy; equal names of different folders get numbers."""
     names, taken = {}, set()
     for path in images:

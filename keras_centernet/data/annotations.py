@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from tqdm import tqdm
@@ -11,6 +10,7 @@ from tqdm import tqdm
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.images import check_image, read_image
 from keras_centernet.errors import UserError
+from keras_centernet.paths import map_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,9 +134,8 @@ def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotation
             return error
         return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        checks = pool.map(problem_of, names)
-        problems = list(tqdm(checks, "checking images", len(names), delay=2, leave=False, disable=None))
+    checks = map_files(problem_of, names, threads=os.cpu_count())
+    problems = list(tqdm(checks, "checking images", len(names), delay=2, leave=False, disable=None))
     bad = [problem for problem in problems if problem is not None]
     if bad and strict:
         raise bad[0]

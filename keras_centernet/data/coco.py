@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from pathlib import Path
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
 from keras_centernet.data.classes import check_classes
@@ -12,6 +11,7 @@ from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
+from keras_centernet.paths import AnyPath, to_path
 
 KEYPOINT_PLACES = ("annotations/person_keypoints_{}.json", "person_keypoints_{}.json")
 _PLACES = (
@@ -51,9 +51,9 @@ def read_coco(
     Raises:
         UserError: a file, a folder or a value in the file is not what it should be.
     """
-    folder = Path(data)
+    folder = to_path(data)
     if annotations is not None:
-        path = Path(annotations)
+        path = to_path(annotations)
     elif folder.is_file():
         path, folder = folder, folder.parent
     else:
@@ -91,14 +91,13 @@ def read_coco(
     return source_from_annotations(f"{path} ({split})", classes, table, **more)
 
 
-def find_coco_file(folder: Path) -> Path | None:
+def find_coco_file(folder: AnyPath) -> AnyPath | None:
     """Returns some COCO file of a folder by its usual name, or None."""
-    candidates = [path for place in (*_PLACES, *KEYPOINT_PLACES) for path in sorted(folder.glob(place.format("*")))]
-    candidates += sorted(folder.glob("annotations.json"))
-    return candidates[0] if candidates else None
+    places = (*(place.format("*") for place in (*_PLACES, *KEYPOINT_PLACES)), "annotations.json")
+    return next((path for place in places for path in sorted(folder.glob(place))), None)
 
 
-def _find_split_file(folder: Path, split: str, known_places: tuple[str, ...]) -> Path:
+def _find_split_file(folder: AnyPath, split: str, known_places: tuple[str, ...]) -> AnyPath:
     for name in split_names(split):
         exact = re.compile(re.escape(name) + r"([-_]?\d+)?")
         for place in known_places:
@@ -121,7 +120,7 @@ def _find_split_file(folder: Path, split: str, known_places: tuple[str, ...]) ->
     )
 
 
-def _show(paths: list[Path]) -> str:
+def _show(paths: list[AnyPath]) -> str:
     return ", ".join(sorted({str(path) for path in paths})[:5])
 
 
@@ -129,7 +128,7 @@ def _id(entry: dict) -> int:
     return entry["id"]
 
 
-def _read_json(path: Path) -> dict:
+def _read_json(path: AnyPath) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -153,7 +152,7 @@ def _read_json(path: Path) -> dict:
     return content
 
 
-def _category(entry: dict, names_by_id: dict, path: Path) -> int:
+def _category(entry: dict, names_by_id: dict, path: AnyPath) -> int:
     if entry["category_id"] not in names_by_id:
         raise UserError(
             f"{path}: expected a category_id of {sorted(names_by_id)}, got {entry['category_id']!r} in annotation "
@@ -162,7 +161,7 @@ def _category(entry: dict, names_by_id: dict, path: Path) -> int:
     return entry["category_id"]
 
 
-def _to_row(entry: dict, positions: dict, class_indices: dict, path: Path) -> tuple:
+def _to_row(entry: dict, positions: dict, class_indices: dict, path: AnyPath) -> tuple:
     try:
         x, y, width, height = (float(value) for value in entry["bbox"])
         area = float(entry.get("area") or 0)
@@ -174,15 +173,15 @@ def _to_row(entry: dict, positions: dict, class_indices: dict, path: Path) -> tu
     return (position, x, y, x + width, y + height, index, bool(entry.get("iscrowd")), False, area or None)
 
 
-def _raise_repeated(path: Path) -> None:
+def _raise_repeated(path: AnyPath) -> None:
     raise UserError(f"{path}: expected every image id once, got some twice; number the images anew.")
 
 
-def _find_image_folder(folder: Path, path: Path, split: str, images, entries: list[dict]) -> Path:
+def _find_image_folder(folder: AnyPath, path: AnyPath, split: str, images, entries: list[dict]) -> AnyPath:
     if images is not None:
-        if not Path(images).is_dir():
+        if not to_path(images).is_dir():
             raise UserError(f"images: expected a folder, got {str(images)!r}, which is none.")
-        return Path(images)
+        return to_path(images)
     name = path.stem.removeprefix("instances_").removeprefix("person_keypoints_")
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
     places = [
@@ -192,7 +191,7 @@ def _find_image_folder(folder: Path, path: Path, split: str, images, entries: li
     ]
     places += [path.parent, folder]
     for place in places:
-        if any((place / entry["file_name"]).is_file() for entry in entries[:100]):
+        if place.is_dir() and any((place / entry["file_name"]).is_file() for entry in entries[:100]):
             return place
     raise UserError(
         f"{path}: expected its pictures in {_show(places[:5])} or beside it, found none of the first "

@@ -1,12 +1,12 @@
 """The joints in a COCO file: its categories' skeletons and its annotations' keypoints."""
 
 import functools
-from pathlib import Path
 
 import numpy as np
 
 from keras_centernet.data.augment import move_keypoints
 from keras_centernet.errors import UserError
+from keras_centernet.paths import AnyPath
 from keras_centernet.skeletons import COCO_PERSON, Skeleton, join_skeletons, left_right_pairs
 
 
@@ -24,7 +24,7 @@ class CocoJoints:
         UserError: no category has keypoints, or a skeleton contradicts itself.
     """
 
-    def __init__(self, categories: list[dict], path: Path):
+    def __init__(self, categories: list[dict], path: AnyPath):
         self._path = path
         named = {category["id"]: tuple(category["keypoints"]) for category in categories if category.get("keypoints")}
         if not named:
@@ -69,7 +69,7 @@ class CocoJoints:
         return keypoints
 
 
-def _skeleton(category: dict, path: Path) -> Skeleton:
+def _skeleton(category: dict, path: AnyPath) -> Skeleton:
     names = tuple(str(name) for name in category["keypoints"])
     if names == COCO_PERSON.names:
         return COCO_PERSON

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-from pathlib import Path
 
 from keras_centernet.data.coco import find_coco_file, read_coco
 from keras_centernet.data.kitti import is_kitti_folder, read_kitti
@@ -14,6 +13,7 @@ from keras_centernet.data.tfrecord_files import is_record_data
 from keras_centernet.data.voc import read_voc
 from keras_centernet.data.yolo import find_yolo_file, read_yolo
 from keras_centernet.errors import UserError
+from keras_centernet.paths import to_path
 
 FORMATS = {
     "voc": read_voc,
@@ -62,7 +62,7 @@ def read_source(
             "data set, or another task."
         )
     options |= {"fields": fields} if fields else {}
-    if format in FOLDER_FORMATS and not Path(data).exists():
+    if format in FOLDER_FORMATS and not to_path(data).exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
     return FORMATS[format](data, split, **options)
 
@@ -77,10 +77,10 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     Raises:
         UserError: it looks like none; the line lists what was looked for.
     """
-    path = Path(data)
-    if annotations is not None and Path(annotations).suffix == ".json":
+    path = to_path(data)
+    if annotations is not None and to_path(annotations).suffix == ".json":
         return "coco"
-    if is_record_data(str(data)) or (annotations is not None and Path(annotations).suffix == ".pbtxt"):
+    if is_record_data(str(data)) or (annotations is not None and to_path(annotations).suffix == ".pbtxt"):
         return "tfrecord"
     if path.is_dir():
         if is_kitti_folder(path):

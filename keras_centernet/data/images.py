@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from keras_centernet.errors import UserError
+from keras_centernet.paths import open_bytes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -78,7 +79,7 @@ def check_image(path: str | os.PathLike, decode: bool = False) -> None:
 
 def _read_bytes(path: str | os.PathLike) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_bytes(path) as file:
             return file.read()
     except OSError as error:
         raise _cannot_open(path, error) from None
@@ -86,9 +87,10 @@ def _read_bytes(path: str | os.PathLike) -> bytes:
 
 def _read_ends(path: str | os.PathLike) -> tuple[bytes, bytes]:
     try:
-        with open(path, "rb") as file:
+        with open_bytes(path) as file:
             head = file.read(len(_PNG_START))
-            file.seek(max(len(head), os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            file.seek(0, os.SEEK_END)
+            file.seek(max(len(head), file.tell() - _TAIL_BYTES))
             return head, file.read(_TAIL_BYTES)
     except OSError as error:
         raise _cannot_open(path, error) from None

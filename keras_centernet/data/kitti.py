@@ -1,7 +1,6 @@
 """KITTI's native folders: image_2/*.png, label_2/*.txt, calib/*.txt, and lists of frames by split."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -14,6 +13,7 @@ from keras_centernet.data.images import IMAGE_SUFFIXES
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 from keras_centernet.kitti_labels import TYPES, KittiObjects, read_kitti_file
+from keras_centernet.paths import AnyPath, are_files, map_files, to_path
 from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
 
 # As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
@@ -49,27 +49,29 @@ def read_kitti(
     Raises:
         UserError: a folder, a file or a line is not what it should be.
     """
-    root = _root(Path(data))
-    label_folder = Path(annotations) if annotations else root / "label_2"
-    image_folder = Path(images) if images else root / "image_2"
+    root = _root(to_path(data))
+    label_folder = to_path(annotations) if annotations else root / "label_2"
+    image_folder = to_path(images) if images else root / "image_2"
     classes = KITTI_CLASSES if classes is None else tuple(classes)
     check_classes(classes, KITTI_CLASSES, str(data))
     names = _frames(root, split, image_folder)
-    missing = [str(label_folder / f"{name}.txt") for name in names if not (label_folder / f"{name}.txt").is_file()]
+    labels = [label_folder / f"{name}.txt" for name in names]
+    are_there = are_files(labels)
+    missing = [str(path) for path, is_there in zip(labels, are_there, strict=True) if not is_there]
     if missing and (strict or len(missing) == len(names)):
         raise UserError(f"{missing[0]}: expected the label file of a frame of split {split!r}, got none.")
     warn_counted(missing, f"of {len(names)} frames of split {split!r} skipped, no label file")
-    names = [name for name in names if (label_folder / f"{name}.txt").is_file()]
-    progress = tqdm(names, "reading labels", delay=2, leave=False, disable=None)
-    frames = [read_kitti_file(label_folder / f"{name}.txt") for name in progress]
-    calibrations = [read_calibration(root / "calib" / f"{name}.txt") for name in names]
+    names = [name for name, is_there in zip(names, are_there, strict=True) if is_there]
+    reading = map_files(read_kitti_file, [label_folder / f"{name}.txt" for name in names])
+    frames = list(tqdm(reading, "reading labels", len(names), delay=2, leave=False, disable=None))
+    calibrations = list(map_files(read_calibration, [root / "calib" / f"{name}.txt" for name in names]))
     rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes)]
     columns = {
         key: np.array([row[2][key] for row in rows], dtype).reshape(len(rows), *shape)
         for key, (dtype, shape) in COLUMNS.items()
     }
     table = build_annotations(
-        [str(_image_path(image_folder, name)) for name in names],
+        _image_paths(image_folder, names),
         [(i, *box_xyxy, classes.index(name), is_crowd, False, None) for i, (name, is_crowd, box_xyxy), _ in rows],
         image_ids=[int(name) if name.isdigit() else i for i, name in enumerate(names)],
         fields=columns,
@@ -89,7 +91,7 @@ COLUMNS = {
 }
 
 
-def is_kitti_folder(folder: Path) -> bool:
+def is_kitti_folder(folder: AnyPath) -> bool:
     """Whether a folder looks like KITTI's."""
     return any((base / "label_2").is_dir() for base in (folder, folder / "training"))
 
@@ -121,14 +123,14 @@ def _is_possible(frame: KittiObjects, i: int) -> bool:
     return frame.locations_xyz[i, 2] > 0 and bool(np.all(frame.dimensions_hwl[i] > 0))
 
 
-def _root(folder: Path) -> Path:
+def _root(folder: AnyPath) -> AnyPath:
     for base in (folder / "training", folder):
         if (base / "image_2").is_dir() or (base / "label_2").is_dir():
             return base
     raise UserError(f"{folder}: expected training/ or image_2/ and label_2/ in it, got neither.")
 
 
-def _frames(root: Path, split: str, image_folder: Path) -> list[str]:
+def _frames(root: AnyPath, split: str, image_folder: AnyPath) -> list[str]:
     """Returns the names of the split's frames, without suffix."""
     lists = {path.stem: path for place in SPLIT_FOLDERS for path in sorted((root / place).glob("*.txt"))}
     if split in lists:
@@ -143,8 +145,9 @@ def _frames(root: Path, split: str, image_folder: Path) -> list[str]:
     return names
 
 
-def _image_path(folder: Path, name: str) -> Path:
-    for suffix in (".png", ".jpg"):
-        if (folder / f"{name}{suffix}").is_file():
-            return folder / f"{name}{suffix}"
-    return folder / f"{name}.png"
+def _image_paths(folder: AnyPath, names: list[str]) -> list[str]:
+    """Returns the PNG file of each frame, the JPEG file where there is only that."""
+    are_png = are_files([folder / f"{name}.png" for name in names])
+    others = [name for name, is_png in zip(names, are_png, strict=True) if not is_png]
+    are_jpeg = dict(zip(others, are_files([folder / f"{name}.jpg" for name in others]), strict=True))
+    return [str(folder / f"{name}{'.jpg' if are_jpeg.get(name) else '.png'}") for name in names]

@@ -75,8 +75,8 @@ def load_dataset(
     """Returns labelled pictures as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
 
     Args:
-        data: folder or file of a data set, "shapes", a TensorFlow Datasets name such as "coco/2017", or
-            a `Source`.
+        data: folder or file of a data set, here or behind a scheme (gs://...) as all paths may be, "shapes", a
+            TensorFlow Datasets name such as "coco/2017", or a `Source`.
         split: name of the split: "train", "val", ...
         task: key of `TASKS`: what the objects must know besides their box, and the defaults below.
         format: "voc", "coco", "yolo", "kitti", "tfds", "tfrecord" or "shapes"; None finds it out.

@@ -28,6 +28,7 @@ Every key but `IMAGE_KEYS` has one row per object.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -39,6 +40,7 @@ from keras_centernet.data.counting import Tally
 from keras_centernet.data.images import read_image
 from keras_centernet.data.order import in_order, shuffled_indices
 from keras_centernet.errors import UserError
+from keras_centernet.paths import threads_for
 
 # What an example or batch knows of the image as a whole.
 IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed", "is_rotated")
@@ -121,6 +123,7 @@ def source_from_annotations(
     clock = Clock()
     load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])), clock)
     size, row_splits = len(annotations.image_names), annotations.row_splits
+    requests = threads_for(annotations.image_names[:1], 0)
 
     def examples(passes=None, limit=None, workers=None):
         count = size if limit is None else min(limit, size)
@@ -138,7 +141,9 @@ def source_from_annotations(
             more = {key: values[index] for key, values in image_fields.items()}
             return {"image": image, "image_id": image_ids[index], **example, **more}
 
-        return (passes or in_order(count)).examples(shuffled_indices(count), to_example, workers)
+        threads = workers or requests or None
+        dataset = (passes or in_order(count)).examples(shuffled_indices(count), to_example, threads)
+        return dataset.with_options(_as_many_threads(threads)) if requests else dataset
 
     def without_empty():
         keep = np.diff(row_splits) > 0
@@ -187,6 +192,13 @@ class Loader:
         except UserError as error:
             self._tally.add(str(error))
             return np.zeros((32, 32, 3), np.uint8), np.False_
+
+
+def _as_many_threads(threads: int) -> tf.data.Options:
+    """Else there are as many as cores, and all of them wait for remote pictures."""
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = max(threads, os.cpu_count())
+    return options
 
 
 def _to_tensors(annotations: Annotations) -> dict[str, tf.Tensor]:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_centernet.data.label_map import first_line
 from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
+from keras_centernet.paths import list_names, to_path
 
 DESCRIPTION, LABEL_MAP = "dataset.json", "label_map.pbtxt"
 DESCRIPTION_FORMAT, DESCRIPTION_VERSION = "keras_centernet records", 1
@@ -22,12 +23,15 @@ _SPLIT_WORDS = ("train", "trainval", "val", "valid", "validation", "minival", "t
 
 
 def is_record_data(data: str) -> bool:
-    """Whether a name looks like records: a pattern, a remote path, a record file, or a folder of such."""
-    if os.path.isdir(data):
-        return any(_RECORD_NAME.fullmatch(name) for name in os.listdir(data))
-    if os.path.isfile(data):
-        return _RECORD_NAME.fullmatch(os.path.basename(data)) is not None
-    return "://" in data or any(sign in data for sign in "*?[")
+    """Whether a name looks like records: a pattern, a record file, or a folder of such."""
+    if "*" in data:
+        return True
+    path = to_path(data)
+    if path.is_dir():
+        return any(_RECORD_NAME.fullmatch(name) for name in list_names(path))
+    if path.is_file():
+        return _RECORD_NAME.fullmatch(path.name) is not None
+    return any(sign in data for sign in "?[")
 
 
 def find_records(data: str, split: str) -> tuple[list[str], dict | None]:

@@ -6,9 +6,7 @@ import hashlib
 import itertools
 import json
 import os
-import pathlib
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 
@@ -30,7 +28,8 @@ from keras_centernet.data.tfrecord_files import (
     read_description,
 )
 from keras_centernet.errors import UserError
-from keras_centernet.files import write_whole
+from keras_centernet.files import part_folder, write_whole
+from keras_centernet.paths import AnyPath, open_bytes, size_bytes, threads_for, to_path
 
 _JPEG_START, _PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _QUALITY = 95
@@ -55,7 +54,7 @@ def write_tfrecords(
     Args:
         source: what to write; its images in their order, about equally many in each shard.
         split: name of the split; other splits of the same folder are kept.
-        output: local folder, made if missing.
+        output: folder, local or gs://, made if missing.
         shards: number of files.
         overwrite: whether to replace a split that is there already.
         strict: stop at the first picture that cannot be decoded instead of leaving it out.
@@ -67,17 +66,17 @@ def write_tfrecords(
     Raises:
         UserError: the output is taken or does not fit the splits that are there, or something cannot be written.
     """
-    folder = pathlib.Path(output)
-    _check_request(source, split, str(output), shards)
+    folder = to_path(output)
+    _check_request(source, split, shards)
     description = _description(source, split, folder, overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as beside, warnings.catch_warnings():
+        with part_folder(folder) as beside, warnings.catch_warnings():
             # Here such images do not become black, they are left out, which is said at the end.
             warnings.filterwarnings("ignore", f"[0-9]+ {re.escape(BECAME_BLACK)}")
-            facts = _write_shards(source, split, pathlib.Path(beside), shards, strict, workers)
+            facts = _write_shards(source, split, beside, shards, strict, workers)
             for name in facts["shards"]:
-                os.replace(pathlib.Path(beside) / name, folder / name)
+                (beside / name).replace(folder / name)
     except (OSError, tf.errors.OpError) as error:
         line = error.strerror if isinstance(error, OSError) else first_line(error)
         raise UserError(f"{folder}: could not be written ({line}); free some space or name another place.") from error
@@ -142,16 +141,14 @@ def _feature(values) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
-def _check_request(source: Source, split: str, output: str, shards: int) -> None:
-    if "://" in output:
-        raise UserError(f"output: expected a local folder, got {output}; write there and copy the files.")
+def _check_request(source: Source, split: str, shards: int) -> None:
     if not re.fullmatch(r"\w[\w.]*", split):
         raise UserError(f"split: expected a name of letters and digits, which files are named after, got {split!r}.")
     if not 1 <= shards <= min(source.size, 99999):
         raise UserError(f"shards: expected a number from 1 to the {source.size} images of {source.name}, got {shards}.")
 
 
-def _description(source: Source, split: str, folder: pathlib.Path, overwrite: bool) -> dict:
+def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -> dict:
     """Returns the content of `dataset.json` for this source, with the splits that stay."""
     description = {
         "format": DESCRIPTION_FORMAT,
@@ -179,9 +176,7 @@ def _description(source: Source, split: str, folder: pathlib.Path, overwrite: bo
     return description | {"splits": before["splits"]}
 
 
-def _write_shards(
-    source: Source, split: str, folder: pathlib.Path, shards: int, strict: bool, workers: int | None
-) -> dict:
+def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, strict: bool, workers: int | None) -> dict:
     """Returns the split's part of `dataset.json` after writing its shards into a folder."""
     damaged = []
     records = _records(source, strict, workers, damaged)
@@ -201,7 +196,7 @@ def _write_shards(
                     facts["objects"] += objects
                     facts["most_objects"] = max(facts["most_objects"], objects)
             facts["images"] += written
-            facts["shards"][path.name] = {"images": written, "bytes": path.stat().st_size}
+            facts["shards"][path.name] = {"images": written, "bytes": size_bytes(path)}
     warn_counted(damaged, f"of {source.size} images left out, file damaged")
     if not facts["images"]:
         raise UserError(f"{source.name}: expected pictures that can be decoded, got none; first: {damaged[0]}")
@@ -216,7 +211,7 @@ def _records(
 
     def encode(example: dict, name: str) -> tuple[bytes | None, int]:
         try:
-            encoded, format = _encode_image(example["image"], name)
+            encoded, format = _encode_image(example["image"], name, _read(name) if source.image_names else b"")
         except UserError as error:
             if strict:
                 raise
@@ -225,7 +220,7 @@ def _records(
         record = encode_record(example, encoded, format, os.path.basename(name), source.classes, joints)
         return record, len(example["classes"])
 
-    threads = workers or os.cpu_count()
+    threads = workers or threads_for(source.image_names or (), os.cpu_count())
     names = source.image_names or (f"{source.name} {i}" for i in range(source.size))
     examples = source.examples(workers=workers).prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
@@ -238,13 +233,21 @@ def _records(
             yield under_way.popleft().result()
 
 
-def _encode_image(image: np.ndarray, name: str) -> tuple[bytes, str]:
+def _read(name: str) -> bytes:
+    """Returns the content of a picture's file, nothing where pictures have names but no files."""
+    try:
+        with open_bytes(name) as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _encode_image(image: np.ndarray, name: str, data: bytes) -> tuple[bytes, str]:
     """Returns (file content, "jpeg" or "png") of an upright picture; the file's own bytes where they show it so.
 
     Raises:
         UserError: the file is damaged.
     """
-    data = pathlib.Path(name).read_bytes() if os.path.isfile(name) else b""
     format = "jpeg" if data.startswith(_JPEG_START) else "png"
     if data:
         stored = decode_image(data, name, upright=False)

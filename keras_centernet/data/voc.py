@@ -2,7 +2,6 @@
 
 import os
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -12,6 +11,7 @@ from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.images import IMAGE_SUFFIXES
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
+from keras_centernet.paths import AnyPath, are_files, list_names, map_files, to_path
 
 
 def read_voc(
@@ -39,17 +39,20 @@ def read_voc(
     Raises:
         UserError: a folder, a split or a value in a file is not what it should be.
     """
-    folder = Path(data)
-    annotation_folder = Path(annotations) if annotations else folder / "Annotations"
+    folder = to_path(data)
+    annotation_folder = to_path(annotations) if annotations else folder / "Annotations"
     stems = _read_split(folder / "ImageSets" / "Main", split)
-    missing = [str(annotation_folder / f"{s}.xml") for s in stems if not (annotation_folder / f"{s}.xml").is_file()]
+    paths = [annotation_folder / f"{stem}.xml" for stem in stems]
+    are_there = are_files(paths)
+    missing = [str(path) for path, is_there in zip(paths, are_there, strict=True) if not is_there]
     if missing and (strict or len(missing) == len(stems)):
         raise UserError(f"{missing[0]}: expected the XML file of an image of split {split!r}, got none.")
     warn_counted(missing, f"of {len(stems)} images of split {split!r} skipped, no XML file")
-    stems = [stem for stem in stems if (annotation_folder / f"{stem}.xml").is_file()]
+    stems = [stem for stem, is_there in zip(stems, are_there, strict=True) if is_there]
+    paths = [path for path, is_there in zip(paths, are_there, strict=True) if is_there]
 
-    progress = tqdm(stems, "reading annotations", delay=2, leave=False, disable=None)
-    parsed = [_read_objects(annotation_folder / f"{stem}.xml") for stem in progress]
+    parsing = map_files(_read_objects, paths)
+    parsed = list(tqdm(parsing, "reading annotations", len(paths), delay=2, leave=False, disable=None))
     found = {name for objects, _ in parsed for name, *_ in objects}
     if classes is None:
         classes = tuple(sorted(found.union(*_names_in_other_files(annotation_folder, set(stems)))))
@@ -61,14 +64,14 @@ def read_voc(
         for name, box_xyxy, is_difficult in objects
     ]
     table = build_annotations(
-        _image_paths(Path(images) if images else folder / "JPEGImages", stems),
+        _image_paths(to_path(images) if images else folder / "JPEGImages", stems),
         rows,
         image_hw=[image_hw for _, image_hw in parsed],
     )
     return source_from_annotations(f"{folder} ({split})", classes, drop_unreadable_images(table, strict))
 
 
-def _read_split(list_folder: Path, split: str) -> list[str]:
+def _read_split(list_folder: AnyPath, split: str) -> list[str]:
     path = list_folder / f"{split}.txt"
     if not path.is_file():
         found = ", ".join(sorted(p.stem for p in list_folder.glob("*.txt"))) or "none"
@@ -79,21 +82,21 @@ def _read_split(list_folder: Path, split: str) -> list[str]:
     return list(dict.fromkeys(stems))
 
 
-def _image_paths(image_folder: Path, stems: list[str]) -> list[str]:
+def _image_paths(image_folder: AnyPath, stems: list[str]) -> list[str]:
     if not image_folder.is_dir():
         raise UserError(f"{image_folder}: expected the folder of pictures, got none; pass `images`.")
     names = {}
-    for entry in sorted(os.listdir(image_folder), reverse=True):
+    for entry in sorted(list_names(image_folder), reverse=True):
         stem, suffix = os.path.splitext(entry)
         if suffix.lower() in IMAGE_SUFFIXES:
             names[stem] = entry
     return [str(image_folder / names.get(stem, f"{stem}.jpg")) for stem in stems]
 
 
-def _read_objects(path: Path) -> tuple[list[tuple], tuple[int, int]]:
+def _read_objects(path: AnyPath) -> tuple[list[tuple], tuple[int, int]]:
     """Returns ([(name, box_xyxy, is difficult)], (height, width), zeros where the file has no size)."""
     try:
-        root = ElementTree.parse(path).getroot()
+        root = ElementTree.fromstring(path.read_bytes())
     except ElementTree.ParseError as error:
         raise UserError(f"{path}: expected Pascal VOC XML, got a file that is not XML ({error}).") from None
     objects = []
@@ -108,13 +111,13 @@ def _read_objects(path: Path) -> tuple[list[tuple], tuple[int, int]]:
     return objects, tuple(int(text) for text in size) if is_known else (0, 0)
 
 
-def _to_numbers(texts: list[str], path: Path, number: int) -> list[float]:
+def _to_numbers(texts: list[str], path: AnyPath, number: int) -> list[float]:
     try:
         return [float(text) for text in texts]
     except ValueError:
         raise UserError(f"{path}: expected four numbers in the bndbox of object {number}, got {texts}.") from None
 
 
-def _names_in_other_files(annotation_folder: Path, stems: set[str]) -> list[set[str]]:
+def _names_in_other_files(annotation_folder: AnyPath, stems: set[str]) -> list[set[str]]:
     paths = [path for path in sorted(annotation_folder.glob("*.xml")) if path.stem not in stems]
-    return [{name for name, *_ in _read_objects(path)[0]} for path in paths]
+    return [{name for name, *_ in objects} for objects, _ in map_files(_read_objects, paths)]

@@ -1,7 +1,7 @@
 """YOLO: data.yaml, folders of pictures, one .txt file of boxes per picture."""
 
+import functools
 import os
-from pathlib import Path
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
 from keras_centernet.data.classes import check_classes
@@ -12,6 +12,7 @@ from keras_centernet.data.splits import split_names
 from keras_centernet.data.yolo_yaml import parse_yolo_yaml
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import cxcywh_to_xyxy
+from keras_centernet.paths import AnyPath, are_files, join, map_files, to_path
 
 
 def read_yolo(
@@ -40,16 +41,18 @@ def read_yolo(
     Raises:
         UserError: a file, a folder or a value in a file is not what it should be.
     """
-    path = Path(data) if Path(data).is_file() else find_yolo_file(Path(data))
+    path = to_path(data) if to_path(data).is_file() else find_yolo_file(to_path(data))
     if path is None:
         raise UserError(f"{data}: expected a data.yaml, got none; pass the YAML file itself as `data`.")
     content = parse_yolo_yaml(path)
     names = _names(content, path)
-    image_paths = _list_images([Path(images)], path) if images else _split_images(content, path, split)
+    image_paths = _list_images([to_path(images)], path) if images else _split_images(content, path, split)
     labels = [_label_path(image, annotations) for image in image_paths]
     stray = _labels_without_image(labels)
     warn_counted(stray, f"label file(s) of split {split!r} skipped, no image of that name")
-    objects = [(i, *entry) for i, label in enumerate(labels) if label.is_file() for entry in _read_labels(label, names)]
+    there = [i for i, is_there in enumerate(are_files(labels)) if is_there]
+    reading = map_files(functools.partial(_read_labels, names=names), [labels[i] for i in there])
+    objects = [(i, *entry) for i, entries in zip(there, reading, strict=True) for entry in entries]
     found = dict.fromkeys(names[row[1]] for row in objects)
     classes = names if classes is None else tuple(classes)
     check_classes(found, classes, str(path))
@@ -58,7 +61,7 @@ def read_yolo(
     return source_from_annotations(f"{path} ({split})", classes, drop_unreadable_images(table, strict))
 
 
-def find_yolo_file(folder: Path) -> Path | None:
+def find_yolo_file(folder: AnyPath) -> AnyPath | None:
     """Returns a folder's data.yaml, or its only YAML file, or None."""
     for name in ("data.yaml", "data.yml", "dataset.yaml"):
         if (folder / name).is_file():
@@ -67,7 +70,7 @@ def find_yolo_file(folder: Path) -> Path | None:
     return candidates[0] if len(candidates) == 1 else None
 
 
-def _names(content: dict, path: Path) -> tuple[str, ...]:
+def _names(content: dict, path: AnyPath) -> tuple[str, ...]:
     names = content.get("names")
     if isinstance(names, dict):
         try:
@@ -84,28 +87,29 @@ def _names(content: dict, path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _split_images(content: dict, path: Path, split: str) -> list[Path]:
+def _split_images(content: dict, path: AnyPath, split: str) -> list[AnyPath]:
     value = next((content[name] for name in split_names(split) if content.get(name)), None)
     if not value:
         found = ", ".join(key for key in ("train", "val", "test") if content.get(key)) or "none"
         raise UserError(f"{path}: expected a folder for split {split!r}, got none; splits found: {found}.")
-    root = path.parent / content.get("path", "")
+    root = join(path.parent, content.get("path", ""))
     entries = value if isinstance(value, list) else [value]
     # In the wild `path` is often relative to another folder than the file's, and splits start with "../".
     places = [
-        [base / entry.removeprefix(cut) for base in (root, path.parent) for cut in ("", "../")] for entry in entries
+        [join(base, entry.removeprefix(cut)) for base in (root, path.parent) for cut in ("", "../")]
+        for entry in entries
     ]
     return _list_images([next((p for p in options if p.exists()), options[0]) for options in places], path)
 
 
-def _list_images(places: list[Path], path: Path) -> list[Path]:
+def _list_images(places: list[AnyPath], path: AnyPath) -> list[AnyPath]:
     images = []
     for place in places:
         if place.is_dir():
-            images += [p for p in sorted(place.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
+            images += sorted(p for p in place.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         elif place.is_file():
             lines = [line.strip() for line in place.read_text().splitlines() if line.strip()]
-            images += [place.parent / line for line in lines]
+            images += [join(place.parent, line) for line in lines]
         else:
             raise UserError(
                 f"{path}: expected a folder of pictures or a list of them, got {place}, which does not exist."
@@ -115,17 +119,17 @@ def _list_images(places: list[Path], path: Path) -> list[Path]:
     return images
 
 
-def _label_path(image: Path, annotations: str | os.PathLike | None) -> Path:
+def _label_path(image: AnyPath, annotations: str | os.PathLike | None) -> AnyPath:
     if annotations is not None:
-        return Path(annotations) / f"{image.stem}.txt"
+        return to_path(annotations) / f"{image.stem}.txt"
     parts = list(image.parts)
     folders = [i for i, part in enumerate(parts[:-1]) if part == "images"]
     if folders:
         parts[folders[-1]] = "labels"
-    return Path(*parts).with_suffix(".txt")
+    return type(image)(*parts).with_suffix(".txt")
 
 
-def _labels_without_image(labels: list[Path]) -> list[str]:
+def _labels_without_image(labels: list[AnyPath]) -> list[str]:
     known, folders = set(labels), dict.fromkeys(label.parent for label in labels)
     return [
         str(path)
@@ -136,7 +140,7 @@ def _labels_without_image(labels: list[Path]) -> list[str]:
     ]
 
 
-def _read_labels(path: Path, names: tuple[str, ...]) -> list[tuple]:
+def _read_labels(path: AnyPath, names: tuple[str, ...]) -> list[tuple]:
     """Returns [(class number, box_xyxy in fractions of the image)] of one file."""
     rows = []
     for number, line in enumerate(path.read_text().splitlines(), start=1):

@@ -5,14 +5,14 @@ below their key. Values stay strings.
 """
 
 import re
-from pathlib import Path
 
 from keras_centernet.errors import UserError
+from keras_centernet.paths import AnyPath
 
 _ITEM = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|[^,]+")
 
 
-def parse_yolo_yaml(path: Path) -> dict[str, str | list[str] | dict[str, str]]:
+def parse_yolo_yaml(path: AnyPath) -> dict[str, str | list[str] | dict[str, str]]:
     """Returns the top-level entries of a data.yaml.
 
     Args:

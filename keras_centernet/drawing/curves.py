@@ -3,12 +3,13 @@
 import csv
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from keras_centernet.drawing.boxes import PALETTE
 from keras_centernet.errors import UserError
+from keras_centernet.files import local_copy, local_output
+from keras_centernet.paths import to_path
 
 SCORES = ("val_AP", "val_AP50", "val_AP75")
 MOST_NAMED_CURVES = 16  # more classes than that: thin gray lines, and names for the mean only
@@ -128,7 +129,7 @@ def _finite(values) -> tuple[np.ndarray, np.ndarray]:
 
 def _read_history(path: str | os.PathLike) -> dict[str, list[float]]:
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with local_copy(path) as local, open(local, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise UserError(f"{path}: cannot read the history: {error.strerror}.") from None
@@ -159,11 +160,12 @@ def _clean(axes) -> None:
 
 
 def _save(figure, path: str | os.PathLike) -> None:
-    path = Path(path)
+    path = to_path(path)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
         raise UserError(f"{path}: expected a picture's suffix such as .png or .jpg; got {path.suffix!r}.")
     try:
-        figure.savefig(path)
+        with local_output(path) as local:
+            figure.savefig(local)
     except OSError as error:
         raise UserError(f"{path}: cannot write the picture there: {error.strerror}.") from None
 

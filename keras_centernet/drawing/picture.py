@@ -1,11 +1,11 @@
 """Writing a picture to a file."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 
 from keras_centernet.errors import UserError
+from keras_centernet.paths import to_path
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 JPEG_QUALITY = 95
@@ -23,7 +23,7 @@ def write_picture(image: np.ndarray, path: str | os.PathLike) -> None:
     """
     import cv2
 
-    path = Path(path)
+    path = to_path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: expected a picture's suffix, one of {', '.join(SUFFIXES)}; got {path.suffix!r}.")
     options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]

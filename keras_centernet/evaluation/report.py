@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keras_centernet.errors import UserError
+from keras_centernet.paths import to_path
 
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "VOC07_mAP50", "VOC_mAP50")
 # Where an image's time goes; loading and preprocessing run beside the rest, in threads of their own.
@@ -75,8 +76,7 @@ class Report:
         """
         text = json.dumps({**self.metrics, **more}, indent=2, allow_nan=False)
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
+            to_path(path).write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             raise UserError(f"{path}: cannot write the metrics there: {error.strerror}.") from None
 

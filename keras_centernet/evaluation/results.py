@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from keras_centernet.errors import UserError
 from keras_centernet.files import write_whole
 from keras_centernet.kitti_labels import write_kitti_file
+from keras_centernet.paths import AnyPath, map_files, to_path
 
 
 def write_results(
@@ -26,7 +26,7 @@ def write_results(
     Raises:
         UserError: the folder cannot be written.
     """
-    folder = pathlib.Path(folder)
+    folder = to_path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [
@@ -38,7 +38,7 @@ def write_results(
         raise UserError(f"{folder}: expected a folder that can be written to: {error.strerror}.") from error
 
 
-def _write_coco(name: str, rows: list[dict], folder: pathlib.Path, category_ids) -> list[str]:
+def _write_coco(name: str, rows: list[dict], folder: AnyPath, category_ids) -> list[str]:
     path = folder / f"{name}.json"
     ids = None if category_ids is None else [None, *category_ids]
     rows = [_coco_row(row, row["category_id"] if ids is None else ids[row["category_id"]]) for row in rows]
@@ -53,11 +53,10 @@ def _coco_row(row: dict, category_id: int | None) -> dict:
     }
 
 
-def _write_kitti(name: str, rows: dict, folder: pathlib.Path, category_ids) -> list[str]:
-    paths = [folder / f"{image_id:06d}.txt" for image_id in rows]
-    for path, objects in zip(paths, rows.values(), strict=True):
-        write_kitti_file(path, objects)
-    return [str(path) for path in paths]
+def _write_kitti(name: str, rows: dict, folder: AnyPath, category_ids) -> list[str]:
+    objects = {folder / f"{image_id:06d}.txt": found for image_id, found in rows.items()}
+    list(map_files(lambda path: write_kitti_file(path, objects[path]), list(objects)))
+    return [str(path) for path in objects]
 
 
 _WRITERS = {"kitti": _write_kitti}

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import pathlib
 import warnings
 from collections.abc import Iterable
 
@@ -11,6 +10,7 @@ import numpy as np
 from keras_centernet.data.images import IMAGE_SUFFIXES, read_image
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.geometry import letterbox, warp
+from keras_centernet.paths import AnyPath, to_path
 
 ENOUGH = 100  # images; fewer miss ranges that later pictures reach
 AT_MOST = 300  # more cost minutes and change nothing
@@ -66,7 +66,7 @@ def _source(calibration, what: str = "calibration", at_most: int = AT_MOST) -> I
     if calibration is None:
         raise UserError(f"calibration: expected {ACCEPTED}, got None.")
     if isinstance(calibration, str | os.PathLike):
-        return (read_image(path) for path in _image_files(pathlib.Path(calibration), what, at_most))
+        return (read_image(path) for path in _image_files(to_path(calibration), what, at_most))
     if hasattr(calibration, "element_spec"):  # a tf.data.Dataset
         return (image for images, _ in calibration.as_numpy_iterator() for image in images)
     if not isinstance(calibration, Iterable):
@@ -74,7 +74,7 @@ def _source(calibration, what: str = "calibration", at_most: int = AT_MOST) -> I
     return calibration
 
 
-def _image_files(folder: pathlib.Path, what: str, at_most: int) -> list[pathlib.Path]:
+def _image_files(folder: AnyPath, what: str, at_most: int) -> list[AnyPath]:
     if not folder.is_dir():
         raise UserError(f"{what} {folder}: expected a folder of images, got no folder.")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)

@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import pathlib
-import tempfile
 from collections.abc import Iterable
 
 import keras
@@ -13,8 +10,9 @@ from keras_centernet.errors import UserError
 from keras_centernet.evaluation import evaluate
 from keras_centernet.exporting.formats import FORMATS, Format, letterboxed
 from keras_centernet.exporting.precisions import PRECISIONS
-from keras_centernet.files import write_whole
+from keras_centernet.files import check_writable, folder_for, move, write_whole
 from keras_centernet.network import look_up
+from keras_centernet.paths import AnyPath
 
 REPORT = "report.json"
 
@@ -75,11 +73,10 @@ def _plan_one(name: str, row: Format, stem: str, precision: str | None, options:
     return Planned(name, f"{stem}{row.ending}", options)
 
 
-def check_places(folder: pathlib.Path, plan: list[Planned]) -> None:
+def check_places(folder: AnyPath, plan: list[Planned]) -> None:
     """Raises a UserError where a file would replace one, or nothing can be written; before any work is done."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        check_writable(folder)
     except OSError as error:
         raise UserError(f"--output {folder}: expected a folder that can be written to: {error.strerror}.") from error
     for name in (name for planned in plan for name in planned.files):
@@ -115,7 +112,7 @@ def measure_model(model: keras.Model, dataset: Iterable) -> Truth:
 
 def export_checked(
     model: keras.Model,
-    folder: pathlib.Path,
+    folder: AnyPath,
     planned: Planned,
     images: list,
     calibration=None,
@@ -143,13 +140,13 @@ def export_checked(
         options["calibration"] = calibration
     if "images" in row.options:  # what it checks itself before it writes; all of them follow
         options["images"] = letterboxed(model, images[:1])
-    with tempfile.TemporaryDirectory(dir=folder, prefix="part.") as beside:
-        made = row.export(model, pathlib.Path(beside, planned.name), **options)
+    with folder_for(folder) as beside:
+        made = row.export(model, beside / planned.name, **options)
         reports = row.verify(model, made, images, options)
         if truth and row.detector:
             reports[planned.name]["AP"] = _compare_precision(row.detector(made), truth)
-        for file in sorted(pathlib.Path(beside).iterdir()):
-            os.rename(file, folder / file.name)
+        for file in sorted(beside.iterdir()):
+            move(file, folder / file.name)
     told = {"format": planned.format} | {key: options[key] for key in ("precision",) if key in options}
     reports = {name: told | figures for name, figures in reports.items()}
     _write_report(folder, read_report(folder) | reports)
@@ -161,17 +158,17 @@ def _compare_precision(detector, truth: Truth) -> dict:
     return {"file": found, "model": truth.average_precision, "difference": found - truth.average_precision}
 
 
-def read_report(folder: pathlib.Path) -> dict:
+def read_report(folder: AnyPath) -> dict:
     """Returns the entries of a folder's report, none where there is no report yet.
 
     Raises:
         UserError: the file of that name is something else.
     """
     path = folder / REPORT
+    if not path.exists():
+        return {}
     try:
         found = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: expected the report of an earlier export, got {error}. Remove or rename it."
@@ -181,5 +178,5 @@ def read_report(folder: pathlib.Path) -> dict:
     return found
 
 
-def _write_report(folder: pathlib.Path, entries: dict) -> None:
+def _write_report(folder: AnyPath, entries: dict) -> None:
     write_whole(folder / REPORT, lambda beside: beside.write_text(json.dumps(entries, indent=1)))

@@ -72,13 +72,6 @@ def milliseconds(call: Callable) -> float:
     return statistics.median(times)
 
 
-def size_bytes(path: str | os.PathLike) -> int:
-    """Returns the bytes of a file, or of all files in a folder."""
-    if not os.path.isdir(path):
-        return os.path.getsize(path)
-    return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
-
-
 def _score_noise(ours: dict, theirs: dict) -> float:
     """Returns how close scores must be for their order to mean nothing."""
     count = min(len(ours["scores"]), len(theirs["scores"]))

@@ -22,6 +22,7 @@ from keras_centernet.exporting.edgetpu_compiler import (
 )
 from keras_centernet.exporting.tflite import INTEGERS, export_tflite
 from keras_centernet.files import write_whole
+from keras_centernet.paths import AnyPath, to_path
 
 PRECISION = "int8"
 RAW = "_raw"
@@ -39,8 +40,8 @@ class EdgeTPUExport:
     """
 
     check: EdgeTPUReport
-    raw: pathlib.Path | None = None
-    path: pathlib.Path | None = None
+    raw: AnyPath | None = None
+    path: AnyPath | None = None
     log: CompilerLog | None = None
 
     @property
@@ -83,7 +84,7 @@ def export_edgetpu(
         UserError: another network or size, an operator that the Edge TPU lacks, no usable calibration, a network
             that disagrees with the model, a compiler that fails, or a file that was not compiled from this model.
     """
-    path = pathlib.Path(path)
+    path = to_path(path)
     check_network(model)
     if compiled is not None:
         content = _read_compiled(model, compiled)
@@ -122,7 +123,7 @@ def _quantize(model, calibration, images) -> bytes:
         return path.read_bytes()
 
 
-def _finish(model, content: bytes, path: pathlib.Path, top_k: int) -> pathlib.Path:
+def _finish(model, content: bytes, path: AnyPath, top_k: int) -> AnyPath:
     graph = flatbuffer.read_flatbuffer(content)
     graph.signatureDefs = None  # the compiler keeps names of tensors; a signature from before may point anywhere
     finished = append_decode(flatbuffer.write_flatbuffer(graph), model, top_k)
@@ -135,7 +136,7 @@ def _read_compiled(model, compiled) -> bytes:
     if COMPILED not in flatbuffer.custom_operators(graph):
         raise UserError(
             f"{compiled}: expected a file that edgetpu_compiler wrote, got one without {COMPILED}. "
-            f"Compile it first: {compile_command(pathlib.Path(compiled).name)}"
+            f"Compile it first: {compile_command(to_path(compiled).name)}"
         )
     (index,) = graph.subgraphs[0].inputs
     found = tuple(int(side) for side in graph.subgraphs[0].tensors[index].shape[1:3])

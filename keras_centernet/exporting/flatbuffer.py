@@ -6,13 +6,13 @@ importing it takes seconds and only the conversion needs it.
 
 import collections
 import os
-import pathlib
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_centernet.errors import UserError
+from keras_centernet.paths import to_path
 
 SIGNATURE = "serve"
 FILE_IDENTIFIER = b"TFL3"
@@ -27,7 +27,7 @@ _OPERATOR_NAMES = {
 def read_content(path: str | os.PathLike) -> bytes:
     """Returns the bytes of a TFLite file; where there is none, a UserError says so."""
     try:
-        content = pathlib.Path(path).read_bytes()
+        content = to_path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: expected a TFLite file, got '{error.strerror}'.") from error
     if content[4:8] != FILE_IDENTIFIER:

@@ -18,6 +18,7 @@ from keras_centernet.exporting.tflite import export_tflite
 from keras_centernet.exporting.verifying import COMPARED, verify_tflite
 from keras_centernet.geometry import letterbox, warp
 from keras_centernet.network import look_up
+from keras_centernet.paths import AnyPath, to_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +66,7 @@ def export_model(model: keras.Model, path: str | os.PathLike, format: str | None
     Raises:
         UserError: an unknown format or suffix, an option that the format does not have, and what its function raises.
     """
-    row = FORMATS[_format_of(pathlib.Path(path), format)]
+    row = FORMATS[_format_of(to_path(path), format)]
     strangers = ", ".join(sorted(set(options) - row.options))
     if strangers:
         known = ", ".join(sorted(row.options))
@@ -79,7 +80,7 @@ def letterboxed(model: keras.Model, images: list) -> np.ndarray:
     return np.stack([warp(image, letterbox(image.shape[:2], size_hw), size_hw) for image in images])
 
 
-def _format_of(path: pathlib.Path, format: str | None) -> str:
+def _format_of(path: AnyPath, format: str | None) -> str:
     if format is not None:
         names = {row.keras_name: name for name, row in FORMATS.items() if row.keras_name}
         name = names.get(format, format)

@@ -12,14 +12,15 @@ import numpy as np
 from keras_centernet.data.shapes import read_shapes
 from keras_centernet.deformable import without_islands
 from keras_centernet.errors import UserError
-from keras_centernet.exporting.comparing import compare_with_detect, milliseconds, size_bytes
-from keras_centernet.files import write_whole
+from keras_centernet.exporting.comparing import compare_with_detect, milliseconds
+from keras_centernet.files import local_copy, write_whole
 from keras_centernet.geometry import letterbox, to_image_frame, warp
+from keras_centernet.paths import AnyPath, size_bytes, to_path
 
 CHECKED_IMAGES = 2
 
 
-def export_onnx(model: keras.Model, path: str | os.PathLike, top_k: int = 100) -> pathlib.Path:
+def export_onnx(model: keras.Model, path: str | os.PathLike, top_k: int = 100) -> AnyPath:
     """Writes an ONNX detector for one image at a time; returns its path.
 
     Input: "images" (1, H, W, 3) uint8 RGB, letterboxed to the model's input size (`geometry.letterbox` and `warp`);
@@ -42,7 +43,7 @@ def export_onnx(model: keras.Model, path: str | os.PathLike, top_k: int = 100) -
     content = _convert(model, top_k)
     examples = read_shapes(split="test", size=CHECKED_IMAGES).examples()
     with tempfile.TemporaryDirectory() as folder:
-        checked = pathlib.Path(folder, pathlib.Path(path).name)
+        checked = pathlib.Path(folder, to_path(path).name)
         checked.write_bytes(content)
         verify_onnx(model, checked, [example["image"].numpy() for example in examples], threshold=0.0)
     return write_whole(path, lambda beside: beside.write_bytes(content))
@@ -67,7 +68,8 @@ def verify_onnx(model: keras.Model, path: str | os.PathLike, images: list, thres
     require("onnxruntime")
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    with local_copy(path) as local:
+        session = onnxruntime.InferenceSession(os.fspath(local), providers=["CPUExecutionProvider"])
     outputs = session.get_outputs()
     names = [output.name for output in outputs]
     top_k = outputs[names.index("scores")].shape[1]

@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import pathlib
-import tempfile
 from collections.abc import Callable
 
 import cv2
@@ -12,14 +10,14 @@ import numpy as np
 
 from keras_centernet.deformable import without_islands
 from keras_centernet.errors import UserError
-from keras_centernet.exporting.comparing import compare_with_detect, milliseconds, size_bytes
+from keras_centernet.exporting.comparing import compare_with_detect, milliseconds
+from keras_centernet.files import folder_for, move
+from keras_centernet.paths import AnyPath, size_bytes, to_path
 
 LABELS = "classes.txt"
 
 
-def export_saved_model(
-    model: keras.Model, path: str | os.PathLike, top_k: int = 100, xla: bool = False
-) -> pathlib.Path:
+def export_saved_model(model: keras.Model, path: str | os.PathLike, top_k: int = 100, xla: bool = False) -> AnyPath:
     """Writes a folder that `tf.saved_model.load` and TensorFlow Serving load; returns its path.
 
     Its signatures, all for any batch size B:
@@ -46,17 +44,17 @@ def export_saved_model(
     Raises:
         UserError: there is something already, or the folder cannot be written.
     """
-    path = pathlib.Path(path)
+    path = to_path(path)
     if path.exists():
         raise UserError(f"{path}: expected a new folder to export to, there is something already. Remove it.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            beside, labels = pathlib.Path(folder, "part"), pathlib.Path(folder, LABELS)
+        with folder_for(path.parent) as folder:
+            beside, labels = folder / "part", folder / LABELS
             labels.write_text("".join(f"{name}\n" for name in model.classes), encoding="utf-8")
             with contextlib.nullcontext() if xla else without_islands():
                 _save(model, beside, labels, top_k)
-            os.rename(beside, path)
+            move(beside, path)
     except OSError as error:
         raise UserError(f"{path}: expected a place to write to: {error.strerror or error}.") from error
     return path
@@ -114,7 +112,7 @@ def verify_saved_model(model: keras.Model, path: str | os.PathLike, images: list
 def _file_of(found) -> bytes:
     """Returns the encoded picture of `Detections`: its file, else a PNG."""
     if found.path:
-        return pathlib.Path(found.path).read_bytes()
+        return to_path(found.path).read_bytes()
     return cv2.imencode(".png", cv2.cvtColor(found.image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 

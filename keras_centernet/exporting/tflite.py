@@ -2,7 +2,6 @@
 
 import functools
 import os
-import pathlib
 from collections.abc import Callable
 
 import keras
@@ -17,6 +16,7 @@ from keras_centernet.exporting.precisions import PRECISIONS, Precision
 from keras_centernet.exporting.verifying import drawn_images, verify_tflite
 from keras_centernet.files import write_whole
 from keras_centernet.network import look_up
+from keras_centernet.paths import AnyPath
 
 INTEGERS = "int8"
 RAW_HEADS = (False, True, INTEGERS)
@@ -31,7 +31,7 @@ def export_tflite(
     top_k: int = 100,
     raw_heads: bool | str = False,
     images: np.ndarray | None = None,
-) -> pathlib.Path:
+) -> AnyPath:
     """Writes a TFLite detector for one image at a time, once it has shown to detect what the model does; its path.
 
     Input "images": (1, H, W, 3) RGB in 0..255, letterboxed to the model's input size; float32, or uint8 from

@@ -2,15 +2,15 @@
 
 import json
 import os
-import pathlib
-import shutil
 
 import numpy as np
 
 from keras_centernet.data import load_dataset
 from keras_centernet.errors import UserError
 from keras_centernet.exporting import agreement, export_tflite
+from keras_centernet.files import remove_folder
 from keras_centernet.model import load_model
+from keras_centernet.paths import AnyPath, to_path
 from keras_centernet.runs.folder import BEST, CONFIG
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
@@ -27,7 +27,7 @@ def demo(output: str | os.PathLike, seed: int = 0) -> dict:
         output: folder; an earlier demo in it is replaced, anything else is refused.
         seed: of weights, order and augmentation.
     """
-    output = pathlib.Path(output)
+    output = to_path(output)
     _clear_earlier_demo(output)
     settings = TrainSettings(
         data=DATA,
@@ -55,9 +55,9 @@ def demo(output: str | os.PathLike, seed: int = 0) -> dict:
     return metrics
 
 
-def _clear_earlier_demo(output: pathlib.Path) -> None:
+def _clear_earlier_demo(output: AnyPath) -> None:
     if not (output / CONFIG).exists():
         return
     if json.loads((output / CONFIG).read_text()).get("data") != DATA:
         raise UserError(f"--output {output}: expected an empty folder or an earlier demo, got another run.")
-    shutil.rmtree(output)
+    remove_folder(output)

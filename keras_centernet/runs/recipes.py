@@ -12,6 +12,7 @@ import types
 import typing
 
 from keras_centernet.errors import UserError
+from keras_centernet.paths import AnyPath, to_path
 from keras_centernet.runs.settings import TrainSettings
 
 FOLDER = pathlib.Path(__file__).parents[2] / "training" / "recipes"
@@ -66,7 +67,7 @@ def load_recipe(name: str | os.PathLike) -> Recipe:
     Raises:
         UserError: there is no such recipe, or its file holds something else than it should; file and key are named.
     """
-    path = pathlib.Path(name)
+    path = to_path(name)
     if path.suffix != SUFFIX:
         known = recipe_names()
         if str(name) not in known:
@@ -78,7 +79,7 @@ def load_recipe(name: str | os.PathLike) -> Recipe:
     return Recipe(path.stem, _read_settings(tables["train"], path), tables["published"], tables["commands"])
 
 
-def _read_tables(path: pathlib.Path) -> dict[str, dict]:
+def _read_tables(path: AnyPath) -> dict[str, dict]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -93,7 +94,7 @@ def _read_tables(path: pathlib.Path) -> dict[str, dict]:
     return {name: content.get(name, {}) for name in TABLES}
 
 
-def _read_settings(table: dict, path: pathlib.Path) -> dict:
+def _read_settings(table: dict, path: AnyPath) -> dict:
     kinds = {name: kind for name, kind in typing.get_type_hints(TrainSettings).items() if name not in NOT_IN_RECIPES}
     for key, value in table.items():
         if key not in kinds:

@@ -1,12 +1,15 @@
 """PyTorch checkpoints and safetensors files -> NumPy arrays, without running any code of the file."""
 
 import os
+import pathlib
 import pickle
 import warnings
 
 import numpy as np
 
 from keras_centernet.errors import UserError
+from keras_centernet.files import local_copy
+from keras_centernet.paths import to_path
 
 WRAPPERS = ("state_dict",)  # keys under which training scripts keep the tensors
 PARALLEL_PREFIX = "module."  # what PyTorch's DataParallel puts before every name
@@ -23,13 +26,19 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
             (`pip install "keras_centernet[torch]"` or `[safetensors]`) is not installed.
     """
     path = os.fspath(path)
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: expected a checkpoint, but it does not exist.")
+    check_there(path, "a checkpoint")
     read = _read_safetensors if path.endswith(".safetensors") else _read_torch
-    return {name.removeprefix(PARALLEL_PREFIX): array for name, array in read(path).items()}
+    with local_copy(path) as local:
+        return {name.removeprefix(PARALLEL_PREFIX): array for name, array in read(local, path).items()}
 
 
-def _read_torch(path: str) -> dict[str, np.ndarray]:
+def check_there(path: str, what: str) -> None:
+    """Raises a UserError where there is no such file, here or behind a scheme."""
+    if not to_path(path).is_file():
+        raise UserError(f"{path}: expected {what}, but it does not exist.")
+
+
+def _read_torch(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
     try:
         import torch
     except ImportError as error:
@@ -40,7 +49,7 @@ def _read_torch(path: str) -> dict[str, np.ndarray]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old pickle protocols
-            content = torch.load(path, map_location="cpu", weights_only=True)  # never runs code from the file
+            content = torch.load(local, map_location="cpu", weights_only=True)  # never runs code from the file
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path}: expected a PyTorch checkpoint with nothing but tensors and numbers; refused, because it is "
@@ -55,7 +64,7 @@ def _read_torch(path: str) -> dict[str, np.ndarray]:
     return {name: value.float().numpy() for name, value in content.items()}
 
 
-def _read_safetensors(path: str) -> dict[str, np.ndarray]:
+def _read_safetensors(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
     try:
         from safetensors.numpy import load_file
     except ImportError as error:
@@ -63,7 +72,7 @@ def _read_safetensors(path: str) -> dict[str, np.ndarray]:
             f'{path}: reading it needs safetensors. Run `pip install "keras_centernet[safetensors]"`.'
         ) from error
     try:
-        return {name: np.asarray(value, np.float32) for name, value in load_file(path).items()}
+        return {name: np.asarray(value, np.float32) for name, value in load_file(local).items()}
     except Exception as error:
         raise UserError(f"{path}: expected a safetensors file, could not be read: {_line(error)}") from error
 

@@ -1,12 +1,15 @@
 """Models and weights that this package wrote."""
 
 import os
+import pathlib
 import re
 import zipfile
 
 import keras
 
 from keras_centernet.errors import UserError
+from keras_centernet.files import local_copy
+from keras_centernet.weights.checkpoint import check_there
 from keras_centernet.weights.fill import fill
 from keras_centernet.weights.published import load_published
 
@@ -18,14 +21,21 @@ def read_model_file(path: str | os.PathLike) -> keras.Model:
         UserError: the file is missing, damaged, or holds another kind of model.
     """
     path = os.fspath(path)
-    _check_file(path)
-    try:
-        model = keras.saving.load_model(path)
-    except Exception as error:  # Keras raises many kinds for damaged or foreign files
-        raise UserError(f"{path}: expected a .keras file of this package, could not be read: {_line(error)}") from error
+    check_there(path, "a .keras file")
+    with local_copy(path) as local:
+        if not zipfile.is_zipfile(local):
+            raise UserError(f"{path}: expected a .keras file, but it is damaged or of another format.")
+        model = _read_keras(local, path)
     if not hasattr(model, "task"):
         raise UserError(f"{path}: expected a CenterNet, got a {type(model).__name__}.")
     return model
+
+
+def _read_keras(local: pathlib.Path, path: str) -> keras.Model:
+    try:
+        return keras.saving.load_model(local)
+    except Exception as error:  # Keras raises many kinds for damaged or foreign files
+        raise UserError(f"{path}: expected a .keras file of this package, could not be read: {_line(error)}") from error
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
@@ -51,10 +61,10 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
 
 def _load_h5(model, path: str) -> None:
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: expected a weights file, but it does not exist.")
+    check_there(path, "a weights file")
     try:
-        model.load_weights(path)
+        with local_copy(path) as local:
+            model.load_weights(local)
     except Exception as error:
         raise UserError(f"{path}: expected weights of this network: {_line(error)}") from error
 
@@ -107,13 +117,6 @@ LOADERS = {
     ".tar": _load_checkpoint,
     ".safetensors": _load_checkpoint,
 }
-
-
-def _check_file(path: str) -> None:
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: expected a .keras file, but it does not exist.")
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: expected a .keras file, but it is damaged or of another format.")
 
 
 def _line(error: Exception) -> str:

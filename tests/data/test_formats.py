@@ -17,7 +17,7 @@ def test_format_is_found_out(write_voc, write_coco, write_yolo):
     assert find_format(yolo) == "yolo"
     assert find_format(yolo / "data.yaml") == "yolo"
     assert find_format("shapes") == "shapes"
-    assert find_format("records/*.tfrecord") == find_format("gs://bucket/records") == "tfrecord"
+    assert find_format("records/*.tfrecord") == find_format("gs://bucket/records-*") == "tfrecord"
     assert find_format("records", annotations="label_map.pbtxt") == "tfrecord"
     assert set(FORMATS) == {"voc", "coco", "yolo", "kitti", "tfds", "tfrecord", "shapes"}
 

@@ -206,7 +206,10 @@ def test_pictures_damaged_since_the_start_are_left_out(write_coco, tmp_path, exa
         ({"shards": 0}, "shards: expected a number from 1 to the 4 images of shapes (train), got 0."),
         ({"shards": 5}, "shards: expected a number from 1 to the 4 images of shapes (train), got 5."),
         ({"split": "a/b"}, "split: expected a name of letters and digits, which files are named after, got 'a/b'."),
-        ({"output": "gs://bucket/x"}, "output: expected a local folder, got gs://bucket/x; write there and copy"),
+        (
+            {"output": "nosuch://x"},
+            "nosuch://x: expected a file or folder that can be reached, got: File system",
+        ),
     ],
 )
 def test_bad_requests(options, message, tmp_path):

@@ -1,0 +1,185 @@
+"""A data set behind a scheme gives the batches that it gives on this machine."""
+
+import json
+import pathlib
+import time
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import UserError, load_dataset
+from keras_centernet.data.formats import find_format
+from keras_centernet.data.tfrecord_writing import write_tfrecords
+from keras_centernet.errors import DataWarning
+from keras_centernet.remote_path import RemotePath
+
+CAR = "Car 0.00 0 -1.58 100.00 30.00 200.00 90.00 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59"
+SPLITS = {"train": ["000007", "000009"]}
+YAML = "path: .\ntrain: ../images/train\nnames: [cat, dog]\n"
+FORMATS = ("voc", "coco", "yolo", "kitti", "tfrecord")
+
+
+@pytest.fixture
+def write(write_voc, write_coco, write_yolo, write_kitti, tmp_path):
+    """write(format) -> a small folder in that format, whose split is train."""
+
+    def write_records():
+        source = load_dataset(write_voc({"a": [("cat", 5, 6, 30, 31)], "b": []}), input_size=64, batch_size=1).source
+        write_tfrecords(source, "train", tmp_path / "records", 1)
+        return tmp_path / "records"
+
+    writers = {
+        "voc": lambda: write_voc({"a": [("cat", 5, 6, 30, 31)], "b": [("dog", 1, 2, 9, 20), ("cat", 30, 20, 60, 40)]}),
+        "coco": lambda: write_coco(
+            [
+                {"image_id": 30, "category_id": 18, "bbox": [2, 3, 20, 30], "iscrowd": 0},
+                {"image_id": 7, "category_id": 3, "bbox": [10, 5, 30, 20], "area": 99.0},
+            ]
+        ),
+        "yolo": lambda: write_yolo({"a": "0 .5 .5 .25 .5\n", "b": "1 .2 .3 .1 .1\n", "c": None}, YAML),
+        "kitti": lambda: write_kitti(
+            {"000007": [CAR], "000009": [CAR, CAR.replace("100.00", "120.00")]}, splits=SPLITS
+        ),
+        "tfrecord": write_records,
+    }
+    return lambda format: writers[format]()
+
+
+def batches_of(data, **options):
+    dataset = load_dataset(data, "train", **{"input_size": 64, "batch_size": 2} | options)
+    return dataset, list(dataset.as_numpy_iterator())
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_batches_are_those_of_the_local_folder(format, training, write, to_ram):
+    local = write(format)
+    remote = to_ram(local)
+    assert find_format(remote) == find_format(local) == format
+    options = {"training": training, "task": "detection_3d" if format == "kitti" else "detection"}
+    (ours, here), (theirs, there) = batches_of(local, **options), batches_of(remote, **options)
+    assert (theirs.classes, theirs.source.size) == (ours.classes, ours.source.size)
+    assert len(here) == len(there) > 0
+    tf.nest.map_structure(np.testing.assert_array_equal, here, there)
+    assert here[0][1]["mask"].any()
+
+
+def test_places_may_be_remote_one_by_one(write, to_ram):
+    """Labels here and pictures there, and what a file of this machine says of others."""
+    voc, yolo = write("voc"), write("yolo")
+    _, expected = batches_of(voc, training=False)
+    _, found = batches_of(
+        voc, training=False, annotations=to_ram(voc / "Annotations"), images=to_ram(voc / "JPEGImages")
+    )
+    tf.nest.map_structure(np.testing.assert_array_equal, expected, found)
+
+    _, expected = batches_of(yolo, training=False)
+    (yolo / "data.yaml").write_text(YAML.replace("path: .", f"path: {to_ram(yolo)}"))
+    dataset, found = batches_of(yolo, training=False)
+    assert dataset.source.image_names[0].startswith("ram://")
+    tf.nest.map_structure(np.testing.assert_array_equal, expected, found)
+
+
+def test_pictures_that_are_missing_or_cut_off_are_skipped(write, to_ram):
+    local = write("yolo")
+    pictures = local / "images" / "train"
+    (pictures / "a.png").write_bytes((pictures / "a.png").read_bytes()[:-20])
+    (local / "train.txt").write_text("".join(f"images/train/{name}.png\n" for name in ("a", "b", "none")))
+    (local / "data.yaml").write_text("train: train.txt\nnames: [cat, dog]\n")
+    remote = to_ram(local)
+    with pytest.warns(DataWarning, match=r"2 of 3 images skipped, file missing or unreadable.*ram://.*cut off"):
+        dataset, _ = batches_of(remote, training=False)
+    assert [name.rpartition("/")[2] for name in dataset.source.image_names] == ["b.png"]
+    with pytest.raises(UserError, match=r"image ram://.*: expected a whole picture, got a file cut off"):
+        batches_of(remote, strict=True)
+
+
+def test_a_picture_that_vanishes_becomes_black(write, to_ram):
+    remote = to_ram(write("voc"))
+    dataset = load_dataset(remote, "train", input_size=64, batch_size=2, training=False)
+    tf.io.gfile.remove(dataset.source.image_names[0])
+    with pytest.warns(DataWarning, match=r"became black .*ram://.*'No such file or directory'"):
+        ((images, objects),) = dataset.as_numpy_iterator()
+    assert not images[0].any()
+    assert objects["mask"].any(axis=1).tolist() == [False, True]
+
+
+def test_remote_pictures_are_fetched_together(write_voc, to_ram, monkeypatch):
+    """As many as cores would be few: each of them waits for the network."""
+    remote = to_ram(write_voc({f"a{i}": [("cat", 5, 6, 30, 31)] for i in range(40)}))
+    dataset = load_dataset(remote, "train", input_size=64, batch_size=8)
+    under_way, most = [], []
+    read = RemotePath.open
+
+    def slow(self, mode="rb"):
+        under_way.append(self)
+        most.append(len(under_way))
+        time.sleep(0.1)
+        under_way.remove(self)
+        return read(self, mode)
+
+    monkeypatch.setattr(RemotePath, "open", slow)
+    assert len(list(dataset)) == 5
+    assert max(most) >= 16
+
+
+def test_pictures_of_this_machine_never_meet_tensorflows_files(write, monkeypatch):
+    for name in ("GFile", "exists", "isdir", "listdir", "glob", "stat"):
+        monkeypatch.setattr(tf.io.gfile, name, lambda *_: pytest.fail("a local file went through tf.io.gfile"))
+    for format in ("voc", "coco", "yolo", "kitti"):
+        assert len(batches_of(write(format))[1]) > 0
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        ("ram://nowhere", {}, "got 'ram://nowhere', which does not exist."),
+        ("ram://nowhere", {"format": "voc"}, "expected a folder or file in voc format, got 'ram://nowhere', which"),
+        (
+            "nosuch://x",
+            {},
+            "nosuch://x: expected a file or folder that can be reached, got: File system scheme",
+        ),
+        ("nosuch://x", {"format": "coco"}, "expected a file or folder that can be reached, got: File system scheme"),
+        (
+            "{coco}",
+            {"annotations": "ram://x/no.json"},
+            "ram://x/no.json: expected a COCO JSON file, got 'No such file or",
+        ),
+        ("{coco}", {"images": "ram://no"}, "images: expected a folder, got 'ram://no', which is none."),
+        ("{coco}", {"annotations": "ram://x/no.pbtxt"}, "expected record files such as train-00000-of-00004.tfrecord"),
+    ],
+)
+def test_mistakes_are_one_line(data, options, message, write, to_ram):
+    with pytest.raises(UserError) as caught:
+        load_dataset(data.format(coco=to_ram(write("coco"))), "train", **options)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("format", ["voc", "yolo"])
+def test_records_are_written_where_they_are_to_be(format, write, to_ram):
+    """From pictures behind a scheme to records behind a scheme, byte by byte those of this machine."""
+    local = write(format)
+    here, there = local.parent / "here", f"{to_ram(local)}-records"
+    for data, output in ((local, here), (to_ram(local), there)):
+        write_tfrecords(batches_of(data)[0].source, "train", output, 2)
+    names = tf.io.gfile.listdir(there)
+    assert sorted(names) == sorted(path.name for path in pathlib.Path(here).iterdir())
+    for name in names:
+        with tf.io.gfile.GFile(f"{there}/{name}", "rb") as file:
+            assert file.read() == (here / name).read_bytes()
+    with pytest.raises(UserError, match="expected a folder without split 'train', got ram://"):
+        write_tfrecords(batches_of(local)[0].source, "train", there, 1)
+    facts = write_tfrecords(batches_of(local)[0].source, "train", there, 1, overwrite=True)
+    assert sorted(tf.io.gfile.listdir(there)) == ["dataset.json", "label_map.pbtxt", "train-00000-of-00001.tfrecord"]
+    with tf.io.gfile.GFile(f"{there}/dataset.json") as file:
+        assert json.load(file)["splits"]["train"] == facts
+    assert cv2.imdecode(np.frombuffer(next_picture(there), np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+
+
+def next_picture(folder):
+    record = next(iter(tf.data.TFRecordDataset(f"{folder}/train-00000-of-00001.tfrecord")))
+    return tf.train.Example.FromString(record.numpy()).features.feature["image/encoded"].bytes_list.value[0]
