@@ -4,11 +4,13 @@ A few large files that are read from front to back instead of one per picture: f
 machines. `Source.tensor_examples` is TensorFlow alone, so that a data service's workers can run it.
 """
 
+import dataclasses
 import functools
 import os
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from keras_centernet.clock import Clock
@@ -81,15 +83,32 @@ def read_tfrecord(
         joints=len(skeleton.names) if skeleton else 0,
         is_trusted=is_described,
     )
-    name, clock = f"{data} ({split})", Clock()
+    return _build_source(f"{data} ({split})", files, facts, parser, skeleton)
+
+
+def _build_source(
+    name: str, files: list[str], facts: RecordFacts, parser: RecordParser, skeleton: Skeleton | None
+) -> Source:
+    clock, ids = Clock(), facts.category_ids
+
+    def without_empty():
+        # What was written before `dataset.json` said so is read once.
+        known = facts if facts.has_objects is not None else scan_records(files, facts.labels)
+        if not known.has_objects.any():
+            raise UserError(f"{name}: expected images with objects, got none; leave empty_images=False away.")
+        kept = dataclasses.replace(facts, is_used=None if known.has_objects.all() else known.has_objects)
+        return _build_source(name, files, kept, parser, skeleton)
+
     return Source(
         name=name,
-        classes=classes,
-        size=sum(facts.counts),
+        classes=parser.classes,
+        size=facts.size,
         examples=functools.partial(_examples, files, facts, parser, lambda: load_encoded(clock)),
         fields=parser.fields,
         movers=_movers(augment.move_keypoints, skeleton),
-        task_options=facts.task_options if fields else {},
+        task_options=facts.task_options if parser.fields else {},
+        without_empty=without_empty,
+        category_ids=tuple(ids.get(name) for name in parser.classes) if ids else None,
         clock=clock,
         most_objects=facts.most_objects,
         tensor_examples=functools.partial(_examples, files, facts, parser, lambda: _load_tensors),
@@ -119,8 +138,7 @@ def _examples(
     workers: int | None = None,
 ) -> tf.data.Dataset:
     """Returns the examples that `Source.examples` and `Source.tensor_examples` promise."""
-    size = sum(facts.counts)
-    count = size if limit is None else min(limit, size)
+    count = facts.size if limit is None else min(limit, facts.size)
     one_pass = functools.partial(_records, files, facts, count, limit is None)
     return (passes or in_order(count)).examples(one_pass, _build_to_example(parser, build_loader()), workers)
 
@@ -135,8 +153,8 @@ def _service_examples(
     """
     to_example = _build_to_example(parser, _load_tensors)
 
-    def read(file, count):
-        records = _records_of_file(file, count)
+    def read(*file):
+        records = _records_of_file(facts.is_used, *file)
         return records.batch(_SHUFFLE_BUFFER // _MIXED_FILES_OF_A_WORKER).map(_shuffled).unbatch()
 
     def seeded(*entry):
@@ -172,7 +190,8 @@ def _records(
     if mixes:
         dataset = dataset.shuffle(len(files), seed=seed[0], reshuffle_each_iteration=False)
     cycle = _MIXED_FILES if mixes else 1
-    dataset = dataset.interleave(_records_of_file, cycle_length=cycle, num_parallel_calls=tf.data.AUTOTUNE)
+    records_of_file = functools.partial(_records_of_file, facts.is_used)
+    dataset = dataset.interleave(records_of_file, cycle_length=cycle, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.take(count).apply(tf.data.experimental.assert_cardinality(count))
     if seed is None:
         return dataset
@@ -180,12 +199,15 @@ def _records(
 
 
 def _files(files: list[str], facts: RecordFacts) -> tf.data.Dataset:
-    """Returns (file, number of its records) pairs."""
-    return tf.data.Dataset.from_tensor_slices((files, tf.constant(facts.counts, tf.int64)))
+    """Returns (file, number of its records, number of those in files before it)."""
+    counts = np.array(facts.counts, np.int64)
+    return tf.data.Dataset.from_tensor_slices((files, counts, np.cumsum(counts) - counts))
 
 
-def _records_of_file(file: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
-    """Returns `count` (file, number from 1, serialized record) of one file.
+def _records_of_file(
+    is_used: np.ndarray | None, file: tf.Tensor, count: tf.Tensor, start: tf.Tensor
+) -> tf.data.Dataset:
+    """Returns (file, number from 1, serialized record) of those of a file's `count` records that are used.
 
     Records run through here one after the other, and pictures with them: so no function is called for each.
     """
@@ -195,7 +217,13 @@ def _records_of_file(file: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
     opens = first_that_works(file, _can_be_opened, lambda _: tf.constant(False))
     records = tf.data.TFRecordDataset(tf.boolean_mask([file], [opens]))
     records = records.ignore_errors().concatenate(lost)
-    return tf.data.Dataset.zip(tf.data.Dataset.from_tensors(file).repeat(), tf.data.Dataset.range(1, count + 1), records)
+    names, numbers = tf.data.Dataset.from_tensors(file).repeat(), tf.data.Dataset.range(1, count + 1)
+    entries = tf.data.Dataset.zip(names, numbers, records)
+    if is_used is None:
+        return entries
+    marks = tf.data.Dataset.from_tensor_slices(tf.constant(is_used)[start : start + count])
+    marked = tf.data.Dataset.zip(entries, marks).filter(lambda _, is_used: is_used)
+    return marked.map(lambda entry, _: entry)
 
 
 def _shuffled(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
