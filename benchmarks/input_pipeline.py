@@ -1,9 +1,10 @@
 """Input pipeline against bare JPEG decoding, both on this machine and in one run.
 
 Prints pictures per second of: bare decoding (tf.data with TensorFlow's decoder, and with OpenCV's),
-the training pipeline (decode, published random crop, flip, warp, pad, batch) and the evaluation
-pipeline (letterbox). The runs are interleaved and repeated, medians are compared; the last line is the
-ratio of the training pipeline to the faster bare decoder. Nothing is asserted.
+the training pipeline (decode, published random crop, flip, warp, pad, batch) from files, from the same
+pictures in TFRecord files, and from those by TensorFlow alone (`pure_tf`), and the evaluation pipeline
+(letterbox). The runs are interleaved and repeated, medians are compared; beside them stand milliseconds of a
+processor per picture, which other programs on the machine disturb less. Nothing is asserted.
 
     python benchmarks/input_pipeline.py
     python benchmarks/input_pipeline.py --data photos/ --split train --input-size 320
@@ -23,6 +24,7 @@ from keras_centernet import load_dataset
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.images import read_image
 from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.data.tfrecord_writing import write_tfrecords
 
 IMAGE_HW = (480, 640)
 OBJECTS_PER_IMAGE = 7
@@ -37,16 +39,20 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=128, help="how many pictures to generate")
     parser.add_argument("--passes", type=int, default=4, help="passes over the pictures in one run")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each pipeline")
+    parser.add_argument("--shards", type=int, default=4, help="files of records")
     parser.add_argument("--workers", type=int)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = options.data or generate_source(Path(folder), options.images)
-        rates = measure(data, options)
+        rates, costs = measure(data, options, Path(folder) / "records")
     medians = {name: statistics.median(values) for name, values in rates.items()}
     bare = max(medians["TensorFlow decoding"], medians["OpenCV decoding"])
     for name, values in rates.items():
-        share = medians[name] / bare
-        print(f"{name:20} {medians[name]:6.0f} images/s ({min(values):.0f}-{max(values):.0f}), {share:.2f} of bare")
+        share, files = medians[name] / bare, medians[name] / medians["training pipeline"]
+        print(
+            f"{name:20} {medians[name]:6.0f} images/s ({min(values):.0f}-{max(values):.0f}), "
+            f"{statistics.median(costs[name]):5.2f} ms, {share:.2f} of bare, {files:.2f} of training from files"
+        )
     print(f"ratio {medians['training pipeline'] / bare:.2f} (wanted: at least 0.35)")
 
 
@@ -68,10 +74,13 @@ def generate_source(folder: Path, count: int) -> Source:
     return source_from_annotations("generated", ("thing",), build_annotations(names, rows))
 
 
-def measure(data: str | Source, options: argparse.Namespace) -> dict[str, list[float]]:
-    """Returns the pictures per second of each pipeline in each round."""
+def measure(
+    data: str | Source, options: argparse.Namespace, records: Path
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Returns the pictures per second, and a processor's milliseconds per picture, of each pipeline in each round."""
     common = {"split": options.split, "input_size": options.input_size, "workers": options.workers}
     train = load_dataset(data, training=True, **common)
+    write_tfrecords(train.source, options.split, records, options.shards)
     paths = tf.data.Dataset.from_tensor_slices(list(train.source.image_names))
     calls = options.workers or tf.data.AUTOTUNE
 
@@ -85,23 +94,27 @@ def measure(data: str | Source, options: argparse.Namespace) -> dict[str, list[f
         "TensorFlow decoding": paths.map(decode_tensorflow, num_parallel_calls=calls),
         "OpenCV decoding": paths.map(decode_opencv, num_parallel_calls=calls),
         "training pipeline": train,
+        "training, records": load_dataset(records, training=True, **common),
+        "training, pure_tf": load_dataset(records, training=True, pure_tf=True, **common),
         "evaluation pipeline": load_dataset(data, training=False, **common),
     }
-    rates = {name: [] for name in pipelines}
+    rates, costs = {name: [] for name in pipelines}, {name: [] for name in pipelines}
     for _ in range(options.rounds):
         for name, dataset in pipelines.items():
-            rates[name].append(_rate(dataset.prefetch(tf.data.AUTOTUNE), options.passes))
-    return rates
+            rate, cost = _rate(dataset.prefetch(tf.data.AUTOTUNE), options.passes)
+            rates[name].append(rate)
+            costs[name].append(cost)
+    return rates, costs
 
 
-def _rate(dataset: tf.data.Dataset, passes: int) -> float:
-    """Returns pictures per second over some passes, after one batch to warm up."""
+def _rate(dataset: tf.data.Dataset, passes: int) -> tuple[float, float]:
+    """Returns pictures per second and milliseconds per picture over some passes, after one batch to warm up."""
     iterator = iter(dataset.repeat(passes))
     next(iterator)
-    count, start = 0, time.perf_counter()
+    count, start, start_of_processor = 0, time.perf_counter(), time.process_time()
     for element in iterator:
         count += element[0].shape[0] if isinstance(element, tuple) else 1
-    return count / (time.perf_counter() - start)
+    return count / (time.perf_counter() - start), 1000 * (time.process_time() - start_of_processor) / count
 
 
 if __name__ == "__main__":

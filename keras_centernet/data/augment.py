@@ -126,23 +126,14 @@ def warp(
         example: placed by one of the functions above.
         input_hw: (height, width) of the input.
         movers: {key: function (values, matrix) -> values}, see `Source.movers`.
-        resample: what moves pixels and places: None for `resample_by_opencv`, or `tensor_warp.resample`.
+        resample: what moves pixels and places: function (example, movers, input_hw) -> {"image", "boxes_xyxy", keys
+            of movers} in the input's frame; None for `resample_by_opencv`, or `tensor_warp.resample`.
     """
     movers = movers or {}
-    example = dict(example)
-    boxes_to_input = example.pop("boxes_to_input", example["image_to_input"])
-    image, boxes_xyxy, moved = (resample or resample_by_opencv)(
-        example["image"],
-        example["boxes_xyxy"],
-        boxes_to_input,
-        example["image_to_input"],
-        {key: example[key] for key in movers},
-        movers,
-        input_hw,
-    )
-    boxes_xyxy = tf.ensure_shape(boxes_xyxy, (None, 4))
+    moved = (resample or resample_by_opencv)(example, movers, input_hw)
+    image, boxes_xyxy = moved.pop("image"), tf.ensure_shape(moved.pop("boxes_xyxy"), (None, 4))
     warped = {
-        **example,
+        **{key: values for key, values in example.items() if key != "boxes_to_input"},
         "image": tf.ensure_shape(image, (*input_hw, 3)),
         "boxes_xyxy": boxes_xyxy,
         "image_hw": tf.shape(example["image"])[:2],
@@ -153,35 +144,20 @@ def warp(
     return keep_objects(warped, tf.where(tf.reduce_all(meets_input, axis=1))[:, 0])
 
 
-def resample_by_opencv(
-    image: tf.Tensor,
-    boxes_xyxy: tf.Tensor,
-    boxes_to_input: tf.Tensor,
-    image_to_input: tf.Tensor,
-    places: dict[str, tf.Tensor],
-    movers: dict,
-    input_hw: tuple[int, int],
-) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-    """Returns (image, boxes_xyxy, places) in the input's frame, by `geometry.warp` in NumPy.
-
-    Args:
-        image: (H, W, 3) uint8.
-        boxes_xyxy: (N, 4) float32.
-        boxes_to_input, image_to_input: (2, 3) float64; two tensors where the picture may be turned.
-        places: {key: values} that move with the image.
-        movers: {key: function (values, matrix) -> values}.
-        input_hw: (height, width) of the input.
-    """
+def resample_by_opencv(example: dict, movers: dict, input_hw: tuple[int, int]) -> dict[str, tf.Tensor]:
+    """Returns what `warp` asks for, by `geometry.warp` in NumPy."""
 
     def warp_numpy(image, boxes_xyxy, boxes_matrix, matrix, *values):
         boxes = geometry.transform_boxes(boxes_xyxy, boxes_matrix)
         moved = [np.float32(move(rows, matrix)) for move, rows in zip(movers.values(), values, strict=True)]
         return geometry.warp(image, matrix, input_hw), boxes.astype(np.float32), *moved
 
-    arguments = [image, boxes_xyxy, boxes_to_input, image_to_input, *places.values()]
-    types = [tf.uint8, tf.float32] + [tf.float32] * len(places)
-    image, boxes_xyxy, *moved = tf.numpy_function(warp_numpy, arguments, types, stateful=False)
-    return image, boxes_xyxy, dict(zip(places, moved, strict=True))
+    matrix = example["image_to_input"]
+    arguments = [example["image"], example["boxes_xyxy"], example.get("boxes_to_input", matrix), matrix]
+    arguments += [example[key] for key in movers]
+    types = [tf.uint8, tf.float32] + [tf.float32] * len(movers)
+    moved = tf.numpy_function(warp_numpy, arguments, types, stateful=False)
+    return dict(zip(("image", "boxes_xyxy", *movers), moved, strict=True))
 
 
 def move_keypoints(keypoints_xyv: np.ndarray, matrix: np.ndarray, flip_order: list[int]) -> np.ndarray:

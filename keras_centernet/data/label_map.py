@@ -29,15 +29,28 @@ class LabelMap:
         return tuple(dict.fromkeys(self.names.values()))
 
 
-def label_map_of(classes: Sequence[str]) -> LabelMap:
-    """Returns the map of classes that are numbered from 1."""
-    return LabelMap(dict(enumerate(classes, start=1)), {name: name for name in classes})
+def labels_of(classes: Sequence[str], category_ids: Sequence[int | None] | None = None) -> tuple[int, ...]:
+    """Returns the labels of classes in records: their category ids where label maps allow those, else 1, 2, ...
+
+    Example:
+        >>> labels_of(("cat", "dog"), (3, 18)), labels_of(("cat", "dog"), (0, 1))
+        ((3, 18), (1, 2))
+    """
+    ids = [key for key in category_ids or () if isinstance(key, int) and key >= 1]
+    return tuple(ids) if len(set(ids)) == len(classes) else tuple(range(1, len(classes) + 1))
 
 
-def format_label_map(classes: Sequence[str]) -> str:
-    """Returns the text of a label map whose classes are numbered from 1."""
+def label_map_of(classes: Sequence[str], category_ids: Sequence[int | None] | None = None) -> LabelMap:
+    """Returns the map of classes with the labels of `labels_of`, in the order of the classes."""
+    names = dict(zip(labels_of(classes, category_ids), classes, strict=True))
+    return LabelMap(names, {name: name for name in classes})
+
+
+def format_label_map(classes: Sequence[str], category_ids: Sequence[int | None] | None = None) -> str:
+    """Returns the text of a label map with the labels of `labels_of`."""
     quoted = [name.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") for name in classes]
-    return "\n".join(f"item {{\n  id: {i}\n  name: '{name}'\n}}" for i, name in enumerate(quoted, start=1)) + "\n"
+    labels = labels_of(classes, category_ids)
+    return "\n".join(f"item {{\n  id: {i}\n  name: '{name}'\n}}" for i, name in zip(labels, quoted, strict=True)) + "\n"
 
 
 def read_label_map(path: str) -> LabelMap:

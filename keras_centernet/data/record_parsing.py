@@ -23,14 +23,16 @@ class RecordParser:
         labels: what records call them.
         fields: keys of the example beyond the usual ones.
         joints: number K of joints.
-        cleans: whether to drop empty, outside and repeated boxes; `make-tfrecords` has done so.
+        is_trusted: whether `make-tfrecords` wrote them, and so well: every label is of a class, every column has a
+            value per object, no box is empty, outside or repeated. What `TFRecordDataset` hands out of such files is
+            what was written, as it compares checksums; then nothing of this is looked at again for every picture.
     """
 
     classes: tuple[str, ...]
     labels: LabelMap
     fields: tuple[str, ...] = ()
     joints: int = 0
-    cleans: bool = True
+    is_trusted: bool = False
 
     def __call__(self, place: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the example of a record: see `source.py`, but with fractions of the image instead of pixels.
@@ -42,6 +44,8 @@ class RecordParser:
             place: () file and number of the record, different for all.
             record: () serialized `tf.train.Example`.
         """
+        if self.is_trusted:
+            return self._parse(place, record)
         return first_that_works(record, lambda record: self._parse(place, record), lambda _: self._nothing(place))
 
     def _parse(self, place: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -49,12 +53,13 @@ class RecordParser:
         boxes_xyxy = tf.stack([parsed[key] for key in keys.CORNERS], axis=1)
         count = tf.shape(boxes_xyxy)[0]
         zeros = tf.zeros((count,), tf.int64)
+        filled = (lambda values, default: values) if self.is_trusted else _filled
         rows = {
             "boxes_xyxy": boxes_xyxy,
             "classes": self._class_indices(parsed, count),
-            "is_crowd": _filled(parsed[keys.IS_CROWD], zeros) > 0,
-            "is_difficult": _filled(parsed[keys.IS_DIFFICULT], zeros) > 0,
-            "areas": _filled(parsed[keys.AREA], tf.zeros((count,))),
+            "is_crowd": filled(parsed[keys.IS_CROWD], zeros) > 0,
+            "is_difficult": filled(parsed[keys.IS_DIFFICULT], zeros) > 0,
+            "areas": filled(parsed[keys.AREA], tf.zeros((count,))),
         }
         for name in self.fields:
             if name in keys.OBJECT_FIELDS:
@@ -62,11 +67,10 @@ class RecordParser:
                 rows[name] = tf.cast(tf.reshape(parsed[key], (count, *shape)), dtype)
         if keys.JOINTS in self.fields:
             rows[keys.JOINTS] = self._keypoints(parsed, count)
-        keep = rows["classes"] >= 0
-        if self.cleans:
+        if not self.is_trusted:
             is_inside = (boxes_xyxy[:, 2:] > tf.maximum(boxes_xyxy[:, :2], 0)) & (boxes_xyxy[:, :2] < 1)
-            keep &= tf.reduce_all(is_inside, axis=1) & ~is_repeated(boxes_xyxy, rows["classes"])
-        rows = {name: values[keep] for name, values in rows.items()}
+            is_good = tf.reduce_all(is_inside, axis=1) & ~is_repeated(boxes_xyxy, rows["classes"])
+            rows = {name: values[is_good & (rows["classes"] >= 0)] for name, values in rows.items()}
         image = {
             name: tf.reshape(_filled(parsed[key], tf.zeros((tf.reduce_prod(shape),), dtype)), shape)
             for name, (key, dtype, shape) in keys.IMAGE_FIELDS.items()
@@ -99,7 +103,8 @@ class RecordParser:
         """Returns the parts of a record that are read; all may be missing."""
         texts = (keys.ENCODED, keys.FILENAME, keys.SOURCE_ID)
         lists = dict.fromkeys((keys.LABEL, keys.IS_CROWD, keys.IS_DIFFICULT), tf.int64)
-        lists |= dict.fromkeys((*keys.CORNERS, keys.AREA), tf.float32) | {keys.TEXT: tf.string}
+        lists |= dict.fromkeys((*keys.CORNERS, keys.AREA), tf.float32)
+        lists |= {} if self.is_trusted else {keys.TEXT: tf.string}
         for name in self.fields:
             if name in keys.FIELDS:
                 key, dtype, _ = keys.FIELDS[name]
@@ -113,6 +118,8 @@ class RecordParser:
 
     def _class_indices(self, parsed: dict, count: tf.Tensor) -> tf.Tensor:
         """(N,) int32, -1 for none of the classes; as in the API a text has more weight than a label."""
+        if self.is_trusted:
+            return self._look_up(parsed[keys.LABEL], self.labels.names)
         named = tf.maximum(tf.size(parsed[keys.TEXT]), tf.size(parsed[keys.LABEL]))
         tf.debugging.assert_equal(named, count)
         texts = _filled(parsed[keys.TEXT], tf.fill((count,), ""))

@@ -37,7 +37,7 @@ import tensorflow as tf
 from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import Tally
-from keras_centernet.data.images import read_image
+from keras_centernet.data.images import decode_image, read_image
 from keras_centernet.data.order import in_order, shuffled_indices
 from keras_centernet.errors import UserError
 from keras_centernet.paths import threads_for
@@ -180,15 +180,15 @@ class Loader:
         self._clock = clock or Clock()
         self._tally = Tally(BECAME_BLACK)
 
-    def __call__(self, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def __call__(self, *key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns ((H, W, 3) uint8, () bool whether it could be loaded) of what `load_image` takes."""
-        image, is_loaded = tf.numpy_function(self._load, [key], [tf.uint8, tf.bool], stateful=False)
+        image, is_loaded = tf.numpy_function(self._load, key, [tf.uint8, tf.bool], stateful=False)
         return tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(is_loaded, ())
 
-    def _load(self, key) -> tuple[np.ndarray, np.bool_]:
+    def _load(self, *key) -> tuple[np.ndarray, np.bool_]:
         try:
             with self._clock.measure("load"):
-                return self._load_image(key), np.True_
+                return self._load_image(*key), np.True_
         except UserError as error:
             self._tally.add(str(error))
             return np.zeros((32, 32, 3), np.uint8), np.False_
@@ -199,6 +199,18 @@ def _as_many_threads(threads: int) -> tf.data.Options:
     options = tf.data.Options()
     options.threading.private_threadpool_size = max(threads, os.cpu_count())
     return options
+
+
+def load_encoded(clock: Clock) -> Loader:
+    """Returns the loader (place () string, encoded () string) of pictures that come with the stream, by OpenCV.
+
+    EXIF orientation is not applied, which boxes in such streams do not know.
+    """
+
+    def decode(place: bytes, encoded: bytes) -> np.ndarray:
+        return decode_image(encoded, place.decode(errors="replace"), upright=False)
+
+    return Loader(decode, clock)
 
 
 def _to_tensors(annotations: Annotations) -> dict[str, tf.Tensor]:

@@ -9,28 +9,14 @@ import tensorflow as tf
 from keras_centernet.geometry import HALF_ZOOM, HALVED_TO_WHOLE
 
 
-def resample(
-    image: tf.Tensor,
-    boxes_xyxy: tf.Tensor,
-    boxes_to_input: tf.Tensor,
-    image_to_input: tf.Tensor,
-    places: dict[str, tf.Tensor],
-    movers: dict,
-    input_hw: tuple[int, int],
-) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-    """Returns (image, boxes_xyxy, places) in the input's frame; what `augment.resample_by_opencv` does with OpenCV.
-
-    Args:
-        image: (H, W, 3) uint8.
-        boxes_xyxy: (N, 4) float32.
-        boxes_to_input, image_to_input: (2, 3) float64; two tensors where the picture may be turned.
-        places: {key: values} that move with the image.
-        movers: {key: function (values, matrix) of tensors}, see `Source.tensor_movers`.
-        input_hw: (height, width) of the input.
-    """
-    turns = boxes_to_input is not image_to_input
-    moved = {key: movers[key](values, image_to_input) for key, values in places.items()}
-    return warp(image, image_to_input, input_hw, turns), transform_boxes(boxes_xyxy, boxes_to_input), moved
+def resample(example: dict, movers: dict, input_hw: tuple[int, int]) -> dict[str, tf.Tensor]:
+    """Returns what `augment.warp` asks for; movers: `Source.tensor_movers`."""
+    matrix = example["image_to_input"]
+    return {
+        "image": warp(example["image"], matrix, input_hw, turns="boxes_to_input" in example),
+        "boxes_xyxy": transform_boxes(example["boxes_xyxy"], example.get("boxes_to_input", matrix)),
+        **{key: move(example[key], matrix) for key, move in movers.items()},
+    }
 
 
 def warp(image: tf.Tensor, matrix: tf.Tensor, input_hw: tuple[int, int], turns: bool = False) -> tf.Tensor:

@@ -4,14 +4,16 @@ import functools
 import importlib.util
 import os
 import re
+from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_centernet.clock import Clock
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import Tally
 from keras_centernet.data.kitti import HIDES_IN
 from keras_centernet.data.order import in_order
-from keras_centernet.data.source import Source, size_wh_of
+from keras_centernet.data.source import Source, load_encoded, size_wh_of
 from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
 from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
@@ -20,8 +22,8 @@ KITTI_LABEL = "type"
 LABELS = ("label", KITTI_LABEL)  # what the class is called
 TFDS_FIELDS = {"locations_xyz": "location", "dimensions_hwl": "dimensions", "alphas": "alpha"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)*(:[\w.*]+)?")
-# Decoded pictures; files are shuffled too, and their records were when they were written.
-_SHUFFLE_BUFFER = 256
+# Encoded pictures; files are shuffled too, and their records were when they were written.
+_SHUFFLE_BUFFER = 1024
 
 
 def is_tfds_name(name: str) -> bool:
@@ -85,13 +87,17 @@ def read_tfds(
         bad_boxes=Tally(f"image(s) of {data} with empty or repeated boxes, which are skipped"),
         name=str(data),
     )
+    clock = Clock()
 
     def entries(seed=None, limit=None):
         is_shuffled = seed is not None
         config = tfds.ReadConfig(
             shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
         )
-        dataset = builder.as_dataset(split=split, shuffle_files=is_shuffled and limit is None, read_config=config)
+        # Pictures are decoded behind all shuffling and parting, as those of records.
+        decoders = {"image": tfds.decode.SkipDecoding()}
+        shuffles_files = is_shuffled and limit is None
+        dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
         dataset = (dataset if limit is None else dataset.take(limit)).enumerate()
         if not is_shuffled:
             return dataset
@@ -104,9 +110,12 @@ def read_tfds(
 
     def examples(passes=None, limit=None, workers=None):
         passes = passes or in_order(size if limit is None else min(limit, size))
-        return passes.examples(lambda seed: entries(seed, limit), to_example, workers)
+        to_loaded = functools.partial(to_example, load=load_encoded(clock))
+        return passes.examples(lambda seed: entries(seed, limit), to_loaded, workers)
 
-    return Source(name=f"{data} ({split})", classes=classes, size=size, examples=examples, fields=tuple(fields))
+    return Source(
+        name=f"{data} ({split})", classes=classes, size=size, examples=examples, fields=tuple(fields), clock=clock
+    )
 
 
 def _import_tfds():
@@ -148,6 +157,7 @@ def _find_split(builder, split: str) -> str:
 def _to_example(
     index: tf.Tensor,
     entry: dict,
+    load: Callable,
     label: str,
     class_indices: tf.Tensor,
     hides: tf.Tensor,
@@ -161,7 +171,8 @@ def _to_example(
     # All fields have one length, except in what tfds.testing.mock_data makes up.
     count = tf.reduce_min([tf.shape(field)[0] for field in entry["objects"].values()])
     objects = {key: field[:count] for key, field in entry["objects"].items()}
-    size_wh = tf.cast(size_wh_of(entry["image"]), tf.float32)
+    image, is_loaded = load(place, entry["image"])
+    size_wh = tf.cast(size_wh_of(image), tf.float32)
     y1, x1, y2, x2 = tf.unstack(objects["bbox"], axis=1)
     if label == KITTI_LABEL:  # TensorFlow Datasets counts KITTI's rows from the bottom
         y1, y2 = 1 - y2, 1 - y1
@@ -179,8 +190,8 @@ def _to_example(
         "areas": tf.cast(objects["area"], tf.float32) if "area" in objects else areas,
         **{key: objects[column] for key, column in fields.items()},
     }
-    kept = {key: values[is_good & (classes >= 0)] for key, values in rows.items()}
-    return {"image": entry["image"], "image_id": image_id, **kept}
+    kept = {key: values[is_good & (classes >= 0) & is_loaded] for key, values in rows.items()}
+    return {"image": image, "image_id": image_id, **kept}
 
 
 def is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,9 @@ Names as the TensorFlow Object Detection API and this package give them: `coco_t
 import json
 import os
 import re
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data.label_map import first_line
@@ -91,8 +93,23 @@ def read_description(folder: str) -> dict | None:
 
 
 def shards_of(description: dict) -> dict[str, dict]:
-    """Returns {file name: {"images", "bytes"}} of all splits of a `dataset.json`."""
+    """Returns {file name: {"images", "bytes", "with_objects"}} of all splits of a `dataset.json`."""
     return {name: facts for split in description["splits"].values() for name, facts in split["shards"].items()}
+
+
+def format_mask(mask: Sequence[bool]) -> str:
+    """Returns flags as hexadecimal digits, the first one the highest bit: a hundred thousand images are 25 KB.
+
+    Example:
+        >>> format_mask([True, False, False, True, True]), parse_mask("98", 5).tolist()
+        ('98', [True, False, False, True, True])
+    """
+    return np.packbits(np.array(mask, bool)).tobytes().hex()
+
+
+def parse_mask(text: str, count: int) -> np.ndarray:
+    """Returns the (count,) bool that `format_mask` wrote."""
+    return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=count).astype(bool)
 
 
 def check_sizes(files: list[str], description: dict) -> None:

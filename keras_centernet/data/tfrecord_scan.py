@@ -12,7 +12,7 @@ from keras_centernet.data import record_keys as keys
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.images import decode_image
 from keras_centernet.data.label_map import LabelMap, label_map_of
-from keras_centernet.data.tfrecord_files import check_sizes, shards_of
+from keras_centernet.data.tfrecord_files import check_sizes, parse_mask, shards_of
 from keras_centernet.errors import UserError
 from keras_centernet.skeletons import COCO_PERSON, Skeleton, left_right_pairs
 
@@ -29,6 +29,9 @@ class RecordFacts:
         fields: keys of an example that the records can fill beyond class and box.
         task_options: of the `Source`.
         most_objects: of one image.
+        category_ids: {class: its number in the data set}; None where there are none.
+        has_objects: (n,) bool by record of all files; None where `dataset.json`, of before, does not say.
+        is_used: (n,) bool, the records that become examples; None: all.
     """
 
     counts: tuple[int, ...]
@@ -36,6 +39,14 @@ class RecordFacts:
     fields: tuple[str, ...]
     task_options: dict
     most_objects: int
+    category_ids: dict[str, int | None] | None = None
+    has_objects: np.ndarray | None = None
+    is_used: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """Examples."""
+        return sum(self.counts) if self.is_used is None else int(self.is_used.sum())
 
 
 def facts_from_description(files: list[str], description: dict) -> RecordFacts:
@@ -46,12 +57,20 @@ def facts_from_description(files: list[str], description: dict) -> RecordFacts:
     """
     check_sizes(files, description)
     known = shards_of(description)
+    shards = [known[file.rsplit("/", 1)[-1]] for file in files]
+    ids, masks = description.get("category_ids"), [shard.get("with_objects") for shard in shards]
+    has_objects = None
+    if None not in masks:
+        parsed = [parse_mask(mask, shard["images"]) for mask, shard in zip(masks, shards, strict=True)]
+        has_objects = np.concatenate(parsed)
     return RecordFacts(
-        counts=tuple(known[file.rsplit("/", 1)[-1]]["images"] for file in files),
-        labels=label_map_of(description["classes"]),
+        counts=tuple(shard["images"] for shard in shards),
+        labels=label_map_of(description["classes"], ids),
         fields=tuple(description["fields"]),
         task_options=description["task_options"],
         most_objects=max(split["most_objects"] for split in description["splits"].values()),
+        category_ids=dict(zip(description["classes"], ids, strict=True)) if ids else None,
+        has_objects=has_objects,
     )
 
 
@@ -79,12 +98,10 @@ def scan_records(
         raise UserError(f"{scan.damaged[0]}; none of {len(files)} file(s) holds a record that can be used.")
     warn_counted(scan.damaged, "record(s) damaged, they become black and without objects")
     warn_counted(scan.bad_boxes, "image(s) with boxes that are empty, outside or given twice, which are skipped")
+    category_ids = {name: label for label, name in labels.names.items()} if labels else None
     labels = labels or _named_by_records(scan.classes, files[0])
-    unknown = [
-        f"{text or label} in {place}"
-        for (label, text), place in scan.classes.items()
-        if text not in labels.texts and label not in labels.names
-    ]
+    known = {pair for pair in scan.classes if pair[1] in labels.texts or pair[0] in labels.names}
+    unknown = [f"{pair[1] or pair[0]} in {place}" for pair, place in scan.classes.items() if pair not in known]
     warn_counted(unknown, f"class(es) skipped that are none of {', '.join(labels.classes[:8])}")
     joints = _skeleton(scan.joints, scan.joint_place) if needs_joints else None
     fields = [name for name, (key, *_) in keys.FIELDS.items() if key in scan.keys]
@@ -94,6 +111,8 @@ def scan_records(
         fields=(keys.JOINTS, *fields) if joints else tuple(fields),
         task_options={"skeleton": joints.to_dict()} if joints else {},
         most_objects=scan.most_objects,
+        category_ids=category_ids,
+        has_objects=np.array([not known.isdisjoint(pairs) for pairs in scan.pairs], bool),
     )
 
 
@@ -103,6 +122,7 @@ class _Scan:
     def __init__(self, strict: bool):
         self.strict = strict
         self.classes = {}  # (label or 0, text or "") -> where it was first seen
+        self.pairs = []  # such pairs of each record's boxes that can be learnt from; of a damaged one none
         self.joints = collections.Counter()
         self.joint_place = None
         self.keys = set()
@@ -115,12 +135,12 @@ class _Scan:
         try:
             for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
                 count += 1
-                self._look_at(record, f"{file}, record {count}")
+                self.pairs.append(self._look_at(record, f"{file}, record {count}") or ())
         except tf.errors.OpError:
             self._damage(f"{file}: expected whole records, got damage after record {count}, where the rest is lost")
         return count
 
-    def _look_at(self, record: bytes, place: str) -> None:
+    def _look_at(self, record: bytes, place: str) -> set | None:
         try:
             features = tf.train.Example.FromString(record).features.feature
         except DecodeError:
@@ -143,17 +163,22 @@ class _Scan:
             return self._damage(f"{place}: expected a picture in {keys.ENCODED}, got none")
         if self.strict:
             decode_image(features[keys.ENCODED].bytes_list.value[0], place)
-        for pair in zip(labels or [0] * count, names or [""] * count, strict=True):
+        pairs = list(zip(labels or [0] * count, names or [""] * count, strict=True))
+        for pair in pairs:
             self.classes.setdefault(pair, place)
         boxes_xyxy = np.stack(corners, axis=1) if count else np.zeros((0, 4))
-        if _has_bad_boxes(boxes_xyxy, names or labels):
+        is_good = (boxes_xyxy[:, 2:] > np.maximum(boxes_xyxy[:, :2], 0)).all(axis=1) & (boxes_xyxy[:, :2] < 1).all(
+            axis=1
+        )
+        rows = {(name, *box) for name, box in zip(names or labels, boxes_xyxy.tolist(), strict=True)}
+        if len(rows) < count or not is_good.all():
             self.bad_boxes.append(place)
         self.usable += 1
         self.most_objects = max(self.most_objects, count)
         self.keys |= {key for key in features if features[key].WhichOneof("kind")}
         if count and features[keys.JOINT_X].float_list.value:
             self._look_at_joints(features, count, place)
-        return None
+        return {pair for pair, is_kept in zip(pairs, is_good, strict=True) if is_kept}
 
     def _look_at_joints(self, features, count: int, place: str) -> None:
         self.joint_place = self.joint_place or place
@@ -165,13 +190,6 @@ class _Scan:
         if self.strict:
             raise UserError(f"{line}; make the file anew.")
         self.damaged.append(line)
-
-
-def _has_bad_boxes(boxes_xyxy: np.ndarray, classes: list) -> bool:
-    """Whether a box is empty, inverted or outside, or comes twice in one class."""
-    is_good = (boxes_xyxy[:, 2:] > np.maximum(boxes_xyxy[:, :2], 0)) & (boxes_xyxy[:, :2] < 1)
-    rows = {(name, *box) for name, box in zip(classes, boxes_xyxy.tolist(), strict=True)}
-    return len(rows) < len(boxes_xyxy) or not is_good.all()
 
 
 def _named_by_records(classes: dict, file: str) -> LabelMap:

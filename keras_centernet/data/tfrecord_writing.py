@@ -18,13 +18,14 @@ from tqdm import tqdm
 from keras_centernet.data import record_keys as keys
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.images import decode_image
-from keras_centernet.data.label_map import first_line, format_label_map
+from keras_centernet.data.label_map import first_line, format_label_map, labels_of
 from keras_centernet.data.source import BECAME_BLACK, Source
 from keras_centernet.data.tfrecord_files import (
     DESCRIPTION,
     DESCRIPTION_FORMAT,
     DESCRIPTION_VERSION,
     LABEL_MAP,
+    format_mask,
     read_description,
 )
 from keras_centernet.errors import UserError
@@ -61,7 +62,8 @@ def write_tfrecords(
         workers: pictures that are read at the same time.
 
     Returns:
-        {"images", "objects", "most_objects" (of one image), "shards": {file name: {"images", "bytes"}}}.
+        {"images", "objects", "most_objects" (of one image), "shards": {file name: {"images", "bytes",
+        "with_objects" (see `tfrecord_files.format_mask`)}}}.
 
     Raises:
         UserError: the output is taken or does not fit the splits that are there, or something cannot be written.
@@ -74,7 +76,8 @@ def write_tfrecords(
         with part_folder(folder) as beside, warnings.catch_warnings():
             # Here such images do not become black, they are left out, which is said at the end.
             warnings.filterwarnings("ignore", f"[0-9]+ {re.escape(BECAME_BLACK)}")
-            facts = _write_shards(source, split, beside, shards, strict, workers)
+            labels = labels_of(source.classes, description["category_ids"])
+            facts = _write_shards(source, labels, split, beside, shards, strict, workers)
             for name in facts["shards"]:
                 (beside / name).replace(folder / name)
     except (OSError, tf.errors.OpError) as error:
@@ -84,12 +87,15 @@ def write_tfrecords(
     for name in stale:
         (folder / name).unlink(missing_ok=True)
     description["splits"][split] = facts
-    write_whole(folder / LABEL_MAP, lambda path: path.write_text(format_label_map(source.classes), encoding="utf-8"))
+    label_map = format_label_map(source.classes, description["category_ids"])
+    write_whole(folder / LABEL_MAP, lambda path: path.write_text(label_map, encoding="utf-8"))
     write_whole(folder / DESCRIPTION, lambda path: path.write_text(json.dumps(description, indent=1) + "\n"))
     return facts
 
 
-def encode_record(example: dict, encoded: bytes, format: str, name: str, classes: tuple, joints: tuple = ()) -> bytes:
+def encode_record(
+    example: dict, encoded: bytes, format: str, name: str, classes: tuple, labels: tuple, joints: tuple = ()
+) -> bytes:
     """Returns the serialized `tf.train.Example` of one example.
 
     Args:
@@ -98,6 +104,7 @@ def encode_record(example: dict, encoded: bytes, format: str, name: str, classes
         format: "jpeg" or "png".
         name: of the picture's file.
         classes: names.
+        labels: their numbers in the label map.
         joints: K names, where the example has "keypoints_xyv".
     """
     height, width = example["image"].shape[:2]
@@ -111,7 +118,7 @@ def encode_record(example: dict, encoded: bytes, format: str, name: str, classes
         keys.SOURCE_ID: [str(example["image_id"]).encode()],
         keys.SHA256: [hashlib.sha256(encoded).hexdigest().encode()],
         **{key: np.float32(column) for key, column in zip(keys.CORNERS, fractions.T, strict=True)},
-        keys.LABEL: example["classes"] + 1,
+        keys.LABEL: np.array(labels, np.int64)[example["classes"]],
         keys.TEXT: [classes[index].encode() for index in example["classes"]],
         keys.IS_CROWD: np.int64(example["is_crowd"]),
         keys.IS_DIFFICULT: np.int64(example["is_difficult"]),
@@ -156,6 +163,7 @@ def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -
         "classes": list(source.classes),
         "fields": [field for field in source.fields if field in keys.FIELDS or field == keys.JOINTS],
         "task_options": source.task_options,
+        "category_ids": source.category_ids and list(source.category_ids),
         "splits": {},
     }
     before = read_description(str(folder)) if folder.is_dir() else None
@@ -173,30 +181,53 @@ def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -
                 f"output: expected {key} as of split {others[0]!r} in {folder}, {before[key]}, got {description[key]}; "
                 "name another folder."
             )
-    return description | {"splits": before["splits"]}
+    ids = before.get("category_ids") if others else description["category_ids"]
+    _check_ids(ids, description["category_ids"], folder)
+    return description | {"splits": before["splits"], "category_ids": ids}
 
 
-def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, strict: bool, workers: int | None) -> dict:
+def _check_ids(ids: list | None, new_ids: list | None, folder: AnyPath) -> None:
+    """Raises where a split's own numbers of the classes are others than those of the folder, which has one label map.
+
+    A folder without numbers stays so; a split without takes the folder's.
+    """
+    if ids and new_ids and any(new not in (None, old) for old, new in zip(ids, new_ids, strict=True)):
+        raise UserError(f"output: expected category ids as in {folder}, {ids}, got {new_ids}; name another folder.")
+
+
+def _write_shards(
+    source: Source,
+    labels: tuple[int, ...],
+    split: str,
+    folder: AnyPath,
+    shards: int,
+    strict: bool,
+    workers: int | None,
+) -> dict:
     """Returns the split's part of `dataset.json` after writing its shards into a folder."""
     damaged = []
-    records = _records(source, strict, workers, damaged)
+    records = _records(source, labels, strict, workers, damaged)
     sizes = [source.size * (i + 1) // shards - source.size * i // shards for i in range(shards)]
     facts = {"images": 0, "objects": 0, "most_objects": 0, "shards": {}}
     with tqdm(total=source.size, desc=f"writing {split}", unit="image", disable=None) as progress:
         for i, size in enumerate(sizes):
             path = folder / f"{split}-{i:05d}-of-{shards:05d}.tfrecord"
-            written = 0
+            with_objects = []
             with tf.io.TFRecordWriter(str(path)) as writer:
                 for record, objects in itertools.islice(records, size):
                     progress.update()
                     if record is None:
                         continue
                     writer.write(record)
-                    written += 1
+                    with_objects.append(objects > 0)
                     facts["objects"] += objects
                     facts["most_objects"] = max(facts["most_objects"], objects)
-            facts["images"] += written
-            facts["shards"][path.name] = {"images": written, "bytes": size_bytes(path)}
+            facts["images"] += len(with_objects)
+            facts["shards"][path.name] = {
+                "images": len(with_objects),
+                "bytes": size_bytes(path),
+                "with_objects": format_mask(with_objects),
+            }
     warn_counted(damaged, f"of {source.size} images left out, file damaged")
     if not facts["images"]:
         raise UserError(f"{source.name}: expected pictures that can be decoded, got none; first: {damaged[0]}")
@@ -204,7 +235,7 @@ def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, stri
 
 
 def _records(
-    source: Source, strict: bool, workers: int | None, damaged: list[str]
+    source: Source, labels: tuple[int, ...], strict: bool, workers: int | None, damaged: list[str]
 ) -> Iterator[tuple[bytes | None, int]]:
     """Yields (record, number of objects) of every image in order; None for one whose file is damaged."""
     joints = tuple(source.task_options.get("skeleton", {}).get("names", ()))
@@ -217,7 +248,7 @@ def _records(
                 raise
             damaged.append(str(error))
             return None, 0
-        record = encode_record(example, encoded, format, os.path.basename(name), source.classes, joints)
+        record = encode_record(example, encoded, format, os.path.basename(name), source.classes, labels, joints)
         return record, len(example["classes"])
 
     threads = workers or threads_for(source.image_names or (), os.cpu_count())

@@ -1,10 +1,14 @@
 import sys
 
+import cv2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from keras_centernet.clock import Clock
 from keras_centernet.data import load_dataset
+from keras_centernet.data.source import load_encoded
 from keras_centernet.data.tfds import read_tfds
 from keras_centernet.errors import DataWarning, UserError
 
@@ -12,10 +16,43 @@ pytestmark = pytest.mark.filterwarnings("ignore::keras_centernet.errors.DataWarn
 
 
 @pytest.fixture
-def mock_data():
+def mock_data(monkeypatch):
+    """TensorFlow Datasets whose data sets are made up; that make-up cannot skip decoding, so we encode."""
     tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
     with tfds.testing.mock_data(num_examples=5):
+        decoded = tfds.core.DatasetBuilder.as_dataset
+
+        def as_dataset(builder, *, decoders=None, **options):
+            dataset = decoded(builder, **options)
+            if not isinstance((decoders or {}).get("image"), tfds.decode.SkipDecoding):
+                return dataset
+            return dataset.map(lambda entry: {**entry, "image": tf.io.encode_png(entry["image"])})
+
+        monkeypatch.setattr(tfds.core.DatasetBuilder, "as_dataset", as_dataset)
         yield tfds
+        monkeypatch.undo()
+
+
+def test_what_skips_decoding_are_the_bytes_of_the_file(rng):
+    tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
+    features = tfds.features.FeaturesDict({"image": tfds.features.Image(encoding_format="jpeg")})
+    image = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (64, 48))
+    stored = features.serialize_example(features.encode_example({"image": image}))
+    encoded = features.deserialize_example(stored, decoders={"image": tfds.decode.SkipDecoding()})["image"]
+    pictures = tf.data.Dataset.from_tensors(encoded).map(lambda picture: load_encoded(Clock())("place", picture))
+    ours, is_loaded = pictures.get_single_element()
+    theirs = features.deserialize_example(stored)["image"].numpy()
+    assert is_loaded
+    assert np.abs(ours.numpy().astype(int) - theirs).mean() < 2  # TensorFlow takes the fast transform
+
+
+def test_skipped_pictures_are_not_decoded(mock_data, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        "keras_centernet.data.source.decode_image", lambda *_, **__: decoded.append(1) or np.zeros((9, 9, 3), np.uint8)
+    )
+    dataset = load_dataset("voc/2007", "train", input_size=64, batch_size=1)
+    assert len(list(dataset.for_epochs(0, 1, skip=3))) == len(decoded) == 2
 
 
 @pytest.mark.parametrize(("name", "classes"), [("coco/2017", 80), ("voc/2007", 20)])

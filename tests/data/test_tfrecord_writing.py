@@ -1,5 +1,6 @@
 """Data sets -> records -> data sets, and what the records hold for the Object Detection API."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -13,6 +14,7 @@ import tensorflow as tf
 from keras_centernet.data import load_dataset
 from keras_centernet.data.coco import read_coco
 from keras_centernet.data.kitti import read_kitti
+from keras_centernet.data.label_map import read_label_map
 from keras_centernet.data.shapes import read_shapes
 from keras_centernet.data.tfrecord import read_tfrecord
 from keras_centernet.data.tfrecord_writing import write_tfrecords
@@ -51,6 +53,49 @@ def test_coco_is_the_same_through_records(write_coco, tmp_path, examples_of):
     assert (again.classes, again.size) == (source.classes, source.size)
     assert_same(examples_of(again), examples_of(source))
     assert_same(again.tensor_examples().as_numpy_iterator(), examples_of(source))
+
+
+def test_category_ids_are_kept(write_coco, tmp_path, examples_of):
+    folder, records = write_coco([DOG, CROWD]), tmp_path / "records"
+    source = read_coco(folder, "train")
+    write_tfrecords(source, "train", records, 1)
+    assert read_tfrecord(records, "train").category_ids == source.category_ids == (3, 18)
+    again = read_tfrecord(records, "train", classes=("dog", "bird", "cat"))
+    assert again.category_ids == (18, None, 3)
+    assert [example["classes"].tolist() for example in examples_of(again)] == [[0, 2], []]
+    (records / "dataset.json").unlink()  # records of others: what the label map says
+    assert read_tfrecord(records, "train", classes=("dog", "bird", "cat")).category_ids == (18, None, 3)
+
+
+def test_category_ids_that_no_label_map_takes_are_not_labels(write_coco, tmp_path, examples_of):
+    categories = [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}]  # 0 is the background of label maps
+    annotations = [DOG | {"category_id": 0}, CROWD | {"category_id": 1}]
+    source = read_coco(write_coco(annotations, categories=categories), "train")
+    write_tfrecords(source, "train", tmp_path / "records", 1)
+    again = read_tfrecord(tmp_path / "records", "train")
+    assert (again.classes, again.category_ids) == (source.classes, source.category_ids)
+    assert_same(examples_of(again), examples_of(source))
+    names = read_label_map(str(tmp_path / "records" / "label_map.pbtxt")).names
+    assert names == dict(enumerate(source.classes, start=1))
+
+
+def test_splits_of_a_folder_have_one_label_map(write_coco, tmp_path, examples_of):
+    source = read_coco(write_coco([DOG, CROWD]), "train")
+    unnumbered = dataclasses.replace(source, category_ids=None)
+    other = dataclasses.replace(source, category_ids=(1, 2))
+    for first, second in ((source, unnumbered), (unnumbered, source)):
+        folder = tmp_path / f"records of {first.category_ids}"
+        write_tfrecords(first, "train", folder, 1)
+        write_tfrecords(second, "val", folder, 1)
+        for split in ("train", "val"):
+            again = read_tfrecord(folder, split)
+            assert again.category_ids == first.category_ids
+            assert_same(examples_of(again), examples_of(source))
+    write_tfrecords(source, "train", tmp_path / "records", 1)
+    with pytest.raises(UserError, match=r"expected category ids as in .*, \[3, 18\], got \[1, 2\]; name another"):
+        write_tfrecords(other, "val", tmp_path / "records", 1)
+    write_tfrecords(other, "train", tmp_path / "records", 1, overwrite=True)
+    assert read_tfrecord(tmp_path / "records", "train").category_ids == (1, 2)
 
 
 def test_joints_are_the_same_through_records(write_keypoints, tmp_path, examples_of):
@@ -95,13 +140,13 @@ def test_records_are_those_of_the_api(write_coco, tmp_path):
     assert (first["image/filename"], first["image/source_id"]) == ([b"a.jpg"], [b"30"])
     np.testing.assert_allclose(first["image/object/bbox/xmin"], [5 / 64, -2 / 64])
     np.testing.assert_allclose(first["image/object/bbox/ymax"], [30 / 48, 50.5 / 48], rtol=1e-6)
-    assert first["image/object/class/label"] == [2, 1]
+    assert first["image/object/class/label"] == [18, 3]  # as COCO's label map of the API has them
     assert first["image/object/class/text"] == [b"dog", b"cat"]
     assert first["image/object/is_crowd"] == [0, 1]
     assert first["image/object/difficult"] == [0, 0]
     assert first["image/object/area"] == [111.5, 2000]
     assert second["image/object/class/text"] == []
-    assert (tmp_path / "records" / "label_map.pbtxt").read_text().count("item {") == 2
+    assert read_label_map(str(tmp_path / "records" / "label_map.pbtxt")).names == {3: "cat", 18: "dog"}
 
 
 def test_pictures_that_exif_turns_are_stored_upright(write_coco, tmp_path, examples_of):
@@ -230,5 +275,6 @@ def test_description_is_small_and_plain(tmp_path):
     content = json.loads((tmp_path / "dataset.json").read_text())
     assert content["classes"] == ["circle", "square", "star", "triangle"]
     (shard,) = content["splits"]["train"].pop("shards").values()
-    assert shard == {"images": 4, "bytes": (tmp_path / "train-00000-of-00001.tfrecord").stat().st_size}
+    size = (tmp_path / "train-00000-of-00001.tfrecord").stat().st_size
+    assert shard == {"images": 4, "bytes": size, "with_objects": "f0"}
     assert set(content["splits"]["train"]) == {"images", "objects", "most_objects"}
