@@ -95,6 +95,18 @@ def move(source: pathlib.Path, target: AnyPath) -> None:
         (target / name).upload(source / name)
 
 
+def give_second_name(path: AnyPath, other: AnyPath) -> None:
+    """Lets a file be found under another name, too; it is written again only where there are no links."""
+    other.unlink(missing_ok=True)
+    if is_remote(path):
+        path.copy(other)
+        return
+    try:
+        os.link(path, other)
+    except OSError:  # a file system without hard links
+        write_whole(other, lambda beside: shutil.copyfile(path, beside))
+
+
 @contextlib.contextmanager
 def part_folder(place: AnyPath) -> Iterator[AnyPath]:
     """Returns a context with a new folder in `place`, here or remote, for files whose `replace` puts them there.

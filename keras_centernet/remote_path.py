@@ -205,6 +205,11 @@ class RemotePath(os.PathLike):
         with self._gfile() as gfile:
             gfile.rename(str(self), str(target), overwrite=True)
 
+    def copy(self, target: "RemotePath") -> None:
+        """Copies a file to another remote place."""
+        with self._gfile() as gfile:
+            gfile.copy(str(self), str(target), overwrite=True)
+
     def download(self, target: pathlib.Path) -> None:
         """Copies a file to this machine."""
         with self._gfile() as gfile:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import resource
 import zipfile
 
@@ -12,6 +13,7 @@ from keras_centernet import UserError
 from keras_centernet.files import (
     check_writable,
     folder_for,
+    give_second_name,
     local_copy,
     local_output,
     move,
@@ -165,3 +167,17 @@ def test_whether_a_place_can_be_written_to(place, tmp_path):
         check_writable(tmp_path / "file" / "folder")
     with pytest.raises(RemoteError, match="'nosuch' not implemented"):
         check_writable(RemotePath("nosuch://x"))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_second_name_stays_when_the_first_gets_another_file(place, links, monkeypatch):
+    def refuse(*paths):
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    write_whole(place / "last", lambda path: path.write_text("old"))
+    write_whole(place / "earlier", lambda path: path.write_text("older"))
+    give_second_name(place / "last", place / "earlier")
+    write_whole(place / "last", lambda path: path.write_text("new"))
+    assert [(place / name).read_text() for name in ("earlier", "last")] == ["old", "new"]

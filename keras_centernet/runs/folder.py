@@ -4,13 +4,13 @@ import io
 import json
 import os
 import pathlib
-import shutil
 import zipfile
 
 import numpy as np
 
 from keras_centernet import files
 from keras_centernet.errors import UserError
+from keras_centernet.paths import AnyPath, list_names, to_path
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
@@ -30,8 +30,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike, resume: bool = False, writes: bool = True):
-        self.is_remote = files.is_remote(path)
-        self.path = os.fspath(path).rstrip("/") if self.is_remote else pathlib.Path(path)
+        self.path = to_path(path)
         if not writes:
             return
         self._make()
@@ -41,8 +40,8 @@ class RunFolder:
                 "it, or name another folder."
             )
 
-    def __truediv__(self, name: str) -> pathlib.Path | str:
-        return f"{self.path}/{name}".rstrip("/") if self.is_remote else self.path / name
+    def __truediv__(self, name: str) -> AnyPath:
+        return self.path / name
 
     def holds_run(self) -> bool:
         """Whether a checkpoint of some run is here."""
@@ -50,16 +49,11 @@ class RunFolder:
 
     def holds(self, name: str) -> bool:
         """Whether a file of that name is here."""
-        if self.is_remote:
-            return _gfile().exists(self / name)
         return (self / name).exists()
 
     def names(self, folder: str) -> list[str]:
         """Returns the sorted names in a folder inside this one; none where it is missing."""
-        if self.is_remote:
-            names = _gfile().listdir(self / folder) if self.holds(folder) else []
-            return sorted(name.rstrip("/") for name in names)
-        return sorted(path.name for path in (self / folder).glob("*"))
+        return sorted(list_names(self / folder)) if self.holds(folder) else []
 
     def read_bytes(self, name: str) -> bytes:
         """Returns the content of a file."""
@@ -72,11 +66,7 @@ class RunFolder:
 
     def remove(self, name: str) -> None:
         """Removes a file, if it is there."""
-        if self.is_remote:
-            if self.holds(name):
-                _gfile().remove(self / name)
-        else:
-            (self / name).unlink(missing_ok=True)
+        (self / name).unlink(missing_ok=True)
 
     def write_json(self, name: str, content: dict) -> None:
         """Writes a JSON file whole or not at all."""
@@ -105,7 +95,8 @@ class RunFolder:
                 archive.writestr(STATE, content.getvalue())
 
         if previous and self.holds_run():
-            self._keep_as(f"{EARLIER}/{previous}")
+            (self / EARLIER).mkdir(exist_ok=True)
+            files.give_second_name(self / LAST, self / EARLIER / previous)
         self.replace(LAST, write)
 
     def read_checkpoint(self) -> dict[str, np.ndarray]:
@@ -131,10 +122,7 @@ class RunFolder:
 
     def _make(self) -> None:
         try:
-            if self.is_remote:
-                _gfile().makedirs(self.path)
-            else:
-                self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             self.replace(".probe", lambda path: path.write_bytes(b"x"))
             self.remove(".probe")
             for name in self.names(""):
@@ -143,22 +131,3 @@ class RunFolder:
         except Exception as error:  # OSError here, many kinds elsewhere
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
             raise UserError(f"--output {self.path}: expected a folder that can be written to: {reason}.") from error
-
-    def _keep_as(self, name: str) -> None:
-        """Gives last.keras a second name; the file itself is not written again where links are to be had."""
-        if self.is_remote:
-            _gfile().makedirs(self / EARLIER)
-            _gfile().copy(self / LAST, self / name, overwrite=True)
-            return
-        (self / EARLIER).mkdir(exist_ok=True)
-        self.remove(name)
-        try:
-            os.link(self / LAST, self / name)
-        except OSError:  # a file system without hard links
-            self.replace(name, lambda path: shutil.copyfile(self / LAST, path))
-
-
-def _gfile():
-    import tensorflow as tf
-
-    return tf.io.gfile

@@ -105,5 +105,5 @@ def test_a_scheme_that_is_unknown_is_said_in_one_line():
 def test_files_behind_a_scheme_are_json_like_here():
     folder = RunFolder("ram://json/run/")
     folder.write_json("metrics.json", {"AP": 0.5})
-    assert folder / "metrics.json" == "ram://json/run/metrics.json"
+    assert str(folder / "metrics.json") == "ram://json/run/metrics.json"
     assert tf.io.gfile.GFile("ram://json/run/metrics.json").read() == '{\n  "AP": 0.5\n}\n'
