@@ -18,8 +18,9 @@ import tensorflow as tf
 
 from keras_centernet import BACKBONES, CenterNet
 from tests import many_devices  # adds the tiny network
+from tests.graph_nodes import CALLS_TO_PYTHON, nodes_of
 
-CALLS_TO_THE_HOST = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "HostSend", "HostRecv", "Print", "PrintV2", "Assert"}
+CALLS_TO_THE_HOST = CALLS_TO_PYTHON | {"HostSend", "HostRecv", "Print", "PrintV2", "Assert"}
 SIZES_BY_VALUE = {"Where", "Unique", "UniqueV2", "NonMaxSuppressionV3", "DynamicPartition", "SparseToDense"}
 # Its sixth output is cuDNN's memory of the forward pass: empty elsewhere, and of no known shape.
 ALWAYS_OPEN = {"FusedBatchNormV3": (5, "reserve_space_3:0")}  # its number, and its name within functions
@@ -84,8 +85,7 @@ def distance(moved: list, other: list) -> float:
 
 def check_graph(graph_def) -> None:
     """No operation calls the host, and every tensor's shape is known before the step runs."""
-    functions = [graph_def.node, *(function.node_def for function in graph_def.library.function)]
-    nodes = [node for nodes in functions for node in nodes]
+    nodes = nodes_of(graph_def)
     assert len(nodes) > 100
     operations = {node.op for node in nodes}
     assert not operations & (CALLS_TO_THE_HOST | SIZES_BY_VALUE), operations & (CALLS_TO_THE_HOST | SIZES_BY_VALUE)

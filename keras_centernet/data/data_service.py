@@ -17,22 +17,23 @@ from keras_centernet.errors import UserError
 _SECONDS_TO_ANSWER = 10
 
 
-def check_tensor_source(source: Source, training: bool) -> None:
-    """Raises unless TensorFlow alone can make the source's examples, and they are to train on."""
+def check_tensor_source(source: Source, is_fitted: bool) -> None:
+    """Raises unless TensorFlow alone can make the source's examples and bring them into the input."""
     if source.tensor_examples is None:
         raise UserError(
             f"{source.name}: expected data in format tfrecord for pure_tf and data_service, whose pictures are read "
             "without Python; write them with keras-centernet make-tfrecords."
         )
+    if not is_fitted:
+        raise UserError('pure_tf: expected resize "fit" and scale 1, which alone TensorFlow does here. Leave it away.')
+
+
+def check_data_service(address: str, training: bool, limit: int | None, shard: tuple[int, int]) -> None:
+    """Raises unless the address is that of a dispatcher that answers, and it can part the data to train on."""
     if not training:
         raise UserError(
-            "pure_tf, data_service: expected training=True; evaluation needs every image exactly once, and as OpenCV "
-            "resamples it. Leave it away."
+            "data_service: expected training=True; evaluation needs every image exactly once. Leave it away."
         )
-
-
-def check_data_service(address: str, limit: int | None, shard: tuple[int, int]) -> None:
-    """Raises unless the address is that of a dispatcher that answers, and it can part the data."""
     if limit is not None:
         raise UserError(f"limit: expected None with data_service, got {limit}: each worker has a limit of its own.")
     check_no_order("data_service", shard=shard)

@@ -40,7 +40,7 @@ def build_training_input(
 
 
 def build_test_input(
-    source: Source, input_hw: tuple[int, int], resize: str, multiple_of: int, scale: float
+    source: Source, input_hw: tuple[int, int], resize: str, multiple_of: int, scale: float, is_tensor: bool = False
 ) -> Callable[[dict], dict]:
     """Returns the function from an example to the same in the input's frame, without chance.
 
@@ -49,6 +49,9 @@ def build_test_input(
         input_hw: (height, width) of the input, for "fit".
         resize: key of `views.RESIZES`.
         multiple_of, scale: of `load_dataset`.
+        is_tensor: whether TensorFlow alone resamples the pictures; for "fit" at scale 1.
     """
+    if is_tensor:
+        return build_training_input(source, input_hw, "none", flip=0.0, rotation=0.0, is_tensor=True)
     place = RESIZES[resize](input_hw, multiple_of, scale)
     return functools.partial(to_view, place=place, movers=source.movers, clock=source.clock)

@@ -112,8 +112,9 @@ def load_dataset(
             ready first, which is faster where files are slow.
         shard: (n, i): only the i-th of n equal parts of each pass, for n processes with one seed: their k-th batches
             together are the k-th batch of one process with n times the batch size.
-        pure_tf: decode and warp by TensorFlow alone (training on records only), for pipelines that must run without
-            this process' Python; slower than OpenCV, pixels differ by rounding.
+        pure_tf: decode and warp by TensorFlow alone (records only; "fit" at scale 1), for pipelines that must run
+            without this process' Python, such as those of a TPU's other hosts; slower than OpenCV, pixels differ by
+            rounding.
         data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp
             (training on records only); implies `pure_tf`, and an order that no seed fixes.
 
@@ -151,9 +152,9 @@ def load_dataset(
     shard = arguments.check_shard(shard or (1, 0), size)
     is_tensor = pure_tf or bool(data_service)
     if is_tensor:
-        check_tensor_source(source, training)
+        check_tensor_source(source, training or (resize == "fit" and scale == 1))
     if data_service:
-        check_data_service(data_service, limit, shard)
+        check_data_service(data_service, training, limit, shard)
     if not deterministic:
         arguments.check_no_order("deterministic=False", shard=shard)
 
@@ -161,7 +162,7 @@ def load_dataset(
         batch_size = arguments.fit_batch(batch_size, size // shard[0], source)
         to_input = build_training_input(source, input_hw, augmentation, flip, rotation, is_tensor)
     else:
-        to_input = build_test_input(source, input_hw, resize, multiple_of, scale)
+        to_input = build_test_input(source, input_hw, resize, multiple_of, scale, is_tensor)
     batching = functools.partial(
         to_batches,
         batch_size=batch_size,

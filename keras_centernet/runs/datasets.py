@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_centernet.data import load_dataset
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.runs.strategies import check_batch, steps_together
+from keras_centernet.runs.strategies import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.workers import share
 
 
@@ -58,7 +58,9 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
     """
     names = ("format", "annotations", "images", "strict", "workers", "task", "input_size", "max_objects", "seed")
     shared = {name: getattr(settings, name) for name in names}
-    only_training = {name: getattr(settings, name) for name in ("augmentation", "flip", "empty_images", "data_service")}
+    pure_tf = {"pure_tf": reads_elsewhere(settings)}  # what devices are fed with; the rest is read here
+    training_names = ("augmentation", "flip", "empty_images", "data_service")
+    only_training = pure_tf | {name: getattr(settings, name) for name in training_names}
 
     def load_train(data=settings.data, **batches):
         return load_dataset(data, settings.split, training=True, **only_training, **shared, **batches)
@@ -75,7 +77,7 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
         train,
         val,
         lambda **batches: load_train(train.source, **batches),
-        lambda **batches: load_val(val.source, **batches),
+        lambda **batches: load_val(val.source, **batches, **pure_tf),
         steps_per_execution=together,
         steps_per_epoch=steps - steps % together,
     )

@@ -115,10 +115,20 @@ def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, s
         + (f", {together} together" if together > 1 else ""),
         "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
         "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
-        "data": f"{train_set.source.name}, {train_set.source.size} images, "
-        + (f"1/{workers} of them read by each process" if workers > 1 else "read by this process"),
+        "data": f"{train_set.source.name}, {train_set.source.size} images, {_readers(settings, workers)}",
     }
     return "\n".join(f"{name:10} {text}" for name, text in rows.items())
+
+
+def _readers(settings: TrainSettings, workers: int) -> str:
+    if reads_elsewhere(settings):
+        return "read by the hosts of the TPU"
+    return f"1/{workers} of them read by each process" if workers > 1 else "read by this process"
+
+
+def reads_elsewhere(settings: TrainSettings) -> bool:
+    """Returns whether other machines, which know nothing of this process, make the batches: the hosts of a far TPU."""
+    return settings.tpu not in (None, LOCAL_TPU)
 
 
 def computes_in_half(settings: TrainSettings) -> bool:

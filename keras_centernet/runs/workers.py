@@ -96,7 +96,7 @@ def share(
     batch_size: int,
     epochs: tuple[int, ...] | None = None,
 ):
-    """Returns what `fit` takes of a data set: each worker reads its own part, and each replica gets whole batches.
+    """Returns what `fit` takes of a data set: each host reads its own part, and each replica gets whole batches.
 
     A last partial batch is left out of the validation loss (average precision is of all images): on a TPU shapes
     are fixed, and elsewhere a replica could be left without any image, which TensorFlow's convolutions refuse.
@@ -104,27 +104,27 @@ def share(
     Args:
         strategy: of the run.
         dataset: global batches.
-        load: function (batch_size, shard) -> the same data in other batches, of one worker; see `load_dataset`.
+        load: function (batch_size, shard) -> the same data in other batches, of one host; see `load_dataset`.
         batch_size: images of a global batch.
         epochs: arguments of the `for_epochs` of a training set; None: the data set as it is.
     """
-    if is_multi_worker(strategy):
+    if strategy.num_replicas_in_sync == 1 and not is_multi_worker(strategy) and not _is_tpu(strategy):
+        return dataset.for_epochs(*epochs) if epochs else dataset
 
-        def load_part(context):
-            count = context.num_input_pipelines
-            size = batch_size // count
-            part = load(batch_size=size, shard=(count, context.input_pipeline_id))
-            images = dataset.source.size // count
-            batches = part.for_epochs(*epochs) if epochs else _whole_batches(part, size, images)
-            per_replica = context.get_per_replica_batch_size(batch_size)
-            return batches if per_replica == size else batches.rebatch(per_replica, drop_remainder=True)
+    def load_part(context):
+        count = context.num_input_pipelines
+        size = batch_size // count
+        part = load(batch_size=size, shard=(count, context.input_pipeline_id))
+        images = dataset.source.size // count
+        batches = part.for_epochs(*epochs) if epochs else _whole_batches(part, size, images)
+        per_replica = context.get_per_replica_batch_size(batch_size)
+        return batches if per_replica == size else batches.rebatch(per_replica, drop_remainder=True)
 
-        return strategy.distribute_datasets_from_function(load_part)
-    if epochs:
-        return dataset.for_epochs(*epochs)
-    if strategy.num_replicas_in_sync > 1 or isinstance(strategy, tf.distribute.TPUStrategy):
-        return _whole_batches(dataset, batch_size, dataset.source.size)
-    return dataset
+    return strategy.distribute_datasets_from_function(load_part)
+
+
+def _is_tpu(strategy: tf.distribute.Strategy) -> bool:
+    return isinstance(strategy, tf.distribute.TPUStrategy)
 
 
 def _whole_batches(dataset: tf.data.Dataset, batch_size: int, images: int) -> tf.data.Dataset:

@@ -11,6 +11,7 @@ from keras_centernet.data import load_dataset
 from keras_centernet.data.shapes import read_shapes
 from keras_centernet.data.tfrecord_writing import write_tfrecords
 from keras_centernet.errors import UserError
+from tests.graph_nodes import CALLS_TO_PYTHON, operations_of
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,8 @@ def free_port():
         ({"data_service": "grpc://localhost:x"}, "data_service: expected an address such as grpc://10.0.0.2:5000, got"),
         ({"data_service": "grpc://127.0.0.1:{port}"}, "expected a dispatcher that answers at grpc://127.0.0.1:"),
         ({"data_service": "grpc://127.0.0.1:1", "training": False}, "data_service: expected training=True; evaluation"),
-        ({"pure_tf": True, "training": False}, "pure_tf, data_service: expected training=True; evaluation"),
+        ({"pure_tf": True, "training": False, "resize": "keep"}, 'pure_tf: expected resize "fit" and scale 1'),
+        ({"pure_tf": True, "training": False, "scale": 0.5}, 'pure_tf: expected resize "fit" and scale 1'),
         ({"data_service": "grpc://127.0.0.1:1", "shard": (2, 0)}, "data_service: expected no shard, as no seed fixes"),
         ({"data_service": "grpc://127.0.0.1:1", "limit": 3}, "limit: expected None with data_service, got 3"),
     ],
@@ -87,9 +89,13 @@ def test_only_records_are_read_without_python(options):
         load_dataset("shapes", "train", input_size=64, **options)
 
 
-def test_pure_tf_differs_by_rounding_alone(records):
-    options = {"input_size": 64, "batch_size": 4, "seed": 3}
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("input_size", [64, (32, 96)])
+def test_pure_tf_differs_by_rounding_alone_and_calls_no_python(training, input_size, records):
+    options = {"input_size": input_size, "batch_size": 4, "seed": 3, "training": training}
     ours, reference = (load_dataset(records[0], "train", **options, pure_tf=pure) for pure in (True, False))
+    assert not operations_of(ours) & CALLS_TO_PYTHON
+    assert operations_of(reference) & CALLS_TO_PYTHON
     assert ours.cardinality() == reference.cardinality() == 5
     for (images, objects), (expected, truth) in zip(ours, reference, strict=True):
         assert np.abs(images.numpy().astype(int) - expected.numpy()).mean() < 0.5
