@@ -1,6 +1,7 @@
 """Which devices a run trains on: from an option to a `tf.distribute` strategy, and the plan in words."""
 
 import os
+import re
 import threading
 from collections.abc import Callable
 
@@ -45,7 +46,7 @@ def build_tpu(name: str) -> tf.distribute.Strategy:
             tf.tpu.experimental.initialize_tpu_system(resolver)
             found.append(resolver)
         except Exception as error:  # of TensorFlow, of the network, of the metadata server
-            failure.append(str(error).strip().split("\n")[0] or type(error).__name__)
+            failure.append(re.split(r"\.\s|\n", str(error).strip())[0] or type(error).__name__)
 
     # An address that does not answer blocks inside of TensorFlow, where no exception and no Ctrl-C gets through.
     thread = threading.Thread(target=connect, daemon=True)

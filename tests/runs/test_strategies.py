@@ -44,7 +44,7 @@ def test_gpus_that_are_not_there():
 def test_a_missing_tpu_is_one_line_and_code_2(tmp_path, capsys):
     assert main(["train", "--data", "shapes", "--tpu", "--output", str(tmp_path / "run")]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert re.search(r"--tpu local: expected a TPU, found none \(TPUs not found in the cluster", line)
+    assert re.search(r"--tpu local: expected a TPU, found none \(TPUs not found in the cluster\)\. Start", line)
     assert not (tmp_path / "run").exists()
 
 
