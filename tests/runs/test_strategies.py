@@ -138,7 +138,7 @@ def train_two_workers(folder, *more):
     """Trains in two processes, each in a working folder of its own; returns what they printed."""
     root = pathlib.Path(__file__).parents[2]
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
-    sizes = ["--input-size", "32", "--batch-size", "64", "--epochs", "4", "--evaluate-every", "1"]
+    sizes = ["--input-size", "32", "--batch-size", "32", "--accumulate", "2", "--epochs", "4", "--evaluate-every", "1"]
     options = ["--data", "shapes", "--backbone", "tiny", *sizes, "--checkpoint-every", "5", "--keep", "2", *more]
     started = []
     for index in range(2):
