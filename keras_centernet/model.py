@@ -167,6 +167,8 @@ class CenterNet(keras.Model):
         if optimizer is None:
             optimizer = keras.optimizers.Adam(PUBLISHED_LEARNING_RATE, epsilon=PUBLISHED_EPSILON)
         look_up(LOSS_MEANS, loss_mean, "loss_mean")
+        if accumulate < 1:
+            raise UserError(f"accumulate: expected a positive number of parts, got {accumulate}; 1 is the whole batch.")
         if freeze is not None:
             parts.freeze(self.network, freeze)
         self._color_augmentation, self._loss_mean, self._freeze = color_augmentation, loss_mean, freeze
@@ -222,7 +224,7 @@ class CenterNet(keras.Model):
         return self.average.swapped() if self.average else contextlib.nullcontext()
 
     def train_step(self, data):
-        """Renders the targets, sums the losses over heads and stacks, and updates the weights."""
+        """Renders the targets, sums the losses over heads, stacks and parts of the batch, and updates the weights."""
         import tensorflow as tf
 
         images, objects, _ = keras.utils.unpack_x_y_sample_weight(data)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from keras_centernet.errors import UserError
 from keras_centernet.peaks import read_at
 from keras_centernet.specs import HeadSpec, Task, Tensor
 from keras_centernet.targets import index_of, mask_of
@@ -44,9 +45,18 @@ def sum_over_parts(function: Callable, batch, count: int, start):
         batch: structure of tensors (B, ...).
         count: of parts; B is a multiple of it.
         start: structure of zeros.
+
+    Raises:
+        UserError: B is not such a multiple.
     """
     if count == 1:
         return function(batch)
+    size = keras.tree.flatten(batch)[0].shape[0]
+    if size is not None and size % count:
+        raise UserError(
+            f"accumulate: expected a batch that {count} parts share evenly on each device, got {size} images. Change "
+            "one of them."
+        )
     import tensorflow as tf
 
     parts = keras.tree.map_structure(lambda values: ops.reshape(values, (count, -1, *values.shape[1:])), batch)

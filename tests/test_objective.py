@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_centernet import UserError
 from keras_centernet.objective import count_targets, read_losses, sum_over_parts
 from keras_centernet.targets import encode_targets
 from keras_centernet.tasks import TASKS
@@ -69,6 +70,13 @@ def test_batch_statistics_move_with_every_part():
         oracle(part, training=True)
     for variable, expected in zip(model.network.variables, oracle.network.variables, strict=True):
         np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-6, err_msg=variable.path)
+
+
+def test_parts_that_are_none():
+    with pytest.raises(UserError, match=r"accumulate: expected a batch that 3 parts share evenly .*, got 4 images"):
+        step_of(3)
+    with pytest.raises(UserError, match="accumulate: expected a positive number of parts, got 0"):
+        step_of(0)
 
 
 def test_the_number_of_parts_survives_the_file(tiny_model, tmp_path):
