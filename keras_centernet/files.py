@@ -133,7 +133,8 @@ def check_writable(folder: AnyPath) -> None:
         (folder / f"{PART}probe").write_bytes(b"x")
         (folder / f"{PART}probe").unlink()
     else:
-        tempfile.TemporaryFile(dir=folder).close()
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
 
 
 def remove_folder(folder: AnyPath) -> None:

@@ -1,6 +1,6 @@
 """The losses of the heads, as sums and counts.
 
-Every loss returns (total, count); its figure is `mean(total, count)`. Keeping the two apart lets a
+Every loss returns (total, count); its figure is the sum of total / `divisor(count)`. Keeping the two apart lets a
 training step add both over replicas before it divides, so that N devices with one global batch give
 the gradients of a single device. A loss of several terms with counts of their own returns vectors of
 them. All arithmetic is float32.
@@ -15,18 +15,13 @@ NEGATIVE_POWER = 4.0  # beta of the paper: how fast pixels near a centre lose we
 COUNT_EPSILON = 1e-4  # As published: keeps the L1 mean of an empty batch finite.
 
 
-def mean(total: Tensor, count: Tensor) -> Tensor:
-    """Returns the sum of total / count, or of the bare total where nothing was counted (a batch without objects)."""
-    return ops.sum(total / divisor(count))
-
-
 def divided(totals: list, divisors: list) -> list:
     """Returns the loss of each head as a scalar, or this part's share of it where others were counted, too."""
     return [ops.sum(total / of_head) for total, of_head in zip(totals, divisors, strict=True)]
 
 
 def divisor(count: Tensor) -> Tensor:
-    """Returns what a total is divided by: its count, or one where nothing was counted."""
+    """Returns what a total is divided by: its count, or one where nothing was counted (a batch without objects)."""
     return ops.where(count > 0, count, 1.0)
 
 

@@ -241,9 +241,9 @@ class CenterNet(keras.Model):
             gradients = tape.gradient(loss, self.trainable_weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return gradients, shares
 
-        start = [ops.zeros_like(weight) for weight in self.trainable_weights], [ops.zeros(()) for _ in counts]
+        like = self.trainable_weights, [0.0] * len(counts)
         batch = self._prepare_for_training(images), targets
-        gradients, shares = sum_over_parts(differentiate, batch, self._accumulate, start)
+        gradients, shares = sum_over_parts(differentiate, batch, self._accumulate, like)
         self._record(shares)
         gradients = gradients_to_apply(self.optimizer, gradients)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))

@@ -37,14 +37,14 @@ def count_targets(task: Task, targets: dict, maps_bhw: tuple[int, int, int]) -> 
     return read_losses(task, [zeros], targets)[1]
 
 
-def sum_over_parts(function: Callable, batch, count: int, start):
+def sum_over_parts(function: Callable, batch, count: int, like):
     """Returns the sum of `function(part)` over equal parts of a batch: the memory is that of one part.
 
     Args:
-        function: of a structure like `batch`, returns a structure like `start`; TensorFlow traces it once.
+        function: of a structure like `batch`, returns a structure of the shapes of `like`; TensorFlow traces it once.
         batch: structure of tensors (B, ...).
         count: of parts; B is a multiple of it.
-        start: structure of zeros.
+        like: structure of float tensors or numbers.
 
     Raises:
         UserError: B is not such a multiple.
@@ -61,9 +61,11 @@ def sum_over_parts(function: Callable, batch, count: int, start):
 
     parts = keras.tree.map_structure(lambda values: ops.reshape(values, (count, -1, *values.shape[1:])), batch)
 
+    zeros = keras.tree.map_structure(ops.zeros_like, like)
+
     def add_part(i, total):
         part = keras.tree.map_structure(lambda values: values[i], parts)
         return i + 1, keras.tree.map_structure(ops.add, total, function(part))
 
     # One after the other: parts at the same time would need the memory of all, and race for the batch statistics.
-    return tf.while_loop(lambda i, total: i < count, add_part, (0, start), parallel_iterations=1)[1]
+    return tf.while_loop(lambda i, total: i < count, add_part, (0, zeros), parallel_iterations=1)[1]

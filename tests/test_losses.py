@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.losses import masked_l1, mean, penalty_reduced_focal
+from keras_centernet.losses import masked_l1, penalty_reduced_focal
 from keras_centernet.objective import read_loss
 from keras_centernet.peaks import read_at
 from keras_centernet.tasks import TASKS
+from tests.figures import mean
 
 
 def nhwc(array):

@@ -122,9 +122,7 @@ class RunFolder:
 
     def _make(self) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.replace(".probe", lambda path: path.write_bytes(b"x"))
-            self.remove(".probe")
+            files.check_writable(self.path)
             for name in self.names(""):
                 if name.startswith(files.PART):  # a process was killed while it wrote
                     self.remove(name)

@@ -1,10 +1,6 @@
 """A training that was stopped goes on as if nothing had happened, wherever that was."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import pytest
@@ -18,6 +14,7 @@ from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 from tests.killed_runs import IMAGES, OPTIONS, PLACES, differences
+from tests.processes import run_python
 from tests.tiny_backbone import TINY, add_tiny_backbone
 
 
@@ -135,7 +132,7 @@ def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys)
 @pytest.mark.slow
 def test_runs_killed_at_twenty_places_end_like_the_whole_one(tmp_path):
     """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
-    done = _run_python("-m", "tests.killed_runs", str(tmp_path), "26")
+    done = run_python("-m", "tests.killed_runs", str(tmp_path), "26")
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert len(report["killed"]) == 26
@@ -163,12 +160,5 @@ print(is_op_determinism_enabled(), differences(*outputs))
 
 @pytest.mark.slow
 def test_only_deterministic_kernels_train_twice_to_the_same_bits(tmp_path):
-    done = _run_python("-c", DETERMINISTIC, str(tmp_path))
+    done = run_python("-c", DETERMINISTIC, str(tmp_path))
     assert done.stdout.splitlines()[-1] == "True []", done.stderr[-2000:]
-
-
-def _run_python(*arguments):
-    root = pathlib.Path(__file__).parents[2]
-    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONPATH": str(root)}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)

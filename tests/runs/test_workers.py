@@ -1,10 +1,6 @@
 """What every device is fed with: together, the batches that one device would get."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 import tensorflow as tf
@@ -15,6 +11,7 @@ from keras_centernet.data.tfrecord_writing import write_tfrecords
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.settings import TrainSettings
 from tests.graph_nodes import CALLS_TO_PYTHON, operations_of
+from tests.processes import run_python
 
 SETTINGS = {"input_size": 32, "batch_size": 4, "task": "detection", "seed": 5, "epochs": 3}
 # Two devices must be made before TensorFlow starts; prints the image ids of each step by replica.
@@ -43,9 +40,7 @@ print(json.dumps(steps))
 
 
 def test_two_devices_share_the_batches_of_one():
-    root = pathlib.Path(__file__).parents[2]
-    command = [sys.executable, "-c", TWO_DEVICES, json.dumps(SETTINGS)]
-    done = subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    done = run_python("-c", TWO_DEVICES, json.dumps(SETTINGS))
     assert done.returncode == 0, done.stderr[-2000:]
     steps = json.loads(done.stdout.splitlines()[-1])
     assert len(steps["x1"]) == 2 * 3 - 1  # two epochs of 14 // 4 steps, but for the first step
