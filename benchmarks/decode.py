@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet import CenterNet
-from keras_centernet.decode import decode
+from keras_centernet.method.decode import decode
 
 
 def seconds(function, *inputs) -> float:

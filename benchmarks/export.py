@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_centernet import load_dataset, load_model
 from keras_centernet.exporting import PRECISIONS, TFLiteDetector, export_tflite, verify_tflite
-from keras_centernet.exporting.calibration import calibration_images
+from keras_centernet.exporting.tflite.calibration import calibration_images
 
 DRAWN = 100  # pictures, where there is no folder
 COMPARED = 16

@@ -23,8 +23,8 @@ import tensorflow as tf
 from keras_centernet import load_dataset
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.images import read_image
+from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.data.source import Source, source_from_annotations
-from keras_centernet.data.tfrecord_writing import write_tfrecords
 
 IMAGE_HW = (480, 640)
 OBJECTS_PER_IMAGE = 7

@@ -22,10 +22,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from keras_centernet.backbones import BACKBONES
-from keras_centernet.cost import count_flops
-from keras_centernet.layers import DeformableConv2D
-from keras_centernet.network import build_network
+from keras_centernet.networks.build import build_network
+from keras_centernet.networks.cost import count_flops
+from keras_centernet.networks.layers import DeformableConv2D
+from keras_centernet.networks.table import BACKBONES
 from keras_centernet.tasks import COCO_CLASSES, TASKS
 
 # (input channels, output channels, side of the map) of deformable layers in dla34 and resnet18 at 512 pixels.

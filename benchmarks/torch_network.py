@@ -10,7 +10,7 @@ class TorchNetwork:
     """A functional Keras network of the layers that the plain networks use, in PyTorch's own layout.
 
     Args:
-        network: of `keras_centernet.network.build_network`, without deformable convolutions.
+        network: of `keras_centernet.networks.build.build_network`, without deformable convolutions.
     """
 
     def __init__(self, network: keras.Model):

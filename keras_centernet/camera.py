@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from keras_centernet.errors import UserError
-from keras_centernet.paths import to_path
+from keras_centernet.files.paths import to_path
 
 # The published fallback: KITTI's usual camera.
 DEFAULT_CALIBRATION = np.array(

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import to_path
 from keras_centernet.geometry import xyxy_to_xywh
-from keras_centernet.paths import to_path
 
 
 @dataclass(eq=False, repr=False)

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_centernet.backbones import BACKBONES
 from keras_centernet.errors import UserError
 from keras_centernet.model import CenterNet
+from keras_centernet.networks.table import BACKBONES
 from keras_centernet.tasks import TASKS
-from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
-from keras_centernet.tasks.voc_classes import VOC_CLASSES
+from keras_centernet.tasks.classes import KITTI_CLASSES, VOC_CLASSES
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.published import fill_from_published, is_nested, recognise_backbone
 

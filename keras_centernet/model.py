@@ -6,19 +6,13 @@ import os
 import keras
 from keras import ops
 
-from keras_centernet import parts, preprocessing
-from keras_centernet.averaging import WeightAverage
-from keras_centernet.backbones import BACKBONES
-from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
-from keras_centernet.geometry import STRIDE, to_input_frame
-from keras_centernet.graphs import DetectionGraphs
-from keras_centernet.losses import divided
-from keras_centernet.network import build_network, build_task, class_names, input_hw, look_up
-from keras_centernet.objective import count_targets, read_losses, sum_over_parts
-from keras_centernet.optimizers import PartwiseAdam  # noqa: F401 Keras must know it before it reads a file with it
-from keras_centernet.progress import StopOnNonFiniteLoss
-from keras_centernet.replicas import (
+from keras_centernet.fitting import layer_selection as parts
+from keras_centernet.fitting.ema import WeightAverage
+from keras_centernet.fitting.nonfinite import StopOnNonFiniteLoss
+from keras_centernet.fitting.objective import count_targets, read_losses, sum_over_parts
+from keras_centernet.fitting.optimizers import PartwiseAdam  # noqa: F401 Keras must know it before it reads a file with it
+from keras_centernet.fitting.replicas import (
     LOSS_MEANS,
     Figure,
     ReplicaSeeds,
@@ -28,7 +22,14 @@ from keras_centernet.replicas import (
     sum_over_replicas,
     with_axis,
 )
-from keras_centernet.targets import encode_targets
+from keras_centernet.geometry import STRIDE, to_input_frame
+from keras_centernet.method.decode import decode
+from keras_centernet.method.losses import divided
+from keras_centernet.method.targets import encode_targets
+from keras_centernet.networks import normalization as preprocessing
+from keras_centernet.networks.build import build_network, build_task, class_names, input_hw, look_up
+from keras_centernet.networks.table import BACKBONES
+from keras_centernet.predictor import DetectionGraphs
 from keras_centernet.tasks import TASKS
 from keras_centernet.weights import load_imagenet, load_weights, read_model_file
 
@@ -318,7 +319,7 @@ class CenterNet(keras.Model):
             >>> len(model.detect([np.zeros((40, 60, 3), "uint8")], threshold=0.99)[0])
             0
         """
-        from keras_centernet.detecting import detect_images
+        from keras_centernet.predictor import detect_images
 
         return detect_images(self, images, threshold, top_k, batch_size, calibration)
 

@@ -64,7 +64,7 @@ def edgetpu_compiler(tmp_path, monkeypatch):
     """Puts a stand-in for Coral's compiler on the PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    script = pathlib.Path(__file__).with_name("fake_edgetpu_compiler.py")
+    script = pathlib.Path(__file__).parent / "helpers" / "fake_edgetpu_compiler.py"
     (folder / "edgetpu_compiler").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     (folder / "edgetpu_compiler").chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import CenterNet, UserError, encode_targets, load_model
-from keras_centernet.progress import NonFiniteLossError
+from keras_centernet.fitting.nonfinite import NonFiniteLossError
 from keras_centernet.tasks import COCO_CLASSES
 
 LOSSES = {"loss", "center_heatmap_loss", "size_loss", "offset_loss"}

@@ -7,7 +7,7 @@ import argparse
 
 from keras_centernet.cli.arguments import add_data_arguments
 from keras_centernet.errors import UserError
-from keras_centernet.paths import to_path
+from keras_centernet.files.paths import to_path
 
 EXAMPLES = """examples:
   keras-centernet evaluate --model coco.keras --data coco/ --resize keep --flip --scales 0.5,0.75,1,1.25,1.5
@@ -107,8 +107,8 @@ def run(args: argparse.Namespace) -> None:
 def _load_detector(args: argparse.Namespace):
     """Returns what detects, and how pictures must come to it."""
     if to_path(args.model).suffix != ".tflite":
-        from keras_centernet.backbones import BACKBONES
         from keras_centernet.model import load_model
+        from keras_centernet.networks.table import BACKBONES
 
         model = load_model(args.model)
         multiple_of = BACKBONES[model.backbone].multiple_of

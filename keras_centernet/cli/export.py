@@ -8,7 +8,7 @@ import argparse
 import warnings
 
 from keras_centernet.errors import DataWarning, UserError
-from keras_centernet.paths import AnyPath, to_path
+from keras_centernet.files.paths import AnyPath, to_path
 
 EXAMPLES = """examples:
   keras-centernet export --model best.keras --output exported/ --images photos/
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Exports, prints a line per file and what remains to be done."""
-    from keras_centernet.exporting.checked import REPORT, check_places, export_checked
+    from keras_centernet.exporting.checked_export import REPORT, check_places, export_checked
     from keras_centernet.model import load_model
 
     folder, plan = _plan(args)
@@ -81,9 +81,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _plan(args) -> tuple[AnyPath, list]:
     """Returns the folder and what to write into it."""
-    from keras_centernet.exporting.checked import Planned, plan_exports
-    from keras_centernet.exporting.formats import FORMATS
-    from keras_centernet.exporting.precisions import PRECISIONS
+    from keras_centernet.exporting.checked_export import Planned, plan_exports
+    from keras_centernet.exporting.table import FORMATS
+    from keras_centernet.exporting.tflite.precisions import PRECISIONS
 
     output = to_path(args.output)
     of_suffix = [name for name, row in FORMATS.items() if row.suffix and row.suffix == output.suffix]
@@ -123,7 +123,7 @@ def _calibration(args, model):
 
 
 def _truth(args, model):
-    from keras_centernet.exporting.checked import measure_model
+    from keras_centernet.exporting.checked_export import measure_model
 
     if not args.data:
         raise UserError("--evaluate: expected --data with it, whose split is measured; got none.")
@@ -139,8 +139,8 @@ def _load(args, model, split: str, batch_size: int):
 
 def _images(args, model, calibration) -> list:
     """Returns the pictures to compare on: those that were named, of the calibration, or drawn ones."""
-    from keras_centernet.exporting.calibration import read_some
-    from keras_centernet.exporting.verifying import drawn_images
+    from keras_centernet.exporting.tflite.calibration import read_some
+    from keras_centernet.exporting.tflite.verifying import drawn_images
 
     for what, source in (("--images", args.images), ("calibration", calibration or args.calibration)):
         if source is not None:

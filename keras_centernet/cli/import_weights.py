@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Imports, saves and says what was left out."""
     from keras_centernet.errors import UserError
-    from keras_centernet.files import write_whole
+    from keras_centernet.files.atomic import write_whole
+    from keras_centernet.files.paths import to_path
     from keras_centernet.importing import import_weights
-    from keras_centernet.paths import to_path
 
     output = to_path(args.model)
     if output.suffix != ".keras":

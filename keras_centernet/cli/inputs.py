@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 
 from keras_centernet.errors import UserError
-from keras_centernet.files import local_copy
-from keras_centernet.paths import AnyPath, expand, to_path
+from keras_centernet.files.atomic import local_copy
+from keras_centernet.files.paths import AnyPath, expand, to_path
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")

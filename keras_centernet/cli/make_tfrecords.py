@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the records and says what is in them."""
-    from keras_centernet.data.formats import read_source
-    from keras_centernet.data.tfrecord_files import read_description
-    from keras_centernet.data.tfrecord_writing import write_tfrecords
-    from keras_centernet.network import look_up
-    from keras_centernet.paths import to_path
+    from keras_centernet.data.formats.table import read_source
+    from keras_centernet.data.records.finding import read_description
+    from keras_centernet.data.records.writing import write_tfrecords
+    from keras_centernet.files.paths import to_path
+    from keras_centernet.networks.build import look_up
     from keras_centernet.tasks import TASKS
 
     before = read_description(args.output) if to_path(args.output).is_dir() else None

@@ -12,8 +12,8 @@ import warnings
 from keras_centernet.cli.arguments import check_score
 from keras_centernet.cli.inputs import find_inputs, read_frames
 from keras_centernet.errors import DataWarning, UserError
-from keras_centernet.files import local_output
-from keras_centernet.paths import AnyPath, to_path
+from keras_centernet.files.atomic import local_output
+from keras_centernet.files.paths import AnyPath, to_path
 
 EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"

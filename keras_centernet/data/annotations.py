@@ -10,7 +10,7 @@ from tqdm import tqdm
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.images import check_image, read_image
 from keras_centernet.errors import UserError
-from keras_centernet.paths import map_files
+from keras_centernet.files.paths import map_files
 
 
 @dataclasses.dataclass(frozen=True)

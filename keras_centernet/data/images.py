@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from keras_centernet.errors import UserError
-from keras_centernet.paths import open_bytes
+from keras_centernet.files.paths import open_bytes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"

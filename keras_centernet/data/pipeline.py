@@ -26,15 +26,15 @@ import os
 
 import tensorflow as tf
 
-from keras_centernet.data import arguments
+from keras_centernet.data import checks as arguments
 from keras_centernet.data.batches import to_batches, warn_of_many
-from keras_centernet.data.data_service import check_data_service, check_tensor_source
 from keras_centernet.data.epochs import Epochs
-from keras_centernet.data.formats import read_source
+from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.inputs import build_test_input, build_training_input
+from keras_centernet.data.service import check_data_service, check_tensor_source
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
-from keras_centernet.network import look_up
+from keras_centernet.networks.build import look_up
 from keras_centernet.tasks import TASKS
 
 

@@ -38,9 +38,9 @@ from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import Tally
 from keras_centernet.data.images import decode_image, read_image
-from keras_centernet.data.order import in_order, shuffled_indices
+from keras_centernet.data.passes import in_order, shuffled_indices
 from keras_centernet.errors import UserError
-from keras_centernet.paths import threads_for
+from keras_centernet.files.paths import threads_for
 
 # What an example or batch knows of the image as a whole.
 IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed", "is_rotated")

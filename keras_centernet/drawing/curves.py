@@ -8,8 +8,8 @@ import numpy as np
 
 from keras_centernet.drawing.boxes import PALETTE
 from keras_centernet.errors import UserError
-from keras_centernet.files import local_copy, local_output
-from keras_centernet.paths import to_path
+from keras_centernet.files.atomic import local_copy, local_output
+from keras_centernet.files.paths import to_path
 
 SCORES = ("val_AP", "val_AP50", "val_AP75")
 MOST_NAMED_CURVES = 16  # more classes than that: thin gray lines, and names for the mean only

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_centernet.detections import Detections, check_image
 from keras_centernet.drawing.boxes import draw_boxes
-from keras_centernet.drawing.picture import write_picture
+from keras_centernet.drawing.image_file import write_picture
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import warp
 

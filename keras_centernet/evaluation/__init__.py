@@ -1,7 +1,7 @@
 """How good a detector is: COCO and Pascal VOC average precision."""
 
 from keras_centernet.evaluation.callback import AveragePrecision
-from keras_centernet.evaluation.coco import coco_average_precision
 from keras_centernet.evaluation.evaluate import evaluate
+from keras_centernet.evaluation.metrics.coco import coco_average_precision
+from keras_centernet.evaluation.metrics.voc import voc_average_precision
 from keras_centernet.evaluation.report import Report
-from keras_centernet.evaluation.voc import voc_average_precision

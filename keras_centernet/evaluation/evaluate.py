@@ -10,9 +10,10 @@ import numpy as np
 
 from keras_centernet.clock import Clock
 from keras_centernet.errors import UserError
-from keras_centernet.evaluation.coco import evaluate_coco
-from keras_centernet.evaluation.further import FURTHER
 from keras_centernet.evaluation.merging import check_nms, merge_detections
+from keras_centernet.evaluation.metrics.coco import evaluate_coco
+from keras_centernet.evaluation.metrics.further import FURTHER
+from keras_centernet.evaluation.metrics.voc import voc_average_precision
 from keras_centernet.evaluation.oracle import find_heads, with_truth
 from keras_centernet.evaluation.report import STAGES, Report
 from keras_centernet.evaluation.rows import (
@@ -23,7 +24,6 @@ from keras_centernet.evaluation.rows import (
     in_image,
     rounded,
 )
-from keras_centernet.evaluation.voc import voc_average_precision
 
 
 def evaluate(

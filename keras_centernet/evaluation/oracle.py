@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from keras_centernet.errors import UserError
-from keras_centernet.specs import HeadSpec, Task
-from keras_centernet.targets import encode_targets, index_of, mask_of
+from keras_centernet.method.specs import HeadSpec, Task
+from keras_centernet.method.targets import encode_targets, index_of, mask_of
 
 
 def find_heads(task: Task, names: Sequence[str]) -> list[HeadSpec]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keras_centernet.errors import UserError
-from keras_centernet.paths import to_path
+from keras_centernet.files.paths import to_path
 
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "VOC07_mAP50", "VOC_mAP50")
 # Where an image's time goes; loading and preprocessing run beside the rest, in threads of their own.

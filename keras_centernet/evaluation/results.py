@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_centernet.data.formats.kitti_labels import write_kitti_file
 from keras_centernet.errors import UserError
-from keras_centernet.files import write_whole
-from keras_centernet.kitti_labels import write_kitti_file
-from keras_centernet.paths import AnyPath, map_files, to_path
+from keras_centernet.files.atomic import write_whole
+from keras_centernet.files.paths import AnyPath, map_files, to_path
 
 
 def write_results(

@@ -9,13 +9,13 @@ import tempfile
 import keras
 import numpy as np
 
-from keras_centernet.data.shapes import read_shapes
-from keras_centernet.deformable import without_islands
+from keras_centernet.data.formats.shapes import read_shapes
 from keras_centernet.errors import UserError
-from keras_centernet.exporting.comparing import compare_with_detect, milliseconds
-from keras_centernet.files import local_copy, write_whole
+from keras_centernet.exporting.agreement import compare_with_detect, milliseconds
+from keras_centernet.files.atomic import local_copy, write_whole
+from keras_centernet.files.paths import AnyPath, size_bytes, to_path
 from keras_centernet.geometry import letterbox, to_image_frame, warp
-from keras_centernet.paths import AnyPath, size_bytes, to_path
+from keras_centernet.networks.layers.deformable import without_islands
 
 CHECKED_IMAGES = 2
 

@@ -8,11 +8,11 @@ import cv2
 import keras
 import numpy as np
 
-from keras_centernet.deformable import without_islands
 from keras_centernet.errors import UserError
-from keras_centernet.exporting.comparing import compare_with_detect, milliseconds
-from keras_centernet.files import folder_for, move
-from keras_centernet.paths import AnyPath, size_bytes, to_path
+from keras_centernet.exporting.agreement import compare_with_detect, milliseconds
+from keras_centernet.files.atomic import folder_for, move
+from keras_centernet.files.paths import AnyPath, size_bytes, to_path
+from keras_centernet.networks.layers.deformable import without_islands
 
 LABELS = "classes.txt"
 
@@ -136,8 +136,8 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
     """Returns {name: (function of tensors -> dict of tensors, its `tf.TensorSpec`s)}, see `export_saved_model`."""
     import tensorflow as tf
 
-    from keras_centernet.exporting.encoded_pictures import decode_picture
-    from keras_centernet.exporting.letterboxing import letterbox, to_image_frame
+    from keras_centernet.exporting.encoded_images import decode_picture
+    from keras_centernet.exporting.letterbox import letterbox, to_image_frame
 
     input_hw = model.input_size
     names = tf.constant(model.classes)

@@ -109,7 +109,7 @@ class ShowInTensorBoard(keras.callbacks.Callback):
         """Writes the epoch's numbers, and pictures every now and then."""
         import tensorflow as tf
 
-        from keras_centernet.runs.pictures import detections_and_heatmaps
+        from keras_centernet.runs.example_images import detections_and_heatmaps
 
         with self.writer.as_default(step=epoch + 1):
             for name, value in logs.items():

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from keras_centernet.data import load_dataset
 from keras_centernet.runs.checkpoints import Progress
+from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.runs.strategies import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.workers import share
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from keras_centernet.data import load_dataset
 from keras_centernet.errors import UserError
 from keras_centernet.exporting import agreement, export_tflite
-from keras_centernet.files import remove_folder
+from keras_centernet.files.atomic import remove_folder
+from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.model import load_model
-from keras_centernet.paths import AnyPath, to_path
 from keras_centernet.runs.folder import BEST, CONFIG
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train

@@ -8,9 +8,9 @@ import zipfile
 
 import numpy as np
 
-from keras_centernet import files
 from keras_centernet.errors import UserError
-from keras_centernet.paths import AnyPath, list_names, to_path
+from keras_centernet.files import atomic as files
+from keras_centernet.files.paths import AnyPath, list_names, to_path
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"

@@ -12,7 +12,7 @@ import types
 import typing
 
 from keras_centernet.errors import UserError
-from keras_centernet.paths import AnyPath, to_path
+from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.runs.settings import TrainSettings
 
 FOLDER = pathlib.Path(__file__).parents[2] / "training" / "recipes"

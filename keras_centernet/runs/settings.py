@@ -166,7 +166,7 @@ def build_optimizer(settings: TrainSettings, steps_per_epoch: int, slow_paths: t
 
 
 def _build_partwise(settings: TrainSettings, rate, slow_paths: tuple[str, ...], options: dict):
-    from keras_centernet.optimizers import PartwiseAdam
+    from keras_centernet.fitting.optimizers import PartwiseAdam
 
     options = options | {"slow_paths": slow_paths, "slow_factor": settings.backbone_rate}
     if settings.optimizer == "adam":

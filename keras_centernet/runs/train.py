@@ -9,19 +9,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet import parts
 from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
+from keras_centernet.fitting import layer_selection as parts
 from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs import callbacks as at_epoch_end
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
 from keras_centernet.runs.datasets import Datasets, load_datasets
+from keras_centernet.runs.devices import build_strategy, computes_in_half, plan
+from keras_centernet.runs.example_images import draw_examples
 from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, RunFolder
-from keras_centernet.runs.pictures import draw_examples
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings, build_optimizer
-from keras_centernet.runs.strategies import build_strategy, computes_in_half, plan
 from keras_centernet.runs.workers import StopTogether, check_together, is_chief, is_multi_worker, wait_for_all
 from keras_centernet.tasks import TASKS
 

@@ -3,10 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
-from keras_centernet.tasks.coco_classes import COCO_CLASSES
+from keras_centernet.tasks.classes import COCO_CLASSES, KITTI_CLASSES
 from keras_centernet.tasks.detection import build_detection
 from keras_centernet.tasks.detection_3d import build_detection_3d
-from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
 from keras_centernet.tasks.pose import build_pose
 
 

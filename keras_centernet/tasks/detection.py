@@ -2,9 +2,9 @@
 
 from keras import ops
 
-from keras_centernet import losses
-from keras_centernet.gaussian import RADIUS_RULES, splat
-from keras_centernet.specs import HeadSpec, Task, Tensor, keep
+from keras_centernet.method import losses
+from keras_centernet.method.gaussian import RADIUS_RULES, splat
+from keras_centernet.method.specs import HeadSpec, Task, Tensor, keep
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
@@ -19,7 +19,7 @@ def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task
     Args:
         classes: names, in channel order of the heatmap.
         radius: "published" (what the published weights were trained with) or "geometric"; see
-            `keras_centernet.gaussian`.
+            `keras_centernet.method.gaussian`.
 
     Source: paper section 3, L = L_heatmap + 0.1 L_size + 1.0 L_offset.
     """

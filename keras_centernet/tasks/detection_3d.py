@@ -6,11 +6,11 @@ import warnings
 import numpy as np
 from keras import ops
 
-from keras_centernet import losses
 from keras_centernet.errors import DataWarning
-from keras_centernet.gaussian import fill_rectangles
 from keras_centernet.geometry import STRIDE
-from keras_centernet.specs import HeadSpec, Task, Tensor
+from keras_centernet.method import losses
+from keras_centernet.method.gaussian import fill_rectangles
+from keras_centernet.method.specs import HeadSpec, Task, Tensor
 from keras_centernet.tasks import detection
 
 DEPTH_EPSILON = 1e-6  # As published; the paper's formula has none
@@ -35,7 +35,7 @@ def build_detection_3d(
 
     Args:
         classes: names, in channel order of the heatmap.
-        radius: rule of `keras_centernet.gaussian`.
+        radius: rule of `keras_centernet.method.gaussian`.
         averages: "published": L1 losses are means over all padded slots, "objects": over real objects.
         ignore: how crowd objects and DontCare regions are taken out of the heatmap's loss: by a Gaussian
             that stays below 1 ("center", as published) or by their "rectangle" (the code's --rect_mask).

@@ -2,13 +2,13 @@
 
 from keras import ops
 
-from keras_centernet import losses
-from keras_centernet.gaussian import splat
 from keras_centernet.geometry import STRIDE
-from keras_centernet.peaks import read_at
-from keras_centernet.skeletons import COCO_PERSON, Skeleton
-from keras_centernet.specs import HeadSpec, Task, Tensor
+from keras_centernet.method import losses
+from keras_centernet.method.gaussian import splat
+from keras_centernet.method.peaks import read_at
+from keras_centernet.method.specs import HeadSpec, Task, Tensor
 from keras_centernet.tasks import detection
+from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 JOINT_THRESHOLD = 0.1  # As published: lower joint peaks are no candidates.
 SEARCH_SCALE = 0.3  # As published: a candidate lies within this share of the box's longer side.
@@ -28,7 +28,7 @@ def build_pose(
 
     Args:
         classes: names, in channel order of the heatmap.
-        radius: rule of `keras_centernet.gaussian`, of centres and joints.
+        radius: rule of `keras_centernet.method.gaussian`, of centres and joints.
         skeleton: the K joints, or what `Skeleton.to_dict` made of them.
         unmarked: what objects without a marked joint are to the heatmap: "positive" as published, or
             "ignored", which the published code means to do and then undoes (it draws over it). Positives

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 
 from keras_centernet.errors import UserError
-from keras_centernet.files import local_copy
-from keras_centernet.paths import to_path
+from keras_centernet.files.atomic import local_copy
+from keras_centernet.files.paths import to_path
 
 WRAPPERS = ("state_dict",)  # keys under which training scripts keep the tensors
 PARALLEL_PREFIX = "module."  # what PyTorch's DataParallel puts before every name

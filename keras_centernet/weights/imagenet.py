@@ -4,9 +4,9 @@ import os
 
 import keras
 
-from keras_centernet.backbones import BACKBONES
 from keras_centernet.errors import UserError
-from keras_centernet.specs import Task
+from keras_centernet.method.specs import Task
+from keras_centernet.networks.table import BACKBONES
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.fill import fill
 from keras_centernet.weights.published import published_variables, to_keras_layout

@@ -8,7 +8,7 @@ import zipfile
 import keras
 
 from keras_centernet.errors import UserError
-from keras_centernet.files import local_copy
+from keras_centernet.files.atomic import local_copy
 from keras_centernet.weights.checkpoint import check_there
 from keras_centernet.weights.fill import fill
 from keras_centernet.weights.published import load_published

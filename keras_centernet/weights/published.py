@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from keras_centernet.backbones.resnet import DEPTHS
 from keras_centernet.errors import UserError
-from keras_centernet.network import stack_prefixes
-from keras_centernet.specs import Task
+from keras_centernet.method.specs import Task
+from keras_centernet.networks.build import stack_prefixes
+from keras_centernet.networks.resnet import DEPTHS
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.fill import fill
 

@@ -151,7 +151,7 @@ def test_a_file_that_disagrees_with_the_model_does_not_appear(model_file, photos
         (path / "saved_model.pb").stat()  # it was written, beside
         raise export.UserError("the file's boxes differ by 3 px")
 
-    monkeypatch.setattr("keras_centernet.exporting.formats.verify_saved_model", wrong)
+    monkeypatch.setattr("keras_centernet.exporting.table.verify_saved_model", wrong)
     output = tmp_path / "out"
     command = ["export", "--model", str(model_file), "--output", str(output), "--format", "saved_model"]
     assert main([*command, "--images", str(photos)]) == 2
@@ -168,13 +168,13 @@ def test_a_report_that_is_something_else_is_kept(model_file, tmp_path, capsys):
 
 def test_numbers_for_classes_are_warned_about(tiny_model, tmp_path, monkeypatch):
     tiny_model(classes=None, num_classes=2).save(tmp_path / "model.keras")
-    monkeypatch.setattr("keras_centernet.exporting.checked.export_checked", lambda *arguments: {})
+    monkeypatch.setattr("keras_centernet.exporting.checked_export.export_checked", lambda *arguments: {})
     with pytest.warns(DataWarning, match="the model's classes have no names"):
         assert main(["export", "--model", str(tmp_path / "model.keras"), "--output", str(tmp_path / "out")]) == 0
 
 
 def test_pictures_are_compared_in_their_own_size(photos):
-    from keras_centernet.exporting.calibration import read_some
+    from keras_centernet.exporting.tflite.calibration import read_some
 
     images = read_some(str(photos), 4, "--images")
     assert [image.shape for image in images] == [(48, 72, 3)] * 4

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_centernet import load_dataset, load_model
 from keras_centernet.cli import main
 from keras_centernet.exporting import TFLiteDetector
-from keras_centernet.remote_path import RemotePath
+from keras_centernet.files.remote_path import RemotePath
 
 TRAIN = "--backbone mobilenet_v3_small_minimalistic --input-size 64 --batch-size 3 --epochs 1 --verbose 0"
 

@@ -7,9 +7,9 @@ import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
+from keras_centernet.data.formats.kitti_labels import read_kitti_file
 from keras_centernet.errors import DataWarning
-from keras_centernet.kitti_labels import read_kitti_file
-from keras_centernet.skeletons import COCO_PERSON
+from keras_centernet.tasks.skeletons import COCO_PERSON
 
 CAR = "Car 0.00 0 -1.50 100.00 30.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
 TRAIN = [

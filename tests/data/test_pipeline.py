@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_centernet.data import load_dataset
 from keras_centernet.data.annotations import build_annotations
-from keras_centernet.data.shapes import read_shapes
+from keras_centernet.data.formats.shapes import read_shapes
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.geometry import invert_affine, transform_boxes

@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError, load_dataset
-from keras_centernet.data.formats import find_format
-from keras_centernet.data.tfrecord_writing import write_tfrecords
+from keras_centernet.data.formats.table import find_format
+from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import DataWarning
-from keras_centernet.remote_path import RemotePath
+from keras_centernet.files.remote_path import RemotePath
 
 CAR = "Car 0.00 0 -1.58 100.00 30.00 200.00 90.00 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59"
 SPLITS = {"train": ["000007", "000009"]}

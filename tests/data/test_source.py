@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_centernet.data.annotations import build_annotations
-from keras_centernet.data.order import new_pass
+from keras_centernet.data.passes import new_pass
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import DataWarning, UserError
 

@@ -5,12 +5,12 @@ from collections import deque
 import numpy as np
 import pytest
 
-from keras_centernet.decode import decode
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.oracle import find_heads, with_truth
-from keras_centernet.skeletons import Skeleton
-from keras_centernet.targets import encode_targets
+from keras_centernet.method.decode import decode
+from keras_centernet.method.targets import encode_targets
 from keras_centernet.tasks import TASKS
+from keras_centernet.tasks.skeletons import Skeleton
 
 MAP_HW = (12, 16)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import geometry
-from keras_centernet.exporting.serving import OUTPUTS
+from keras_centernet.exporting.tflite.serving import OUTPUTS
 
 APP = pathlib.Path(__file__).parents[2] / "export" / "android"
 KOTLIN = APP / "app" / "src" / "main" / "kotlin" / "com" / "example" / "centernet"

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from keras_centernet import UserError
 from keras_centernet.exporting import TFLiteDetector, agreement, verify_saved_model
-from keras_centernet.exporting.calibration import read_some
-from keras_centernet.paths import size_bytes
-from keras_centernet.remote_path import RemotePath
+from keras_centernet.exporting.tflite.calibration import read_some
+from keras_centernet.files.paths import size_bytes
+from keras_centernet.files.remote_path import RemotePath
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet.runs.profiling import TIMED_STEPS, WARM_UP_STEPS, Profile
-from tests import many_devices
+from tests.helpers import many_devices
 
 STEPS = WARM_UP_STEPS + 1 + TIMED_STEPS + 2
 WAIT = 0.2  # seconds that a picture takes where the input is too slow

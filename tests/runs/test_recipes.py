@@ -8,10 +8,10 @@ import keras
 import pytest
 
 from keras_centernet import UserError
-from keras_centernet.backbones import BACKBONES
 from keras_centernet.cli import evaluate, train
-from keras_centernet.network import build_task
-from keras_centernet.preprocessing import NORMALIZATIONS
+from keras_centernet.networks.build import build_task
+from keras_centernet.networks.normalization import NORMALIZATIONS
+from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs import recipes
 from keras_centernet.runs.recipes import load_recipe, recipe_names
 from keras_centernet.runs.settings import TrainSettings, build_optimizer, build_schedule

@@ -6,16 +6,16 @@ import keras
 import pytest
 
 from keras_centernet import UserError, load_model
-from keras_centernet.backbones import BACKBONES
-from keras_centernet.data import shapes
+from keras_centernet.data.formats import shapes
 from keras_centernet.model import CenterNet
+from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs.callbacks import first_epochs
 from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
-from tests.killed_runs import IMAGES, OPTIONS, PLACES, differences
-from tests.processes import run_python
-from tests.tiny_backbone import TINY, add_tiny_backbone
+from tests.helpers.killed_runs import IMAGES, OPTIONS, PLACES, differences
+from tests.helpers.processes import run_python
+from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 
 
 class PulledPlugError(Exception):
@@ -132,7 +132,7 @@ def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys)
 @pytest.mark.slow
 def test_runs_killed_at_twenty_places_end_like_the_whole_one(tmp_path):
     """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
-    done = run_python("-m", "tests.killed_runs", str(tmp_path), "26")
+    done = run_python("-m", "tests.helpers.killed_runs", str(tmp_path), "26")
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert len(report["killed"]) == 26
@@ -143,11 +143,11 @@ def test_runs_killed_at_twenty_places_end_like_the_whole_one(tmp_path):
 DETERMINISTIC = """
 import pathlib, sys
 from tensorflow.python.framework.config import is_op_determinism_enabled
-from keras_centernet.data import shapes
+from keras_centernet.data.formats import shapes
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
-from tests.killed_runs import IMAGES, OPTIONS, differences
-from tests.tiny_backbone import TINY, add_tiny_backbone
+from tests.helpers.killed_runs import IMAGES, OPTIONS, differences
+from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 
 shapes.SPLIT_SIZES.update(IMAGES)
 add_tiny_backbone()

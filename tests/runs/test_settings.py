@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_centernet import UserError, replicas
+from keras_centernet import UserError
+from keras_centernet.fitting import replicas
 from keras_centernet.runs.settings import LOSS_MEANS, TrainSettings, build_optimizer, build_schedule
 
 

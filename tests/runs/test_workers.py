@@ -6,19 +6,19 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError
-from keras_centernet.data.shapes import read_shapes
-from keras_centernet.data.tfrecord_writing import write_tfrecords
+from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.settings import TrainSettings
-from tests.graph_nodes import CALLS_TO_PYTHON, operations_of
-from tests.processes import run_python
+from tests.helpers.graph_nodes import CALLS_TO_PYTHON, operations_of
+from tests.helpers.processes import run_python
 
 SETTINGS = {"input_size": 32, "batch_size": 4, "task": "detection", "seed": 5, "epochs": 3}
 # Two devices must be made before TensorFlow starts; prints the image ids of each step by replica.
 TWO_DEVICES = """
 import json, sys
 import tensorflow as tf
-from keras_centernet.data import shapes
+from keras_centernet.data.formats import shapes
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.settings import TrainSettings

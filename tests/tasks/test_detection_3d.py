@@ -7,17 +7,17 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError, camera
-from keras_centernet.decode import decode
 from keras_centernet.errors import DataWarning
+from keras_centernet.fitting.objective import read_loss
 from keras_centernet.geometry import affine, invert_affine, transform_boxes, transform_points, xywh_to_xyxy
-from keras_centernet.losses import bin_and_residual
-from keras_centernet.objective import read_loss
-from keras_centernet.peaks import read_at
-from keras_centernet.targets import encode_targets
+from keras_centernet.method.decode import decode
+from keras_centernet.method.losses import bin_and_residual
+from keras_centernet.method.peaks import read_at
+from keras_centernet.method.targets import encode_targets
 from keras_centernet.tasks import TASKS
+from keras_centernet.tasks.classes import KITTI_CLASSES
 from keras_centernet.tasks.detection_3d import to_alpha, to_depth
-from keras_centernet.tasks.kitti_classes import KITTI_CLASSES
-from tests.figures import mean
+from tests.helpers.figures import mean
 
 MAP_HW, SLOTS, MORE = (96, 320), 50, 60
 OURS = {

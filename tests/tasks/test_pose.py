@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.decode import decode
+from keras_centernet.fitting.objective import read_loss
 from keras_centernet.geometry import affine, invert_affine, transform_boxes, transform_points, xywh_to_xyxy
-from keras_centernet.objective import read_loss
-from keras_centernet.skeletons import COCO_PERSON, Skeleton
-from keras_centernet.targets import encode_targets
+from keras_centernet.method.decode import decode
+from keras_centernet.method.targets import encode_targets
 from keras_centernet.tasks import TASKS
 from keras_centernet.tasks.pose import assemble
-from tests.figures import mean
+from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
+from tests.helpers.figures import mean
 
 SLOTS, JOINTS = 32, 17
 OURS = {

@@ -5,7 +5,7 @@ import pytest
 
 from keras_centernet import CenterNet, UserError
 from keras_centernet.weights.published import published_variables
-from tests.published_weights import make_tensor, torch_shape
+from tests.helpers.published_weights import make_tensor, torch_shape
 from tests.weights.test_published import write_safetensors
 
 

@@ -11,7 +11,7 @@ from keras_centernet import CenterNet, UserError
 from keras_centernet.importing import import_weights
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.published import FINGERPRINTS, published_variables, recognise_backbone
-from tests.published_weights import make_tensor, torch_shape
+from tests.helpers.published_weights import make_tensor, torch_shape
 
 SMALL = "resnet18"
 
@@ -205,7 +205,7 @@ def test_twenty_classes_are_vocs_with_their_statistics(tmp_path):
     assert imported.normalization == "published_voc_kitti"
     # As published: 0.485 and 0.229, the usual numbers of red, are applied to the first channel, blue.
     blue = np.zeros((1, 64, 64, 3), "uint8")
-    from keras_centernet.preprocessing import normalize
+    from keras_centernet.networks.normalization import normalize
 
     np.testing.assert_allclose(normalize(blue, imported.normalization)[0, 0, 0, 0], -0.485 / 0.229, rtol=1e-5)
 

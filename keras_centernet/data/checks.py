@@ -1,0 +1,109 @@
+"""What is asked of `load_dataset`, checked at the door: what was expected, what was received, what to do."""
+
+import math
+import warnings
+
+import numpy as np
+
+from keras_centernet.data.inputs import AUGMENTATIONS
+from keras_centernet.data.source import Source
+from keras_centernet.data.views import RESIZES
+from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.networks.build import look_up
+
+INPUT_MULTIPLE = 32
+
+
+def check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:
+    """Returns (height, width) of the input.
+
+    Raises:
+        UserError: they are not positive multiples of 32.
+    """
+    sides = (input_size, input_size) if np.ndim(input_size) == 0 else tuple(input_size)
+    if len(sides) != 2 or any(not _is_whole(side) or side < 1 or side % INPUT_MULTIPLE for side in sides):
+        raise UserError(
+            f"input_size: expected one number or (height, width), positive multiples of {INPUT_MULTIPLE}, "
+            f"got {input_size!r}; try {_nearest_sizes(sides)}."
+        )
+    return tuple(int(side) for side in sides)
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raises unless all are whole numbers of at least 1; `limit` and `workers` may be None."""
+    for name, count in counts.items():
+        is_optional = name in ("limit", "workers")
+        if not (is_optional and count is None) and (not _is_whole(count) or count < 1):
+            raise UserError(f"{name}: expected a whole number of at least 1, got {count!r}.")
+
+
+def check_changes(augmentation: str, flip: float, rotation: float, task: str, fields: tuple[str, ...]) -> None:
+    """Raises unless pictures of this task can be changed so."""
+    if augmentation not in AUGMENTATIONS:
+        raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}.")
+    if not 0 <= flip <= 1:
+        raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
+    if rotation and "keypoints_xyv" not in fields:
+        raise UserError(
+            f"rotation: expected 0 for task {task}, whose boxes do not turn with a picture, got {rotation!r}."
+        )
+
+
+def check_view(resize: str, multiple_of: int, scale: float) -> None:
+    """Raises unless pictures can be shown so to a network that is tested."""
+    look_up(RESIZES, resize, "resize")
+    if not _is_whole(multiple_of) or multiple_of < 32 or multiple_of & (multiple_of - 1):
+        raise UserError(f"multiple_of: expected a power of two of at least 32, got {multiple_of!r}.")
+    if not 0 < scale < math.inf:
+        raise UserError(f"scale: expected a positive number, got {scale!r}.")
+
+
+def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
+    """Returns (n, i).
+
+    Raises:
+        UserError: there is no i-th of n parts, or not an image for each of them.
+    """
+    if len(shard) != 2 or not all(map(_is_whole, shard)) or not 0 <= shard[1] < shard[0] <= size:
+        raise UserError(f"shard: expected (n, i), i from 0 to n - 1 and n of at most {size} images, got {shard!r}.")
+    return int(shard[0]), int(shard[1])
+
+
+def check_no_order(option: str, skip: int = 0, shard: tuple[int, int] = (1, 0)) -> None:
+    """Raises where an epoch, whose order `option` leaves to chance, would have to be entered or parted at a place."""
+    if skip:
+        raise UserError(
+            f"{option}: expected to begin an epoch at its beginning, as no seed fixes its order, got {skip} batches to "
+            "skip. Leave it away, or go on from a checkpoint at an epoch's end."
+        )
+    if shard[0] > 1:
+        raise UserError(f"{option}: expected no shard, as no seed fixes the order of what is parted, got {shard}.")
+
+
+def fit_batch(batch_size: int, size: int, source: Source) -> int:
+    """Returns the batch size, or that of the whole data set with a warning where there are no more images."""
+    if size >= batch_size:
+        return batch_size
+    warnings.warn(
+        DataWarning(
+            f"{source.name}: batch_size {batch_size} is more than its {size} images; the batch is the whole "
+            f"data set. Pass a batch_size of at most {size}."
+        ),
+        stacklevel=3,
+    )
+    return size
+
+
+def _nearest_sizes(sides: tuple) -> str:
+    nearest = [
+        max(INPUT_MULTIPLE, round(side / INPUT_MULTIPLE) * INPUT_MULTIPLE)
+        for side in sides
+        if isinstance(side, int | float)
+    ]
+    if len(nearest) != 2:
+        return "512"
+    return str(nearest[0]) if nearest[0] == nearest[1] else str(tuple(nearest))
+
+
+def _is_whole(value) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

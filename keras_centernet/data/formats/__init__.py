@@ -1,0 +1,1 @@
+"""One file per data format; `table` lists them."""

@@ -1,0 +1,153 @@
+"""KITTI's native folders: image_2/*.png, label_2/*.txt, calib/*.txt, and lists of frames by split."""
+
+import os
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_centernet.camera import read_calibration
+from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
+from keras_centernet.data.classes import check_classes
+from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, read_kitti_file
+from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath, are_files, map_files, to_path
+from keras_centernet.tasks.classes import KITTI_CLASSES
+
+# As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
+HIDES_IN = {"Van": "Car", "Truck": "Car", "Person_sitting": "Pedestrian", "DontCare": None}
+SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
+WHOLE = ("train", "trainval", "training", "all")  # what may be called so where no list says which frames
+
+
+def read_kitti(
+    data: str | os.PathLike,
+    split: str,
+    *,
+    annotations: str | os.PathLike | None = None,
+    images: str | os.PathLike | None = None,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+    fields: tuple[str, ...] = (),
+) -> Source:
+    """Returns one split of a folder in KITTI's format, with 3D boxes and calibrations.
+
+    Objects of other types that look like a class (Van, Truck, Person_sitting) and DontCare regions (in
+    every class) are kept as crowds: neither trained nor counted. Tram and Misc are left out, as published.
+
+    Args:
+        data: folder that holds training/, or image_2/ and label_2/.
+        split: a list ImageSets/<split>.txt; without such lists "train", "trainval" or "all" is every frame.
+        annotations: folder of label files, if not label_2.
+        images: folder of pictures, if not image_2.
+        classes: names in the wanted order; None: Pedestrian, Car, Cyclist.
+        strict: stop at the first missing or unreadable image.
+        fields: has no effect; all fields are read.
+
+    Raises:
+        UserError: a folder, a file or a line is not what it should be.
+    """
+    root = _root(to_path(data))
+    label_folder = to_path(annotations) if annotations else root / "label_2"
+    image_folder = to_path(images) if images else root / "image_2"
+    classes = KITTI_CLASSES if classes is None else tuple(classes)
+    check_classes(classes, KITTI_CLASSES, str(data))
+    names = _frames(root, split, image_folder)
+    labels = [label_folder / f"{name}.txt" for name in names]
+    are_there = are_files(labels)
+    missing = [str(path) for path, is_there in zip(labels, are_there, strict=True) if not is_there]
+    if missing and (strict or len(missing) == len(names)):
+        raise UserError(f"{missing[0]}: expected the label file of a frame of split {split!r}, got none.")
+    warn_counted(missing, f"of {len(names)} frames of split {split!r} skipped, no label file")
+    names = [name for name, is_there in zip(names, are_there, strict=True) if is_there]
+    reading = map_files(read_kitti_file, [label_folder / f"{name}.txt" for name in names])
+    frames = list(tqdm(reading, "reading labels", len(names), delay=2, leave=False, disable=None))
+    calibrations = list(map_files(read_calibration, [root / "calib" / f"{name}.txt" for name in names]))
+    rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes)]
+    columns = {
+        key: np.array([row[2][key] for row in rows], dtype).reshape(len(rows), *shape)
+        for key, (dtype, shape) in COLUMNS.items()
+    }
+    table = build_annotations(
+        _image_paths(image_folder, names),
+        [(i, *box_xyxy, classes.index(name), is_crowd, False, None) for i, (name, is_crowd, box_xyxy), _ in rows],
+        image_ids=[int(name) if name.isdigit() else i for i, name in enumerate(names)],
+        fields=columns,
+        image_fields={"calibration": np.array(calibrations, np.float32)},
+    )
+    return source_from_annotations(f"{data} ({split})", classes, drop_unreadable_images(table, strict))
+
+
+COLUMNS = {
+    "locations_xyz": (np.float32, (3,)),
+    "dimensions_hwl": (np.float32, (3,)),
+    "alphas": (np.float32, ()),
+    "rotations_y": (np.float32, ()),
+    "truncations": (np.float32, ()),
+    "occlusions": (np.int32, ()),
+    "kitti_types": (np.int32, ()),
+}
+
+
+def is_kitti_folder(folder: AnyPath) -> bool:
+    """Whether a folder looks like KITTI's."""
+    return any((base / "label_2").is_dir() for base in (folder, folder / "training"))
+
+
+def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
+    """Returns ((class name, is crowd, box), {column: value}) of what is trained or hidden."""
+    rows = []
+    for i, kind in enumerate(frame.types):
+        if kind in classes:
+            names, is_crowd = (kind,), not _is_possible(frame, i)
+        else:
+            hidden = HIDES_IN.get(kind, "")
+            names, is_crowd = (classes if hidden is None else (hidden,) if hidden in classes else ()), True
+        columns = {
+            "locations_xyz": frame.locations_xyz[i],
+            "dimensions_hwl": frame.dimensions_hwl[i],
+            "alphas": frame.alphas[i],
+            "rotations_y": frame.rotations_y[i],
+            "truncations": frame.truncations[i],
+            "occlusions": frame.occlusions[i],
+            "kitti_types": TYPES.index(kind),
+        }
+        rows += [((name, is_crowd, tuple(frame.boxes_xyxy[i])), columns) for name in names]
+    return rows
+
+
+def _is_possible(frame: KittiObjects, i: int) -> bool:
+    """Whether an object stands before the camera and has an extent; others are hidden, not trained."""
+    return frame.locations_xyz[i, 2] > 0 and bool(np.all(frame.dimensions_hwl[i] > 0))
+
+
+def _root(folder: AnyPath) -> AnyPath:
+    for base in (folder / "training", folder):
+        if (base / "image_2").is_dir() or (base / "label_2").is_dir():
+            return base
+    raise UserError(f"{folder}: expected training/ or image_2/ and label_2/ in it, got neither.")
+
+
+def _frames(root: AnyPath, split: str, image_folder: AnyPath) -> list[str]:
+    """Returns the names of the split's frames, without suffix."""
+    lists = {path.stem: path for place in SPLIT_FOLDERS for path in sorted((root / place).glob("*.txt"))}
+    if split in lists:
+        names = lists[split].read_text().split()
+    elif lists or split not in WHOLE:
+        known = ", ".join(lists) or ", ".join(WHOLE)
+        raise UserError(f"{root}: expected a split of {known}, got {split!r}; a list ImageSets/{split}.txt makes one.")
+    else:
+        names = sorted(path.stem for path in image_folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not names:
+        raise UserError(f"{root}: expected frames in split {split!r}, got an empty split; choose another.")
+    return names
+
+
+def _image_paths(folder: AnyPath, names: list[str]) -> list[str]:
+    """Returns the PNG file of each frame, the JPEG file where there is only that."""
+    are_png = are_files([folder / f"{name}.png" for name in names])
+    others = [name for name, is_png in zip(names, are_png, strict=True) if not is_png]
+    are_jpeg = dict(zip(others, are_files([folder / f"{name}.jpg" for name in others]), strict=True))
+    return [str(folder / f"{name}{'.jpg' if are_jpeg.get(name) else '.png'}") for name in names]

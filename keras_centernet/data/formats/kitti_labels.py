@@ -1,0 +1,136 @@
+"""KITTI's text files: what is labelled in a frame, and what was found in it."""
+
+import os
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from keras_centernet.errors import UserError
+from keras_centernet.files.atomic import write_whole
+from keras_centernet.files.paths import to_path
+
+TYPES = ("Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "Misc", "DontCare")
+# type, truncated, occluded, alpha, box (4), dimensions (3), location (3), rotation_y, and the score of a result
+LABEL_COLUMNS, RESULT_COLUMNS = 15, 16
+
+
+@dataclass(frozen=True, eq=False)
+class KittiObjects:
+    """The objects of one frame: labelled ones, or found ones with their scores.
+
+    Attributes:
+        types: N names, of `TYPES` in label files.
+        boxes_xyxy: (N, 4) float64 image pixels.
+        alphas: (N,) float64 radians, seen along the ray.
+        dimensions_hwl: (N, 3) float64 metres.
+        locations_xyz: (N, 3) float64 metres in the camera's frame, centre of the bottom face.
+        rotations_y: (N,) float64 radians in the camera's frame.
+        truncations: (N,) float64, 0 to 1 outside the image; 0 for what was found.
+        occlusions: (N,) int: 0 visible, 1 partly, 2 largely hidden, 3 unknown.
+        scores: (N,) float64, or None for labels.
+    """
+
+    types: tuple[str, ...]
+    boxes_xyxy: np.ndarray
+    alphas: np.ndarray
+    dimensions_hwl: np.ndarray
+    locations_xyz: np.ndarray
+    rotations_y: np.ndarray
+    truncations: np.ndarray
+    occlusions: np.ndarray
+    scores: np.ndarray | None = None
+
+    def __post_init__(self):
+        for field in fields(self):
+            values = getattr(self, field.name)
+            if values is not None and len(values) != len(self.types):
+                raise UserError(
+                    f"KittiObjects: {field.name} needs one row per object, {len(self.types)}; got {len(values)}."
+                )
+
+    def __len__(self) -> int:
+        return len(self.types)
+
+
+def read_kitti_file(path: str | os.PathLike) -> KittiObjects:
+    """Returns the objects of a label file (15 columns) or a result file (16).
+
+    Raises:
+        UserError: the file cannot be read, a line has another number of columns, or a word is no number.
+    """
+    try:
+        lines = to_path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected a KITTI text file, it cannot be read: {error}.") from None
+    rows = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
+    columns = RESULT_COLUMNS if rows and len(rows[0][1]) == RESULT_COLUMNS else LABEL_COLUMNS
+    for number, words in rows:
+        if len(words) != columns:
+            raise UserError(
+                f"{path}, line {number}: expected {LABEL_COLUMNS} columns (or {RESULT_COLUMNS} with scores, in every "
+                f"line), got {len(words)}: {' '.join(words)[:60]}."
+            )
+    table = np.array([_numbers(path, number, words) for number, words in rows], np.float64)
+    table = table.reshape(len(rows), columns - 1)
+    return KittiObjects(
+        types=tuple(words[0] for _, words in rows),
+        truncations=table[:, 0],
+        occlusions=table[:, 1].astype(int),
+        alphas=table[:, 2],
+        boxes_xyxy=table[:, 3:7],
+        dimensions_hwl=table[:, 7:10],
+        locations_xyz=table[:, 10:13],
+        rotations_y=table[:, 13],
+        scores=table[:, 14] if columns == RESULT_COLUMNS else None,
+    )
+
+
+def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
+    """Writes the lines of a result file for the benchmark's server, numbers with two decimals.
+
+    Source: `KITTI.save_results` of the published code: truncation 0.0 and occlusion 0 stand for unknown.
+    """
+    lines = []
+    for i, kind in enumerate(objects.types):
+        numbers = [objects.alphas[i], *objects.boxes_xyxy[i], *objects.dimensions_hwl[i], *objects.locations_xyz[i]]
+        numbers += [objects.rotations_y[i], 1.0 if objects.scores is None else objects.scores[i]]
+        lines.append(f"{kind} 0.0 0 " + " ".join(f"{number:.2f}" for number in numbers))
+    write_whole(path, lambda beside: beside.write_text("".join(f"{line}\n" for line in lines)))
+
+
+def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
+    """Returns the objects of one image of a batch as KITTI's evaluation wants them.
+
+    Args:
+        rows: {key: (M, ...)} of one image, as in a batch.
+        boxes_xyxy: (M, 4) in original image pixels.
+    """
+    types = [TYPES[index] for index in rows["kitti_types"]]
+    # A DontCare region stands in every class; one of them is enough.
+    keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
+    return KittiObjects(
+        types=tuple(types[i] for i in keep),
+        boxes_xyxy=np.asarray(boxes_xyxy, np.float64)[keep],
+        alphas=rows["alphas"][keep],
+        dimensions_hwl=rows["dimensions_hwl"][keep],
+        locations_xyz=rows["locations_xyz"][keep],
+        rotations_y=rows["rotations_y"][keep],
+        truncations=rows["truncations"][keep],
+        occlusions=rows["occlusions"][keep],
+    )
+
+
+def _numbers(path, number: int, words: list[str]) -> list[float]:
+    try:
+        return [float(word) for word in words[1:]]
+    except ValueError:
+        bad = next(word for word in words[1:] if not _is_number(word))
+        raise UserError(f"{path}, line {number}: expected numbers after the type, got {bad!r}.") from None
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,201 @@
+"""TensorFlow Datasets by name ("coco/2017", "voc/2007"); the package itself is an optional extra."""
+
+import functools
+import importlib.util
+import os
+import re
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from keras_centernet.clock import Clock
+from keras_centernet.data.classes import check_classes
+from keras_centernet.data.counting import Tally
+from keras_centernet.data.formats.kitti import HIDES_IN
+from keras_centernet.data.passes import in_order
+from keras_centernet.data.source import Source, load_encoded, size_wh_of
+from keras_centernet.data.splits import split_names
+from keras_centernet.errors import UserError
+from keras_centernet.tasks.classes import KITTI_CLASSES
+
+KITTI_LABEL = "type"
+LABELS = ("label", KITTI_LABEL)  # what the class is called
+TFDS_FIELDS = {"locations_xyz": "location", "dimensions_hwl": "dimensions", "alphas": "alpha"}
+_NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)*(:[\w.*]+)?")
+# Encoded pictures; files are shuffled too, and their records were when they were written.
+_SHUFFLE_BUFFER = 1024
+
+
+def is_tfds_name(name: str) -> bool:
+    """Whether TensorFlow Datasets is installed and knows a data set of that name."""
+    if not _NAME.fullmatch(name) or importlib.util.find_spec("tensorflow_datasets") is None:
+        return False
+    return re.split("[/:]", name)[0] in _import_tfds().list_builders(with_community_datasets=False)
+
+
+def read_tfds(
+    data: str | os.PathLike,
+    split: str,
+    *,
+    annotations: None = None,
+    images: None = None,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+    fields: tuple[str, ...] = (),
+) -> Source:
+    """Returns one split of a detection data set of TensorFlow Datasets, downloading it if needed.
+
+    Empty and repeated boxes are dropped with counted warnings while data flows.
+
+    Args:
+        data: name such as "coco/2017".
+        split: name of the split; "val" also finds "validation".
+        annotations: must be None, there are no files.
+        images: must be None likewise.
+        classes: names in the wanted order.
+        strict: has no effect: TensorFlow Datasets checked the pictures when it prepared them.
+        fields: what the objects must know besides class and box: `TFDS_FIELDS` that the data set has.
+
+    Raises:
+        UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or the
+            data set has no boxes.
+    """
+    if annotations is not None or images is not None:
+        raise UserError(f"{data}: expected no `annotations` and `images` with a TensorFlow Datasets name, got some.")
+    tfds = _import_tfds()
+    builder = _build(tfds, str(data))
+    features = builder.info.features
+    columns = getattr(dict(features.items()).get("objects"), "feature", {})
+    label = next((key for key in LABELS if key in columns), None)
+    if "image" not in features or "bbox" not in columns or label is None:
+        raise UserError(f"{data}: expected a data set with 'image' and 'objects' (bbox, label), got {list(features)}.")
+    lacking = [key for key in fields if TFDS_FIELDS[key] not in columns]
+    if lacking:
+        raise UserError(f"{data}: expected objects with {', '.join(lacking)}, got only {', '.join(columns)}.")
+    found = tuple(columns[label].names)
+    classes = (KITTI_CLASSES if label == KITTI_LABEL else found) if classes is None else tuple(classes)
+    if label == "label":
+        check_classes(found, classes, str(data))
+    split = _find_split(builder, split)
+    names = [HIDES_IN.get(name, name) if label == KITTI_LABEL else name for name in found]
+    to_example = functools.partial(
+        _to_example,
+        label=label,
+        class_indices=tf.constant([classes.index(name) if name in classes else -1 for name in names], tf.int32),
+        hides=tf.constant([name != original for name, original in zip(names, found, strict=True)]),
+        fields={key: TFDS_FIELDS[key] for key in fields},
+        bad_boxes=Tally(f"image(s) of {data} with empty or repeated boxes, which are skipped"),
+        name=str(data),
+    )
+    clock = Clock()
+
+    def entries(seed=None, limit=None):
+        is_shuffled = seed is not None
+        config = tfds.ReadConfig(
+            shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
+        )
+        # Pictures are decoded behind all shuffling and parting, as those of records.
+        decoders = {"image": tfds.decode.SkipDecoding()}
+        shuffles_files = is_shuffled and limit is None
+        dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
+        dataset = (dataset if limit is None else dataset.take(limit)).enumerate()
+        if not is_shuffled:
+            return dataset
+        return dataset.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False)
+
+    size = int(entries().cardinality())
+    size = size if size >= 0 else builder.info.splits[split].num_examples
+    if size == 0:
+        raise UserError(f"{data}: expected images in split {split!r}, got an empty split; choose another.")
+
+    def examples(passes=None, limit=None, workers=None):
+        passes = passes or in_order(size if limit is None else min(limit, size))
+        to_loaded = functools.partial(to_example, load=load_encoded(clock))
+        return passes.examples(lambda seed: entries(seed, limit), to_loaded, workers)
+
+    return Source(
+        name=f"{data} ({split})", classes=classes, size=size, examples=examples, fields=tuple(fields), clock=clock
+    )
+
+
+def _import_tfds():
+    try:
+        import tensorflow_datasets
+    except ImportError:
+        raise UserError(
+            "format tfds: expected the package tensorflow_datasets, which is not installed; run "
+            'pip install "keras_centernet[tfds]".'
+        ) from None
+    return tensorflow_datasets
+
+
+def _build(tfds, name: str):
+    try:
+        builder = tfds.builder(name)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise UserError(f"data: expected the name of a TensorFlow Datasets data set, got {name!r} ({line}).") from None
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # whatever the network, the disk or the data set's own script raises
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"{name}: expected to find or fetch it with TensorFlow Datasets, got {type(error).__name__}: {line}; "
+            "prepare it where there is a network and set TFDS_DATA_DIR."
+        ) from None
+    return builder
+
+
+def _find_split(builder, split: str) -> str:
+    known = list(builder.info.splits)
+    name = next((name for name in split_names(split) if name in known), None if known else split)
+    if name is None:
+        raise UserError(f"{builder.info.name}: expected a split of {', '.join(known)}, got {split!r}.")
+    return name
+
+
+def _to_example(
+    index: tf.Tensor,
+    entry: dict,
+    load: Callable,
+    label: str,
+    class_indices: tf.Tensor,
+    hides: tf.Tensor,
+    fields: dict[str, str],
+    bad_boxes: Tally,
+    name: str,
+) -> dict:
+    """Returns the example of one entry of TensorFlow Datasets, whose boxes are (y1, x1, y2, x2) fractions."""
+    image_id = tf.cast(entry["image/id"], tf.int64) if "image/id" in entry else index
+    place = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
+    # All fields have one length, except in what tfds.testing.mock_data makes up.
+    count = tf.reduce_min([tf.shape(field)[0] for field in entry["objects"].values()])
+    objects = {key: field[:count] for key, field in entry["objects"].items()}
+    image, is_loaded = load(place, entry["image"])
+    size_wh = tf.cast(size_wh_of(image), tf.float32)
+    y1, x1, y2, x2 = tf.unstack(objects["bbox"], axis=1)
+    if label == KITTI_LABEL:  # TensorFlow Datasets counts KITTI's rows from the bottom
+        y1, y2 = 1 - y2, 1 - y1
+    boxes_xyxy = tf.stack([x1, y1, x2, y2], axis=1) * tf.tile(size_wh, [2])
+    classes = tf.gather(class_indices, objects[label])
+    areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
+    none = tf.zeros_like(classes, tf.bool)
+    is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~is_repeated(boxes_xyxy, classes)
+    bad_boxes.add_if(~tf.reduce_all(is_good), place)
+    rows = {
+        "boxes_xyxy": boxes_xyxy,
+        "classes": classes,
+        "is_crowd": objects.get("is_crowd", none) | tf.gather(hides, objects[label]),
+        "is_difficult": objects.get("is_difficult", none),
+        "areas": tf.cast(objects["area"], tf.float32) if "area" in objects else areas,
+        **{key: objects[column] for key, column in fields.items()},
+    }
+    kept = {key: values[is_good & (classes >= 0) & is_loaded] for key, values in rows.items()}
+    return {"image": image, "image_id": image_id, **kept}
+
+
+def is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """(N,) bool: whether an earlier object has the same box and class."""
+    is_same = tf.reduce_all(boxes_xyxy[:, None] == boxes_xyxy[None], axis=-1) & (classes[:, None] == classes[None])
+    counts = tf.linalg.band_part(tf.cast(is_same, tf.int32), -1, 0)
+    return tf.reduce_sum(counts, axis=1) > 1

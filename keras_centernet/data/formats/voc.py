@@ -1,0 +1,123 @@
+"""Pascal VOC folders: Annotations/*.xml, JPEGImages/, ImageSets/Main/<split>.txt."""
+
+import os
+import xml.etree.ElementTree as ElementTree
+
+from tqdm import tqdm
+
+from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
+from keras_centernet.data.classes import check_classes
+from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath, are_files, list_names, map_files, to_path
+
+
+def read_voc(
+    data: str | os.PathLike,
+    split: str,
+    *,
+    annotations: str | os.PathLike | None = None,
+    images: str | os.PathLike | None = None,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+) -> Source:
+    """Returns one split of a Pascal VOC folder.
+
+    Boxes are taken as the files state them; "difficult" objects are kept and marked. Without `classes`
+    the names found in all files of the folder, sorted, are the classes, so that all splits agree.
+
+    Args:
+        data: folder that holds ImageSets/Main.
+        split: name of a list in ImageSets/Main, without ".txt".
+        annotations: folder of XML files, if not data/Annotations.
+        images: folder of pictures, if not data/JPEGImages.
+        classes: names in the wanted order.
+        strict: stop at the first missing or unreadable image.
+
+    Raises:
+        UserError: a folder, a split or a value in a file is not what it should be.
+    """
+    folder = to_path(data)
+    annotation_folder = to_path(annotations) if annotations else folder / "Annotations"
+    stems = _read_split(folder / "ImageSets" / "Main", split)
+    paths = [annotation_folder / f"{stem}.xml" for stem in stems]
+    are_there = are_files(paths)
+    missing = [str(path) for path, is_there in zip(paths, are_there, strict=True) if not is_there]
+    if missing and (strict or len(missing) == len(stems)):
+        raise UserError(f"{missing[0]}: expected the XML file of an image of split {split!r}, got none.")
+    warn_counted(missing, f"of {len(stems)} images of split {split!r} skipped, no XML file")
+    stems = [stem for stem, is_there in zip(stems, are_there, strict=True) if is_there]
+    paths = [path for path, is_there in zip(paths, are_there, strict=True) if is_there]
+
+    parsing = map_files(_read_objects, paths)
+    parsed = list(tqdm(parsing, "reading annotations", len(paths), delay=2, leave=False, disable=None))
+    found = {name for objects, _ in parsed for name, *_ in objects}
+    if classes is None:
+        classes = tuple(sorted(found.union(*_names_in_other_files(annotation_folder, set(stems)))))
+    check_classes(found, classes, str(folder))
+    indices = {name: i for i, name in enumerate(classes)}
+    rows = [
+        (i, *box_xyxy, indices[name], False, is_difficult, None)
+        for i, (objects, _) in enumerate(parsed)
+        for name, box_xyxy, is_difficult in objects
+    ]
+    table = build_annotations(
+        _image_paths(to_path(images) if images else folder / "JPEGImages", stems),
+        rows,
+        image_hw=[image_hw for _, image_hw in parsed],
+    )
+    return source_from_annotations(f"{folder} ({split})", classes, drop_unreadable_images(table, strict))
+
+
+def _read_split(list_folder: AnyPath, split: str) -> list[str]:
+    path = list_folder / f"{split}.txt"
+    if not path.is_file():
+        found = ", ".join(sorted(p.stem for p in list_folder.glob("*.txt"))) or "none"
+        raise UserError(f"{path}: expected a list of image names for split {split!r}, got none; splits found: {found}.")
+    stems = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    if not stems:
+        raise UserError(f"{path}: expected image names, one per line, got an empty split; choose another.")
+    return list(dict.fromkeys(stems))
+
+
+def _image_paths(image_folder: AnyPath, stems: list[str]) -> list[str]:
+    if not image_folder.is_dir():
+        raise UserError(f"{image_folder}: expected the folder of pictures, got none; pass `images`.")
+    names = {}
+    for entry in sorted(list_names(image_folder), reverse=True):
+        stem, suffix = os.path.splitext(entry)
+        if suffix.lower() in IMAGE_SUFFIXES:
+            names[stem] = entry
+    return [str(image_folder / names.get(stem, f"{stem}.jpg")) for stem in stems]
+
+
+def _read_objects(path: AnyPath) -> tuple[list[tuple], tuple[int, int]]:
+    """Returns ([(name, box_xyxy, is difficult)], (height, width), zeros where the file has no size)."""
+    try:
+        root = ElementTree.fromstring(path.read_bytes())
+    except ElementTree.ParseError as error:
+        raise UserError(f"{path}: expected Pascal VOC XML, got a file that is not XML ({error}).") from None
+    objects = []
+    for number, node in enumerate(root.iter("object"), start=1):
+        name = (node.findtext("name") or "").strip()
+        texts = [node.findtext(f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax")]
+        if not name or None in texts:
+            raise UserError(f"{path}: expected a name and a bndbox in object {number}, got neither or half.")
+        objects.append((name, _to_numbers(texts, path, number), (node.findtext("difficult") or "0").strip() == "1"))
+    size = (root.findtext("size/height"), root.findtext("size/width"))
+    is_known = all(text is not None and text.strip().isdigit() for text in size)
+    return objects, tuple(int(text) for text in size) if is_known else (0, 0)
+
+
+def _to_numbers(texts: list[str], path: AnyPath, number: int) -> list[float]:
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        raise UserError(f"{path}: expected four numbers in the bndbox of object {number}, got {texts}.") from None
+
+
+def _names_in_other_files(annotation_folder: AnyPath, stems: set[str]) -> list[set[str]]:
+    paths = [path for path in sorted(annotation_folder.glob("*.xml")) if path.stem not in stems]
+    return [{name for name, *_ in objects} for objects, _ in map_files(_read_objects, paths)]

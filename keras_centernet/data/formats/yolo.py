@@ -1,0 +1,168 @@
+"""YOLO: data.yaml, folders of pictures, one .txt file of boxes per picture."""
+
+import functools
+import os
+
+from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
+from keras_centernet.data.classes import check_classes
+from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.formats.yolo_yaml import parse_yolo_yaml
+from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.data.splits import split_names
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath, are_files, join, map_files, to_path
+from keras_centernet.geometry import cxcywh_to_xyxy
+
+
+def read_yolo(
+    data: str | os.PathLike,
+    split: str,
+    *,
+    annotations: str | os.PathLike | None = None,
+    images: str | os.PathLike | None = None,
+    classes: tuple[str, ...] | None = None,
+    strict: bool = False,
+) -> Source:
+    """Returns one split of a data set in YOLO format.
+
+    A label file has one line per object, "class cx cy w h" in fractions of the upright picture, or
+    "class x1 y1 x2 y2 x3 y3 ..." (a polygon, whose extent is taken). It lies where the picture lies, with
+    the last "images" folder of the path replaced by "labels". A picture without label file has no objects.
+
+    Args:
+        data: folder that holds data.yaml, or the YAML file.
+        split: "train", "val" or "test", a key of the YAML file.
+        annotations: folder of label files, if elsewhere.
+        images: folder of pictures, instead of the one that the YAML file names.
+        classes: names in the wanted order.
+        strict: stop at the first missing or unreadable image.
+
+    Raises:
+        UserError: a file, a folder or a value in a file is not what it should be.
+    """
+    path = to_path(data) if to_path(data).is_file() else find_yolo_file(to_path(data))
+    if path is None:
+        raise UserError(f"{data}: expected a data.yaml, got none; pass the YAML file itself as `data`.")
+    content = parse_yolo_yaml(path)
+    names = _names(content, path)
+    image_paths = _list_images([to_path(images)], path) if images else _split_images(content, path, split)
+    labels = [_label_path(image, annotations) for image in image_paths]
+    stray = _labels_without_image(labels)
+    warn_counted(stray, f"label file(s) of split {split!r} skipped, no image of that name")
+    there = [i for i, is_there in enumerate(are_files(labels)) if is_there]
+    reading = map_files(functools.partial(_read_labels, names=names), [labels[i] for i in there])
+    objects = [(i, *entry) for i, entries in zip(there, reading, strict=True) for entry in entries]
+    found = dict.fromkeys(names[row[1]] for row in objects)
+    classes = names if classes is None else tuple(classes)
+    check_classes(found, classes, str(path))
+    rows = [(i, *box_xyxy, classes.index(names[number]), False, False, None) for i, number, box_xyxy in objects]
+    table = build_annotations([str(image) for image in image_paths], rows, is_relative=True)
+    return source_from_annotations(f"{path} ({split})", classes, drop_unreadable_images(table, strict))
+
+
+def find_yolo_file(folder: AnyPath) -> AnyPath | None:
+    """Returns a folder's data.yaml, or its only YAML file, or None."""
+    for name in ("data.yaml", "data.yml", "dataset.yaml"):
+        if (folder / name).is_file():
+            return folder / name
+    candidates = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _names(content: dict, path: AnyPath) -> tuple[str, ...]:
+    names = content.get("names")
+    if isinstance(names, dict):
+        try:
+            names = {int(key): name for key, name in names.items()}
+        except ValueError:
+            raise UserError(f"{path}: expected numbers as keys of 'names', got {list(names)}.") from None
+        if sorted(names) != list(range(len(names))):
+            raise UserError(f"{path}: expected the keys of 'names' to count from 0, got {sorted(names)}.")
+        names = [names[i] for i in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise UserError(f"{path}: expected 'names', a list or a map of class names, got {names!r}.")
+    if "nc" in content and content["nc"] != str(len(names)):
+        raise UserError(f"{path}: expected {content['nc']} 'names' as 'nc' says, got {len(names)}.")
+    return tuple(names)
+
+
+def _split_images(content: dict, path: AnyPath, split: str) -> list[AnyPath]:
+    value = next((content[name] for name in split_names(split) if content.get(name)), None)
+    if not value:
+        found = ", ".join(key for key in ("train", "val", "test") if content.get(key)) or "none"
+        raise UserError(f"{path}: expected a folder for split {split!r}, got none; splits found: {found}.")
+    root = join(path.parent, content.get("path", ""))
+    entries = value if isinstance(value, list) else [value]
+    # In the wild `path` is often relative to another folder than the file's, and splits start with "../".
+    places = [
+        [join(base, entry.removeprefix(cut)) for base in (root, path.parent) for cut in ("", "../")]
+        for entry in entries
+    ]
+    return _list_images([next((p for p in options if p.exists()), options[0]) for options in places], path)
+
+
+def _list_images(places: list[AnyPath], path: AnyPath) -> list[AnyPath]:
+    images = []
+    for place in places:
+        if place.is_dir():
+            images += sorted(p for p in place.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        elif place.is_file():
+            lines = [line.strip() for line in place.read_text().splitlines() if line.strip()]
+            images += [join(place.parent, line) for line in lines]
+        else:
+            raise UserError(
+                f"{path}: expected a folder of pictures or a list of them, got {place}, which does not exist."
+            )
+    if not images:
+        raise UserError(f"{path}: expected pictures in {places[0]}, got an empty split.")
+    return images
+
+
+def _label_path(image: AnyPath, annotations: str | os.PathLike | None) -> AnyPath:
+    if annotations is not None:
+        return to_path(annotations) / f"{image.stem}.txt"
+    parts = list(image.parts)
+    folders = [i for i, part in enumerate(parts[:-1]) if part == "images"]
+    if folders:
+        parts[folders[-1]] = "labels"
+    return type(image)(*parts).with_suffix(".txt")
+
+
+def _labels_without_image(labels: list[AnyPath]) -> list[str]:
+    known, folders = set(labels), dict.fromkeys(label.parent for label in labels)
+    return [
+        str(path)
+        for folder in folders
+        if folder.name == "labels" or folder.parent.name == "labels"
+        for path in sorted(folder.glob("*.txt"))
+        if path not in known
+    ]
+
+
+def _read_labels(path: AnyPath, names: tuple[str, ...]) -> list[tuple]:
+    """Returns [(class number, box_xyxy in fractions of the image)] of one file."""
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            values = [float(text) for text in line.split()]
+        except ValueError:
+            values = []
+        is_polygon = len(values) >= 7 and len(values) % 2 == 1
+        if len(values) != 5 and not is_polygon:
+            raise UserError(
+                f"{where}: expected 'class cx cy w h' or 'class x1 y1 x2 y2 x3 y3 ...', got {line.strip()[:60]!r}."
+            )
+        if values[0] not in range(len(names)):
+            raise UserError(
+                f"{where}: expected a class from 0 to {len(names) - 1}, got {line.split()[0]}; correct 'names'."
+            )
+        if max(abs(value) for value in values[1:]) > 2:
+            raise UserError(f"{where}: expected fractions of the picture (0 to 1), got pixels: {line.strip()[:60]!r}.")
+        xs, ys = values[1::2], values[2::2]
+        box_xyxy = (min(xs), min(ys), max(xs), max(ys)) if is_polygon else tuple(cxcywh_to_xyxy(values[1:]))
+        rows.append((int(values[0]), box_xyxy))
+    return rows

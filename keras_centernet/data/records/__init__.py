@@ -1,0 +1,1 @@
+"""TFRecord files: their keys, finding, scanning, parsing, reading and writing."""

@@ -1,0 +1,80 @@
+"""tf.data service: other machines read, decode, augment and warp; the training machine only batches.
+
+The service's workers are plain TensorFlow processes that know nothing of this package, so what they run must be
+TensorFlow alone (`Source.tensor_examples`, `tensor_warp`).
+"""
+
+import socket
+import urllib.parse
+
+import tensorflow as tf
+
+from keras_centernet.data.checks import check_no_order
+from keras_centernet.data.records.label_map import first_line
+from keras_centernet.data.source import Source
+from keras_centernet.errors import UserError
+
+_SECONDS_TO_ANSWER = 10
+
+
+def check_tensor_source(source: Source, is_fitted: bool) -> None:
+    """Raises unless TensorFlow alone can make the source's examples and bring them into the input."""
+    if source.tensor_examples is None:
+        raise UserError(
+            f"{source.name}: expected data in format tfrecord for pure_tf and data_service, whose pictures are read "
+            "without Python; write them with keras-centernet make-tfrecords."
+        )
+    if not is_fitted:
+        raise UserError('pure_tf: expected resize "fit" and scale 1, which alone TensorFlow does here. Leave it away.')
+
+
+def check_data_service(address: str, training: bool, limit: int | None, shard: tuple[int, int]) -> None:
+    """Raises unless the address is that of a dispatcher that answers, and it can part the data to train on."""
+    if not training:
+        raise UserError(
+            "data_service: expected training=True; evaluation needs every image exactly once. Leave it away."
+        )
+    if limit is not None:
+        raise UserError(f"limit: expected None with data_service, got {limit}: each worker has a limit of its own.")
+    check_no_order("data_service", shard=shard)
+    try:
+        parts = urllib.parse.urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not address.startswith("grpc://") or not host or not port:
+        raise UserError(f"data_service: expected an address such as grpc://10.0.0.2:5000, got {address!r}.")
+    try:
+        socket.create_connection((host, port), _SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise UserError(
+            f"data_service: expected a dispatcher that answers at {address}, got '{error.strerror or error}'; start it "
+            "with tf.data.experimental.service.DispatchServer."
+        ) from None
+
+
+def distribute(dataset: tf.data.Dataset, address: str) -> tf.data.Dataset:
+    """Returns the data set, made by the workers of a service.
+
+    Sharding is dynamic: the dispatcher gives each file of an epoch to the worker that asks for one, so that an
+    epoch is every image once, however many workers there are and however fast each is. (Without sharding every worker
+    would give all images: an epoch would grow with the number of workers.) If a worker dies the epoch waits until
+    one answers at its address again, and what it had not yet sent of its files is missing in that epoch. The order
+    depends on who is faster, so no seed fixes it.
+
+    Args:
+        dataset: of single examples; batches are made by the caller, so that none is lost at each worker's end.
+        address: of the dispatcher.
+
+    Raises:
+        UserError: the dispatcher refuses the data set.
+    """
+    options = tf.data.Options()
+    options.deterministic = False
+    policy = tf.data.experimental.service.ShardingPolicy.DYNAMIC
+    # Pictures do not shrink: compressing them costs more than sending them.
+    service = tf.data.experimental.service.distribute(policy, address, compression=None)
+    try:
+        return dataset.with_options(options).apply(service)
+    except tf.errors.OpError as error:
+        raise UserError(f"data_service: the dispatcher at {address} refused: {first_line(error)}.") from None

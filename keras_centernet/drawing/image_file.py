@@ -1,0 +1,34 @@
+"""Writing a picture to a file."""
+
+import os
+
+import numpy as np
+
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import to_path
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+JPEG_QUALITY = 95
+
+
+def write_picture(image: np.ndarray, path: str | os.PathLike) -> None:
+    """Writes an image as JPEG or PNG, which its suffix says.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        path: file to write; its folder must exist.
+
+    Raises:
+        UserError: another suffix, or a file that cannot be written.
+    """
+    import cv2
+
+    path = to_path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: expected a picture's suffix, one of {', '.join(SUFFIXES)}; got {path.suffix!r}.")
+    options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[..., ::-1]), options)
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot write the picture there: {error.strerror}.") from None

@@ -1,0 +1,214 @@
+"""Whether a TFLite file would go to Coral's Edge TPU, as far as that can be told without its compiler."""
+
+import dataclasses
+import itertools
+import math
+import os
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from keras_centernet.exporting.edgetpu.operators import Node, Operand, is_too_new, refusal
+from keras_centernet.exporting.tflite import flatbuffer
+from keras_centernet.exporting.tflite.appending import COMPILED
+
+# {operator that multiplies: positions of its data and its weights among the inputs}
+MULTIPLIERS = {"CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "TRANSPOSE_CONV": (2, 1), "FULLY_CONNECTED": (0, 1)}
+MAPPED, BEHIND = "yes", "no: behind one that is not"
+LINE = "{:26} {:>7} {:>5}  {}"
+LEFT_OUT = Operand((), "none", values=np.empty(0))  # an optional input that an operator does not have
+_TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatorCheck:
+    """One operator of a file.
+
+    Attributes:
+        name: as in the schema.
+        version: of the operator.
+        refused: why the Edge TPU does not run it, "" where nothing speaks against it.
+        stops: whether the compiler would refuse the whole file for its version.
+        is_mapped: whether it and all operators before it are supported: only the first part is compiled.
+        is_network: whether the raw heads need it; the others decode.
+        multiply_adds: for one image.
+    """
+
+    name: str
+    version: int
+    refused: str
+    stops: bool
+    is_mapped: bool
+    is_network: bool
+    multiply_adds: int
+
+    @property
+    def verdict(self) -> str:
+        """What the table says of it."""
+        if self.is_mapped:
+            return MAPPED
+        return f"no: {self.refused}" if self.refused else BEHIND
+
+
+@dataclasses.dataclass(frozen=True)
+class EdgeTPUReport:
+    """What `check_edgetpu` found; as text a table.
+
+    Attributes:
+        operators: of the file, in the order in which they run.
+    """
+
+    operators: tuple[OperatorCheck, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything up to the raw heads maps, and nothing in the file stops the compiler."""
+        network = [row for row in self.operators if row.is_network]
+        return bool(network) and all(row.is_mapped for row in network) and not any(row.stops for row in self.operators)
+
+    @property
+    def mapped(self) -> int:
+        """Number of operators in the first part, which is what the Edge TPU runs; 1 of a compiled file."""
+        return sum(row.is_mapped for row in self.operators)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether edgetpu_compiler wrote the file; what is inside its operator is not seen any more."""
+        return any(row.name == COMPILED for row in self.operators)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of the whole file for one image, without those in a compiled operator."""
+        return sum(row.multiply_adds for row in self.operators)
+
+    @property
+    def share(self) -> float | None:
+        """Share of the multiply-adds in the first part; None of a compiled file."""
+        if self.is_compiled or not self.multiply_adds:
+            return None
+        return sum(row.multiply_adds for row in self.operators if row.is_mapped) / self.multiply_adds
+
+    def to_dict(self) -> dict:
+        """Returns the figures and the rows of the table, for JSON."""
+        rows = [{"operator": n, "version": v, "count": c, "edge_tpu": verdict} for n, v, c, verdict in self._rows()]
+        return {
+            "ok": self.ok,
+            "operators": len(self.operators),
+            "mapped": self.mapped,
+            "share_of_multiply_adds": self.share,
+            "multiply_adds": self.multiply_adds,
+            "table": rows,
+        }
+
+    def __str__(self) -> str:
+        lines = [LINE.format("operator", "version", "count", "Edge TPU")]
+        lines += [LINE.format(*row) for row in self._rows()]
+        share = "" if self.share is None else f", {self.share:.1%} of {self.multiply_adds / 1e9:.2f} G multiply-adds"
+        how = "compiled; not run" if self.is_compiled else "read from the file; not compiled"
+        lines += [
+            f"first part: {self.mapped} of {len(self.operators)} operators{share}",
+            f"everything up to the raw heads maps: {'yes' if self.ok else 'no'} ({how})",
+        ]
+        return "\n".join(lines)
+
+    def _rows(self) -> list[tuple]:
+        """Equal operators as one row (name, version, count, verdict), in the order of their first use."""
+        found = {}
+        for row in self.operators:
+            key = row.name, row.version, row.verdict
+            found[key] = found.get(key, 0) + 1
+        return [(name, version, count, verdict) for (name, version, verdict), count in found.items()]
+
+
+def check_edgetpu(path: str | os.PathLike | bytes) -> EdgeTPUReport:
+    """Returns which operators of a TFLite file the Edge TPU would run, by Coral's documentation.
+
+    The compiler makes one part: "as soon as an unsupported operation occurs, that operation and everything after it
+    executes on the CPU". It may leave more there for reasons of size, which no file shows.
+
+    Args:
+        path: `.tflite` file, or its content; with or without decoding, compiled or not.
+
+    Raises:
+        UserError: there is no such file, or it is no TFLite file.
+    """
+    content = path if isinstance(path, bytes) else flatbuffer.read_content(path)
+    model = flatbuffer.read_flatbuffer(content)
+    nodes = _nodes(model)
+    if any(node.name == COMPILED for node in nodes):
+        return EdgeTPUReport(tuple(_check_compiled(node) for node in nodes))
+    refusals = [refusal(node) for node in nodes]
+    first_part = len(list(itertools.takewhile(lambda reason: not reason, refusals)))
+    needed = _network_operators(model, nodes)
+    return EdgeTPUReport(
+        tuple(
+            OperatorCheck(
+                node.name, node.version, reason, is_too_new(node), i < first_part, i in needed, _multiply_adds(node)
+            )
+            for i, (node, reason) in enumerate(zip(nodes, refusals, strict=True))
+        )
+    )
+
+
+def _check_compiled(node: Node) -> OperatorCheck:
+    """What the compiler left outside its operator runs on the CPU; weights there were to be inside."""
+    is_inside = node.name == COMPILED
+    reason = "" if is_inside else "outside the compiled part"
+    is_network = is_inside or node.name in MULTIPLIERS
+    return OperatorCheck(node.name, node.version, reason, False, is_inside, is_network, _multiply_adds(node))
+
+
+def _nodes(model) -> list[Node]:
+    operands = [_operand(model, tensor) for tensor in model.subgraphs[0].tensors]
+    names = flatbuffer.operator_names(model)
+
+    def several(indices):
+        return tuple(operands[index] if index >= 0 else LEFT_OUT for index in indices)
+
+    def node(name, operator):
+        version = model.operatorCodes[operator.opcodeIndex].version
+        return Node(name, version, several(operator.inputs), several(operator.outputs), operator.builtinOptions)
+
+    return [node(*pair) for pair in zip(names, model.subgraphs[0].operators, strict=True)]
+
+
+def _operand(model, tensor) -> Operand:
+    shape = tuple(int(side) for side in (tensor.shape if tensor.shape is not None else ()))
+    signature = tensor.shapeSignature if tensor.shapeSignature is not None else shape
+    zero_points = tensor.quantization.zeroPoint if tensor.quantization else None
+    zero_point = int(zero_points[0]) if zero_points is not None and len(zero_points) else 0
+    is_static = all(side > 0 for side in (*shape, *signature))
+    return Operand(shape, _TYPES[tensor.type], is_static, flatbuffer.read_constant(model, tensor), zero_point)
+
+
+def _network_operators(model, nodes: list[Node]) -> set[int]:
+    """Returns the operators that the raw heads need.
+
+    The heads end the 8-bit part: they are 8-bit outputs or what is dequantised. An operator with weights belongs to
+    the network wherever it stands.
+    """
+    graph = model.subgraphs[0]
+    producer = {int(index): i for i, op in enumerate(graph.operators) for index in op.outputs}
+    ends = [int(index) for index in graph.outputs if graph.tensors[index].type in _BYTES]
+    for node, op in zip(nodes, graph.operators, strict=True):
+        ends += [int(index) for index in op.inputs] if node.name == "DEQUANTIZE" else []
+        ends += [int(index) for index in op.outputs] if node.name in MULTIPLIERS else []
+    needed, waiting = set(), [producer[index] for index in ends if index in producer]
+    while waiting:
+        i = waiting.pop()
+        if i not in needed:
+            needed.add(i)
+            waiting += [producer[index] for index in graph.operators[i].inputs if index in producer]
+    return needed
+
+
+def _multiply_adds(node: Node) -> int:
+    """A kernel of n numbers is applied at every place of the smaller side: output, or input if transposed."""
+    if node.name not in MULTIPLIERS:
+        return 0
+    data, weights = (node.inputs[position].shape for position in MULTIPLIERS[node.name])
+    places = (math.prod(shape[1:-1]) for shape in (data, node.outputs[0].shape))
+    return math.prod(weights) * min(places)
+
+
+_BYTES = (schema.TensorType.INT8, schema.TensorType.UINT8)

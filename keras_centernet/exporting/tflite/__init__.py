@@ -1,0 +1,1 @@
+"""TFLite files: conversion, decoding in the graph, metadata, and running them."""

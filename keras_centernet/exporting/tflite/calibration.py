@@ -1,0 +1,103 @@
+"""Pictures on which the ranges of a quantised network are measured."""
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+
+from keras_centernet.data.images import IMAGE_SUFFIXES, read_image
+from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.geometry import letterbox, warp
+
+ENOUGH = 100  # images; fewer miss ranges that later pictures reach
+AT_MOST = 300  # more cost minutes and change nothing
+ACCEPTED = "a folder of images, a data set of load_dataset, or (H, W, 3) uint8 images"
+
+
+def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
+    """Returns (N, H, W, 3) uint8 inputs, letterboxed as `model.detect` does, N at most 300.
+
+    One pixel of the first becomes black and one white: without the whole range 0..255 the uint8 input of the
+    quantised network would not stand for the picture's own values, which costs most of its accuracy.
+
+    Args:
+        calibration: a folder (all image files below it, evenly chosen); a `tf.data.Dataset` of `load_dataset`
+            batches; an (N, H, W, 3) uint8 array or an iterable of (H, W, 3) uint8 images of any sizes.
+        input_hw: (H, W) of the network's input.
+
+    Raises:
+        UserError: there is no image, or one that cannot be read.
+
+    Warns:
+        DataWarning: there are fewer than 100.
+    """
+    images = np.stack(_checked([_fit(image, input_hw) for image in _first(_source(calibration))]))
+    if len(images) < ENOUGH:
+        warnings.warn(
+            f"calibration: {len(images)} image(s); expected at least {ENOUGH}. Ranges that they do not reach are cut.",
+            DataWarning,
+            stacklevel=2,
+        )
+    images[0, 0, 0], images[0, -1, -1] = 0, 255
+    return images
+
+
+def read_some(source, count: int, what: str = "calibration") -> list[np.ndarray]:
+    """Returns at most `count` pictures of such a source as they are, those of a folder evenly chosen.
+
+    Args:
+        source: as `calibration_images` takes it.
+        count: of pictures.
+        what: the source is called in errors.
+
+    Raises:
+        UserError: there is no picture, or one that cannot be read.
+    """
+    images = list(itertools.islice(_source(source, what, count), count))
+    if not images:
+        raise UserError(f"{what}: expected {ACCEPTED}, got no image.")
+    return images
+
+
+def _source(calibration, what: str = "calibration", at_most: int = AT_MOST) -> Iterable[np.ndarray]:
+    if calibration is None:
+        raise UserError(f"calibration: expected {ACCEPTED}, got None.")
+    if isinstance(calibration, str | os.PathLike):
+        return (read_image(path) for path in _image_files(to_path(calibration), what, at_most))
+    if hasattr(calibration, "element_spec"):  # a tf.data.Dataset
+        return (image for images, _ in calibration.as_numpy_iterator() for image in images)
+    if not isinstance(calibration, Iterable):
+        raise UserError(f"calibration: expected {ACCEPTED}, got {type(calibration).__name__}.")
+    return calibration
+
+
+def _image_files(folder: AnyPath, what: str, at_most: int) -> list[AnyPath]:
+    if not folder.is_dir():
+        raise UserError(f"{what} {folder}: expected a folder of images, got no folder.")
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return [files[i * len(files) // at_most] for i in range(at_most)] if len(files) > at_most else files
+
+
+def _first(images: Iterable):
+    for count, image in enumerate(images, start=1):
+        yield image
+        if count == AT_MOST:
+            return
+
+
+def _fit(image, input_hw) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
+        raise UserError(f"calibration: expected {ACCEPTED}, got an array of {image.dtype} {image.shape}.")
+    if image.shape[:2] == tuple(input_hw):
+        return image
+    return warp(image, letterbox(image.shape[:2], input_hw), input_hw)
+
+
+def _checked(images: list) -> list:
+    if not images:
+        raise UserError(f"calibration: expected {ACCEPTED}, got no image; {ENOUGH} or more are wanted.")
+    return images

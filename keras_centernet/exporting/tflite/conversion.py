@@ -1,0 +1,105 @@
+"""Functions of Keras ops -> TFLite, made of operators that every runtime has."""
+
+import re
+import warnings
+from collections.abc import Callable
+
+from keras_centernet.errors import UserError
+from keras_centernet.exporting.tflite.flatbuffer import (
+    custom_operators,
+    inputs_by_name,
+    outputs_by_name,
+    read_flatbuffer,
+    set_interface,
+    write_flatbuffer,
+)
+from keras_centernet.networks.table import BACKBONES
+
+# What the converter says of operators that LiteRT lacks, and that it cannot compute in 8 bits.
+_UNSUPPORTED = re.compile(r"(?:(?:TF Select|Custom) ops|not yet supported for op): '?([\w, ]+)")
+
+
+def convert(
+    function: Callable, inputs: dict[str, tuple], configure: Callable | None = None, backbone: str = ""
+) -> bytes:
+    """Returns a TFLite file of `function`, which must give a dict of tensors; its outputs have their names.
+
+    The trace has the static shapes that it is told: with a dynamic batch, which is the default of Keras'
+    own export, browsers refuse the file and CPUs run it several times slower. Weights are made constants before
+    the conversion: the converter itself does not find those of Keras 3, and the way through a SavedModel, where it
+    does, takes six times as long.
+
+    Args:
+        function: of one positional tensor per input.
+        inputs: {name: shape} of float32 tensors, batch included.
+        configure: called with the `tf.lite.TFLiteConverter`.
+        backbone: key of `BACKBONES`, for the message.
+
+    Raises:
+        UserError: an operator is not one of LiteRT's own.
+    """
+    import tensorflow as tf
+
+    constants, names = _trace(function, inputs)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([constants])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if configure is not None:
+        configure(converter)
+    content = _run(converter, backbone)
+    check_builtin(content, backbone)
+    graph = read_flatbuffer(content)
+    tensors = outputs_by_name(graph)
+    set_interface(graph, inputs_by_name(graph), {name: tensors[tensor] for name, tensor in names.items()})
+    return write_flatbuffer(graph)
+
+
+def _trace(function: Callable, inputs: dict[str, tuple]) -> tuple:
+    """Returns (concrete function without variables, {output: name of its tensor there})."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    signature = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in inputs.items()]
+    traced = tf.function(function, autograph=False).get_concrete_function(*signature)
+    constants = convert_variables_to_constants_v2(traced)
+    outputs = sorted(traced.structured_outputs)  # the order in which TensorFlow flattens a dict
+    return constants, {name: tensor.name.split(":")[0] for name, tensor in zip(outputs, constants.outputs, strict=True)}
+
+
+def _run(converter, backbone: str) -> bytes:
+    try:
+        with warnings.catch_warnings():  # of ranges that the network measures on images
+            warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
+            return converter.convert()
+    except Exception as error:  # the converter's own error class is not public
+        names = _UNSUPPORTED.findall(str(error))
+        if names:
+            raise _not_builtin(", ".join(names), backbone) from error
+        last_line = str(error).strip().splitlines()[-1]
+        raise UserError(f"TFLite: {backbone} was not converted ({last_line}). {_advice(backbone)}") from error
+
+
+def check_builtin(content: bytes, backbone: str = "", allowed: tuple[str, ...] = ()) -> None:
+    """Raises a UserError where a TFLite file has TensorFlow's ("Flex") or custom operators.
+
+    Args:
+        content: the file.
+        backbone: key of `BACKBONES`: a sibling without such operators is named.
+        allowed: custom operators that may be there.
+    """
+    strangers = [name for name in custom_operators(read_flatbuffer(content)) if name not in allowed]
+    if strangers:
+        raise _not_builtin(", ".join(strangers), backbone)
+
+
+def _not_builtin(operators: str, backbone: str) -> UserError:
+    return UserError(
+        f"TFLite: expected builtin operators only, got {operators}, which phones and browsers do not have. "
+        f"{_advice(backbone)}"
+    )
+
+
+def _advice(backbone: str) -> str:
+    """Names what goes to TFLite instead: the siblings of a network, or all others."""
+    others = [name for name, row in BACKBONES.items() if row.exports and not row.deformable and name != backbone]
+    siblings = [name for name in others if backbone and name.startswith(f"{backbone}_")]
+    return f"Networks of common operators: {', '.join(siblings or others)}."

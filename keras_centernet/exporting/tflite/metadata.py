@@ -1,0 +1,165 @@
+"""What mobile clients read beside the graph: names, labels, what the numbers mean.
+
+MediaPipe Tasks and the Task Library refuse a detector without it. The packages that once wrote it are broken or
+mislabel outputs, and the part that a detector needs is small: it is written here on `flatbuffers`, field by field.
+A table is a dict {number of the field: value}; the numbers are those of the schema.
+
+Source: `metadata_schema.fbs` of TensorFlow Lite Support, version 1.4.
+"""
+
+import io
+import zipfile
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import number_types
+from flatbuffers.table import Table
+
+from keras_centernet.exporting.tflite.flatbuffer import read_flatbuffer, to_text, write_flatbuffer
+
+ENTRY = "TFLITE_METADATA"
+FILE_IDENTIFIER = b"M001"
+LABEL_FILE = "labels.txt"
+PARSER_VERSION = "1.0.0"
+IMAGE_PROPERTIES, BOUNDING_BOX_PROPERTIES = 2, 3  # kinds of ContentProperties
+NORMALIZATION_OPTIONS = 1  # kind of ProcessUnitOptions
+RGB = 1
+BOUNDARIES, RATIO = 1, 0
+TENSOR_VALUE_LABELS = 3
+# Where left, top, right and bottom stand in (ymin, xmin, ymax, xmax); a wrong order transposes boxes silently.
+CORNER_INDEX = (1, 0, 3, 2)
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
+
+# {output: (its name for clients, description, fields of its TensorMetadata)}; other outputs are called as they are.
+_CORNERS = {0: (0, BOUNDING_BOX_PROPERTIES), 1: {0: np.uint32(CORNER_INDEX), 1: np.int8(BOUNDARIES), 2: np.int8(RATIO)}}
+DETECTION_OUTPUTS = {
+    "location": ("location", "Boxes: ymin, xmin, ymax, xmax as fractions of the input.", {3: _CORNERS}),
+    "category": (
+        "category",
+        "Class indices.",
+        {6: [{0: LABEL_FILE, 1: "Names of the classes.", 2: np.int8(TENSOR_VALUE_LABELS)}]},
+    ),
+    "score": ("score", "Scores, the highest first.", {}),
+    "count": ("number of detections", "Number of boxes; always the same, scores tell.", {}),
+}
+
+
+def add_metadata(content: bytes, name: str, labels: tuple[str, ...]) -> bytes:
+    """Returns the TFLite file with its metadata, and the labels as a file in a stored zip at its end.
+
+    Args:
+        content: a TFLite file with one image as input, the outputs in their final order.
+        name: of the model.
+        labels: names of the classes.
+    """
+    model = read_flatbuffer(content)
+    packed = np.frombuffer(_describe(model, name), np.uint8)
+    model.buffers = [*model.buffers, schema.BufferT(packed)]
+    earlier = [entry for entry in model.metadata or [] if to_text(entry.name) == ENTRY]
+    for entry in earlier:
+        model.buffers[entry.buffer].data = None
+    kept = [entry for entry in model.metadata or [] if entry not in earlier]
+    model.metadata = [*kept, schema.MetadataT(ENTRY, len(model.buffers) - 1)]
+    return _append_zip(write_flatbuffer(model), {LABEL_FILE: "\n".join(labels)})
+
+
+def read_labels(content: bytes) -> tuple[str, ...]:
+    """Returns the names of the classes in a TFLite file, none where it has no labels."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as files:
+            return tuple(files.read(LABEL_FILE).decode().split("\n"))
+    except (zipfile.BadZipFile, KeyError):
+        return ()
+
+
+def read_output_names(content: bytes) -> tuple[str, ...]:
+    """Returns what the metadata calls the outputs, in their order; nothing without metadata."""
+    model = read_flatbuffer(content)
+    packed = [model.buffers[e.buffer].data for e in model.metadata or [] if to_text(e.name) == ENTRY]
+    if not packed:
+        return ()
+    buffer = bytes(packed[0])
+    root = Table(buffer, flatbuffers.encode.Get(number_types.UOffsetTFlags.packer_type, buffer, 0))
+    (graph,) = _tables_of(root, 3)
+    return tuple(_string_of(tensor, 0) for tensor in _tables_of(graph, 3))
+
+
+def _describe(model, name: str) -> bytes:
+    graph = model.subgraphs[0]
+    (image,) = (graph.tensors[index] for index in graph.inputs)
+    outputs = [to_text(graph.tensors[index].name) for index in graph.outputs]
+    subgraph = {2: [_image_table(image)], 3: [_output_table(output) for output in outputs]}
+    builder = flatbuffers.Builder(1024)
+    root = {0: name, 1: "CenterNet: objects as points.", 3: [subgraph], 7: PARSER_VERSION}
+    builder.Finish(_add_table(builder, root), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _image_table(tensor) -> dict:
+    height, width = (np.uint32(side) for side in tensor.shape[1:3])
+    properties = {0: np.int8(RGB), 1: {0: width, 1: height}}
+    table = {
+        0: to_text(tensor.name),
+        1: "RGB picture in 0..255, letterboxed to the input; the graph normalises it.",
+        3: {0: (0, IMAGE_PROPERTIES), 1: properties},
+    }
+    if tensor.type == schema.TensorType.FLOAT32:  # clients insist on it for floats, and refuse it for bytes
+        identity = {0: np.float32([0.0]), 1: np.float32([1.0])}
+        table[4] = [{0: (0, NORMALIZATION_OPTIONS), 1: identity}]
+    return table
+
+
+def _output_table(name: str) -> dict:
+    client_name, description, fields = DETECTION_OUTPUTS.get(name, (name, "", {}))
+    return {0: client_name, 1: description, **fields}
+
+
+def _append_zip(content: bytes, files: dict[str, str]) -> bytes:
+    stream = io.BytesIO(content)
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:  # clients map the file and do not inflate
+        for name, text in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _EARLIEST), text)
+    return stream.getvalue()
+
+
+def _add_table(builder, fields: dict) -> int:
+    """Writes a table: strings, tables (dicts), lists of tables, vectors of numbers, numbers; (0, kind) of a union."""
+    offsets = {slot: _add_value(builder, value) for slot, value in fields.items()}
+    builder.StartObject(max(fields) + 1)
+    for slot, value in fields.items():
+        if isinstance(value, tuple):
+            builder.PrependUint8Slot(slot, value[1], value[0])
+        elif isinstance(value, np.int8):
+            builder.PrependInt8Slot(slot, int(value), 0)
+        elif isinstance(value, np.uint32):
+            builder.PrependUint32Slot(slot, int(value), 0)
+        else:
+            builder.PrependUOffsetTRelativeSlot(slot, offsets[slot], 0)
+    return builder.EndObject()
+
+
+def _add_value(builder, value) -> int | None:
+    if isinstance(value, str):
+        return builder.CreateString(value)
+    if isinstance(value, np.ndarray):
+        return builder.CreateNumpyVector(value)
+    if isinstance(value, dict):
+        return _add_table(builder, value)
+    if isinstance(value, list):
+        tables = [_add_table(builder, table) for table in value]
+        builder.StartVector(4, len(tables), 4)
+        for table in reversed(tables):
+            builder.PrependUOffsetTRelative(table)
+        return builder.EndVector()
+    return None  # numbers stand in the table itself
+
+
+def _tables_of(table, slot: int) -> list:
+    field = table.Offset(4 + 2 * slot)
+    start = table.Vector(field) if field else 0
+    return [Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(field) if field else 0)]
+
+
+def _string_of(table, slot: int) -> str:
+    return table.String(table.Offset(4 + 2 * slot) + table.Pos).decode()

@@ -1,0 +1,52 @@
+"""Raw head maps -> detections as tensors, inside the graph. The inverse of `encode_targets`."""
+
+from keras import ops
+
+from keras_centernet.method.peaks import cell_xy, channel_peaks, read_at, top_peaks
+from keras_centernet.method.specs import Task
+
+
+def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
+    """Returns the K best detections of every image, best first; always K rows, no threshold.
+
+    Args:
+        task: whose heads the maps belong to.
+        maps: {head name: (B, Hf, Wf, channels) raw map}, heatmaps as logits.
+        top_k: K; fewer rows where the map has fewer cells.
+
+    Returns:
+        "scores" (B, K) float32 in 0..1, descending; "classes" (B, K) int32; and what the task
+        assembles, at least "boxes_xyxy" (B, K, 4) float32 in cells of the map, not clipped.
+
+    Source: paper section 3 "From points to bounding boxes"; `ctdet_decode`, `ddd_decode` and
+        `multi_pose_decode` of the published code.
+    """
+    heatmap = maps[task.center_heatmap.name]
+    scores, classes, index = top_peaks(heatmap, top_k)
+    readings = {head.name: read_at(maps[head.name], index) for head in task.heads if head.read_at == "centers"}
+    readings["cells_xy"] = cell_xy(index, heatmap.shape[2])
+    readings |= _keypoint_readings(task, maps, top_k)
+    return {"scores": scores, "classes": classes, **task.assemble(readings)}
+
+
+def _keypoint_readings(task: Task, maps: dict, top_k: int) -> dict:
+    """Returns the peaks of every channel of the second heatmap, and what other maps say there.
+
+    {its name: (B, J, K) scores, "keypoint_cells_xy": (B, J, K, 2), name of each head that is read at
+    keypoints: (B, J, K, channels)}, J the channels of that heatmap; nothing where there is none.
+    """
+    heatmaps = [head for head in task.heads[1:] if head.read_at == "everywhere"]
+    readings = {}
+    for heatmap in heatmaps:
+        values = maps[heatmap.name]
+        scores, index = channel_peaks(values, top_k)
+        channels, peaks = index.shape[1:]
+        flat_index = ops.reshape(index, (-1, channels * peaks))
+        readings[heatmap.name] = scores
+        cells_xy = cell_xy(flat_index, values.shape[2])
+        readings["keypoint_cells_xy"] = ops.reshape(cells_xy, (-1, channels, peaks, 2))
+        for head in task.heads:
+            if head.read_at == "keypoints":
+                read = read_at(maps[head.name], flat_index)
+                readings[head.name] = ops.reshape(read, (-1, channels, peaks, head.channels))
+    return readings

@@ -1,0 +1,44 @@
+"""The flip test: what a network says of a picture and of its mirror image, averaged."""
+
+from keras import ops
+
+from keras_centernet.method.specs import HeadSpec, Task, Tensor
+
+SURE = 60.0  # a logit beyond which probabilities no longer change in float32
+
+
+def with_mirrored(images: Tensor) -> Tensor:
+    """Returns (2 B, H, W, 3): the images, then their mirror images."""
+    return ops.concatenate([images, ops.flip(images, axis=2)], axis=0)
+
+
+def average_mirrored(task: Task, maps: dict) -> dict:
+    """Returns the maps of B pictures from those of B pictures and their B mirror images.
+
+    What each head does is its `HeadSpec.unmirror`: heatmaps are averaged as probabilities, sizes and
+    displacements as they are; offsets are the picture's own, as published.
+
+    Args:
+        task: whose heads the maps belong to.
+        maps: {head name: (2 B, Hf, Wf, channels) raw map}, heatmaps as logits.
+
+    Returns:
+        {head name: (B, Hf, Wf, channels)}, heatmaps again as logits.
+
+    Source: paper section 5 "flip test"; `CtdetDetector.process` and `MultiPoseDetector.process` of the
+        published code.
+    """
+    return {head.name: _average(head, *ops.split(maps[head.name], 2, axis=0)) for head in task.heads}
+
+
+def _average(head: HeadSpec, own: Tensor, mirrored: Tensor) -> Tensor:
+    if head.unmirror is None:
+        return own
+    mirrored = head.unmirror(ops.flip(mirrored, axis=2))
+    return _mean_logit(own, mirrored) if head.read_at == "everywhere" else (own + mirrored) / 2
+
+
+def _mean_logit(first: Tensor, second: Tensor) -> Tensor:
+    """Returns the logit of the mean of two probabilities given as logits, exact also where they are near 0 or 1."""
+    first, second = ops.clip(first, -SURE, SURE), ops.clip(second, -SURE, SURE)
+    return ops.log(ops.sigmoid(first) + ops.sigmoid(second)) - ops.log(ops.sigmoid(-first) + ops.sigmoid(-second))

@@ -1,0 +1,149 @@
+"""The losses of the heads, as sums and counts.
+
+Every loss returns (total, count); its figure is the sum of total / `divisor(count)`. Keeping the two apart lets a
+training step add both over replicas before it divides, so that N devices with one global batch give
+the gradients of a single device. A loss of several terms with counts of their own returns vectors of
+them. All arithmetic is float32.
+"""
+
+from keras import ops
+
+from keras_centernet.method.specs import Tensor
+
+POSITIVE_POWER = 2.0  # alpha of the paper: how fast easy pixels lose weight
+NEGATIVE_POWER = 4.0  # beta of the paper: how fast pixels near a centre lose weight
+COUNT_EPSILON = 1e-4  # As published: keeps the L1 mean of an empty batch finite.
+
+
+def divided(totals: list, divisors: list) -> list:
+    """Returns the loss of each head as a scalar, or this part's share of it where others were counted, too."""
+    return [ops.sum(total / of_head) for total, of_head in zip(totals, divisors, strict=True)]
+
+
+def divisor(count: Tensor) -> Tensor:
+    """Returns what a total is divided by: its count, or one where nothing was counted (a batch without objects)."""
+    return ops.where(count > 0, count, 1.0)
+
+
+def penalty_reduced_focal(logits: Tensor, target: Tensor, clip: float | None = None) -> tuple[Tensor, Tensor]:
+    """Returns the focal loss of a heatmap whose pixels near a centre are punished less.
+
+    -(1 - p)^2 log p where the target is 1, -(1 - t)^4 p^2 log(1 - p) elsewhere, summed; the count is
+    the number of ones. Written in log-sigmoid form with its own gradient: no clamp is needed and
+    nothing overflows in half precision.
+
+    Args:
+        logits: (B, Hf, Wf, C) raw heatmap.
+        target: (B, Hf, Wf, C) float32 in 0..1, exactly 1 at centres.
+        clip: None, or a small number such as 1e-4: clamp p to [clip, 1 - clip] as the published code
+            does; the gradient outside is then zero.
+
+    Returns:
+        (total, count), two float32 scalars.
+
+    Source: paper eq. 1; `_neg_loss` of the published code (which clamps p at 1e-4).
+    """
+    logits = ops.cast(logits, "float32")
+    target = ops.cast(target, "float32")
+    positive = ops.cast(ops.equal(target, 1.0), "float32")
+    negative_weight = (1 - positive) * ops.power(1 - target, NEGATIVE_POWER)
+    count = ops.sum(positive)
+    if clip is not None:
+        return _clipped_focal(logits, positive, negative_weight, clip), count
+    return _focal_sum(logits, positive, negative_weight), count
+
+
+@ops.custom_gradient
+def _focal_sum(logits, positive, negative_weight):
+    p = ops.sigmoid(logits)
+    log_p = ops.log_sigmoid(logits)
+    log_not_p = log_p - logits
+    p2, not_p2 = ops.square(p), ops.square(1 - p)
+    total = -ops.sum(positive * not_p2 * log_p + negative_weight * p2 * log_not_p)
+
+    def gradient(*args, upstream=None):
+        if upstream is None:
+            (upstream,) = args
+        pull = positive * not_p2 * (POSITIVE_POWER * p * log_p - (1 - p))
+        push = negative_weight * p2 * (p - POSITIVE_POWER * (1 - p) * log_not_p)
+        return upstream * (pull + push), None, None
+
+    return total, gradient
+
+
+def _clipped_focal(logits, positive, negative_weight, clip: float):
+    p = ops.clip(ops.sigmoid(logits), clip, 1 - clip)
+    pull = positive * ops.power(1 - p, POSITIVE_POWER) * ops.log(p)
+    push = negative_weight * ops.power(p, POSITIVE_POWER) * ops.log(1 - p)
+    return -ops.sum(pull + push)
+
+
+def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the sum of absolute errors at real objects and the number of coordinates summed.
+
+    Args:
+        prediction: (B, M, D) values read at the objects.
+        target: (B, M, D) float32.
+        mask: (B, M) or (B, M, D); false rows count nothing.
+
+    Returns:
+        (total, count), two float32 scalars. As published the count is over coordinates (2 N for sizes
+        and offsets, half of the paper's 1 / N sum) plus 1e-4.
+
+    Source: paper eq. 2 and 3; `RegL1Loss` of the published code.
+    """
+    prediction, target = ops.cast(prediction, "float32"), ops.cast(target, "float32")
+    mask = ops.cast(mask, "float32")
+    if len(mask.shape) < len(prediction.shape):
+        mask = mask[..., None]
+    mask = ops.broadcast_to(mask, ops.shape(prediction))
+    return ops.sum(ops.abs(prediction - target) * mask), ops.sum(mask) + COUNT_EPSILON
+
+
+def slot_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the sum of absolute errors at real objects and the number of all coordinates, real or padded.
+
+    Same arguments as `masked_l1`. The figure depends on M: twice the padding halves it.
+
+    Source: `L1Loss` of the published code, which trained the published 3D weights.
+    """
+    total, _ = masked_l1(prediction, target, mask)
+    return total, ops.cast(ops.size(prediction), "float32")
+
+
+def bin_and_residual(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the four terms of the orientation loss: class of each of two bins, residual within each.
+
+    A bin's class is a two-way cross-entropy, averaged over all slots as published (empty ones have zero
+    logits and add a constant ln 2); its residual is the smooth L1 of sine and cosine, averaged over the
+    objects that lie in the bin.
+
+    Args:
+        prediction: (B, M, 8): logits off and on, sine, cosine of the first bin, then of the second.
+        target: (B, M, 4): whether in the first and second bin, residual angle in each.
+        mask: (B, M).
+
+    Returns:
+        (totals (4,), counts (4,)) float32: class 1, class 2, residual 1, residual 2.
+
+    Source: paper supplementary "orientation"; `BinRotLoss` of the published code.
+    """
+    prediction, target = ops.cast(prediction, "float32"), ops.cast(target, "float32")
+    mask = ops.cast(mask, "float32")
+    slots = ops.cast(ops.size(mask), "float32")
+    classes, residuals = [], []
+    for i in range(2):
+        off, on, sine, cosine = (prediction[..., 4 * i + j] for j in range(4))
+        is_on, angle = target[..., i], target[..., 2 + i]
+        margin = (on - off) * mask * (2 * is_on - 1)
+        classes.append((-ops.sum(ops.log_sigmoid(margin)), slots))
+        error = smooth_l1(sine - ops.sin(angle)) + smooth_l1(cosine - ops.cos(angle))
+        residuals.append((ops.sum(error * is_on), ops.sum(is_on)))
+    totals, counts = zip(*classes, *residuals, strict=True)
+    return ops.stack(totals), ops.stack(counts)
+
+
+def smooth_l1(error: Tensor) -> Tensor:
+    """Returns error^2 / 2 where its size is below 1, else its size - 1 / 2."""
+    size = ops.abs(error)
+    return ops.where(size < 1, 0.5 * ops.square(error), size - 0.5)

@@ -1,0 +1,89 @@
+"""Objects -> training targets with static shapes. The inverse of `decode`."""
+
+from keras import ops
+
+from keras_centernet.geometry import STRIDE
+from keras_centernet.method.specs import HeadSpec, Task, Tensor
+
+# Where a head is read -> the targets that say which cells and which rows.
+PLACES = {"centers": ("center_index", "center_mask"), "keypoints": ("keypoint_index", "keypoint_mask")}
+
+
+def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
+    """Returns the target of every head of a task, for a batch of padded objects.
+
+    The same function runs in the training step on the device and inside tf.data on the host.
+
+    Args:
+        task: whose heads to encode.
+        objects: "boxes_xyxy" (B, M, 4) float32 in input pixels, "classes" (B, M) int32, "mask" (B, M)
+            bool; padded rows are False. Other keys are left alone.
+        map_hw: (Hf, Wf) of the feature map.
+
+    Returns:
+        "center_index" (B, M) int32 (y * Wf + x; 0 where masked), "center_mask" (B, M) bool, the same of
+        keypoints (B, M * joints) if the task has some, and per head name a float32 target: (B, Hf, Wf,
+        channels) where read everywhere, (B, M, channels) at centers, (B, M * joints, channels) at
+        keypoints (zero where masked). A head that counts other rows than `center_mask` or `keypoint_mask`
+        says has its own "<name>_mask".
+
+    Source: paper section 3; `CTDetDataset.__getitem__` of the published code: corners are clipped to
+        [0, Wf - 1] x [0, Hf - 1], the centre is that of the clipped box, objects without area are
+        left out.
+    """
+    placed = task.place(place_objects(objects, map_hw))
+    targets = {"center_index": placed["center_index"], "center_mask": placed["mask"]}
+    targets |= {key: placed[key] for key in ("keypoint_index", "keypoint_mask") if key in placed}
+    for head in task.heads:
+        target = head.encode(placed)
+        if isinstance(target, tuple):
+            target, targets[f"{head.name}_mask"] = target
+        if head.read_at != "everywhere":
+            mask = ops.cast(mask_of(head, targets), "float32")
+            target = target * (mask[..., None] if len(mask.shape) < len(target.shape) else mask)
+        targets[head.name] = target
+    return targets
+
+
+def index_of(head: HeadSpec, targets: dict) -> Tensor:
+    """Returns the (B, rows) cell indices at which a head is compared with its target."""
+    return targets[PLACES[head.read_at][0]]
+
+
+def mask_of(head: HeadSpec, targets: dict) -> Tensor:
+    """Returns which rows of a head's target count: (B, rows), or (B, rows, channels)."""
+    return targets.get(f"{head.name}_mask", targets[PLACES[head.read_at][1]])
+
+
+def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:
+    """Returns where each object lies on the map; what the heads' encoders read.
+
+    Args:
+        objects: as in `encode_targets`.
+        map_hw: (Hf, Wf).
+
+    Returns:
+        All keys of `objects`, with "boxes_xyxy" (B, M, 4) now in cells and clipped, "mask" without the
+        objects that have no area on the map, and "centers_xy" (B, M, 2) float32, "cells_xy" (B, M, 2)
+        int32, "sizes_wh" (B, M, 2) float32, "center_index" (B, M) int32, "map_hw".
+    """
+    map_height, map_width = map_hw
+    last_cell = ops.convert_to_tensor([map_width - 1, map_height - 1] * 2, "float32")
+    boxes_xyxy = ops.cast(objects["boxes_xyxy"], "float32") / STRIDE
+    boxes_xyxy = ops.minimum(ops.maximum(boxes_xyxy, 0.0), last_cell)
+    top_left, bottom_right = boxes_xyxy[..., :2], boxes_xyxy[..., 2:]
+    sizes_wh = bottom_right - top_left
+    mask = ops.logical_and(ops.cast(objects["mask"], "bool"), ops.all(sizes_wh > 0, axis=-1))
+    centers_xy = (top_left + bottom_right) / 2
+    cells_xy = ops.cast(ops.floor(centers_xy), "int32")
+    center_index = cells_xy[..., 1] * map_width + cells_xy[..., 0]
+    return {
+        **objects,
+        "boxes_xyxy": boxes_xyxy,
+        "mask": mask,
+        "centers_xy": centers_xy,
+        "cells_xy": cells_xy,
+        "sizes_wh": sizes_wh,
+        "center_index": ops.where(mask, center_index, 0),
+        "map_hw": map_hw,
+    }

@@ -1,0 +1,1 @@
+"""Networks: images -> head maps of stride 4."""

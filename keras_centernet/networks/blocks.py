@@ -1,0 +1,69 @@
+"""Convolution, batch normalisation and activation as every backbone here joins them.
+
+Layers of the paper's networks are named as the published modules ("base.level2.tree1.conv1"), so that
+`weights.published` needs no table to find a tensor's place.
+"""
+
+import keras
+
+from keras_centernet.method.specs import Tensor
+from keras_centernet.networks.layers import BatchNormalization, DeformableConv2D
+
+
+def conv_norm(
+    x: Tensor, filters: int, kernel: int, *, stride: int = 1, activation: str | None = "relu", conv: str, norm: str
+) -> Tensor:
+    """Returns activation(BatchNorm(convolution(x))), the convolution without bias, padded by kernel // 2.
+
+    The padding is symmetric on every side, as PyTorch pads; Keras' "same" pads strided convolutions
+    at the bottom and right only, which shifts published weights by a pixel.
+
+    Args:
+        x: symbolic tensor.
+        filters: output channels.
+        kernel: side of the kernel.
+        stride: of the convolution.
+        activation: None leaves it away.
+        conv: name of the convolution.
+        norm: name of the normalisation.
+    """
+    if stride > 1 and kernel > 1:
+        x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{conv}_pad")(x)
+    padding = "valid" if stride > 1 else "same"
+    x = keras.layers.Conv2D(
+        filters, kernel, strides=stride, padding=padding, use_bias=False, kernel_initializer="he_normal", name=conv
+    )(x)
+    return _normalize(x, activation, norm)
+
+
+def deformable_norm(x: Tensor, filters: int, *, conv: str, norm: str) -> Tensor:
+    """Returns ReLU(BatchNorm(3x3 deformable convolution(x))); its bias before the norm is as published."""
+    return _normalize(DeformableConv2D(filters, name=conv)(x), "relu", norm)
+
+
+def deconv_norm(x: Tensor, filters: int, *, initializer, conv: str, norm: str, activation: str | None = "relu"):
+    """Returns activation(BatchNorm(4x4 transposed convolution of stride 2(x))), without bias: twice the size.
+
+    Static shapes, no resize: every phone and the Edge TPU has it.
+    """
+    x = keras.layers.Conv2DTranspose(
+        filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=initializer, name=conv
+    )(x)
+    return _normalize(x, activation, norm)
+
+
+def basic_block(x: Tensor, shortcut: Tensor, channels: int, stride: int, name: str) -> Tensor:
+    """Returns ReLU(two 3x3 convolutions of x + shortcut)."""
+    out = conv_norm(x, channels, 3, stride=stride, conv=f"{name}.conv1", norm=f"{name}.bn1")
+    out = conv_norm(out, channels, 3, activation=None, conv=f"{name}.conv2", norm=f"{name}.bn2")
+    return add_relu(out, shortcut, name)
+
+
+def add_relu(x: Tensor, y: Tensor, name: str) -> Tensor:
+    """Returns ReLU(x + y)."""
+    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_sum")([x, y]))
+
+
+def _normalize(x, activation: str | None, norm: str):
+    x = BatchNormalization(name=norm)(x)
+    return keras.layers.Activation(activation, name=f"{norm}_{activation}")(x) if activation else x

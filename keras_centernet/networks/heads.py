@@ -1,0 +1,41 @@
+"""Convolutional heads: from a stride-4 feature map to one raw map per `HeadSpec`."""
+
+import keras
+
+from keras_centernet.method.specs import HeadSpec, Task, Tensor
+
+LAST_LAYER_SPREAD = 0.01  # small: every map starts near its bias
+
+
+def build_heads(features: Tensor, task: Task, channels: int, prefix: str = "") -> dict:
+    """Returns {head name: (B, Hf, Wf, channels of the head) float32 raw map}.
+
+    Each head is a 3x3 convolution, ReLU and a 1x1 convolution with bias; the last one computes in
+    float32 also under mixed precision, because sizes and offsets need it.
+
+    Args:
+        features: (B, Hf, Wf, D) symbolic tensor of a backbone.
+        task: whose heads to build.
+        channels: width of the hidden convolution.
+        prefix: of the layers' names; a backbone with several stacks gives each its own.
+
+    Source: paper section 3; head initialisation of the published `resdcn` (small normal weights,
+        heatmap bias -2.19; there 0.001 for regressions and PyTorch's default for heatmaps).
+    """
+    return {head.name: _build_head(features, head, channels, prefix) for head in task.heads}
+
+
+def _build_head(features, head: HeadSpec, channels: int, prefix: str):
+    name = f"{prefix}{head.name}"
+    hidden = keras.layers.Conv2D(
+        channels, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"{name}_hidden"
+    )
+    out = keras.layers.Conv2D(
+        head.channels,
+        1,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=LAST_LAYER_SPREAD),
+        bias_initializer=keras.initializers.Constant(head.bias),
+        dtype="float32",
+        name=name,
+    )
+    return out(hidden(features))

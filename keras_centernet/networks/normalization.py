@@ -1,0 +1,114 @@
+"""Colours on the device: normalisation, and colour augmentation folded into it.
+
+Brightness, contrast, saturation and lighting are all linear in the picture's colours. They are
+composed into one 3x3 matrix and one bias per image, together with the normalisation, so that the
+augmentation costs no more than the normalisation alone.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_centernet.method.specs import Tensor
+
+# (mean, standard deviation) of RGB in 0..1, and whether the network wants BGR.
+NORMALIZATIONS = {
+    # As published for COCO: statistics listed in BGR order and BGR input; here turned to RGB order.
+    "published": ((0.47026115, 0.44719302, 0.40789654), (0.27809835, 0.27408164, 0.28863828), True),
+    # As published for Pascal VOC and KITTI: the usual numbers of R, G, B, applied to B, G, R.
+    "published_voc_kitti": ((0.406, 0.456, 0.485), (0.225, 0.224, 0.229), True),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), False),
+    "minus_one_to_one": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), False),
+}
+
+JITTER = 0.4  # As published: factors of brightness, contrast and saturation are 1 + U(-0.4, 0.4)
+LIGHTING = 0.1  # As published: standard deviation along the principal colour axes
+GRAY_RGB = (0.299, 0.587, 0.114)
+PCA_VALUES = (0.2141788, 0.01817699, 0.00341571)
+# Rows are R, G, B: the published rows are B, G, R.
+PCA_VECTORS = (
+    (-0.56089297, 0.71832671, 0.41158938),
+    (-0.5832747, 0.00994535, -0.81221408),
+    (-0.58752847, -0.69563484, 0.41340352),
+)
+_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+
+
+def normalize(images: Tensor, normalization: str) -> Tensor:
+    """Returns the float images that a backbone takes.
+
+    Args:
+        images: (B, H, W, 3) RGB in 0..255, uint8 or float.
+        normalization: key of `NORMALIZATIONS`.
+
+    Returns:
+        (B, H, W, 3) in the computation dtype of the current policy; BGR where the weights want that.
+    """
+    mean, deviation, to_bgr = NORMALIZATIONS[normalization]
+    scale = 1 / (255 * np.asarray(deviation, np.float32))
+    shift = -np.asarray(mean, np.float32) / np.asarray(deviation, np.float32)
+    images = ops.cast(images, "float32") * scale + shift
+    return _finish(images, to_bgr)
+
+
+def augment_and_normalize(images: Tensor, normalization: str, seed_generator: keras.random.SeedGenerator) -> Tensor:
+    """Returns normalised images after the published colour augmentation, one draw per image.
+
+    Brightness, contrast and saturation by 1 + U(-0.4, 0.4) in random order, then lighting along the
+    principal colour axes; grey values and their mean come from the unchanged image; nothing is clipped.
+
+    Args:
+        images: (B, H, W, 3) RGB in 0..255.
+        normalization: key of `NORMALIZATIONS`.
+        seed_generator: `keras.random.SeedGenerator`.
+
+    Source: `color_aug` of the published code.
+    """
+    mean, deviation, to_bgr = NORMALIZATIONS[normalization]
+    images = ops.cast(images, "float32") / 255
+    gray_mean = ops.sum(ops.mean(images, axis=(1, 2)) * np.float32(GRAY_RGB), axis=-1)
+    batch = ops.shape(images)[0]
+    factors = 1 + keras.random.uniform((batch, 3), -JITTER, JITTER, seed=seed_generator)
+    order = ops.take(
+        ops.convert_to_tensor(_ORDERS, "int32"),
+        keras.random.randint((batch,), 0, len(_ORDERS), seed=seed_generator),
+        axis=0,
+    )
+    axes = keras.random.normal((batch, 3), stddev=LIGHTING, seed=seed_generator)
+    matrix, bias = compose_colors(factors, order, axes, gray_mean)
+    deviation = np.asarray(deviation, np.float32)
+    matrix = matrix / deviation[:, None]
+    bias = (bias - np.asarray(mean, np.float32)) / deviation
+    # Three multiply-adds over the picture: faster on CPUs than a matrix product of depth 3.
+    columns = [images[..., i : i + 1] * matrix[:, None, None, :, i] for i in range(3)]
+    return _finish(columns[0] + columns[1] + columns[2] + bias[:, None, None, :], to_bgr)
+
+
+def compose_colors(factors: Tensor, order: Tensor, axes: Tensor, gray_mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns one colour change per image as (matrix (B, 3, 3), bias (B, 3)): out = matrix @ rgb + bias.
+
+    Args:
+        factors: (B, 3) of brightness, contrast and saturation.
+        order: (B, 3) int32, a permutation of 0, 1, 2: which of them comes first, second and third.
+        axes: (B, 3) amounts of lighting along the principal colour axes.
+        gray_mean: (B,) mean grey value of each unchanged image in 0..1.
+    """
+    batch = ops.shape(gray_mean)[0]
+    gray = ops.broadcast_to(ops.convert_to_tensor([GRAY_RGB] * 3, "float32"), (batch, 3, 3))
+    matrix = ops.broadcast_to(ops.eye(3, dtype="float32"), (batch, 3, 3))
+    bias = ops.zeros((batch, 3))
+    for step in range(3):
+        kind = order[:, step]
+        factor = ops.sum(factors * ops.one_hot(kind, 3, dtype="float32"), axis=-1)
+        # The rest goes to the mean grey (contrast) or to the grey picture (saturation).
+        to_mean = ops.where(ops.equal(kind, 1), (1 - factor) * gray_mean, 0.0)
+        to_gray = ops.where(ops.equal(kind, 2), 1 - factor, 0.0)
+        matrix = factor[:, None, None] * matrix + to_gray[:, None, None] * gray
+        bias = factor[:, None] * bias + to_mean[:, None]
+    lighting = ops.matmul(axes * np.float32(PCA_VALUES), np.float32(PCA_VECTORS).T)
+    return matrix, bias + lighting
+
+
+def _finish(images, to_bgr: bool):
+    images = ops.flip(images, axis=-1) if to_bgr else images
+    return ops.cast(images, keras.config.dtype_policy().compute_dtype)

@@ -1,0 +1,168 @@
+"""Images of any kind and size -> `Detections`, by compiled graphs that are kept."""
+
+import os
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_centernet.data.images import read_image
+from keras_centernet.detections import Detections
+from keras_centernet.errors import UserError
+from keras_centernet.geometry import STRIDE, letterbox, to_image_frame, to_input_frame, warp
+from keras_centernet.method.decode import decode
+from keras_centernet.method.flip_test import average_mirrored, with_mirrored
+from keras_centernet.method.specs import Tensor
+from keras_centernet.networks.layers.deformable import without_islands
+
+# Input shapes that get a graph of their own, in which every size is known. Pictures at their own resolution
+# have a hundred shapes; compiling each would take longer than running it.
+COMPILED_SHAPES = 8
+
+
+class DetectionGraphs:
+    """Runs a model's network and decoding, each as a graph that is traced once and kept.
+
+    The first `COMPILED_SHAPES` shapes of a batch have graphs of their own; any further shape runs in one
+    graph of open sizes, a little slower and with the same result, and is decoded op by op.
+
+    Args:
+        model: `CenterNet`.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._model = model
+        self._shapes, self._graphs = set(), {}
+
+    def maps(self, images: Tensor, flip: bool = False) -> dict:
+        """Returns the head maps of a batch, (B, Hf, Wf, channels) by name.
+
+        Args:
+            images: (B, H, W, 3) uint8 or float RGB in 0..255.
+            flip: whether they are averaged with those of the mirrored images.
+
+        Raises:
+            UserError: `flip` for a task where it makes no sense.
+        """
+        if flip and not self._model.task.flip_and_scale:
+            raise UserError(f"flip: expected False for task {self._model.task.name}, which has no flip test; got True.")
+        images = ops.convert_to_tensor(images)
+        shape = tuple(images.shape)
+        if len(self._shapes) < COMPILED_SHAPES:
+            self._shapes.add(shape)
+        if shape not in self._shapes:
+            shape = (None, None, None, 3)
+        key = ("maps", shape, keras.backend.standardize_dtype(images.dtype), flip)
+        return self._kept(key, self._flipped_maps if flip else self._maps, shape, images.dtype)(images)
+
+    def decoded(self, maps: dict, top_k: int) -> dict:
+        """Returns the K best detections that the maps hold, places in input pixels; see `decode`."""
+
+        def decode_maps(maps):
+            return to_input_frame(decode(self._model.task, maps, top_k))
+
+        batch, height, width, _ = maps[self._model.task.center_heatmap.name].shape
+        if (batch, height * STRIDE, width * STRIDE, 3) not in self._shapes:
+            return decode_maps(maps)
+        return self._kept(("decoded", batch, height, width, top_k), decode_maps)(maps)
+
+    def _maps(self, images):
+        return self._model(images, training=False)
+
+    def _flipped_maps(self, images):
+        return average_mirrored(self._model.task, self._model(with_mirrored(images), training=False))
+
+    def _kept(self, key: tuple, function, shape: tuple | None = None, dtype=None):
+        """Returns the graph of that key, made of the function where it is the first time."""
+        if key not in self._graphs:
+            self._graphs[key] = _compile(function, shape, dtype)
+        return self._graphs[key]
+
+
+def _compile(function, shape: tuple | None, dtype):
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    graph = tf.function(function, autograph=False, input_signature=shape and [tf.TensorSpec(shape, dtype)])
+    if shape and None in shape:
+        with without_islands():  # XLA would compile each shape that comes
+            graph.get_concrete_function()
+    return graph
+
+
+def detect_images(model, images, threshold: float, top_k: int, batch_size: int, calibration=None) -> list[Detections]:
+    """Returns one `Detections` per image; see `CenterNet.detect`."""
+    if batch_size < 1:
+        raise UserError(f"batch_size: expected a positive number, got {batch_size}.")
+    images = images if isinstance(images, list | tuple) else [images]
+    calibrations = _one_each(calibration, len(images))
+    found = []
+    for batch in _batched(list(zip(map(_load, images), calibrations, strict=True)), batch_size):
+        transforms = [letterbox(image.shape[:2], model.input_size) for (image, _), _ in batch]
+        inputs = [warp(image, m, model.input_size) for ((image, _), _), m in zip(batch, transforms, strict=True)]
+        outputs = {key: np.asarray(value) for key, value in model.detect_batch(np.stack(inputs), top_k).items()}
+        for i, ((image, path), camera) in enumerate(batch):
+            rows = {key: value[i] for key, value in outputs.items()}
+            found.append(to_detections(model, rows, image, path, transforms[i], threshold, camera))
+    return found
+
+
+def to_detections(model, rows: dict, image, path, image_to_input, threshold: float, calibration=None) -> Detections:
+    """Returns the detections of one image whose score is at least `threshold`, boxes clipped to the image.
+
+    Args:
+        model: `CenterNet`.
+        rows: what `detect_batch` found in this image, places in input pixels.
+        image: (H, W, 3) uint8.
+        path: of the file, or None.
+        image_to_input: (2, 3) transform that made the input.
+        threshold: lowest score that is kept; boxes without area inside the image are dropped too.
+        calibration: of the camera, for tasks that need one.
+    """
+    height, width = image.shape[:2]
+    rows = to_image_frame(rows, image_to_input)
+    boxes_xyxy = np.clip(rows["boxes_xyxy"], 0, [width, height, width, height]).astype(np.float32)
+    has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
+    keep = (rows["scores"] >= threshold) & has_area
+    kept = {key: value[keep] for key, value in rows.items()}
+    indices = kept["classes"].astype(np.int32)
+    return Detections(
+        boxes_xyxy=boxes_xyxy[keep],
+        scores=kept["scores"].astype(np.float32),
+        classes=indices,
+        class_names=tuple(model.classes[i] for i in indices),
+        image=image,
+        path=path,
+        extras=model.task.finish(kept, calibration),
+        paint=model.task.paint,
+    )
+
+
+def _one_each(calibration, count: int) -> list:
+    """Returns a calibration per image from None, one for all, or one each."""
+    if calibration is None or np.ndim(calibration) == 2:
+        return [calibration] * count
+    if len(calibration) != count:
+        raise UserError(f"calibration: expected one matrix, or one per image ({count}), got {len(calibration)}.")
+    return list(calibration)
+
+
+def _load(image) -> tuple[np.ndarray, str | None]:
+    if isinstance(image, str | os.PathLike):
+        return read_image(image), os.fspath(image)
+    array = np.asarray(image.convert("RGB") if hasattr(image, "convert") else image)
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=-1)
+    if array.ndim != 3 or array.shape[-1] != 3 or array.dtype != np.uint8 or 0 in array.shape:
+        raise UserError(
+            "detect: expected a path, a PIL image or a (H, W, 3) uint8 RGB array, got "
+            f"{type(image).__name__} of shape {array.shape} and dtype {array.dtype}."
+        )
+    return array, None
+
+
+def _batched(items: list, size: int) -> Iterator[list]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,20 @@
+"""Names of the classes of COCO, KITTI and Pascal VOC, in the order of the published heatmap channels."""
+
+COCO_CLASSES = tuple(
+    """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
+    stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe,
+    backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat,
+    baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl,
+    banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch,
+    potted plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard, cell phone, microwave,
+    oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear, hair drier, toothbrush""".replace(
+        "\n    ", " "
+    ).split(", ")
+)
+
+KITTI_CLASSES = ("Pedestrian", "Car", "Cyclist")
+
+VOC_CLASSES = tuple(
+    """aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, motorbike,
+    person, pottedplant, sheep, sofa, train, tvmonitor""".replace("\n    ", " ").split(", ")
+)

@@ -1,0 +1,103 @@
+"""Batches made by other processes, which know nothing of this package."""
+
+import re
+import socket
+
+import numpy as np
+import pytest
+
+from keras_centernet import geometry
+from keras_centernet.data import load_dataset
+from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.records.writing import write_tfrecords
+from keras_centernet.errors import UserError
+from tests.helpers.graph_nodes import CALLS_TO_PYTHON, operations_of
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """20 pictures in five files, and the source that they come from."""
+    folder, source = tmp_path_factory.mktemp("records"), read_shapes(size=20, image_size=48)
+    write_tfrecords(source, "train", folder, 5)
+    return folder, source
+
+
+def test_an_epoch_is_every_image_once_and_epochs_differ(data_service, records):
+    folder, source = records
+    dataset = load_dataset(folder, "train", input_size=64, batch_size=4, data_service=data_service)
+    assert dataset.cardinality() == 5
+    truth = {int(example["image_id"]): example for example in source.examples().as_numpy_iterator()}
+    orders, zooms = [], []
+    for _ in range(2):
+        batches = [(images.numpy(), {key: v.numpy() for key, v in objects.items()}) for images, objects in dataset]
+        orders.append([int(i) for _, objects in batches for i in objects["image_id"]])
+        zooms.append([round(abs(matrix[0, 0]), 3) for _, objects in batches for matrix in objects["image_to_input"]])
+        for images, objects in batches:
+            assert images.shape == (4, 64, 64, 3)
+            for i, image_id in enumerate(objects["image_id"]):
+                example, matrix = truth[int(image_id)], objects["image_to_input"][i]
+                expected = geometry.warp(example["image"], matrix, (64, 64))
+                assert np.abs(images[i].astype(int) - expected).mean() < 0.5
+                boxes = geometry.transform_boxes(example["boxes_xyxy"], matrix)
+                meets_input = ((boxes[:, 2:] > 0) & (boxes[:, :2] < 64)).all(axis=1)
+                np.testing.assert_allclose(objects["boxes_xyxy"][i][objects["mask"][i]], boxes[meets_input], atol=1e-3)
+    assert [sorted(order) for order in orders] == [list(range(20))] * 2
+    assert orders[0] != orders[1]
+    assert zooms[0] != zooms[1]
+    assert len(set(zooms[0])) > 3
+
+
+def test_numbered_epochs_of_a_service_are_whole_ones(data_service, records):
+    dataset = load_dataset(records[0], "train", input_size=64, batch_size=4, data_service=data_service)
+    epochs = [objects["image_id"].numpy().tolist() for _, objects in dataset.for_epochs(3, 5)]
+    for epoch in (epochs[:5], epochs[5:]):
+        assert sorted(np.ravel(epoch)) == list(range(20))
+    with pytest.raises(UserError, match=r"data_service: expected to begin an epoch at its beginning, .* got 2 batches"):
+        dataset.for_epochs(3, 5, skip=2)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data_service": "localhost:5000"}, "data_service: expected an address such as grpc://10.0.0.2:5000, got"),
+        ({"data_service": "grpc://localhost"}, "data_service: expected an address such as grpc://10.0.0.2:5000, got"),
+        ({"data_service": "grpc://localhost:x"}, "data_service: expected an address such as grpc://10.0.0.2:5000, got"),
+        ({"data_service": "grpc://127.0.0.1:{port}"}, "expected a dispatcher that answers at grpc://127.0.0.1:"),
+        ({"data_service": "grpc://127.0.0.1:1", "training": False}, "data_service: expected training=True; evaluation"),
+        ({"pure_tf": True, "training": False, "resize": "keep"}, 'pure_tf: expected resize "fit" and scale 1'),
+        ({"pure_tf": True, "training": False, "scale": 0.5}, 'pure_tf: expected resize "fit" and scale 1'),
+        ({"data_service": "grpc://127.0.0.1:1", "shard": (2, 0)}, "data_service: expected no shard, as no seed fixes"),
+        ({"data_service": "grpc://127.0.0.1:1", "limit": 3}, "limit: expected None with data_service, got 3"),
+    ],
+)
+def test_mistakes(options, message, records):
+    options = {key: v.format(port=free_port()) if isinstance(v, str) else v for key, v in options.items()}
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_dataset(records[0], "train", input_size=64, batch_size=4, **options)
+
+
+@pytest.mark.parametrize("options", [{"pure_tf": True}, {"data_service": "grpc://127.0.0.1:1"}])
+def test_only_records_are_read_without_python(options):
+    message = "shapes (train): expected data in format tfrecord for pure_tf and data_service"
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_dataset("shapes", "train", input_size=64, **options)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("input_size", [64, (32, 96)])
+def test_pure_tf_differs_by_rounding_alone_and_calls_no_python(training, input_size, records):
+    options = {"input_size": input_size, "batch_size": 4, "seed": 3, "training": training}
+    ours, reference = (load_dataset(records[0], "train", **options, pure_tf=pure) for pure in (True, False))
+    assert not operations_of(ours) & CALLS_TO_PYTHON
+    assert operations_of(reference) & CALLS_TO_PYTHON
+    assert ours.cardinality() == reference.cardinality() == 5
+    for (images, objects), (expected, truth) in zip(ours, reference, strict=True):
+        assert np.abs(images.numpy().astype(int) - expected.numpy()).mean() < 0.5
+        for key, values in truth.items():
+            np.testing.assert_allclose(objects[key], values, atol=1e-3, err_msg=key)

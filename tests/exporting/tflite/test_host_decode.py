@@ -1,0 +1,69 @@
+"""The decoding in NumPy against `detect_batch`, for every task."""
+
+import ast
+import inspect
+
+import numpy as np
+import pytest
+
+from keras_centernet import CenterNet
+from keras_centernet.exporting import TFLiteDetector, decode_maps
+from keras_centernet.exporting.tflite import host_decode
+from keras_centernet.tasks import TASKS
+
+
+@pytest.fixture(scope="module", params=list(TASKS))
+def model(request):
+    """A small untrained model whose maps all differ from cell to cell, with joint peaks of all scores."""
+    rng = np.random.default_rng(4)
+    model = CenterNet("mobilenet_v3_small_minimalistic", task=request.param, classes=("a", "b"), input_size=(64, 96))
+    for head in model.task.heads:
+        kernel = model.network.get_layer(head.name).kernel
+        kernel.assign(rng.normal(0, 0.7, kernel.shape))
+    return model
+
+
+def maps_of(model, images):
+    return {name: np.asarray(values) for name, values in model(images, training=False).items()}
+
+
+@pytest.mark.parametrize("top_k", [1, 20, 384])
+def test_equals_detect_batch(model, rng, top_k):
+    images = rng.integers(0, 256, (2, 64, 96, 3), np.uint8)
+    expected = {key: np.asarray(value) for key, value in model.detect_batch(images, top_k=top_k).items()}
+    for i in range(2):
+        found = decode_maps({name: values[i] for name, values in maps_of(model, images).items()}, top_k)
+        assert found.keys() == expected.keys()
+        for key, value in found.items():
+            np.testing.assert_allclose(value, expected[key][i], rtol=1e-4, atol=1e-3, err_msg=key)
+
+
+def test_equal_scores_keep_the_order_of_the_graph(model):
+    """Half of the cells have the same logit: the first of them win, as in TOPK_V2."""
+    from keras_centernet.method.decode import decode
+
+    maps = maps_of(model, np.zeros((1, 64, 96, 3), np.uint8))
+    heatmap = np.round(maps["center_heatmap"] * 0) + np.arange(16)[None, :, None, None] % 2
+    maps["center_heatmap"] = heatmap.astype(np.float32)
+    expected = decode(model.task, maps, 50)
+    found = decode_maps(maps, 50)
+    np.testing.assert_array_equal(found["classes"], expected["classes"][0])
+    np.testing.assert_allclose(found["boxes_xyxy"], 4 * np.asarray(expected["boxes_xyxy"])[0], atol=1e-3)
+
+
+def test_the_file_needs_numpy_only():
+    tree = ast.parse(inspect.getsource(host_decode))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {name.name for node in imports for name in node.names} == {"math", "numpy"}
+
+
+def test_a_raw_file_with_the_host_detects_what_the_whole_file_does(export_once, drawn):
+    raw, whole = TFLiteDetector(export_once("int8", True)[1], top_k=20), TFLiteDetector(export_once("int8")[1])
+    integers = TFLiteDetector(export_once("int8", "int8")[1], top_k=20)
+    for image in drawn[:3]:
+        expected = whole(image)
+        for found in (raw(image), integers(image)):
+            np.testing.assert_array_equal(found["classes"], expected["classes"])
+            np.testing.assert_allclose(found["scores"], expected["scores"], atol=1e-5)
+            clipped = np.clip(found["boxes_xyxy"], 0, [96, 64, 96, 64])
+            np.testing.assert_allclose(clipped, expected["boxes_xyxy"], atol=1e-3)

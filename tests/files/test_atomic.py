@@ -1,0 +1,183 @@
+"""Files are whole or not there: after an error, Ctrl-C, a full disk; here and behind a scheme."""
+
+import contextlib
+import errno
+import os
+import resource
+import zipfile
+
+import pytest
+import tensorflow as tf
+
+from keras_centernet import UserError
+from keras_centernet.files.atomic import (
+    check_writable,
+    folder_for,
+    give_second_name,
+    local_copy,
+    local_output,
+    move,
+    part_folder,
+    remove_folder,
+    write_whole,
+)
+from keras_centernet.files.paths import to_path
+from keras_centernet.files.remote_path import RemoteError, RemotePath
+
+
+@pytest.fixture
+def tiny_disk():
+    """No file may grow beyond 4096 bytes, as on a disk with no more room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
+    path = tmp_path / "some.txt"
+    path.write_text("old")
+
+    def write(beside):
+        beside.write_text("new")
+        assert path.read_text() == "old"
+
+    assert write_whole(path, write) == path
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError], ids=["Ctrl-C", "a mistake in the code"])
+def test_what_is_no_matter_of_the_disk_is_passed_on(error, tmp_path):
+    def write(beside):
+        beside.write_text("half")
+        raise error
+
+    with pytest.raises(error):
+        write_whole(tmp_path / "some.txt", write)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_file_of_before(tmp_path, tiny_disk):
+    path = tmp_path / "some.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(UserError, match=r"some.bin: could not be written \(File too large\); the previous file"):
+        write_whole(path, lambda beside: beside.write_bytes(bytes(9000)))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_archive_that_cannot_be_closed_on_a_full_disk_is_a_full_disk_too(tmp_path, tiny_disk):
+    def write(beside):
+        with zipfile.ZipFile(beside, "w") as archive, archive.open("member", "w") as member:
+            member.write(bytes(9000))
+
+    with pytest.raises(UserError, match="File too large"):
+        write_whole(tmp_path / "some.zip", write)
+
+
+def test_no_room_at_all(tmp_path):
+    def write(beside):
+        with open("/dev/full", "w") as file:
+            file.write("x")
+
+    with pytest.raises(UserError, match=r"could not be written \(No space left on device\)"):
+        write_whole(tmp_path / "some.txt", write)
+
+
+def test_behind_a_scheme(tmp_path):
+    """ram:// is TensorFlow's file system in memory; gs:// goes the same way."""
+    tf.io.gfile.makedirs("ram://files")
+    for text in ("old", "new"):
+        path = write_whole("ram://files/some.txt", lambda path, text=text: path.write_text(text))
+        assert str(path) == "ram://files/some.txt"
+    assert tf.io.gfile.listdir("ram://files") == ["some.txt"]
+    with local_copy("ram://files/some.txt") as path:
+        assert (path.name, path.read_text()) == ("some.txt", "new")
+    assert not path.exists()
+
+
+def test_behind_a_scheme_that_cannot_be_written(tmp_path):
+    with pytest.raises(UserError, match=r"nosuch://files/some.txt: could not be written .*nosuch.* not implemented"):
+        write_whole("nosuch://files/some.txt", lambda path: path.write_text("x"))
+
+
+def test_the_error_of_the_system_is_named_without_a_number(tmp_path):
+    def write(beside):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(UserError, match=r"\(Input/output error\)"):
+        write_whole(tmp_path / "x", write)
+
+
+@pytest.fixture(params=["here", "remote"])
+def place(request, tmp_path):
+    """A folder here or in memory."""
+    folder = to_path(tmp_path / "place" if request.param == "here" else f"ram://{tmp_path.name}/place")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_file_that_a_library_writes_to_a_local_path_gets_to_its_place(place):
+    with local_output(place / "film.txt") as path:
+        path.write_text("whole")
+    with contextlib.suppress(KeyboardInterrupt), local_output(place / "cut.txt") as path:
+        path.write_text("half")
+        raise KeyboardInterrupt
+    with local_output(place / "none.txt"):
+        pass
+    assert {path.name: path.read_text() for path in place.iterdir()} == {"film.txt": "whole", "cut.txt": "half"}
+
+
+def test_a_folder_is_moved_with_what_makes_it_one_at_the_end(place, monkeypatch):
+    uploaded = []
+    upload = RemotePath.upload
+    monkeypatch.setattr(RemotePath, "upload", lambda self, file: (uploaded.append(file.name), upload(self, file)))
+    with folder_for(place) as beside:
+        (beside / "new" / "variables").mkdir(parents=True)
+        (beside / "new" / "saved_model.pb").write_text("model")
+        (beside / "new" / "variables" / "v.data").write_text("values")
+        move(beside / "new", place / "served")
+        (beside / "report.json").write_text("{}")
+        move(beside / "report.json", place / "report.json")
+    assert sorted(path.name for path in place.iterdir()) == ["report.json", "served"]
+    assert (place / "served" / "saved_model.pb").read_text() == "model"
+    assert (place / "served" / "variables" / "v.data").read_text() == "values"
+    assert uploaded in ([], ["v.data", "saved_model.pb", "report.json"])
+    remove_folder(place / "served")
+    assert [path.name for path in place.iterdir()] == ["report.json"]
+
+
+def test_files_are_put_in_place_from_a_folder_that_vanishes(place):
+    with part_folder(place) as beside:
+        for name in ("a.txt", "b.txt"):
+            (beside / name).write_text(name)
+        (beside / "a.txt").replace(place / "a.txt")
+    with contextlib.suppress(ZeroDivisionError), part_folder(place) as beside:
+        (beside / "c.txt").write_text("c")
+        raise ZeroDivisionError
+    assert [path.name for path in place.iterdir()] == ["a.txt"]
+
+
+def test_whether_a_place_can_be_written_to(place, tmp_path):
+    check_writable(place / "deep" / "deeper")
+    assert list((place / "deep" / "deeper").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        check_writable(tmp_path / "file" / "folder")
+    with pytest.raises(RemoteError, match="'nosuch' not implemented"):
+        check_writable(RemotePath("nosuch://x"))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_second_name_stays_when_the_first_gets_another_file(place, links, monkeypatch):
+    def refuse(*paths):
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    write_whole(place / "last", lambda path: path.write_text("old"))
+    write_whole(place / "earlier", lambda path: path.write_text("older"))
+    give_second_name(place / "last", place / "earlier")
+    write_whole(place / "last", lambda path: path.write_text("new"))
+    assert [(place / name).read_text() for name in ("earlier", "last")] == ["old", "new"]

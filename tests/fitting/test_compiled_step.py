@@ -1,0 +1,42 @@
+"""The whole training step of every network compiles under XLA with static shapes, as a TPU wants it."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from keras_centernet import BACKBONES
+from tests.helpers import one_compiled_step
+
+# XLA takes minutes for the large ones on a CPU; the tiny network below has their parts.
+QUICK = "resnet18"
+NETWORKS = [name for name in BACKBONES if name != "tiny"]
+ROWS = [pytest.param(name, marks=pytest.mark.slow if name == QUICK else pytest.mark.exhaustive) for name in NETWORKS]
+
+
+def run(*arguments):
+    root = pathlib.Path(one_compiled_step.__file__).parents[2]
+    command = [sys.executable, one_compiled_step.__file__, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(root)})
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+
+
+def test_a_small_network_of_two_stacks_and_a_deformable_convolution():
+    run("tiny")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["detection_3d", "pose"])
+def test_the_other_tasks(task):
+    run("tiny", task)
+
+
+@pytest.mark.slow
+def test_a_batch_in_parts():
+    run("tiny", "detection", "2")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_networks(name):
+    run(name)

@@ -1,0 +1,79 @@
+"""Freezing: what is frozen keeps weights and statistics, everything else learns, also after a file."""
+
+import numpy as np
+import pytest
+
+from keras_centernet import CenterNet, UserError, load_model
+from keras_centernet.fitting.layer_selection import backbone_paths, freeze, layers_of
+
+
+def values(variables):
+    return [np.asarray(variable) for variable in variables]
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    return CenterNet("resnet18_plain", num_classes=2, input_size=64)
+
+
+def test_the_backbone_is_what_imagenet_weights_fill(resnet, tiny_model):
+    names = {layer.name for layer in layers_of(resnet.network, ["backbone"]) if layer.weights}
+    assert {"conv1", "bn1", "layer1.0.conv1", "layer4.1.bn2"} <= names
+    assert not any(name.startswith(("deconv", "center", "size", "offset")) for name in names)
+    assert [layer.name for layer in layers_of(tiny_model().network, ["backbone"])] == ["backbone"]
+
+
+def test_patterns_find_layers_also_inside_nested_models(resnet, tiny_model):
+    assert {layer.name for layer in layers_of(resnet.network, ["size*", "off?et"])} == {"size", "size_hidden", "offset"}
+    assert len(layers_of(tiny_model().network, ["expanded_conv_1_*"])) > 3
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            ["nothing*"],
+            r"freeze: expected a pattern of layers of resnet18_plain \(conv1, bn1, .*\), got 'nothing\*'",
+        ),
+        (["*"], r"freeze: expected parts that leave something to train, got all of it: \*"),
+    ],
+)
+def test_bad_parts(resnet, parts, message):
+    with pytest.raises(UserError, match=message):
+        freeze(resnet.network, parts)
+    freeze(resnet.network, [])
+    assert len(resnet.network.trainable_variables) > 50
+
+
+def test_a_network_without_imagenet_weights_says_so():
+    model = CenterNet("hourglass52", num_classes=2, input_size=128)
+    with pytest.raises(UserError, match="hourglass52 has no part that ImageNet weights fill; name its layers"):
+        layers_of(model.network, ["backbone"])
+
+
+def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(tiny_model, batch, tmp_path):
+    model = tiny_model()
+    model.compile("adam", freeze=("backbone",))
+    frozen = model.network.get_layer("backbone")
+    ids = {id(variable) for variable in frozen.variables}
+    others = [variable for variable in model.network.variables if id(variable) not in ids]
+    assert len(model.optimizer.variables) < 2 * len(model.network.trainable_variables) + 5
+    before, before_others = values(frozen.variables), values(others)
+    model.train_on_batch(*batch)
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    loaded.train_on_batch(*batch)
+    frozen_again = loaded.network.get_layer("backbone")
+    for old, new, newer in zip(before, values(frozen.variables), values(frozen_again.variables), strict=True):
+        np.testing.assert_array_equal(old, new)
+        np.testing.assert_array_equal(old, newer)
+    changed = [(old != new).any() for old, new in zip(before_others, values(others), strict=True)]
+    assert np.mean(changed) > 0.9
+    assert int(loaded.optimizer.iterations) == 2
+
+
+def test_paths_of_the_backbone_are_those_of_its_variables(tiny_model):
+    model = tiny_model()
+    paths = backbone_paths(model.network)
+    assert len(paths) == len(model.network.get_layer("backbone").trainable_variables)
+    assert set(paths) < {variable.path for variable in model.trainable_variables}

@@ -1,0 +1,163 @@
+"""N replicas with one global batch train as a single device with that batch; see `many_devices.py`."""
+
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import UserError
+from keras_centernet.fitting.replicas import LOSS_MEANS, ReplicaSeeds
+from tests.helpers import many_devices
+from tests.helpers.many_devices import CASES, DECAY, RATE
+
+PARTS = ("in parts", "clipped in parts")  # of one image each, on two devices
+SLOW = [name for name in CASES if name not in ("detection", "published mean", *PARTS)]
+
+
+@pytest.fixture(scope="module")
+def on_devices(tmp_path_factory):
+    """Returns a function: (number of logical devices, cases) -> what the replicas wrote, by case."""
+
+    def run(devices, *cases):
+        folder = tmp_path_factory.mktemp("devices")
+        command = [sys.executable, many_devices.__file__, str(devices), str(folder), *cases]
+        root = str(pathlib.Path(many_devices.__file__).parents[2])
+        done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": root})
+        assert done.returncode == 0, done.stderr[-2000:]
+        return {path.stem: dict(np.load(path)) for path in folder.iterdir()}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def on_two(on_devices):
+    """Two replicas, the cases that are quick."""
+    return on_devices(2, "detection", "published mean", *PARTS)
+
+
+def weights_of(step, model):
+    return [step[f"weight{i}"] for i in range(len(model.network.variables))]
+
+
+def start_of(case):
+    return [np.asarray(variable) for variable in many_devices.build(case).network.variables]
+
+
+def assert_same_change(received, expected, start):
+    """Every variable has moved the same way, to a ten thousandth of how far it moved."""
+    for got, wanted, before in zip(received, expected, start, strict=True):
+        change = wanted - before
+        np.testing.assert_allclose(got - before, change, rtol=1e-4, atol=1e-4 * np.abs(change).max() + 1e-7)
+
+
+def check_against_one_device(step, case):
+    model, figures = many_devices.train(case)
+    expected = [np.asarray(variable) for variable in model.network.variables]
+    start = start_of(case)
+    assert sum(np.abs(a - b).max() > 1e-6 for a, b in zip(expected, start, strict=True)) > 10  # it has moved at all
+    assert_same_change(weights_of(step, model), expected, start)
+    for name, value in figures.items():
+        assert step[name] == pytest.approx(value, rel=1e-4), name
+    for name, value in many_devices.evaluate(model, case).items():
+        assert step[f"val_{name}"] == pytest.approx(value, rel=1e-3), name
+
+
+def test_two_devices_move_the_weights_as_one_does(on_two):
+    """Batch normalisation is frozen: it would use each replica's own statistics, as published."""
+    check_against_one_device(on_two["detection"], "detection")
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_two_devices_with_two_parts_move_the_weights_as_one_device_with_the_whole_batch(on_two, case):
+    check_against_one_device(on_two[case], case.replace("in parts", "").strip() or "detection")
+
+
+def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
+    model = many_devices.build("published mean")
+    images, objects = many_devices.batch("published mean")
+    images = tf.constant(images)
+    gradients, losses = [], []
+    for shard in (slice(0, 2), slice(2, 4)):
+        with tf.GradientTape() as tape:
+            stacks = model._stacks(model._prepare_for_training(images[shard]), training=True)
+            losses.append(model.compute_loss(None, {key: value[shard] for key, value in objects.items()}, stacks))
+        gradients.append(tape.gradient(losses[-1], model.trainable_weights))
+    step, start = on_two["published mean"], start_of("published mean")
+    assert step["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    means = {id(v): (np.asarray(a) + b) / 2 for v, a, b in zip(model.trainable_weights, *gradients, strict=True)}
+    expected = [before - RATE * means.get(id(v), 0.0) for v, before in zip(model.network.variables, start, strict=True)]
+    assert_same_change(weights_of(step, model), expected, start)
+    global_loss = many_devices.train("detection")[1]["loss"]
+    assert abs(step["loss"] - global_loss) > 1e-3 * global_loss  # the two means differ here
+
+
+@pytest.mark.slow
+def test_every_case_on_two_devices(on_devices):
+    steps = on_devices(2, *SLOW)
+    for case in ("detection_3d", "pose", "clipped"):
+        check_against_one_device(steps[case], case)
+    check_alike(steps["alike"])
+    check_average(steps["averaged"])
+
+
+@pytest.mark.slow
+def test_four_devices_of_which_one_has_no_object(on_devices):
+    steps = on_devices(4, "detection", "clipped", "averaged")
+    for case in ("detection", "clipped"):
+        check_against_one_device(steps[case], case)
+    check_average(steps["averaged"])
+
+
+def check_alike(step):
+    """With the same image everywhere a replica's batch statistics are those of the whole batch."""
+    model, figures = many_devices.train("alike")
+    trainable = {id(variable) for variable in model.trainable_variables}
+    columns = zip(model.network.variables, weights_of(step, model), start_of("alike"), strict=True)
+    for variable, received, before in columns:
+        if id(variable) in trainable:
+            assert_same_change([received], [np.asarray(variable)], [before])
+        else:  # the unbiased variance of fewer pixels is a little more
+            np.testing.assert_allclose(received, variable, rtol=5e-3, atol=1e-5)
+    assert step["loss"] == pytest.approx(figures["loss"], rel=1e-4)
+
+
+def check_average(step):
+    """`fit` ends with the average of the start and of the step, batch statistics (means of the replicas') included."""
+    model, _ = many_devices.train("averaged")
+    moved = [np.abs(a - b).max() for a, b in zip(weights_of(step, model), start_of("averaged"), strict=True)]
+    assert np.mean(np.array(moved) > 0) > 0.9
+    for received, variable in zip(weights_of(step, model), model.network.variables, strict=True):
+        if "moving_mean" in variable.path:  # means of means are exact; normalised activations are not
+            np.testing.assert_allclose(received, variable, rtol=0.05, atol=5e-3)
+    assert DECAY > 2 / 11  # the warm-up's first decay, which `averaging` tests against a loop
+
+
+@pytest.mark.slow
+def test_replicas_draw_different_numbers_and_a_nan_stops_them(on_devices):
+    drawn = on_devices(2)["drawn"]["drawn"]
+    assert not np.allclose(drawn[0], drawn[1])
+    alone = many_devices.draw(many_devices.build("detection")._seeds)
+    np.testing.assert_allclose(drawn[0], alone[0])
+
+
+def test_one_device_draws_what_keras_draws():
+    ours, theirs = ReplicaSeeds(5), keras.random.SeedGenerator(5)
+    for _ in range(3):
+        np.testing.assert_array_equal(ours.next(), theirs.next())
+
+
+def test_an_unknown_mean(tiny_model):
+    with pytest.raises(UserError, match=r"Unknown loss_mean: expected one of global_batch, replica; got 'none'\."):
+        tiny_model().compile(loss_mean="none")
+    assert list(LOSS_MEANS) == ["global_batch", "replica"]
+
+
+def test_the_mean_survives_the_file(tiny_model, tmp_path):
+    model = tiny_model()
+    model.compile("sgd", loss_mean="replica")
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").get_compile_config()["loss_mean"] == "replica"

@@ -1,0 +1,40 @@
+"""The `train` command on a tiny network, leaving the weights that the process ends with beside the run.
+
+TF_CONFIG=... python tests/helpers/one_worker.py WEIGHTS.npz OPTION...
+"""
+
+import json
+import os
+import sys
+
+import keras
+import numpy as np
+
+from keras_centernet import CenterNet
+from keras_centernet.cli import main
+from tests.helpers import many_devices  # adds the tiny network
+
+usual_fit = CenterNet.fit
+
+
+class StopAfterTwo(keras.callbacks.Callback):
+    """Stops the training after two epochs."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Counts."""
+        self.model.stop_training = epoch == 1
+
+
+def fit(self, *args, **kwargs):
+    """Trains, the first worker for two epochs at most, then writes the weights."""
+    if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0:
+        kwargs["callbacks"] = [StopAfterTwo(), *kwargs["callbacks"]]
+    history = usual_fit(self, *args, **kwargs)
+    np.savez(sys.argv[1], *(np.asarray(variable) for variable in self.network.variables))
+    return history
+
+
+if __name__ == "__main__":
+    assert "tiny" in many_devices.BACKBONES
+    CenterNet.fit = fit
+    sys.exit(main(["train", *sys.argv[2:]]))

@@ -1,0 +1,124 @@
+"""Losses and their gradients against the published implementation."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet.fitting.objective import read_loss
+from keras_centernet.method.losses import masked_l1, penalty_reduced_focal
+from keras_centernet.method.peaks import read_at
+from keras_centernet.tasks import TASKS
+from tests.helpers.figures import mean
+
+
+def nhwc(array):
+    return np.moveaxis(array, 1, -1).astype("float32")
+
+
+def focal_and_gradient(logits, target, **options):
+    logits = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = mean(*penalty_reduced_focal(logits, target, **options))
+    return float(loss), tape.gradient(loss, logits)
+
+
+def test_focal_equals_the_published_loss_and_gradient(fixture):
+    arrays = fixture("losses")
+    logits, target = nhwc(arrays["focal_logits"]), nhwc(arrays["focal_gt"])
+    expected = nhwc(arrays["focal_grad_logits"])
+    loss, gradient = focal_and_gradient(logits, target, clip=1e-4)
+    assert loss == pytest.approx(float(arrays["focal_loss"]), rel=1e-5)
+    np.testing.assert_allclose(gradient, expected, atol=1e-6 + 1e-5 * np.abs(expected).max())
+
+
+def test_the_form_without_clamp_differs_only_where_the_clamp_acts(fixture):
+    arrays = fixture("losses")
+    logits, target = nhwc(arrays["focal_logits"]), nhwc(arrays["focal_gt"])
+    loss, gradient = focal_and_gradient(logits, target)
+    inside = np.abs(1 / (1 + np.exp(-logits)) - 0.5) < 0.5 - 1e-4
+    expected = nhwc(arrays["focal_grad_logits"])
+    np.testing.assert_allclose(
+        np.asarray(gradient)[inside], expected[inside], atol=1e-6 + 1e-5 * np.abs(expected).max()
+    )
+    assert loss == pytest.approx(float(arrays["focal_loss"]), rel=2e-2)
+
+
+def test_own_gradient_equals_automatic_differentiation(rng):
+    logits = rng.normal(0, 3, (2, 4, 5, 3)).astype("float32")
+    target = np.where(rng.random((2, 4, 5, 3)) < 0.1, 1.0, rng.random((2, 4, 5, 3)) * 0.9).astype("float32")
+    _, ours = focal_and_gradient(logits, target)
+    _, automatic = focal_and_gradient(logits, target, clip=1e-12)
+    np.testing.assert_allclose(ours, automatic, atol=1e-5)
+
+
+def test_focal_without_any_centre_is_not_divided(fixture):
+    arrays = fixture("losses")
+    loss, _ = focal_and_gradient(nhwc(arrays["focal_logits"]), nhwc(arrays["focal_gt_nopos"]), clip=1e-4)
+    assert loss == pytest.approx(float(arrays["focal_loss_nopos"]), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_extreme_logits_stay_finite(dtype):
+    logits = tf.cast([[[[-60.0, 60.0, -60.0, 60.0]]]], dtype)
+    loss, gradient = focal_and_gradient(logits, np.array([[[[0, 0, 1, 1]]]], "float32"))
+    assert np.isfinite(loss)
+    assert gradient.dtype == logits.dtype
+    assert np.isfinite(np.asarray(gradient, "float32")).all()
+
+
+def test_masked_l1_equals_the_published_loss(fixture):
+    arrays = fixture("losses")
+    prediction = read_at(nhwc(arrays["reg_out"]), arrays["reg_ind"])
+    value = mean(*masked_l1(prediction, arrays["reg_target"], arrays["reg_mask"]))
+    assert float(value) == pytest.approx(float(arrays["reg_l1"]), rel=1e-5)
+    by_coordinate = mean(*masked_l1(prediction, arrays["reg_target"], arrays["reg_wmask"]))
+    assert float(by_coordinate) == pytest.approx(float(arrays["reg_weighted_l1"]), rel=1e-5)
+
+
+def test_masked_l1_of_nothing_is_zero(fixture):
+    arrays = fixture("losses")
+    prediction = read_at(nhwc(arrays["reg_out"]), arrays["reg_ind"])
+    value = mean(*masked_l1(prediction, arrays["reg_target"], np.zeros_like(arrays["reg_mask"])))
+    assert float(value) == float(arrays["reg_l1_emptymask"]) == 0.0
+
+
+OURS = {"center_heatmap": "hm", "size": "wh", "offset": "reg"}
+
+
+@pytest.mark.parametrize(("prefix", "stacks"), [("ct", 1), ("ct2", 2)])
+def test_detection_loss_and_its_gradients_equal_the_published_ones(fixture, prefix, stacks):
+    arrays = fixture("losses")
+    task = TASKS["detection"].build(("a", "b", "c"))
+    targets = {
+        "center_index": arrays[f"{prefix}_b_ind"],
+        "center_mask": arrays[f"{prefix}_b_reg_mask"],
+        "center_heatmap": nhwc(arrays[f"{prefix}_b_hm"]),
+        "size": arrays[f"{prefix}_b_wh"],
+        "offset": arrays[f"{prefix}_b_reg"],
+    }
+    maps = [
+        {ours: tf.constant(nhwc(arrays[f"{prefix}_s{i}_{theirs}"])) for ours, theirs in OURS.items()}
+        for i in range(stacks)
+    ]
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        parts = {
+            head.name: sum(mean(*read_loss(head, m[head.name], targets)) for m in maps) / stacks for head in task.heads
+        }
+        total = sum(head.weight * parts[head.name] for head in task.heads)
+    assert float(total) == pytest.approx(float(arrays[f"{prefix}_stat_loss"]), rel=2e-4)
+    assert float(parts["size"]) == pytest.approx(float(arrays[f"{prefix}_stat_wh_loss"]), rel=1e-5)
+    assert float(parts["offset"]) == pytest.approx(float(arrays[f"{prefix}_stat_off_loss"]), rel=1e-5)
+    gradients = tape.gradient(total, maps)
+    for i in range(stacks):
+        for ours, theirs in OURS.items():
+            key = f"{prefix}_s{i}_grad_{theirs}"
+            if key in arrays:
+                expected = nhwc(arrays[key])
+                np.testing.assert_allclose(
+                    keras.ops.convert_to_numpy(gradients[i][ours]),
+                    expected,
+                    atol=2e-4 * np.abs(expected).max(),
+                )

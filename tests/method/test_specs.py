@@ -1,0 +1,21 @@
+"""The words of the mechanism."""
+
+import pytest
+
+from keras_centernet.method.specs import HeadSpec
+from keras_centernet.tasks import TASKS
+
+
+def test_where_a_head_is_read_is_one_of_three():
+    with pytest.raises(ValueError, match=r"HeadSpec depth: read_at must be one of \('everywhere', .*got 'somewhere'"):
+        HeadSpec("depth", 1, "somewhere", None, None)
+
+
+def test_detection_has_the_published_heads_and_weights():
+    task = TASKS["detection"].build(("a", "b"))
+    assert [(head.name, head.channels, head.read_at, head.weight) for head in task.heads] == [
+        ("center_heatmap", 2, "everywhere", 1.0),
+        ("size", 2, "centers", 0.1),
+        ("offset", 2, "centers", 1.0),
+    ]
+    assert task.center_heatmap.bias == -2.19

@@ -1,0 +1,32 @@
+"""Arithmetic of the networks against figures measured on the published implementation."""
+
+import pytest
+
+from keras_centernet.networks.build import build_network
+from keras_centernet.networks.cost import count_flops, count_parameters
+from keras_centernet.tasks import COCO_CLASSES, TASKS
+
+TASK = TASKS["detection"].build(COCO_CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "giga_multiply_adds"),
+    [
+        ("resnet18", 13.3),
+        ("resnet101", 45.6),
+        ("resnet18_plain", 22.7),
+        ("resnet101_plain", 55.6),
+        ("dla34", 33.03),  # published: 33.10 with two projections that touch no output
+        pytest.param("hourglass104", 292.7, marks=pytest.mark.slow),
+    ],
+)
+def test_multiply_adds_at_512_pixels(name, giga_multiply_adds):
+    network = build_network(name, TASK, input_hw=(512, 512))
+    assert count_flops(network) / 2e9 == pytest.approx(giga_multiply_adds, abs=0.06)
+
+
+def test_nested_networks_count_too():
+    network = build_network("mobilenet_v2", TASK, input_hw=(512, 512))
+    # keras.applications' MobileNetV2 without its top alone has 300 million multiply-adds at 224 pixels.
+    assert count_flops(network) / 2e9 > 0.300 * (512 / 224) ** 2
+    assert count_parameters(network) == sum(int(v.value.shape.num_elements()) for v in network.trainable_variables)

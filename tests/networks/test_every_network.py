@@ -1,0 +1,22 @@
+"""Every row of the table of networks trains in both precisions, survives its file and goes to TFLite."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from keras_centernet import BACKBONES
+
+# One of each kind takes minutes already; the others differ in depth only.
+KINDS = ("dla34", "hourglass52", "resnet18", "mobilenet_v2", "mobilenet_v3_small_minimalistic")
+ROWS = [pytest.param(name, marks=pytest.mark.slow if name in KINDS else pytest.mark.exhaustive) for name in BACKBONES]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_trains_saves_detects_equal_and_goes_to_tflite(name, tmp_path):
+    script = pathlib.Path(__file__).parents[1] / "helpers" / "one_network.py"
+    result = subprocess.run([sys.executable, str(script), name, str(tmp_path)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    for path in tmp_path.iterdir():  # the largest fill a disk
+        path.unlink()

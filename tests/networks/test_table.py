@@ -1,0 +1,104 @@
+"""Every row of the table of networks, and what is said of it."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_centernet import CenterNet, UserError
+from keras_centernet.networks.build import build_network
+from keras_centernet.networks.keras_applications import _copy_weights, _with_published_batch_norm
+from keras_centernet.networks.layers import BatchNormalization
+from keras_centernet.networks.table import BACKBONES
+from keras_centernet.tasks import COCO_CLASSES, TASKS
+
+TASK = TASKS["detection"].build(COCO_CLASSES)
+
+
+def all_layers(model):
+    for layer in model.layers:
+        yield from all_layers(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_maps_have_stride_four_and_published_normalisation(name):
+    side = BACKBONES[name].multiple_of
+    network = build_network(name, TASK, input_hw=(side, 2 * side))
+    stacks = network.output if isinstance(network.output, list) else [network.output]
+    for maps in stacks:
+        assert maps["center_heatmap"].shape == (None, side // 4, side // 2, 80)
+        assert maps["size"].shape == (None, side // 4, side // 2, 2)
+    norms = [layer for layer in all_layers(network) if isinstance(layer, keras.layers.BatchNormalization)]
+    assert norms
+    assert all(isinstance(layer, BatchNormalization) for layer in norms)
+    assert {(layer.momentum, layer.epsilon) for layer in norms} == {(0.9, 1e-5)}
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(UserError, match="Unknown backbone: expected one of dla34, dla34_v0, dla34_plain, hourglass104"):
+        CenterNet("dla60")
+
+
+def test_plain_siblings_have_no_deformable_convolution():
+    for name, row in BACKBONES.items():
+        if row.deformable:
+            assert not BACKBONES[f"{name}_plain"].deformable
+    kinds = {type(layer).__name__ for layer in all_layers(build_network("dla34_plain", TASK))}
+    assert "DeformableConv2D" not in kinds
+    kinds = {type(layer).__name__ for layer in all_layers(build_network("dla34", TASK))}
+    assert "DeformableConv2D" in kinds
+
+
+def test_an_hourglass_has_heads_after_every_stack():
+    network = build_network("hourglass104", TASK)
+    assert len(network.output) == 2
+    assert network.get_layer("stack0_size") is not network.get_layer("size")
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small_minimalistic", "mobilenet_v3_large_minimalistic"])
+def test_minimalistic_forms_have_only_what_the_edge_tpu_takes(name):
+    kinds = {type(layer).__name__ for layer in all_layers(build_network(name, TASK))}
+    assert not kinds & {"GlobalAveragePooling2D", "Multiply", "Resizing", "UpSampling2D"}
+    activations = {
+        layer.activation.__name__ for layer in all_layers(build_network(name, TASK)) if hasattr(layer, "activation")
+    }
+    assert activations <= {"relu", "linear"}
+
+
+def test_pretrained_outputs_survive_the_other_epsilon(rng):
+    base = keras.applications.MobileNetV3Small(
+        include_top=False, weights=None, input_shape=(64, 64, 3), minimalistic=True, include_preprocessing=False
+    )
+    for layer in base.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_variance.assign(rng.uniform(1e-4, 2, layer.moving_variance.shape))
+    ours = keras.models.clone_model(base, clone_function=_with_published_batch_norm)
+    _copy_weights(base, ours)
+    image = rng.uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
+    np.testing.assert_allclose(ours(image, training=False), base(image, training=False), rtol=1e-3, atol=1e-4)
+
+
+def test_a_machine_without_internet_is_told_so(monkeypatch):
+    real = keras.applications.MobileNetV2
+
+    def no_download(weights=None, **options):
+        if weights:
+            raise OSError("URL fetch failure")
+        return real(weights=None, **options)
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", no_download)
+    with pytest.raises(UserError, match=r"could not be downloaded \(URL fetch failure\): connect this machine"):
+        CenterNet("mobilenet_v2", num_classes=2, input_size=64, backbone_weights="imagenet")
+
+
+def test_downloaded_weights_reach_the_network(monkeypatch):
+    real = keras.applications.MobileNetV2
+
+    def instead_of_download(weights=None, **options):
+        base = real(weights=None, **options)
+        if weights:
+            base.get_layer("Conv1").kernel.assign(keras.ops.full((3, 3, 3, 32), 0.25))
+        return base
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", instead_of_download)
+    model = CenterNet("mobilenet_v2", num_classes=2, input_size=64, backbone_weights="imagenet")
+    np.testing.assert_array_equal(model.network.get_layer("backbone").get_layer("Conv1").kernel, 0.25)
