@@ -19,16 +19,16 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import numpy as np
 
 from keras_centernet import load_dataset, load_model
-from keras_centernet.exporting import PRECISIONS, TFLiteDetector, export_tflite, verify_tflite
+from keras_centernet.exporting import PRECISIONS, TFLiteDetector, export_tflite, verify
 from keras_centernet.exporting.tflite.calibration import calibration_images
 
-DRAWN = 100  # pictures, where there is no folder
+DRAWN = 100  # images, where there is no folder
 COMPARED = 16
 CALLS = 3  # in a round
 LINE = "{:10} {:>8} {:>9} {:>7}  {:>6} {:>7} {:>9} {:>8} {:>8}"
 
 
-def pictures(source: str | None, input_hw: tuple[int, int]) -> np.ndarray:
+def read_images(source: str | None, input_hw: tuple[int, int]) -> np.ndarray:
     """Returns (N, H, W, 3) uint8 inputs of a folder, or of the built-in data set."""
     if source:
         return calibration_images(source, input_hw)
@@ -48,17 +48,17 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="trained .keras file")
-    parser.add_argument("--calibration", help="folder of pictures; default: drawn ones")
+    parser.add_argument("--calibration", help="folder of images; default: drawn ones")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     model = load_model(args.model)
-    images = pictures(args.calibration, model.input_size)
+    images = read_images(args.calibration, model.input_size)
     reports, detectors = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for name in PRECISIONS:
             path = export_tflite(model, pathlib.Path(folder, f"{name}.tflite"), name, images, images=images[:1])
-            reports[name] = verify_tflite(model, path, images[-COMPARED:], name)
+            reports[name] = verify(model, path, images[-COMPARED:], precision=name)
             detectors[name] = TFLiteDetector(path, args.threads)
     times = {name: [] for name in detectors}
     for turn in range(args.rounds + 1):

@@ -26,47 +26,58 @@ LINE = "{:34} {:>9} {:>9}  {}"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
+    from keras_centernet.exporting.table import FORMATS
+    from keras_centernet.exporting.tflite.precisions import DEFAULT, PRECISIONS
+
+    def having(option):
+        return ", ".join(name for name, row in FORMATS.items() if option in row.options)
+
     parser.add_argument("--model", required=True, help=".keras file")
     parser.add_argument("--output", default="exported", help="folder, or file if only one is written")
     parser.add_argument(
         "--format",
         action="append",
         dest="formats",
-        help="tflite (default), saved_model, onnx, edgetpu or all; may be repeated",
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} or {ALL}; may be repeated; default: {next(iter(FORMATS))}",
     )
     parser.add_argument(
         "--precision",
         action="append",
         dest="precisions",
-        help="of TFLite: float32 (default), float16, dynamic, int8 or all; may be repeated",
+        metavar="PRECISION",
+        help=f"of {having('precision')}: {', '.join(PRECISIONS)} or {ALL}; may be repeated; default: {DEFAULT}",
     )
     parser.add_argument("--top-k", type=int, help="detections in the output; default: 100")
-    parser.add_argument("--raw-heads", action="store_true", help="TFLite without decoding, for accelerators")
-    parser.add_argument("--calibration", help="folder of typical pictures, for int8; 100 or more")
+    parser.add_argument(
+        "--raw-heads", action="store_true", help=f"{having('raw_heads')} without decoding, for accelerators"
+    )
+    parser.add_argument("--calibration", help="folder of 100 or more typical images, where ranges are measured")
     parser.add_argument("--data", help="data set to calibrate with instead: as of the other commands")
     parser.add_argument("--split", default="train", help="split of --data")
+    measured = ", ".join(name for name, row in FORMATS.items() if row.detector)
     parser.add_argument(
-        "--evaluate", metavar="SPLIT", help="of --data: also measure the average precision of each TFLite file there"
+        "--evaluate", metavar="SPLIT", help=f"of --data: also measure the average precision of each {measured} file"
     )
-    parser.add_argument("--images", help="folder of pictures to compare on; default: those of the calibration")
-    parser.add_argument("--compiled", help="what edgetpu_compiler made of the network of an earlier export")
+    parser.add_argument("--images", help="folder of images to compare on; default: those of the calibration")
+    parser.add_argument("--compiled", help=f"{having('compiled')}: what its compiler made of an earlier export")
 
 
 def run(args: argparse.Namespace) -> None:
     """Exports, prints a line per file and what remains to be done."""
-    from keras_centernet.exporting.checked_export import REPORT, check_places, export_checked
+    from keras_centernet.exporting.checked_export import REPORT, check_outputs, export_checked
     from keras_centernet.model import load_model
 
     folder, plan = _plan(args)
     _check_calibration(args, plan)
-    check_places(folder, plan)
+    check_outputs(folder, plan)
     model = load_model(args.model)
     if model.classes == tuple(str(i) for i in range(len(model.classes))):
         warnings.warn("the model's classes have no names: clients will show numbers.", DataWarning, stacklevel=2)
     calibration = _calibration(args, model) if any(planned.is_calibrated for planned in plan) else None
-    images = _images(args, model, calibration)
+    images = _images(args, calibration)
     truth = _truth(args, model) if args.evaluate else None
-    print(LINE.format("file", "MB", "ms", "against Keras"))
+    print(LINE.format("file", "MB", "ms", "against the model"))
     reports = {}
     for planned in plan:
         made = export_checked(model, folder, planned, images, calibration, truth)
@@ -83,20 +94,20 @@ def _plan(args) -> tuple[AnyPath, list]:
     """Returns the folder and what to write into it."""
     from keras_centernet.exporting.checked_export import Planned, plan_exports
     from keras_centernet.exporting.table import FORMATS
-    from keras_centernet.exporting.tflite.precisions import PRECISIONS
+    from keras_centernet.exporting.tflite.precisions import DEFAULT, PRECISIONS
 
     output = to_path(args.output)
     of_suffix = [name for name, row in FORMATS.items() if row.suffix and row.suffix == output.suffix]
     is_file = bool(of_suffix) and not output.is_dir()
-    formats = args.formats or (of_suffix if is_file else ["tflite"])
+    formats = args.formats or (of_suffix if is_file else list(FORMATS)[:1])
     formats = list(FORMATS) if ALL in formats else list(dict.fromkeys(formats))
-    precisions = args.precisions or ["float32"]
+    precisions = args.precisions or [DEFAULT]
     precisions = list(PRECISIONS) if ALL in precisions else list(dict.fromkeys(precisions))
     options = {"top_k": args.top_k, "raw_heads": args.raw_heads or None, "compiled": args.compiled}
     options = {name: value for name, value in options.items() if value is not None}
     plan = plan_exports(STEM, formats, precisions, options)
-    if args.precisions and not any(FORMATS[planned.format].takes_precision for planned in plan):
-        raise UserError(f"--precision: expected a format that has several, got {', '.join(formats)}. Leave it away.")
+    if args.precisions and not any("precision" in planned.options for planned in plan):
+        raise UserError(f"--precision: expected a format that has several, got {', '.join(formats)}. Remove it.")
     if not is_file:
         return output, plan
     if len(plan) != 1 or not FORMATS[plan[0].format].ending.endswith(output.suffix):
@@ -111,7 +122,7 @@ def _check_calibration(args, plan: list) -> None:
     wanting = [planned.name for planned in plan if planned.is_calibrated]
     if wanting and not (args.calibration or args.data):
         raise UserError(
-            f"{', '.join(wanting)}: expected pictures to measure ranges on, got none. Name a folder of 100 or more "
+            f"{', '.join(wanting)}: expected images to measure ranges on, got none. Name a folder of 100 or more "
             "typical ones with --calibration, or a data set with --data."
         )
 
@@ -133,34 +144,36 @@ def _truth(args, model):
 def _load(args, model, split: str, batch_size: int):
     from keras_centernet.data import load_dataset
 
-    places = {"task": model.task.name, "classes": model.classes, "input_size": model.input_size}
-    return load_dataset(args.data, split, batch_size=batch_size, training=False, **places)
+    like_model = {"task": model.task.name, "classes": model.classes, "input_size": model.input_size}
+    return load_dataset(args.data, split, batch_size=batch_size, training=False, **like_model)
 
 
-def _images(args, model, calibration) -> list:
-    """Returns the pictures to compare on: those that were named, of the calibration, or drawn ones."""
+def _images(args, calibration) -> list | None:
+    """Returns the images to compare on: those that were named, of the calibration, or (None) drawn ones."""
     from keras_centernet.exporting.tflite.calibration import read_some
-    from keras_centernet.exporting.tflite.verifying import drawn_images
 
     for what, source in (("--images", args.images), ("calibration", calibration or args.calibration)):
         if source is not None:
             return read_some(source, CHECKED_IMAGES, what)
-    return list(drawn_images(model.input_size))
+    return None
 
 
 def _line(name: str, report: dict) -> str:
-    found = report.get("agreement", {})
-    compared = f"{found['detections']} detections, " if "detections" in found else "not run"
-    figures = {
-        "missed": "{} missed",
-        "mean_iou": "IoU {:.3f}",
-        "box_pixels": "boxes to {:.2g} px",
-        "score": "scores to {:.2g}",
-    }
-    told = ", ".join(text.format(found[key]) for key, text in figures.items() if key in found)
-    if found.get("heads"):
-        told += "; correlation " + ", ".join(f"{head} {value:.4f}" for head, value in found["heads"].items())
+    latency = f"{report['latency_ms']:.1f}" if "latency_ms" in report else "-"
+    told = _compared(report["agreement"]) if "agreement" in report else "not run"
     if "AP" in report:
         told += f"; AP {report['AP']['file']:.3f}, of the model {report['AP']['model']:.3f}"
-    latency = f"{report['latency_ms']:.1f}" if "latency_ms" in report else "-"
-    return LINE.format(name, f"{report['size_bytes'] / 1e6:.2f}", latency, compared + told)
+    return LINE.format(name, f"{report['size_bytes'] / 1e6:.2f}", latency, told)
+
+
+def _compared(found: dict) -> str:
+    if found["detections"]:
+        told = (
+            f"{found['detections']} detections, {found['missed']} missed, IoU {found['mean_iou']:.3f}, "
+            f"boxes to {found['box_pixels']:.2g} px, scores to {found['score']:.2g}"
+        )
+    else:
+        told = f"as untrained: {found['compared']} compared, scores to {found['score']:.2g}"
+    if "heads" in found:
+        told += "; correlation " + ", ".join(f"{head} {value:.4f}" for head, value in found["heads"].items())
+    return told

@@ -1,130 +1,229 @@
-"""How far an exported file's detections are from `model.detect`'s on the same pictures."""
+"""How far an exported file is from the model that it was made from, on the same images."""
 
+import dataclasses
 import os
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from keras_centernet import camera
-from keras_centernet.errors import UserError
-from keras_centernet.geometry import is_place
+from keras_centernet.data.images import read_image
+from keras_centernet.geometry import is_position, is_vector, letterbox, warp
 
-BOX_PIXELS = 0.5
-SCORE = 1e-3
-OTHERS = 1e-3  # relative, of what is neither place nor score
-# Joints that snap to one of two equally near peaks may differ between any two machines.
-SHARE_OF_OTHERS = 0.01
-LEAST_SIDE = 2 * BOX_PIXELS  # a smaller rest of a box at the image's edge may have no area in the other runtime
-TIMED_CALLS = 5
+THRESHOLD = 0.1  # lowest score that is compared, where the model finds anything so good
+# Scores that are closer to the other list's last one than scores differ, and no more than this, may have fallen off it.
+END_OF_LIST = 0.005
+# How far a score must be from the one that training starts with for detections to be compared. Those of an untrained
+# model differ so little among each other that every runtime sorts them in its own way.
+TELLING = 0.05
+NO_PEAK = 1e-3  # lower scores only fill the list of a map with few peaks
+SAME_OBJECT, SAME_PIXELS = 0.5, 2.0  # overlap, or distance of corners, of boxes that are the same object
+SCORE_PIXELS = 10.0  # among equally close boxes the score decides: 0.1 of it weighs as much as a pixel
+LEAST_SIDE = 1.0  # pixels; what an image's edge leaves of a smaller box may have no area in the other runtime
+OTHER_PIXELS, OTHER_SHARE = 0.5, 1e-3  # how much other values may differ: positions, and the rest (relative)
+BOX, SCORE, CLASS = "boxes_xyxy", "scores", "classes"
+DETECTIONS, RAW_HEADS = "detections", "raw heads"  # what was compared
 
 
-def compare_with_detect(
-    model: keras.Model, images: list, runs: Sequence[Callable], threshold: float, top_k: int, name: str | os.PathLike
-) -> dict:
-    """Returns how far an exported file is from `model.detect`.
+class Example(NamedTuple):
+    """One image that model and file are asked about: (H, W, 3) uint8 RGB, its path if it has one, and its camera."""
 
-    Every detection of the file must be one of the model's, and the other way round; their order may differ where
-    scores are as good as equal.
+    image: np.ndarray
+    path: str | None = None
+    calibration: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """An exported file in its runtime.
+
+    Attributes:
+        runs: ways to ask it: functions of an `Example` -> {name: (N, ...) array}. They are given letterboxed inputs
+            and answer as `CenterNet.detect_batch`, without the batch.
+        maps: function of an input (H, W, 3) -> {head: (Hf, Wf, channels) raw map}; None: it cannot be asked for them.
+        takes_any_size: whether `runs` take images of any size instead and answer in their pixels.
+        compares_maps: whether raw heads are always compared; otherwise only where no detection can be.
+        notes: what else a report says of it.
+    """
+
+    runs: tuple[Callable, ...]
+    maps: Callable | None = None
+    takes_any_size: bool = False
+    compares_maps: bool = False
+    notes: dict = dataclasses.field(default_factory=dict)
+
+
+def compare(model: keras.Model, opened: Opened, images: list, threshold: float | None = None) -> dict:
+    """Returns how far a file is from the model on the same images.
+
+    Every detection of the model is compared with the closest one of the file that has the same class, and the other
+    way round. Left out are those that may have fallen off the other list, because their scores equal its lowest but for
+    what the two differ. Where all scores are those of a model that was not trained, the raw heads are compared instead, and the scores by rank.
 
     Args:
-        model: `CenterNet`.
-        images: as `model.detect` takes them, of any sizes.
-        runs: ways to ask the file: functions (`Detections` of the model with image and path, calibration or None) ->
-            {name: (N, ...) array}, places in original pixels, boxes clipped to the image and with an area.
-        threshold: lowest score that is compared.
-        top_k: N of the file.
-        name: of the file, for the error.
+        model: `CenterNet` that the file was made from.
+        opened: the file.
+        images: paths or (H, W, 3) uint8 RGB arrays of any sizes.
+        threshold: lowest score that is compared; None: 0.1, or 0 where the model finds nothing so good.
 
     Returns:
-        "images", "detections" compared, "box_pixels" and "score": largest absolute differences; "same_classes";
-        and the largest difference of what else both give.
-
-    Raises:
-        UserError: a difference beyond 0.5 px, 0.001 of score (or of the value, for what is no place) or another
-            class; nothing reaches the threshold.
+        "images"; "compared": "detections" or "raw heads"; "detections" of the model that were compared, "missed" of
+        them in the file, "added" by the file; of the matched ones "mean_iou", "box_pixels", "box_pixels_p98" and
+        "score": differences, and the largest difference of what else the task decodes by its name; "others": see
+        `verifying.Tolerance`; "same_classes": whether none is missed; where raw heads were compared, "heads": {head:
+        correlation} and "head_differences": {head: largest difference as a share of its largest value}.
     """
-    calibration = camera.DEFAULT_CALIBRATION if model.task.finish_in_graph else None
-    worst = {"images": 0, "detections": 0, "box_pixels": 0.0, "score": 0.0, "same_classes": True}
-    for image in images if isinstance(images, list | tuple) else [images]:
-        (found,) = model.detect([image], calibration, threshold=0.0, top_k=top_k)
-        ours = {"boxes_xyxy": found.boxes_xyxy, "scores": found.scores, "classes": found.classes, **found.extras}
-        worst["images"] += 1
-        for run in runs:
-            theirs = run(found, calibration)
-            noise = _score_noise(ours, theirs)
-            worst["detections"] += _add(worst, theirs, ours, threshold, noise)
-            _add(worst, ours, theirs, threshold, noise)
-    _check(worst, threshold, name)
-    return {key: value for key, value in worst.items() if not key.startswith("share of ")}
+    examples = make_examples(model, opened, images)
+    asked = [(example, _inside(run(example), example)) for example in examples for run in opened.runs]
+    pairs = [(_ask_model(model, opened, example, len(theirs.all_scores)), theirs) for example, theirs in asked]
+    if threshold is None:
+        highest = max((ours.rows[SCORE].max(initial=0.0) for ours, _ in pairs), default=0.0)
+        threshold = THRESHOLD if highest > THRESHOLD else 0.0
+    found = {"images": len(examples)} | _compare_detections(pairs if _is_trained(model, pairs) else [], threshold)
+    if opened.maps and (opened.compares_maps or not found["detections"]):
+        found |= _compare_maps(model, opened, images)
+    if not found["detections"]:
+        found["score"] = float(np.max([_difference_by_rank(*pair) for pair in pairs], initial=0.0))
+    return found | {"compared": DETECTIONS if found["detections"] or not opened.maps else RAW_HEADS}
 
 
-def milliseconds(call: Callable) -> float:
-    """Returns the median time of a few calls, the first one not counted."""
-    call()
-    times = []
-    for _ in range(TIMED_CALLS):
-        start = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times)
+def correlation_of(a: np.ndarray, b: np.ndarray) -> float:
+    """Returns the correlation of two arrays; where one is constant, 1 or 0: whether they are equal."""
+    a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
+    if a.std() == 0 or b.std() == 0:
+        return float(np.allclose(a, b))
+    return float(np.corrcoef(a, b)[0, 1])
 
 
-def _score_noise(ours: dict, theirs: dict) -> float:
-    """Returns how close scores must be for their order to mean nothing."""
-    count = min(len(ours["scores"]), len(theirs["scores"]))
-    difference = np.abs(np.sort(ours["scores"])[::-1][:count] - np.sort(theirs["scores"])[::-1][:count])
-    return min(float(difference.max(initial=0.0)), SCORE) + np.finfo(np.float32).eps
+def letterboxed(image: np.ndarray, input_hw: tuple[int, int]) -> np.ndarray:
+    """Returns the (H, W, 3) uint8 input of an image, as `model.detect` makes it."""
+    return warp(image, letterbox(image.shape[:2], input_hw), input_hw)
 
 
-def _add(worst: dict, rows: dict, others: dict, threshold: float, noise: float) -> int:
-    """Adds how far each of the rows is from its partner among the others; returns the number of rows compared.
-
-    Rows that are as low as the last of the others are left out: their partners may come after that one.
-    """
-    sides = rows["boxes_xyxy"][:, 2:] - rows["boxes_xyxy"][:, :2]
-    least = others["scores"].min(initial=1.0) + noise
-    kept = (rows["scores"] >= threshold) & (rows["scores"] > least) & np.all(sides >= LEAST_SIDE, axis=1)
-    if not kept.any():
-        return 0
-    rows = {key: value[kept] for key, value in rows.items()}
-    partner = _partners(rows, others)
-    found = {key: np.abs(value - others[key][partner]) for key, value in rows.items() if key in others}
-    worst["same_classes"] &= not np.any(found.pop("classes"))
-    worst["box_pixels"] = max(worst["box_pixels"], float(found.pop("boxes_xyxy").max()))
-    worst["score"] = max(worst["score"], float(found.pop("scores").max()))
-    for key, difference in found.items():
-        limit = BOX_PIXELS if is_place(key) else OTHERS * np.maximum(1.0, np.abs(rows[key]))
-        worst[key] = max(worst.get(key, 0.0), float(difference.max()))
-        share = f"share of {key}"
-        worst[share] = max(worst.get(share, 0.0), float(np.mean(difference > limit)))
-    return len(partner)
+def make_examples(model: keras.Model, opened: Opened, images: list) -> list[Example]:
+    """Returns the images, paths or arrays, as a file's `runs` take them."""
+    if not opened.takes_any_size:
+        return [Example(letterboxed(_load(image), model.input_size)) for image in images]
+    calibration = camera.DEFAULT_CALIBRATION if model.task.needs_camera else None
+    return [Example(_load(image), os.fspath(image) if _is_path(image) else None, calibration) for image in images]
 
 
-def _partners(rows: dict, others: dict) -> np.ndarray:
-    """Returns for each row the index of the other one that is most like it, measured in tolerances."""
-    boxes = np.abs(rows["boxes_xyxy"][:, None] - others["boxes_xyxy"]).max(axis=-1)
-    scores = np.abs(rows["scores"][:, None] - others["scores"])
-    classes = rows["classes"][:, None] != others["classes"]
-    return np.argmin(boxes / BOX_PIXELS + scores / SCORE + classes, axis=1)
+def _is_path(image) -> bool:
+    return isinstance(image, str | os.PathLike)
 
 
-def _check(worst: dict, threshold: float, name: str) -> None:
-    if not worst["detections"]:
-        raise UserError(
-            f"{name}: expected detections to compare, none of the {worst['images']} pictures has one with a score of "
-            f"{threshold} or more that is above the lowest score of its list. Give pictures with objects, or a lower "
-            "threshold."
-        )
-    wrong = [key for key, share in worst.items() if key.startswith("share of ") and share > SHARE_OF_OTHERS]
-    wrong = [key.removeprefix("share of ") for key in wrong]
-    wrong += ["box_pixels"] * (worst["box_pixels"] > BOX_PIXELS) + ["score"] * (worst["score"] > SCORE)
-    if wrong or not worst["same_classes"]:
-        differences = [f"{key} by {worst[key]:.4g}" for key in wrong]
-        differences += [] if worst["same_classes"] else ["classes"]
-        raise UserError(
-            f"{name}: expected the detections of model.detect within {BOX_PIXELS} px and {SCORE} of score, the file's "
-            f"differ in {', '.join(differences)}. Export it again from this model."
-        )
+def _load(image) -> np.ndarray:
+    return read_image(image) if _is_path(image) else np.asarray(image)
+
+
+class _Answer(NamedTuple):
+    """Rows whose boxes have an area in the image, and the scores of all rows."""
+
+    rows: dict
+    all_scores: np.ndarray
+
+
+def _ask_model(model, opened: Opened, example: Example, top_k: int) -> _Answer:
+    if not opened.takes_any_size:
+        found = model.detect_batch(example.image[None], top_k=top_k)
+        return _inside({key: np.asarray(value)[0] for key, value in found.items()}, example)
+    (found,) = model.detect([example.image], example.calibration, threshold=0.0, top_k=top_k)
+    rows = {BOX: found.boxes_xyxy, SCORE: found.scores, CLASS: found.classes, **found.extras}
+    return _Answer(rows, found.scores)
+
+
+def _inside(rows: dict, example: Example) -> _Answer:
+    height, width = example.image.shape[:2]
+    rows = rows | {BOX: np.clip(rows[BOX], 0, [width, height, width, height])}
+    has_area = np.all(rows[BOX][:, 2:] > rows[BOX][:, :2], axis=1)
+    return _Answer({key: value[has_area] for key, value in rows.items()}, rows[SCORE])
+
+
+def _is_trained(model, pairs: list[tuple[_Answer, _Answer]]) -> bool:
+    first_score = 1 / (1 + np.exp(-model.task.center_heatmap.bias))
+    scores = np.concatenate([ours.rows[SCORE] for ours, _ in pairs])
+    return bool(np.any(np.abs(scores[scores > NO_PEAK] - first_score) > TELLING))
+
+
+def _compare_detections(pairs: list[tuple[_Answer, _Answer]], threshold: float) -> dict:
+    worst, counts = {"box_pixels": 0.0, "score": 0.0}, np.zeros(3, int)  # compared, missed, added
+    ious, box_pixels, others = [], [], {}
+    for ours, theirs in pairs:
+        chosen, added = _comparable(ours, theirs, threshold), _comparable(theirs, ours, threshold)
+        ours, theirs = ours.rows, theirs.rows
+        partners, overlaps = _match(ours, theirs, chosen)
+        counts += len(partners), np.sum(partners < 0), np.sum(_match(theirs, ours, added)[0] < 0)
+        mine, partners = np.flatnonzero(chosen)[partners >= 0], partners[partners >= 0]
+        ious.extend(overlaps)
+        for key in ours.keys() & theirs.keys() - {CLASS}:
+            difference = np.abs(ours[key][mine] - theirs[key][partners])
+            name = {BOX: "box_pixels", SCORE: "score"}.get(key, key)
+            worst[name] = max(worst.get(name, 0.0), float(difference.max(initial=0.0)))
+            if key == BOX:
+                box_pixels.extend(difference.max(axis=-1))
+            elif key != SCORE:
+                others.setdefault(key, []).extend(np.ravel(difference > _other_limit(key, ours[key][mine])))
+    detections, missed, added = counts.tolist()
+    return worst | {
+        "detections": detections,
+        "missed": missed,
+        "added": added,
+        "mean_iou": float(np.mean(ious)) if ious else 1.0,
+        "box_pixels_p98": float(np.quantile(box_pixels, 0.98)) if box_pixels else 0.0,
+        "others": max((float(np.mean(beyond)) for beyond in others.values() if beyond), default=0.0),
+        "same_classes": not missed,
+    }
+
+
+def _comparable(answer: _Answer, other: _Answer, threshold: float) -> np.ndarray:
+    """Returns which rows are compared: good enough, not at the end of the other's list, and not too small."""
+    rows, noise = answer.rows, min(_difference_by_rank(answer, other), END_OF_LIST) + np.finfo(np.float32).eps
+    least = other.all_scores.min(initial=1.0) + noise
+    sides = rows[BOX][:, 2:] - rows[BOX][:, :2]
+    return (rows[SCORE] >= threshold) & (rows[SCORE] > least) & np.all(sides >= LEAST_SIDE, axis=1)
+
+
+def _match(rows: dict, others: dict, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (index among the others of the same object as each chosen row, -1: none; overlaps of those found)."""
+    boxes = rows[BOX][chosen]
+    if not len(boxes) or not len(others[BOX]):
+        return np.full(len(boxes), -1), np.empty(0)
+    distances = np.abs(boxes[:, None] - others[BOX]).max(axis=-1)
+    costs = distances + SCORE_PIXELS * np.abs(rows[SCORE][chosen, None] - others[SCORE])
+    is_other_class = rows[CLASS][chosen, None] != others[CLASS]
+    partners = np.where(is_other_class, np.inf, costs).argmin(axis=1)
+    each = np.arange(len(boxes))
+    overlaps = _overlaps(boxes, others[BOX][partners])
+    is_same = (distances[each, partners] <= SAME_PIXELS) | (overlaps >= SAME_OBJECT)
+    is_same &= ~is_other_class[each, partners]
+    return np.where(is_same, partners, -1), overlaps[is_same]
+
+
+def _overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    sides = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (a, b)]
+    return np.prod(sides, axis=1) / (sum(areas) - np.prod(sides, axis=1))  # all of them have an area
+
+
+def _other_limit(key: str, values: np.ndarray) -> np.ndarray | float:
+    return OTHER_PIXELS if is_position(key) or is_vector(key) else OTHER_SHARE * np.maximum(1.0, np.abs(values))
+
+
+def _difference_by_rank(ours: _Answer, theirs: _Answer) -> float:
+    count = min(len(ours.all_scores), len(theirs.all_scores))
+    ranked = (np.sort(answer.all_scores)[::-1][:count] for answer in (ours, theirs))
+    return float(np.abs(np.subtract(*ranked)).max(initial=0.0))
+
+
+def _compare_maps(model, opened: Opened, images) -> dict:
+    inputs = [example.image for example in make_examples(model, dataclasses.replace(opened, takes_any_size=False), images)]
+    ours = {name: np.asarray(values) for name, values in model(np.stack(inputs), training=False).items()}
+    answers = [opened.maps(image) for image in inputs]
+    theirs = {name: np.stack([maps[name] for maps in answers]) for name in ours}
+    scales = {name: max(float(np.abs(values).max()), np.finfo(np.float32).tiny) for name, values in ours.items()}
+    return {
+        "heads": {name: correlation_of(ours[name], theirs[name]) for name in ours},
+        "head_differences": {name: float(np.abs(ours[name] - theirs[name]).max()) / scales[name] for name in ours},
+    }

@@ -1,4 +1,4 @@
-"""Exports that reach their folder only after they ran and agreed with the model, and the report of it."""
+"""Several exports of one model into a folder, and its report."""
 
 import dataclasses
 import json
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import keras
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.evaluation import evaluate
-from keras_centernet.exporting.table import FORMATS, Format, letterboxed
+from keras_centernet.exporting.export import export_files
+from keras_centernet.exporting.table import FORMATS, Format
 from keras_centernet.exporting.tflite.precisions import PRECISIONS
-from keras_centernet.files.atomic import check_writable, folder_for, move, write_whole
+from keras_centernet.files.atomic import check_writable, write_whole
 from keras_centernet.files.paths import AnyPath
-from keras_centernet.networks.build import look_up
 
 REPORT = "report.json"
 
@@ -27,17 +27,15 @@ class Planned:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether it needs pictures to measure ranges on."""
-        precision = self.options.get("precision")
-        by_precision = precision is not None and look_up(PRECISIONS, precision, "precision").calibrated
-        return (FORMATS[self.format].is_calibrated or by_precision) and not self.options.get("compiled")
+        """Whether it needs images to measure ranges on."""
+        return FORMATS[self.format].is_calibrated(self.options)
 
     @property
     def files(self) -> list[str]:
         """Names of all files that it leaves."""
-        row, stem = FORMATS[self.format], self.name.removesuffix(FORMATS[self.format].ending)
-        more = [] if self.options.get("compiled") else row.more_endings
-        return [self.name, *(f"{stem}{ending}" for ending in more)]
+        row = FORMATS[self.format]
+        stem = self.name.removesuffix(row.ending)
+        return [self.name, *(f"{stem}{ending}" for ending in row.more_endings(self.options))]
 
 
 def plan_exports(stem: str, formats: list[str], precisions: list[str], options: dict) -> list[Planned]:
@@ -61,7 +59,7 @@ def plan_exports(stem: str, formats: list[str], precisions: list[str], options: 
     plan = []
     for name, row in rows.items():
         kept = {key: value for key, value in options.items() if key in row.options}
-        for precision in precisions if row.takes_precision else [None]:
+        for precision in precisions if "precision" in row.options else [None]:
             plan.append(_plan_one(name, row, stem, precision, kept))
     return plan
 
@@ -73,7 +71,7 @@ def _plan_one(name: str, row: Format, stem: str, precision: str | None, options:
     return Planned(name, f"{stem}{row.ending}", options)
 
 
-def check_places(folder: AnyPath, plan: list[Planned]) -> None:
+def check_outputs(folder: AnyPath, plan: list[Planned]) -> None:
     """Raises a UserError where a file would replace one, or nothing can be written; before any work is done."""
     try:
         check_writable(folder)
@@ -87,7 +85,7 @@ def check_places(folder: AnyPath, plan: list[Planned]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Truth:
-    """Labelled pictures that exported files are measured on.
+    """Labelled images that exported files are measured on.
 
     Attributes:
         dataset: batches as `load_dataset` yields them.
@@ -118,13 +116,13 @@ def export_checked(
     calibration=None,
     truth: Truth | None = None,
 ) -> dict:
-    """Writes one export into a folder, once it ran in its runtime and agreed with the model; returns its report.
+    """Exports, verifies against the model, then moves the files into place; returns and writes their report.
 
     Args:
         model: `CenterNet`.
         folder: existing one; its `REPORT` gets the new entries.
         planned: what to write.
-        images: pictures to compare on, (h, w, 3) uint8 RGB of any sizes.
+        images: paths or (h, w, 3) uint8 RGB arrays of any sizes to compare on.
         calibration: as of `export_tflite`, where it is needed.
         truth: what to measure the file's average precision on, where its format can be measured.
 
@@ -133,22 +131,15 @@ def export_checked(
         also "AP" {"file", "model", "difference"}}}.
 
     Raises:
-        UserError: as the format's functions; nothing is left in the folder then.
+        UserError: as `export_model`; nothing is left in the folder then.
     """
     row, options = FORMATS[planned.format], dict(planned.options)
     if planned.is_calibrated:
         options["calibration"] = calibration
-    if "images" in row.options:  # what it checks itself before it writes; all of them follow
-        options["images"] = letterboxed(model, images[:1])
-    with folder_for(folder) as beside:
-        made = row.export(model, beside / planned.name, **options)
-        reports = row.verify(model, made, images, options)
-        if truth and row.detector:
-            reports[planned.name]["AP"] = _compare_precision(row.detector(made), truth)
-        for file in sorted(beside.iterdir()):
-            move(file, folder / file.name)
+    measure = truth and row.detector and (lambda path: {"AP": _compare_precision(row.detector(path), truth)})
+    _, reports = export_files(model, folder / planned.name, planned.format, images, measure, **options)
     told = {"format": planned.format} | {key: options[key] for key in ("precision",) if key in options}
-    reports = {name: told | figures for name, figures in reports.items()}
+    reports = {name: told | entry for name, entry in reports.items()}
     _write_report(folder, read_report(folder) | reports)
     return reports
 

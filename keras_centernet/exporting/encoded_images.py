@@ -1,4 +1,4 @@
-"""Encoded pictures -> pixels, as TensorFlow operations that a server runs: `data.images` for graphs."""
+"""Encoded images -> pixels, as TensorFlow operations that a server runs: `data.images` for graphs."""
 
 import tensorflow as tf
 
@@ -9,8 +9,8 @@ _MOST_ENTRIES = 512
 _START_OF_SCAN, _APP1 = 0xDA, 0xE1
 
 
-def decode_picture(data: tf.Tensor) -> tf.Tensor:
-    """Returns the (H, W, 3) uint8 RGB picture of one string: JPEG, PNG, BMP, WebP or the first frame of a GIF.
+def decode_encoded_image(data: tf.Tensor) -> tf.Tensor:
+    """Returns the (H, W, 3) uint8 RGB image of one string: JPEG, PNG, BMP, WebP or the first frame of a GIF.
 
     Grayscale is repeated to three channels, alpha is dropped, the EXIF orientation of a JPEG is applied: the same
     pixels as `data.images.decode_image`, but for CMYK JPEGs (other conversion), BMPs with a palette (TensorFlow
@@ -25,7 +25,7 @@ def decode_picture(data: tf.Tensor) -> tf.Tensor:
 
 
 def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Returns the (H, W, 3) picture as it is to be seen; `orientation` is EXIF's, 1 to 8."""
+    """Returns the (H, W, 3) image as it is to be seen; `orientation` is EXIF's, 1 to 8."""
 
     def change_if(orientations, image, change):
         return tf.cond(tf.reduce_any(orientation == orientations), lambda: change(image), lambda: image)
@@ -68,7 +68,7 @@ def _find_exif(data: "_Bytes") -> tf.Tensor:
 
 
 class _Bytes:
-    """The beginning of a string as numbers; zeros beyond it."""
+    """The first bytes of a string as numbers, with zeros beyond its end."""
 
     def __init__(self, data: tf.Tensor):
         values = tf.io.decode_raw(tf.strings.substr(data, 0, EXIF_BYTES), tf.uint8)

@@ -1,20 +1,21 @@
-"""Pictures of any size -> letterboxed inputs and back, as TensorFlow operations: `geometry` for graphs.
+"""Images of any size -> letterboxed inputs and back, as TensorFlow operations: `geometry` for graphs.
 
 The rule is that of `geometry.letterbox` and `geometry.warp`: halved by averaging as often as possible,
-then bilinear at float32 places, black outside, rounded. OpenCV 5 computes the same but for the rounding of
-single pixels; OpenCV 4 rounds places to 1/32 pixel, which differs by a few levels.
+then bilinear at float32 positions, black outside, rounded. OpenCV 5 computes the same but for the rounding of
+single pixels; OpenCV 4 rounds positions to 1/32 pixel, which differs by a few levels. `data.tensor_warp` takes faster
+operators for the same, which turn an image as well and round other pixels.
 """
 
 import tensorflow as tf
 
-from keras_centernet.geometry import HALF_ZOOM, is_place
+from keras_centernet.geometry import HALF_ZOOM, is_position, is_vector
 
 
 def fit(image_hw: tf.Tensor, input_hw: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns (zoom (...,), shift_xy (..., 2)) float64 of `geometry.letterbox`: input = zoom * image + shift.
 
     Args:
-        image_hw: (..., 2) int sizes of pictures.
+        image_hw: (..., 2) int sizes of images.
         input_hw: (height, width) of the network's input.
     """
     image_wh = tf.cast(tf.reverse(image_hw, [-1]), tf.float64)
@@ -47,26 +48,31 @@ def letterbox(images: tf.Tensor, input_hw: tuple[int, int]) -> tf.Tensor:
 
 
 def to_image_frame(found: dict, image_hw: tf.Tensor, input_hw: tuple[int, int]) -> dict:
-    """Returns decoded tensors with their places brought from input to original pixels, boxes ordered and clipped.
+    """Returns decoded tensors brought from input to original pixels: positions and vectors; boxes ordered and clipped.
 
     Args:
         found: (B, N, ...) tensors.
-        image_hw: (B, 2) int sizes of the pictures.
+        image_hw: (B, 2) int sizes of the images.
         input_hw: of the network.
     """
     zoom, shift_xy = fit(image_hw, input_hw)
 
-    def move(value):
+    def move(key, value):
+        if not is_position(key) and not is_vector(key):
+            return value
         ones = [1] * (len(value.shape) - 2)
-        shift = tf.reshape(tf.tile(shift_xy, [1, value.shape[-1] // 2]), (-1, *ones, value.shape[-1]))
-        return (tf.cast(value, tf.float64) - shift) / tf.reshape(zoom, (-1, *ones, 1))
+        moved = tf.cast(value, tf.float64)
+        if is_position(key):
+            repeated = tf.tile(shift_xy, [1, value.shape[-1] // 2])
+            moved = moved - tf.reshape(repeated, (-1, *ones, value.shape[-1]))
+        return moved / tf.reshape(zoom, (-1, *ones, 1))
 
-    found = {key: move(value) if is_place(key) else value for key, value in found.items()}
-    first, second = tf.split(found["boxes_xyxy"], 2, axis=-1)  # a network may predict negative sizes
-    found["boxes_xyxy"] = tf.concat([tf.minimum(first, second), tf.maximum(first, second)], axis=-1)
+    moved = {key: move(key, value) for key, value in found.items()}
+    first, second = tf.split(moved["boxes_xyxy"], 2, axis=-1)  # a network may predict negative sizes
+    boxes_xyxy = tf.concat([tf.minimum(first, second), tf.maximum(first, second)], axis=-1)
     limits = tf.cast(tf.tile(tf.reverse(image_hw, [-1]), [1, 2]), tf.float64)[:, None]
-    found["boxes_xyxy"] = tf.clip_by_value(found["boxes_xyxy"], tf.zeros_like(limits), limits)
-    return {key: tf.cast(value, tf.float32) if is_place(key) else value for key, value in found.items()}
+    moved["boxes_xyxy"] = tf.clip_by_value(boxes_xyxy, tf.zeros_like(limits), limits)
+    return {key: tf.cast(value, found[key].dtype) for key, value in moved.items()}
 
 
 def _halve(images):
@@ -74,12 +80,12 @@ def _halve(images):
     return tf.floor(tf.nn.avg_pool2d(images, 2, 2, "VALID") + 0.5)
 
 
-def _sample(padded, axis: int, places):
-    """Returns linear samples along one axis of a picture that has one black pixel around it."""
+def _sample(padded, axis: int, positions):
+    """Returns linear samples along one axis of an image that has one black pixel around it."""
     size = tf.cast(tf.shape(padded)[axis] - 2, tf.float32)
-    places = tf.clip_by_value(places, -1.0, size)
-    before = tf.minimum(tf.floor(places), size - 1)
+    positions = tf.clip_by_value(positions, -1.0, size)
+    before = tf.minimum(tf.floor(positions), size - 1)
     index = tf.cast(before, tf.int32) + 1
-    share = tf.reshape(places - before, (-1, *[1] * (3 - axis)))
+    share = tf.reshape(positions - before, (-1, *[1] * (3 - axis)))
     first, second = tf.gather(padded, index, axis=axis), tf.gather(padded, index + 1, axis=axis)
     return first + share * (second - first)

@@ -1,86 +1,68 @@
-"""The table of formats: how each is written, and how what was written is run again and compared with the model."""
+"""The table of formats: how each is written, and how what was written is run again to be compared with the model."""
 
 import dataclasses
-import inspect
-import os
-import pathlib
 from collections.abc import Callable
 
-import keras
-import numpy as np
+from keras_centernet.errors import UserError, look_up
+from keras_centernet.exporting.edgetpu.export import RAW, open_edgetpu, write_edgetpu
+from keras_centernet.exporting.onnx import open_onnx, write_onnx
+from keras_centernet.exporting.saved_model import open_saved_model, write_saved_model
+from keras_centernet.exporting.tflite.detector import TFLiteDetector, open_tflite
+from keras_centernet.exporting.tflite.export import write_tflite
+from keras_centernet.exporting.tflite.precisions import DEFAULT, INT8, PRECISIONS
+from keras_centernet.exporting.verifying import FLOAT32, Tolerance
+from keras_centernet.files.paths import AnyPath
 
-from keras_centernet.errors import UserError
-from keras_centernet.exporting.edgetpu.export import PRECISION, EdgeTPUExport, export_edgetpu
-from keras_centernet.exporting.onnx import export_onnx, verify_onnx
-from keras_centernet.exporting.saved_model import export_saved_model, verify_saved_model
-from keras_centernet.exporting.tflite.detector import TFLiteDetector
-from keras_centernet.exporting.tflite.export import export_tflite
-from keras_centernet.exporting.tflite.verifying import COMPARED, verify_tflite
-from keras_centernet.files.paths import AnyPath, to_path
-from keras_centernet.geometry import letterbox, warp
-from keras_centernet.networks.build import look_up
+
+def _float32(options: dict) -> Tolerance:
+    return FLOAT32
+
+
+def _never(options: dict) -> bool:
+    return False
 
 
 @dataclasses.dataclass(frozen=True)
 class Format:
     """One row of the table of formats.
 
+    Functions of `options` are given what `write` is told.
+
     Attributes:
-        export: function (model, path, **options) that writes one; what it returns goes to `verify`.
-        verify: function (model, what was written, images as they are, options) -> {file name: figures}; runs the
-            files in their runtime and raises a UserError where they disagree with the model.
+        write: function (model, path, **options) that writes the file or folder `path`, and further files beside it,
+            into a folder that is empty. What it returns reaches the caller instead of the path; its `to_report()`,
+            a dict, is part of what is said of every file.
+        open: function (path, model) -> `Opened` of a file that was written; None: it does not run here, or not alone.
         ending: of the names of its files.
-        more_endings: of further files that it writes beside, unless it goes on from a compiled one.
-        suffix: by which `model.export` knows it.
+        more_endings: function of options -> endings of the files beside it.
+        options: names of what `write` can be told.
+        suffix: by which `model.export` knows it; None: by its name only.
         keras_name: what `keras.Model.export` calls it.
-        takes_precision: whether there is one file per precision.
-        is_calibrated: whether it is quantised whatever the precision.
-        detector: function of what was written -> what `evaluate` takes; None: its average precision is not measured.
+        is_folder: whether it is a folder; then an existing one is not replaced.
+        tolerance: function of options -> how far a file may be from the model.
+        is_calibrated: function of options -> whether it needs images to measure ranges on.
+        detector: function of the path -> what `evaluate` takes; None: its average precision is not measured.
     """
 
-    export: Callable
-    verify: Callable
+    write: Callable
+    open: Callable
     ending: str
-    more_endings: tuple[str, ...] = ()
+    more_endings: Callable[[dict], tuple[str, ...]] = lambda options: ()
+    options: tuple[str, ...] = ("top_k",)
     suffix: str | None = None
     keras_name: str | None = None
-    takes_precision: bool = False
-    is_calibrated: bool = False
+    is_folder: bool = False
+    tolerance: Callable[[dict], Tolerance] = _float32
+    is_calibrated: Callable[[dict], bool] = _never
     detector: Callable | None = None
 
-    @property
-    def options(self) -> set[str]:
-        """Names of what `export` can be told beside model and path."""
-        return set(inspect.signature(self.export).parameters) - {"model", "path"}
 
-
-def export_model(model: keras.Model, path: str | os.PathLike, format: str | None = None, **options):
-    """Writes a model in one of the `FORMATS`; returns what the format's function returns: a path in most cases.
-
-    Args:
-        model: `CenterNet`.
-        path: file, or folder of a SavedModel.
-        format: key of `FORMATS` or Keras' name of it; None: by the suffix of `path`.
-        **options: of the format's function, such as `precision` and `calibration`.
+def find_format(path: AnyPath, format: str | None) -> str:
+    """Returns the key of `FORMATS` for a format by its name or Keras' name of it, or, None, by a path's suffix.
 
     Raises:
-        UserError: an unknown format or suffix, an option that the format does not have, and what its function raises.
+        UserError: there is no such format.
     """
-    row = FORMATS[_format_of(to_path(path), format)]
-    strangers = ", ".join(sorted(set(options) - row.options))
-    if strangers:
-        known = ", ".join(sorted(row.options))
-        raise UserError(f"export to {row.export.__name__.removeprefix('export_')}: expected {known}; got {strangers}.")
-    return row.export(model, path, **options)
-
-
-def letterboxed(model: keras.Model, images: list) -> np.ndarray:
-    """Returns (B, H, W, 3) uint8 inputs of (h, w, 3) pictures, as `model.detect` makes them."""
-    size_hw = model.input_size
-    return np.stack([warp(image, letterbox(image.shape[:2], size_hw), size_hw) for image in images])
-
-
-def _format_of(path: AnyPath, format: str | None) -> str:
     if format is not None:
         names = {row.keras_name: name for name, row in FORMATS.items() if row.keras_name}
         name = names.get(format, format)
@@ -93,52 +75,39 @@ def _format_of(path: AnyPath, format: str | None) -> str:
     return suffixes[path.suffix]
 
 
-def _verify_tflite(model, path: pathlib.Path, images: list, options: dict) -> dict:
-    return {path.name: verify_tflite(model, path, letterboxed(model, images), options["precision"])}
-
-
-def _verify_saved_model(model, path: pathlib.Path, images: list, options: dict) -> dict:
-    return {path.name: verify_saved_model(model, path, images, _threshold(model, images))}
-
-
-def _verify_onnx(model, path: pathlib.Path, images: list, options: dict) -> dict:
-    return {path.name: verify_onnx(model, path, images, _threshold(model, images))}
-
-
-def _verify_edgetpu(model, made: EdgeTPUExport, images: list, options: dict) -> dict:
-    """The network before compilation runs on any CPU; what was compiled does not, and nothing is said of it."""
-    found = {"edge_tpu": made.check.to_dict(), "next_steps": made.next_steps}
-    if made.log:
-        found["compiler"] = made.log.to_dict()
-    reports = {}
-    if made.raw:
-        reports[made.raw.name] = verify_tflite(model, made.raw, letterboxed(model, images), PRECISION) | found
-    if made.path:
-        reports[made.path.name] = {"size_bytes": made.path.stat().st_size, **found}
-    return reports
-
-
-def _threshold(model, images: list) -> float:
-    """Returns the lowest score to compare: the usual one, or zero where the model finds nothing so good."""
-    scores = np.asarray(model.detect_batch(letterboxed(model, images), top_k=1)["scores"])
-    return COMPARED if scores.max() > COMPARED else 0.0
+def _precision(options: dict):
+    return look_up(PRECISIONS, options.get("precision", DEFAULT), "precision")
 
 
 FORMATS = {
     "tflite": Format(
-        export_tflite,
-        _verify_tflite,
+        write_tflite,
+        open_tflite,
         ".tflite",
+        options=("calibration", "precision", "raw_heads", "top_k"),
         suffix=".tflite",
         keras_name="litert",
-        takes_precision=True,
+        tolerance=lambda options: _precision(options).tolerance,
+        is_calibrated=lambda options: _precision(options).calibrated,
         detector=TFLiteDetector,
     ),
     "saved_model": Format(
-        export_saved_model, _verify_saved_model, "_saved_model", suffix="", keras_name="tf_saved_model"
+        write_saved_model,
+        open_saved_model,
+        "_saved_model",
+        options=("top_k", "xla"),
+        suffix="",
+        keras_name="tf_saved_model",
+        is_folder=True,
     ),
-    "onnx": Format(export_onnx, _verify_onnx, ".onnx", suffix=".onnx", keras_name="onnx"),
+    "onnx": Format(write_onnx, open_onnx, ".onnx", suffix=".onnx", keras_name="onnx"),
     "edgetpu": Format(
-        export_edgetpu, _verify_edgetpu, "_edgetpu.tflite", more_endings=("_edgetpu_raw.tflite",), is_calibrated=True
+        write_edgetpu,
+        open_edgetpu,
+        "_edgetpu.tflite",
+        more_endings=lambda options: () if options.get("compiled") else (f"_edgetpu{RAW}.tflite",),
+        options=("calibration", "compiled", "top_k"),
+        tolerance=lambda options: PRECISIONS[INT8].tolerance,
+        is_calibrated=lambda options: not options.get("compiled"),
     ),
 }

@@ -1,5 +1,6 @@
 """The export command: what it writes, what it says of it, and what it refuses before any work."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -104,7 +105,7 @@ def test_edge_tpu_with_and_without_the_compiler(model_file, photos, tmp_path, ca
         (
             "no calibration",
             "--precision int8",
-            "detector_int8.tflite: expected pictures to measure ranges on, got none",
+            "detector_int8.tflite: expected images to measure ranges on, got none",
         ),
         ("two", "--precision int8 --calibration a --data shapes", "--calibration and --data: expected one of them"),
         (
@@ -147,11 +148,11 @@ def test_another_network_is_told_its_siblings(tiny_model, photos, tmp_path, caps
 
 
 def test_a_file_that_disagrees_with_the_model_does_not_appear(model_file, photos, tmp_path, capsys, monkeypatch):
-    def wrong(model, path, images, threshold):
+    def wrong(path, model):
         (path / "saved_model.pb").stat()  # it was written, beside
         raise export.UserError("the file's boxes differ by 3 px")
 
-    monkeypatch.setattr("keras_centernet.exporting.table.verify_saved_model", wrong)
+    monkeypatch.setitem(FORMATS, "saved_model", dataclasses.replace(FORMATS["saved_model"], open=wrong))
     output = tmp_path / "out"
     command = ["export", "--model", str(model_file), "--output", str(output), "--format", "saved_model"]
     assert main([*command, "--images", str(photos)]) == 2
@@ -173,7 +174,7 @@ def test_numbers_for_classes_are_warned_about(tiny_model, tmp_path, monkeypatch)
         assert main(["export", "--model", str(tmp_path / "model.keras"), "--output", str(tmp_path / "out")]) == 0
 
 
-def test_pictures_are_compared_in_their_own_size(photos):
+def test_images_are_compared_in_their_own_size(photos):
     from keras_centernet.exporting.tflite.calibration import read_some
 
     images = read_some(str(photos), 4, "--images")

@@ -46,6 +46,12 @@ def model_of_task(request):
     return model
 
 
+@pytest.fixture(scope="session")
+def untrained():
+    """A model as it is built: no score stands out."""
+    return CenterNet("mobilenet_v3_small_minimalistic", classes=("cat", "dog"), input_size=INPUT_HW)
+
+
 @pytest.fixture
 def pictures(rng):
     """Pictures of several sizes: halved twice, enlarged, upright, one that fits."""

@@ -1,4 +1,4 @@
-"""What the graph makes of picture files, against `data.images`, which OpenCV decodes."""
+"""What the graph makes of image files, against `data.images`, which OpenCV decodes."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_centernet.data.images import decode_image
-from keras_centernet.exporting.encoded_images import decode_picture, read_orientation
+from keras_centernet.exporting.encoded_images import decode_encoded_image, read_orientation
 
 SMOOTH = cv2.resize(np.random.default_rng(3).integers(0, 256, (6, 7, 3), np.uint8), (61, 43))
 GRAY, ALPHA = SMOOTH[..., 0], SMOOTH[..., :1]
@@ -62,14 +62,14 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_pixels_equal_those_of_reading(name):
-    np.testing.assert_array_equal(decode_picture(tf.constant(FILES[name])), decode_image(FILES[name], name))
+    np.testing.assert_array_equal(decode_encoded_image(tf.constant(FILES[name])), decode_image(FILES[name], name))
 
 
 def test_the_first_frame_of_a_gif():
     first, second = (Image.fromarray(np.full((5, 7, 3), value, np.uint8)) for value in (40, 200))
     file = io.BytesIO()
     first.save(file, "GIF", save_all=True, append_images=[second])
-    np.testing.assert_array_equal(decode_picture(tf.constant(file.getvalue())), np.full((5, 7, 3), 40))
+    np.testing.assert_array_equal(decode_encoded_image(tf.constant(file.getvalue())), np.full((5, 7, 3), 40))
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_a_damaged_header_leaves_the_picture_as_it_is(data):
 
 def test_a_damaged_picture_is_the_runtimes_error():
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode_picture(tf.constant(JPEG[: len(JPEG) // 2]))
+        decode_encoded_image(tf.constant(JPEG[: len(JPEG) // 2]))

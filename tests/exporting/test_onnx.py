@@ -1,5 +1,6 @@
 """The ONNX file in ONNX Runtime, against `model.detect`."""
 
+import dataclasses
 import importlib.util
 import json
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import UserError
-from keras_centernet.exporting import export_onnx, verify_onnx
+from keras_centernet.exporting import FORMATS, agreement, export_onnx, verify
 
 TOP_K = 12
 MORE = {
@@ -61,7 +62,7 @@ def test_equals_detect_batch(exported, rng):
 @needs_onnx
 def test_verifying_says_how_far(exported, pictures):
     model, path = exported
-    report = verify_onnx(model, path, pictures, threshold=0)
+    report = verify(model, path, pictures)
     assert report["agreement"]["images"] == len(pictures)
     assert report["agreement"]["detections"] > len(pictures) * TOP_K / 2
     assert report["agreement"]["box_pixels"] < 0.01
@@ -79,16 +80,27 @@ def test_deformable_convolutions_go_there_too(tiny_model, tmp_path):
 
 @needs_onnx
 def test_a_file_that_finds_something_else_is_not_written(tiny_model, tmp_path, monkeypatch):
-    from keras_centernet.exporting import onnx
-
     other = tiny_model()
     bias = other.network.get_layer("size").bias
     bias.assign(bias + 1)  # boxes are one cell larger
-    content = onnx._convert(other, TOP_K)
-    monkeypatch.setattr(onnx, "_convert", lambda *args: content)
-    with pytest.raises(UserError, match=r"model\.onnx: expected the detections of model\.detect .* box_pixels by"):
+    content = export_onnx(other, tmp_path / "other.onnx", top_k=TOP_K).read_bytes()
+
+    def write(model, path, **options):
+        path.write_bytes(content)
+
+    monkeypatch.setitem(FORMATS, "onnx", dataclasses.replace(FORMATS["onnx"], write=write))
+    with pytest.raises(UserError, match=rf"{tmp_path}/model\.onnx: on 4 image.* expected box_pixels_p98 of at most 0\.5"):
         export_onnx(tiny_model(), tmp_path / "model.onnx", top_k=TOP_K)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["other.onnx"]
+
+
+@needs_onnx
+def test_an_untrained_model_is_compared_by_its_raw_heads(untrained, tmp_path):
+    path = export_onnx(untrained, tmp_path / "model.onnx", top_k=TOP_K)
+    found = agreement(untrained, path, [np.random.default_rng(3).integers(0, 256, (50, 70, 3), np.uint8)])
+    assert (found["compared"], found["detections"]) == ("raw heads", 0)
+    assert found["heads"].keys() == {head.name for head in untrained.task.heads}
+    assert min(found["heads"].values()) > 0.9999
 
 
 def test_missing_packages_are_named(tiny_model, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError
-from keras_centernet.exporting import TFLiteDetector, agreement, verify_saved_model
+from keras_centernet.exporting import TFLiteDetector, agreement, verify
 from keras_centernet.exporting.tflite.calibration import read_some
 from keras_centernet.files.paths import size_bytes
 from keras_centernet.files.remote_path import RemotePath
@@ -37,7 +37,7 @@ def test_saved_model(tiny_model, there, pictures, tmp_path):
         "variables",
     ]
     assert tf.io.gfile.GFile(f"{there}/served/assets/classes.txt").read() == "cat\ndog\n"
-    report = verify_saved_model(model, path, pictures[:2], threshold=0.0)
+    report = verify(model, path, pictures[:2])
     assert report["agreement"]["images"] == 2
     here = model.export(tmp_path / "served")
     assert report["size_bytes"] == pytest.approx(size_bytes(here), rel=0.01)

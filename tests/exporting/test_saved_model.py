@@ -1,6 +1,7 @@
 """The SavedModel in a process that does not have this package, against `model.detect`."""
 
 import base64
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError
-from keras_centernet.exporting import export_saved_model, verify_saved_model
+from keras_centernet.exporting import FORMATS, agreement, export_saved_model, verify
 
 TOP_K = 12
 FOUND = {"boxes_xyxy", "scores", "classes", "class_names"}
@@ -113,7 +114,7 @@ def test_pixels_of_any_size(exported, pictures, name, dtype):
 
 def test_a_camera_gives_places_in_metres(exported, pictures):
     model, _, signatures = exported
-    if model.task.finish_in_graph is None:
+    if not model.task.needs_camera:
         assert not [name for name in signatures if "calibrated" in name]
         return
     calibration = tf.constant(CALIBRATION[None])
@@ -138,7 +139,7 @@ def test_inputs_equal_detect_batch(exported, rng):
 def test_verifying_says_how_far(exported, pictures, tmp_path):
     model, folder, _ = exported
     (tmp_path / "picture.jpg").write_bytes(cv2.imencode(".jpg", pictures[0])[1].tobytes())
-    report = verify_saved_model(model, folder, [*pictures, tmp_path / "picture.jpg"], threshold=0)
+    report = verify(model, folder, [*pictures, tmp_path / "picture.jpg"])
     assert report["agreement"]["images"] == 5
     assert report["agreement"]["detections"] > 5 * TOP_K
     assert report["agreement"]["same_classes"]
@@ -200,16 +201,23 @@ def test_another_models_folder_is_told(exported, pictures):
     kept = bias.numpy()
     try:
         bias.assign(kept + 1)  # boxes are one cell larger
-        with pytest.raises(UserError, match=r"model: expected the detections of model\.detect within 0\.5 px"):
-            verify_saved_model(model, folder, pictures[:1], threshold=0)
+        with pytest.raises(UserError, match=rf"{folder}: on 1 image.* expected .*box_pixels_p98 of at most 0\.5"):
+            verify(model, folder, pictures[:1])
     finally:
         bias.assign(kept)
 
 
-def test_nothing_to_compare_is_told(exported, pictures):
+def test_raw_heads_are_compared_where_no_detection_is(exported, pictures):
     model, folder, _ = exported
-    with pytest.raises(UserError, match=r"none of the 1 pictures has one with a score of 1\.1 or more"):
-        verify_saved_model(model, folder, pictures[:1], threshold=1.1)
+    found = agreement(model, folder, pictures[:1], threshold=1.1)
+    assert (found["compared"], found["detections"]) == ("raw heads", 0)
+    assert min(found["heads"].values()) > 0.9999
+
+
+def test_an_untrained_model_is_compared_by_its_raw_heads(untrained, pictures, tmp_path):
+    found = agreement(untrained, export_saved_model(untrained, tmp_path / "saved", top_k=TOP_K), pictures)
+    assert (found["compared"], found["detections"]) == ("raw heads", 0)
+    assert max(found["head_differences"].values()) < 1e-4
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(tiny_model, tmp_path, monkeypatch):
@@ -217,11 +225,11 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(tiny_model, tmp_path,
     with pytest.raises(UserError, match="expected a new folder to export to, there is something already"):
         export_saved_model(model, tmp_path)
 
-    def fill_disk(model, path, *args):
+    def fill_disk(model, path, **options):
         path.mkdir()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("keras_centernet.exporting.saved_model._save", fill_disk)
-    with pytest.raises(UserError, match=r"saved: expected a place to write to: No space left on device"):
+    monkeypatch.setitem(FORMATS, "saved_model", dataclasses.replace(FORMATS["saved_model"], write=fill_disk))
+    with pytest.raises(UserError, match=r"saved: could not be written \(No space left on device\)"):
         export_saved_model(model, tmp_path / "saved")
     assert not list(tmp_path.iterdir())

@@ -1,7 +1,6 @@
 """`model.export`: which format it chooses, and what it says of others."""
 
 import dataclasses
-import inspect
 
 import pytest
 
@@ -16,17 +15,14 @@ def model(tiny_model):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Records what reaches each format's function, whose signature stays what it is."""
+    """Records what reaches each format's function; nothing is verified."""
     made = []
     for name, row in FORMATS.items():
 
         def record(model, path, name=name, **options):
-            made.append((name, path, options))
-            return path
+            made.append((name, path.name, options))
 
-        record.__signature__ = inspect.signature(row.export)
-        record.__name__ = row.export.__name__
-        monkeypatch.setitem(FORMATS, name, dataclasses.replace(row, export=record))
+        monkeypatch.setitem(FORMATS, name, dataclasses.replace(row, write=record))
     return made
 
 
@@ -43,8 +39,8 @@ def calls(monkeypatch):
         ("anything", "onnx", "onnx"),
     ],
 )
-def test_the_suffix_or_the_name_chooses(model, calls, path, format, expected):
-    assert model.export(path, format, top_k=5) == path
+def test_the_suffix_or_the_name_chooses(model, calls, path, format, expected, tmp_path):
+    assert model.export(tmp_path / path, format, top_k=5) == tmp_path / path
     assert calls == [(expected, path, {"top_k": 5})]
 
 

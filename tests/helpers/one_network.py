@@ -57,7 +57,7 @@ def check_tflite(name: str, folder: pathlib.Path) -> None:
     path = export_tflite(model, folder / "model.tflite", top_k=20)
     images = np.asarray(next(iter(load_dataset("shapes", "val", input_size=side, batch_size=1)))[0])
     worst = agreement(model, path, images, threshold=0)
-    assert worst["detections"] == 20
+    assert min(worst["heads"].values()) > 0.9999
     assert worst["score"] < 1e-3
 
 

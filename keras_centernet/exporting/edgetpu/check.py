@@ -89,7 +89,7 @@ class EdgeTPUReport:
         return sum(row.multiply_adds for row in self.operators if row.is_mapped) / self.multiply_adds
 
     def to_dict(self) -> dict:
-        """Returns the figures and the rows of the table, for JSON."""
+        """Returns the totals and the rows of the table, for JSON."""
         rows = [{"operator": n, "version": v, "count": c, "edge_tpu": verdict} for n, v, c, verdict in self._rows()]
         return {
             "ok": self.ok,
@@ -151,9 +151,9 @@ def check_edgetpu(path: str | os.PathLike | bytes) -> EdgeTPUReport:
 
 
 def _check_compiled(node: Node) -> OperatorCheck:
-    """What the compiler left outside its operator runs on the CPU; weights there were to be inside."""
+    """Operators left outside the compiled one run on the CPU; any with weights should have been inside."""
     is_inside = node.name == COMPILED
-    reason = "" if is_inside else "outside the compiled part"
+    reason = "" if is_inside else "outside the compiled operator"
     is_network = is_inside or node.name in MULTIPLIERS
     return OperatorCheck(node.name, node.version, reason, False, is_inside, is_network, _multiply_adds(node))
 
@@ -203,12 +203,12 @@ def _network_operators(model, nodes: list[Node]) -> set[int]:
 
 
 def _multiply_adds(node: Node) -> int:
-    """A kernel of n numbers is applied at every place of the smaller side: output, or input if transposed."""
+    """A kernel of n numbers is applied at every cell of the smaller side: output, or input if transposed."""
     if node.name not in MULTIPLIERS:
         return 0
     data, weights = (node.inputs[position].shape for position in MULTIPLIERS[node.name])
-    places = (math.prod(shape[1:-1]) for shape in (data, node.outputs[0].shape))
-    return math.prod(weights) * min(places)
+    cells = (math.prod(shape[1:-1]) for shape in (data, node.outputs[0].shape))
+    return math.prod(weights) * min(cells)
 
 
 _BYTES = (schema.TensorType.INT8, schema.TensorType.UINT8)

@@ -14,7 +14,7 @@ SUFFIX = "_edgetpu"  # that the compiler adds to a file's name
 LONGEST = 600  # seconds; the compiler itself gives up after 180
 ON_EDGE_TPU = "Mapped to Edge TPU"
 
-_FIGURES = {
+_VALUES = {
     "version": r"Edge TPU Compiler version (\S+)",
     "milliseconds": r"Model compiled successfully in (\d+) ms",
     "subgraphs": r"Number of Edge TPU subgraphs: (\d+)",
@@ -32,7 +32,7 @@ class CompilerLog:
 
     Attributes:
         version: of the compiler.
-        subgraphs: number of parts for the Edge TPU: 1, or 0 where nothing maps.
+        subgraphs: number of subgraphs for the Edge TPU: 1, or 0 where nothing maps.
         operators: of the file that was compiled.
         on_chip: memory of the parameters that stay on the chip, with its unit.
         streamed: memory of those that do not fit and are sent again for every image, with its unit.
@@ -99,7 +99,7 @@ def parse_log(text: str) -> CompilerLog:
     Raises:
         UserError: it did not compile, or left everything to the CPU.
     """
-    found = {name: re.search(pattern, text) for name, pattern in _FIGURES.items()}
+    found = {name: re.search(pattern, text) for name, pattern in _VALUES.items()}
     if not all(found.values()):
         missing = ", ".join(name for name, match in found.items() if not match)
         raise UserError(f"{COMPILER}: expected the log of a compilation, got one without {missing}: {_reason(text)}")
@@ -113,14 +113,12 @@ def parse_log(text: str) -> CompilerLog:
         tuple((name, int(count), status) for name, count, status in _STATUS.findall(text)),
     )
     if not log.subgraphs:
-        raise UserError(f"{COMPILER}: expected one part for the Edge TPU, got none: {_reason(text)}")
+        raise UserError(f"{COMPILER}: expected a subgraph for the Edge TPU, got none: {_reason(text)}")
     return log
 
 
 def _reason(text: str) -> str:
     """Returns the line that says what went wrong, else the last one."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [
-        line for line in lines if re.match("error|internal compiler error|compilation failed", line, re.IGNORECASE)
-    ]
+    errors = [line for line in lines if _ERROR.match(line)]
     return (errors or lines[-1:] or ["it said nothing"])[0]

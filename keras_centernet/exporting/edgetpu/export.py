@@ -3,12 +3,11 @@
 import dataclasses
 import os
 import pathlib
-import tempfile
 
 import keras
-import numpy as np
 
 from keras_centernet.errors import UserError
+from keras_centernet.exporting.agreement import Opened
 from keras_centernet.exporting.edgetpu.check import EdgeTPUReport, check_edgetpu
 from keras_centernet.exporting.edgetpu.compiler import (
     CompilerLog,
@@ -19,12 +18,12 @@ from keras_centernet.exporting.edgetpu.compiler import (
 )
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.appending import COMPILED, append_decode
-from keras_centernet.exporting.tflite.export import INTEGERS, export_tflite
-from keras_centernet.files.atomic import write_whole
-from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.exporting.tflite.detector import open_tflite
+from keras_centernet.exporting.tflite.export import write_tflite
+from keras_centernet.exporting.tflite.precisions import INT8
+from keras_centernet.files.paths import to_path
 from keras_centernet.networks.table import BACKBONES
 
-PRECISION = "int8"
 RAW = "_raw"
 
 
@@ -34,75 +33,70 @@ class EdgeTPUExport:
 
     Attributes:
         check: of the int8 network, or of the compiled file that was given.
-        raw: int8 network with int8 heads, what the compiler takes; None where a compiled one was given.
-        path: finished detector; None while the network is not compiled.
+        raw: name of the int8 network with int8 heads, which the compiler takes; None where a compiled one was given.
+        name: of the finished detector; None while the network is not compiled.
         log: of the compiler, None where it did not run here.
     """
 
     check: EdgeTPUReport
-    raw: AnyPath | None = None
-    path: AnyPath | None = None
+    raw: str | None = None
+    name: str | None = None
     log: CompilerLog | None = None
+
+    def to_report(self) -> dict:
+        """Returns what is known of the files, for JSON."""
+        log = {"compiler": self.log.to_dict()} if self.log else {}
+        return {"edge_tpu": self.check.to_dict(), "next_steps": self.next_steps, **log}
 
     @property
     def next_steps(self) -> list[str]:
         """What is to be done with the files, a line each; commands are for the folder of the files."""
-        if self.path is not None:
+        if self.name is not None:
             return ["Not run here: it needs an Edge TPU and its runtime (libedgetpu)."]
         return [
             "Not compiled: edgetpu_compiler is not installed here (Coral has it for Debian on x86-64). There:",
-            f"  {compile_command(self.raw.name)}",
-            "Then put the decoding behind what it made, here, with the same model:",
-            f"  keras-centernet export --model MODEL --format edgetpu --compiled {compiled_name(self.raw.name)}",
+            f"  {compile_command(self.raw)}",
+            "Then append the decoding to the compiled file, here, with the same model:",
+            f"  keras-centernet export --model MODEL --format edgetpu --compiled {compiled_name(self.raw)}",
         ]
 
 
-def export_edgetpu(
+def write_edgetpu(
     model: keras.Model,
-    path: str | os.PathLike,
+    path: pathlib.Path,
     calibration=None,
     top_k: int = 100,
-    images: np.ndarray | None = None,
     compiled: str | os.PathLike | None = None,
 ) -> EdgeTPUExport:
-    """Writes a detector for the Edge TPU, as far as this machine can make one; returns what it wrote.
+    """Writes a detector, or the network to compile, without comparing it with the model.
 
-    The network has int8 input and heads, and all of it is one part for the Edge TPU; dequantisation and decoding
-    run on the CPU behind it. Without `edgetpu_compiler` on the PATH there is no finished detector, only the network
-    ("PATH_raw.tflite"), which has run on the CPU and agreed with the model. Compile it elsewhere and
-    come back with `compiled`.
-
-    Args:
-        model: `CenterNet` of a network and a size that `Backbone.edge_tpu_side` allows.
-        path: file of the finished detector; the network to compile goes beside it. Both replace older ones.
-        calibration: as of `export_tflite`; not needed with `compiled`.
-        top_k: number of detections in the output.
-        images: (B, H, W, 3) uint8 inputs on which the network is compared with the model before it is written.
-        compiled: what edgetpu_compiler made of the network that was exported from this model.
-
-    Raises:
-        UserError: another network or size, an operator that the Edge TPU lacks, no usable calibration, a network
-            that disagrees with the model, a compiler that fails, or a file that was not compiled from this model.
+    See `exporting.export_edgetpu`.
     """
-    path = to_path(path)
     check_network(model)
     if compiled is not None:
         content = _read_compiled(model, compiled)
-        return EdgeTPUExport(check_edgetpu(content), path=_finish(model, content, path, top_k))
-    content = _quantize(model, calibration, images)
-    check = check_edgetpu(content)
+        return EdgeTPUExport(check_edgetpu(content), name=_finish(model, content, path, top_k))
+    raw = path.with_stem(f"{path.stem}{RAW}")
+    write_tflite(model, raw, INT8, calibration, raw_heads=INT8)
+    check = check_edgetpu(raw)
     if not check.ok:
         raise UserError(f"Edge TPU: expected a network of its operators only, got\n{check}")
-    raw = write_whole(path.with_stem(f"{path.stem}{RAW}"), lambda beside: beside.write_bytes(content))
     if not is_installed():
-        return EdgeTPUExport(check, raw)
-    content, log = compile_edgetpu(content)
-    return EdgeTPUExport(check, raw, _finish(model, content, path, top_k), log)
+        return EdgeTPUExport(check, raw.name)
+    content, log = compile_edgetpu(raw.read_bytes())
+    return EdgeTPUExport(check, raw.name, _finish(model, content, path, top_k), log)
+
+
+def open_edgetpu(path: os.PathLike, model) -> Opened | None:
+    """Returns the network before it is compiled, which runs on any CPU; None of what was compiled, which does not."""
+    if COMPILED in flatbuffer.custom_operators(flatbuffer.read_flatbuffer(flatbuffer.read_content(path))):
+        return None
+    return open_tflite(path, model)
 
 
 def check_network(model: keras.Model) -> None:
-    """Raises a UserError where the network or the size of its input is not for the Edge TPU, naming what is."""
-    name, (height, width) = model.get_config()["backbone"], model.input_size
+    """Raises a UserError that names what fits unless network and input size are for the Edge TPU."""
+    name, (height, width) = model.backbone, model.input_size
     side = BACKBONES[name].edge_tpu_side
     if not side:
         others = ", ".join(
@@ -112,22 +106,16 @@ def check_network(model: keras.Model) -> None:
     if max(height, width) > side:
         raise UserError(
             f"Edge TPU: expected an input of {name} of at most {side} px a side, got {width}x{height}: larger maps do "
-            f"not fit its memory. Train with input_size={side}, or give these weights to a CenterNet of that size."
+            f"not fit its memory. Train with input_size={side}, or load these weights into a CenterNet of that size."
         )
 
 
-def _quantize(model, calibration, images) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "raw.tflite")
-        export_tflite(model, path, PRECISION, calibration, raw_heads=INTEGERS, images=images)
-        return path.read_bytes()
-
-
-def _finish(model, content: bytes, path: AnyPath, top_k: int) -> AnyPath:
+def _finish(model, content: bytes, path: pathlib.Path, top_k: int) -> str:
+    """Writes the finished detector; returns its name."""
     graph = flatbuffer.read_flatbuffer(content)
     graph.signatureDefs = None  # the compiler keeps names of tensors; a signature from before may point anywhere
-    finished = append_decode(flatbuffer.write_flatbuffer(graph), model, top_k)
-    return write_whole(path, lambda beside: beside.write_bytes(finished))
+    path.write_bytes(append_decode(flatbuffer.write_flatbuffer(graph), model, top_k))
+    return path.name
 
 
 def _read_compiled(model, compiled) -> bytes:

@@ -1,7 +1,7 @@
 """What Coral's Edge TPU runs: a table of operators and of the limits that a file shows without the compiler.
 
 Source: "TensorFlow models on the Edge TPU" of Coral's documentation, "Supported operations", for compiler 16.0 and
-    runtime 14. The limits that depend on size alone ("might not be mapped for large tensors") have no figures there
+    runtime 14. The limits that depend on size alone ("might not be mapped for large tensors") have no numbers there
     and are not checked.
 """
 
@@ -114,7 +114,7 @@ def _softmax(node: Node) -> str:
 
 
 def _prelu(node: Node) -> str:
-    return "" if all(side == 1 for side in node.inputs[1].shape[:-1]) else "slopes that differ between places"
+    return "" if all(side == 1 for side in node.inputs[1].shape[:-1]) else "slopes that differ between cells"
 
 
 def _not_over_batch(node: Node) -> str:

@@ -9,22 +9,22 @@ from ai_edge_litert import schema_py_generated as schema
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.conversion import check_builtin, convert
-from keras_centernet.exporting.tflite.metadata import add_metadata
+from keras_centernet.exporting.tflite.metadata import TASK, TASK_OPTIONS, add_metadata
 from keras_centernet.exporting.tflite.serving import OUTPUTS, serve_maps
 
 COMPILED = "edgetpu-custom-op"  # what edgetpu_compiler makes of the whole network
 IMAGES = "images"
-# What an 8-bit input must mean: the picture's own values. The converter shifts them by 128.
+# What an 8-bit input must mean: the image's own values. The converter shifts them by 128.
 BYTE_SCALE, BYTE_ZERO_POINTS = 1.0, {schema.TensorType.UINT8: 0, schema.TensorType.INT8: -128}
 _QUANTIZED = (schema.TensorType.INT8, schema.TensorType.UINT8)
 
 
 def append_decode(raw: bytes | str | os.PathLike, model: keras.Model, top_k: int = 100) -> bytes:
-    """Returns the TFLite file that goes on from raw heads to detections: outputs as `serving.serve` gives.
+    """Returns a TFLite file of raw heads completed to one of detections: outputs as `serving.serve_maps` gives.
 
     One graph quantised as a whole would quantise its decoding too, and give garbage. Here every 8-bit head is
-    dequantised by its own scale after the last operator of the network, which stays one contiguous part: the
-    file may have been rewritten by edgetpu_compiler before. An int8 input becomes uint8.
+    dequantised by its own scale after the last operator of the network, whose operators stay together: the file may
+    have been rewritten by edgetpu_compiler before. An int8 input becomes uint8.
 
     Args:
         raw: a file (or its path) of `export_tflite(..., raw_heads=True)` or `raw_heads="int8"`, compiled or not.
@@ -46,16 +46,17 @@ def append_decode(raw: bytes | str | os.PathLike, model: keras.Model, top_k: int
 
 
 def finish(graph: schema.ModelT, outputs: dict[str, int], model: keras.Model) -> bytes:
-    """Returns the file whose outputs are these, in this order, with its metadata; nothing but builtin operators."""
+    """Returns the file with these outputs in this order, and its metadata; it has builtin operators only."""
     check_input(graph)
     flatbuffer.set_interface(graph, {IMAGES: int(graph.subgraphs[0].inputs[0])}, outputs)
     content = flatbuffer.write_flatbuffer(graph)
-    check_builtin(content, model.get_config()["backbone"], allowed=(COMPILED,))
-    return add_metadata(content, f"CenterNet {model.get_config()['backbone']}", model.classes)
+    check_builtin(content, model.backbone, allowed=(COMPILED,))
+    notes = {TASK: model.task.name, TASK_OPTIONS: model.task_options}
+    return add_metadata(content, f"CenterNet {model.backbone}", model.classes, notes)
 
 
 def take_bytes(graph: schema.ModelT) -> None:
-    """Makes an int8 input uint8, which pictures are, by a first operator that shifts the values."""
+    """Makes an int8 input uint8, as images are, by a first operator that shifts the values."""
     check_input(graph)
     subgraph = graph.subgraphs[0]
     (index,) = subgraph.inputs
@@ -74,7 +75,7 @@ def take_bytes(graph: schema.ModelT) -> None:
 
 
 def check_input(graph: schema.ModelT) -> None:
-    """Raises a UserError unless an 8-bit input holds the picture's values 0..255 exactly."""
+    """Raises a UserError unless an 8-bit input holds the image's values 0..255 exactly."""
     subgraph = graph.subgraphs[0]
     image = subgraph.tensors[subgraph.inputs[0]]
     if image.type not in _QUANTIZED:
@@ -102,7 +103,7 @@ def dequantize(graph: schema.ModelT, name: str, index: int) -> int:
 
 
 def find_heads(graph: schema.ModelT, model: keras.Model) -> dict[str, int]:
-    """Returns {head: index of its tensor}; found by name, in the order of the task.
+    """Returns {head: index of its tensor}, in the order of the task.
 
     Raises:
         UserError: the outputs have other names or depths than the model's heads.
@@ -118,9 +119,8 @@ def find_heads(graph: schema.ModelT, model: keras.Model) -> dict[str, int]:
 
 def _convert_decoding(model, graph, maps: dict, top_k: int) -> bytes:
     shapes = {name: tuple(graph.subgraphs[0].tensors[index].shape.tolist()) for name, index in maps.items()}
-    backbone = model.get_config()["backbone"]
 
     def decoding(*values):
         return serve_maps(model.task, dict(zip(shapes, values, strict=True)), top_k)
 
-    return convert(decoding, shapes, backbone=backbone)
+    return convert(decoding, shapes, backbone=model.backbone)

@@ -1,4 +1,4 @@
-"""Pictures on which the ranges of a quantised network are measured."""
+"""Images on which the ranges of a quantised network are measured."""
 
 import itertools
 import os
@@ -12,7 +12,7 @@ from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.geometry import letterbox, warp
 
-ENOUGH = 100  # images; fewer miss ranges that later pictures reach
+ENOUGH = 100  # images; fewer miss ranges that later images reach
 AT_MOST = 300  # more cost minutes and change nothing
 ACCEPTED = "a folder of images, a data set of load_dataset, or (H, W, 3) uint8 images"
 
@@ -21,10 +21,10 @@ def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
     """Returns (N, H, W, 3) uint8 inputs, letterboxed as `model.detect` does, N at most 300.
 
     One pixel of the first becomes black and one white: without the whole range 0..255 the uint8 input of the
-    quantised network would not stand for the picture's own values, which costs most of its accuracy.
+    quantised network would not stand for the image's own values, which costs most of its accuracy.
 
     Args:
-        calibration: a folder (all image files below it, evenly chosen); a `tf.data.Dataset` of `load_dataset`
+        calibration: a folder (all image files below it, evenly spaced); a `tf.data.Dataset` of `load_dataset`
             batches; an (N, H, W, 3) uint8 array or an iterable of (H, W, 3) uint8 images of any sizes.
         input_hw: (H, W) of the network's input.
 
@@ -46,15 +46,15 @@ def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
 
 
 def read_some(source, count: int, what: str = "calibration") -> list[np.ndarray]:
-    """Returns at most `count` pictures of such a source as they are, those of a folder evenly chosen.
+    """Returns at most `count` images of such a source in their own sizes, those of a folder evenly spaced.
 
     Args:
         source: as `calibration_images` takes it.
-        count: of pictures.
-        what: the source is called in errors.
+        count: of images.
+        what: name of the source in errors.
 
     Raises:
-        UserError: there is no picture, or one that cannot be read.
+        UserError: there is no image, or one that cannot be read.
     """
     images = list(itertools.islice(_source(source, what, count), count))
     if not images:

@@ -1,14 +1,20 @@
-"""An exported file in LiteRT, without Keras."""
+"""An exported file in LiteRT."""
 
 import os
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from keras_centernet.exporting.tflite import flatbuffer, host_decode
-from keras_centernet.exporting.tflite.metadata import read_labels
-from keras_centernet.exporting.tflite.serving import OUTPUTS
-from keras_centernet.geometry import is_place
+from keras_centernet.errors import UserError
+from keras_centernet.exporting.agreement import Opened
+from keras_centernet.exporting.tflite import flatbuffer
+from keras_centernet.exporting.tflite.metadata import TASK, TASK_OPTIONS, read_labels, read_notes
+from keras_centernet.exporting.tflite.serving import OUTPUTS, from_fractions
+from keras_centernet.geometry import to_input_frame
+from keras_centernet.method.decode import decode
+from keras_centernet.method.specs import Task
+from keras_centernet.networks.build import build_task
+from keras_centernet.tasks import TASKS
 
 
 class TFLiteDetector:
@@ -20,6 +26,7 @@ class TFLiteDetector:
         path: `.tflite` file of `export_tflite`, or its content.
         threads: of the interpreter.
         top_k: number of detections where the file has raw heads.
+        task: that raw heads belong to; None: the file names it, or else the row of `TASKS` that has such heads.
         interpreter: of the same content, instead of a usual one.
 
     Attributes:
@@ -27,7 +34,7 @@ class TFLiteDetector:
         classes: names, of the labels in the file.
 
     Raises:
-        UserError: there is no such file, or it is no TFLite file.
+        UserError: there is no such file, it is no TFLite file, or the task of its raw heads is not known.
     """
 
     def __init__(
@@ -35,20 +42,20 @@ class TFLiteDetector:
         path: str | os.PathLike | bytes,
         threads: int = 2,
         top_k: int = 100,
+        task: Task | None = None,
         interpreter: Interpreter | None = None,
     ):
         content = path if isinstance(path, bytes) else flatbuffer.read_content(path)
-        self._content, self._top_k = content, top_k
+        self._top_k = top_k
         self._interpreter = interpreter or Interpreter(model_content=content, num_threads=threads)
         self._run = self._interpreter.get_signature_runner(flatbuffer.SIGNATURE)
         (self._input,) = self._run.get_input_details().values()
         self._outputs = self._run.get_output_details()
         self.input_hw = tuple(int(side) for side in self._input["shape"][1:3])
         self.classes = read_labels(content)
-
-    def operators(self) -> list[str]:
-        """Returns the names of the graph's operators, each once."""
-        return list(flatbuffer.count_operators(flatbuffer.read_flatbuffer(self._content)))
+        if OUTPUTS[0] not in self._outputs:
+            name = "TFLite file" if isinstance(path, bytes) else path
+            self._task = task or _find_task(name, content, self.classes, self._channels())
 
     def __call__(self, image: np.ndarray) -> dict:
         """Returns {"boxes_xyxy" (K, 4) input pixels, "scores" (K,), "classes" (K,), ...} of a (H, W, 3) input.
@@ -56,30 +63,69 @@ class TFLiteDetector:
         What else the task decodes has the names and frames of `model.detect_batch`.
         """
         found = self.run(image)
-        if OUTPUTS[0] not in found:
-            return host_decode.decode_maps(found, self._top_k)
-        location, category, score, _ = (found[name][0] for name in OUTPUTS)
-        height, width = self.input_hw
-        boxes_xyxy = location[:, [1, 0, 3, 2]] * np.float32([width, height, width, height])
-        more = {key: value[0] for key, value in found.items() if key not in OUTPUTS}
-        more = {key: value * np.float32([width, height]) if is_place(key) else value for key, value in more.items()}
-        return {"boxes_xyxy": boxes_xyxy, "scores": score, "classes": category.astype(np.int32), **more}
+        if OUTPUTS[0] in found:
+            return from_fractions({key: value[0] for key, value in found.items()}, self.input_hw)
+        maps = {head.name: found[head.name] for head in self._task.heads}
+        rows = to_input_frame(decode(self._task, maps, self._top_k))
+        return {key: np.asarray(value)[0] for key, value in rows.items()}
 
     def detect_batch(self, images: np.ndarray, top_k: int | None = None) -> dict:
         """Returns what `CenterNet.detect_batch` returns of (B, H, W, 3) inputs, as arrays, one image after another."""
         found = [self(np.asarray(image)) for image in images]
         return {key: np.stack([rows[key][:top_k] for rows in found]) for key in found[0]}
 
-    def tensor(self, index: int) -> np.ndarray:
-        """Returns a tensor of the last run, an 8-bit one as floats; the interpreter must have kept it."""
-        (detail,) = (row for row in self._interpreter.get_tensor_details() if row["index"] == index)
-        return host_decode.dequantize(self._interpreter.get_tensor(index), *detail["quantization"])
-
     def run(self, image: np.ndarray) -> dict:
         """Returns the file's own outputs by name, 8-bit ones as floats, of a (H, W, 3) RGB input in 0..255."""
         dtype = self._input["dtype"]
         values = image.astype(np.int16) - 128 if dtype == np.int8 else image
         found = self._run(images=values[None].astype(dtype))
-        return {
-            name: host_decode.dequantize(value, *self._outputs[name]["quantization"]) for name, value in found.items()
-        }
+        return {name: dequantize(value, *self._outputs[name]["quantization"]) for name, value in found.items()}
+
+    def tensor(self, index: int) -> np.ndarray:
+        """Returns a tensor of the last run, an 8-bit one as floats; the interpreter must have kept it."""
+        (detail,) = (row for row in self._interpreter.get_tensor_details() if row["index"] == index)
+        return dequantize(self._interpreter.get_tensor(index), *detail["quantization"])
+
+    def _channels(self) -> dict[str, int]:
+        return {name: int(detail["shape"][-1]) for name, detail in self._outputs.items()}
+
+
+def open_tflite(path: os.PathLike, model) -> Opened:
+    """Returns a file of any precision, with or without decoding, to be compared with its model."""
+    content = flatbuffer.read_content(path)
+    graph = flatbuffer.read_flatbuffer(content)
+    indices = {tensor.name.decode(): i for i, tensor in enumerate(graph.subgraphs[0].tensors)}
+    interpreter = Interpreter(
+        model_content=content,
+        experimental_preserve_all_tensors=True,  # raw heads are inside
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,  # they hide what is inside
+    )
+    detector = TFLiteDetector(content, task=model.task)
+    inspected = TFLiteDetector(content, task=model.task, interpreter=interpreter)
+
+    def maps(image):
+        inspected.run(image)
+        return {head.name: inspected.tensor(indices[head.name])[0] for head in model.task.heads}
+
+    notes = {"operators": flatbuffer.count_operators(graph)}
+    return Opened((lambda example: detector(example.image),), maps, compares_maps=True, notes=notes)
+
+
+def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Returns the float32 values of an 8-bit tensor: (value - zero point) * scale; floats stay as they are."""
+    if values.dtype.kind == "f":
+        return values.astype(np.float32)
+    return (values.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def _find_task(name, content: bytes, classes: tuple[str, ...], channels: dict[str, int]) -> Task:
+    """Returns the task that the file names or, where it names none, the one that has its outputs as heads."""
+    notes = read_notes(content)
+    wanted = [notes[TASK]] if notes else list(TASKS)
+    for task_name in (task_name for task_name in wanted if task_name in TASKS):
+        task = build_task(task_name, TASKS[task_name].build, classes, notes.get(TASK_OPTIONS) or {})
+        if {head.name: head.channels for head in task.heads} == channels:
+            return task
+    raise UserError(
+        f"{name}: expected raw heads of {' or '.join(wanted)}, got {channels}. Pass the `task` that they belong to."
+    )

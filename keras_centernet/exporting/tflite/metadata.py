@@ -8,19 +8,19 @@ Source: `metadata_schema.fbs` of TensorFlow Lite Support, version 1.4.
 """
 
 import io
+import json
 import zipfile
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from flatbuffers import number_types
-from flatbuffers.table import Table
 
 from keras_centernet.exporting.tflite.flatbuffer import read_flatbuffer, to_text, write_flatbuffer
 
 ENTRY = "TFLITE_METADATA"
 FILE_IDENTIFIER = b"M001"
-LABEL_FILE = "labels.txt"
+LABEL_FILE, NOTES_FILE = "labels.txt", "detector.json"
+TASK, TASK_OPTIONS = "task", "task_options"  # keys of the notes
 PARSER_VERSION = "1.0.0"
 IMAGE_PROPERTIES, BOUNDING_BOX_PROPERTIES = 2, 3  # kinds of ContentProperties
 NORMALIZATION_OPTIONS = 1  # kind of ProcessUnitOptions
@@ -45,13 +45,14 @@ DETECTION_OUTPUTS = {
 }
 
 
-def add_metadata(content: bytes, name: str, labels: tuple[str, ...]) -> bytes:
-    """Returns the TFLite file with its metadata, and the labels as a file in a stored zip at its end.
+def add_metadata(content: bytes, name: str, labels: tuple[str, ...], notes: dict | None = None) -> bytes:
+    """Returns the TFLite file with its metadata, and the labels and notes as files in a stored zip at its end.
 
     Args:
         content: a TFLite file with one image as input, the outputs in their final order.
         name: of the model.
         labels: names of the classes.
+        notes: what `TFLiteDetector` wants to know of raw heads: {"task": key of `TASKS`, "task_options"}.
     """
     model = read_flatbuffer(content)
     packed = np.frombuffer(_describe(model, name), np.uint8)
@@ -61,28 +62,27 @@ def add_metadata(content: bytes, name: str, labels: tuple[str, ...]) -> bytes:
         model.buffers[entry.buffer].data = None
     kept = [entry for entry in model.metadata or [] if entry not in earlier]
     model.metadata = [*kept, schema.MetadataT(ENTRY, len(model.buffers) - 1)]
-    return _append_zip(write_flatbuffer(model), {LABEL_FILE: "\n".join(labels)})
+    files = {LABEL_FILE: "\n".join(labels)} | ({NOTES_FILE: json.dumps(notes)} if notes else {})
+    return _append_zip(write_flatbuffer(model), files)
 
 
 def read_labels(content: bytes) -> tuple[str, ...]:
     """Returns the names of the classes in a TFLite file, none where it has no labels."""
+    text = _read_text(content, LABEL_FILE)
+    return tuple(text.split("\n")) if text else ()
+
+
+def read_notes(content: bytes) -> dict:
+    """Returns the notes of `add_metadata`, nothing where the file has none."""
+    return json.loads(_read_text(content, NOTES_FILE) or "{}")
+
+
+def _read_text(content: bytes, name: str) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as files:
-            return tuple(files.read(LABEL_FILE).decode().split("\n"))
+            return files.read(name).decode()
     except (zipfile.BadZipFile, KeyError):
-        return ()
-
-
-def read_output_names(content: bytes) -> tuple[str, ...]:
-    """Returns what the metadata calls the outputs, in their order; nothing without metadata."""
-    model = read_flatbuffer(content)
-    packed = [model.buffers[e.buffer].data for e in model.metadata or [] if to_text(e.name) == ENTRY]
-    if not packed:
-        return ()
-    buffer = bytes(packed[0])
-    root = Table(buffer, flatbuffers.encode.Get(number_types.UOffsetTFlags.packer_type, buffer, 0))
-    (graph,) = _tables_of(root, 3)
-    return tuple(_string_of(tensor, 0) for tensor in _tables_of(graph, 3))
+        return ""
 
 
 def _describe(model, name: str) -> bytes:
@@ -101,7 +101,7 @@ def _image_table(tensor) -> dict:
     properties = {0: np.int8(RGB), 1: {0: width, 1: height}}
     table = {
         0: to_text(tensor.name),
-        1: "RGB picture in 0..255, letterboxed to the input; the graph normalises it.",
+        1: "RGB image in 0..255, letterboxed to the input; the graph normalises it.",
         3: {0: (0, IMAGE_PROPERTIES), 1: properties},
     }
     if tensor.type == schema.TensorType.FLOAT32:  # clients insist on it for floats, and refuse it for bytes
@@ -153,13 +153,3 @@ def _add_value(builder, value) -> int | None:
             builder.PrependUOffsetTRelative(table)
         return builder.EndVector()
     return None  # numbers stand in the table itself
-
-
-def _tables_of(table, slot: int) -> list:
-    field = table.Offset(4 + 2 * slot)
-    start = table.Vector(field) if field else 0
-    return [Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(field) if field else 0)]
-
-
-def _string_of(table, slot: int) -> str:
-    return table.String(table.Offset(4 + 2 * slot) + table.Pos).decode()

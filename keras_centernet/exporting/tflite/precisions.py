@@ -3,6 +3,10 @@
 import dataclasses
 from collections.abc import Callable
 
+from keras_centernet.exporting.verifying import FLOAT32, Tolerance
+
+DEFAULT, INT8 = "float32", "int8"
+
 
 @dataclasses.dataclass(frozen=True)
 class Precision:
@@ -11,12 +15,12 @@ class Precision:
     Attributes:
         configure: function (converter, images) that sets a `tf.lite.TFLiteConverter`; `images` is a function
             that gives calibration inputs.
-        tolerance: how far a file may be from Keras, see `verifying.check_tolerance`.
+        tolerance: how far a file may be from the model.
         calibrated: whether it needs images to measure ranges on.
     """
 
     configure: Callable
-    tolerance: dict[str, float]
+    tolerance: Tolerance
     calibrated: bool = False
 
 
@@ -47,8 +51,12 @@ def _int8(converter, images) -> None:
 
 
 PRECISIONS = {
-    "float32": Precision(_float32, {"missed": 0.02, "box_pixels_p98": 0.5, "score": 1e-3}),
-    "float16": Precision(_float16, {"missed": 0.02, "box_pixels_p98": 1.0, "score": 5e-3}),
-    "dynamic": Precision(_dynamic, {"missed": 0.1, "least_iou": 0.9, "least_correlation": 0.98}),
-    "int8": Precision(_int8, {"missed": 0.2, "least_iou": 0.8, "least_correlation": 0.9}, calibrated=True),
+    DEFAULT: Precision(_float32, FLOAT32),
+    "float16": Precision(
+        _float16, Tolerance(missed=0.02, correlation=0.999, difference=0.01, box_pixels_p98=1.0, score=5e-3)
+    ),
+    "dynamic": Precision(_dynamic, Tolerance(missed=0.1, correlation=0.98, difference=0.05, mean_iou=0.9)),
+    INT8: Precision(
+        _int8, Tolerance(missed=0.2, correlation=0.9, difference=0.05, mean_iou=0.8), calibrated=True
+    ),
 }

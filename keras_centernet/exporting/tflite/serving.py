@@ -1,38 +1,31 @@
-"""The graph that a client runs: picture in, boxes out, nothing of this package needed."""
+"""The graph that a client runs: an image in, boxes out, nothing of this package needed."""
 
-import keras
+import numpy as np
 from keras import ops
 
-from keras_centernet.geometry import is_place
+from keras_centernet.geometry import is_position, is_vector
 from keras_centernet.method.decode import decode
-from keras_centernet.method.specs import Task, Tensor
+from keras_centernet.method.specs import Task
 
 # The outputs of every exported detector, in this order: what MediaPipe and the Task Library expect.
 OUTPUTS = ("location", "category", "score", "count")
 
 
-def serve(model: keras.Model, images: Tensor, top_k: int = 100) -> dict:
-    """Returns the detections of one letterboxed picture in the form that mobile clients read.
+def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
+    """Returns the detections of one letterboxed image in the form that mobile clients read.
+
+    It is converted apart from the network, so that a network of any precision gets the same float decoding.
 
     Args:
-        model: `CenterNet`.
-        images: (1, H, W, 3) float32 RGB in 0..255; normalisation is part of the graph.
+        task: whose heads the maps belong to.
+        maps: {head name: (1, Hf, Wf, channels) raw map}.
         top_k: N.
 
     Returns:
         "location" (1, N, 4) float32: ymin, xmin, ymax, xmax as fractions of the input, within 0..1;
         "category" (1, N) float32 class indices; "score" (1, N) float32, descending; "count" (1,) float32; and
-        what else the task decodes by its own names, places (x, y) as fractions of the input too: "keypoints_xy"
-        (1, N, K, 2) and "keypoint_scores" (1, N, K) of poses; "points_xy" (1, N, 2), "depths" (1, N),
-        "dimensions_hwl" (1, N, 3) and "alphas" (1, N) of 3D boxes (`camera.locate` makes places in metres of them).
-    """
-    return serve_maps(model.task, model(images, training=False), top_k)
-
-
-def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
-    """Returns what `serve` returns from {head name: (1, Hf, Wf, channels) raw map}: the decoding by itself.
-
-    It is converted apart from the network, so that a network of any precision gets the same float decoding.
+        what else the task decodes by its own names (see `tasks`), positions and vectors (x, y) as fractions of the
+        input too.
     """
     found = decode(task, maps, top_k)
     map_height, map_width = maps[task.center_heatmap.name].shape[1:3]
@@ -46,5 +39,23 @@ def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
         "category": ops.cast(found["classes"], "float32"),
         "score": found["scores"],
         "count": ops.full((1,), boxes.shape[1], dtype="float32"),
-        **{key: value / size_wh if is_place(key) else value for key, value in more.items()},
+        **{key: value / size_wh if _is_scaled(key) else value for key, value in more.items()},
     }
+
+
+def from_fractions(found: dict, input_hw: tuple[int, int]) -> dict:
+    """Returns what `serve_maps` gave, without the batch, in the form of `CenterNet.detect_batch`: in input pixels."""
+    height, width = input_hw
+    location, category, score, _ = (found[name] for name in OUTPUTS)
+    more = {key: value for key, value in found.items() if key not in OUTPUTS}
+    size_wh = np.float32([width, height])
+    return {
+        "boxes_xyxy": location[:, [1, 0, 3, 2]] * np.float32([width, height, width, height]),
+        "scores": score,
+        "classes": category.astype(np.int32),
+        **{key: value * size_wh if _is_scaled(key) else value for key, value in more.items()},
+    }
+
+
+def _is_scaled(name: str) -> bool:
+    return is_position(name) or is_vector(name)

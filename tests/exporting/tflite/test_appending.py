@@ -11,8 +11,9 @@ from keras_centernet import UserError
 from keras_centernet.exporting import TFLiteDetector, append_decode
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.appending import check_input
-from keras_centernet.exporting.tflite.metadata import read_labels, read_output_names
+from keras_centernet.exporting.tflite.metadata import read_labels
 from tests.exporting.tflite.test_export import operators
+from tests.exporting.tflite.test_metadata import output_names
 
 HEADS = 3
 
@@ -47,7 +48,7 @@ def test_the_file_takes_bytes_and_has_names_and_labels(raw):
     (image,) = Interpreter(model_content=content).get_input_details()
     assert (image["dtype"], image["quantization"]) == (np.uint8, (1.0, 0))
     assert read_labels(content) == ("cat", "dog")
-    assert read_output_names(content) == ("location", "category", "score", "number of detections")
+    assert output_names(content) == ("location", "category", "score", "number of detections")
 
 
 def test_the_network_stays_one_part_and_each_head_keeps_its_own_scale(raw, export_once):

@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from keras_centernet.exporting import TFLiteDetector
-from keras_centernet.exporting.tflite.metadata import add_metadata, read_labels, read_output_names
+from keras_centernet.exporting.tflite.metadata import add_metadata, read_labels, read_notes
 
 NAMES = ("location", "category", "score", "number of detections")
 
@@ -33,6 +33,12 @@ def items(table, slot):
     return [flatbuffers.table.Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(count)]
 
 
+def output_names(content):
+    """What the metadata calls the outputs."""
+    _, outputs = tensors(content)
+    return tuple(table.String(table.Offset(4) + table.Pos).decode() for table in outputs)
+
+
 def tensors(content):
     """(tables of the inputs, tables of the outputs): subgraph_metadata[0].input_tensor_metadata, .output_..."""
     buffer = packed_metadata(content)
@@ -45,7 +51,7 @@ def tensors(content):
 def test_labels_and_names_are_read_back(export_once, precision):
     content = export_once(precision)[1].read_bytes()
     assert read_labels(content) == ("cat", "dog")
-    assert read_output_names(content) == NAMES
+    assert output_names(content) == NAMES
     assert TFLiteDetector(content).classes == ("cat", "dog")
     assert packed_metadata(content)[4:8] == b"M001"
 
@@ -53,7 +59,7 @@ def test_labels_and_names_are_read_back(export_once, precision):
 def test_names_come_in_the_real_order_of_the_outputs(export_once):
     path = export_once()[1]
     shapes = [tuple(detail["shape"]) for detail in Interpreter(str(path)).get_output_details()]
-    assert dict(zip(read_output_names(path.read_bytes()), shapes, strict=True)) == {
+    assert dict(zip(output_names(path.read_bytes()), shapes, strict=True)) == {
         "location": (1, 20, 4),
         "category": (1, 20),
         "score": (1, 20),
@@ -84,9 +90,11 @@ def test_only_float_inputs_say_how_they_are_normalised(export_once, precision, n
 def test_labels_lie_stored_in_a_zip_at_the_end(export_once):
     content = export_once()[1].read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as files:
-        (info,) = files.infolist()
-    assert (info.filename, info.compress_type) == ("labels.txt", zipfile.ZIP_STORED)
-    assert content[info.header_offset :].endswith(content[-22:])
+        labels, notes = files.infolist()
+    assert [info.filename for info in (labels, notes)] == ["labels.txt", "detector.json"]
+    assert {info.compress_type for info in (labels, notes)} == {zipfile.ZIP_STORED}
+    assert content[labels.header_offset :].endswith(content[-22:])
+    assert read_notes(content) == {"task": "detection", "task_options": {}}
     assert content.count(b"cat\ndog") == 1
 
 
@@ -94,7 +102,7 @@ def test_new_labels_replace_the_old_ones(export_once):
     content = export_once()[1].read_bytes()
     renamed = add_metadata(content, "other", ("Katze", "Hund", "Schnabeltier ½"))
     assert read_labels(renamed) == ("Katze", "Hund", "Schnabeltier ½")
-    assert read_output_names(renamed) == NAMES
+    assert output_names(renamed) == NAMES
     assert renamed.count(b"cat\ndog") == 0
 
 
@@ -102,3 +110,4 @@ def test_a_file_without_metadata_has_no_labels(export_once):
     content = export_once()[1].read_bytes()
     bare = content[: content.index(b"PK\x03\x04")]
     assert read_labels(bare) == ()
+    assert read_notes(bare) == {}

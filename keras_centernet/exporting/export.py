@@ -1,0 +1,178 @@
+"""`model.export`: files reach their folder only after they ran in their own runtime and agreed with the model."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+
+import keras
+
+from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.errors import UserError
+from keras_centernet.exporting.agreement import compare
+from keras_centernet.exporting.float32 import in_float32
+from keras_centernet.exporting.table import FORMATS, Format, find_format
+from keras_centernet.exporting.tflite.calibration import read_some
+from keras_centernet.exporting.verifying import verify_opened
+from keras_centernet.files.atomic import folder_for, local_copy, move, write_whole
+from keras_centernet.files.paths import AnyPath, size_bytes, to_path
+
+CHECKED_IMAGES = 4
+
+
+def export_model(
+    model: keras.Model, path: str | os.PathLike, format: str | None = None, images: list | None = None, **options
+):
+    """Writes a model in one of the `FORMATS` once it agrees with the model; returns the path.
+
+    Args:
+        model: `CenterNet`, trained or not. One in mixed precision is exported in float32.
+        path: file, or folder of a format that is one.
+        format: key of `FORMATS` or Keras' name of it; None: by the suffix of `path`.
+        images: paths or (H, W, 3) uint8 RGB arrays on which the files are compared with the model; None: some of the
+            option "calibration", or drawn ones.
+        **options: of the format, such as `precision` and `calibration`.
+
+    Raises:
+        UserError: an unknown format or suffix, an option that the format does not have, one that cannot be met, files
+            that differ from the model by more than they may, or that cannot be written.
+    """
+    made, _ = export_files(model, to_path(path), find_format(to_path(path), format), images, **options)
+    return to_path(path) if made is None else made
+
+
+def export_files(
+    model: keras.Model,
+    path: AnyPath,
+    format: str,
+    images: list | None = None,
+    measure: Callable | None = None,
+    **options,
+) -> tuple[object, dict[str, dict]]:
+    """Writes the files of one export, verifies each once, then moves them into place.
+
+    Args:
+        model: `CenterNet`.
+        path: file or folder to write; further files go beside it.
+        format: key of `FORMATS`.
+        images: see `export_model`.
+        measure: function of a local path -> what else the report says of `path`.
+        **options: of the format.
+
+    Returns:
+        What the format's function returned, and {file name: {"size_bytes", "agreement", "latency_ms", ...}}.
+    """
+    row = FORMATS[format]
+    strangers = ", ".join(sorted(set(options) - set(row.options)))
+    if strangers:
+        raise UserError(f"export to {format}: expected {', '.join(row.options)}; got {strangers}.")
+    if row.is_folder and path.exists():
+        raise UserError(f"{path}: expected a new folder to export to, there is something already. Remove it.")
+    if images is None:
+        images = _usual_images(options.get("calibration"))
+    with _folder_beside(path) as folder, in_float32(model) as exported:
+        made = row.write(exported, folder / path.name, **options)
+        more = made.to_report() if made else {}
+        files = sorted(folder.iterdir())
+        reports = {file.name: more | _verify(row, exported, file, path, images, options) for file in files}
+        if measure:
+            reports[path.name] |= measure(folder / path.name)
+        for file in files:
+            _put(file, path.with_name(file.name))
+    return made, reports
+
+
+def verify(
+    model: keras.Model, path: str | os.PathLike, images: list, format: str | None = None, **options
+) -> dict:
+    """Returns {"size_bytes", "agreement": see `agreement`, "latency_ms", ...} of an exported file.
+
+    Args:
+        model: `CenterNet` that the file was made from.
+        path: file or folder.
+        images: paths or (H, W, 3) uint8 RGB arrays of any sizes.
+        format: key of `FORMATS`; None: by the suffix.
+        **options: that it was exported with, such as `precision`: they say how far it may be from the model.
+
+    Raises:
+        UserError: it is farther from the model.
+    """
+    path = to_path(path)
+    row = FORMATS[find_format(path, format)]
+    with _local(path, row) as local:
+        return _verify(row, model, local, path, images, options)
+
+
+def agreement(
+    model: keras.Model,
+    path: str | os.PathLike,
+    images: list,
+    threshold: float | None = None,
+    format: str | None = None,
+) -> dict:
+    """Returns how far an exported file is from the model; see `agreement.compare`.
+
+    Args:
+        model: `CenterNet` that the file was made from.
+        path: file or folder.
+        images: paths or (H, W, 3) uint8 RGB arrays of any sizes.
+        threshold: lowest score that is compared; None: 0.1, or 0 where the model finds nothing so good.
+        format: key of `FORMATS`; None: by the suffix.
+    """
+    path = to_path(path)
+    row = FORMATS[find_format(path, format)]
+    with _local(path, row) as local:
+        return compare(model, row.open(local, model), images, threshold)
+
+
+def _usual_images(calibration) -> list:
+    if calibration is None or isinstance(calibration, Iterator):  # which can be read only once
+        return [example["image"].numpy() for example in read_shapes(split="test", size=CHECKED_IMAGES).examples()]
+    return read_some(calibration, CHECKED_IMAGES)
+
+
+def _verify(row: Format, model, file: AnyPath, path: AnyPath, images: list, options: dict) -> dict:
+    """Returns the report of one file, which is called `path` in errors."""
+    opened = row.open(file, model)
+    report = {"size_bytes": size_bytes(file)}
+    if opened is None:
+        return report
+    return report | verify_opened(model, opened, images, row.tolerance(options), str(path.with_name(file.name)))
+
+
+@contextlib.contextmanager
+def _folder_beside(path: AnyPath) -> Iterator[pathlib.Path]:
+    """Returns a context with a local folder to write to; errors in it speak of `path` and its folder."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with folder_for(path.parent) as folder:
+            try:
+                yield folder
+            except UserError as error:
+                if str(folder) not in str(error):
+                    raise
+                raise UserError(str(error).replace(str(folder), str(path.parent))) from error
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(
+            f"{path}: could not be written ({error.strerror or error}). Free some space or name another folder."
+        ) from error
+
+
+def _put(source: pathlib.Path, target: AnyPath) -> None:
+    if source.is_dir():
+        move(source, target)
+    else:
+        write_whole(target, lambda beside: shutil.move(source, beside))
+
+
+@contextlib.contextmanager
+def _local(path: AnyPath, row: Format) -> Iterator[AnyPath]:
+    """Returns a context with the file on this machine; a folder is loaded from where it is."""
+    if row.is_folder:
+        yield path
+    else:
+        with local_copy(path) as local:
+            yield local

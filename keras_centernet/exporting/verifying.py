@@ -1,0 +1,95 @@
+"""How far an exported file may be from the model, and the report of one that is close enough."""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+
+import keras
+
+from keras_centernet.errors import UserError
+from keras_centernet.exporting.agreement import Opened, compare, make_examples
+
+TIMED_CALLS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Tolerance:
+    """How far a file may be from the model; None: not limited.
+
+    Attributes:
+        missed: share of the model's detections that the file lacks, and of the file's that the model lacks.
+        box_pixels_p98: what 98 % of the boxes' differences stay below. The largest is not limited: where two cells
+            of an object have the same logit but for rounding, either may be its peak.
+        score: largest difference of scores.
+        others: share of all other decoded values that differ by more than 0.5 px (positions) or 0.001 of themselves.
+        mean_iou: least mean overlap of boxes.
+        correlation: least correlation of every raw head over all cells, unless it differs by no more than
+        difference: largest difference of a raw head as a share of its largest value.
+    """
+
+    missed: float
+    correlation: float
+    difference: float
+    box_pixels_p98: float | None = None
+    score: float | None = None
+    others: float | None = None
+    mean_iou: float = 0.0
+
+
+FLOAT32 = Tolerance(missed=0.02, correlation=0.9999, difference=1e-3, box_pixels_p98=0.5, score=1e-3, others=0.02)
+
+
+def verify_opened(model: keras.Model, opened: Opened, images: list, tolerance: Tolerance, name: str) -> dict:
+    """Returns {"agreement": see `compare`, "latency_ms": of one image} and what else is known of a file.
+
+    Args:
+        model: `CenterNet` that the file was made from.
+        opened: the file.
+        images: see `compare`.
+        tolerance: how far it may be from the model.
+        name: of the file, for errors.
+
+    Raises:
+        UserError: it is farther from the model.
+    """
+    found = compare(model, opened, images)
+    check_tolerance(found, tolerance, name)
+    (example,) = make_examples(model, opened, images[:1])
+    return {**opened.notes, "agreement": found, "latency_ms": measure_latency(lambda: opened.runs[0](example))}
+
+
+def measure_latency(call: Callable) -> float:
+    """Returns the median milliseconds of a call, the first one not counted."""
+    call()
+    times = []
+    for _ in range(TIMED_CALLS):
+        start = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - start))
+    return round(statistics.median(times), 2)
+
+
+def check_tolerance(found: dict, tolerance: Tolerance, name: str) -> None:
+    """Raises a UserError where what `compare` found is more than a tolerance allows, or says nothing."""
+    if not found["detections"] and "heads" not in found:
+        raise UserError(
+            f"{name}: expected detections to compare, none of the {found['images']} image(s) has one whose score "
+            "stands out from the lowest of its list. Give images with objects."
+        )
+    matched = found["detections"] - found["missed"]
+    lacking = {name: found[name] / max(matched + found[name], 1) for name in ("missed", "added")}
+    limits = [(name, share, tolerance.missed) for name, share in lacking.items()]
+    limits += [(key, found[key], getattr(tolerance, key)) for key in ("box_pixels_p98", "score", "others")]
+    limits = [limit for limit in limits if limit[-1] is not None]
+    # Not "greater than": a difference may be NaN.
+    wrong = [f"{key} of at most {most}, got {value:.4g}" for key, value, most in limits if not value <= most]
+    if not found["mean_iou"] >= tolerance.mean_iou:
+        wrong.append(f"mean overlap of at least {tolerance.mean_iou}, got {found['mean_iou']:.4g}")
+    for head, correlation in found.get("heads", {}).items():
+        if not (correlation >= tolerance.correlation or found["head_differences"][head] <= tolerance.difference):
+            wrong.append(f"correlation of {head} of at least {tolerance.correlation}, got {correlation:.4g}")
+    if wrong:
+        raise UserError(
+            f"{name}: on {found['images']} image(s) it does not find what the model does: expected {'; '.join(wrong)}."
+        )
