@@ -218,7 +218,8 @@ def _difference_by_rank(ours: _Answer, theirs: _Answer) -> float:
 
 
 def _compare_maps(model, opened: Opened, images) -> dict:
-    inputs = [example.image for example in make_examples(model, dataclasses.replace(opened, takes_any_size=False), images)]
+    of_inputs = dataclasses.replace(opened, takes_any_size=False)
+    inputs = [example.image for example in make_examples(model, of_inputs, images)]
     ours = {name: np.asarray(values) for name, values in model(np.stack(inputs), training=False).items()}
     answers = [opened.maps(image) for image in inputs]
     theirs = {name: np.stack([maps[name] for maps in answers]) for name in ours}

@@ -71,7 +71,8 @@ def export_files(
         raise UserError(f"{path}: expected a new folder to export to, there is something already. Remove it.")
     if images is None:
         images = _usual_images(options.get("calibration"))
-    with _folder_beside(path) as folder, in_float32(model) as exported:
+    exported = in_float32(model)
+    with _folder_beside(path) as folder:
         made = row.write(exported, folder / path.name, **options)
         more = made.to_report() if made else {}
         files = sorted(folder.iterdir())
@@ -83,9 +84,7 @@ def export_files(
     return made, reports
 
 
-def verify(
-    model: keras.Model, path: str | os.PathLike, images: list, format: str | None = None, **options
-) -> dict:
+def verify(model: keras.Model, path: str | os.PathLike, images: list, format: str | None = None, **options) -> dict:
     """Returns {"size_bytes", "agreement": see `agreement`, "latency_ms", ...} of an exported file.
 
     Args:

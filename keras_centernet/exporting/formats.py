@@ -81,9 +81,7 @@ def export_saved_model(
     return export_model(model, path, "saved_model", images, top_k=top_k, xla=xla)
 
 
-def export_onnx(
-    model: keras.Model, path: str | os.PathLike, top_k: int = 100, images: list | None = None
-) -> AnyPath:
+def export_onnx(model: keras.Model, path: str | os.PathLike, top_k: int = 100, images: list | None = None) -> AnyPath:
     """Writes an ONNX detector for one image at a time, once it agrees with the model; returns its path.
 
     Input: "images" (1, H, W, 3) uint8 RGB, letterboxed to the model's input size (`geometry.letterbox` and `warp`);

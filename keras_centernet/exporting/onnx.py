@@ -12,7 +12,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import Opened
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
-from keras_centernet.networks.layers.deformable import without_islands
+from keras_centernet.networks.layers.deformable import without_xla
 
 
 def write_onnx(model: keras.Model, path: pathlib.Path, top_k: int = 100) -> None:
@@ -67,7 +67,7 @@ def _convert(model, top_k: int) -> bytes:
         found = to_input_frame(decode(model.task, maps, top_k))
         return maps | found | {"classes": tf.cast(found["classes"], tf.int32)}
 
-    with without_islands():
+    with without_xla():
         converted, _ = tf2onnx.convert.from_function(detect, signature)
     onnx.helper.set_model_props(converted, {"classes": json.dumps(list(model.classes))})
     # The raw heads keep their names inside, where `open_onnx` finds them, but clients do not get them.

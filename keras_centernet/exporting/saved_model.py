@@ -13,7 +13,7 @@ from keras_centernet.exporting.agreement import Example, Opened
 from keras_centernet.files.paths import to_path
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
-from keras_centernet.networks.layers.deformable import without_islands
+from keras_centernet.networks.layers.deformable import without_xla
 
 LABELS = "classes.txt"
 CALIBRATED = "_calibrated"  # end of the names of signatures that take a camera
@@ -21,7 +21,7 @@ CALIBRATED = "_calibrated"  # end of the names of signatures that take a camera
 
 def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, xla: bool = False) -> None:
     """Writes the folder of a SavedModel without comparing it with the model; see `exporting.export_saved_model`."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.nullcontext() if xla else without_islands():
+    with tempfile.TemporaryDirectory() as folder, contextlib.nullcontext() if xla else without_xla():
         labels = pathlib.Path(folder, LABELS)
         labels.write_text("".join(f"{name}\n" for name in model.classes), encoding="utf-8")
         _save(model, path, labels, top_k)

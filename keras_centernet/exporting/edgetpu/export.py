@@ -96,8 +96,8 @@ def open_edgetpu(path: os.PathLike, model) -> Opened | None:
 
 def check_network(model: keras.Model) -> None:
     """Raises a UserError that names what fits unless network and input size are for the Edge TPU."""
-    name, (height, width) = model.backbone, model.input_size
-    side = BACKBONES[name].edge_tpu_side
+    name, (height, width) = model.backbone_name, model.input_size
+    side = model.backbone_row.edge_tpu_side
     if not side:
         others = ", ".join(
             f"{name} up to {row.edge_tpu_side} px" for name, row in BACKBONES.items() if row.edge_tpu_side

@@ -50,9 +50,9 @@ def finish(graph: schema.ModelT, outputs: dict[str, int], model: keras.Model) ->
     check_input(graph)
     flatbuffer.set_interface(graph, {IMAGES: int(graph.subgraphs[0].inputs[0])}, outputs)
     content = flatbuffer.write_flatbuffer(graph)
-    check_builtin(content, model.backbone, allowed=(COMPILED,))
+    check_builtin(content, model.backbone_name, allowed=(COMPILED,))
     notes = {TASK: model.task.name, TASK_OPTIONS: model.task_options}
-    return add_metadata(content, f"CenterNet {model.backbone}", model.classes, notes)
+    return add_metadata(content, f"CenterNet {model.backbone_name}", model.classes, notes)
 
 
 def take_bytes(graph: schema.ModelT) -> None:
@@ -123,4 +123,4 @@ def _convert_decoding(model, graph, maps: dict, top_k: int) -> bytes:
     def decoding(*values):
         return serve_maps(model.task, dict(zip(shapes, values, strict=True)), top_k)
 
-    return convert(decoding, shapes, backbone=model.backbone)
+    return convert(decoding, shapes, backbone=model.backbone_name)

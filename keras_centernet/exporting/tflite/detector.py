@@ -13,8 +13,7 @@ from keras_centernet.exporting.tflite.serving import OUTPUTS, from_fractions
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.method.specs import Task
-from keras_centernet.networks.build import build_task
-from keras_centernet.tasks import TASKS
+from keras_centernet.tasks.table import TASKS, find_task
 
 
 class TFLiteDetector:
@@ -123,7 +122,7 @@ def _find_task(name, content: bytes, classes: tuple[str, ...], channels: dict[st
     notes = read_notes(content)
     wanted = [notes[TASK]] if notes else list(TASKS)
     for task_name in (task_name for task_name in wanted if task_name in TASKS):
-        task = build_task(task_name, TASKS[task_name].build, classes, notes.get(TASK_OPTIONS) or {})
+        task = find_task(task_name, classes, options=notes.get(TASK_OPTIONS))
         if {head.name: head.channels for head in task.heads} == channels:
             return task
     raise UserError(

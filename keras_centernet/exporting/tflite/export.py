@@ -7,13 +7,12 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.appending import append_decode, dequantize, find_heads, finish, take_bytes
 from keras_centernet.exporting.tflite.calibration import calibration_images
 from keras_centernet.exporting.tflite.conversion import convert
 from keras_centernet.exporting.tflite.precisions import DEFAULT, INT8, PRECISIONS, Precision
-from keras_centernet.errors import look_up
 
 RAW_HEADS = (False, True, INT8)
 
@@ -29,9 +28,7 @@ def write_tflite(
     """Writes a TFLite file without comparing it with the model; see `exporting.export_tflite`."""
     row = look_up(PRECISIONS, precision, "precision")
     if raw_heads not in RAW_HEADS or (raw_heads == INT8 and not row.calibrated):
-        raise UserError(
-            f"raw_heads of {precision}: expected True, False or, calibrated, {INT8!r}; got {raw_heads!r}."
-        )
+        raise UserError(f"raw_heads of {precision}: expected True, False or, calibrated, {INT8!r}; got {raw_heads!r}.")
     images = calibration_images(calibration, model.input_size) if row.calibrated else None
     path.write_bytes(_build(model, row, images, top_k, raw_heads))
 
@@ -54,7 +51,7 @@ def _convert_network(model, row: Precision, images: np.ndarray | None) -> bytes:
         functools.partial(model, training=False),
         {"images": (1, *model.input_size, 3)},
         configure=functools.partial(row.configure, images=_feed(images)),
-        backbone=model.backbone,
+        backbone=model.backbone_name,
     )
 
 

@@ -62,7 +62,7 @@ def add_metadata(content: bytes, name: str, labels: tuple[str, ...], notes: dict
         model.buffers[entry.buffer].data = None
     kept = [entry for entry in model.metadata or [] if entry not in earlier]
     model.metadata = [*kept, schema.MetadataT(ENTRY, len(model.buffers) - 1)]
-    files = {LABEL_FILE: "\n".join(labels)} | ({NOTES_FILE: json.dumps(notes)} if notes else {})
+    files = {LABEL_FILE: "\n".join(labels)} | ({NOTES_FILE: json.dumps(notes, default=str)} if notes else {})
     return _append_zip(write_flatbuffer(model), files)
 
 

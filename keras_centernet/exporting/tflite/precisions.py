@@ -56,7 +56,5 @@ PRECISIONS = {
         _float16, Tolerance(missed=0.02, correlation=0.999, difference=0.01, box_pixels_p98=1.0, score=5e-3)
     ),
     "dynamic": Precision(_dynamic, Tolerance(missed=0.1, correlation=0.98, difference=0.05, mean_iou=0.9)),
-    INT8: Precision(
-        _int8, Tolerance(missed=0.2, correlation=0.9, difference=0.05, mean_iou=0.8), calibrated=True
-    ),
+    INT8: Precision(_int8, Tolerance(missed=0.2, correlation=0.9, difference=0.05, mean_iou=0.8), calibrated=True),
 }

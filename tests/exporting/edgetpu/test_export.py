@@ -92,7 +92,7 @@ def test_the_whole_network_is_the_first_part(raw):
     assert report.ok
     assert report.mapped == len(report.operators)
     assert report.share == 1
-    network = build_network(model.get_config()["backbone"], model.task, input_hw=INPUT_HW)
+    network = build_network(model.backbone_name, model.task, input_hw=INPUT_HW)
     assert report.multiply_adds == count_flops(network) // 2
     assert "CONV_2D                          3    37  yes" in str(report)
     assert str(report).endswith("everything up to the raw heads maps: yes (read from the file; not compiled)")

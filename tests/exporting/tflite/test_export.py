@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -172,20 +171,11 @@ def test_wrong_options_are_named(tiny_model, tmp_path, options, message):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("is_global", [True, False])
-def test_mixed_precision_is_exported_in_float32(tiny_model, drawn, tmp_path, is_global):
-    """Whether the policy is still the global one or only the model's own."""
+def test_mixed_precision_is_exported_in_float32(tiny_model, drawn, tmp_path):
     expected = tiny_model()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = tiny_model()
-        model.network.set_weights(expected.network.get_weights())
-        if not is_global:
-            keras.config.set_dtype_policy("float32")
-        path = export_tflite(model, tmp_path / "detector.tflite")
-        assert keras.config.dtype_policy().name == ("mixed_bfloat16" if is_global else "float32")
-    finally:
-        keras.config.set_dtype_policy("float32")
+    model = tiny_model(dtype="mixed_bfloat16")
+    model.network.set_weights(expected.network.get_weights())
+    path = export_tflite(model, tmp_path / "detector.tflite")
     assert "bfloat16" in {layer.compute_dtype for layer in model.network.layers}
     assert agreement(expected, path, drawn[:2, :, :64])["box_pixels"] < 0.05
 
