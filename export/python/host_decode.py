@@ -1,7 +1,10 @@
 """Raw heads -> detections in NumPy alone, for clients whose accelerator runs the network only.
 
-This file needs nothing of the package: copy it. It computes what `CenterNet.detect_batch` computes, in the same
-order also among equal scores.
+A sample for the tasks of keras_centernet, which it does not need: copy it. It computes what `CenterNet.detect_batch`
+computes, in the same order also among equal scores.
+
+    maps = {name: dequantize(value, scale, zero_point) ...}  # outputs of a file that was exported with raw_heads
+    found = decode_maps(maps, top_k=100)
 """
 
 import math
@@ -9,7 +12,7 @@ import math
 import numpy as np
 
 STRIDE = 4
-JOINT_THRESHOLD, SEARCH_SCALE, UNMATCHED_SCORE = 0.1, 0.3, 0.1
+KEYPOINT_THRESHOLD, SEARCH_SCALE, UNMATCHED_SCORE = 0.1, 0.3, 0.1
 DEPTH_EPSILON = 1e-6
 BIN_CENTERS = (-math.pi / 2, math.pi / 2)
 
@@ -30,7 +33,7 @@ def decode_maps(maps: dict[str, np.ndarray], top_k: int = 100) -> dict[str, np.n
 
     Returns:
         "boxes_xyxy" (K, 4) in input pixels, not clipped; "scores" (K,), "classes" (K,) int32. With the heads of a
-        pose also "keypoints_xy" (K, J, 2) in input pixels and "keypoint_scores" (K, J); with those of 3D boxes
+        pose also "keypoints_xy" (K, P, 2) in input pixels and "keypoint_scores" (K, P); with those of 3D boxes
         "points_xy" (K, 2) in input pixels, "depths" (K,), "dimensions_hwl" (K, 3) metres and "alphas" (K,) radians.
     """
     maps = {name: values.reshape(values.shape[-3:]) for name, values in maps.items()}
@@ -42,7 +45,7 @@ def decode_maps(maps: dict[str, np.ndarray], top_k: int = 100) -> dict[str, np.n
     boxes_xyxy = np.concatenate([centers_xy - half_wh, centers_xy + half_wh], axis=-1)
     found = {"boxes_xyxy": boxes_xyxy * STRIDE, "scores": scores, "classes": classes}
     if "keypoint_displacement" in maps:
-        found |= _joints(maps, index, cells_xy, boxes_xyxy, top_k)
+        found |= _keypoints(maps, index, cells_xy, boxes_xyxy, top_k)
     if "depth" in maps:
         found |= _boxes_3d(maps, index, centers_xy)
     return found
@@ -75,19 +78,19 @@ def _highest(values, count: int):
     return np.argsort(-values, axis=-1, kind="stable")[..., :count]
 
 
-def _joints(maps, index, cells_xy, boxes_xyxy, top_k: int) -> dict:
-    """Each joint is the nearest peak of its heatmap, if that is likely, inside the box and close enough."""
+def _keypoints(maps, index, cells_xy, boxes_xyxy, top_k: int) -> dict:
+    """Each keypoint is the nearest peak of its heatmap, if that is likely, inside the box and close enough."""
     regressed = cells_xy[:, None] + _read(maps["keypoint_displacement"], index).reshape(len(index), -1, 2)
     heatmap = maps["keypoint_heatmap"]
     logits = _local_maxima(heatmap).reshape(-1, heatmap.shape[-1]).T
-    peaks = _highest(logits, top_k)  # (J, P)
+    peaks = _highest(logits, top_k)  # (P, Q)
     scores = _sigmoid(np.take_along_axis(logits, peaks, axis=1))
-    places = _cell_xy(peaks, heatmap.shape[1]) + _read(maps["keypoint_offset"], peaks)
-    distances = np.linalg.norm(regressed[:, :, None] - places, axis=-1)  # (K, J, P)
-    distances = np.where(scores > JOINT_THRESHOLD, distances, np.inf)
+    positions = _cell_xy(peaks, heatmap.shape[1]) + _read(maps["keypoint_offset"], peaks)
+    distances = np.linalg.norm(regressed[:, :, None] - positions, axis=-1)  # (K, P, Q)
+    distances = np.where(scores > KEYPOINT_THRESHOLD, distances, np.inf)
     nearest = distances.argmin(axis=-1)
-    joint = np.arange(len(peaks))
-    nearest_xy, nearest_scores = places[joint, nearest], scores[joint, nearest]
+    each = np.arange(len(peaks))
+    nearest_xy, nearest_scores = positions[each, nearest], scores[each, nearest]
     reach = SEARCH_SCALE * (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).max(axis=-1)
     inside = (nearest_xy >= boxes_xyxy[:, None, :2]) & (nearest_xy <= boxes_xyxy[:, None, 2:])
     snaps = inside.all(axis=-1) & (distances.min(axis=-1) <= reach[:, None])

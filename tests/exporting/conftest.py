@@ -1,5 +1,6 @@
 """What the tests of exporting share: one export of each precision, and small models of every task."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -35,14 +36,18 @@ def export_once(tiny_model, drawn, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=list(TASKS))
 def model_of_task(request):
-    """One untrained model per task, all of whose maps differ from cell to cell."""
-    rng = np.random.default_rng(4)
-    model = CenterNet(
-        "mobilenet_v3_small_minimalistic", task=request.param, classes=("cat", "dög"), input_size=(64, 96)
-    )
+    """One model per task, see `random_model`."""
+    return random_model(request.param)
+
+
+def random_model(task):
+    """Returns an untrained model all of whose maps differ from cell to cell, and whose scores lie far apart."""
+    keras.utils.set_random_seed(4)
+    model = CenterNet("mobilenet_v3_small_minimalistic", task=task, classes=("cat", "dög"), input_size=INPUT_HW)
     for head in model.task.heads:
         kernel = model.network.get_layer(head.name).kernel
-        kernel.assign(rng.normal(0, 0.7, kernel.shape))
+        spread = 3.0 if head is model.task.center_heatmap else 0.7
+        kernel.assign(np.random.default_rng(4).normal(0, spread, kernel.shape))
     return model
 
 

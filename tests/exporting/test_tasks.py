@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_centernet import CenterNet
 from keras_centernet.exporting import TFLiteDetector, agreement, export_tflite, verify
-from keras_centernet.tasks import TASKS
 
 TOP_K = 12
 MORE = {
@@ -15,24 +13,14 @@ MORE = {
 }
 
 
-@pytest.fixture(scope="module", params=list(TASKS))
-def model(request):
-    """A small untrained model whose maps all differ from cell to cell."""
-    rng = np.random.default_rng(4)
-    model = CenterNet("mobilenet_v3_small_minimalistic", task=request.param, classes=("a", "b"), input_size=(64, 96))
-    for head in model.task.heads:
-        kernel = model.network.get_layer(head.name).kernel
-        kernel.assign(rng.normal(0, 0.7, kernel.shape))
-    return model
-
-
 @pytest.fixture(scope="module")
 def images():
     return np.random.default_rng(6).integers(0, 256, (3, 64, 96, 3), np.uint8)
 
 
-def test_tflite_equals_keras_with_builtin_operators(model, images, tmp_path):
-    path = export_tflite(model, tmp_path / "model.tflite", top_k=TOP_K)
+def test_tflite_equals_keras_with_builtin_operators(model_of_task, images, tmp_path):
+    model, path = model_of_task, tmp_path / "model.tflite"
+    export_tflite(model, tmp_path / "model.tflite", top_k=TOP_K)
     detector = TFLiteDetector(path)
     operators = verify(model, path, images[:1])["operators"]
     assert not [name for name in operators if name.startswith("Flex") or name == "CUSTOM"]
