@@ -42,7 +42,7 @@ def model_of_task(request):
 
 def random_model(task):
     """Returns an untrained model all of whose maps differ from cell to cell, and whose scores lie far apart."""
-    keras.utils.set_random_seed(4)
+    keras.utils.set_random_seed(6)
     model = CenterNet("mobilenet_v3_small_minimalistic", task=task, classes=("cat", "dög"), input_size=INPUT_HW)
     for head in model.task.heads:
         kernel = model.network.get_layer(head.name).kernel

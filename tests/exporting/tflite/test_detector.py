@@ -40,9 +40,7 @@ def test_the_caller_may_name_it(raw, drawn, monkeypatch):
     model, path = raw
     monkeypatch.delitem(TASKS, model.task.name)
     assert_decodes(TFLiteDetector(path, top_k=TOP_K, task=model.task), model, drawn[0])
-    with pytest.raises(
-        UserError, match=rf"model\.tflite: expected raw heads of {model.task.name}, got"
-    ):
+    with pytest.raises(UserError, match=rf"model\.tflite: expected raw heads of {model.task.name}, got"):
         TFLiteDetector(path)
 
 
