@@ -1,12 +1,12 @@
 """An ONNX file with the decoding in the graph, for ONNX Runtime and whatever else reads it."""
 
+import functools
 import importlib.util
 import json
 import os
 import pathlib
 
 import keras
-import numpy as np
 
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import Opened
@@ -27,21 +27,21 @@ def open_onnx(path: os.PathLike, model) -> Opened:
     import onnx
     import onnxruntime
 
+    heads = [head.name for head in model.task.heads]
     session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
 
-    def maps(image):
-        graph = onnx.load(os.fspath(path))
-        graph.graph.output.extend(onnx.ValueInfoProto(name=head.name) for head in model.task.heads)
-        heads = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-        return {name: value[0] for name, value in _run(heads, image).items() if name not in rows}
+    @functools.cache
+    def open_heads():
+        inside = onnx.load(os.fspath(path))
+        inside.graph.output.extend(onnx.ValueInfoProto(name=name) for name in heads)
+        return onnxruntime.InferenceSession(inside.SerializeToString(), providers=["CPUExecutionProvider"])
+
+    def run(session, names, image):
+        values = session.run(names, {"images": image[None]})
+        return {name: value[0] for name, value in zip(names, values, strict=True)}
 
     rows = [output.name for output in session.get_outputs()]
-    return Opened((lambda example: {name: value[0] for name, value in _run(session, example.image).items()},), maps)
-
-
-def _run(session, image: np.ndarray) -> dict:
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {"images": image[None]}), strict=True))
+    return Opened((lambda example: run(session, rows, example.image),), lambda image: run(open_heads(), heads, image))
 
 
 def require(*packages: str) -> None:

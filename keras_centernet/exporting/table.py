@@ -14,14 +14,6 @@ from keras_centernet.exporting.verifying import FLOAT32, Tolerance
 from keras_centernet.files.paths import AnyPath
 
 
-def _float32(options: dict) -> Tolerance:
-    return FLOAT32
-
-
-def _never(options: dict) -> bool:
-    return False
-
-
 @dataclasses.dataclass(frozen=True)
 class Format:
     """One row of the table of formats.
@@ -52,8 +44,8 @@ class Format:
     suffix: str | None = None
     keras_name: str | None = None
     is_folder: bool = False
-    tolerance: Callable[[dict], Tolerance] = _float32
-    is_calibrated: Callable[[dict], bool] = _never
+    tolerance: Callable[[dict], Tolerance] = lambda options: FLOAT32
+    is_calibrated: Callable[[dict], bool] = lambda options: False
     detector: Callable | None = None
 
 
