@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_centernet.data import load_dataset
 from keras_centernet.data.annotations import build_annotations
-from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.geometry import invert_affine, transform_boxes
@@ -39,7 +39,7 @@ def ids_of(dataset):
 
 
 def test_batch_schema():
-    dataset = load_dataset(read_shapes(size=9), "train", input_size=(64, 96), batch_size=4, max_objects=10)
+    dataset = load_dataset(build_shapes(size=9), "train", input_size=(64, 96), batch_size=4, max_objects=10)
     assert dataset.classes == ("circle", "square", "star", "triangle")
     assert dataset.cardinality() == 2
     images_spec, objects_spec = dataset.element_spec
@@ -54,12 +54,12 @@ def test_batch_schema():
 
 
 def test_evaluation_keeps_order_and_the_partial_batch():
-    dataset = load_dataset(read_shapes(size=9), "val", input_size=64, batch_size=4)
+    dataset = load_dataset(build_shapes(size=9), "val", input_size=64, batch_size=4)
     assert ids_of(dataset) == ids_of(dataset) == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
 
 
 def test_evaluation_maps_back_exactly(examples_of):
-    source = read_shapes(size=4)
+    source = build_shapes(size=4)
     _, objects = next(iter(load_dataset(source, "val", input_size=(96, 64), batch_size=4)))
     for i, example in enumerate(examples_of(source)):
         boxes = objects["boxes_xyxy"][i].numpy()[objects["mask"][i]]
@@ -68,7 +68,7 @@ def test_evaluation_maps_back_exactly(examples_of):
 
 
 def test_training_is_shuffled_augmented_and_drops_the_partial_batch():
-    dataset = load_dataset(read_shapes(size=9), "train", input_size=64, batch_size=4)
+    dataset = load_dataset(build_shapes(size=9), "train", input_size=64, batch_size=4)
     first, second = ids_of(dataset), ids_of(dataset)
     assert [len(ids) for ids in first] == [4, 4]
     assert first != second
@@ -79,14 +79,14 @@ def test_training_is_shuffled_augmented_and_drops_the_partial_batch():
 
 
 def test_training_follows_the_split_unless_said():
-    source = read_shapes(size=3)
+    source = build_shapes(size=3)
     assert ids_of(load_dataset(source, "train2017", input_size=64, batch_size=3, training=False)) == [[0, 1, 2]]
     assert load_dataset(source, "val", input_size=64, batch_size=2, training=True).cardinality() == 1
     assert load_dataset(source, "trainval", input_size=64, batch_size=2).cardinality() == 1
 
 
 def epochs_of(**options):
-    dataset = load_dataset(read_shapes(size=6), "train", input_size=64, batch_size=3, **options)
+    dataset = load_dataset(build_shapes(size=6), "train", input_size=64, batch_size=3, **options)
     return [batch for _ in range(2) for batch in dataset]
 
 
@@ -108,7 +108,7 @@ def test_augmentations(augmentation, flip):
 
 
 def test_limit():
-    dataset = load_dataset(read_shapes(size=9), "val", input_size=64, batch_size=4, limit=5)
+    dataset = load_dataset(build_shapes(size=9), "val", input_size=64, batch_size=4, limit=5)
     assert ids_of(dataset) == [[0, 1, 2, 3], [4]]
 
 
@@ -165,7 +165,7 @@ def test_batch_larger_than_the_data_set():
         ({"workers": -1}, "workers: expected a whole number of at least 1, got -1."),
         ({"augmentation": "mosaic"}, "augmentation: expected one of crop, shift, zoom_half, none, got 'mosaic'."),
         ({"flip": 2}, "flip: expected a probability from 0 to 1, got 2."),
-        ({"format": "pascal"}, "format: expected one of voc, coco, yolo, kitti, tfds, tfrecord, shapes, got 'pascal'."),
+        ({"format": "pascal"}, "format: expected one of tfrecord, kitti, voc, coco, yolo, shapes, tfds, got 'pascal'."),
     ],
 )
 def test_bad_arguments(options, message):
@@ -226,7 +226,7 @@ def test_images_without_objects_are_left_out_of_training_alone():
 
 
 def test_a_stream_does_not_know_its_empty_images():
-    source = dataclasses.replace(read_shapes(size=3), without_empty=None)
+    source = dataclasses.replace(build_shapes(size=3), without_empty=None)
     with pytest.raises(UserError, match=r"empty_images: .* is a stream, which does not know its empty images"):
         load_dataset(source, "train", input_size=64, empty_images=False)
 

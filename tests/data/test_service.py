@@ -8,7 +8,7 @@ import pytest
 
 from keras_centernet import geometry
 from keras_centernet.data import load_dataset
-from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import UserError
 from tests.helpers.graph_nodes import CALLS_TO_PYTHON, operations_of
@@ -17,7 +17,7 @@ from tests.helpers.graph_nodes import CALLS_TO_PYTHON, operations_of
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     """20 pictures in five files, and the source that they come from."""
-    folder, source = tmp_path_factory.mktemp("records"), read_shapes(size=20, image_size=48)
+    folder, source = tmp_path_factory.mktemp("records"), build_shapes(size=20, image_size=48)
     write_tfrecords(source, "train", folder, 5)
     return folder, source
 

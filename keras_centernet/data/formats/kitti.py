@@ -1,7 +1,5 @@
 """KITTI's native folders: image_2/*.png, label_2/*.txt, calib/*.txt, and lists of frames by split."""
 
-import os
-
 import numpy as np
 from tqdm import tqdm
 
@@ -10,6 +8,7 @@ from keras_centernet.data.annotations import build_annotations, drop_unreadable_
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, read_kitti_file
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
@@ -22,43 +21,28 @@ SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
 WHOLE = ("train", "trainval", "training", "all")  # what may be called so where no list says which frames
 
 
-def read_kitti(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: str | os.PathLike | None = None,
-    images: str | os.PathLike | None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    fields: tuple[str, ...] = (),
-) -> Source:
+def read_kitti(request: DataRequest) -> Source:
     """Returns one split of a folder in KITTI's format, with 3D boxes and calibrations.
 
     Objects of other types that look like a class (Van, Truck, Person_sitting) and DontCare regions (in
     every class) are kept as crowds: neither trained nor counted. Tram and Misc are left out, as published.
 
-    Args:
-        data: folder that holds training/, or image_2/ and label_2/.
-        split: a list ImageSets/<split>.txt; without such lists "train", "trainval" or "all" is every frame.
-        annotations: folder of label files, if not label_2.
-        images: folder of pictures, if not image_2.
-        classes: names in the wanted order; None: Pedestrian, Car, Cyclist.
-        strict: stop at the first missing or unreadable image.
-        fields: has no effect; all fields are read.
+    `data` holds training/, or image_2/ and label_2/. A split is a list ImageSets/<split>.txt; without such lists
+    "train", "trainval" or "all" is every frame. All fields are read, whichever are asked for.
 
     Raises:
         UserError: a folder, a file or a line is not what it should be.
     """
-    root = _root(to_path(data))
-    label_folder = to_path(annotations) if annotations else root / "label_2"
-    image_folder = to_path(images) if images else root / "image_2"
-    classes = KITTI_CLASSES if classes is None else tuple(classes)
-    check_classes(classes, KITTI_CLASSES, str(data))
+    root, split = _root(request.path), request.split
+    label_folder = to_path(request.annotations) if request.annotations else root / "label_2"
+    image_folder = to_path(request.images) if request.images else root / "image_2"
+    classes = KITTI_CLASSES if request.classes is None else tuple(request.classes)
+    check_classes(classes, KITTI_CLASSES, str(request.data))
     names = _frames(root, split, image_folder)
     labels = [label_folder / f"{name}.txt" for name in names]
     are_there = are_files(labels)
     missing = [str(path) for path, is_there in zip(labels, are_there, strict=True) if not is_there]
-    if missing and (strict or len(missing) == len(names)):
+    if missing and (request.strict or len(missing) == len(names)):
         raise UserError(f"{missing[0]}: expected the label file of a frame of split {split!r}, got none.")
     warn_counted(missing, f"of {len(names)} frames of split {split!r} skipped, no label file")
     names = [name for name, is_there in zip(names, are_there, strict=True) if is_there]
@@ -77,7 +61,7 @@ def read_kitti(
         fields=columns,
         image_fields={"calibration": np.array(calibrations, np.float32)},
     )
-    return source_from_annotations(f"{data} ({split})", classes, drop_unreadable_images(table, strict))
+    return source_from_annotations(request.name, classes, drop_unreadable_images(table, request.strict))
 
 
 COLUMNS = {
@@ -132,7 +116,7 @@ def _root(folder: AnyPath) -> AnyPath:
 
 def _frames(root: AnyPath, split: str, image_folder: AnyPath) -> list[str]:
     """Returns the names of the split's frames, without suffix."""
-    lists = {path.stem: path for place in SPLIT_FOLDERS for path in sorted((root / place).glob("*.txt"))}
+    lists = {path.stem: path for folder in SPLIT_FOLDERS for path in sorted((root / folder).glob("*.txt"))}
     if split in lists:
         names = lists[split].read_text().split()
     elif lists or split not in WHOLE:

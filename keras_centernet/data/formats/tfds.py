@@ -2,7 +2,6 @@
 
 import functools
 import importlib.util
-import os
 import re
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from keras_centernet.clock import Clock
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import Tally
 from keras_centernet.data.formats.kitti import HIDES_IN
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.passes import in_order
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
 from keras_centernet.data.splits import split_names
@@ -33,37 +33,19 @@ def is_tfds_name(name: str) -> bool:
     return re.split("[/:]", name)[0] in _import_tfds().list_builders(with_community_datasets=False)
 
 
-def read_tfds(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: None = None,
-    images: None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    fields: tuple[str, ...] = (),
-) -> Source:
+def read_tfds(request: DataRequest) -> Source:
     """Returns one split of a detection data set of TensorFlow Datasets, downloading it if needed.
 
-    Empty and repeated boxes are dropped with counted warnings while data flows.
-
-    Args:
-        data: name such as "coco/2017".
-        split: name of the split; "val" also finds "validation".
-        annotations: must be None, there are no files.
-        images: must be None likewise.
-        classes: names in the wanted order.
-        strict: has no effect: TensorFlow Datasets checked the pictures when it prepared them.
-        fields: what the objects must know besides class and box: `TFDS_FIELDS` that the data set has.
+    Empty and repeated boxes are dropped with counted warnings while data flows. `strict` has no effect: TensorFlow
+    Datasets checked the images when it prepared them.
 
     Raises:
         UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or the
             data set has no boxes.
     """
-    if annotations is not None or images is not None:
-        raise UserError(f"{data}: expected no `annotations` and `images` with a TensorFlow Datasets name, got some.")
+    data, fields, classes = str(request.data), request.fields, request.classes
     tfds = _import_tfds()
-    builder = _build(tfds, str(data))
+    builder = _build(tfds, data)
     features = builder.info.features
     columns = getattr(dict(features.items()).get("objects"), "feature", {})
     label = next((key for key in LABELS if key in columns), None)
@@ -75,8 +57,8 @@ def read_tfds(
     found = tuple(columns[label].names)
     classes = (KITTI_CLASSES if label == KITTI_LABEL else found) if classes is None else tuple(classes)
     if label == "label":
-        check_classes(found, classes, str(data))
-    split = _find_split(builder, split)
+        check_classes(found, classes, data)
+    split = _find_split(builder, request.split)
     names = [HIDES_IN.get(name, name) if label == KITTI_LABEL else name for name in found]
     to_example = functools.partial(
         _to_example,
@@ -85,7 +67,7 @@ def read_tfds(
         hides=tf.constant([name != original for name, original in zip(names, found, strict=True)]),
         fields={key: TFDS_FIELDS[key] for key in fields},
         bad_boxes=Tally(f"image(s) of {data} with empty or repeated boxes, which are skipped"),
-        name=str(data),
+        name=data,
     )
     clock = Clock()
 

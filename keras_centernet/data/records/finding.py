@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_centernet.data.records.label_map import first_line
 from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import list_names, to_path
+from keras_centernet.files.paths import AnyPath, list_names
 
 DESCRIPTION, LABEL_MAP = "dataset.json", "label_map.pbtxt"
 DESCRIPTION_FORMAT, DESCRIPTION_VERSION = "keras_centernet records", 1
@@ -24,16 +24,15 @@ _SHARD_NAME = re.compile(r"(.*-)(\d{5})-of-(\d{5})(.*)")
 _SPLIT_WORDS = ("train", "trainval", "val", "valid", "validation", "minival", "test", "testdev")
 
 
-def is_record_data(data: str) -> bool:
-    """Whether a name looks like records: a pattern, a record file, or a folder of such."""
-    if "*" in data:
+def is_record_data(path: AnyPath) -> bool:
+    """Whether a path looks like records: a pattern, a record file, or a folder of such."""
+    if "*" in str(path):
         return True
-    path = to_path(data)
     if path.is_dir():
         return any(_RECORD_NAME.fullmatch(name) for name in list_names(path))
     if path.is_file():
         return _RECORD_NAME.fullmatch(path.name) is not None
-    return any(sign in data for sign in "?[")
+    return any(sign in str(path) for sign in "?[")
 
 
 def find_records(data: str, split: str) -> tuple[list[str], dict | None]:

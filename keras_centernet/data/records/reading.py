@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_centernet.clock import Clock
 from keras_centernet.data import augment, tensor_warp
 from keras_centernet.data.classes import check_classes
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.passes import Passes, in_order
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.finding import LABEL_MAP, find_records
@@ -32,38 +33,23 @@ _MIXED_FILES = 16
 _MIXED_FILES_OF_A_WORKER = 4
 
 
-def read_tfrecord(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: str | os.PathLike | None = None,
-    images: None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    fields: tuple[str, ...] = (),
-) -> Source:
+def read_tfrecord(request: DataRequest) -> Source:
     """Returns one split of a data set in TFRecord files.
 
     Records beside a `dataset.json` (of `make-tfrecords`) are known; others are read once, to count them and to
     find the names of their classes and joints. EXIF orientation is not applied, as in the API. A record or
     picture that is damaged becomes black and without objects, so that every epoch has the announced number of images.
 
-    Args:
-        data: folder, file or pattern, local or gs://. Files are chosen by the split's name in theirs, see
-            `tfrecord_files.find_records`.
-        split: name of the split.
-        annotations: label map (.pbtxt) of the API; None takes label_map.pbtxt beside the records, or their texts.
-        images: must be None, pictures are in the records.
-        classes: names in the wanted order.
-        strict: decode every picture before the first epoch, and stop at the first damage.
-        fields: what the objects must know besides class and box; () reads no more than these.
+    `data` is a folder, file or pattern, local or gs://; files are chosen by the split's name in theirs, see
+    `find_records`. `annotations` is a label map (.pbtxt) of the API; None takes label_map.pbtxt beside the records, or
+    the names in them. With `fields` all that the records know is read, without them class and box alone. `strict`
+    decodes every image before the first epoch.
 
     Raises:
         UserError: nothing is found, files are missing or cut off, or classes or joints have no names.
     """
-    if images is not None:
-        raise UserError("images: expected None, pictures are in the records, got a folder; leave it away.")
-    files, description = find_records(str(data), split)
+    data, annotations, strict, fields = request.data, request.annotations, request.strict, request.fields
+    files, description = find_records(str(data), request.split)
     is_described = description is not None and annotations is None
     if is_described:
         facts = facts_from_description(files, description)
@@ -73,8 +59,8 @@ def read_tfrecord(
     missing = [field for field in fields if field not in facts.fields]
     if missing:
         raise UserError(f"{data}: expected records with {', '.join(missing)}, which they do not have.")
-    check_classes(facts.labels.classes, facts.labels.classes if classes is None else classes, str(data))
-    classes = facts.labels.classes if classes is None else tuple(classes)
+    classes = facts.labels.classes if request.classes is None else tuple(request.classes)
+    check_classes(facts.labels.classes, classes, str(data))
     skeleton = Skeleton(**facts.task_options["skeleton"]) if keys.JOINTS in fields else None
     parser = RecordParser(
         classes,
@@ -83,7 +69,7 @@ def read_tfrecord(
         joints=len(skeleton.names) if skeleton else 0,
         is_trusted=is_described,
     )
-    return _build_source(f"{data} ({split})", files, facts, parser, skeleton)
+    return _build_source(request.name, files, facts, parser, skeleton)
 
 
 def _build_source(

@@ -57,9 +57,9 @@ def test_cocos_person_has_its_sigmas(write_keypoints):
 @pytest.mark.parametrize(
     ("category", "keypoints", "message"),
     [
-        (DOG, [1, 2, 3], "expected 9 finite numbers (x, y, v by joint) as keypoints of annotation 0, got [1, 2, 3]"),
+        (DOG, [1, 2, 3], "expected 9 finite numbers (x, y, v of each) as keypoints of annotation 0, got [1, 2, 3]"),
         (DOG, ["a"] * 9, "expected 9 finite numbers"),
-        ({"id": 4, "name": "dog"}, [], "expected a category with 'keypoints' (the names of its joints), got none"),
+        ({"id": 4, "name": "dog"}, [], "expected a category with 'keypoints' (their names), got none"),
         (
             DOG | {"flip_pairs": [[0, 3]]},
             [],
