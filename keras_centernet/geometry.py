@@ -73,6 +73,21 @@ def transform_boxes(boxes_xyxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.concatenate([np.minimum(first, second), np.maximum(first, second)], axis=-1)
 
 
+def transform_vectors(vectors_dxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Returns `vectors_dxy` (..., 2) turned and scaled to the frame of `matrix` (2, 3), not shifted, in float64."""
+    return np.asarray(vectors_dxy, np.float64) @ np.asarray(matrix, np.float64)[:, :2].T
+
+
+def is_position(name: str) -> bool:
+    """Whether arrays of that name hold positions (x, y) or boxes, which a change of frame moves: _xy and _xyxy."""
+    return name.endswith(("_xy", "_xyxy"))
+
+
+def is_vector(name: str) -> bool:
+    """Whether arrays of that name hold vectors, which a change of frame turns and scales only: _dxy."""
+    return name.endswith("_dxy")
+
+
 def is_place(name: str) -> bool:
     """Whether arrays of that name hold places (x, y) or boxes of a frame: what changes when the frame does."""
     return name.endswith(("_xy", "_xyxy"))

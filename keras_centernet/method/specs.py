@@ -14,6 +14,25 @@ def keep(value):
 
 
 @dataclasses.dataclass(frozen=True)
+class FieldSpec:
+    """What a data set may know of an object (or of an image) besides class and box.
+
+    How a field moves when an image is warped or mirrored follows from the end of its name, see `geometry`.
+
+    Attributes:
+        dtype: of the values, "float32" or "int32".
+        shape: of one object's (or image's) value; None is an open side, such as the number of keypoints.
+        of_image: whether there is one value per image instead of one per object.
+        record_key: the field's key in TFRecord files; "": made of its name.
+    """
+
+    dtype: str = "float32"
+    shape: tuple[int | None, ...] = ()
+    of_image: bool = False
+    record_key: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class HeadSpec:
     """One output map of the network and everything that belongs to it.
 

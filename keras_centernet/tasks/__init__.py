@@ -1,12 +1,13 @@
 """The tasks: what the paper finds at a point. A new task is a file here and a line in `TASKS`."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from keras_centernet.method.specs import FieldSpec
 from keras_centernet.tasks.classes import COCO_CLASSES, KITTI_CLASSES
 from keras_centernet.tasks.detection import build_detection
-from keras_centernet.tasks.detection_3d import build_detection_3d
-from keras_centernet.tasks.pose import build_pose
+from keras_centernet.tasks.detection_3d import FIELDS_3D, build_detection_3d
+from keras_centernet.tasks.pose import POSE_FIELDS, build_pose
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class TaskRow:
 
     build: Callable
     classes: tuple[str, ...]
-    fields: tuple[str, ...] = ()
+    fields: Mapping[str, FieldSpec] = dataclasses.field(default_factory=dict)
     augmentation: str = "crop"
     flip: float = 0.5
     color: bool = True
@@ -38,11 +39,11 @@ TASKS = {
     "detection_3d": TaskRow(
         build_detection_3d,
         KITTI_CLASSES,
-        fields=("locations_xyz", "dimensions_hwl", "alphas"),
+        fields=FIELDS_3D,
         augmentation="zoom_half",
         flip=0.0,
         color=False,
         max_objects=50,
     ),
-    "pose": TaskRow(build_pose, ("person",), fields=("keypoints_xyv",), max_objects=32),
+    "pose": TaskRow(build_pose, ("person",), fields=POSE_FIELDS, max_objects=32),
 }

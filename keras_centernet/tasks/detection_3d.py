@@ -10,7 +10,7 @@ from keras_centernet.errors import DataWarning
 from keras_centernet.geometry import STRIDE
 from keras_centernet.method import losses
 from keras_centernet.method.gaussian import fill_rectangles
-from keras_centernet.method.specs import HeadSpec, Task, Tensor
+from keras_centernet.method.specs import FieldSpec, HeadSpec, Task, Tensor
 from keras_centernet.tasks import detection
 
 DEPTH_EPSILON = 1e-6  # As published; the paper's formula has none
@@ -22,6 +22,12 @@ BIN_CENTERS = (-math.pi / 2, math.pi / 2)
 BIN_REACH = 2 * math.pi / 3
 AVERAGES = {"published": losses.slot_l1, "objects": losses.masked_l1}
 IGNORE_RULES = ("center", "rectangle")
+
+FIELDS_3D = {
+    "locations_xyz": FieldSpec("float32", (3,), record_key="image/object/3d/location"),
+    "dimensions_hwl": FieldSpec("float32", (3,), record_key="image/object/3d/dimensions"),
+    "alphas": FieldSpec("float32", (), record_key="image/object/3d/alpha"),
+}
 
 
 def build_detection_3d(

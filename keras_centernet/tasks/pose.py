@@ -6,7 +6,7 @@ from keras_centernet.geometry import STRIDE
 from keras_centernet.method import losses
 from keras_centernet.method.gaussian import splat
 from keras_centernet.method.peaks import read_at
-from keras_centernet.method.specs import HeadSpec, Task, Tensor
+from keras_centernet.method.specs import FieldSpec, HeadSpec, Task, Tensor
 from keras_centernet.tasks import detection
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
@@ -16,6 +16,8 @@ UNMATCHED_SCORE = 0.1  # of joints that no peak confirms; as in the Object Detec
 FAR_AWAY = -10000.0
 DRAWN_SCORE = 0.05
 UNMARKED = ("positive", "ignored")
+
+POSE_FIELDS = {"keypoints_xyv": FieldSpec("float32", (None, 3), record_key="image/object/keypoint")}
 
 
 def build_pose(
