@@ -5,9 +5,8 @@ import warnings
 
 import numpy as np
 
-from keras_centernet.data.inputs import AUGMENTATIONS
+from keras_centernet.data.inputs import AUGMENTATIONS, RESIZES
 from keras_centernet.data.source import Source
-from keras_centernet.data.views import RESIZES
 from keras_centernet.errors import DataWarning, UserError, look_up
 
 INPUT_MULTIPLE = 32

@@ -168,6 +168,7 @@ def load_dataset(
         max_objects=max_objects,
         input_hw=None if resize == "keep" and not training else input_hw,
         drop_remainder=training,
+        fields=source.fields,
         too_many=warn_of_many(source, max_objects, size),
     )
     work = {"workers": workers, "deterministic": deterministic, "shard": shard, "data_service": data_service}

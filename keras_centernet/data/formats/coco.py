@@ -72,10 +72,14 @@ def read_coco(request: DataRequest) -> Source:
         fields={"keypoints_xyv": keypoints.read(kept)} if keypoints else None,
     )
     table = drop_unreadable_images(table, request.strict)
-    more = keypoints.source_options if keypoints else {}
     ids = {name: key for key, name in names_by_id.items()}
-    more["category_ids"] = tuple(ids.get(name) for name in classes)
-    return source_from_annotations(f"{path} ({split})", classes, table, **more)
+    return source_from_annotations(
+        f"{path} ({split})",
+        classes,
+        table,
+        task_options={"skeleton": keypoints.skeleton.to_dict()} if keypoints else None,
+        category_ids=tuple(ids.get(name) for name in classes),
+    )
 
 
 def is_coco_data(path: AnyPath) -> bool:

@@ -1,10 +1,7 @@
 """The keypoints in a COCO file: its categories' skeletons and its annotations' keypoints."""
 
-import functools
-
 import numpy as np
 
-from keras_centernet.data.augment import move_keypoints
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, join_skeletons, left_right_pairs
@@ -36,12 +33,6 @@ class CocoKeypoints:
         self.skeleton = join_skeletons(list(skeletons.values()))
         starts = dict(zip(skeletons, np.cumsum([0, *map(len, skeletons)]), strict=False))
         self._slices = {key: slice(starts[names], starts[names] + len(names)) for key, names in named.items()}
-
-    @property
-    def source_options(self) -> dict:
-        """What `source_from_annotations` needs to know of the keypoints."""
-        mover = functools.partial(move_keypoints, flip_order=self.skeleton.flip_order)
-        return {"movers": {"keypoints_xyv": mover}, "task_options": {"skeleton": self.skeleton.to_dict()}}
 
     def read(self, entries: list[dict]) -> np.ndarray:
         """Returns (N, K, 3) float32 x, y, v of annotations; zeros where none are given.

@@ -7,6 +7,7 @@ from keras_centernet.camera import read_calibration
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, read_kitti_file
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
@@ -17,6 +18,10 @@ from keras_centernet.tasks.classes import KITTI_CLASSES
 
 # As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
 HIDES_IN = {"Van": "Car", "Truck": "Car", "Person_sitting": "Pedestrian", "DontCare": None}
+COLUMNS = (
+    *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
+    *("truncations", "occlusions", "kitti_types"),
+)
 SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
 WHOLE = ("train", "trainval", "training", "all")  # what may be called so where no list says which frames
 
@@ -50,9 +55,10 @@ def read_kitti(request: DataRequest) -> Source:
     frames = list(tqdm(reading, "reading labels", len(names), delay=2, leave=False, disable=None))
     calibrations = list(map_files(read_calibration, [root / "calib" / f"{name}.txt" for name in names]))
     rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes)]
+    known = known_fields()
     columns = {
-        key: np.array([row[2][key] for row in rows], dtype).reshape(len(rows), *shape)
-        for key, (dtype, shape) in COLUMNS.items()
+        key: np.array([row[2][key] for row in rows], known[key].dtype).reshape(len(rows), *known[key].shape)
+        for key in COLUMNS
     }
     table = build_annotations(
         _image_paths(image_folder, names),
@@ -62,17 +68,6 @@ def read_kitti(request: DataRequest) -> Source:
         image_fields={"calibration": np.array(calibrations, np.float32)},
     )
     return source_from_annotations(request.name, classes, drop_unreadable_images(table, request.strict))
-
-
-COLUMNS = {
-    "locations_xyz": (np.float32, (3,)),
-    "dimensions_hwl": (np.float32, (3,)),
-    "alphas": (np.float32, ()),
-    "rotations_y": (np.float32, ()),
-    "truncations": (np.float32, ()),
-    "occlusions": (np.int32, ()),
-    "kitti_types": (np.int32, ()),
-}
 
 
 def is_kitti_folder(folder: AnyPath) -> bool:
@@ -89,15 +84,7 @@ def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
         else:
             hidden = HIDES_IN.get(kind, "")
             names, is_crowd = (classes if hidden is None else (hidden,) if hidden in classes else ()), True
-        columns = {
-            "locations_xyz": frame.locations_xyz[i],
-            "dimensions_hwl": frame.dimensions_hwl[i],
-            "alphas": frame.alphas[i],
-            "rotations_y": frame.rotations_y[i],
-            "truncations": frame.truncations[i],
-            "occlusions": frame.occlusions[i],
-            "kitti_types": TYPES.index(kind),
-        }
+        columns = {key: getattr(frame, key)[i] for key in COLUMNS[:-1]} | {"kitti_types": TYPES.index(kind)}
         rows += [((name, is_crowd, tuple(frame.boxes_xyxy[i])), columns) for name in names]
     return rows
 

@@ -8,21 +8,24 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from keras_centernet.clock import Clock
+from keras_centernet.data.annotations import has_extent
 from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import WarningCounter
+from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti import HIDES_IN
 from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.in_graph import is_repeated
 from keras_centernet.data.passes import in_order
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
 from keras_centernet.data.splits import split_names
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.tasks.classes import KITTI_CLASSES
 
 KITTI_LABEL = "type"
 LABELS = ("label", KITTI_LABEL)  # what the class is called
 TFDS_FIELDS = {"locations_xyz": "location", "dimensions_hwl": "dimensions", "alphas": "alpha"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)*(:[\w.*]+)?")
-# Encoded pictures; files are shuffled too, and their records were when they were written.
+# Encoded images; files are shuffled too, and their records were when they were written.
 _SHUFFLE_BUFFER = 1024
 
 
@@ -76,7 +79,7 @@ def read_tfds(request: DataRequest) -> Source:
         config = tfds.ReadConfig(
             shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
         )
-        # Pictures are decoded behind all shuffling and parting, as those of records.
+        # Images are decoded after all shuffling and sharding, as those of records.
         decoders = {"image": tfds.decode.SkipDecoding()}
         shuffles_files = is_shuffled and limit is None
         dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
@@ -96,7 +99,12 @@ def read_tfds(request: DataRequest) -> Source:
         return passes.examples(lambda seed: entries(seed, limit), to_loaded, workers)
 
     return Source(
-        name=f"{data} ({split})", classes=classes, size=size, examples=examples, fields=tuple(fields), clock=clock
+        name=f"{data} ({split})",
+        classes=classes,
+        size=size,
+        examples=examples,
+        fields={name: known_fields()[name] for name in fields},
+        clock=clock,
     )
 
 
@@ -115,14 +123,15 @@ def _build(tfds, name: str):
     try:
         builder = tfds.builder(name)
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
-        line = str(error).strip().splitlines()[0]
-        raise UserError(f"data: expected the name of a TensorFlow Datasets data set, got {name!r} ({line}).") from None
+        raise UserError(
+            f"data: expected the name of a TensorFlow Datasets data set, got {name!r} ({first_line(error)})."
+        ) from None
     try:
         builder.download_and_prepare()
     except Exception as error:  # whatever the network, the disk or the data set's own script raises
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{name}: expected to find or fetch it with TensorFlow Datasets, got {type(error).__name__}: {line}; "
+            f"{name}: expected to find or fetch it with TensorFlow Datasets, got {type(error).__name__}: "
+            f"{first_line(error)}; "
             "prepare it where there is a network and set TFDS_DATA_DIR."
         ) from None
     return builder
@@ -149,11 +158,11 @@ def _to_example(
 ) -> dict:
     """Returns the example of one entry of TensorFlow Datasets, whose boxes are (y1, x1, y2, x2) fractions."""
     image_id = tf.cast(entry["image/id"], tf.int64) if "image/id" in entry else index
-    place = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
+    where = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
     # All fields have one length, except in what tfds.testing.mock_data makes up.
     count = tf.reduce_min([tf.shape(field)[0] for field in entry["objects"].values()])
     objects = {key: field[:count] for key, field in entry["objects"].items()}
-    image, is_loaded = load(place, entry["image"])
+    image, is_loaded = load(where, entry["image"])
     size_wh = tf.cast(size_wh_of(image), tf.float32)
     y1, x1, y2, x2 = tf.unstack(objects["bbox"], axis=1)
     if label == KITTI_LABEL:  # TensorFlow Datasets counts KITTI's rows from the bottom
@@ -162,8 +171,8 @@ def _to_example(
     classes = tf.gather(class_indices, objects[label])
     areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     none = tf.zeros_like(classes, tf.bool)
-    is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~is_repeated(boxes_xyxy, classes)
-    bad_boxes.add_if(~tf.reduce_all(is_good), place)
+    is_good = has_extent(boxes_xyxy) & ~is_repeated(boxes_xyxy, classes)
+    bad_boxes.add_if(~tf.reduce_all(is_good), where)
     rows = {
         "boxes_xyxy": boxes_xyxy,
         "classes": classes,
@@ -174,10 +183,3 @@ def _to_example(
     }
     kept = {key: values[is_good & (classes >= 0) & is_loaded] for key, values in rows.items()}
     return {"image": image, "image_id": image_id, **kept}
-
-
-def is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """(N,) bool: whether an earlier object has the same box and class."""
-    is_same = tf.reduce_all(boxes_xyxy[:, None] == boxes_xyxy[None], axis=-1) & (classes[:, None] == classes[None])
-    counts = tf.linalg.band_part(tf.cast(is_same, tf.int32), -1, 0)
-    return tf.reduce_sum(counts, axis=1) > 1

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from keras_centernet.data.fields import closed, known_fields
 from keras_centernet.data.splits import split_names
-from keras_centernet.errors import UserError, first_line
+from keras_centernet.errors import UserError, first_line, look_up
 from keras_centernet.files.paths import AnyPath, list_names
+from keras_centernet.method.specs import FieldSpec
 
 DESCRIPTION, LABEL_MAP = "dataset.json", "label_map.pbtxt"
 DESCRIPTION_FORMAT, DESCRIPTION_VERSION = "keras_centernet records", 1
@@ -88,6 +90,15 @@ def read_description(folder: str) -> dict | None:
     if lacking:
         raise UserError(f"{path}: expected {', '.join(lacking)} in it, got none; make the records anew.")
     return content
+
+
+def fields_of(description: dict) -> dict[str, FieldSpec]:
+    """Returns the fields of a `dataset.json`, which once were known names alone."""
+    fields = description["fields"]
+    if isinstance(fields, dict):
+        return {name: FieldSpec(**spec | {"shape": tuple(spec["shape"])}) for name, spec in fields.items()}
+    known, keypoints = known_fields(), len(description["task_options"].get("skeleton", {}).get("names", ()))
+    return {name: closed(look_up(known, name, f"field of {DESCRIPTION}"), keypoints) for name in fields}
 
 
 def shards_of(description: dict) -> dict[str, dict]:

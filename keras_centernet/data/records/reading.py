@@ -8,15 +8,16 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from keras_centernet.clock import Clock
-from keras_centernet.data import augment, tensor_warp
 from keras_centernet.data.classes import check_classes
+from keras_centernet.data.fields import keep_objects, known_fields
 from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.in_graph import decode_image
 from keras_centernet.data.passes import Passes, in_order
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.finding import LABEL_MAP, find_records
@@ -25,7 +26,7 @@ from keras_centernet.data.records.parsing import RecordParser, first_that_works
 from keras_centernet.data.records.scanning import RecordFacts, facts_from_description, scan_records
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
 from keras_centernet.errors import UserError
-from keras_centernet.tasks.skeletons import Skeleton
+from keras_centernet.method.specs import FieldSpec
 
 _SHUFFLE_BUFFER = 1024  # encoded pictures: about 150 MB of photos as COCO's
 _MIXED_FILES = 16
@@ -54,36 +55,29 @@ def read_tfrecord(request: DataRequest) -> Source:
     if is_described:
         facts = facts_from_description(files, description)
     if strict or not is_described:
-        scanned = scan_records(files, _find_labels(files, annotations), strict, keys.JOINTS in fields)
+        known = known_fields()
+        needs_keypoints = any(keys.are_keypoints(known[name]) for name in fields if name in known)
+        scanned = scan_records(files, _find_labels(files, annotations), strict, needs_keypoints)
         facts = facts if is_described else scanned
     missing = [field for field in fields if field not in facts.fields]
     if missing:
         raise UserError(f"{data}: expected records with {', '.join(missing)}, which they do not have.")
     classes = facts.labels.classes if request.classes is None else tuple(request.classes)
     check_classes(facts.labels.classes, classes, str(data))
-    skeleton = Skeleton(**facts.task_options["skeleton"]) if keys.JOINTS in fields else None
-    parser = RecordParser(
-        classes,
-        facts.labels,
-        facts.fields if fields else (),
-        joints=len(skeleton.names) if skeleton else 0,
-        is_trusted=is_described,
-    )
-    return _build_source(request.name, files, facts, parser, skeleton)
+    parser = RecordParser(classes, facts.labels, facts.fields if fields else {}, is_trusted=is_described)
+    return _build_source(request.name, files, facts, parser)
 
 
-def _build_source(
-    name: str, files: list[str], facts: RecordFacts, parser: RecordParser, skeleton: Skeleton | None
-) -> Source:
+def _build_source(name: str, files: list[str], facts: RecordFacts, parser: RecordParser) -> Source:
     clock, ids = Clock(), facts.category_ids
 
     def without_empty():
         # What was written before `dataset.json` said so is read once.
         known = facts if facts.has_objects is not None else scan_records(files, facts.labels)
         if not known.has_objects.any():
-            raise UserError(f"{name}: expected images with objects, got none; leave empty_images=False away.")
+            raise UserError(f"{name}: expected images with objects, got none; remove empty_images=False.")
         kept = dataclasses.replace(facts, is_used=None if known.has_objects.all() else known.has_objects)
-        return _build_source(name, files, kept, parser, skeleton)
+        return _build_source(name, files, kept, parser)
 
     return Source(
         name=name,
@@ -91,7 +85,6 @@ def _build_source(
         size=facts.size,
         examples=functools.partial(_examples, files, facts, parser, lambda: load_encoded(clock)),
         fields=parser.fields,
-        movers=_movers(augment.move_keypoints, skeleton),
         task_options=facts.task_options if parser.fields else {},
         without_empty=without_empty,
         category_ids=tuple(ids.get(name) for name in parser.classes) if ids else None,
@@ -99,7 +92,6 @@ def _build_source(
         most_objects=facts.most_objects,
         tensor_examples=functools.partial(_examples, files, facts, parser, lambda: _load_tensors),
         service_examples=functools.partial(_service_examples, files, facts, parser),
-        tensor_movers=_movers(tensor_warp.move_keypoints, skeleton),
     )
 
 
@@ -108,10 +100,6 @@ def _find_labels(files: list[str], annotations: str | os.PathLike | None):
     if annotations is not None:
         return read_label_map(str(annotations))
     return read_label_map(beside) if tf.io.gfile.exists(beside) else None
-
-
-def _movers(move: Callable, skeleton: Skeleton | None) -> dict:
-    return {keys.JOINTS: functools.partial(move, flip_order=skeleton.flip_order)} if skeleton else {}
 
 
 def _examples(
@@ -160,7 +148,7 @@ def _build_to_example(parser: RecordParser, load: Callable) -> Callable[[tf.Tens
         example = parser(place, record)
         image, is_loaded = load(example.pop("place"), example.pop("encoded"))
         count = tf.where(is_loaded, tf.shape(example["classes"])[0], 0)
-        return _to_pixels({"image": image, **augment.keep_objects(example, tf.range(count))})
+        return _to_pixels({"image": image, **keep_objects(example, tf.range(count), parser.fields)}, parser.fields)
 
     return to_example
 
@@ -233,13 +221,7 @@ def _load_tensors(place: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.T
     """What `load_encoded` does, by TensorFlow; damage is one line on the error stream of the process that reads."""
 
     def decode(encoded):
-        # With the accurate transform a JPEG's pixels are those of OpenCV; `decode_image` takes the fast one.
-        image = tf.cond(
-            tf.io.is_jpeg(encoded),
-            lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
-            lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
-        )
-        return tf.ensure_shape(image, (None, None, 3)), tf.constant(True)
+        return decode_image(encoded), tf.constant(True)
 
     def stand_in(_):
         line = tf.strings.join([place, ": became black and without objects, damaged"])
@@ -249,13 +231,14 @@ def _load_tensors(place: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.T
     return first_that_works(encoded, decode, stand_in)
 
 
-def _to_pixels(example: dict) -> dict:
-    """Returns the example with boxes and joints in pixels, and with areas where none were known."""
+def _to_pixels(example: dict, fields: Mapping[str, FieldSpec]) -> dict:
+    """Returns the example with boxes and the API's keypoints in pixels, and with areas where none were known."""
     size_wh = tf.cast(size_wh_of(example["image"]), tf.float32)
     boxes_xyxy = example["boxes_xyxy"] * tf.tile(size_wh, [2])
     box_areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     areas = tf.where(example["areas"] > 0, example["areas"], box_areas)
     moved = {"boxes_xyxy": boxes_xyxy, "areas": areas}
-    if keys.JOINTS in example:
-        moved[keys.JOINTS] = example[keys.JOINTS] * tf.concat([size_wh, [1.0]], axis=0)
+    for name, spec in fields.items():
+        if keys.are_keypoints(spec):
+            moved[name] = example[name] * tf.concat([size_wh, [1.0]], axis=0)
     return {**example, **moved}

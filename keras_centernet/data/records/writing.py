@@ -2,13 +2,14 @@
 
 import collections
 import concurrent.futures
+import dataclasses
 import hashlib
 import itertools
 import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.fields import OBJECT_KEYS
 from keras_centernet.data.images import decode_image
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.finding import (
@@ -23,6 +25,7 @@ from keras_centernet.data.records.finding import (
     DESCRIPTION_FORMAT,
     DESCRIPTION_VERSION,
     LABEL_MAP,
+    fields_of,
     format_mask,
     read_description,
 )
@@ -70,6 +73,7 @@ def write_tfrecords(
     """
     folder = to_path(output)
     _check_request(source, split, shards)
+    _check_fields(source)
     description = _description(source, split, folder, overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,18 +98,17 @@ def write_tfrecords(
 
 
 def encode_record(
-    example: dict, encoded: bytes, format: str, name: str, classes: tuple, labels: tuple, joints: tuple = ()
+    source: Source, labels: tuple[int, ...], example: dict, encoded: bytes, format: str, name: str
 ) -> bytes:
     """Returns the serialized `tf.train.Example` of one example.
 
     Args:
-        example: as arrays, see `source.py`; of its further fields those that `record_keys` knows are written.
-        encoded: the picture's file.
+        source: of the example.
+        labels: numbers of its classes in the label map.
+        example: as arrays, see `source.py`.
+        encoded: the image's file.
         format: "jpeg" or "png".
-        name: of the picture's file.
-        classes: names.
-        labels: their numbers in the label map.
-        joints: K names, where the example has "keypoints_xyv".
+        name: of the image's file.
     """
     height, width = example["image"].shape[:2]
     fractions = np.float64(example["boxes_xyxy"]) / [width, height, width, height]
@@ -119,33 +122,40 @@ def encode_record(
         keys.SHA256: [hashlib.sha256(encoded).hexdigest().encode()],
         **{key: np.float32(column) for key, column in zip(keys.CORNERS, fractions.T, strict=True)},
         keys.LABEL: np.array(labels, np.int64)[example["classes"]],
-        keys.TEXT: [classes[index].encode() for index in example["classes"]],
+        keys.TEXT: [source.classes[index].encode() for index in example["classes"]],
         keys.IS_CROWD: np.int64(example["is_crowd"]),
         keys.IS_DIFFICULT: np.int64(example["is_difficult"]),
         keys.AREA: example["areas"],
     }
-    values |= {key: example[field].ravel() for field, (key, *_) in keys.FIELDS.items() if field in example}
-    if keys.JOINTS in example:
-        x, y, marks = example[keys.JOINTS].reshape(-1, 3).T
-        values |= {
-            keys.JOINT_X: np.float32(np.float64(x) / width),
-            keys.JOINT_Y: np.float32(np.float64(y) / height),
-            keys.JOINT_VISIBILITY: np.int64(marks),
-            keys.JOINT_TEXT: [joint.encode() for joint in joints] * len(example[keys.JOINTS]),
-            keys.JOINT_COUNT: (example[keys.JOINTS][..., 2] > 0).sum(axis=1),
-        }
+    for field, spec in source.fields.items():
+        if keys.are_keypoints(spec):
+            values |= _keypoints(example[field], (width, height), source.task_options["skeleton"]["names"])
+        else:
+            column = example[field]
+            values[keys.key_of(field, spec)] = np.array(column, object if spec.dtype == "string" else None).ravel()
     features = {key: _feature(column) for key, column in values.items()}
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
-def _feature(values) -> tf.train.Feature:
-    if isinstance(values, list) and values and isinstance(values[0], bytes):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-    if isinstance(values, list) and not values:  # texts of no object
-        return tf.train.Feature(bytes_list=tf.train.BytesList())
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+def _keypoints(keypoints_xyv: np.ndarray, size_wh: tuple[int, int], names: Sequence[str]) -> dict:
+    x, y, marks = keypoints_xyv.reshape(-1, 3).T
+    return {
+        keys.KEYPOINT_X: np.float32(np.float64(x) / size_wh[0]),
+        keys.KEYPOINT_Y: np.float32(np.float64(y) / size_wh[1]),
+        keys.KEYPOINT_VISIBILITY: np.int64(marks),
+        keys.KEYPOINT_TEXT: [name.encode() for name in names] * len(keypoints_xyv),
+        keys.KEYPOINT_COUNT: (keypoints_xyv[..., 2] > 0).sum(axis=1),
+    }
+
+
+def _feature(values: list | np.ndarray) -> tf.train.Feature:
+    is_number = isinstance(values, list) and values and isinstance(values[0], int)
+    kind = values.dtype.kind if isinstance(values, np.ndarray) else "i" if is_number else "O"
+    if kind == "O":  # texts, also of no object
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=list(values)))
+    if kind in "fV":  # V: bfloat16
+        return tf.train.Feature(float_list=tf.train.FloatList(value=np.float32(values)))
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=np.int64(values)))
 
 
 def _check_request(source: Source, split: str, shards: int) -> None:
@@ -155,13 +165,34 @@ def _check_request(source: Source, split: str, shards: int) -> None:
         raise UserError(f"shards: expected a number from 1 to the {source.size} images of {source.name}, got {shards}.")
 
 
+def _check_fields(source: Source) -> None:
+    """Raises where an example knows something that records would lose."""
+    found = set(source.examples(limit=1).element_spec) - {"image", "image_id", *OBJECT_KEYS}
+    if found != set(source.fields):
+        raise UserError(
+            f"{source.name}: expected examples with the fields {sorted(source.fields)} as `Source.fields` says, got "
+            f"{sorted(found)}."
+        )
+    taken = set(keys.OF_EVERY_RECORD)
+    for name, spec in source.fields.items():
+        keys.stored_type(name, spec)
+        if None in spec.shape:
+            raise UserError(f"field {name}: expected values of one shape in all images, got {spec.shape}.")
+        if keys.are_keypoints(spec) and "skeleton" not in source.task_options:
+            raise UserError(f"field {name}: expected a skeleton in the source's task_options, got none.")
+        key = keys.key_of(name, spec)
+        if key in taken or key.startswith(f"{keys.KEYPOINTS}/"):
+            raise UserError(f"field {name}: expected a key of its own in records, got {key}; rename it.")
+        taken.add(key)
+
+
 def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -> dict:
     """Returns the content of `dataset.json` for this source, with the splits that stay."""
     description = {
         "format": DESCRIPTION_FORMAT,
         "version": DESCRIPTION_VERSION,
         "classes": list(source.classes),
-        "fields": [field for field in source.fields if field in keys.FIELDS or field == keys.JOINTS],
+        "fields": {name: dataclasses.asdict(spec) for name, spec in source.fields.items()},
         "task_options": source.task_options,
         "category_ids": source.category_ids and list(source.category_ids),
         "splits": {},
@@ -176,10 +207,10 @@ def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -
         raise UserError(f"output: expected a folder without split {split!r}, got {folder}; pass --overwrite.")
     others = [name for name in before["splits"] if name != split]
     for key in ("classes", "fields", "task_options"):
-        if others and before[key] != description[key]:
+        old, new = (fields_of(one) if key == "fields" else one[key] for one in (before, description))
+        if others and old != new:
             raise UserError(
-                f"output: expected {key} as of split {others[0]!r} in {folder}, {before[key]}, got {description[key]}; "
-                "name another folder."
+                f"output: expected {key} as of split {others[0]!r} in {folder}, {old}, got {new}; name another folder."
             )
     ids = before.get("category_ids") if others else description["category_ids"]
     _check_ids(ids, description["category_ids"], folder)
@@ -238,7 +269,6 @@ def _records(
     source: Source, labels: tuple[int, ...], strict: bool, workers: int | None, damaged: list[str]
 ) -> Iterator[tuple[bytes | None, int]]:
     """Yields (record, number of objects) of every image in order; None for one whose file is damaged."""
-    joints = tuple(source.task_options.get("skeleton", {}).get("names", ()))
 
     def encode(example: dict, name: str) -> tuple[bytes | None, int]:
         try:
@@ -248,7 +278,7 @@ def _records(
                 raise
             damaged.append(str(error))
             return None, 0
-        record = encode_record(example, encoded, format, os.path.basename(name), source.classes, labels, joints)
+        record = encode_record(source, labels, example, encoded, format, os.path.basename(name))
         return record, len(example["classes"])
 
     threads = workers or threads_for(source.image_names or (), os.cpu_count())

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet.data import load_dataset
+from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.formats.coco import read_coco
 from keras_centernet.data.formats.kitti import read_kitti
 from keras_centernet.data.formats.request import DataRequest
@@ -20,7 +21,10 @@ from keras_centernet.data.formats.yolo import read_yolo
 from keras_centernet.data.records.label_map import read_label_map
 from keras_centernet.data.records.reading import read_tfrecord
 from keras_centernet.data.records.writing import write_tfrecords
+from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.method.specs import FieldSpec
+from keras_centernet.tasks import TASKS
 
 DOG = {"image_id": 30, "category_id": 18, "bbox": [5, 6, 20, 24], "area": 111.5, "iscrowd": 0}
 CROWD = {"image_id": 30, "category_id": 3, "bbox": [-2, 0, 64, 50.5], "area": 2000, "iscrowd": 1}
@@ -131,6 +135,103 @@ def test_3d_boxes_are_the_same_through_records(write_kitti, tmp_path, examples_o
     assert (
         set(read_tfrecord(DataRequest(tmp_path / "records", "train")).fields) == set()
     )  # boxes alone need nothing more
+
+
+FIELDS = {
+    "velocities_dxy": np.array([[1.5, -2], [0, 0.1], [3, 4]], np.float32),
+    "embeddings": np.arange(12, dtype=np.float32).reshape(3, 4) / 7,
+    "track_ids": np.array([2**40, -1, 7]),
+    "colors": np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.uint8),
+    "are_parked": np.array([True, False, True]),
+    "plates": np.array([b"AB 1", b"", b"C\0"], object),
+    "hands_xyv": np.arange(18, dtype=np.float32).reshape(3, 2, 3),
+}
+IMAGE_FIELDS = {"times": np.array([0.5, 1.5, 2.5], np.float32), "poses": np.ones((3, 2, 2), np.float32)}
+
+
+def source_with(fields, image_fields=None):
+    """Returns a source of three images with one, no and two objects."""
+    rows = [(i, 2, 3, 20, 30 + j, 0, False, False, None) for j, i in enumerate((0, 2, 2))]
+    table = build_annotations(["0", "1", "2"], rows, image_hw=[(40, 60)] * 3, fields=fields, image_fields=image_fields)
+    return source_from_annotations("tracks", ("car",), table, lambda i: np.full((40, 60, 3), i, np.uint8))
+
+
+def test_fields_that_nobody_knows_are_equal_through_records(tmp_path, examples_of):
+    source = source_with(FIELDS, IMAGE_FIELDS)
+    write_tfrecords(source, "train", tmp_path, 2)
+    again = read_tfrecord(DataRequest(tmp_path, fields=("velocities_dxy",)))
+    assert again.fields == source.fields
+    assert again.fields["embeddings"] == FieldSpec("float32", (4,))
+    assert again.fields["poses"] == FieldSpec("float32", (2, 2), of_image=True)
+    for examples in (examples_of(again), list(again.tensor_examples().as_numpy_iterator())):
+        for example, reference in zip(examples, examples_of(source), strict=True):
+            assert set(example) == set(reference)
+            for name in source.fields:
+                assert np.asarray(example[name]).dtype == np.asarray(reference[name]).dtype, name
+                np.testing.assert_array_equal(example[name], reference[name], err_msg=name)
+    # once more, from records to records
+    write_tfrecords(again, "train", tmp_path / "again", 1)
+    third = read_tfrecord(DataRequest(tmp_path / "again", fields=("velocities_dxy",)))
+    assert third.fields == source.fields
+    with pytest.raises(UserError, match=r"expected fields as of split 'train' in .*; name another folder"):
+        write_tfrecords(source_with({}), "val", tmp_path, 1)
+
+
+def test_fields_reach_the_batches(tmp_path, monkeypatch):
+    fields = {"velocities_dxy": FieldSpec("float32", (2,)), "embeddings": FieldSpec("float32", (4,))}
+    monkeypatch.setitem(TASKS, "tracking", dataclasses.replace(TASKS["detection"], fields=fields))
+    write_tfrecords(source_with(FIELDS, {"times": IMAGE_FIELDS["times"]}), "train", tmp_path, 1)
+    _, objects = next(iter(load_dataset(tmp_path, task="tracking", training=False, input_size=64, batch_size=3)))
+    assert objects["embeddings"].shape == (3, 128, 4)
+    np.testing.assert_allclose(objects["velocities_dxy"][2, :2], FIELDS["velocities_dxy"][1:] * 64 / 60, rtol=1e-6)
+    np.testing.assert_allclose(objects["times"], IMAGE_FIELDS["times"])
+    (tmp_path / "dataset.json").unlink()  # as records of others, whose keys the task's fields name
+    source = read_tfrecord(DataRequest(tmp_path, fields=("embeddings",)))
+    assert source.fields == fields
+    np.testing.assert_array_equal(next(iter(source.examples()))["embeddings"], FIELDS["embeddings"][:1])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"phases": np.zeros(3, np.complex64)}, "field phases: expected float32, whole numbers of up to 64 bits, bool"),
+        ({"hashes": np.zeros(3, np.uint64)}, "field hashes: expected float32, whole numbers of up to 64 bits, bool"),
+        ({"difficult": np.zeros(3)}, "field difficult: expected a key of its own in records, got image/object/difficult"),
+        (
+            {"keypoints_xyv": np.zeros((3, 2, 3))},
+            "field keypoints_xyv: expected a skeleton in the source's task_options, got none.",
+        ),
+    ],
+)
+def test_fields_that_records_would_lose(fields, message, tmp_path):
+    with pytest.raises(UserError, match=re.escape(message)):
+        write_tfrecords(source_with(fields), "train", tmp_path, 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_source_does_not_declare_is_not_dropped(tmp_path):
+    source = dataclasses.replace(source_with(FIELDS), fields={})
+    with pytest.raises(
+        UserError, match=r"tracks: expected examples with the fields \[\] as `Source.fields` says"
+    ):
+        write_tfrecords(source, "train", tmp_path, 1)
+
+
+def test_descriptions_of_before_list_the_names_of_fields(write_kitti, write_keypoints, tmp_path, examples_of):
+    rows = [(4, [10, 10, 20, 20], [12, 14.5, 2, 20, 15, 1, 0, 0, 0])]
+    for source in (
+        read_kitti(DataRequest(write_kitti({"000007": [CAR]}))),
+        read_coco(DataRequest(write_keypoints([ANIMAL], rows), fields=("keypoints_xyv",))),
+    ):
+        records = tmp_path / f"records {len(source.fields)}"
+        write_tfrecords(source, "train", records, 1)
+        description = json.loads((records / "dataset.json").read_text())
+        description["fields"] = list(description["fields"])
+        (records / "dataset.json").write_text(json.dumps(description))
+        again = read_tfrecord(DataRequest(records, fields=tuple(source.fields)))
+        assert again.fields == source.fields
+        assert_same(examples_of(again), examples_of(source))
+        write_tfrecords(source, "val", records, 1)  # fits what is there
 
 
 def test_records_are_those_of_the_api(write_coco, tmp_path):
