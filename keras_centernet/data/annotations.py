@@ -115,11 +115,11 @@ def build_annotations(
 
 
 def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotations:
-    """Returns the annotations without images whose file is missing, cut off or no picture; warns with a count.
+    """Returns the annotations without images whose file is missing, cut off or no image; warns with a count.
 
     Args:
         annotations: of one split.
-        strict: stop at the first bad file instead; every picture is then decoded once, which also finds
+        strict: stop at the first bad file instead; every image is then decoded once, which also finds
             damage in the middle of a file.
 
     Raises:

@@ -2,7 +2,7 @@
 
 What happens to a field where an image is warped or mirrored follows from the end of its name: `_xy` positions and
 `_xyxy` boxes move along, `_dxy` vectors turn, scale and mirror without being shifted, `_xyv` keypoints move, and in a
-mirror left and right change places. All others stay as they are.
+mirror left and right are exchanged. All others stay as they are.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""One picture file -> (H, W, 3) uint8 RGB, or one clear line that says why not.
+"""One image file -> (H, W, 3) uint8 RGB, or one line that says why not.
 
 OpenCV decodes: it applies the EXIF orientation, brings grayscale, palette and RGBA to three channels
 and 16 bit to 8, and is faster than TensorFlow's decoder. `check_image` finds missing and cut-off files
@@ -21,19 +21,19 @@ _TAIL_BYTES = 64
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """Returns the picture in a file as (H, W, 3) uint8 RGB, upright.
+    """Returns the image in a file as (H, W, 3) uint8 RGB, upright.
 
     EXIF orientation is applied; grayscale is repeated to three channels, the alpha channel is dropped
     and 16-bit values lose their lower byte.
 
     Raises:
-        UserError: the file is missing, cut off, or no picture that OpenCV decodes.
+        UserError: the file is missing, cut off, or no image that OpenCV can decode.
     """
     return decode_image(_read_bytes(path), os.fspath(path))
 
 
 def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
-    """Returns the picture in encoded bytes as (H, W, 3) uint8 RGB; `name` is for the error.
+    """Returns the image in encoded bytes as (H, W, 3) uint8 RGB; `name` is for the error.
 
     Args:
         data: content of a file.
@@ -43,7 +43,7 @@ def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
     flags = cv2.IMREAD_COLOR_RGB if upright else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     if _is_cut_off(data):
         raise UserError(
-            f"image {name}: expected a whole picture, got a file cut off after {len(data)} bytes; "
+            f"image {name}: expected a complete file, got one cut off after {len(data)} bytes; "
             "fetch it again or remove it."
         )
     try:
@@ -52,7 +52,7 @@ def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
         image = None
     if image is None or image.dtype != np.uint8:
         raise UserError(
-            f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF picture, got {len(data)} bytes that "
+            f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, got {len(data)} bytes that "
             "cannot be decoded; convert or remove it."
         )
     return image
@@ -63,10 +63,10 @@ def check_image(path: str | os.PathLike, decode: bool = False) -> None:
 
     Args:
         path: the file.
-        decode: whether to decode the whole picture, which also finds damage in its middle.
+        decode: whether to decode the whole image, which also finds damage in its middle.
 
     Raises:
-        UserError: the file is missing, cut off or no picture.
+        UserError: the file is missing, cut off or no image.
     """
     if decode:
         read_image(path)

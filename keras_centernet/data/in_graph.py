@@ -116,7 +116,7 @@ def _halve(image: tf.Tensor, matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _sample_upright(image: tf.Tensor, to_image: tf.Tensor, input_hw: tuple[int, int]) -> tf.Tensor:
     """Returns float32 pixels; a black border gives edges the blend with black that OpenCV gives them."""
     padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]])
-    # A box whose first corner lies after the second mirrors.
+    # A box whose first corner comes after the second mirrors.
     last_yx = tf.cast(tf.shape(padded)[:2] - 1, tf.float64)
     zoom_yx, shift_yx = tf.stack([to_image[1, 1], to_image[0, 0]]), tf.stack([to_image[1, 2], to_image[0, 2]]) + 1
     inputs_yx = tf.constant(input_hw, tf.float64) - 1

@@ -81,7 +81,7 @@ def test_shift_and_scale_are_clipped_normals():
 
 
 def test_flip_equals_the_published_order_of_steps():
-    """Published: mirror the picture, c_x <- W - c_x - 1, boxes x <- W - x - 1, then one affine."""
+    """Published: mirror the image, c_x <- W - c_x - 1, boxes x <- W - x - 1, then one affine."""
     image_hw, center, extent = (48, 64), np.array([20.0, 25.0]), 50.0
     example = example_of(image_hw) | {"image_to_input": tf.constant(geometry.affine(center, extent, 0, (64, 64)))}
     flipped = augment.warp(augment.random_flip(example, (64, 64), 1.0), (64, 64))
@@ -158,7 +158,7 @@ def test_eager_equals_dataset_map(place):
         np.testing.assert_array_equal(mapped[key], value)
 
 
-def test_half_of_the_pictures_are_zoomed_and_marked():
+def test_half_of_the_images_are_zoomed_and_marked():
     marks, extents = [], []
     for seed in range(80):
         example = augment.zoom_half(example_of(seed=seed), INPUT_HW)
@@ -173,7 +173,7 @@ def test_half_of_the_pictures_are_zoomed_and_marked():
     assert 1.2 < max(zoomed) <= 1.4 + 1e-9
 
 
-def test_turned_pictures_turn_their_joints_and_leave_their_boxes():
+def test_turned_images_turn_their_joints_and_leave_their_boxes():
     fields = {"keypoints_xyv": FieldSpec("float32", (2, 3))}
     turned = 0
     for seed in range(12):

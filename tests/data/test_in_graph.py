@@ -14,7 +14,7 @@ MIRROR = np.diag([-1.0, 1.0])
 
 @pytest.fixture
 def photo():
-    """photo((height, width)) -> picture with structure at every scale."""
+    """photo((height, width)) -> image with structure at every scale."""
 
     def make(image_hw):
         rng = np.random.default_rng(3)

@@ -79,7 +79,7 @@ def assert_equal_batches(some, others):
 
 def test_batches_of_an_epoch_are_the_same_wherever_training_begins(dataset):
     whole = list(dataset.for_epochs(0, 3))
-    assert len(whole) == 9  # no batch has pictures of two epochs
+    assert len(whole) == 9  # no batch has images of two epochs
     assert len({objects["image_id"].numpy().tobytes() for _, objects in whole}) > 3
     assert_equal_batches(dataset.for_epochs(1, 3, skip=2), whole[5:])
     again = load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=2, seed=9, workers=2)
@@ -110,7 +110,7 @@ def test_a_shard_that_is_none(shard):
         load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=1, shard=shard)
 
 
-def test_skipped_pictures_are_not_read():
+def test_skipped_images_are_not_read():
     read = []
 
     def load(index):

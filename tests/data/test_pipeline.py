@@ -190,19 +190,19 @@ def test_folders_of_every_format_become_batches(reader, write_voc, write_coco, w
         folder = write_yolo({"a": f"0 {15 / 64} {18 / 48} {20 / 64} {24 / 48}", "b": None})
     _, objects = next(iter(load_dataset(folder, "train", training=False, input_size=64, batch_size=2)))
     assert objects["mask"].numpy().sum(axis=1).tolist() == [1, 0]
-    # 64 x 48 in 64 x 64: eight black rows above the picture.
+    # 64 x 48 in 64 x 64: eight black rows above the image.
     np.testing.assert_allclose(objects["boxes_xyxy"][0, 0], [5, 14, 25, 38], atol=1e-4)
     np.testing.assert_allclose(objects["areas"][0, 0], 480, rtol=1e-5)
 
 
-def test_cut_off_picture_is_skipped_or_stops(write_voc):
+def test_cut_off_image_is_skipped_or_stops(write_voc):
     folder = write_voc({stem: [("cat", 5, 6, 25, 30)] for stem in "abc"})
     path = folder / "JPEGImages" / "b.jpg"
     path.write_bytes(path.read_bytes()[:600])
     with pytest.warns(DataWarning, match="1 of 3 images skipped, file missing or unreadable; first: image .*b.jpg"):
         dataset = load_dataset(folder, "train", training=False, input_size=64)
     assert ids_of(dataset) == [[0, 2]]
-    with pytest.raises(UserError, match=r"b.jpg: expected a whole picture, got a file cut off after 600 bytes"):
+    with pytest.raises(UserError, match=r"b.jpg: expected a complete file, got one cut off after 600 bytes"):
         load_dataset(folder, "train", input_size=64, strict=True)
 
 
@@ -220,7 +220,7 @@ def test_images_without_objects_are_left_out_of_training_alone():
     assert (dataset.source.size, dataset.cardinality()) == (2, 1)
     ((images, objects),) = dataset
     found = dict(zip(objects["image_id"].numpy().tolist(), images.numpy().max(axis=(1, 2, 3)).tolist(), strict=True))
-    assert found == {11: 10, 13: 30}  # each with its own picture
+    assert found == {11: 10, 13: 30}  # each with its own image
     assert sorted(objects["mask"].numpy().sum(axis=1).tolist()) == [1, 2]
     assert ids_of(load_dataset(source, "val", **options)) == [[10, 11], [12, 13], [14]]
 

@@ -4,12 +4,11 @@ import json
 import re
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.formats.coco_keypoints import CocoKeypoints
 from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.names import check_classes, split_names
 from keras_centernet.data.source import Source, source_from_annotations
-from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
 

@@ -5,12 +5,12 @@ from tqdm import tqdm
 
 from keras_centernet.camera import read_calibration
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, read_kitti_file
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.names import check_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, are_files, map_files, to_path

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from keras_centernet.data.annotations import build_annotations
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.names import check_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 

@@ -9,15 +9,14 @@ import tensorflow as tf
 
 from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import has_extent
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import WarningCounter
 from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti import HIDES_IN
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.in_graph import is_repeated
+from keras_centernet.data.names import check_classes, split_names
 from keras_centernet.data.passes import in_order
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
-from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.tasks.classes import KITTI_CLASSES
 

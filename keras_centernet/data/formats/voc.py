@@ -6,10 +6,10 @@ import xml.etree.ElementTree as ElementTree
 from tqdm import tqdm
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.names import check_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, are_files, list_names, map_files, to_path
@@ -75,7 +75,7 @@ def _read_split(list_folder: AnyPath, split: str) -> list[str]:
 
 def _image_paths(image_folder: AnyPath, stems: list[str]) -> list[str]:
     if not image_folder.is_dir():
-        raise UserError(f"{image_folder}: expected the folder of pictures, got none; pass `images`.")
+        raise UserError(f"{image_folder}: expected a folder of images, got none; pass `images`.")
     names = {}
     for entry in sorted(list_names(image_folder), reverse=True):
         stem, suffix = os.path.splitext(entry)

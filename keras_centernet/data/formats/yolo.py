@@ -4,13 +4,12 @@ import functools
 import os
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.yolo_yaml import parse_yolo_yaml
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.names import check_classes, split_names
 from keras_centernet.data.source import Source, source_from_annotations
-from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, are_files, join, map_files, to_path
 from keras_centernet.geometry import cxcywh_to_xyxy

@@ -19,15 +19,14 @@ _VISIBLE = 2.0  # COCO's v of a keypoint that is marked and says no more
 
 @dataclasses.dataclass(frozen=True)
 class RecordParser:
-    """Turns records into examples without their picture.
+    """Turns records into examples without their image.
 
     Attributes:
         classes: names, in the order of the class indices.
         labels: what records call them.
         fields: what the example knows beyond the usual keys, of closed shapes.
-        is_trusted: whether `make-tfrecords` wrote them, and so well: every label is of a class, every column has a
-            value per object, no box is empty, outside or repeated. What `TFRecordDataset` hands out of such files is
-            what was written, as it compares checksums; then nothing of this is looked at again for every picture.
+        is_trusted: whether `make-tfrecords` wrote them: every label is of a class, every column has a value per
+            object, no box is empty, outside or repeated. Checksums are compared, so none of this is checked again.
     """
 
     classes: tuple[str, ...]
@@ -35,21 +34,21 @@ class RecordParser:
     fields: Mapping[str, FieldSpec] = dataclasses.field(default_factory=dict)
     is_trusted: bool = False
 
-    def __call__(self, place: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(self, where: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the example of a record: see `source.py`, but with fractions of the image instead of pixels.
 
-        "encoded" () is its picture, "place" () says where it comes from; areas that are not known are 0. A
-        damaged record has no picture, no objects and a negative id.
+        "encoded" () is its image, "where" () says where it comes from; areas that are not known are 0. A
+        damaged record has no image, no objects and a negative id.
 
         Args:
-            place: () file and number of the record, different for all.
+            where: () file and number of the record, different for all.
             record: () serialized `tf.train.Example`.
         """
         if self.is_trusted:
-            return self._parse(place, record)
-        return first_that_works(record, lambda record: self._parse(place, record), lambda _: self._nothing(place))
+            return self._parse(where, record)
+        return first_that_works(record, lambda record: self._parse(where, record), lambda _: self._nothing(where))
 
-    def _parse(self, place: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _parse(self, where: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_single_example(record, self._spec())
         boxes_xyxy = tf.stack([parsed[key] for key in keys.CORNERS], axis=1)
         count = tf.shape(boxes_xyxy)[0]
@@ -75,15 +74,15 @@ class RecordParser:
             for name, spec in self.fields.items()
             if spec.of_image
         }
-        named = tf.strings.join([place, ", image ", parsed[keys.FILENAME]])
-        return {"encoded": parsed[keys.ENCODED], "place": named, "image_id": _image_id(parsed, place), **rows, **image}
+        named = tf.strings.join([where, ", image ", parsed[keys.FILENAME]])
+        return {"encoded": parsed[keys.ENCODED], "where": named, "image_id": _image_id(parsed, where), **rows, **image}
 
-    def _nothing(self, place: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _nothing(self, where: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what stands for a damaged record."""
         return {
             "encoded": tf.constant(""),
-            "place": place,
-            "image_id": _damaged_id(place),
+            "where": where,
+            "image_id": _damaged_id(where),
             "boxes_xyxy": tf.zeros((0, 4)),
             "classes": tf.zeros((0,), tf.int32),
             "is_crowd": tf.zeros((0,), tf.bool),
@@ -96,7 +95,7 @@ class RecordParser:
         }
 
     def _spec(self) -> dict:
-        """Returns the parts of a record that are read; all may be missing."""
+        """Returns the features of a record that are read; all may be missing."""
         texts = (keys.ENCODED, keys.FILENAME, keys.SOURCE_ID)
         lists = dict.fromkeys((keys.LABEL, keys.IS_CROWD, keys.IS_DIFFICULT), tf.int64)
         lists |= dict.fromkeys((*keys.CORNERS, keys.AREA), tf.float32)
@@ -163,15 +162,15 @@ def _zeros(spec: FieldSpec) -> tf.Tensor:
     return tf.zeros((math.prod(spec.shape),), spec.dtype)
 
 
-def _image_id(parsed: dict, place: tf.Tensor) -> tf.Tensor:
-    """() int64: the source's id where that is a number, else a number made of its id, file name or picture."""
+def _image_id(parsed: dict, where: tf.Tensor) -> tf.Tensor:
+    """() int64: the source's id where that is a number, else a number made of its id, file name or image."""
     texts: Sequence[tf.Tensor] = (parsed[keys.SOURCE_ID], parsed[keys.FILENAME], parsed[keys.ENCODED])
     text = tf.where(texts[0] != "", texts[0], tf.where(texts[1] != "", texts[1], texts[2]))
     is_number = tf.strings.regex_full_match(text, _NUMBER)
     number = tf.strings.to_number(tf.where(is_number, text, "0"), tf.int64)
-    other = tf.where(text != "", tf.strings.to_hash_bucket_fast(text, _LARGEST_ID), _damaged_id(place))
+    other = tf.where(text != "", tf.strings.to_hash_bucket_fast(text, _LARGEST_ID), _damaged_id(where))
     return tf.where(is_number, number, other)
 
 
-def _damaged_id(place: tf.Tensor) -> tf.Tensor:
-    return -1 - tf.strings.to_hash_bucket_fast(place, _LARGEST_ID)
+def _damaged_id(where: tf.Tensor) -> tf.Tensor:
+    return -1 - tf.strings.to_hash_bucket_fast(where, _LARGEST_ID)

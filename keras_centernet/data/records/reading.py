@@ -1,7 +1,7 @@
 """TFRecord files with the TensorFlow Object Detection API's keys: what `make-tfrecords` writes, and the API's own.
 
-A few large files that are read from front to back instead of one per picture: for slow disks, buckets and many
-machines. `Source.tensor_examples` is TensorFlow alone, so that a data service's workers can run it.
+A few large files that are read sequentially instead of one per image: for slow disks, buckets and many machines.
+`Source.tensor_examples` is TensorFlow alone, so that a data service's workers can run it.
 """
 
 import dataclasses
@@ -14,21 +14,22 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.clock import Clock
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.fields import keep_objects, known_fields
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.in_graph import decode_image
+from keras_centernet.data.names import check_classes
 from keras_centernet.data.passes import Passes, in_order
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.finding import LABEL_MAP, find_records
-from keras_centernet.data.records.label_map import read_label_map
+from keras_centernet.data.records.label_map import LabelMap, read_label_map
 from keras_centernet.data.records.parsing import RecordParser, first_that_works
 from keras_centernet.data.records.scanning import RecordFacts, facts_from_description, scan_records
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath
 from keras_centernet.method.specs import FieldSpec
 
-_SHUFFLE_BUFFER = 1024  # encoded pictures: about 150 MB of photos as COCO's
+_SHUFFLE_BUFFER = 1024  # encoded images: about 150 MB of photos as COCO's
 _MIXED_FILES = 16
 # Each worker of a data service takes so many files at a time: few, that all workers get some.
 _MIXED_FILES_OF_A_WORKER = 4
@@ -38,8 +39,8 @@ def read_tfrecord(request: DataRequest) -> Source:
     """Returns one split of a data set in TFRecord files.
 
     Records beside a `dataset.json` (of `make-tfrecords`) are known; others are read once, to count them and to
-    find the names of their classes and joints. EXIF orientation is not applied, as in the API. A record or
-    picture that is damaged becomes black and without objects, so that every epoch has the announced number of images.
+    find the names of their classes and keypoints. EXIF orientation is not applied, as in the API. A record or
+    image that is damaged becomes black and without objects, so that every epoch has the announced number of images.
 
     `data` is a folder, file or pattern, local or gs://; files are chosen by the split's name in theirs, see
     `find_records`. `annotations` is a label map (.pbtxt) of the API; None takes label_map.pbtxt beside the records, or
@@ -47,10 +48,10 @@ def read_tfrecord(request: DataRequest) -> Source:
     decodes every image before the first epoch.
 
     Raises:
-        UserError: nothing is found, files are missing or cut off, or classes or joints have no names.
+        UserError: nothing is found, files are missing or cut off, or classes or keypoints have no names.
     """
     data, annotations, strict, fields = request.data, request.annotations, request.strict, request.fields
-    files, description = find_records(str(data), request.split)
+    files, description = find_records(data, request.split)
     is_described = description is not None and annotations is None
     if is_described:
         facts = facts_from_description(files, description)
@@ -68,7 +69,7 @@ def read_tfrecord(request: DataRequest) -> Source:
     return _build_source(request.name, files, facts, parser)
 
 
-def _build_source(name: str, files: list[str], facts: RecordFacts, parser: RecordParser) -> Source:
+def _build_source(name: str, files: list[AnyPath], facts: RecordFacts, parser: RecordParser) -> Source:
     clock, ids = Clock(), facts.category_ids
 
     def without_empty():
@@ -95,15 +96,15 @@ def _build_source(name: str, files: list[str], facts: RecordFacts, parser: Recor
     )
 
 
-def _find_labels(files: list[str], annotations: str | os.PathLike | None):
-    beside = f"{os.path.dirname(files[0])}/{LABEL_MAP}"
+def _find_labels(files: list[AnyPath], annotations: str | os.PathLike | None) -> LabelMap | None:
+    beside = files[0].parent / LABEL_MAP
     if annotations is not None:
-        return read_label_map(str(annotations))
-    return read_label_map(beside) if tf.io.gfile.exists(beside) else None
+        return read_label_map(annotations)
+    return read_label_map(beside) if beside.exists() else None
 
 
 def _examples(
-    files: list[str],
+    files: list[AnyPath],
     facts: RecordFacts,
     parser: RecordParser,
     build_loader: Callable,
@@ -118,7 +119,7 @@ def _examples(
 
 
 def _service_examples(
-    files: list[str], facts: RecordFacts, parser: RecordParser, workers: int | None = None
+    files: list[AnyPath], facts: RecordFacts, parser: RecordParser, workers: int | None = None
 ) -> tf.data.Dataset:
     """Returns the examples that `Source.service_examples` promises.
 
@@ -144,9 +145,9 @@ def _build_to_example(parser: RecordParser, load: Callable) -> Callable[[tf.Tens
     """Returns the function (file, number of the record in it, serialized record) -> example."""
 
     def to_example(file, number, record):
-        place = tf.strings.join([file, ", record ", tf.strings.as_string(number)])
-        example = parser(place, record)
-        image, is_loaded = load(example.pop("place"), example.pop("encoded"))
+        where = tf.strings.join([file, ", record ", tf.strings.as_string(number)])
+        example = parser(where, record)
+        image, is_loaded = load(example.pop("where"), example.pop("encoded"))
         count = tf.where(is_loaded, tf.shape(example["classes"])[0], 0)
         return _to_pixels({"image": image, **keep_objects(example, tf.range(count), parser.fields)}, parser.fields)
 
@@ -154,7 +155,7 @@ def _build_to_example(parser: RecordParser, load: Callable) -> Callable[[tf.Tens
 
 
 def _records(
-    files: list[str], facts: RecordFacts, count: int, is_whole: bool, seed: tf.Tensor | None
+    files: list[AnyPath], facts: RecordFacts, count: int, is_whole: bool, seed: tf.Tensor | None
 ) -> tf.data.Dataset:
     """Returns `count` (file, number, serialized record), of a seed: the order of files and a buffer are shuffled.
 
@@ -172,10 +173,10 @@ def _records(
     return dataset.shuffle(min(count, _SHUFFLE_BUFFER), seed=seed[1], reshuffle_each_iteration=False)
 
 
-def _files(files: list[str], facts: RecordFacts) -> tf.data.Dataset:
+def _files(files: list[AnyPath], facts: RecordFacts) -> tf.data.Dataset:
     """Returns (file, number of its records, number of those in files before it)."""
     counts = np.array(facts.counts, np.int64)
-    return tf.data.Dataset.from_tensor_slices((files, counts, np.cumsum(counts) - counts))
+    return tf.data.Dataset.from_tensor_slices(([str(file) for file in files], counts, np.cumsum(counts) - counts))
 
 
 def _records_of_file(
@@ -183,9 +184,9 @@ def _records_of_file(
 ) -> tf.data.Dataset:
     """Returns (file, number from 1, serialized record) of those of a file's `count` records that are used.
 
-    Records run through here one after the other, and pictures with them: so no function is called for each.
+    All records pass through here one after the other, with their images: so no function is called for each of them.
     """
-    # What is lost of a damaged file is replaced: b"" is a record without picture and objects.
+    # What is lost of a damaged file is replaced: b"" is a record without image and objects.
     lost = tf.data.Dataset.from_tensors(b"").repeat()
     # `ignore_errors` would try for ever to open a file that is gone.
     opens = first_that_works(file, _can_be_opened, lambda _: tf.constant(False))
@@ -217,14 +218,14 @@ def any_seed() -> tf.Tensor:
     return tf.raw_ops.RandomUniformInt(shape=[2], minval=low, maxval=high, seed=0, seed2=0)
 
 
-def _load_tensors(place: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _load_tensors(where: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """What `load_encoded` does, by TensorFlow; damage is one line on the error stream of the process that reads."""
 
     def decode(encoded):
         return decode_image(encoded), tf.constant(True)
 
     def stand_in(_):
-        line = tf.strings.join([place, ": became black and without objects, damaged"])
+        line = tf.strings.join([where, ": became black and without objects, damaged"])
         tf.print(line, output_stream=sys.stderr)
         return tf.zeros((32, 32, 3), tf.uint8), tf.constant(False)
 

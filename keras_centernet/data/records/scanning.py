@@ -16,6 +16,7 @@ from keras_centernet.data.records import keys
 from keras_centernet.data.records.finding import check_sizes, fields_of, parse_mask, shards_of
 from keras_centernet.data.records.label_map import LabelMap, label_map_of
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath
 from keras_centernet.method.specs import FieldSpec
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, left_right_pairs
 
@@ -52,7 +53,7 @@ class RecordFacts:
         return sum(self.counts) if self.is_used is None else int(self.is_used.sum())
 
 
-def facts_from_description(files: list[str], description: dict) -> RecordFacts:
+def facts_from_description(files: list[AnyPath], description: dict) -> RecordFacts:
     """Returns what `dataset.json` says of those files, whose lengths are compared with it.
 
     Raises:
@@ -60,7 +61,7 @@ def facts_from_description(files: list[str], description: dict) -> RecordFacts:
     """
     check_sizes(files, description)
     known = shards_of(description)
-    shards = [known[file.rsplit("/", 1)[-1]] for file in files]
+    shards = [known[file.name] for file in files]
     ids, masks = description.get("category_ids"), [shard.get("with_objects") for shard in shards]
     has_objects = None
     if None not in masks:
@@ -78,7 +79,7 @@ def facts_from_description(files: list[str], description: dict) -> RecordFacts:
 
 
 def scan_records(
-    files: list[str], labels: LabelMap | None, strict: bool = False, needs_keypoints: bool = False
+    files: list[AnyPath], labels: LabelMap | None, strict: bool = False, needs_keypoints: bool = False
 ) -> RecordFacts:
     """Returns what one pass over all records finds; images are not decoded.
 
@@ -136,11 +137,11 @@ class _Scan:
         self.damaged, self.bad_boxes = [], []
         self.most_objects = self.usable = 0
 
-    def read(self, file: str) -> int:
+    def read(self, file: AnyPath) -> int:
         """Returns the number of records in a file; what follows damage cannot be found any more."""
         count = 0
         try:
-            for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
+            for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
                 count += 1
                 self.pairs.append(self._look_at(record, f"{file}, record {count}") or ())
         except tf.errors.OpError:
@@ -197,7 +198,7 @@ class _Scan:
         self.damaged.append(line)
 
 
-def _named_by_records(classes: dict, file: str) -> LabelMap:
+def _named_by_records(classes: dict, file: AnyPath) -> LabelMap:
     """Returns the names in the records, in the order of their labels where they have some, else of the alphabet."""
     texts = {text for _, text in classes if text}
     if not texts or any(not text for _, text in classes):

@@ -51,9 +51,8 @@ def write_tfrecords(
 ) -> dict:
     """Writes a split into `output` and returns what `dataset.json` says of it.
 
-    The files of a picture are kept byte by byte where they are JPEG or PNG and upright; pictures that EXIF turns are
-    encoded anew, upright, as boxes refer to them so. Other pictures become PNG. The shards are written beside and
-    moved into place when all are there.
+    JPEG and PNG files of upright images are copied byte by byte; images that EXIF turns are encoded again, upright, as
+    boxes are. Other images become PNG. Shards are written under temporary names and renamed when all are complete.
 
     Args:
         source: what to write; its images in their order, about equally many in each shard.
@@ -61,12 +60,12 @@ def write_tfrecords(
         output: folder, local or gs://, made if missing.
         shards: number of files.
         overwrite: whether to replace a split that is there already.
-        strict: stop at the first picture that cannot be decoded instead of leaving it out.
-        workers: pictures that are read at the same time.
+        strict: stop at the first image that cannot be decoded instead of skipping it.
+        workers: images that are read at the same time; None: as many as pay.
 
     Returns:
         {"images", "objects", "most_objects" (of one image), "shards": {file name: {"images", "bytes",
-        "with_objects" (see `tfrecord_files.format_mask`)}}}.
+        "with_objects" (see `finding.format_mask`)}}}.
 
     Raises:
         UserError: the output is taken or does not fit the splits that are there, or something cannot be written.
@@ -86,7 +85,7 @@ def write_tfrecords(
                 (beside / name).replace(folder / name)
     except (OSError, tf.errors.OpError) as error:
         line = error.strerror if isinstance(error, OSError) else first_line(error)
-        raise UserError(f"{folder}: could not be written ({line}); free some space or name another place.") from error
+        raise UserError(f"{folder}: could not be written ({line}); free some space or name another folder.") from error
     stale = set(description["splits"].get(split, {}).get("shards", ())) - set(facts["shards"])
     for name in stale:
         (folder / name).unlink(missing_ok=True)
@@ -235,7 +234,7 @@ def _write_shards(
     strict: bool,
     workers: int | None,
 ) -> dict:
-    """Returns the split's part of `dataset.json` after writing its shards into a folder."""
+    """Returns the split's entry of `dataset.json` after writing its shards into a folder."""
     damaged = []
     records = _records(source, labels, strict, workers, damaged)
     sizes = [source.size * (i + 1) // shards - source.size * i // shards for i in range(shards)]
@@ -261,7 +260,7 @@ def _write_shards(
             }
     warn_counted(damaged, f"of {source.size} images left out, file damaged")
     if not facts["images"]:
-        raise UserError(f"{source.name}: expected pictures that can be decoded, got none; first: {damaged[0]}")
+        raise UserError(f"{source.name}: expected images that can be decoded, got none; first: {damaged[0]}")
     return facts
 
 
@@ -295,7 +294,7 @@ def _records(
 
 
 def _read(name: str) -> bytes:
-    """Returns the content of a picture's file, nothing where pictures have names but no files."""
+    """Returns the content of an image's file, b"" where images have names but no files."""
     try:
         with open_bytes(name) as file:
             return file.read()
@@ -304,7 +303,7 @@ def _read(name: str) -> bytes:
 
 
 def _encode_image(image: np.ndarray, name: str, data: bytes) -> tuple[bytes, str]:
-    """Returns (file content, "jpeg" or "png") of an upright picture; the file's own bytes where they show it so.
+    """Returns (file content, "jpeg" or "png") of an upright image; the file's own bytes where they decode to it.
 
     Raises:
         UserError: the file is damaged.

@@ -32,7 +32,7 @@ def test_area_is_that_of_the_box_where_the_file_has_none(write_coco, examples_of
 def test_file_and_folder_can_be_given(write_coco, examples_of, tmp_path):
     folder = write_coco([DOG])
     path = (folder / "annotations" / "instances_train2017.json").rename(tmp_path / "mine.json")
-    images = (folder / "train2017").rename(tmp_path / "pictures")
+    images = (folder / "train2017").rename(tmp_path / "photos")
     assert len(examples_of(read_coco(DataRequest(folder, "val", annotations=path, images=images)))) == 2
     assert len(examples_of(read_coco(DataRequest(path, "val", images=images)))) == 2
     with pytest.raises(UserError, match=re.escape("mine.json: expected its images in ")):

@@ -7,7 +7,7 @@ from keras_centernet.data.formats.shapes import CLASSES, SPLIT_SIZES, build_shap
 from keras_centernet.errors import UserError
 
 
-def test_same_seed_same_pictures(examples_of):
+def test_same_seed_same_images(examples_of):
     first, second = (examples_of(build_shapes(split="val", size=3)) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         for key in one:
@@ -16,8 +16,8 @@ def test_same_seed_same_pictures(examples_of):
 
 def test_splits_and_seeds_differ(examples_of):
     sources = [build_shapes(split=split, size=1, seed=seed) for split, seed in (("train", 0), ("val", 0), ("train", 1))]
-    pictures = [examples_of(source)[0]["image"].astype(int) for source in sources]
-    assert all(np.abs(pictures[i] - pictures[j]).mean() > 10 for i, j in ((0, 1), (0, 2), (1, 2)))
+    images = [examples_of(source)[0]["image"].astype(int) for source in sources]
+    assert all(np.abs(images[i] - images[j]).mean() > 10 for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
 def test_sizes_classes_and_overlaps():
@@ -40,7 +40,7 @@ def _any_overlap(boxes):
 
 
 def test_boxes_are_tight(monkeypatch, examples_of):
-    """With the texture gone and one object in a picture, the box is the extent of its pixels."""
+    """With the texture gone and one object in an image, the box is the extent of its pixels."""
     monkeypatch.setattr("keras_centernet.data.formats.shapes._OBJECTS", (1, 1))
     monkeypatch.setattr("keras_centernet.data.formats.shapes._LINES", 0)
     monkeypatch.setattr("keras_centernet.data.formats.shapes._NOISE_SHIFT", 8)

@@ -21,7 +21,7 @@ def test_format_is_found_out(write_voc, write_coco, write_yolo):
     assert find_format(write_voc({"a": []})) == "voc"
     assert find_format(coco) == "coco"
     assert find_format(coco / "annotations" / "instances_train2017.json") == "coco"
-    assert find_format("pictures", annotations="mine.json") == "coco"
+    assert find_format("images", annotations="mine.json") == "coco"
     yolo = write_yolo({"a": ""})
     assert find_format(yolo) == "yolo"
     assert find_format(yolo / "data.yaml") == "yolo"

@@ -51,7 +51,7 @@ def test_class_names_that_do_not_match_are_both_listed(write_voc):
         read_voc(DataRequest(write_voc(OBJECTS), "train", classes=("cat", "horse")))
 
 
-def test_annotation_of_a_missing_picture_is_skipped(write_voc):
+def test_annotation_of_a_missing_image_is_skipped(write_voc):
     folder = write_voc(OBJECTS)
     (folder / "JPEGImages" / "b.jpg").unlink()
     message = f"1 of 3 images skipped, file missing or unreadable; first: image {folder}/JPEGImages/b.jpg"
@@ -62,7 +62,7 @@ def test_annotation_of_a_missing_picture_is_skipped(write_voc):
         read_voc(DataRequest(folder, "train", strict=True))
 
 
-def test_picture_without_annotation_is_skipped(write_voc):
+def test_image_without_annotation_is_skipped(write_voc):
     folder = write_voc(OBJECTS)
     (folder / "Annotations" / "a.xml").unlink()
     with pytest.warns(DataWarning, match=re.escape("1 of 3 images of split 'train' skipped, no XML file; first: ")):
@@ -73,7 +73,7 @@ def test_picture_without_annotation_is_skipped(write_voc):
         read_voc(DataRequest(folder, "train", strict=True))
 
 
-def test_pictures_of_any_suffix_are_found(write_voc, write_image, examples_of):
+def test_images_of_any_suffix_are_found(write_voc, write_image, examples_of):
     folder = write_voc(OBJECTS)
     (folder / "JPEGImages" / "b.jpg").unlink()
     expected = write_image(folder / "JPEGImages" / "b.PNG", (10, 20))

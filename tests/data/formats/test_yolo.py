@@ -41,13 +41,13 @@ def test_spellings_of_data_yaml(yaml, write_yolo):
     assert source.object_counts.sum() == 3
 
 
-def test_boxes_outside_the_picture(write_yolo):
+def test_boxes_outside_the_image(write_yolo):
     with pytest.warns(DataWarning, match="1 object.s. skipped, box completely outside the image; first: .*a.png"):
         source = read_yolo(DataRequest(write_yolo({"a": "0 1.5 0.5 0.5 0.5\n0 1 0.5 0.5 0.5\n"}), "train"))
     assert source.object_counts.tolist() == [1]
 
 
-def test_labels_without_picture_are_counted(write_yolo):
+def test_labels_without_image_are_counted(write_yolo):
     folder = write_yolo(LABELS)
     (folder / "images" / "train" / "a.png").unlink()
     message = "1 label file(s) of split 'train' skipped, no image of that name; first: "

@@ -22,7 +22,7 @@ def files(tmp_path):
 
 
 def names(data, split):
-    return [path.rsplit("/", 1)[-1] for path in find_records(str(data), split)[0]]
+    return [path.name for path in find_records(str(data), split)[0]]
 
 
 API = [f"coco_train.record-{i:05d}-of-00002" for i in range(2)] + [
@@ -102,4 +102,4 @@ def test_damaged_description(content, message, files):
 def test_a_file_of_that_name_by_others_is_left_alone(files):
     folder = files("a.tfrecord")
     (folder / "dataset.json").write_text('{"title": "mine"}')
-    assert find_records(str(folder), "train") == ([str(folder / "a.tfrecord")], None)
+    assert find_records(folder, "train") == ([folder / "a.tfrecord"], None)

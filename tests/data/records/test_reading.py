@@ -190,8 +190,8 @@ def test_joints_without_marks_are_visible_and_those_of_coco_are_known(write_reco
     ("name", "bad"),
     [
         ("no example", b"nonsense"),
-        ("no picture", {key: value for key, value in CATS_AND_DOGS[0].items() if key != "image/encoded"}),
-        ("cut-off picture", CATS_AND_DOGS[0] | {"image/encoded": [PNG[:900]]}),
+        ("no image", {key: value for key, value in CATS_AND_DOGS[0].items() if key != "image/encoded"}),
+        ("cut-off image", CATS_AND_DOGS[0] | {"image/encoded": [PNG[:900]]}),
         ("boxes without classes", record([(1, 2, 3, 4)])),
         ("crowds as fractions", CATS_AND_DOGS[0] | {"image/object/is_crowd": [0.0, 1.0]}),
         ("more classes than boxes", record([(1, 2, 3, 4)], **text("dog", "cat"))),
@@ -212,11 +212,11 @@ def test_damaged_records_become_black_and_are_counted(name, bad, pure_tf, write_
             examples = list(source.examples().as_numpy_iterator())
     assert [len(example["classes"]) for example in examples] == [2, 0, 1]
     assert not examples[1]["image"].any()
-    if name != "cut-off picture":  # which only decoding finds
+    if name != "cut-off image":  # which only decoding finds
         with pytest.raises(UserError, match=re.escape(f"{path}, record 2: expected")):
             read_tfrecord(DataRequest(path, "train", strict=True))
     else:
-        with pytest.raises(UserError, match=r"record 2: expected a whole picture, got a file cut off"):
+        with pytest.raises(UserError, match=r"record 2: expected a complete file, got one cut off"):
             read_tfrecord(DataRequest(path, "train", strict=True))
 
 

@@ -196,7 +196,10 @@ def test_fields_reach_the_batches(tmp_path, monkeypatch):
     [
         ({"phases": np.zeros(3, np.complex64)}, "field phases: expected float32, whole numbers of up to 64 bits, bool"),
         ({"hashes": np.zeros(3, np.uint64)}, "field hashes: expected float32, whole numbers of up to 64 bits, bool"),
-        ({"difficult": np.zeros(3)}, "field difficult: expected a key of its own in records, got image/object/difficult"),
+        (
+            {"difficult": np.zeros(3)},
+            "field difficult: expected a key of its own in records, got image/object/difficult",
+        ),
         (
             {"keypoints_xyv": np.zeros((3, 2, 3))},
             "field keypoints_xyv: expected a skeleton in the source's task_options, got none.",
@@ -211,9 +214,7 @@ def test_fields_that_records_would_lose(fields, message, tmp_path):
 
 def test_what_a_source_does_not_declare_is_not_dropped(tmp_path):
     source = dataclasses.replace(source_with(FIELDS), fields={})
-    with pytest.raises(
-        UserError, match=r"tracks: expected examples with the fields \[\] as `Source.fields` says"
-    ):
+    with pytest.raises(UserError, match=r"tracks: expected examples with the fields \[\] as `Source.fields` says"):
         write_tfrecords(source, "train", tmp_path, 1)
 
 
@@ -255,7 +256,7 @@ def test_records_are_those_of_the_api(write_coco, tmp_path):
     assert read_label_map(str(tmp_path / "records" / "label_map.pbtxt")).names == {3: "cat", 18: "dog"}
 
 
-def test_pictures_that_exif_turns_are_stored_upright(write_coco, tmp_path, examples_of):
+def test_images_that_exif_turns_are_stored_upright(write_coco, tmp_path, examples_of):
     folder = write_coco([{**DOG, "bbox": [5, 6, 20, 50]}])
     path = folder / "train2017" / "a.jpg"
     jpeg = path.read_bytes()
@@ -278,7 +279,7 @@ def test_pictures_that_exif_turns_are_stored_upright(write_coco, tmp_path, examp
     )
 
 
-def test_other_pictures_become_png(write_yolo, tmp_path, examples_of):
+def test_other_images_become_png(write_yolo, tmp_path, examples_of):
     folder = write_yolo({"a": "0 0.5 0.5 0.2 0.2", "b": ""})
     path = folder / "images" / "train" / "b.png"
     cv2.imwrite(str(path.with_suffix(".bmp")), cv2.imread(str(path)))
@@ -344,10 +345,10 @@ def test_a_copy_that_was_cut_off_is_found_before_the_first_epoch(tmp_path):
         read_tfrecord(DataRequest(tmp_path, "train"))
 
 
-def test_pictures_damaged_since_the_start_are_left_out(write_coco, tmp_path, examples_of):
+def test_images_damaged_since_the_start_are_left_out(write_coco, tmp_path, examples_of):
     folder = write_coco([DOG])
     source = read_coco(DataRequest(folder, "train"))
-    (folder / "train2017" / "a.jpg").write_bytes(b"\xff\xd8\xff no picture \xff\xd9")
+    (folder / "train2017" / "a.jpg").write_bytes(b"\xff\xd8\xff no image \xff\xd9")
     with pytest.warns(DataWarning, match=r"1 of 2 images left out, file damaged; first: image .*a.jpg: expected"):
         facts = write_tfrecords(source, "train", tmp_path / "records", 1)
     assert facts["images"] == 1
