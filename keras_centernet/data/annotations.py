@@ -8,9 +8,11 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import check_image, read_image
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import map_files
+from keras_centernet.files.paths import AnyPath, are_files, map_files
+from keras_centernet.method.specs import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +116,25 @@ def build_annotations(
     )
 
 
+def find_labels(paths: Sequence[AnyPath], kind: str, request: DataRequest) -> list[int]:
+    """Returns the indices of the label files that exist, one file per image of a split; warns of the missing ones.
+
+    Args:
+        paths: where each image's file is expected.
+        kind: of file, for messages.
+        request: of the reader.
+
+    Raises:
+        UserError: strict and a file is missing, or all are.
+    """
+    are_there = are_files(paths)
+    missing = [str(path) for path, is_there in zip(paths, are_there, strict=True) if not is_there]
+    if missing and (request.strict or len(missing) == len(paths)):
+        raise UserError(f"{missing[0]}: expected the {kind} file of an image of split {request.split!r}, got none.")
+    warn_counted(missing, f"of {len(paths)} images of split {request.split!r} skipped, no {kind} file")
+    return [i for i, is_there in enumerate(are_there) if is_there]
+
+
 def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotations:
     """Returns the annotations without images whose file is missing, cut off or no image; warns with a count.
 
@@ -163,13 +184,13 @@ def drop_bad_boxes(annotations: Annotations) -> Annotations:
     return annotations
 
 
-def has_extent(boxes_xyxy):
+def has_extent(boxes_xyxy: Tensor) -> Tensor:
     """(N,) bool of boxes (N, 4), an array or a tensor: finite, x1 < x2 and y1 < y2."""
     x1, y1, x2, y2 = (boxes_xyxy[:, i] for i in range(4))
     return (x2 > x1) & (y2 > y1) & (x2 - x1 < np.inf) & (y2 - y1 < np.inf)
 
 
-def meets(boxes_xyxy, height, width):
+def meets(boxes_xyxy: Tensor, height: Tensor | float, width: Tensor | float) -> Tensor:
     """(N,) bool of boxes (N, 4), an array or a tensor: whether some of a box is inside an image of that size."""
     x1, y1, x2, y2 = (boxes_xyxy[:, i] for i in range(4))
     return (x2 > 0) & (y2 > 0) & (x1 < width) & (y1 < height)

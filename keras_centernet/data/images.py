@@ -14,8 +14,8 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import open_bytes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
-_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _JPEG_START_OF_SCAN = 0xDA
 _TAIL_BYTES = 64
 
@@ -72,8 +72,8 @@ def check_image(path: str | os.PathLike, decode: bool = False) -> None:
         read_image(path)
         return
     head, tail = _read_ends(path)
-    is_whole_jpeg = head.startswith(_JPEG_START) and _ends_jpeg(tail)
-    if not is_whole_jpeg and not (head.startswith(_PNG_START) and _PNG_END in tail):
+    is_whole_jpeg = head.startswith(JPEG_START) and _ends_jpeg(tail)
+    if not is_whole_jpeg and not (head.startswith(PNG_START) and _PNG_END in tail):
         read_image(path)
 
 
@@ -88,7 +88,7 @@ def _read_bytes(path: str | os.PathLike) -> bytes:
 def _read_ends(path: str | os.PathLike) -> tuple[bytes, bytes]:
     try:
         with open_bytes(path) as file:
-            head = file.read(len(_PNG_START))
+            head = file.read(len(PNG_START))
             file.seek(0, os.SEEK_END)
             file.seek(max(len(head), file.tell() - _TAIL_BYTES))
             return head, file.read(_TAIL_BYTES)
@@ -104,9 +104,9 @@ def _cannot_open(path: str | os.PathLike, error: OSError) -> UserError:
 
 def _is_cut_off(data: bytes) -> bool:
     """Whether a JPEG or PNG file ends before its end marker; decoders fill the rest with gray."""
-    if data.startswith(_PNG_START):
+    if data.startswith(PNG_START):
         return _PNG_END not in data[-_TAIL_BYTES:] and _PNG_END not in data
-    if not data.startswith(_JPEG_START) or _ends_jpeg(data[-_TAIL_BYTES:]):
+    if not data.startswith(JPEG_START) or _ends_jpeg(data[-_TAIL_BYTES:]):
         return False
     # Something may follow the end marker, and a thumbnail inside a segment has an end marker of its own:
     # walk over the segments to the compressed data, where 0xFF 0xD9 can only be the end.

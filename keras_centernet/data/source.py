@@ -28,6 +28,7 @@ and, where the data set knows them, `Source.fields`: what tasks beyond boxes nee
 """
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping
 
@@ -39,7 +40,7 @@ from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import WarningCounter
 from keras_centernet.data.fields import describe
 from keras_centernet.data.images import decode_image, read_image
-from keras_centernet.data.passes import in_order, shuffled_indices
+from keras_centernet.data.passes import Passes, in_order, shuffled_indices
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import threads_for
 from keras_centernet.method.specs import FieldSpec
@@ -123,53 +124,79 @@ def source_from_annotations(
     annotations = drop_bad_boxes(annotations)
     clock = Clock()
     load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])), clock)
-    size, row_splits = len(annotations.image_names), annotations.row_splits
-    requests = threads_for(annotations.image_names[:1], 0)
-    object_fields, image_fields = (
-        {key: _to_tensor(values) for key, values in of.items()} for of in (annotations.fields, annotations.image_fields)
-    )
-    fields = {key: describe(key, values) for key, values in object_fields.items()}
-    fields |= {key: describe(key, values, of_image=True) for key, values in image_fields.items()}
-
-    def examples(passes=None, limit=None, workers=None):
-        count = size if limit is None else min(limit, size)
-        rows, splits = _to_tensors(annotations), tf.constant(row_splits)
-        image_ids = tf.constant(annotations.image_ids, tf.int64)
-        of_images = {key: _to_tensor(values) for key, values in annotations.image_fields.items()}
-
-        def to_example(index):
-            image, is_loaded = load(index)
-            start = splits[index]
-            stop = tf.where(is_loaded, splits[index + 1], start)
-            example = {key: values[start:stop] for key, values in rows.items()}
-            if annotations.is_relative:
-                example = _to_pixels(example, tf.shape(image)[:2])
-            more = {key: values[index] for key, values in of_images.items()}
-            return {"image": image, "image_id": image_ids[index], **example, **more}
-
-        threads = workers or requests or None
-        dataset = (passes or in_order(count)).examples(shuffled_indices(count), to_example, threads)
-        return dataset.with_options(_as_many_threads(threads)) if requests else dataset
+    of_objects, of_images = _to_tensors(annotations)
+    fields = {key: describe(key, of_objects[key]) for key in annotations.fields}
+    fields |= {key: describe(key, of_images[key], of_image=True) for key in annotations.image_fields}
+    counts = np.diff(annotations.row_splits)
 
     def without_empty():
-        keep = np.diff(row_splits) > 0
-        indices = np.flatnonzero(keep)
+        indices = np.flatnonzero(counts)
         load_kept = load_image and (lambda index: load_image(indices[index]))
-        kept = annotations.keep_images(keep)
+        kept = annotations.keep_images(counts > 0)
         return source_from_annotations(name, classes, kept, load_kept, task_options, category_ids)
 
     return Source(
         name=name,
         classes=tuple(classes),
-        size=size,
-        examples=examples,
+        size=len(counts),
+        examples=functools.partial(_examples, annotations, of_objects, of_images, load),
         image_names=annotations.image_names,
-        object_counts=np.diff(row_splits),
+        object_counts=counts,
         fields=fields,
         task_options=task_options or {},
         without_empty=without_empty,
         category_ids=category_ids,
         clock=clock,
+    )
+
+
+def _examples(
+    annotations: Annotations,
+    of_objects: dict[str, tf.Tensor],
+    of_images: dict[str, tf.Tensor],
+    load: "Loader",
+    passes: Passes | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+) -> tf.data.Dataset:
+    """Returns the examples that `Source.examples` promises."""
+    size = len(annotations.image_names)
+    count = size if limit is None else min(limit, size)
+    splits = tf.constant(annotations.row_splits)
+
+    def to_example(index):
+        image, is_loaded = load(index)
+        start = splits[index]
+        stop = tf.where(is_loaded, splits[index + 1], start)
+        example = {key: values[start:stop] for key, values in of_objects.items()}
+        if annotations.is_relative:
+            example = _to_pixels(example, tf.shape(image)[:2])
+        return {"image": image, **example, **{key: values[index] for key, values in of_images.items()}}
+
+    requests = threads_for(annotations.image_names[:1], 0)
+    threads = workers or requests or None
+    dataset = (passes or in_order(count)).examples(shuffled_indices(count), to_example, threads)
+    return dataset.with_options(_as_many_threads(threads)) if requests else dataset
+
+
+def _to_tensors(annotations: Annotations) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns (what is known of all objects, of all images) as in examples; float64 fields become float32."""
+
+    def to_tensor(values):
+        values = np.asarray(values)
+        return tf.constant(values.astype(np.float32) if values.dtype == np.float64 else values)
+
+    of_objects = {
+        "boxes_xyxy": tf.constant(annotations.boxes_xyxy, tf.float32),
+        "classes": tf.constant(annotations.classes, tf.int32),
+        "is_crowd": tf.constant(annotations.is_crowd, tf.bool),
+        "is_difficult": tf.constant(annotations.is_difficult, tf.bool),
+        "areas": tf.constant(annotations.areas, tf.float32),
+    }
+    of_images = {"image_id": tf.constant(annotations.image_ids, tf.int64)}
+    return (
+        of_objects | {key: to_tensor(values) for key, values in annotations.fields.items()},
+        of_images | {key: to_tensor(values) for key, values in annotations.image_fields.items()},
     )
 
 
@@ -216,22 +243,6 @@ def load_encoded(clock: Clock) -> Loader:
         return decode_image(encoded, name.decode(errors="replace"), upright=False)
 
     return Loader(decode, clock)
-
-
-def _to_tensors(annotations: Annotations) -> dict[str, tf.Tensor]:
-    return {
-        "boxes_xyxy": tf.constant(annotations.boxes_xyxy, tf.float32),
-        "classes": tf.constant(annotations.classes, tf.int32),
-        "is_crowd": tf.constant(annotations.is_crowd, tf.bool),
-        "is_difficult": tf.constant(annotations.is_difficult, tf.bool),
-        "areas": tf.constant(annotations.areas, tf.float32),
-        **{key: _to_tensor(values) for key, values in annotations.fields.items()},
-    }
-
-
-def _to_tensor(values: np.ndarray) -> tf.Tensor:
-    values = np.asarray(values)
-    return tf.constant(values.astype(np.float32) if values.dtype == np.float64 else values)
 
 
 def size_wh_of(image: tf.Tensor) -> tf.Tensor:

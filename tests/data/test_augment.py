@@ -173,7 +173,7 @@ def test_half_of_the_images_are_zoomed_and_marked():
     assert 1.2 < max(zoomed) <= 1.4 + 1e-9
 
 
-def test_turned_images_turn_their_joints_and_leave_their_boxes():
+def test_turned_images_turn_their_keypoints_and_leave_their_boxes():
     fields = {"keypoints_xyv": FieldSpec("float32", (2, 3))}
     turned = 0
     for seed in range(12):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.data import load_dataset
+from keras_centernet.data import epochs, load_dataset
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.source import source_from_annotations
@@ -242,3 +242,11 @@ def test_shards_part_every_epoch_between_them():
         assert len(ours) == len(theirs) == 4  # of nine images one waits for another epoch
         assert len(set(ours) | set(theirs)) == 8
     assert set(first[0]) != set(first[1])
+
+
+def test_source_is_found_after_further_steps():
+    data = load_dataset("shapes", "val", input_size=64, batch_size=2, limit=4)
+    steps = data.take(1).map(lambda images, objects: (images, objects)).prefetch(1).with_options(tf.data.Options())
+    assert epochs.source_of(data) is epochs.source_of(steps) is data.source
+    assert epochs.source_of(steps.concatenate(data.skip(1)).repeat()) is data.source
+    assert epochs.source_of(tf.data.Dataset.range(3)) is epochs.source_of([1, 2]) is None

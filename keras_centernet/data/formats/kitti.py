@@ -4,8 +4,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_centernet.camera import read_calibration
-from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.annotations import build_annotations, drop_unreadable_images, find_labels
 from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, read_kitti_file
 from keras_centernet.data.formats.request import DataRequest
@@ -38,20 +37,16 @@ def read_kitti(request: DataRequest) -> Source:
     Raises:
         UserError: a folder, a file or a line is not what it should be.
     """
-    root, split = _root(request.path), request.split
+    root = _root(request.path)
     label_folder = to_path(request.annotations) if request.annotations else root / "label_2"
     image_folder = to_path(request.images) if request.images else root / "image_2"
     classes = KITTI_CLASSES if request.classes is None else tuple(request.classes)
     check_classes(classes, KITTI_CLASSES, str(request.data))
-    names = _frames(root, split, image_folder)
+    names = _frames(root, request.split, image_folder)
     labels = [label_folder / f"{name}.txt" for name in names]
-    are_there = are_files(labels)
-    missing = [str(path) for path, is_there in zip(labels, are_there, strict=True) if not is_there]
-    if missing and (request.strict or len(missing) == len(names)):
-        raise UserError(f"{missing[0]}: expected the label file of a frame of split {split!r}, got none.")
-    warn_counted(missing, f"of {len(names)} frames of split {split!r} skipped, no label file")
-    names = [name for name, is_there in zip(names, are_there, strict=True) if is_there]
-    reading = map_files(read_kitti_file, [label_folder / f"{name}.txt" for name in names])
+    there = find_labels(labels, "label", request)
+    names = [names[i] for i in there]
+    reading = map_files(read_kitti_file, [labels[i] for i in there])
     frames = list(tqdm(reading, "reading labels", len(names), delay=2, leave=False, disable=None))
     calibrations = list(map_files(read_calibration, [root / "calib" / f"{name}.txt" for name in names]))
     rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes)]

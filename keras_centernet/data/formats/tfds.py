@@ -73,20 +73,7 @@ def read_tfds(request: DataRequest) -> Source:
     )
     clock = Clock()
 
-    def entries(seed=None, limit=None):
-        is_shuffled = seed is not None
-        config = tfds.ReadConfig(
-            shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
-        )
-        # Images are decoded after all shuffling and sharding, as those of records.
-        decoders = {"image": tfds.decode.SkipDecoding()}
-        shuffles_files = is_shuffled and limit is None
-        dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
-        dataset = (dataset if limit is None else dataset.take(limit)).enumerate()
-        if not is_shuffled:
-            return dataset
-        return dataset.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False)
-
+    entries = functools.partial(_entries, tfds, builder, split)
     size = int(entries().cardinality())
     size = size if size >= 0 else builder.info.splits[split].num_examples
     if size == 0:
@@ -142,6 +129,20 @@ def _find_split(builder, split: str) -> str:
     if name is None:
         raise UserError(f"{builder.info.name}: expected a split of {', '.join(known)}, got {split!r}.")
     return name
+
+
+def _entries(tfds, builder, split: str, seed: tf.Tensor | None = None, limit: int | None = None) -> tf.data.Dataset:
+    """Returns (index, entry) of a split's first `limit` entries, shuffled by a seed (2,), or in their order."""
+    is_shuffled = seed is not None
+    config = tfds.ReadConfig(
+        shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
+    )
+    # Images are decoded after all shuffling and sharding, as those of records.
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    shuffles_files = is_shuffled and limit is None
+    dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
+    dataset = (dataset if limit is None else dataset.take(limit)).enumerate()
+    return dataset.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False) if is_shuffled else dataset
 
 
 def _to_example(

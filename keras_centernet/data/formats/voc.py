@@ -5,14 +5,13 @@ import xml.etree.ElementTree as ElementTree
 
 from tqdm import tqdm
 
-from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.annotations import build_annotations, drop_unreadable_images, find_labels
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
 from keras_centernet.data.names import check_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath, are_files, list_names, map_files, to_path
+from keras_centernet.files.paths import AnyPath, list_names, map_files, to_path
 
 
 def read_voc(request: DataRequest) -> Source:
@@ -25,17 +24,12 @@ def read_voc(request: DataRequest) -> Source:
     Raises:
         UserError: a folder, a split or a value in a file is not what it should be.
     """
-    folder, split, classes, strict = request.path, request.split, request.classes, request.strict
+    folder, classes = request.path, request.classes
     annotation_folder = to_path(request.annotations) if request.annotations else folder / "Annotations"
-    stems = _read_split(folder / "ImageSets" / "Main", split)
+    stems = _read_split(folder / "ImageSets" / "Main", request.split)
     paths = [annotation_folder / f"{stem}.xml" for stem in stems]
-    are_there = are_files(paths)
-    missing = [str(path) for path, is_there in zip(paths, are_there, strict=True) if not is_there]
-    if missing and (strict or len(missing) == len(stems)):
-        raise UserError(f"{missing[0]}: expected the XML file of an image of split {split!r}, got none.")
-    warn_counted(missing, f"of {len(stems)} images of split {split!r} skipped, no XML file")
-    stems = [stem for stem, is_there in zip(stems, are_there, strict=True) if is_there]
-    paths = [path for path, is_there in zip(paths, are_there, strict=True) if is_there]
+    there = find_labels(paths, "XML", request)
+    stems, paths = [stems[i] for i in there], [paths[i] for i in there]
 
     parsing = map_files(_read_objects, paths)
     parsed = list(tqdm(parsing, "reading annotations", len(paths), delay=2, leave=False, disable=None))
@@ -54,7 +48,7 @@ def read_voc(request: DataRequest) -> Source:
         rows,
         image_hw=[image_hw for _, image_hw in parsed],
     )
-    return source_from_annotations(request.name, classes, drop_unreadable_images(table, strict))
+    return source_from_annotations(request.name, classes, drop_unreadable_images(table, request.strict))
 
 
 def is_voc_folder(path: AnyPath) -> bool:

@@ -19,7 +19,7 @@ def load(folder, **options):
     return data, {key: value[0].numpy() for key, value in objects.items()}
 
 
-def test_joints_of_any_skeleton(write_keypoints):
+def test_keypoints_of_any_skeleton(write_keypoints):
     folder = write_keypoints([DOG], [(4, [10, 10, 20, 20], [12, 14, 2, 20, 15, 1, 0, 0, 0])])
     data, objects = load(folder)
     assert data.classes == ("dog",)
@@ -38,7 +38,7 @@ def test_a_mirror_changes_left_and_right(write_keypoints):
     np.testing.assert_allclose(objects["boxes_xyxy"][0], [34, 10, 54, 30])
 
 
-def test_several_classes_have_joints_of_their_own(write_keypoints):
+def test_several_classes_have_keypoints_of_their_own(write_keypoints):
     rows = [(9, [0, 0, 9, 9], [5, 6, 2]), (4, [10, 10, 20, 20], [12, 14, 2, 20, 15, 1, 30, 30, 2])]
     data, objects = load(write_keypoints([DOG, BIRD], rows))
     assert data.classes == ("dog", "bird")
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_named(write_keypoints, category, keypoints, message):
         load(write_keypoints([category], [(4, [10, 10, 20, 20], keypoints)]))
 
 
-def test_other_tasks_leave_the_joints_alone(write_keypoints):
+def test_other_tasks_leave_the_keypoints_alone(write_keypoints):
     folder = write_keypoints([DOG], [(4, [10, 10, 20, 20], [1, 2, 3])])
     path = folder / "annotations" / "person_keypoints_train2017.json"
     data = load_dataset(folder, "train", annotations=path, batch_size=1)

@@ -9,6 +9,7 @@ from keras_centernet import UserError, load_dataset
 from keras_centernet.data.formats.kitti import read_kitti
 from keras_centernet.data.formats.kitti_labels import KittiObjects, read_kitti_file, write_kitti_file
 from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.formats.table import FORMATS
 
 CAR = "Car 0.10 1 -1.50 100.00 50.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
 VAN = "Van 0.00 0 0.30 200.00 40.00 260.00 95.00 2.10 1.90 5.00 3.00 1.70 15.00 0.40"
@@ -32,6 +33,10 @@ def test_a_car_with_its_third_dimension(write_kitti):
     np.testing.assert_allclose(example["locations_xyz"], [[-2, 1.6, 12]])
     np.testing.assert_allclose([example["alphas"][0], example["rotations_y"][0]], [-1.5, -1.6])
     np.testing.assert_allclose(example["calibration"][1], [0, 720, 60, 0.2])
+
+
+def test_the_table_names_all_fields(write_kitti):
+    assert set(read_kitti(DataRequest(write_kitti({"000007": [CAR]}))).fields) == set(FORMATS["kitti"].fields)
 
 
 def test_what_looks_like_a_class_is_hidden_and_the_rest_left_out(write_kitti):

@@ -101,5 +101,5 @@ def test_objects_that_are_skipped_do_not_count(write_records, tmp_path):
     source = read_tfrecord(DataRequest(path, "train"))
     assert (source.size, source.without_empty().size) == (4, 1)
     path = write_records(tmp_path / "a.tfrecord", [empty | label])
-    with pytest.raises(UserError, match=r"a.tfrecord \(train\): expected images with objects, got none; leave empty_"):
+    with pytest.raises(UserError, match=r"a.tfrecord \(train\): expected images with objects, got none; remove empty_"):
         load_dataset(path, "train", input_size=32, empty_images=False)

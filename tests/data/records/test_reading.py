@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 64, 48
 IMAGE = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 PNG = cv2.imencode(".png", IMAGE[..., ::-1])[1].tobytes()
 BOX = "image/object/bbox/"
-JOINT = "image/object/keypoint/"
+KEYPOINT = "image/object/keypoint/"
 
 
 def record(boxes_xyxy=(), **more):
@@ -140,15 +140,15 @@ def test_images_without_a_number_get_one_of_their_own(write_records, tmp_path, e
     assert ids == [example["image_id"] for example in examples_of(read_tfrecord(DataRequest(path, "train")))]
 
 
-def test_joints(write_records, tmp_path):
+def test_keypoints(write_records, tmp_path):
     names = ["left_ear", "right_ear", "tail"]
     one = record([(0, 0, 32, 24), (8, 8, 40, 40)], **text("dog", "dog"))
     one |= {
-        JOINT + "x": [0.25, 0.5, 0.0] * 2,
-        JOINT + "y": [0.5, 0.25, float("nan"), 0.5, 0.25, 0.75],
-        JOINT + "visibility": [2, 1, 0, 2, 2, 1],
-        JOINT + "text": names * 2,
-        JOINT + "num": [2, 3],
+        KEYPOINT + "x": [0.25, 0.5, 0.0] * 2,
+        KEYPOINT + "y": [0.5, 0.25, float("nan"), 0.5, 0.25, 0.75],
+        KEYPOINT + "visibility": [2, 1, 0, 2, 2, 1],
+        KEYPOINT + "text": names * 2,
+        KEYPOINT + "num": [2, 3],
     }
     path = write_records(tmp_path / "a.tfrecord", [one, record(**text())])
     source = read_tfrecord(DataRequest(path, "train", fields=("keypoints_xyv",)))
@@ -170,17 +170,17 @@ def test_joints(write_records, tmp_path):
         np.testing.assert_allclose(objects["keypoints_xyv"][place, 0, :2], [[32, 20, 1], [48, 32, 2]], atol=1e-4)
 
 
-def test_joints_without_marks_are_visible_and_those_of_coco_are_known(write_records, tmp_path, examples_of):
+def test_keypoints_without_marks_are_visible_and_those_of_coco_are_known(write_records, tmp_path, examples_of):
     one = record([(0, 0, 32, 24)], **text("person"))
-    one |= {JOINT + "x": [0.5] * 17, JOINT + "y": [0.5] * 17, JOINT + "text": list(COCO_PERSON.names)}
+    one |= {KEYPOINT + "x": [0.5] * 17, KEYPOINT + "y": [0.5] * 17, KEYPOINT + "text": list(COCO_PERSON.names)}
     source = read_tfrecord(
         DataRequest(write_records(tmp_path / "a.tfrecord", [one]), "train", fields=("keypoints_xyv",))
     )
     assert source.task_options["skeleton"] == COCO_PERSON.to_dict()
     assert (examples_of(source)[0]["keypoints_xyv"][0, :, 2] == 2).all()
-    del one[JOINT + "text"]
+    del one[KEYPOINT + "text"]
     path = write_records(tmp_path / "b.tfrecord", [one])
-    with pytest.raises(UserError, match="expected the same names of joints in image/object/keypoint/text of every"):
+    with pytest.raises(UserError, match="expected the same names of keypoints in image/object/keypoint/text of every"):
         read_tfrecord(DataRequest(path, "train", fields=("keypoints_xyv",)))
     assert read_tfrecord(DataRequest(path, "train")).size == 1
 

@@ -103,7 +103,7 @@ def test_splits_of_a_folder_have_one_label_map(write_coco, tmp_path, examples_of
     assert read_tfrecord(DataRequest(tmp_path / "records", "train")).category_ids == (1, 2)
 
 
-def test_joints_are_the_same_through_records(write_keypoints, tmp_path, examples_of):
+def test_keypoints_are_the_same_through_records(write_keypoints, tmp_path, examples_of):
     rows = [(4, [10, 10, 20, 20], [12, 14.5, 2, 20, 15, 1, 0, 0, 0]), (4, [1, 1, 20, 20], [])]
     fields = ("keypoints_xyv",)
     source = read_coco(DataRequest(write_keypoints([ANIMAL], rows), "train", fields=fields))
