@@ -136,7 +136,7 @@ def find_labels(paths: Sequence[AnyPath], kind: str, request: DataRequest) -> li
 
 
 def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotations:
-    """Returns the annotations without images whose file is missing, cut off or no image; warns with a count.
+    """Returns the annotations without images whose file is missing, cut off or not an image; warns with a count.
 
     Args:
         annotations: of one split.

@@ -23,6 +23,7 @@ bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 
 import functools
 import os
+from collections.abc import Collection
 
 import tensorflow as tf
 
@@ -34,7 +35,8 @@ from keras_centernet.data.inputs import build_test_input, build_training_input
 from keras_centernet.data.service import check_data_service, check_tensor_source
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError, look_up
-from keras_centernet.tasks import TASKS
+from keras_centernet.method.specs import Task
+from keras_centernet.tasks.table import TASKS, task_row
 
 
 def load_dataset(
@@ -42,7 +44,7 @@ def load_dataset(
     split: str = "train",
     *,
     # what is read
-    task: str = "detection",
+    task: str | Task = "detection",
     format: str | None = None,
     annotations: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
@@ -77,7 +79,7 @@ def load_dataset(
         data: folder or file of a data set (as all paths possibly a remote one, gs://...), the name of one, or a
             `Source`.
         split: name of the split: "train", "val", ...
-        task: key of `TASKS`: what the objects must know besides their box, and the defaults below.
+        task: key of `TASKS`, or a `Task`: what the objects must know besides their box, and the defaults below.
         format: key of `formats.table.FORMATS`, whose rows say what they look for; None detects it.
         annotations: where the annotations are, if not in their usual place; the format's row says what it may be.
         images: folder of the images, if not in its usual place.
@@ -132,18 +134,19 @@ def load_dataset(
         >>> images.shape, objects["boxes_xyxy"].shape
         (TensorShape([8, 64, 64, 3]), TensorShape([8, 128, 4]))
     """
-    row = look_up(TASKS, task, "task")
+    row = task_row(task) if isinstance(task, Task) else look_up(TASKS, task, "task")
+    task_name = getattr(task, "name", task)
     max_objects = row.max_objects if max_objects is None else max_objects
     augmentation = row.augmentation if augmentation is None else augmentation
     flip = row.flip if flip is None else flip
     training = split.startswith("train") if training is None else training
     input_hw = checks.check_input_size(input_size)
     checks.check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
-    checks.check_changes(augmentation, flip, rotation, task, row.fields)
+    checks.check_changes(augmentation, flip, rotation, task_name, row.fields)
     checks.check_view(resize, multiple_of, scale)
 
     options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
-    source = _open(data, split, task, format, options)
+    source = _open(data, split, task_name, row.fields, format, options)
     source = _without_empty(source) if training and not empty_images else source
     size = source.size if limit is None else min(limit, source.size)
     shard = checks.check_shard(shard or (1, 0), size)
@@ -174,9 +177,8 @@ def load_dataset(
     return epochs.for_training() if training else epochs.in_order()
 
 
-def _open(data, split: str, task: str, format: str | None, options: dict) -> Source:
+def _open(data, split: str, task: str, fields: Collection[str], format: str | None, options: dict) -> Source:
     """Returns the source, which knows of objects what the task needs."""
-    fields = TASKS[task].fields
     if isinstance(data, Source):
         source = _check_source(data, options["classes"])
     else:

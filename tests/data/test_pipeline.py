@@ -13,6 +13,7 @@ from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.geometry import invert_affine, transform_boxes
+from keras_centernet.tasks.detection import build_detection
 
 SHAPES = {
     "boxes_xyxy": ((4, 10, 4), "float32"),
@@ -250,3 +251,11 @@ def test_source_is_found_after_further_steps():
     assert epochs.source_of(data) is epochs.source_of(steps) is data.source
     assert epochs.source_of(steps.concatenate(data.skip(1)).repeat()) is data.source
     assert epochs.source_of(tf.data.Dataset.range(3)) is epochs.source_of([1, 2]) is None
+
+
+def test_task_can_be_a_value():
+    task = dataclasses.replace(build_detection(("thing",)), name="things")
+    data = load_dataset("shapes", "val", task=task, input_size=64, batch_size=2, limit=2)
+    assert next(iter(data))[1]["mask"].shape == (2, 128)
+    with pytest.raises(UserError, match="rotation: expected 0 for task things, which has no keypoints"):
+        load_dataset("shapes", task=task, rotation=10)

@@ -22,7 +22,7 @@ COLUMNS = (
     *("truncations", "occlusions", "kitti_types"),
 )
 SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
-WHOLE = ("train", "trainval", "training", "all")  # what may be called so where no list says which frames
+WHOLE = ("train", "trainval", "training", "all")  # names of the whole data set where no lists of frames exist
 
 
 def read_kitti(request: DataRequest) -> Source:
@@ -85,7 +85,7 @@ def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
 
 
 def _is_possible(frame: KittiObjects, i: int) -> bool:
-    """Whether an object stands before the camera and has an extent; others are hidden, not trained."""
+    """Whether an object is in front of the camera and has an extent; others are hidden, not trained."""
     return frame.locations_xyz[i, 2] > 0 and bool(np.all(frame.dimensions_hwl[i] > 0))
 
 

@@ -119,7 +119,7 @@ def _outline(name: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _overlap(box: np.ndarray, boxes: np.ndarray) -> float:
-    """Returns the largest share that the box and another one have in common, of the smaller of both."""
+    """Returns the largest overlap of the box with another one, as a share of the smaller of the two."""
     if not len(boxes):
         return 0.0
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])

@@ -78,7 +78,7 @@ class RecordParser:
         return {"encoded": parsed[keys.ENCODED], "where": named, "image_id": _image_id(parsed, where), **rows, **image}
 
     def _nothing(self, where: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns what stands for a damaged record."""
+        """Returns the example of a damaged record."""
         return {
             "encoded": tf.constant(""),
             "where": where,

@@ -31,7 +31,7 @@ from keras_centernet.method.specs import FieldSpec
 
 _SHUFFLE_BUFFER = 1024  # encoded images: about 150 MB of photos as COCO's
 _MIXED_FILES = 16
-# Each worker of a data service takes so many files at a time: few, that all workers get some.
+# Each worker of a data service takes so many files at a time: few, so that all workers get some.
 _MIXED_FILES_OF_A_WORKER = 4
 
 
@@ -44,8 +44,8 @@ def read_tfrecord(request: DataRequest) -> Source:
 
     `data` is a folder, file or pattern, local or gs://; files are chosen by the split's name in theirs, see
     `find_records`. `annotations` is a label map (.pbtxt) of the API; None takes label_map.pbtxt beside the records, or
-    the names in them. With `fields` all that the records know is read, without them class and box alone. `strict`
-    decodes every image before the first epoch.
+    the names in them. With `fields` everything that the records know is read, without them only class and box.
+    `strict` decodes every image before the first epoch.
 
     Raises:
         UserError: nothing is found, files are missing or cut off, or classes or keypoints have no names.
@@ -73,7 +73,7 @@ def _build_source(name: str, files: list[AnyPath], facts: RecordFacts, parser: R
     clock, ids = Clock(), facts.category_ids
 
     def without_empty():
-        # What was written before `dataset.json` said so is read once.
+        # An older `dataset.json` does not say: the records are read once.
         known = facts if facts.has_objects is not None else scan_records(files, facts.labels)
         if not known.has_objects.any():
             raise UserError(f"{name}: expected images with objects, got none; remove empty_images=False.")
@@ -124,7 +124,7 @@ def _service_examples(
     """Returns the examples that `Source.service_examples` promises.
 
     Each file goes to one worker: whatever came before that choice, such as a shuffled list, would send all files to
-    the worker that asks first, so each file is shuffled for itself, and anew in every epoch.
+    the worker that asks first, so each file is shuffled on its own, differently in every epoch.
     """
     to_example = _build_to_example(parser, _load_tensors)
 

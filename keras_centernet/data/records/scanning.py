@@ -34,7 +34,7 @@ class RecordFacts:
         task_options: of the `Source`.
         most_objects: of one image.
         category_ids: {class: its number in the data set}; None where there are none.
-        has_objects: (n,) bool by record of all files; None where `dataset.json`, of before, does not say.
+        has_objects: (n,) bool by record of all files; None where an older `dataset.json` does not say.
         is_used: (n,) bool, the records that become examples; None: all.
     """
 
