@@ -88,7 +88,7 @@ def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0
     """Returns the example mirrored left to right with that probability.
 
     As published: the image (x -> W - 1 - x) and the crop's centre (c -> W - 1 - c) are mirrored, which
-    # together is x -> Wi - x in input pixels. Flipping twice is the identity.
+    together is x -> Wi - x in input pixels. Flipping twice is the identity.
     """
     is_flipped = tf.random.stateless_uniform((), _seed(example, _CHOOSE_FLIP)) < probability
     matrix = example["image_to_input"]

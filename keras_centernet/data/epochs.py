@@ -80,7 +80,7 @@ class Epochs:
 
     def _of_service(self, count: int) -> tf.data.Dataset:
         inputs = self._to_inputs(self.source.service_examples(self.workers))
-        # What a worker took with it when it died is made up for from the next epoch.
+        # What is lost with a worker that dies is replaced from the next epoch.
         return self.to_batches(distribute(inputs, self.data_service)).repeat().take(count)
 
     def _to_inputs(self, examples: tf.data.Dataset) -> tf.data.Dataset:

@@ -84,7 +84,7 @@ def test_mistakes(options, message, records):
 
 @pytest.mark.parametrize("options", [{"pure_tf": True}, {"data_service": "grpc://127.0.0.1:1"}])
 def test_only_records_are_read_without_python(options):
-    message = "shapes (train): expected data in format tfrecord for pure_tf and data_service"
+    message = "shapes (train): expected records for pure_tf and data_service"
     with pytest.raises(UserError, match=re.escape(message)):
         load_dataset("shapes", "train", input_size=64, **options)
 

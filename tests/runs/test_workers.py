@@ -61,5 +61,5 @@ def test_the_hosts_of_a_far_tpu_need_no_python(tmp_path):
 
 
 def test_a_far_tpu_reads_records_only():
-    with pytest.raises(UserError, match=r"expected data in format tfrecord for pure_tf .*make-tfrecords"):
+    with pytest.raises(UserError, match=r"expected records for pure_tf .*make-tfrecords"):
         load_datasets(TrainSettings("shapes", **SETTINGS, tpu="pod"), tf.distribute.get_strategy())
