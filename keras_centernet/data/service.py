@@ -20,8 +20,8 @@ def check_tensor_source(source: Source, is_fitted: bool) -> None:
     """Raises unless TensorFlow alone can make the source's examples and bring them into the input."""
     if source.tensor_examples is None:
         raise UserError(
-            f"{source.name}: expected records for pure_tf and data_service, which TensorFlow reads without Python; write "
-            "them with keras-centernet make-tfrecords."
+            f"{source.name}: expected records for pure_tf and data_service, which TensorFlow reads without Python; "
+            "write them with keras-centernet make-tfrecords."
         )
     if not is_fitted:
         raise UserError('pure_tf: expected resize "fit" and scale 1, the only ones without OpenCV. Remove it.')

@@ -63,7 +63,7 @@ def test_cocos_person_has_its_sigmas(write_keypoints):
         (
             DOG | {"flip_pairs": [[0, 3]]},
             [],
-            "category 'dog': skeleton: expected flip_pairs of two different joints from 0 to 2, got (0, 3)",
+            "category 'dog': skeleton: expected flip_pairs of two different keypoints from 0 to 2, got (0, 3)",
         ),
     ],
 )
