@@ -32,7 +32,7 @@ class Format:
         recognizes: function of a path (for names: of the name) -> whether it looks like this format.
         looks_for: what that is, for errors and help texts.
         fields: names of what it can know of objects and images besides class and box; None: whatever the files hold.
-        annotations: what `annotations` names in this format, for help texts; empty: it takes none.
+        annotations: what `annotations` names in this format, for errors; empty: it takes none.
         annotations_suffix: of files that, given as `annotations`, make a data set this format.
         takes_images: whether a folder of images may be given.
         is_name: whether `data` is a name instead of a path; a path that exists is never taken for one.
@@ -134,10 +134,12 @@ def read_source(
             f"format {format} has no {', '.join(fields)}, which this task needs: expected one of {', '.join(able)}. "
             "Pass another data set, or another task."
         )
-    for option, is_taken in (("annotations", bool(row.annotations)), ("images", row.takes_images)):
+    for option, expected in (("annotations", row.annotations), ("images", "the folder of images" * row.takes_images)):
         value = getattr(request, option)
-        if value is not None and not is_taken:
+        if value is not None and not expected:
             raise UserError(f"{option}: expected none with format {format}, got {str(value)!r}; remove it.")
+        if value is not None and not to_path(value).exists():
+            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
     if not row.is_name and not _is_pattern(data) and not request.path.exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
     return row.read(request)

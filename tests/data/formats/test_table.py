@@ -71,6 +71,12 @@ def test_name_of_nothing(name):
         ("tfrecord", {"images": "photos"}, "images: expected none with format tfrecord, got 'photos'; remove it."),
         (
             "yolo",
+            {"annotations": "no"},
+            "annotations: expected the folder of label files, got 'no', which does not exist",
+        ),
+        ("voc", {"images": "no"}, "images: expected the folder of images, got 'no', which does not exist."),
+        (
+            "yolo",
             {"fields": ("keypoints_xyv",)},
             "format yolo has no keypoints_xyv, which this task needs: expected one of tfrecord, coco. Pass another",
         ),
