@@ -134,7 +134,8 @@ def test_a_task_and_a_format_of_ones_own_are_trained_measured_and_used_by_the_co
 
 def test_records_lose_no_field(rows, tracks, tmp_path):
     for split in ("train", "val"):
-        assert main(f"make-tfrecords --data {tracks} --split {split} --task {TASK} --output {tmp_path / 'r'}".split()) == 0
+        command = f"make-tfrecords --data {tracks} --split {split} --task {TASK} --output {tmp_path / 'r'}"
+        assert main(command.split()) == 0
     (_, objects), (_, read) = batches_of(tracks), batches_of(tmp_path / "r")
     for name, spec in FIELDS.items():
         assert read[name].dtype == spec.dtype
@@ -172,9 +173,8 @@ def test_a_network_and_a_task_of_ones_own_leave_in_every_format(tracker, tracks,
         for key, value in ours.items():
             np.testing.assert_allclose(theirs[key], value, rtol=1e-3, atol=1e-2, err_msg=f"{name} {key}")
     pytest.importorskip("tf2onnx")
-    main(
-        f"export --model {tmp_path / 'tracker.keras'} --output {tmp_path / 'exported'} --format saved_model --format onnx".split()
-    )
+    command = f"export --model {tmp_path / 'tracker.keras'} --output {tmp_path / 'exported'}"
+    assert main([*command.split(), "--format", "saved_model", "--format", "onnx"]) == 0
     report = json.loads((tmp_path / "exported" / "report.json").read_text())
     for entry in report.values():
         assert {"velocities_dxy", "embeddings"} <= set(entry["agreement"])
