@@ -168,7 +168,7 @@ def test_a_network_and_a_task_of_ones_own_leave_in_every_format(tracker, tracks,
     ours = {key: np.asarray(value)[0] for key, value in tracker.detect_batch(image[None], top_k=20).items()}
     formats = [("detector.tflite", {}), ("raw.tflite", {"raw_heads": True})]
     for name, options in formats:
-        path = tracker.export(tmp_path / name, **({"top_k": 20} if not options else options))
+        path = tracker.export(tmp_path / name, **(options or {"top_k": 20}))
         theirs = TFLiteDetector(path, top_k=20)(image)
         for key, value in ours.items():
             np.testing.assert_allclose(theirs[key], value, rtol=1e-3, atol=1e-2, err_msg=f"{name} {key}")
