@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import keras
 
-from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import compare
 from keras_centernet.exporting.float32 import in_float32
@@ -127,7 +127,7 @@ def agreement(
 
 def _usual_images(calibration) -> list:
     if calibration is None or isinstance(calibration, Iterator):  # which can be read only once
-        return [example["image"].numpy() for example in read_shapes(split="test", size=CHECKED_IMAGES).examples()]
+        return [example["image"].numpy() for example in build_shapes(split="test", size=CHECKED_IMAGES).examples()]
     return read_some(calibration, CHECKED_IMAGES)
 
 
