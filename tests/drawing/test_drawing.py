@@ -213,8 +213,8 @@ def test_a_history_that_cannot_be_drawn_is_named(tmp_path, history, message):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("out.xyz", "expected a picture's suffix such as .png or .jpg; got '.xyz'."),
-        ("no/out.png", "cannot write the picture there: No such file or directory."),
+        ("out.xyz", "expected an image's suffix such as .png or .jpg; got '.xyz'."),
+        ("no/out.png", "cannot write the drawing there: No such file or directory."),
     ],
     ids=["unknown suffix", "no folder"],
 )
@@ -228,8 +228,16 @@ def test_curves_that_cannot_be_written_are_named(tmp_path, name, message):
 def test_precision_recall_of_any_number_of_classes(tmp_path, count):
     recall = np.linspace(0, 1, 101)
     curves = {str(i): {"recall": recall, "precision": 1 - recall} for i in range(count)}
-    draw_precision_recall(curves, dict.fromkeys(curves, 0.5), tmp_path / "pr.png")
+    draw_precision_recall(curves, tmp_path / "pr.png")
     assert cv2.imread(str(tmp_path / "pr.png")).shape == (650, 832, 3)
+
+
+def test_precision_recall_lines_have_the_colors_of_their_classes(tmp_path):
+    curves = {"b": {"recall": np.linspace(0, 1, 3), "precision": np.full(3, 0.5)}}
+    draw_precision_recall(curves, tmp_path / "pr.png", classes=("a", "b"))
+    drawn = cv2.imread(str(tmp_path / "pr.png"))[..., ::-1]
+    assert is_color(drawn, class_color(1)).sum() > 100
+    assert not is_color(drawn, class_color(0)).any()
 
 
 def test_importing_brings_neither_matplotlib_nor_opencv_nor_pycocotools():

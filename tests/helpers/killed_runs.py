@@ -6,7 +6,6 @@ imported everything but never started TensorFlow: a start costs seconds less.
 
 import contextlib
 import csv
-import importlib
 import io
 import json
 import os
@@ -26,6 +25,7 @@ import numpy as np
 import pycocotools.cocoeval  # noqa: F401 imported here and not in each process
 
 from keras_centernet.data.formats import shapes
+from keras_centernet.evaluation import detecting
 from keras_centernet.files import atomic as files
 from keras_centernet.fitting.nonfinite import StopOnNonFiniteLoss
 from keras_centernet.runs.settings import TrainSettings
@@ -136,7 +136,7 @@ def die_at(place: str, number: float) -> None:
         passes("validation")
 
     files._flush, os.replace = dying_flush, dying_replace
-    importlib.import_module("keras_centernet.evaluation.evaluate")._check_finite = dying_check
+    detecting.check_finite = dying_check
     step = StopOnNonFiniteLoss.on_train_batch_end
 
     def dying_step(self, batch, logs=None):
