@@ -108,10 +108,9 @@ def _load_detector(args: argparse.Namespace):
     """Returns what detects, and how pictures must come to it."""
     if to_path(args.model).suffix != ".tflite":
         from keras_centernet.model import load_model
-        from keras_centernet.networks.table import BACKBONES
 
         model = load_model(args.model)
-        multiple_of = BACKBONES[model.backbone].multiple_of
+        multiple_of = model.backbone_row.multiple_of
         return model, {"task": model.task.name, "input_size": model.input_size, "multiple_of": multiple_of}
     from keras_centernet.exporting import TFLiteDetector
 

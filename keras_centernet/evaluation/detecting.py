@@ -33,7 +33,7 @@ class TimedDetector:
 
     def __call__(self, images, objects: dict) -> dict[str, np.ndarray]:
         """Returns {key: (B, N, ...)} in the input frame."""
-        predictor = getattr(self.detector, "predictor", getattr(self.detector, "graphs", None))
+        predictor = getattr(self.detector, "predictor", None)
         if predictor is None:
             with self.clock.measure("network"):
                 return _as_arrays(self.detector.detect_batch(images, top_k=self.top_k))

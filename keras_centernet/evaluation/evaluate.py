@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from keras_centernet.clock import Clock
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.evaluation.detecting import TimedDetector, detect_views
-from keras_centernet.evaluation.merging import check_nms, merge_detections
+from keras_centernet.evaluation.merging import NMS, merge_detections
 from keras_centernet.evaluation.metrics.metric import Accumulator
 from keras_centernet.evaluation.metrics.table import METRICS
 from keras_centernet.evaluation.oracle import find_heads
@@ -61,7 +61,7 @@ def evaluate(
     """
     views = list(dataset) if _is_several(dataset) else [dataset]
     nms = nms or ("soft" if len(views) > 1 else "none")
-    check_nms(nms)
+    look_up(NMS, nms, "nms")
     _check_options(model, views, flip, oracle)
     classes = _shared_classes(model, views)
     start, clock = time.perf_counter(), Clock()
@@ -120,7 +120,7 @@ def _compute(accumulators: dict[str, Accumulator], truth: dict, detections: list
 
 def _check_options(model, views: list, flip: bool, oracle: Sequence[str]) -> None:
     task = getattr(model, "task", None)
-    if (flip or oracle) and not (hasattr(model, "predictor") or hasattr(model, "graphs")):
+    if (flip or oracle) and not hasattr(model, "predictor"):
         raise UserError("evaluate: expected a CenterNet for flip and oracle, got another detector; remove them.")
     if oracle:
         find_heads(task, oracle)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
-from keras_centernet.fitting import layer_selection as parts
+from keras_centernet.fitting import layer_selection
 from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs import callbacks as at_epoch_end
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
@@ -99,7 +99,11 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool):
         normalization=settings.normalization,
         **beginning,
     )
-    slow_paths = () if settings.backbone_rate == 1 else parts.backbone_paths(model.network)
+    slow_paths = (
+        ()
+        if settings.backbone_rate == 1
+        else layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
+    )
     model.compile(
         build_optimizer(settings, data.steps_per_epoch, slow_paths),
         color_augmentation=TASKS[settings.task].color if settings.color is None else settings.color,

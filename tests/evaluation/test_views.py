@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     [
         ({"oracle": ["depth"]}, "oracle: expected heads of task detection"),
         ({"oracle": ["size"], "flip": True}, "oracle: expected neither flip nor several scales"),
-        ({"nms": "hard"}, "nms: expected one of none, soft, got 'hard'"),
+        ({"nms": "hard"}, "Unknown nms: expected one of none, soft; got 'hard'"),
     ],
 )
 def test_options_that_do_not_go_together_are_named(tiny_model, source, options, message):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from keras_centernet.camera import calibration_or_default
 from keras_centernet.data.formats.kitti_labels import KittiObjects, objects_of, write_kitti_file
 from keras_centernet.evaluation.metrics.kitti import DIFFICULTIES, kitti_average_precision
 from keras_centernet.evaluation.metrics.metric import Accumulator, number_text
@@ -27,7 +28,7 @@ class KittiPrecision(Accumulator):
         self._truth.append(objects_of(objects, boxes_xyxy))
         keep = found["scores"] >= LOWEST_SCORE
         rows = {key: values[keep] for key, values in found.items()}
-        extras = self.detector.task.finish(rows, objects.get("calibration"))
+        extras = self.detector.task.postprocess(rows, calibration_or_default(objects.get("calibration")))
         count = int(keep.sum())
         self._found[int(objects["image_id"])] = KittiObjects(
             types=tuple(self.classes[i] for i in rows["classes"]),
