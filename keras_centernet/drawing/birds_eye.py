@@ -15,6 +15,8 @@ MARGIN = 1.1  # of the farthest corner
 FARTHEST = 1e6  # metres: boxes with corners beyond are mistakes and not drawn
 SHAPE = 0.75  # width / height
 FONT_SCALE = 0.4
+REFERENCE_HEIGHT = 720  # px: letters and headings grow in higher views
+COARSE = 10.0  # px per metre: below it headings are thin, so that small objects stay visible
 
 
 def draw_birds_eye(
@@ -24,7 +26,7 @@ def draw_birds_eye(
     classes: Sequence[int],
     *,
     truth: tuple | None = None,
-    height: int = 720,
+    height: int = REFERENCE_HEIGHT,
     meters: float | None = None,
 ) -> np.ndarray:
     """Returns a view from above: the camera below in the middle, looking up, a line every 10 m.
@@ -55,19 +57,23 @@ def draw_birds_eye(
     reach = meters or _reach(np.concatenate([box_corners(*values) for values in boxes]))
     width = round(SHAPE * height)
     canvas = np.full((height, width, 3), PAPER, np.uint8)
-    zoom = height / reach
-    _draw_grid(canvas, zoom, reach)
+    zoom, growth = height / reach, max(1, height / REFERENCE_HEIGHT)
+    _draw_grid(canvas, zoom, reach, FONT_SCALE * growth)
+    heading_width = round(2 * growth) if zoom >= COARSE else 1
     for footprint, heading, color in reversed(list(_footprints(*boxes[0], classes))):  # the best on top
         cv2.fillConvexPoly(canvas, _pixels(footprint, zoom, canvas), color, cv2.LINE_AA)
         # A light rim separates boxes that overlap.
         cv2.polylines(canvas, [_pixels(footprint, zoom, canvas)], True, PAPER, 1, cv2.LINE_AA)
-        first, last = _pixels(heading, zoom, canvas)
-        cv2.line(canvas, first.tolist(), last.tolist(), TRUTH, 2, cv2.LINE_AA)
+        cv2.polylines(canvas, [_pixels(heading, zoom, canvas)], False, TRUTH, heading_width, cv2.LINE_AA)
     for footprint, heading, _ in _footprints(*boxes[-1], None) if truth is not None else ():
         cv2.polylines(canvas, [_pixels(footprint, zoom, canvas)], True, TRUTH, 1, cv2.LINE_AA)
-        first, last = _pixels(heading, zoom, canvas)
-        cv2.line(canvas, first.tolist(), last.tolist(), TRUTH, 1, cv2.LINE_AA)
+        cv2.polylines(canvas, [_pixels(heading, zoom, canvas)], False, TRUTH, 1, cv2.LINE_AA)
     return canvas
+
+
+def with_birds_eye(canvas: np.ndarray, *boxes) -> np.ndarray:
+    """Returns a drawing with the view from above to its right, as high as it; boxes as for `draw_birds_eye`."""
+    return np.concatenate([canvas, draw_birds_eye(*boxes, height=len(canvas))], axis=1)
 
 
 def _reach(corners: np.ndarray) -> float:
@@ -89,14 +95,14 @@ def _footprints(dimensions, locations, rotations, classes):
             yield footprint, heading, class_color(0 if classes is None else classes[i])
 
 
-def _draw_grid(canvas, zoom: float, reach: float) -> None:
+def _draw_grid(canvas, zoom: float, reach: float, font_scale: float) -> None:
     import cv2
 
     height, width = canvas.shape[:2]
     for meters in range(GRID_STEP, int(reach) + 1, GRID_STEP):
         row = round(height - meters * zoom)
         cv2.line(canvas, (0, row), (width, row), GRID, 1)
-        cv2.putText(canvas, f"{meters} m", (6, row - 4), cv2.FONT_HERSHEY_SIMPLEX, FONT_SCALE, INK, 1, cv2.LINE_AA)
+        cv2.putText(canvas, f"{meters} m", (6, row - 4), cv2.FONT_HERSHEY_SIMPLEX, font_scale, INK, 1, cv2.LINE_AA)
     side = int(width / 2 / zoom) // GRID_STEP * GRID_STEP
     for meters in range(-side, side + 1, GRID_STEP):
         column = round(width / 2 + meters * zoom)

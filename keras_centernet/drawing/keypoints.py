@@ -8,7 +8,9 @@ from keras_centernet.drawing.boxes import class_color, line_width_of
 from keras_centernet.drawing.clipping import to_pixels
 
 KEYPOINT_SIZE = 1.5  # radius of a keypoint, in line widths
-KEYPOINT_SHARE = 1 / 50  # largest radius of a keypoint, as a share of its object's extent: small people keep their faces
+KEYPOINT_SHARE = (
+    1 / 50
+)  # largest radius of a keypoint, as a share of its object's extent: small people keep their faces
 OUTLINE = (255, 255, 255)
 FARTHEST = 1e9  # pixels: keypoints beyond are mistakes and not drawn
 

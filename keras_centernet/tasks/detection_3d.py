@@ -206,17 +206,17 @@ def paint(image, found, *, birds_eye: bool = False, **options):
     Args:
         image: (H, W, 3) uint8 RGB.
         found: `Detections` of this task.
-        birds_eye: whether the same boxes, seen from above, stand to the right of the image.
+        birds_eye: whether the same boxes, seen from above, are drawn to the right of the image.
         **options: of `draw_boxes_3d`.
     """
-    from keras_centernet.drawing import draw_birds_eye
+    from keras_centernet.drawing.birds_eye import with_birds_eye
     from keras_centernet.drawing.boxes_3d import draw_boxes_3d
 
     canvas, boxes = image.copy(), (found.dimensions, found.locations, found.rotation_y, found.classes)
     if len(found):
         labels = [f"{name} {z:.1f} m" for name, z in zip(found.class_names, found.locations[:, 2], strict=True)]
         canvas = draw_boxes_3d(image, *boxes, found.calibration[0], labels, **options)
-    return np.concatenate([canvas, draw_birds_eye(*boxes, height=len(image))], axis=1) if birds_eye else canvas
+    return with_birds_eye(canvas, *boxes) if birds_eye else canvas
 
 
 def _angle_between(angles, center: float):

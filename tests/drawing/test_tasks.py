@@ -97,6 +97,11 @@ def test_detections_draw_what_their_task_adds():
     found = Detections([[10, 10, 50, 50]], **common, extras=boxes, paint=task.paint)
     assert not changed(found.draw())[10, 12:48].any()  # the 3D box stands in place of the 2D one
     assert found[0].locations.shape == (1, 3)
+    both = found.draw(birds_eye=True)
+    np.testing.assert_array_equal(both[:, :160], found.draw())
+    above = draw_birds_eye(found.dimensions, found.locations, found.rotation_y, found.classes, height=120)
+    np.testing.assert_array_equal(both[:, 160:], above)
+    assert found[:0].draw(birds_eye=True).shape == both.shape
     assert len(found.filter(0.95).draw()) == 120
     with pytest.raises(AttributeError, match="Detections have no 'speed'; this task adds locations, dimensions"):
         found.speed  # noqa: B018
