@@ -117,10 +117,10 @@ def die_at(place: str, number: float) -> None:
         threading.Timer(number, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return
     passes("start")
-    flush, replace = files._flush, os.replace
+    flush, replace = files.flush, os.replace
 
     def dying_flush(path):
-        name = path.name.removeprefix(files.PART)
+        name = path.name.removeprefix(files.TEMPORARY)
         if name != path.name:
             if place == f"half of {name}" and passed.count(place) == number:
                 os.truncate(path, path.stat().st_size // 2)
@@ -135,7 +135,7 @@ def die_at(place: str, number: float) -> None:
     def dying_check(found, image_id):
         passes("validation")
 
-    files._flush, os.replace = dying_flush, dying_replace
+    files.flush, os.replace = dying_flush, dying_replace
     detecting.check_finite = dying_check
     step = StopOnNonFiniteLoss.on_train_batch_end
 
@@ -150,13 +150,13 @@ def damages(output: pathlib.Path) -> list[str]:
     """Returns what is wrong with the files that have their final name."""
     wrong = []
     for path in output.glob("**/*.keras"):
-        if not path.name.startswith(files.PART):
+        if not path.name.startswith(files.TEMPORARY):
             with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
                 if archive.testzip() is None:
                     continue
             wrong.append(str(path))
     for path in output.glob("*.json"):
-        if not path.name.startswith(files.PART):
+        if not path.name.startswith(files.TEMPORARY):
             json.loads(path.read_text())
     return wrong
 
