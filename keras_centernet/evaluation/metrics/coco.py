@@ -35,7 +35,7 @@ def coco_average_precision(ground_truth: dict, detections: list[dict]) -> dict:
         ground_truth: {"images": [{"id"}], "categories": [{"id", "name"}], "annotations": [{"image_id",
             "category_id", "bbox": [x, y, width, height], "area" (default width * height), "iscrowd"
             (default 0)}]}, as in COCO's files. It is not changed.
-        detections: [{"image_id", "category_id", "bbox", "score"}], as in COCO's result files; may be empty.
+        detections: [{"image_id", "category_id", "bbox", "score"}], as in COCO's results files; may be empty.
 
     Returns:
         "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100": float or None;
