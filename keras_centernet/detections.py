@@ -166,16 +166,21 @@ class Detections:
         Returns:
             One {"image_id", "category_id", "bbox": [x, y, width, height], "score"} per detection.
         """
-        boxes_xywh = xyxy_to_xywh(self.boxes_xyxy.astype(np.float64)).tolist()
-        return [
-            {
-                "image_id": int(image_id),
-                "category_id": int(index) + 1 if category_ids is None else int(category_ids[index]),
-                "bbox": box,
-                "score": float(score),
-            }
-            for box, score, index in zip(boxes_xywh, self.scores, self.classes, strict=True)
-        ]
+        boxes_xyxy = self.boxes_xyxy.astype(np.float64)
+        return coco_rows(int(image_id), boxes_xyxy, self.scores, self.classes, category_ids)
+
+
+def coco_rows(image_id: int, boxes_xyxy, scores, classes, category_ids: Sequence[int] | None = None) -> list[dict]:
+    """Returns the rows of a COCO results file of one image; see `Detections.to_coco`."""
+    return [
+        {
+            "image_id": image_id,
+            "category_id": int(index) + 1 if category_ids is None else int(category_ids[index]),
+            "bbox": box,
+            "score": float(score),
+        }
+        for box, score, index in zip(xyxy_to_xywh(boxes_xyxy).tolist(), scores, classes, strict=True)
+    ]
 
 
 def plain(values: np.ndarray) -> list:
