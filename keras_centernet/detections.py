@@ -103,7 +103,8 @@ class Detections:
 
         Args:
             path: .jpg, .jpeg or .png file to write, or None.
-            **options: those of the task's `paint`; of boxes line_width in pixels and font_scale.
+            **options: those of the task's `paint`, such as line_width in pixels, font_scale (boxes) or birds_eye=True
+                (3D boxes, which are then also shown from above).
 
         Returns:
             (H, W, 3) uint8 RGB, wider where the task draws something beside the image.
