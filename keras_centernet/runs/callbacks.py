@@ -8,14 +8,12 @@ import time
 import keras
 import numpy as np
 
+from keras_centernet.evaluation.metrics.table import main_metric
 from keras_centernet.runs.folder import BEST, HISTORY, RunFolder
-
-BEST_BY = ("val_OKS_AP", "val_AP_3D", "val_AP")  # the first that is there
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the (averaged) weights whenever the validation's average precision grows: of joints, of 3D boxes, or of
-    boxes, whichever the task is about.
+    """Saves the (averaged) weights whenever the main metric of the validation grows, see `main_metric`.
 
     Epochs without a measurement change nothing. Without any measurement, the last epoch is the best.
 
@@ -25,7 +23,7 @@ class KeepBest(keras.callbacks.Callback):
         patience: stops the training after so many evaluations without a better one; None: never.
 
     Attributes:
-        best: highest val_AP so far.
+        best: highest value of the main metric so far.
         waited: evaluations since then.
     """
 
@@ -40,7 +38,9 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares, and saves or counts."""
-        value = next((logs[name] for name in BEST_BY if name in (logs or {})), math.nan)
+        logs = logs or {}
+        name = main_metric(name.removeprefix("val_") for name in logs if name.startswith("val_"))
+        value = logs.get(f"val_{name}", math.nan)
         if value > self.best:  # False for NaN
             self.best, self.waited = float(value), 0
             with self.model.averaged():

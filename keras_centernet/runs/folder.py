@@ -124,7 +124,7 @@ class RunFolder:
         try:
             files.check_writable(self.path)
             for name in self.names(""):
-                if name.startswith(files.PART):  # a process was killed while it wrote
+                if name.startswith(files.TEMPORARY):  # a process was killed while it wrote
                     self.remove(name)
         except Exception as error:  # OSError here, many kinds elsewhere
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]

@@ -6,7 +6,6 @@ imported everything but never started TensorFlow: a start costs seconds less.
 
 import contextlib
 import csv
-import importlib
 import io
 import json
 import os
@@ -26,6 +25,7 @@ import numpy as np
 import pycocotools.cocoeval  # noqa: F401 imported here and not in each process
 
 from keras_centernet.data.formats import shapes
+from keras_centernet.evaluation import detecting
 from keras_centernet.files import atomic as files
 from keras_centernet.fitting.nonfinite import StopOnNonFiniteLoss
 from keras_centernet.runs.settings import TrainSettings
@@ -117,10 +117,10 @@ def die_at(place: str, number: float) -> None:
         threading.Timer(number, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return
     passes("start")
-    flush, replace = files._flush, os.replace
+    flush, replace = files.flush, os.replace
 
     def dying_flush(path):
-        name = path.name.removeprefix(files.PART)
+        name = path.name.removeprefix(files.TEMPORARY)
         if name != path.name:
             if place == f"half of {name}" and passed.count(place) == number:
                 os.truncate(path, path.stat().st_size // 2)
@@ -135,8 +135,8 @@ def die_at(place: str, number: float) -> None:
     def dying_check(found, image_id):
         passes("validation")
 
-    files._flush, os.replace = dying_flush, dying_replace
-    importlib.import_module("keras_centernet.evaluation.evaluate")._check_finite = dying_check
+    files.flush, os.replace = dying_flush, dying_replace
+    detecting.check_finite = dying_check
     step = StopOnNonFiniteLoss.on_train_batch_end
 
     def dying_step(self, batch, logs=None):
@@ -150,13 +150,13 @@ def damages(output: pathlib.Path) -> list[str]:
     """Returns what is wrong with the files that have their final name."""
     wrong = []
     for path in output.glob("**/*.keras"):
-        if not path.name.startswith(files.PART):
+        if not path.name.startswith(files.TEMPORARY):
             with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
                 if archive.testzip() is None:
                     continue
             wrong.append(str(path))
     for path in output.glob("*.json"):
-        if not path.name.startswith(files.PART):
+        if not path.name.startswith(files.TEMPORARY):
             json.loads(path.read_text())
     return wrong
 

@@ -116,7 +116,7 @@ def test_harder_levels_look_for_more():
     assert [score(truth, found, level=level) for level in LEVELS] == pytest.approx([100, 50, 100 * 13 / 40])
 
 
-def test_a_wrong_orientation_lowers_only_its_own_figure():
+def test_a_wrong_orientation_lowers_only_its_own_metric():
     truth, found = objects(("Car", 0)), objects(("Car", 0, {"alpha": 0.3 + np.pi / 2}), scores=[0.9])
     assert score(truth, found) == pytest.approx(100)
     assert score(truth, found, "aos") == pytest.approx(50)  # (1 + cos 90 degrees) / 2
@@ -124,7 +124,7 @@ def test_a_wrong_orientation_lowers_only_its_own_figure():
     assert score(truth, away, "aos") == pytest.approx(0)
 
 
-def test_a_wrong_place_lowers_only_the_figures_in_space():
+def test_a_wrong_location_lowers_only_the_metrics_in_space():
     truth, found = objects(("Car", 0)), objects(("Car", 0, {"moved": 2.5}), scores=[0.9])
     assert score(truth, found) == pytest.approx(100)
     assert score(truth, found, "bev") == pytest.approx(0)
@@ -157,18 +157,18 @@ def random_scene(rng, frames):
     truth, found = [], []
     for _ in range(frames):
         rows, guesses = [], []
-        for place in range(rng.integers(0, 9)):
+        for position in range(rng.integers(0, 9)):
             size = {"width": rng.uniform(20, 90), "height": rng.uniform(15, 120), "alpha": rng.uniform(-3, 3)}
             more = {
                 "occlusion": rng.choice([0, 0, 0, 1, 2, 3]),
                 "truncation": rng.choice([0, 0, 0, 0.15, 0.2, 0.4, 0.6]),
             }
             kind = rng.choice(["Car", "Car", "Car", "Van", "Pedestrian", "DontCare"])
-            rows.append((kind, 100 * place, {**size, **more}))
+            rows.append((kind, 100 * position, {**size, **more}))
             for _ in range(rng.integers(0, 3)):
                 near = {key: value * rng.uniform(0.9, 1.1) for key, value in size.items()}
                 guess = rng.choice(["Car", "Car", "Car", "Pedestrian"])
-                guesses.append((guess, 100 * place + rng.normal(0, 3), {**near, "moved": rng.normal(0, 0.15)}))
+                guesses.append((guess, 100 * position + rng.normal(0, 3), {**near, "moved": rng.normal(0, 0.15)}))
         truth.append(objects(*rows))
         found.append(objects(*guesses, scores=rng.random(len(guesses)).round(2)))
     return truth, found
@@ -214,7 +214,7 @@ def count_one_by_one(truth, found, kinds, overlaps, in_region, least, threshold=
     return hits, wrong, similarity
 
 
-def official_figures(truth, found, kind, level, least=0.7):
+def official_metrics(truth, found, kind, level, least=0.7):
     """{"R11", "R40"} of cars, and of their orientation, one detection at a time; more than 40 objects."""
     frames, scores, count = [], [], 0
     for labels, guesses in zip(truth, found, strict=True):
@@ -228,16 +228,16 @@ def official_figures(truth, found, kind, level, least=0.7):
         count += frames[-1][2][0].count(0)
     assert count > 40
     scores.sort(reverse=True)
-    precision, orientation, recall, place = [0.0] * 41, [0.0] * 41, 0.0, 0
+    precision, orientation, recall, step = [0.0] * 41, [0.0] * 41, 0.0, 0
     for i, threshold in enumerate(scores):
         is_last = i == len(scores) - 1
         if not is_last and (i + 2) / count - recall < recall - (i + 1) / count:
             continue
         counts = [count_one_by_one(*frame, threshold) for frame in frames]
         hits, wrong = sum(len(row[0]) for row in counts), sum(row[1] for row in counts)
-        precision[place] = hits / (hits + wrong)
-        orientation[place] = sum(row[2] for row in counts) / (hits + wrong)
-        place, recall = place + 1, recall + 1 / 40
+        precision[step] = hits / (hits + wrong)
+        orientation[step] = sum(row[2] for row in counts) / (hits + wrong)
+        step, recall = step + 1, recall + 1 / 40
     best = [[max(values[k:]) for k in range(41)] for values in (precision, orientation)]
     return [{"R11": 100 * sum(row[::4]) / 11, "R40": 100 * sum(row[1:]) / 40} for row in best]
 
@@ -246,9 +246,9 @@ def official_figures(truth, found, kind, level, least=0.7):
 @pytest.mark.parametrize("level", DIFFICULTIES)
 def test_equals_the_benchmark_written_as_a_loop(rng, kind, level):
     truth, found = random_scene(rng, 150)
-    figures = kitti_average_precision(truth, found, ("Car",))["Car"]
-    precision, orientation = official_figures(truth, found, kind, DIFFICULTIES[level])
-    assert figures[kind][level] == pytest.approx(precision)
+    ours = kitti_average_precision(truth, found, ("Car",))["Car"]
+    precision, orientation = official_metrics(truth, found, kind, DIFFICULTIES[level])
+    assert ours[kind][level] == pytest.approx(precision)
     assert 5 < precision["R40"] < 95
     if kind == "2d":
-        assert figures["aos"][level] == pytest.approx(orientation)
+        assert ours["aos"][level] == pytest.approx(orientation)

@@ -1,0 +1,80 @@
+"""What metrics in COCO's manner share: running pycocotools, and writing results files."""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keras_centernet.errors import UserError
+from keras_centernet.files.atomic import write_whole
+from keras_centernet.files.paths import AnyPath
+
+
+def run_cocoeval(
+    kind: str, ground_truth: dict, detections: list[dict], to_row: Callable, sigmas: Sequence[float] | None = None
+):
+    """Returns a finished `pycocotools.cocoeval.COCOeval` without its printing; None without images or classes.
+
+    Args:
+        kind: "bbox" or "keypoints".
+        ground_truth: COCO-format dict.
+        detections: rows of a COCO results file.
+        to_row: function of an annotation or detection -> all that pycocotools reads of it but its id.
+        sigmas: of the keypoints.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    check_references(ground_truth, detections)
+    if not ground_truth["images"] or not ground_truth["categories"]:
+        return None
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth, results = COCO(), COCO()
+        for data, rows in ((truth, ground_truth["annotations"]), (results, detections)):
+            # Ids start at 1: pycocotools takes 0 for "no match".
+            annotations = [to_row(row) | {"id": i} for i, row in enumerate(rows, start=1)]
+            data.dataset = {**ground_truth, "annotations": annotations}
+            data.createIndex()
+        evaluation = COCOeval(truth, results, kind)
+        if sigmas is not None:
+            evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation
+
+
+def none_if_undefined(value: float) -> float | None:
+    """Returns the number, or None where pycocotools says -1 or NaN: there is no ground truth for it."""
+    return None if np.isnan(value) or value < 0 else float(value)
+
+
+def check_references(ground_truth: dict, detections: list[dict]) -> None:
+    """Raises a UserError at the first annotation or detection of an unknown image or class."""
+    images = {row["id"] for row in ground_truth["images"]}
+    categories = {row["id"] for row in ground_truth["categories"]}
+    for what, rows in {"annotation": ground_truth["annotations"], "detection": detections}.items():
+        for i, row in enumerate(rows):
+            for key, known in (("image_id", images), ("category_id", categories)):
+                if row[key] not in known:
+                    raise UserError(
+                        f"{what} {i}: expected {key} to be one of the {len(known)} of the ground truth, "
+                        f"got {row[key]!r}."
+                    )
+
+
+def write_coco_file(name: str, rows: list[dict], folder: AnyPath, category_ids: Sequence[int | None] | None) -> list:
+    """Writes rows as a COCO results file `name`.json; returns its path in a list. See `Report.write_results`."""
+    path = folder / f"{name}.json"
+    ids = None if category_ids is None else [None, *category_ids]
+    rows = [_numbered(row, row["category_id"] if ids is None else ids[row["category_id"]]) for row in rows]
+    text = json.dumps([row for row in rows if row["category_id"] is not None])
+    write_whole(path, lambda temporary: temporary.write_text(text))
+    return [str(path)]
+
+
+def _numbered(row: dict, category_id: int | None) -> dict:
+    plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in row.items()}
+    return plain | {"category_id": category_id}
