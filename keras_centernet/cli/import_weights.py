@@ -5,7 +5,8 @@ What is in it (network, task, classes) is recognised. Never runs code from the f
 
 import argparse
 
-from keras_centernet.cli.arguments import input_size
+from keras_centernet.cli.arguments import as_type
+from keras_centernet.runs.options import parse_size
 
 EXAMPLES = """examples:
   keras-centernet import-weights ctdet_coco_dla_2x.pth dla34.keras
@@ -20,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", help="network; default: recognised")
     parser.add_argument("--task", help="what is detected; default: recognised")
     parser.add_argument("--classes", help="names, separated by commas; default: COCO's, VOC's or numbers")
-    parser.add_argument("--input-size", type=input_size, default=512, help="side, or HEIGHTxWIDTH, of the input")
+    parser.add_argument(
+        "--input-size", type=as_type(parse_size), default=512, help="side, or HEIGHTxWIDTH, of the input"
+    )
     parser.add_argument("--normalization", help="statistics of the input; default: as published for these classes")
 
 

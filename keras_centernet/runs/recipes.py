@@ -13,13 +13,12 @@ import typing
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.runs.options import options_of
 from keras_centernet.runs.settings import TrainSettings
 
 FOLDER = pathlib.Path(__file__).parents[2] / "training" / "recipes"
 SUFFIX = ".toml"
 TABLES = ("train", "published", "commands")
-# Where the data lie and where the results go is said by who trains.
-NOT_IN_RECIPES = ("data", "output", "resume", "recipe")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _read_tables(path: AnyPath) -> dict[str, dict]:
 
 
 def _read_settings(table: dict, path: AnyPath) -> dict:
-    kinds = {name: kind for name, kind in typing.get_type_hints(TrainSettings).items() if name not in NOT_IN_RECIPES}
+    kinds = {name: row.kind for name, row in options_of(TrainSettings).items() if row.in_recipes}
     for key, value in table.items():
         if key not in kinds:
             raise UserError(f"{path}: unknown key {key!r} in [train], expected some of {', '.join(kinds)}.")
@@ -123,9 +122,9 @@ def _fits(value, kind) -> bool:
 
 
 def _describe(kind) -> str:
-    """Returns a type as a TOML file may hold it: without None, which TOML lacks, and with lists for tuples."""
+    """Returns a type in the words of TOML, whose lists stand for tuples."""
     if isinstance(kind, types.UnionType):
-        return " or ".join(_describe(one) for one in typing.get_args(kind) if one is not types.NoneType)
+        return " or ".join(map(_describe, typing.get_args(kind)))
     if typing.get_origin(kind) is tuple:
         return f"a list of {_describe(typing.get_args(kind)[0])}s"
     return NAMES[kind]

@@ -19,6 +19,12 @@ class Model:
         path.write_bytes(b"weights")
 
 
+class Evaluation:
+    """What `KeepBest` asks of `AveragePrecision`."""
+
+    main_key = "val_AP_of_hands"
+
+
 @pytest.mark.parametrize(
     ("scores", "patience", "stopped_at"),
     [
@@ -30,11 +36,11 @@ class Model:
     ],
 )
 def test_patience(scores, patience, stopped_at, tmp_path):
-    model, keep_best = Model(), KeepBest(RunFolder(tmp_path), patience=patience)
+    model, keep_best = Model(), KeepBest(RunFolder(tmp_path), Evaluation(), patience=patience)
     keep_best.set_model(model)
     stops = []
     for epoch, score in enumerate(scores):
-        keep_best.on_epoch_end(epoch, {"val_AP": score})
+        keep_best.on_epoch_end(epoch, {"val_AP": -score, "val_AP_of_hands": score})
         stops.append(model.stop_training)
     assert (stops.index(True) + 1 if True in stops else None) == stopped_at
     assert keep_best.is_done == (stopped_at is not None)
@@ -51,4 +57,4 @@ def test_the_history_is_cut_to_what_a_checkpoint_holds(tmp_path):
     record.on_epoch_end(1, {"loss": 7.0})
     assert [row["loss"] for row in first_epochs(folder, 9)] == ["0.333333", "7"]
     cut_history(folder, 0)
-    assert not folder.holds("history.csv")
+    assert not (folder / "history.csv").exists()

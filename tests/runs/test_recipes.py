@@ -13,8 +13,9 @@ from keras_centernet.networks.build import build_task
 from keras_centernet.networks.normalization import NORMALIZATIONS
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs import recipes
+from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.recipes import load_recipe, recipe_names
-from keras_centernet.runs.settings import TrainSettings, build_optimizer, build_schedule
+from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.tasks import TASKS
 
 ROOT = pathlib.Path(__file__).parents[2]
