@@ -18,6 +18,7 @@ from keras_centernet.cli import (
     train,
 )
 from keras_centernet.errors import UserError
+from keras_centernet.runs.user_code import import_module
 
 COMMANDS = {
     "train": train,
@@ -41,15 +42,17 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
         command: name in `COMMANDS` of a script that is only this command; None: the first argument.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # TensorFlow leaves oneDNN off on CPUs without VNNI, where convolutions' gradients then take thrice as long.
+    # TensorFlow leaves oneDNN off on CPUs without VNNI, where gradients of convolutions then take three times as long.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     parser = _build_parser(command)
     args = parser.parse_args(argv)
     warnings.formatwarning = lambda message, category, *_: f"{category.__name__}: {message}\n"
     try:
+        for name in getattr(args, "imports", None) or ():
+            import_module(name)
         args.run(args)
     except KeyboardInterrupt:
-        print("\nInterrupted. What was finished before is on disk.", file=sys.stderr)
+        print("\nInterrupted. All that was finished before is on disk.", file=sys.stderr)
         return INTERRUPTED
     except (UserError, FloatingPointError, OSError) as error:  # OSError: a full disk, a vanished file
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -77,7 +80,7 @@ def _build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keeps the examples' lines and shows defaults."""
+    """Keeps the lines of the examples and shows defaults."""
 
     def _get_help_string(self, action):
         if action.default in (None, False, argparse.SUPPRESS):

@@ -35,6 +35,17 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         add_option(parser, rows[name])
 
 
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --import, which `main` acts on before anything is loaded."""
+    parser.add_argument(
+        "--import",
+        action="append",
+        dest="imports",
+        metavar="MODULE",
+        help="module of your own that registers what the model is made of (backbone, task, loss); may be repeated",
+    )
+
+
 def as_type(parse: Callable) -> Callable:
     """Returns a `type` of argparse from a function that raises a UserError."""
 

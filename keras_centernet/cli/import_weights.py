@@ -1,6 +1,6 @@
 """Turn a checkpoint of the authors' PyTorch code into a model file of this package.
 
-What is in it (network, task, classes) is recognised. Never runs code from the file.
+Network, task and classes are recognised. No code from the file is run.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Imports, saves and says what was left out."""
+    """Imports, saves and prints which tensors were unused."""
     from keras_centernet.errors import UserError
     from keras_centernet.files.atomic import write_whole
     from keras_centernet.files.paths import to_path
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     )
     write_whole(output, model.save)
     for name in unused:
-        print(f"without influence, left out: {name}")
+        print(f"unused: {name}")
     print(
         f"{output}: {model.network.name}, {model.task.name} of {len(model.classes)} classes, {model.count_params():,} "
         f"parameters, input {model.input_size[1]}x{model.input_size[0]}, {model.normalization} statistics."

@@ -1,18 +1,18 @@
-"""Train a detector on labelled photos.
+"""Train a detector on annotated images.
 
-Leaves best.keras, last.keras, history.csv, metrics.json, config.json and pictures in --output.
+Leaves best.keras, last.keras, history.csv, metrics.json, config.json and drawings in --output.
 """
 
 import argparse
 
-from keras_centernet.cli.arguments import add_option
+from keras_centernet.cli.arguments import add_model_arguments, add_option
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.recipes import load_recipe
 from keras_centernet.runs.settings import TrainSettings
 
 EXAMPLES = """examples:
   keras-centernet train --data photos/ --backbone mobilenet_v2 --input-size 320 --epochs 100 --output runs/mine
-  keras-centernet train --data photos/ --output runs/mine --resume     go on after an interruption
+  keras-centernet train --data photos/ --output runs/mine --resume     continue after an interruption
   keras-centernet train --data photos/ --output runs/cats --weights runs/mine/best.keras --freeze backbone
   keras-centernet train --data shapes --input-size 128 --epochs 10     the built-in data set
   keras-centernet train --data coco/2017 --split train --val-split validation
@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   keras-centernet train --data kitti/ --task detection_3d --backbone dla34 --input-size 384x1280
   keras-centernet train --data coco/ --recipe coco_dla34_1x            as published; other options change it
   keras-centernet train --data coco/ --recipe coco_dla34_1x --batch-size 32 --learning-rate 1.25e-4
+  keras-centernet train --data photos/ --backbone mine:build_network    a network of your own, in mine.py
   keras-centernet train --data coco/ --gpus 8 --batch-size 128         one batch shared by eight GPUs
   keras-centernet train --data gs://mine/coco_records --tpu --batch-size 128 --output gs://mine/run
   TF_CONFIG=... keras-centernet train --data coco/ --multi-worker      on every machine"""
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.argument_default = argparse.SUPPRESS
     for row in options_of(TrainSettings).values():
         add_option(parser, row)
+    add_model_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,9 +8,10 @@ import time
 import keras
 import numpy as np
 
-from keras_centernet.evaluation import AveragePrecision
 from keras_centernet.files.atomic import write_whole
 from keras_centernet.runs.folder import BEST, HISTORY, RunFolder
+
+BEST_BY = ("val_OKS_AP", "val_AP_3D", "val_AP")  # the first that is there
 
 
 class InsteadOfStep(keras.callbacks.Callback):
@@ -35,32 +36,23 @@ class InsteadOfStep(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the (averaged) weights whenever the main metric of the validation grows.
+    """Saves the (averaged) weights whenever the main metric of the validation grows, see `main_metric`.
 
     Epochs without an evaluation change nothing. Without any evaluation, the last epoch is the best.
 
     Args:
         folder: of the run.
-        evaluation: callback that stands before this one; its `main_key` is the main metric's name in the logs.
         best, waited: the attributes' values at the beginning.
         patience: stops the training after so many evaluations without a better one; None: never.
 
     Attributes:
-        best: highest main metric so far.
+        best: highest value of the main metric so far.
         waited: evaluations since then.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        evaluation: AveragePrecision,
-        best: float = -1.0,
-        waited: int = 0,
-        patience: int | None = None,
-    ):
+    def __init__(self, folder: RunFolder, best: float = -1.0, waited: int = 0, patience: int | None = None):
         super().__init__()
-        self.folder, self.evaluation = folder, evaluation
-        self.best, self.waited, self.patience = best, waited, patience
+        self.folder, self.best, self.waited, self.patience = folder, best, waited, patience
 
     @property
     def is_done(self) -> bool:
@@ -69,7 +61,7 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares, and saves or counts."""
-        value = (logs or {}).get(self._key(logs or {}), math.nan)
+        value = next((logs[name] for name in BEST_BY if name in (logs or {})), math.nan)
         if value > self.best:  # False for NaN
             self.best, self.waited = float(value), 0
             with self.model.averaged():
@@ -78,11 +70,6 @@ class KeepBest(keras.callbacks.Callback):
             self.waited += 1
         if self.is_done:
             self.model.stop_training = True
-
-    def _key(self, logs):  # until AveragePrecision has `main_key`
-        return getattr(self.evaluation, "main_key", None) or next(
-            (n for n in ("val_OKS_AP", "val_AP_3D") if n in logs), "val_AP"
-        )
 
 
 class RecordHistory(keras.callbacks.Callback):

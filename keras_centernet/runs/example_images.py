@@ -1,4 +1,4 @@
-"""What a model sees: detections and heatmaps of a few examples, as pictures."""
+"""Drawings of what a model detects in a few images, with heatmaps."""
 
 import os
 
@@ -12,27 +12,27 @@ SHOWN_SCORE = 0.3
 
 
 def draw_examples(model, dataset, path: str | os.PathLike, count: int = 6) -> None:
-    """Writes a grid of image, truth, detections and heatmap for the first images of a data set.
+    """Draws a grid of image, ground truth, detections and heatmap for the first images of a data set.
 
     Args:
         model: `CenterNet`.
         dataset: as `load_dataset` yields it, not augmented.
-        path: picture to write.
-        count: number of rows at most.
+        path: of the drawing.
+        count: largest number of rows.
     """
     images, objects = next(iter(dataset.unbatch().batch(count)))
     images = np.asarray(images)
     objects = {key: np.asarray(value) for key, value in objects.items()}
     found, heatmaps = _detections(model, images), _heatmaps(model, images)
     rows = [
-        GridRow(images[i], _truth(objects, i, images[i], model.classes), found[i], heatmaps[i])
+        GridRow(images[i], _ground_truth(objects, i, images[i], model.classes), found[i], heatmaps[i])
         for i in range(len(images))
     ]
     draw_grid(rows, path)
 
 
 def detections_and_heatmaps(model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns {"detections", "heatmaps"}: (B, H, W, 3) uint8 pictures of a batch of inputs."""
+    """Returns {"detections", "heatmaps"}: (B, H, W, 3) uint8 drawings for a batch of inputs."""
     found, heatmaps = _detections(model, images), _heatmaps(model, images)
     return {
         "detections": np.stack([one.draw() for one in found]),
@@ -51,7 +51,7 @@ def _detections(model, images: np.ndarray) -> list[Detections]:
     return found
 
 
-def _truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> Detections:
+def _ground_truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> Detections:
     mask = objects["mask"][i]
     classes = objects["classes"][i][mask]
     return Detections(
@@ -60,6 +60,6 @@ def _truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> 
 
 
 def _heatmaps(model, images: np.ndarray) -> np.ndarray:
-    maps = model.graphs.maps(images)  # not `predict_on_batch`, which between workers all would have to call
+    maps = model.graphs.maps(images)  # not `predict_on_batch`, which all workers would have to call
     logits = maps[model.task.center_heatmap.name]
     return keras.ops.convert_to_numpy(keras.ops.sigmoid(keras.ops.max(logits, axis=-1)))

@@ -1,7 +1,7 @@
-"""Recipes: the settings of the published trainings, one TOML file each, with the figures they are to reach.
+"""Recipes: the settings of the published trainings, one TOML file each, with the metrics they reached.
 
-A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (figures) and
-[commands]. The package's own stand in `training/recipes/` of the repository.
+A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (metrics) and
+[commands]. Those of the package are in `training/recipes/` of the repository.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ class Recipe:
         name: of the file, without suffix.
         settings: {field of `TrainSettings`: value}.
         published: {"AP": {"none": 36.3, ...}, ...} in percent, "hours", "gpus" and "retrained_here".
-        commands: {"train": ..., "evaluate": ..., ...} as they are typed in the repository's folder.
+        commands: {"train": ..., "evaluate": ..., ...} as typed in the folder of the repository.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Recipe:
     commands: dict
 
     @property
-    def figures(self) -> dict[str, dict[str, float]]:
-        """The figures alone: {metric: {condition: percent}}."""
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """The published metrics alone: {metric: {condition: percent}}."""
         return {name: value for name, value in self.published.items() if isinstance(value, dict)}
 
 
@@ -47,7 +47,7 @@ def recipe_names() -> list[str]:
     """Returns the names of the repository's recipes, sorted.
 
     Raises:
-        UserError: the repository's folder is not there.
+        UserError: the folder of recipes is not there.
     """
     if not FOLDER.is_dir():
         raise UserError(
@@ -58,13 +58,13 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name: str | os.PathLike) -> Recipe:
-    """Returns a recipe that `TrainSettings` takes.
+    """Returns a recipe whose settings `TrainSettings` accepts.
 
     Args:
         name: of a recipe of the repository, or the path of a .toml file.
 
     Raises:
-        UserError: there is no such recipe, or its file holds something else than it should; file and key are named.
+        UserError: there is no such recipe, or its file is not valid; the line names file and key.
     """
     path = to_path(name)
     if path.suffix != SUFFIX:
@@ -83,8 +83,8 @@ def _read_tables(path: AnyPath) -> dict[str, dict]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: expected a recipe, could not be read: {error.strerror}.") from None
-    except ValueError as error:  # also of bytes that are no text
-        raise UserError(f"{path}: expected a recipe in TOML, got another text: {error}.") from None
+    except ValueError as error:  # also for bytes that are not text
+        raise UserError(f"{path}: expected a recipe in TOML, got other text: {error}.") from None
     for name, table in content.items():
         if name not in TABLES or not isinstance(table, dict):
             raise UserError(f"{path}: expected the tables [{'], ['.join(TABLES)}], got {name!r}.")
@@ -109,7 +109,7 @@ def _read_settings(table: dict, path: AnyPath) -> dict:
 
 
 def _fits(value, kind) -> bool:
-    """Whether a value of a TOML file is what a field of that type may hold."""
+    """Whether a value of a TOML file fits a field of that type."""
     if isinstance(kind, types.UnionType):
         return any(_fits(value, one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:

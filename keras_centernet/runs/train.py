@@ -106,13 +106,12 @@ class Run:
             config = dataclasses.asdict(settings) | {"classes": list(self.model.classes)}
             self.folder.write_json(CONFIG, config)
             cut_history(self.folder, progress.epoch)
-        evaluation = AveragePrecision(self.data.val, every=settings.evaluate_every)
-        keep_best = KeepBest(self.folder, evaluation, progress.best, progress.waited, settings.patience)
+        keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
         if keep_best.is_done or progress.epoch >= settings.epochs:
             return  # the run was stopped between its last checkpoint and its end
         callbacks = [EnterEpoch(progress)]
         if self.is_chief:
-            callbacks += self._callbacks_of_chief(evaluation, keep_best)
+            callbacks += self._callbacks_of_chief(keep_best)
         if is_multi_worker(self.strategy):
             callbacks.append(StopTogether(self.strategy))
         to_fit = self.data.to_fit(self.strategy, settings, progress)
@@ -126,7 +125,7 @@ class Run:
         history = self.model.fit(**to_fit, verbose=self.verbosity, callbacks=callbacks)
         if keep_best.is_done and self.verbosity:
             print(
-                f"No better average precision in {keep_best.waited} evaluations: stopped after epoch "
+                f"No better result in {keep_best.waited} evaluations: stopped after epoch "
                 f"{history.epoch[-1] + 1} of {settings.epochs}."
             )
 
@@ -154,13 +153,13 @@ class Run:
         """Returns how long the run has taken so far, interruptions left out."""
         return time.perf_counter() - self.start
 
-    def _callbacks_of_chief(self, evaluation: AveragePrecision, keep_best: KeepBest) -> list[keras.callbacks.Callback]:
+    def _callbacks_of_chief(self, keep_best: KeepBest) -> list[keras.callbacks.Callback]:
         settings, folder, progress = self.settings, self.folder, self.progress
         examples = np.asarray(next(iter(self.data.val))[0])[:TENSORBOARD_IMAGES]
         add_rate = AddRateAndTime(progress.rate if progress.batch else None)
         every, keep = settings.checkpoint_every, settings.keep
         return [
-            evaluation,
+            AveragePrecision(self.data.val, every=settings.evaluate_every),
             add_rate,
             RecordHistory(folder),
             keep_best,

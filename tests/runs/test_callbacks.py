@@ -19,12 +19,6 @@ class Model:
         path.write_bytes(b"weights")
 
 
-class Evaluation:
-    """What `KeepBest` asks of `AveragePrecision`."""
-
-    main_key = "val_AP_of_hands"
-
-
 @pytest.mark.parametrize(
     ("scores", "patience", "stopped_at"),
     [
@@ -36,11 +30,11 @@ class Evaluation:
     ],
 )
 def test_patience(scores, patience, stopped_at, tmp_path):
-    model, keep_best = Model(), KeepBest(RunFolder(tmp_path), Evaluation(), patience=patience)
+    model, keep_best = Model(), KeepBest(RunFolder(tmp_path), patience=patience)
     keep_best.set_model(model)
     stops = []
     for epoch, score in enumerate(scores):
-        keep_best.on_epoch_end(epoch, {"val_AP": -score, "val_AP_of_hands": score})
+        keep_best.on_epoch_end(epoch, {"val_AP": score})
         stops.append(model.stop_training)
     assert (stops.index(True) + 1 if True in stops else None) == stopped_at
     assert keep_best.is_done == (stopped_at is not None)

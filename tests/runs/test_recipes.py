@@ -1,4 +1,4 @@
-"""The recipes: their figures as published, their schedules at the step, their commands as typed."""
+"""The recipes: their metrics as published, their schedules at the step, their commands as typed."""
 
 import argparse
 import pathlib
@@ -39,7 +39,7 @@ TRAININGS = {
     "pose_hourglass104_1x": (24, 2.5e-4, 50, (40,), 62, 5),
     "pose_hourglass104_3x": (24, 2.5e-4, 150, (130,), 188, 5),
 }
-FIGURES = {
+METRICS = {
     "coco_hourglass104": {"AP": {"none": 40.3, "flip": 42.2, "multi_scale": 45.1}},
     "coco_dla34_1x": {"AP": {"none": 36.3, "flip": 38.2, "multi_scale": 40.7}},
     "coco_dla34_2x": {"AP": {"none": 37.4, "flip": 39.2, "multi_scale": 41.7}},
@@ -87,9 +87,9 @@ def test_every_published_row_has_a_recipe():
 
 
 @every_recipe
-def test_figures_are_the_published_ones(name):
+def test_metrics_are_the_published_ones(name):
     recipe = load_recipe(name)
-    assert recipe.figures == FIGURES[name]
+    assert recipe.metrics == METRICS[name]
     assert (recipe.published["hours"], recipe.published["gpus"]) == TRAININGS[name][4:]
     assert recipe.published["retrained_here"] is False
 
@@ -206,7 +206,7 @@ def test_a_file_of_ones_own(tmp_path):
     recipe = load_recipe(path)
     assert recipe.name == "mine"
     assert recipe.settings == {"epochs": 3, "input_size": (64, 128), "learning_rate": 1, "color": False}
-    assert recipe.figures == {}
+    assert recipe.metrics == {}
 
 
 def test_an_unknown_name_lists_the_known_ones():
@@ -239,7 +239,7 @@ def test_without_the_repository_one_line_says_where_recipes_are(tmp_path, monkey
         ("[train]\nepochs = 9\nschedule = 'step'\nstep_epochs = [9]", "step_epochs: expected ascending numbers below"),
         ("epochs = 3", r"expected the tables \[train\], \[published\], \[commands\], got 'epochs'"),
         ("[published]\nhours = 3", r"expected a table \[train\] of settings, it is missing"),
-        ("[train", "expected a recipe in TOML, got another text: "),
+        ("[train", "expected a recipe in TOML, got other text: "),
     ],
 )
 def test_mistakes_in_a_file_name_file_and_key(tmp_path, text, message):
@@ -253,5 +253,5 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path):
         load_recipe(tmp_path / "nowhere.toml")
     path = tmp_path / "bytes.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"bytes\.toml: expected a recipe in TOML, got another text"):
+    with pytest.raises(UserError, match=r"bytes\.toml: expected a recipe in TOML, got other text"):
         load_recipe(path)

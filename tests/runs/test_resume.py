@@ -118,7 +118,7 @@ def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys)
     with pytest.raises(UserError, match="freeze and backbone_rate"):
         run(output, **options)
     metrics = run(output, **options | {"backbone_rate": 1.0})
-    assert "No better average precision in 1 evaluations: stopped after epoch 2 of 4." in capsys.readouterr().out
+    assert "No better result in 1 evaluations: stopped after epoch 2 of 4." in capsys.readouterr().out
     folder = RunFolder(output, resume=True)
     assert {"best.keras", "last.keras", "metrics.json", "history.csv", "curves.png"} <= set(folder.names(""))
     assert len(first_epochs(folder, 9)) == 2
