@@ -123,7 +123,7 @@ def _load_detector(args: argparse.Namespace):
 
 def _scales(text: str) -> tuple[float, ...]:
     """Parses "0.5,1,1.5"."""
-    scales = tuple(float(part) for part in text.split(","))
+    scales = tuple(float(number) for number in text.split(","))
     if len(set(scales)) != len(scales) or min(scales) <= 0:
         raise argparse.ArgumentTypeError(f"expected different positive numbers such as 0.5,1,1.5, got {text}")
     return scales

@@ -33,6 +33,6 @@ def run(args: argparse.Namespace) -> None:
 
 def _metrics(metrics: dict[str, dict[str, float]]) -> str:
     """Returns "AP 36.3 / 38.2 / 40.7 (none / flip / multi_scale)"."""
-    parts = [f"{metric} {' / '.join(map(str, values.values()))}" for metric, values in metrics.items()]
+    columns = [f"{metric} {' / '.join(map(str, values.values()))}" for metric, values in metrics.items()]
     conditions = " / ".join(next(iter(metrics.values())))
-    return f"{', '.join(parts)} ({conditions})"
+    return f"{', '.join(columns)} ({conditions})"

@@ -28,7 +28,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds an option for each row of `TrainSettings`."""
-    # What nobody typed is not in the namespace, so that a recipe's value can take its place.
+    # An option that nobody typed is not in the namespace: then the value of a recipe counts.
     parser.argument_default = argparse.SUPPRESS
     for row in options_of(TrainSettings).values():
         add_option(parser, row)

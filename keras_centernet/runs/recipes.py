@@ -113,9 +113,9 @@ def _fits(value, kind) -> bool:
     if isinstance(kind, types.UnionType):
         return any(_fits(value, one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
-        parts = typing.get_args(kind)
-        parts = parts[:1] * len(value) if parts[-1] is ... and isinstance(value, list) else parts
-        return isinstance(value, list) and len(value) == len(parts) and all(map(_fits, value, parts))
+        kinds = typing.get_args(kind)
+        kinds = kinds[:1] * len(value) if kinds[-1] is ... and isinstance(value, list) else kinds
+        return isinstance(value, list) and len(value) == len(kinds) and all(map(_fits, value, kinds))
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

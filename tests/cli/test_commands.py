@@ -74,7 +74,7 @@ def test_every_option_of_a_run_has_help(capsys):
         ("no such model", "evaluate --model nowhere.keras --data {photos}", "nowhere.keras"),
         ("not a model", "evaluate --model {photos}/ImageSets/Main/val.txt --data {photos}", "damaged or of another"),
         ("other classes", "evaluate --model {model} --data shapes --output {tmp}/m.json", "circle"),
-        ("no pictures", "predict --model {model} {tmp}/*.jpg --output {tmp}/out", "expected an image"),
+        ("no images", "predict --model {model} {tmp}/*.jpg --output {tmp}/out", "expected an image"),
         ("threshold", "predict --model {model} {photos}/JPEGImages --threshold 3", "--threshold: expected a score"),
         (
             "batch size",

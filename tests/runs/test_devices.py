@@ -143,12 +143,18 @@ def train_two_workers(folder, *more):
     started = []
     for index in range(2):
         config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        place = folder / str(index)
-        place.mkdir(exist_ok=True)
-        command = [sys.executable, str(root / "tests" / "one_worker.py"), "weights.npz", *options, "--multi-worker"]
+        own = folder / str(index)
+        own.mkdir(exist_ok=True)
+        command = [
+            sys.executable,
+            str(root / "tests" / "helpers" / "one_worker.py"),
+            "weights.npz",
+            *options,
+            "--multi-worker",
+        ]
         environment = {"PYTHONPATH": str(root), "TF_CONFIG": config, "TMPDIR": str(folder)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        started.append(subprocess.Popen([*command, "--output", "run"], cwd=place, env=environment, **pipes))
+        started.append(subprocess.Popen([*command, "--output", "run"], cwd=own, env=environment, **pipes))
     printed = [process.communicate(timeout=900)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0], printed
     assert not any("Warning" in text for text in printed), printed

@@ -47,7 +47,7 @@ def test_what_a_killed_process_left_half_written_is_cleared(tmp_path):
 
 @pytest.fixture(params=["here", "ram"])
 def folder(request, tmp_path):
-    """A run's folder on this machine, and one behind a scheme."""
+    """A run's folder on this machine, and a remote one."""
     return RunFolder(tmp_path if request.param == "here" else f"ram://{tmp_path.name}/run")
 
 
@@ -96,12 +96,12 @@ def test_a_model_without_the_state_of_a_training_cannot_be_resumed(folder, tiny_
         folder.read_checkpoint()
 
 
-def test_a_scheme_that_is_unknown_is_said_in_one_line():
+def test_an_unknown_scheme_is_one_line():
     with pytest.raises(UserError, match=r"--output nosuch://x: expected a folder that can be written to: .*nosuch"):
         RunFolder("nosuch://x")
 
 
-def test_files_behind_a_scheme_are_json_like_here():
+def test_remote_files_are_the_same_json():
     folder = RunFolder("ram://json/run/")
     folder.write_json("metrics.json", {"AP": 0.5})
     assert str(folder / "metrics.json") == "ram://json/run/metrics.json"

@@ -14,7 +14,7 @@ from keras_centernet.runs.callbacks import first_epochs
 from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
-from tests.helpers.killed_runs import IMAGES, OPTIONS, PLACES, differences
+from tests.helpers.killed_runs import IMAGES, OPTIONS, POINTS, differences
 from tests.helpers.processes import run_python
 from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 
@@ -111,7 +111,7 @@ def test_other_data_is_not_taken_for_the_data_of_before(whole, monkeypatch):
         run(whole, resume=True)
 
 
-def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys):
+def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
     output = f"ram://{tmp_path.name}/run"
     options = {"freeze": ("backbone",), "backbone_rate": 0.1, "accumulate": 2, "patience": 1, "verbose": 2}
     options |= {"learning_rate": 1e-9}  # nothing changes, so nothing gets better
@@ -131,13 +131,13 @@ def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys)
 
 
 @pytest.mark.slow
-def test_runs_killed_at_twenty_places_end_like_the_whole_one(tmp_path):
+def test_runs_killed_at_twenty_points_end_like_the_whole_one(tmp_path):
     """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
     done = run_python("-m", "tests.helpers.killed_runs", str(tmp_path), "26")
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert len(report["killed"]) == 26
-    assert {place for place, _ in PLACES} | {"moment"} == set(report["killed"])
+    assert {point for point, _ in POINTS} | {"moment"} == set(report["killed"])
     assert report["broken"] == report["different"] == []
 
 
