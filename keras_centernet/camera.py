@@ -2,14 +2,16 @@
 
 The camera's frame is KITTI's: x to the right, y down, z along the optical axis, in metres; angles are
 about y, in radians. A calibration is the (3, 4) matrix P that projects (x, y, z, 1) to homogeneous
-pixels. Everything here is NumPy, float64 and vectorised over objects, but for `locate_in_graph`.
+pixels. Everything here is NumPy, float64 and vectorised over objects; `locate` also takes tensors.
 """
 
 import os
+import warnings
 
+import keras
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import to_path
 
 # The published fallback: KITTI's usual camera.
@@ -25,70 +27,33 @@ def project_points(points_xyz: np.ndarray, calibration: np.ndarray) -> np.ndarra
     return projected[..., :2] / projected[..., 2:]
 
 
-def unproject_points(points_xy: np.ndarray, depths: np.ndarray, calibration: np.ndarray) -> np.ndarray:
-    """Returns the (N, 3) points in the camera's frame that are seen at pixels (N, 2) in depths (N,).
-
-    Source: `unproject_2d_to_3d` of the published code, which takes the depth as the third homogeneous
-        coordinate: z = depth - P[2, 3].
-    """
-    points, matrix = np.asarray(points_xy, np.float64), np.asarray(calibration, np.float64)
-    depths = np.asarray(depths, np.float64)
-    z = depths - matrix[2, 3]
-    x = (points[:, 0] * depths - matrix[0, 3] - matrix[0, 2] * z) / matrix[0, 0]
-    y = (points[:, 1] * depths - matrix[1, 3] - matrix[1, 2] * z) / matrix[1, 1]
-    return np.stack([x, y, z], axis=1)
-
-
-def alpha_to_rotation_y(alphas: np.ndarray, points_x: np.ndarray, calibration: np.ndarray) -> np.ndarray:
-    """Returns (N,) angles in the camera's frame from angles seen along the rays through columns (N,) of the image."""
-    return _wrap_once(np.asarray(alphas, np.float64) + _ray_angles(points_x, calibration))
-
-
-def rotation_y_to_alpha(rotations_y: np.ndarray, points_x: np.ndarray, calibration: np.ndarray) -> np.ndarray:
-    """Returns the inverse of `alpha_to_rotation_y`."""
-    return _wrap_once(np.asarray(rotations_y, np.float64) - _ray_angles(points_x, calibration))
-
-
-def locate(
-    points_xy: np.ndarray,
-    depths: np.ndarray,
-    dimensions_hwl: np.ndarray,
-    alphas: np.ndarray,
-    calibration: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+def locate(points_xy, depths, dimensions_hwl, alphas, calibration) -> tuple:
     """Returns (locations (N, 3), rotations_y (N,)) of boxes whose middles are seen at `points_xy`.
 
-    A location is the centre of the bottom face, half a height below the middle, as in KITTI.
-
-    Source: `ddd2locrot` of the published code.
-    """
-    locations = unproject_points(points_xy, depths, calibration)
-    locations[:, 1] += np.asarray(dimensions_hwl, np.float64)[:, 0] / 2
-    points_x = np.asarray(points_xy, np.float64)[:, 0]
-    return locations, alpha_to_rotation_y(alphas, points_x, calibration)
-
-
-def locate_in_graph(points_xy, depths, dimensions_hwl, alphas, calibration) -> tuple:
-    """Returns (locations (B, N, 3), rotations_y (B, N)) as `locate` does, as operations of Keras' backend.
+    A location is the centre of the bottom face, half a height below the middle, as in KITTI. Arrays of one image are
+    computed by NumPy in their own precision, tensors (B, N, ...) by Keras' operations.
 
     Args:
-        points_xy: (B, N, 2) float32 original pixels.
-        depths: (B, N) float32 metres.
-        dimensions_hwl: (B, N, 3) float32 metres.
-        alphas: (B, N) float32 radians.
-        calibration: (B, 3, 4) float32, one camera per image.
-    """
-    from keras import ops
+        points_xy: (N, 2) image pixels.
+        depths: (N,) metres along the optical axis.
+        dimensions_hwl: (N, 3) metres.
+        alphas: (N,) radians, seen along the rays.
+        calibration: (3, 4); of tensors (B, 3, 4), one camera per image.
 
-    focal_x, _, middle_x, moved_x = (calibration[:, 0, i, None] for i in range(4))
-    focal_y, middle_y, moved_y = (calibration[:, 1, i, None] for i in range(1, 4))
-    z = depths - calibration[:, 2, 3, None]
-    x = (points_xy[..., 0] * depths - moved_x - middle_x * z) / focal_x
-    y = (points_xy[..., 1] * depths - moved_y - middle_y * z) / focal_y
-    angles = alphas + ops.arctan2(points_xy[..., 0] - middle_x, focal_x)
-    angles = ops.where(angles > np.pi, angles - 2 * np.pi, angles)
-    angles = ops.where(angles < -np.pi, angles + 2 * np.pi, angles)
-    return ops.stack([x, y + dimensions_hwl[..., 0] / 2, z], axis=-1), angles
+    Source: `ddd2locrot` and `unproject_2d_to_3d` of the published code, which takes the depth as the third homogeneous
+        coordinate: z = depth - P[2, 3].
+    """
+    ops = np if isinstance(depths, np.ndarray) else keras.ops
+    focal_x, middle_x, shift_x = (calibration[..., 0, i, None] for i in (0, 2, 3))
+    focal_y, middle_y, shift_y = (calibration[..., 1, i, None] for i in (1, 2, 3))
+    z = depths - calibration[..., 2, 3, None]
+    x = (points_xy[..., 0] * depths - shift_x - middle_x * z) / focal_x
+    y = (points_xy[..., 1] * depths - shift_y - middle_y * z) / focal_y
+    rotations_y = alphas + ops.arctan2(points_xy[..., 0] - middle_x, focal_x)
+    # As published: one turn is taken away or added where an angle is beyond half a turn.
+    rotations_y = ops.where(rotations_y > np.pi, rotations_y - 2 * np.pi, rotations_y)
+    rotations_y = ops.where(rotations_y < -np.pi, rotations_y + 2 * np.pi, rotations_y)
+    return ops.stack([x, y + dimensions_hwl[..., 0] / 2, z], axis=-1), rotations_y
 
 
 def box_corners(dimensions_hwl: np.ndarray, locations_xyz: np.ndarray, rotations_y: np.ndarray) -> np.ndarray:
@@ -149,6 +114,23 @@ def check_calibration(calibration: np.ndarray, where: str = "calibration") -> np
     return matrix
 
 
+def calibration_or_default(calibration: np.ndarray | None) -> np.ndarray:
+    """Returns a checked (3, 4) float64 calibration; for None the published default (KITTI's), with a warning.
+
+    Raises:
+        UserError: it is none, see `check_calibration`.
+    """
+    if calibration is not None:
+        return check_calibration(calibration)
+    warnings.warn(
+        "3D boxes without a calibration: KITTI's usual camera is assumed, locations are wrong for any other. Pass "
+        "calibration=P, the 3x4 projection matrix of the image.",
+        DataWarning,
+        stacklevel=3,
+    )
+    return DEFAULT_CALIBRATION
+
+
 def _numbers(path, number: int, words: list[str]) -> np.ndarray:
     where, advice = f"{path}, line {number}: expected 12 numbers (3x4)", "Copy the line from the data set's own file."
     if len(words) != 12:
@@ -160,14 +142,3 @@ def _numbers(path, number: int, words: list[str]) -> np.ndarray:
         except ValueError:
             raise UserError(f"{where}, got the word {word!r}. {advice}") from None
     return np.reshape(values, (3, 4))
-
-
-def _ray_angles(points_x, calibration) -> np.ndarray:
-    matrix = np.asarray(calibration, np.float64)
-    return np.arctan2(np.asarray(points_x, np.float64) - matrix[0, 2], matrix[0, 0])
-
-
-def _wrap_once(angles: np.ndarray) -> np.ndarray:
-    """As published: one turn is taken away or added where an angle is beyond half a turn."""
-    angles = np.where(angles > np.pi, angles - 2 * np.pi, angles)
-    return np.where(angles < -np.pi, angles + 2 * np.pi, angles)

@@ -1,4 +1,4 @@
-"""Frames and box orders: the one place where pixels of one picture become pixels of another.
+"""Frames and box orders: pixels of one image become pixels of another, nowhere else.
 
 Three frames: the *image* (original pixels), the network's *input*, and the *map* (cells of the
 stride-4 output, `map = input / STRIDE`). All coordinates are index coordinates, as published: the
@@ -12,7 +12,7 @@ import numpy as np
 
 STRIDE = 4
 HALF_ZOOM = 0.5
-# Pixel j of a halved picture is the mean of pixels 2 j and 2 j + 1: its centre lies at 2 j + 0.5.
+# Pixel j of a halved image is the mean of pixels 2 j and 2 j + 1: its centre lies at 2 j + 0.5.
 HALVED_TO_WHOLE = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5]])
 
 
@@ -73,21 +73,30 @@ def transform_boxes(boxes_xyxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.concatenate([np.minimum(first, second), np.maximum(first, second)], axis=-1)
 
 
-def is_place(name: str) -> bool:
-    """Whether arrays of that name hold places (x, y) or boxes of a frame: what changes when the frame does."""
+def transform_vectors(vectors_dxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Returns `vectors_dxy` (..., 2) turned and scaled to the frame of `matrix` (2, 3), not shifted, in float64."""
+    return np.asarray(vectors_dxy, np.float64) @ np.asarray(matrix, np.float64)[:, :2].T
+
+
+def is_position(name: str) -> bool:
+    """Whether arrays of that name hold positions (x, y) or boxes, which a change of frame moves: _xy and _xyxy."""
     return name.endswith(("_xy", "_xyxy"))
 
 
+def is_vector(name: str) -> bool:
+    """Whether arrays of that name hold vectors, which a change of frame turns and scales only: _dxy."""
+    return name.endswith("_dxy")
+
+
 def to_input_frame(found: dict) -> dict:
-    """Returns decoded tensors with their places brought from cells of the map to input pixels."""
-    return {key: value * STRIDE if is_place(key) else value for key, value in found.items()}
+    """Returns decoded tensors with positions and vectors brought from cells of the map to input pixels."""
+    return {key: value * STRIDE if is_position(key) or is_vector(key) else value for key, value in found.items()}
 
 
 def to_image_frame(rows: dict, image_to_input: np.ndarray) -> dict:
-    """Returns one image's decoded arrays with their places brought from input to original pixels, float64."""
+    """Returns one image's decoded arrays with positions and vectors brought from input to original pixels, float64."""
     input_to_image = invert_affine(image_to_input)
-    moved = {key: transform_points(value, input_to_image) for key, value in rows.items() if key.endswith("_xy")}
-    return rows | moved | {"boxes_xyxy": transform_boxes(rows["boxes_xyxy"], input_to_image)}
+    return {key: _move(key, value, input_to_image) for key, value in rows.items()}
 
 
 def letterbox(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> np.ndarray:
@@ -104,9 +113,9 @@ def letterbox(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> np.ndarra
 
 
 class View(NamedTuple):
-    """How a picture is brought into the network for a test.
+    """How an image is brought into the network for a test.
 
-    The picture is first resized as a whole, then placed. Detections go back through `image_to_input`, which as
+    The image is first resized as a whole, then placed. Detections go back through `image_to_input`, which as
     published knows the scale but not that sides were rounded down.
     """
 
@@ -117,9 +126,9 @@ class View(NamedTuple):
 
 
 def fixed_resolution(image_hw: tuple[int, int], input_hw: tuple[int, int], scale: float = 1.0) -> View:
-    """Returns the published fixed-resolution test: every picture in an input of one size.
+    """Returns the published fixed-resolution test: every image in an input of one size.
 
-    At scale 1 this is `letterbox`. The canvas does not grow with the scale: at 1.5 the outer parts of the picture
+    At scale 1 this is `letterbox`. The canvas does not grow with the scale: at 1.5 the outer parts of the image
     are lost, at 0.5 it fills a quarter.
 
     Args:
@@ -163,25 +172,27 @@ def view(image: np.ndarray, placed: View) -> np.ndarray:
     return warp(image, placed.resized_to_input, placed.input_hw)
 
 
+def _move(name: str, values: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    for ending, move in (("_xyxy", transform_boxes), ("_xy", transform_points), ("_dxy", transform_vectors)):
+        if name.endswith(ending):
+            return move(values, matrix)
+    return values
+
+
 def _scaled(image_hw: tuple[int, int], scale: float) -> tuple[int, int]:
     return max(1, int(image_hw[0] * scale)), max(1, int(image_hw[1] * scale))
-
-
-def flip_affine(width: int) -> np.ndarray:
-    """Returns the (2, 3) left-right mirror x' = width - 1 - x of a frame of that width."""
-    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
 
 
 def warp(image: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
     """Returns the image resampled into another frame: bilinear, black outside.
 
-    The only place where the package resamples pictures, so that training, evaluation and detection
-    see the same pixels. As published, but for pictures that shrink to half or less: those are first
+    The only place where the package resamples images, so that training, evaluation and detection
+    see the same pixels. As published, but for images that shrink to half or less: those are first
     halved by averaging 2x2 pixels, as often as possible, because bilinear sampling alone would skip
     most pixels of a large photo.
 
     Args:
-        image: (H, W, 3) uint8 picture, or a (H, W) float32 map.
+        image: (H, W, 3) uint8 image, or a (H, W) float32 map.
         matrix: (2, 3) transform from image to output.
         output_hw: (height, width) of the output.
 

@@ -1,12 +1,12 @@
-"""Images of any kind and size -> `Detections`, by compiled graphs that are kept."""
+"""Images of any kind and size -> `Detections`, by compiled graphs of a model that are traced once and kept."""
 
 import os
-from collections.abc import Iterator
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_centernet.camera import calibration_or_default
 from keras_centernet.data.images import read_image
 from keras_centernet.detections import Detections
 from keras_centernet.errors import UserError
@@ -14,18 +14,18 @@ from keras_centernet.geometry import STRIDE, letterbox, to_image_frame, to_input
 from keras_centernet.method.decode import decode
 from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.method.specs import Tensor
-from keras_centernet.networks.layers.deformable import without_islands
+from keras_centernet.networks.layers.deformable import without_xla
 
-# Input shapes that get a graph of their own, in which every size is known. Pictures at their own resolution
-# have a hundred shapes; compiling each would take longer than running it.
+# Input shapes that get a graph of their own, in which every size is known. Images at their own resolution have a
+# hundred shapes; compiling each would take longer than running it.
 COMPILED_SHAPES = 8
 
 
-class DetectionGraphs:
-    """Runs a model's network and decoding, each as a graph that is traced once and kept.
+class Predictor:
+    """Detects with a model: network and decoding are graphs that are traced once and kept.
 
-    The first `COMPILED_SHAPES` shapes of a batch have graphs of their own; any further shape runs in one
-    graph of open sizes, a little slower and with the same result, and is decoded op by op.
+    The first `COMPILED_SHAPES` shapes of a batch have graphs of their own; any further shape runs in one graph of open
+    sizes, a little slower and with the same result, and is decoded op by op.
 
     Args:
         model: `CenterNet`.
@@ -34,6 +34,33 @@ class DetectionGraphs:
     def __init__(self, model: keras.Model):
         self._model = model
         self._shapes, self._graphs = set(), {}
+
+    @property
+    def graphs(self) -> dict:
+        """The graphs so far by what they compute, for whom and of which shapes."""
+        return dict(self._graphs)
+
+    def detect(self, images, calibration=None, threshold: float = 0.3, top_k: int = 100, batch_size: int = 8) -> list:
+        """Returns one `Detections` per image; see `CenterNet.detect`."""
+        if batch_size < 1:
+            raise UserError(f"batch_size: expected a positive number, got {batch_size}.")
+        images = images if isinstance(images, list | tuple) else [images]
+        calibrations = _one_each(calibration, len(images))
+        input_hw, found = self._model.input_size, []
+        loaded = list(zip(map(_load, images), calibrations, strict=True))
+        for start in range(0, len(loaded), batch_size):
+            batch = loaded[start : start + batch_size]
+            transforms = [letterbox(image.shape[:2], input_hw) for (image, _), _ in batch]
+            inputs = [warp(image, m, input_hw) for ((image, _), _), m in zip(batch, transforms, strict=True)]
+            outputs = {key: np.asarray(value) for key, value in self.detect_batch(np.stack(inputs), top_k).items()}
+            for i, ((image, path), camera) in enumerate(batch):
+                rows = {key: value[i] for key, value in outputs.items()}
+                found.append(to_detections(self._model, rows, image, path, transforms[i], threshold, camera))
+        return found
+
+    def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
+        """Returns the decoded detections of inputs; see `CenterNet.detect_batch`."""
+        return self.decoded(self.maps(images, flip), top_k)
 
     def maps(self, images: Tensor, flip: bool = False) -> dict:
         """Returns the head maps of a batch, (B, Hf, Wf, channels) by name.
@@ -57,7 +84,7 @@ class DetectionGraphs:
         return self._kept(key, self._flipped_maps if flip else self._maps, shape, images.dtype)(images)
 
     def decoded(self, maps: dict, top_k: int) -> dict:
-        """Returns the K best detections that the maps hold, places in input pixels; see `decode`."""
+        """Returns the K best detections that the maps hold, positions in input pixels; see `decode`."""
 
         def decode_maps(maps):
             return to_input_frame(decode(self._model.task, maps, top_k))
@@ -80,46 +107,17 @@ class DetectionGraphs:
         return self._graphs[key]
 
 
-def _compile(function, shape: tuple | None, dtype):
-    if keras.backend.backend() != "tensorflow":
-        return function
-    import tensorflow as tf
-
-    graph = tf.function(function, autograph=False, input_signature=shape and [tf.TensorSpec(shape, dtype)])
-    if shape and None in shape:
-        with without_islands():  # XLA would compile each shape that comes
-            graph.get_concrete_function()
-    return graph
-
-
-def detect_images(model, images, threshold: float, top_k: int, batch_size: int, calibration=None) -> list[Detections]:
-    """Returns one `Detections` per image; see `CenterNet.detect`."""
-    if batch_size < 1:
-        raise UserError(f"batch_size: expected a positive number, got {batch_size}.")
-    images = images if isinstance(images, list | tuple) else [images]
-    calibrations = _one_each(calibration, len(images))
-    found = []
-    for batch in _batched(list(zip(map(_load, images), calibrations, strict=True)), batch_size):
-        transforms = [letterbox(image.shape[:2], model.input_size) for (image, _), _ in batch]
-        inputs = [warp(image, m, model.input_size) for ((image, _), _), m in zip(batch, transforms, strict=True)]
-        outputs = {key: np.asarray(value) for key, value in model.detect_batch(np.stack(inputs), top_k).items()}
-        for i, ((image, path), camera) in enumerate(batch):
-            rows = {key: value[i] for key, value in outputs.items()}
-            found.append(to_detections(model, rows, image, path, transforms[i], threshold, camera))
-    return found
-
-
 def to_detections(model, rows: dict, image, path, image_to_input, threshold: float, calibration=None) -> Detections:
     """Returns the detections of one image whose score is at least `threshold`, boxes clipped to the image.
 
     Args:
         model: `CenterNet`.
-        rows: what `detect_batch` found in this image, places in input pixels.
+        rows: what `detect_batch` found in this image, positions in input pixels.
         image: (H, W, 3) uint8.
         path: of the file, or None.
         image_to_input: (2, 3) transform that made the input.
         threshold: lowest score that is kept; boxes without area inside the image are dropped too.
-        calibration: of the camera, for tasks that need one.
+        calibration: of the camera, for tasks that need one; None: the published default, with a warning.
     """
     height, width = image.shape[:2]
     rows = to_image_frame(rows, image_to_input)
@@ -127,6 +125,10 @@ def to_detections(model, rows: dict, image, path, image_to_input, threshold: flo
     has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
     keep = (rows["scores"] >= threshold) & has_area
     kept = {key: value[keep] for key, value in rows.items()}
+    calibration = calibration_or_default(calibration) if model.task.needs_camera else None
+    extras = {name: _in_float32(values) for name, values in model.task.postprocess(kept, calibration).items()}
+    if model.task.needs_camera:
+        extras["calibration"] = np.broadcast_to(np.float32(calibration), (keep.sum(), 3, 4))
     indices = kept["classes"].astype(np.int32)
     return Detections(
         boxes_xyxy=boxes_xyxy[keep],
@@ -135,9 +137,25 @@ def to_detections(model, rows: dict, image, path, image_to_input, threshold: flo
         class_names=tuple(model.classes[i] for i in indices),
         image=image,
         path=path,
-        extras=model.task.finish(kept, calibration),
+        extras=extras,
         paint=model.task.paint,
     )
+
+
+def _in_float32(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32) if values.dtype.kind == "f" else values
+
+
+def _compile(function, shape: tuple | None, dtype):
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    graph = tf.function(function, autograph=False, input_signature=shape and [tf.TensorSpec(shape, dtype)])
+    if shape and None in shape:
+        with without_xla():  # XLA would compile each shape that comes
+            graph.get_concrete_function()
+    return graph
 
 
 def _one_each(calibration, count: int) -> list:
@@ -161,8 +179,3 @@ def _load(image) -> tuple[np.ndarray, str | None]:
             f"{type(image).__name__} of shape {array.shape} and dtype {array.dtype}."
         )
     return array, None
-
-
-def _batched(items: list, size: int) -> Iterator[list]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -1,5 +1,6 @@
 """Between pixels and metres: the published arrays, round trips, and what is wrong with a calibration."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -13,11 +14,9 @@ P2 = np.array([[720.0, 0, 610, 45], [0, 720, 173, 0.2], [0, 0, 1, 0.003]])
 def test_equals_the_published_functions(fixture):
     arrays = fixture("ddd_utils")
     calibration, points_xy, depths = arrays["calib"], arrays["pt2d"], arrays["depth"]
-    np.testing.assert_allclose(camera.unproject_points(points_xy, depths, calibration), arrays["unproject"], rtol=1e-5)
-    turned = camera.alpha_to_rotation_y(arrays["alpha"], points_xy[:, 0], calibration)
+    points_xyz, turned = camera.locate(points_xy, depths, np.zeros((len(depths), 3)), arrays["alpha"], calibration)
+    np.testing.assert_allclose(points_xyz, arrays["unproject"], rtol=1e-5)
     np.testing.assert_allclose(turned, arrays["alpha2rot_y"], atol=1e-5)
-    back = camera.rotation_y_to_alpha(arrays["rot_y"], points_xy[:, 0], calibration)
-    np.testing.assert_allclose(back, arrays["rot_y2alpha"], atol=1e-5)
     locations, rotations_y = camera.locate(points_xy, depths, arrays["dim_hwl"], arrays["alpha"], calibration)
     np.testing.assert_allclose(locations, arrays["locrot_location"], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(rotations_y, arrays["locrot_rot_y"], atol=1e-5)
@@ -28,11 +27,8 @@ def test_equals_the_published_functions(fixture):
 
 def test_projecting_undoes_unprojecting(rng):
     points_xy, depths = rng.uniform(0, 900, (9, 2)), rng.uniform(3, 60, 9)
-    points_xyz = camera.unproject_points(points_xy, depths, P2)
+    points_xyz, _ = camera.locate(points_xy, depths, np.zeros((9, 3)), np.zeros(9), P2)
     np.testing.assert_allclose(camera.project_points(points_xyz, P2), points_xy, rtol=1e-9)
-    angles, columns = rng.uniform(-3, 3, 9), rng.uniform(0, 900, 9)
-    alphas = camera.rotation_y_to_alpha(angles, columns, P2)
-    np.testing.assert_allclose(camera.alpha_to_rotation_y(alphas, columns, P2), angles, atol=1e-9)
 
 
 def test_the_graph_places_boxes_where_numpy_does(rng):
@@ -42,7 +38,7 @@ def test_the_graph_places_boxes_where_numpy_does(rng):
     other = camera.DEFAULT_CALIBRATION * np.array([[0.7], [0.8], [1.0]])
     calibrations = np.stack([camera.DEFAULT_CALIBRATION, other])
     readings = [np.float32(values) for values in (points_xy, depths, dimensions, alphas, calibrations)]
-    locations, rotations_y = camera.locate_in_graph(*readings)
+    locations, rotations_y = camera.locate(*map(keras.ops.convert_to_tensor, readings))
     for i in range(2):
         expected = camera.locate(*(values[i] for values in readings))
         np.testing.assert_allclose(locations[i], expected[0], rtol=1e-4, atol=1e-4)
@@ -119,7 +115,7 @@ def test_files_that_cannot_be_read(tmp_path, path, reason):
 def test_the_published_default():
     """A worked example that the published code computed with its fallback calibration."""
     location, rotation_y = camera.locate(
-        [[761.565, 225.46]], [20.0], [[1.5, 1.6, 3.9]], [-0.2], camera.DEFAULT_CALIBRATION
+        *map(np.array, ([[761.565, 225.46]], [20.0], [[1.5, 1.6, 3.9]], [-0.2])), camera.DEFAULT_CALIBRATION
     )
     np.testing.assert_allclose(location, [[4.394208, 2.023337, 19.99502]], atol=2e-6)
     np.testing.assert_allclose(rotation_y, [0.0191561], atol=1e-7)
@@ -127,9 +123,9 @@ def test_the_published_default():
 
 def test_angles_stay_within_half_a_turn():
     columns = np.array([P2[0, 2] + P2[0, 0], P2[0, 2] - P2[0, 0]])  # rays at 45 degrees to the right and left
-    turned = camera.alpha_to_rotation_y([3.0, -3.0], columns, P2.tolist())
+    points_xy = np.stack([columns, np.zeros(2)], axis=1)
+    _, turned = camera.locate(points_xy, np.ones(2), np.zeros((2, 3)), np.array([3.0, -3.0]), P2)
     np.testing.assert_allclose(turned, [3.0 + np.pi / 4 - 2 * np.pi, -3.0 - np.pi / 4 + 2 * np.pi])
-    np.testing.assert_allclose(camera.rotation_y_to_alpha(turned, columns, P2), [3.0, -3.0])
 
 
 def test_corners_of_a_box_by_hand():
@@ -141,5 +137,6 @@ def test_corners_of_a_box_by_hand():
 
 def test_no_objects_have_no_corners_and_no_places():
     assert camera.box_corners(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)).shape == (0, 8, 3)
-    assert camera.unproject_points(np.zeros((0, 2)), np.zeros(0), P2).shape == (0, 3)
+    nothing = np.zeros((0, 2)), np.zeros(0), np.zeros((0, 3)), np.zeros(0)
+    assert [values.shape for values in camera.locate(*nothing, P2)] == [(0, 3), (0,)]
     assert camera.project_points(np.zeros((0, 3)), P2).shape == (0, 2)

@@ -95,20 +95,25 @@ def test_places_go_to_the_input_and_back_by_the_nominal_scale(scale):
         np.testing.assert_allclose(there, geometry.transform_points(resized_xy, view.resized_to_input))
 
 
+def flip_affine(width):
+    """The left-right mirror x' = width - 1 - x of a frame of that width."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
+
+
 def test_flip_twice_is_the_identity(rng):
     boxes = np.sort(rng.uniform(0, 99, (5, 2, 2)), axis=1).reshape(5, 4)
-    flip = geometry.flip_affine(100)
+    flip = flip_affine(100)
     np.testing.assert_allclose(geometry.transform_boxes(geometry.transform_boxes(boxes, flip), flip), boxes)
 
 
 def test_flipped_boxes_stay_ordered():
-    flipped = geometry.transform_boxes([[10, 5, 30, 9]], geometry.flip_affine(100))
+    flipped = geometry.transform_boxes([[10, 5, 30, 9]], flip_affine(100))
     np.testing.assert_array_equal(flipped, [[69, 5, 89, 9]])
 
 
 def test_flipping_a_picture_moves_its_pixels_as_it_moves_points(rng):
     image = rng.integers(0, 256, (6, 9, 3), np.uint8)
-    np.testing.assert_array_equal(geometry.warp(image, geometry.flip_affine(9), (6, 9)), image[:, ::-1])
+    np.testing.assert_array_equal(geometry.warp(image, flip_affine(9), (6, 9)), image[:, ::-1])
 
 
 def test_inverse_undoes_and_composition_chains(rng):
@@ -124,3 +129,13 @@ def test_box_orders():
     np.testing.assert_array_equal(geometry.xywh_to_xyxy([[1, 2, 3, 4]]), [[1, 2, 4, 6]])
     np.testing.assert_array_equal(geometry.xyxy_to_xywh([[1, 2, 4, 6]]), [[1, 2, 3, 4]])
     np.testing.assert_array_equal(geometry.cxcywh_to_xyxy([[5, 6, 4, 2]]), [[3, 5, 7, 7]])
+
+
+def test_vectors_are_scaled_and_turned_but_not_shifted():
+    image_to_input = np.array([[0.0, 2.0, 30.0], [-2.0, 0.0, 50.0]])
+    found = {"boxes_xyxy": np.float64([[0, 0, 8, 4]]), "velocities_dxy": np.float64([[1, 0]]), "tracks": np.array([7])}
+    in_input = geometry.to_input_frame(found)
+    np.testing.assert_array_equal(in_input["velocities_dxy"], [[4, 0]])
+    in_image = geometry.to_image_frame(in_input, image_to_input)
+    np.testing.assert_allclose(in_image["velocities_dxy"], [[0, 2]])
+    np.testing.assert_array_equal(in_image["tracks"], [7])

@@ -167,7 +167,7 @@ def test_classes_of_nobody_are_those_of_coco():
     [
         ({"backbone": "vgg"}, r"Unknown backbone: expected one of dla34, .*minimalistic.*; got 'vgg'\."),
         ({"task": "poetry"}, r"Unknown task: expected one of detection, detection_3d, pose; got 'poetry'\."),
-        ({"classes": ["a", "b"], "num_classes": 3}, "num_classes=3, but 2 classes were named: leave one away"),
+        ({"classes": ["a", "b"], "num_classes": 3}, "num_classes=3, but 2 classes were named: pass only one of them"),
         ({"classes": []}, "classes: expected at least one name"),
         ({"classes": ["a", "a"]}, "no name twice"),
         ({"num_classes": 0}, "num_classes: expected a positive number, got 0"),

@@ -1,26 +1,31 @@
-"""From pictures of any kind to boxes in their own pixels."""
+"""From images of any kind to boxes in their own pixels, by few graphs that all say the same."""
+
+import types
 
 import cv2
 import numpy as np
 import PIL.Image
 import pytest
 
-from keras_centernet import UserError
-from keras_centernet.predictor import detect_images
+from keras_centernet import UserError, predictor
+from keras_centernet.geometry import to_input_frame
+from keras_centernet.method.decode import decode
+from keras_centernet.method.flip_test import average_mirrored, with_mirrored
+from keras_centernet.networks.layers.deformable import without_xla
+from keras_centernet.predictor import Predictor
 from keras_centernet.tasks import TASKS
 
 
-class OneBoxDetector:
-    """Stands in for a model: always finds the same two boxes of the input."""
-
-    classes = ("cat", "dog")
-    input_size = (64, 64)
-    task = TASKS["detection"].build(classes)
+class OneBoxPredictor(Predictor):
+    """Always finds the same two boxes of the input, whatever the model."""
 
     def __init__(self, boxes_xyxy=((16, 24, 48, 40), (-10, 0, 5, 5))):
+        classes = ("cat", "dog")
+        task = TASKS["detection"].build(classes)
+        super().__init__(types.SimpleNamespace(classes=classes, input_size=(64, 64), task=task))
         self.boxes_xyxy, self.batches = np.float32(boxes_xyxy), []
 
-    def detect_batch(self, images, top_k):
+    def detect_batch(self, images, top_k=100, flip=False):
         self.batches.append(images.copy())
         count = len(images)
         return {
@@ -31,7 +36,7 @@ class OneBoxDetector:
 
 
 def detect(images, threshold=0.3, batch_size=8, model=None):
-    return detect_images(model or OneBoxDetector(), images, threshold, 100, batch_size)
+    return (model or OneBoxPredictor()).detect(images, threshold=threshold, batch_size=batch_size)
 
 
 def test_boxes_come_back_in_original_pixels():
@@ -43,7 +48,7 @@ def test_boxes_come_back_in_original_pixels():
 def test_boxes_are_clipped_and_what_is_outside_is_dropped():
     (found,) = detect([np.zeros((64, 64, 3), "uint8")])
     np.testing.assert_allclose(found.boxes_xyxy[1], [0, 0, 5, 5], atol=1e-3)
-    outside = OneBoxDetector([(16, 24, 48, 40), (-10, 0, -5, 5)])
+    outside = OneBoxPredictor([(16, 24, 48, 40), (-10, 0, -5, 5)])
     assert len(detect([np.zeros((64, 64, 3), "uint8")], model=outside)[0]) == 1
 
 
@@ -56,7 +61,7 @@ def test_every_kind_of_picture_gives_the_same_input(rng, tmp_path):
     path = tmp_path / "picture.png"
     cv2.imwrite(str(path), array)  # grey: the channel order does not matter
     kinds = [array, array[..., 0], PIL.Image.fromarray(array), PIL.Image.fromarray(array[..., 0]), path, str(path)]
-    model = OneBoxDetector()
+    model = OneBoxPredictor()
     found = detect(kinds, model=model, batch_size=4)
     assert [len(batch) for batch in model.batches] == [4, 2]
     inputs = np.concatenate(model.batches)
@@ -95,3 +100,45 @@ def test_other_things_are_refused(image, message):
 def test_batch_size_must_be_positive():
     with pytest.raises(UserError, match="batch_size: expected a positive number, got 0"):
         detect([], batch_size=0)
+
+
+def traces(model):
+    return [graph.experimental_get_tracing_count() for graph in model.predictor.graphs.values()]
+
+
+def test_equal_shapes_share_their_graphs(tiny_model):
+    model = tiny_model()
+    for count in (1, 1, 3, 1):
+        model.detect_batch(np.zeros((count, 64, 64, 3), "uint8"))
+    assert traces(model) == [1, 1] * 2  # maps and decoding of batches of one and of three
+
+
+@pytest.mark.parametrize(
+    ("backbone", "compiled", "flips"),
+    [
+        ("mobilenet_v3_small_minimalistic", 1, (False, True)),
+        ("resnet18", 0, (False,)),  # deformable: XLA would compile every shape anew
+    ],
+)
+def test_shapes_beyond_the_first_share_one_graph_and_find_the_same(
+    tiny_model, rng, monkeypatch, backbone, compiled, flips
+):
+    monkeypatch.setattr(predictor, "COMPILED_SHAPES", compiled)
+    model = tiny_model(backbone)
+    for flip in flips:
+        for shape in [(1, 64, 64, 3), (1, 64, 96, 3), (2, 32, 64, 3)]:
+            images = rng.integers(0, 256, shape, np.uint8)
+            found = model.detect_batch(images, 20, flip=flip)
+            with without_xla():
+                maps = average_mirrored(model.task, model(with_mirrored(images))) if flip else model(images)
+            expected = to_input_frame(decode(model.task, maps, 20))
+            for key in expected:
+                np.testing.assert_allclose(found[key], expected[key], rtol=1e-4, atol=1e-3)
+    kinds = compiled + 1  # maps of one shape and of all others
+    assert traces(model) == [1] * (kinds * len(flips) + compiled)  # and one decoding
+
+
+def test_3d_has_no_flip_test(tiny_model):
+    model = tiny_model(task="detection_3d", classes=None)
+    with pytest.raises(UserError, match="flip: expected False for task detection_3d, which has no flip test; got True"):
+        model.detect_batch(np.zeros((1, 64, 64, 3), "uint8"), flip=True)

@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.data.formats.table import read_source
     from keras_centernet.data.records.finding import read_description
     from keras_centernet.data.records.writing import write_tfrecords
+    from keras_centernet.errors import look_up
     from keras_centernet.files.paths import to_path
-    from keras_centernet.networks.build import look_up
     from keras_centernet.tasks import TASKS
 
     before = read_description(args.output) if to_path(args.output).is_dir() else None

@@ -19,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the table, a line as soon as it is known."""
+    from keras_centernet.errors import look_up
     from keras_centernet.geometry import STRIDE
-    from keras_centernet.networks.build import build_network, look_up
+    from keras_centernet.networks.build import build_network
     from keras_centernet.networks.cost import count_flops, count_parameters
     from keras_centernet.networks.table import BACKBONES
     from keras_centernet.tasks import COCO_CLASSES, TASKS

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data import augment
-from keras_centernet.data.counting import Tally, warn_counted
+from keras_centernet.data.counting import WarningCounter, warn_counted
 from keras_centernet.data.source import Source
 from keras_centernet.data.views import batch_by_shape
 from keras_centernet.errors import DataWarning
@@ -21,7 +21,7 @@ def to_batches(
     max_objects: int,
     input_hw: tuple[int, int] | None,
     drop_remainder: bool,
-    too_many: Tally | None = None,
+    too_many: WarningCounter | None = None,
 ) -> tf.data.Dataset:
     """Returns batches as `pipeline.py` describes them.
 
@@ -40,7 +40,7 @@ def to_batches(
     return pairs.padded_batch(batch_size, ((*input_hw, 3), objects_shapes), drop_remainder=drop_remainder)
 
 
-def split_example(example: dict, max_objects: int, too_many: Tally | None = None) -> tuple[tf.Tensor, dict]:
+def split_example(example: dict, max_objects: int, too_many: WarningCounter | None = None) -> tuple[tf.Tensor, dict]:
     """Returns (image, objects) of one warped example; objects have up to `max_objects` rows.
 
     Args:
@@ -64,14 +64,14 @@ def split_example(example: dict, max_objects: int, too_many: Tally | None = None
     return example["image"], objects
 
 
-def warn_of_many(source: Source, max_objects: int, size: int) -> Tally | None:
+def warn_of_many(source: Source, max_objects: int, size: int) -> WarningCounter | None:
     """Warns of images with too many objects; returns what counts them where nobody knows beforehand."""
     if source.object_counts is not None:
         crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
         names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]
         warn_counted(names, _TOO_MANY.format(max_objects))
     elif source.most_objects is None:
-        return Tally(_TOO_MANY.format(max_objects))
+        return WarningCounter(_TOO_MANY.format(max_objects))
     elif source.most_objects > max_objects:
         what = f"{source.name}: images with up to {source.most_objects} objects, more than max_objects = {max_objects}"
         warnings.warn(DataWarning(f"{what}; only the largest are kept (raise max_objects)"), stacklevel=3)

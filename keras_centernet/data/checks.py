@@ -8,8 +8,7 @@ import numpy as np
 from keras_centernet.data.inputs import AUGMENTATIONS
 from keras_centernet.data.source import Source
 from keras_centernet.data.views import RESIZES
-from keras_centernet.errors import DataWarning, UserError
-from keras_centernet.networks.build import look_up
+from keras_centernet.errors import DataWarning, UserError, look_up
 
 INPUT_MULTIPLE = 32
 

@@ -21,7 +21,7 @@ def warn_counted(names: Sequence[str], what: str) -> None:
         warnings.warn(DataWarning(f"{len(names)} {what}; first: {names[0]}"), stacklevel=3)
 
 
-class Tally:
+class WarningCounter:
     """Counts cases that only show while data is flowing, and warns at the 1st, 10th, 100th, ... of them.
 
     Called from the threads of tf.data.

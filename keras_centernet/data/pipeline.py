@@ -33,8 +33,7 @@ from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.inputs import build_test_input, build_training_input
 from keras_centernet.data.service import check_data_service, check_tensor_source
 from keras_centernet.data.source import Source
-from keras_centernet.errors import UserError
-from keras_centernet.networks.build import look_up
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.tasks import TASKS
 
 

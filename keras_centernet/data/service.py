@@ -10,9 +10,8 @@ import urllib.parse
 import tensorflow as tf
 
 from keras_centernet.data.checks import check_no_order
-from keras_centernet.data.records.label_map import first_line
 from keras_centernet.data.source import Source
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 
 _SECONDS_TO_ANSWER = 10
 

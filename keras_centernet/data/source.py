@@ -36,7 +36,7 @@ import tensorflow as tf
 
 from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
-from keras_centernet.data.counting import Tally
+from keras_centernet.data.counting import WarningCounter
 from keras_centernet.data.images import decode_image, read_image
 from keras_centernet.data.passes import in_order, shuffled_indices
 from keras_centernet.errors import UserError
@@ -178,7 +178,7 @@ class Loader:
     def __init__(self, load_image: Callable[..., np.ndarray], clock: Clock | None = None):
         self._load_image = load_image
         self._clock = clock or Clock()
-        self._tally = Tally(BECAME_BLACK)
+        self._tally = WarningCounter(BECAME_BLACK)
 
     def __call__(self, *key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns ((H, W, 3) uint8, () bool whether it could be loaded) of what `load_image` takes."""

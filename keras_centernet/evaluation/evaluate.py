@@ -116,12 +116,12 @@ class _Detector:
             with self.clock.measure("network"):
                 return _as_arrays(self.model.detect_batch(images, top_k=self.top_k))
         with self.clock.measure("network"):
-            maps = self.model.graphs.maps(images, self.flip)
+            maps = self.model.predictor.maps(images, self.flip)
             np.asarray(maps[self.model.task.center_heatmap.name][0, 0, 0, 0])  # waits for the device
         if self.oracle:
             maps = with_truth(self.model.task, find_heads(self.model.task, self.oracle), maps, objects)
         with self.clock.measure("decode"):
-            return _as_arrays(self.model.graphs.decoded(maps, self.top_k))
+            return _as_arrays(self.model.predictor.decoded(maps, self.top_k))
 
 
 def _run(detect: _Detector, views: list, progress: bool) -> tuple[dict, dict]:

@@ -45,7 +45,7 @@ def with_truth(task: Task, heads: Sequence[HeadSpec], maps: dict, objects: dict)
 
 
 def _perfect_map(head: HeadSpec, targets: dict, map_hw: tuple[int, int]) -> np.ndarray:
-    values = np.asarray(head.to_map(targets[head.name]), np.float32)
+    values = np.asarray(head.target_to_map(targets[head.name]), np.float32)
     if head.read_at == "everywhere":
         return values
     index, mask = np.asarray(index_of(head, targets)), np.asarray(mask_of(head, targets)) > 0

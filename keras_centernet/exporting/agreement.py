@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_centernet import camera
 from keras_centernet.errors import UserError
-from keras_centernet.geometry import is_place
+from keras_centernet.geometry import is_position
 
 BOX_PIXELS = 0.5
 SCORE = 1e-3
@@ -46,7 +46,7 @@ def compare_with_detect(
         UserError: a difference beyond 0.5 px, 0.001 of score (or of the value, for what is no place) or another
             class; nothing reaches the threshold.
     """
-    calibration = camera.DEFAULT_CALIBRATION if model.task.finish_in_graph else None
+    calibration = camera.DEFAULT_CALIBRATION if model.task.needs_camera else None
     worst = {"images": 0, "detections": 0, "box_pixels": 0.0, "score": 0.0, "same_classes": True}
     for image in images if isinstance(images, list | tuple) else [images]:
         (found,) = model.detect([image], calibration, threshold=0.0, top_k=top_k)
@@ -96,7 +96,7 @@ def _add(worst: dict, rows: dict, others: dict, threshold: float, noise: float) 
     worst["box_pixels"] = max(worst["box_pixels"], float(found.pop("boxes_xyxy").max()))
     worst["score"] = max(worst["score"], float(found.pop("scores").max()))
     for key, difference in found.items():
-        limit = BOX_PIXELS if is_place(key) else OTHERS * np.maximum(1.0, np.abs(rows[key]))
+        limit = BOX_PIXELS if is_position(key) else OTHERS * np.maximum(1.0, np.abs(rows[key]))
         worst[key] = max(worst.get(key, 0.0), float(difference.max()))
         share = f"share of {key}"
         worst[share] = max(worst.get(share, 0.0), float(np.mean(difference > limit)))

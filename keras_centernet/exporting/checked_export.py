@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 import keras
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.evaluation import evaluate
 from keras_centernet.exporting.table import FORMATS, Format, letterboxed
 from keras_centernet.exporting.tflite.precisions import PRECISIONS
 from keras_centernet.files.atomic import check_writable, folder_for, move, write_whole
 from keras_centernet.files.paths import AnyPath
-from keras_centernet.networks.build import look_up
 
 REPORT = "report.json"
 

@@ -7,7 +7,7 @@ single pixels; OpenCV 4 rounds places to 1/32 pixel, which differs by a few leve
 
 import tensorflow as tf
 
-from keras_centernet.geometry import HALF_ZOOM, is_place
+from keras_centernet.geometry import HALF_ZOOM, is_position
 
 
 def fit(image_hw: tf.Tensor, input_hw: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -61,12 +61,12 @@ def to_image_frame(found: dict, image_hw: tf.Tensor, input_hw: tuple[int, int]) 
         shift = tf.reshape(tf.tile(shift_xy, [1, value.shape[-1] // 2]), (-1, *ones, value.shape[-1]))
         return (tf.cast(value, tf.float64) - shift) / tf.reshape(zoom, (-1, *ones, 1))
 
-    found = {key: move(value) if is_place(key) else value for key, value in found.items()}
+    found = {key: move(value) if is_position(key) else value for key, value in found.items()}
     first, second = tf.split(found["boxes_xyxy"], 2, axis=-1)  # a network may predict negative sizes
     found["boxes_xyxy"] = tf.concat([tf.minimum(first, second), tf.maximum(first, second)], axis=-1)
     limits = tf.cast(tf.tile(tf.reverse(image_hw, [-1]), [1, 2]), tf.float64)[:, None]
     found["boxes_xyxy"] = tf.clip_by_value(found["boxes_xyxy"], tf.zeros_like(limits), limits)
-    return {key: tf.cast(value, tf.float32) if is_place(key) else value for key, value in found.items()}
+    return {key: tf.cast(value, tf.float32) if is_position(key) else value for key, value in found.items()}
 
 
 def _halve(images):

@@ -15,7 +15,7 @@ from keras_centernet.exporting.agreement import compare_with_detect, millisecond
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.paths import AnyPath, size_bytes, to_path
 from keras_centernet.geometry import letterbox, to_image_frame, warp
-from keras_centernet.networks.layers.deformable import without_islands
+from keras_centernet.networks.layers.deformable import without_xla
 
 CHECKED_IMAGES = 2
 
@@ -85,7 +85,7 @@ def verify_onnx(model: keras.Model, path: str | os.PathLike, images: list, thres
         rows["boxes_xyxy"] = np.clip(rows["boxes_xyxy"], 0, [width, height, width, height])
         has_area = np.all(rows["boxes_xyxy"][:, 2:] > rows["boxes_xyxy"][:, :2], axis=1)
         rows = {key: value[has_area] for key, value in rows.items()}
-        return rows | model.task.finish(rows, calibration)
+        return rows | model.task.postprocess(rows, calibration)
 
     agreement = compare_with_detect(model, images, [run], threshold, top_k, path)
     return {
@@ -117,7 +117,7 @@ def _convert(model, top_k: int) -> bytes:
         found = model.decoded(images, top_k)
         return found | {"classes": tf.cast(found["classes"], tf.int32)}
 
-    with without_islands():
+    with without_xla():
         graph, _ = tf2onnx.convert.from_function(detect, signature)
     onnx.helper.set_model_props(graph, {"classes": json.dumps(list(model.classes))})
     return graph.SerializeToString()

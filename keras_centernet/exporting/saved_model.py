@@ -12,7 +12,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import compare_with_detect, milliseconds
 from keras_centernet.files.atomic import folder_for, move
 from keras_centernet.files.paths import AnyPath, size_bytes, to_path
-from keras_centernet.networks.layers.deformable import without_islands
+from keras_centernet.networks.layers.deformable import without_xla
 
 LABELS = "classes.txt"
 
@@ -52,7 +52,7 @@ def export_saved_model(model: keras.Model, path: str | os.PathLike, top_k: int =
         with folder_for(path.parent) as folder:
             beside, labels = folder / "part", folder / LABELS
             labels.write_text("".join(f"{name}\n" for name in model.classes), encoding="utf-8")
-            with contextlib.nullcontext() if xla else without_islands():
+            with contextlib.nullcontext() if xla else without_xla():
                 _save(model, beside, labels, top_k)
             move(beside, path)
     except OSError as error:
@@ -82,7 +82,7 @@ def verify_saved_model(model: keras.Model, path: str | os.PathLike, images: list
     import tensorflow as tf
 
     signatures = tf.saved_model.load(os.fspath(path)).signatures
-    is_calibrated = model.task.finish_in_graph is not None
+    is_calibrated = model.task.needs_camera
     encoded = signatures["serving_calibrated" if is_calibrated else "serving_default"]
     pixels = signatures["images_calibrated" if is_calibrated else "images"]
     requests = []
@@ -166,7 +166,7 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
 
     def finish(inputs, image_hw, calibration=None):
         found = to_image_frame(detect(tf.cast(inputs, tf.float32)), image_hw, input_hw)
-        return found if calibration is None else found | model.task.finish_in_graph(found, calibration)
+        return found if calibration is None else found | model.task.postprocess(found, calibration)
 
     encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")  # servers read {"b64": ...} by the ending
     images = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
@@ -179,7 +179,7 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
             [tf.TensorSpec((None, *input_hw, 3), tf.uint8, name="images")],
         ),
     }
-    if model.task.finish_in_graph:
+    if model.task.needs_camera:
         calibration = tf.TensorSpec((None, 3, 4), tf.float32, name="calibration")
         signatures |= {
             "serving_calibrated": (detect_encoded, [encoded, calibration]),

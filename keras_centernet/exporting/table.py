@@ -9,7 +9,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.exporting.edgetpu.export import PRECISION, EdgeTPUExport, export_edgetpu
 from keras_centernet.exporting.onnx import export_onnx, verify_onnx
 from keras_centernet.exporting.saved_model import export_saved_model, verify_saved_model
@@ -18,7 +18,6 @@ from keras_centernet.exporting.tflite.export import export_tflite
 from keras_centernet.exporting.tflite.verifying import COMPARED, verify_tflite
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.geometry import letterbox, warp
-from keras_centernet.networks.build import look_up
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What the replicas of one training step tell each other, so that N devices train as one would.
+"""Cross-replica reductions, so that N devices train like one.
 
 The engine is `tf.distribute`: it runs the step once per replica, each on its share of the global batch,
 and Keras' optimizers add the gradients of the replicas up. What is left to do stands here: means over
-objects are divided by the count of all replicas, figures and batch statistics are those of the whole
+objects are divided by the count of all replicas, metrics and batch statistics are those of the whole
 batch, gradients are clipped after they are added, and no two replicas draw the same random numbers.
 
 With one replica, outside of a step and on other backends everything here returns what it was given.
@@ -19,29 +19,29 @@ from keras_centernet.method.losses import divisor
 from keras_centernet.method.specs import Tensor
 
 
-def divide_by_global_batch(counts: list) -> list:
+def divide_by_global_batch(counts: dict[str, Tensor]) -> dict[str, Tensor]:
     """Returns the divisors of losses that are means over what all replicas counted together.
 
     Gradients of N replicas are then those of a single device with the whole batch. (The 1e-4 that some
     counts carry as published is added once per replica.)
 
     Args:
-        counts: of each loss on this replica.
+        counts: {head: count on this replica}.
 
     Returns:
-        By loss: total / divisor is what this replica contributes; the contributions of all add up to the loss.
+        {head: divisor}: total / divisor is what this replica contributes; the contributions of all add up to the loss.
     """
-    return [divisor(count) for count in sum_over_replicas(counts)]
+    return {name: divisor(count) for name, count in sum_over_replicas(counts).items()}
 
 
-def divide_by_replica(counts: list) -> list:
+def divide_by_replica(counts: dict[str, Tensor]) -> dict[str, Tensor]:
     """Returns the divisors of losses that each replica averages over its own objects, as published.
 
     Argument and result as in `divide_by_global_batch`. An object weighs more where fewer are with it.
 
     Source: `ModelWithLoss` under `DataParallel` of the published code, whose losses are averaged over GPUs.
     """
-    return [divisor(count) * replica_count() for count in counts]
+    return {name: divisor(count) * replica_count() for name, count in counts.items()}
 
 
 LOSS_MEANS: dict[str, Callable] = {"global_batch": divide_by_global_batch, "replica": divide_by_replica}
@@ -53,16 +53,22 @@ def replica_count() -> int:
     return context.num_replicas_in_sync if context else 1
 
 
-def sum_over_replicas(values: list[Tensor]) -> list[Tensor]:
-    """Returns the sums of float32 tensors over all replicas, by one message; gradients do not flow back."""
+def sum_over_replicas(values):
+    """Returns the sums of a structure of float32 tensors over all replicas, by one message.
+
+    Gradients do not flow back.
+    """
     context = _context()
     if context is None:
         return values
-    sizes = [math.prod(value.shape) for value in values]
-    packed = ops.concatenate([ops.reshape(ops.stop_gradient(value), (-1,)) for value in values])
+    flat = keras.tree.flatten(values)
+    sizes = [math.prod(value.shape) for value in flat]
+    packed = ops.concatenate([ops.reshape(ops.stop_gradient(value), (-1,)) for value in flat])
     starts = [sum(sizes[:i]) for i in range(1, len(sizes))]
     summed = ops.split(context.all_reduce("SUM", packed), starts)
-    return [ops.reshape(part, value.shape) for part, value in zip(summed, values, strict=True)]
+    return keras.tree.pack_sequence_as(
+        values, [ops.reshape(total, value.shape) for total, value in zip(summed, flat, strict=True)]
+    )
 
 
 def average_over_replicas(variables: list) -> None:
@@ -97,19 +103,19 @@ def gradients_to_apply(optimizer: keras.optimizers.Optimizer, gradients: list) -
     ]
 
 
-def with_axis(figures: dict) -> dict:
-    """Returns a step's figures as Keras wants them back: between workers it averages along an axis, which numbers lack.
+def with_axis(metrics: dict) -> dict:
+    """Returns a step's metrics as Keras wants them: between workers it averages along an axis, which scalars lack.
 
-    Every replica has the same figures, so that the average changes nothing.
+    Every replica has the same metrics, so that the average changes nothing.
     """
     context = _context()
     if context is None or not _is_multi_worker(context.strategy):
-        return figures
-    return {name: ops.reshape(value, (1,)) for name, value in figures.items()}
+        return metrics
+    return {name: ops.reshape(value, (1,)) for name, value in metrics.items()}
 
 
-class Figure(keras.metrics.Mean):
-    """A running mean that files do not keep: to read it is a message between workers, and one of them saves alone."""
+class UnsavedMean(keras.metrics.Mean):
+    """A running mean that is not saved: reading it needs all workers, and only one saves."""
 
     def save_own_variables(self, store):
         """Stores nothing."""

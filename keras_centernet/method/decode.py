@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_centernet.method.peaks import cell_xy, channel_peaks, read_at, top_peaks
-from keras_centernet.method.specs import Task
+from keras_centernet.method.specs import HeadSpec, Task
 
 
 def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
@@ -25,28 +25,26 @@ def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
     scores, classes, index = top_peaks(heatmap, top_k)
     readings = {head.name: read_at(maps[head.name], index) for head in task.heads if head.read_at == "centers"}
     readings["cells_xy"] = cell_xy(index, heatmap.shape[2])
-    readings |= _keypoint_readings(task, maps, top_k)
-    return {"scores": scores, "classes": classes, **task.assemble(readings)}
+    for number, keypoint_heatmap in enumerate(task.keypoint_heatmaps):
+        names = (keypoint_heatmap.name, "") if number == 0 else (keypoint_heatmap.name,)
+        heads = [head for head in task.heads if head.read_at == "keypoints" and head.peaks_of in names]
+        readings |= _read_at_peaks(keypoint_heatmap, heads, maps, top_k)
+    return {"scores": scores, "classes": classes, **task.to_boxes(readings)}
 
 
-def _keypoint_readings(task: Task, maps: dict, top_k: int) -> dict:
-    """Returns the peaks of every channel of the second heatmap, and what other maps say there.
+def _read_at_peaks(heatmap: HeadSpec, heads: list[HeadSpec], maps: dict, top_k: int) -> dict:
+    """Returns the peaks of every channel of a heatmap, and what other maps say there.
 
-    {its name: (B, J, K) scores, "keypoint_cells_xy": (B, J, K, 2), name of each head that is read at
-    keypoints: (B, J, K, channels)}, J the channels of that heatmap; nothing where there is none.
+    {its name: (B, C, K) scores, "<its name>_cells_xy": (B, C, K, 2), name of each of the heads: (B, C, K, channels)},
+    C the channels of that heatmap.
     """
-    heatmaps = [head for head in task.heads[1:] if head.read_at == "everywhere"]
-    readings = {}
-    for heatmap in heatmaps:
-        values = maps[heatmap.name]
-        scores, index = channel_peaks(values, top_k)
-        channels, peaks = index.shape[1:]
-        flat_index = ops.reshape(index, (-1, channels * peaks))
-        readings[heatmap.name] = scores
-        cells_xy = cell_xy(flat_index, values.shape[2])
-        readings["keypoint_cells_xy"] = ops.reshape(cells_xy, (-1, channels, peaks, 2))
-        for head in task.heads:
-            if head.read_at == "keypoints":
-                read = read_at(maps[head.name], flat_index)
-                readings[head.name] = ops.reshape(read, (-1, channels, peaks, head.channels))
+    values = maps[heatmap.name]
+    scores, index = channel_peaks(values, top_k)
+    channels, peaks = index.shape[1:]
+    flat_index = ops.reshape(index, (-1, channels * peaks))
+    cells_xy = ops.reshape(cell_xy(flat_index, values.shape[2]), (-1, channels, peaks, 2))
+    readings = {heatmap.name: scores, f"{heatmap.name}_cells_xy": cells_xy}
+    for head in heads:
+        read = read_at(maps[head.name], flat_index)
+        readings[head.name] = ops.reshape(read, (-1, channels, peaks, head.channels))
     return readings

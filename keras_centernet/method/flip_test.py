@@ -1,4 +1,4 @@
-"""The flip test: what a network says of a picture and of its mirror image, averaged."""
+"""The flip test: what a network says of an image and of its mirror image, averaged."""
 
 from keras import ops
 
@@ -13,10 +13,10 @@ def with_mirrored(images: Tensor) -> Tensor:
 
 
 def average_mirrored(task: Task, maps: dict) -> dict:
-    """Returns the maps of B pictures from those of B pictures and their B mirror images.
+    """Returns the maps of B images from those of B images and their B mirror images.
 
-    What each head does is its `HeadSpec.unmirror`: heatmaps are averaged as probabilities, sizes and
-    displacements as they are; offsets are the picture's own, as published.
+    What each head does is its `HeadSpec.flip`: heatmaps are averaged as probabilities, sizes and
+    displacements as they are; offsets are the image's own, as published.
 
     Args:
         task: whose heads the maps belong to.
@@ -32,9 +32,9 @@ def average_mirrored(task: Task, maps: dict) -> dict:
 
 
 def _average(head: HeadSpec, own: Tensor, mirrored: Tensor) -> Tensor:
-    if head.unmirror is None:
+    if head.flip is None:
         return own
-    mirrored = head.unmirror(ops.flip(mirrored, axis=2))
+    mirrored = head.flip(ops.flip(mirrored, axis=2))
     return _mean_logit(own, mirrored) if head.read_at == "everywhere" else (own + mirrored) / 2
 
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_centernet.method.specs import Tensor
 
+SIGMAS_PER_DIAMETER = 6.0  # As published: sigma = (2 r + 1) / 6
 MIN_OVERLAP = 0.7  # a box whose corners move by the radius still overlaps the truth this much
 
 
@@ -52,11 +53,17 @@ RADIUS_RULES = {"published": published_radius, "geometric": geometric_radius}
 
 
 def splat(
-    centers_xy: Tensor, radii: Tensor, channels: Tensor, mask: Tensor, map_hw: tuple[int, int], num_channels: int
+    centers_xy: Tensor,
+    radii: Tensor,
+    channels: Tensor,
+    mask: Tensor,
+    map_hw: tuple[int, int],
+    num_channels: int,
+    sigmas_per_diameter: float = SIGMAS_PER_DIAMETER,
 ) -> Tensor:
     """Returns maps with a Gaussian at every centre, merged by maximum within a channel.
 
-    Each peak is exp(-(dx^2 + dy^2) / 2 sigma^2) with sigma = (2 r + 1) / 6, exactly 1 at its centre
+    Each peak is exp(-(dx^2 + dy^2) / 2 sigma^2) with sigma = (2 r + 1) / `sigmas_per_diameter`, exactly 1 at its centre
     and 0 outside the square of side 2 r + 1. The peaks are drawn as products of their two profiles
     and merged by one segment maximum; this needs B * M * Hf * Wf floats for a moment.
 
@@ -67,6 +74,7 @@ def splat(
         mask: (B, M) bool; objects with False are not drawn.
         map_hw: (Hf, Wf).
         num_channels: C.
+        sigmas_per_diameter: how many standard deviations make the diameter 2 r + 1; as published 6.
 
     Returns:
         (B, Hf, Wf, C) float32 in 0..1.
@@ -76,8 +84,8 @@ def splat(
     """
     map_height, map_width = map_hw
     radii = ops.cast(radii, "float32")
-    profile_x = _profile(centers_xy[..., 0], radii, map_width)
-    profile_y = _profile(centers_xy[..., 1], radii, map_height)
+    profile_x = _profile(centers_xy[..., 0], radii, map_width, sigmas_per_diameter)
+    profile_y = _profile(centers_xy[..., 1], radii, map_height, sigmas_per_diameter)
     return _merge(profile_x, profile_y, channels, mask, num_channels)
 
 
@@ -125,11 +133,11 @@ def _between(first, last, length: int):
     return ops.cast(inside, "float32")
 
 
-def _profile(centers, radii, length: int):
+def _profile(centers, radii, length: int, sigmas_per_diameter: float):
     """(B, M) centres -> (B, M, length) one-dimensional Gaussian, zero further away than the radius."""
     distance = ops.arange(length, dtype="float32") - ops.cast(centers, "float32")[..., None]
     radii = radii[..., None]
-    sigma = (2 * radii + 1) / 6
+    sigma = (2 * radii + 1) / sigmas_per_diameter
     inside = ops.cast(ops.abs(distance) <= radii, "float32")
     return ops.exp(-ops.square(distance) / (2 * ops.square(sigma))) * inside
 

@@ -1,10 +1,13 @@
-"""The losses of the heads, as sums and counts.
+"""The losses of the heads, as totals and counts.
 
-Every loss returns (total, count); its figure is the sum of total / `divisor(count)`. Keeping the two apart lets a
+Every loss returns (total, count); its value is the sum of total / `divisor(count)`. Keeping the two apart lets a
 training step add both over replicas before it divides, so that N devices with one global batch give
 the gradients of a single device. A loss of several terms with counts of their own returns vectors of
 them. All arithmetic is float32.
 """
+
+import dataclasses
+from collections.abc import Callable
 
 from keras import ops
 
@@ -13,11 +16,8 @@ from keras_centernet.method.specs import Tensor
 POSITIVE_POWER = 2.0  # alpha of the paper: how fast easy pixels lose weight
 NEGATIVE_POWER = 4.0  # beta of the paper: how fast pixels near a centre lose weight
 COUNT_EPSILON = 1e-4  # As published: keeps the L1 mean of an empty batch finite.
-
-
-def divided(totals: list, divisors: list) -> list:
-    """Returns the loss of each head as a scalar, or this part's share of it where others were counted, too."""
-    return [ops.sum(total / of_head) for total, of_head in zip(totals, divisors, strict=True)]
+CLIP = 1e-4  # As published: where probabilities are clamped
+LEAST_SIDE = 1e-3  # cells: predicted sides are at least that long where boxes are compared
 
 
 def divisor(count: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def divisor(count: Tensor) -> Tensor:
     return ops.where(count > 0, count, 1.0)
 
 
-def penalty_reduced_focal(logits: Tensor, target: Tensor, clip: float | None = None) -> tuple[Tensor, Tensor]:
+def penalty_reduced_focal(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the focal loss of a heatmap whose pixels near a centre are punished less.
 
     -(1 - p)^2 log p where the target is 1, -(1 - t)^4 p^2 log(1 - p) elsewhere, summed; the count is
@@ -35,22 +35,33 @@ def penalty_reduced_focal(logits: Tensor, target: Tensor, clip: float | None = N
     Args:
         logits: (B, Hf, Wf, C) raw heatmap.
         target: (B, Hf, Wf, C) float32 in 0..1, exactly 1 at centres.
-        clip: None, or a small number such as 1e-4: clamp p to [clip, 1 - clip] as the published code
-            does; the gradient outside is then zero.
 
     Returns:
         (total, count), two float32 scalars.
 
-    Source: paper eq. 1; `_neg_loss` of the published code (which clamps p at 1e-4).
+    Source: paper eq. 1; `_neg_loss` of the published code, which clamps p: see `clipped_focal`.
     """
-    logits = ops.cast(logits, "float32")
+    positive, negative_weight = _pixel_weights(target)
+    return _focal_sum(ops.cast(logits, "float32"), positive, negative_weight), ops.sum(positive)
+
+
+def clipped_focal(logits: Tensor, target: Tensor, clip: float = CLIP) -> tuple[Tensor, Tensor]:
+    """Returns `penalty_reduced_focal` with p clamped to [clip, 1 - clip], outside of which the gradient is zero.
+
+    Source: `_sigmoid` and `_neg_loss` of the published code.
+    """
+    positive, negative_weight = _pixel_weights(target)
+    p = ops.clip(ops.sigmoid(ops.cast(logits, "float32")), clip, 1 - clip)
+    pull = positive * ops.power(1 - p, POSITIVE_POWER) * ops.log(p)
+    push = negative_weight * ops.power(p, POSITIVE_POWER) * ops.log(1 - p)
+    return -ops.sum(pull + push), ops.sum(positive)
+
+
+def _pixel_weights(target: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns which pixels are centres (1 or 0), and how much each of the others counts."""
     target = ops.cast(target, "float32")
     positive = ops.cast(ops.equal(target, 1.0), "float32")
-    negative_weight = (1 - positive) * ops.power(1 - target, NEGATIVE_POWER)
-    count = ops.sum(positive)
-    if clip is not None:
-        return _clipped_focal(logits, positive, negative_weight, clip), count
-    return _focal_sum(logits, positive, negative_weight), count
+    return positive, (1 - positive) * ops.power(1 - target, NEGATIVE_POWER)
 
 
 @ops.custom_gradient
@@ -71,13 +82,6 @@ def _focal_sum(logits, positive, negative_weight):
     return total, gradient
 
 
-def _clipped_focal(logits, positive, negative_weight, clip: float):
-    p = ops.clip(ops.sigmoid(logits), clip, 1 - clip)
-    pull = positive * ops.power(1 - p, POSITIVE_POWER) * ops.log(p)
-    push = negative_weight * ops.power(p, POSITIVE_POWER) * ops.log(1 - p)
-    return -ops.sum(pull + push)
-
-
 def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the sum of absolute errors at real objects and the number of coordinates summed.
 
@@ -92,18 +96,27 @@ def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor,
 
     Source: paper eq. 2 and 3; `RegL1Loss` of the published code.
     """
+    return _masked_sum(ops.abs, prediction, target, mask)
+
+
+def masked_smooth_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns `masked_l1` with `smooth_l1` in place of the absolute error."""
+    return _masked_sum(smooth_l1, prediction, target, mask)
+
+
+def _masked_sum(measure: Callable, prediction, target, mask) -> tuple[Tensor, Tensor]:
     prediction, target = ops.cast(prediction, "float32"), ops.cast(target, "float32")
     mask = ops.cast(mask, "float32")
     if len(mask.shape) < len(prediction.shape):
         mask = mask[..., None]
     mask = ops.broadcast_to(mask, ops.shape(prediction))
-    return ops.sum(ops.abs(prediction - target) * mask), ops.sum(mask) + COUNT_EPSILON
+    return ops.sum(measure(prediction - target) * mask), ops.sum(mask) + COUNT_EPSILON
 
 
 def slot_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the sum of absolute errors at real objects and the number of all coordinates, real or padded.
 
-    Same arguments as `masked_l1`. The figure depends on M: twice the padding halves it.
+    Same arguments as `masked_l1`. The loss depends on M: twice the padding halves it.
 
     Source: `L1Loss` of the published code, which trained the published 3D weights.
     """
@@ -147,3 +160,62 @@ def smooth_l1(error: Tensor) -> Tensor:
     """Returns error^2 / 2 where its size is below 1, else its size - 1 / 2."""
     size = ops.abs(error)
     return ops.where(size < 1, 0.5 * ops.square(error), size - 0.5)
+
+
+def box_giou(prediction: Tensor, target: Tensor, mask: Tensor, offset: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Returns 1 - GIoU of the decoded boxes, summed over objects, and the number of objects: a loss of sizes.
+
+    The box of an object is `offset` +- size / 2 around its cell, so that offsets get this gradient, too.
+
+    Args:
+        prediction: (B, M, 2) widths and heights in cells.
+        target: (B, M, 2).
+        mask: (B, M).
+        offset: (prediction (B, M, 2), target (B, M, 2)) of the head "offset".
+
+    Returns:
+        (total, count), two float32 scalars.
+
+    Source: Rezatofighi et al. 2019, "Generalized Intersection over Union".
+    """
+    mask = ops.cast(mask, "float32")
+    boxes = [_corners(*pair) for pair in zip(offset, (prediction, target), strict=True)]
+    (low, high, area), (true_low, true_high, true_area) = boxes
+    common = ops.prod(ops.maximum(ops.minimum(high, true_high) - ops.maximum(low, true_low), 0.0), axis=-1)
+    hull = ops.prod(ops.maximum(high, true_high) - ops.minimum(low, true_low), axis=-1)
+    union = area + true_area - common
+    giou = common / union - (hull - union) / hull
+    return ops.sum((1 - giou) * mask), ops.sum(mask)
+
+
+def _corners(centers_xy, sizes_wh):
+    """Returns upper left corners, lower right corners (..., 2) and areas (...) of boxes."""
+    centers_xy, sizes_wh = ops.cast(centers_xy, "float32"), ops.cast(sizes_wh, "float32")
+    sizes_wh = ops.maximum(sizes_wh, LEAST_SIDE)
+    return centers_xy - sizes_wh / 2, centers_xy + sizes_wh / 2, ops.prod(sizes_wh, axis=-1)
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadLoss:
+    """One row of the table of losses.
+
+    Attributes:
+        compute: `HeadSpec.loss`.
+        of_maps: whether it compares whole maps, for heads that are read everywhere, or rows.
+        reads: `HeadSpec.loss_reads`.
+    """
+
+    compute: Callable
+    of_maps: bool = False
+    reads: tuple[str, ...] = ()
+
+
+# What `CenterNet(head_losses={head: name})` may name.
+LOSSES = {
+    "focal": HeadLoss(penalty_reduced_focal, of_maps=True),
+    "clipped_focal": HeadLoss(clipped_focal, of_maps=True),
+    "l1": HeadLoss(masked_l1),
+    "smooth_l1": HeadLoss(masked_smooth_l1),
+    "slot_l1": HeadLoss(slot_l1),
+    "giou": HeadLoss(box_giou, reads=("offset",)),
+}

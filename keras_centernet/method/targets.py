@@ -5,8 +5,8 @@ from keras import ops
 from keras_centernet.geometry import STRIDE
 from keras_centernet.method.specs import HeadSpec, Task, Tensor
 
-# Where a head is read -> the targets that say which cells and which rows.
-PLACES = {"centers": ("center_index", "center_mask"), "keypoints": ("keypoint_index", "keypoint_mask")}
+# Where a head is read -> the beginning of the names of the targets that say at which cells, and which rows count.
+ROWS = {"centers": "center", "keypoints": "keypoint"}
 
 
 def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
@@ -22,8 +22,8 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
 
     Returns:
         "center_index" (B, M) int32 (y * Wf + x; 0 where masked), "center_mask" (B, M) bool, the same of
-        keypoints (B, M * joints) if the task has some, and per head name a float32 target: (B, Hf, Wf,
-        channels) where read everywhere, (B, M, channels) at centers, (B, M * joints, channels) at
+        keypoints (B, M * K) if the task has some, and per head name a float32 target: (B, Hf, Wf,
+        channels) where read everywhere, (B, M, channels) at centers, (B, M * K, channels) at
         keypoints (zero where masked). A head that counts other rows than `center_mask` or `keypoint_mask`
         says has its own "<name>_mask".
 
@@ -47,12 +47,12 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
 
 def index_of(head: HeadSpec, targets: dict) -> Tensor:
     """Returns the (B, rows) cell indices at which a head is compared with its target."""
-    return targets[PLACES[head.read_at][0]]
+    return targets[f"{ROWS[head.read_at]}_index"]
 
 
 def mask_of(head: HeadSpec, targets: dict) -> Tensor:
     """Returns which rows of a head's target count: (B, rows), or (B, rows, channels)."""
-    return targets.get(f"{head.name}_mask", targets[PLACES[head.read_at][1]])
+    return targets.get(f"{head.name}_mask", targets[f"{ROWS[head.read_at]}_mask"])
 
 
 def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:

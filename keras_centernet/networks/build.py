@@ -1,33 +1,46 @@
-"""The functional network of a backbone and a task, and the checks of what it is built from."""
+"""The functional network of a backbone and a task."""
 
-import inspect
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import keras
 
 from keras_centernet.errors import UserError
 from keras_centernet.method.specs import Task
 from keras_centernet.networks.heads import build_heads
-from keras_centernet.networks.table import BACKBONES
+from keras_centernet.networks.table import Backbone, find_backbone
 
 
-def build_network(backbone: str, task: Task, input_hw: tuple = (None, None)) -> keras.Model:
+def build_network(
+    backbone, task: Task, input_hw: tuple[int | None, int | None] = (None, None), name: str | None = None
+) -> keras.Model:
     """Returns the functional model from normalised images to a list (one per stack) of head maps.
 
     Args:
-        backbone: key of `BACKBONES`.
+        backbone: a row of the table of networks, or what `find_backbone` takes.
         task: whose heads to build.
         input_hw: fixed (height, width); open by default.
+        name: of the model; None: the backbone's.
     """
-    row = BACKBONES[backbone]
+    found_name, row = (name, backbone) if isinstance(backbone, Backbone) else find_backbone(backbone)
     images = keras.Input((*input_hw, 3), name="images")
     stacks = row.build(images)
-    prefixes = stack_prefixes(len(stacks))
     outputs = [
         build_heads(features, task, row.head_channels, prefix)
-        for features, prefix in zip(stacks, prefixes, strict=True)
+        for features, prefix in zip(stacks, stack_prefixes(len(stacks)), strict=True)
     ]
-    return keras.Model(images, outputs, name=backbone)
+    return keras.Model(images, outputs, name=name or found_name)
+
+
+@contextlib.contextmanager
+def dtype_scope(policy) -> Iterator[None]:
+    """Makes layers that are built in a `with` block take a dtype policy."""
+    outside = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(outside)
 
 
 def stack_prefixes(stacks: int) -> list[str]:
@@ -35,40 +48,12 @@ def stack_prefixes(stacks: int) -> list[str]:
     return [f"stack{i}_" for i in range(stacks - 1)] + [""]
 
 
-def look_up(table: dict, key: str, what: str) -> object:
-    """Returns a row of a table; an unknown key is a UserError that lists the known ones."""
-    if key not in table:
-        raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {key!r}.")
-    return table[key]
+def check_input_size(input_size: int | Sequence[int], multiple_of: int, backbone: str) -> tuple[int, int]:
+    """Returns (height, width) of the input from a side or a pair, both multiples of what the backbone needs.
 
-
-def build_task(name: str, build: Callable, classes: tuple[str, ...], options: dict) -> Task:
-    """Returns the task of a builder; an option that it does not know, or not so, is a UserError."""
-    try:
-        return build(classes, **options)
-    except (TypeError, ValueError) as error:
-        known = ", ".join(list(inspect.signature(build).parameters)[1:])
-        raise UserError(f"task_options of {name}: {error} Its options are {known}.") from error
-
-
-def class_names(classes: Sequence[str] | None, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the names of the classes from what a user gave: names, a number, or nothing (the default)."""
-    if classes is not None:
-        classes = tuple(str(name) for name in classes)
-        if not classes or len(set(classes)) != len(classes):
-            raise UserError(f"classes: expected at least one name and no name twice, got {classes!r}.")
-        if num_classes not in (None, len(classes)):
-            raise UserError(f"num_classes={num_classes}, but {len(classes)} classes were named: leave one away.")
-        return classes
-    if num_classes is None:
-        return default
-    if num_classes < 1:
-        raise UserError(f"num_classes: expected a positive number, got {num_classes}.")
-    return tuple(str(i) for i in range(num_classes))
-
-
-def input_hw(input_size: int | Sequence[int], multiple_of: int, backbone: str) -> tuple[int, int]:
-    """Returns (height, width) of the input from a side or a pair, both multiples of what the backbone needs."""
+    Raises:
+        UserError: they are not.
+    """
     sides = (input_size, input_size) if isinstance(input_size, int) else tuple(int(v) for v in input_size)
     if len(sides) != 2 or any(side < multiple_of or side % multiple_of for side in sides):
         raise UserError(

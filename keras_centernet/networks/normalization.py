@@ -1,6 +1,6 @@
-"""Colours on the device: normalisation, and colour augmentation folded into it.
+"""Normalisation of images on the device, and colour augmentation folded into it.
 
-Brightness, contrast, saturation and lighting are all linear in the picture's colours. They are
+Brightness, contrast, saturation and lighting are all linear in an image's colours. They are
 composed into one 3x3 matrix and one bias per image, together with the normalisation, so that the
 augmentation costs no more than the normalisation alone.
 """
@@ -34,24 +34,27 @@ PCA_VECTORS = (
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
-def normalize(images: Tensor, normalization: str) -> Tensor:
+def normalize(images: Tensor, normalization: str, dtype: str = "float32") -> Tensor:
     """Returns the float images that a backbone takes.
 
     Args:
         images: (B, H, W, 3) RGB in 0..255, uint8 or float.
         normalization: key of `NORMALIZATIONS`.
+        dtype: of the result, that the network computes in.
 
     Returns:
-        (B, H, W, 3) in the computation dtype of the current policy; BGR where the weights want that.
+        (B, H, W, 3); BGR where the weights want that.
     """
     mean, deviation, to_bgr = NORMALIZATIONS[normalization]
     scale = 1 / (255 * np.asarray(deviation, np.float32))
     shift = -np.asarray(mean, np.float32) / np.asarray(deviation, np.float32)
     images = ops.cast(images, "float32") * scale + shift
-    return _finish(images, to_bgr)
+    return _to_input(images, to_bgr, dtype)
 
 
-def augment_and_normalize(images: Tensor, normalization: str, seed_generator: keras.random.SeedGenerator) -> Tensor:
+def augment_and_normalize(
+    images: Tensor, normalization: str, seed_generator: keras.random.SeedGenerator, dtype: str = "float32"
+) -> Tensor:
     """Returns normalised images after the published colour augmentation, one draw per image.
 
     Brightness, contrast and saturation by 1 + U(-0.4, 0.4) in random order, then lighting along the
@@ -61,6 +64,7 @@ def augment_and_normalize(images: Tensor, normalization: str, seed_generator: ke
         images: (B, H, W, 3) RGB in 0..255.
         normalization: key of `NORMALIZATIONS`.
         seed_generator: `keras.random.SeedGenerator`.
+        dtype: of the result.
 
     Source: `color_aug` of the published code.
     """
@@ -79,9 +83,9 @@ def augment_and_normalize(images: Tensor, normalization: str, seed_generator: ke
     deviation = np.asarray(deviation, np.float32)
     matrix = matrix / deviation[:, None]
     bias = (bias - np.asarray(mean, np.float32)) / deviation
-    # Three multiply-adds over the picture: faster on CPUs than a matrix product of depth 3.
+    # Three multiply-adds over the image: faster on CPUs than a matrix product of depth 3.
     columns = [images[..., i : i + 1] * matrix[:, None, None, :, i] for i in range(3)]
-    return _finish(columns[0] + columns[1] + columns[2] + bias[:, None, None, :], to_bgr)
+    return _to_input(columns[0] + columns[1] + columns[2] + bias[:, None, None, :], to_bgr, dtype)
 
 
 def compose_colors(factors: Tensor, order: Tensor, axes: Tensor, gray_mean: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +104,7 @@ def compose_colors(factors: Tensor, order: Tensor, axes: Tensor, gray_mean: Tens
     for step in range(3):
         kind = order[:, step]
         factor = ops.sum(factors * ops.one_hot(kind, 3, dtype="float32"), axis=-1)
-        # The rest goes to the mean grey (contrast) or to the grey picture (saturation).
+        # The rest goes to the mean grey (contrast) or to the grey image (saturation).
         to_mean = ops.where(ops.equal(kind, 1), (1 - factor) * gray_mean, 0.0)
         to_gray = ops.where(ops.equal(kind, 2), 1 - factor, 0.0)
         matrix = factor[:, None, None] * matrix + to_gray[:, None, None] * gray
@@ -109,6 +113,5 @@ def compose_colors(factors: Tensor, order: Tensor, axes: Tensor, gray_mean: Tens
     return matrix, bias + lighting
 
 
-def _finish(images, to_bgr: bool):
-    images = ops.flip(images, axis=-1) if to_bgr else images
-    return ops.cast(images, keras.config.dtype_policy().compute_dtype)
+def _to_input(images, to_bgr: bool, dtype: str):
+    return ops.cast(ops.flip(images, axis=-1) if to_bgr else images, dtype)

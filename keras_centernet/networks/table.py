@@ -1,15 +1,29 @@
-"""The networks: image -> list of stride-4 maps, one per supervised stack. A new one is a line in `BACKBONES`."""
+"""The table of networks, and backbones that are given as values.
+
+A backbone turns normalised images into a list of stride-4 maps, one per supervised stack. A new network is one file
+and one row of `BACKBONES`.
+"""
 
 import dataclasses
 import functools
 from collections.abc import Callable
 
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.networks.dla import build_dla34, build_dla34_plain, build_dla34_v0
 from keras_centernet.networks.hourglass import build_hourglass
-from keras_centernet.networks.keras_applications import build_mobilenet, load_imagenet
+from keras_centernet.networks.keras_applications import NESTED_NAME, Application
+from keras_centernet.networks.mobilenet import (
+    MOBILENET_V2,
+    MOBILENET_V3_LARGE,
+    MOBILENET_V3_LARGE_MINIMALISTIC,
+    MOBILENET_V3_SMALL,
+    MOBILENET_V3_SMALL_MINIMALISTIC,
+)
+from keras_centernet.networks.own import build_from, own_multiple, to_model
 from keras_centernet.networks.resnet import build_resnet
 
 EDGE_TPU_SIDE = 320  # 8 MB of memory; from about 352 on its compiler speaks of "large activation tensors"
+LIGHT_HEAD_CHANNELS = 48
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,13 +32,14 @@ class Backbone:
 
     Attributes:
         build: function of symbolic images -> list of stride-4 maps.
-        normalization: key of `preprocessing.NORMALIZATIONS`: the statistics its weights want.
+        normalization: key of `normalization.NORMALIZATIONS`: the statistics its weights want.
         head_channels: width of the heads' hidden convolution.
         multiple_of: what input height and width must be multiples of.
         deformable: whether it has deformable convolutions; its `_plain` sibling has none.
+        backbone_layers: beginnings of the names of the layers that ImageNet weights fill and that
+            `freeze="backbone"` means; none: there is no such part.
+        takes_imagenet_file: whether ImageNet weights come from a file (see `weights.imagenet`).
         load_imagenet: function of the built network that downloads ImageNet weights into it, or None.
-        imagenet_file: for networks that take ImageNet weights from a file: beginnings of the names of the
-            tensors that such a file holds (see `weights.imagenet`).
         exports: what the network was exported to and run from.
         edge_tpu_side: largest side of an input with which the network is for Coral's Edge TPU: all its operators
             are Coral's, and its maps fit the memory. None: it is not.
@@ -35,18 +50,47 @@ class Backbone:
     head_channels: int = 64
     multiple_of: int = 32
     deformable: bool = False
+    backbone_layers: tuple[str, ...] = ()
+    takes_imagenet_file: bool = False
     load_imagenet: Callable | None = None
-    imagenet_file: tuple[str, ...] = ()
     exports: tuple[str, ...] = ("TFLite float32",)
     edge_tpu_side: int | None = None
 
 
-def _mobilenet(kind: str, edge_tpu_side: int | None = None, **options) -> Backbone:
+def find_backbone(backbone) -> tuple[str, Backbone]:
+    """Returns the name and the row of a backbone.
+
+    Args:
+        backbone: key of `BACKBONES`; or a Keras model with one output of stride 4 or several of strides 4 to 32, or a
+            function of symbolic images that builds such maps, see `own.to_model`.
+
+    Raises:
+        UserError: an unknown key, or another kind of value.
+    """
+    if isinstance(backbone, str):
+        return backbone, look_up(BACKBONES, backbone, "backbone")
+    if not callable(backbone):
+        known = ", ".join(BACKBONES)
+        raise UserError(f"backbone: expected one of {known}, a Keras model or a function of images, got {backbone!r}.")
+    model = to_model(backbone)
+    name = model.name if model is backbone else getattr(backbone, "__name__", "own_backbone")
+    return name, Backbone(
+        functools.partial(build_from, model),
+        normalization="imagenet",
+        head_channels=LIGHT_HEAD_CHANNELS,
+        multiple_of=own_multiple(model),
+        backbone_layers=(model.name,),
+        exports=(),
+    )
+
+
+def _application(row: Application, edge_tpu_side: int | None = None) -> Backbone:
     return Backbone(
-        functools.partial(build_mobilenet, kind, **options),
-        normalization="minus_one_to_one",
-        head_channels=48,
-        load_imagenet=functools.partial(load_imagenet, kind, **options),
+        row.build,
+        normalization=row.normalization,
+        head_channels=LIGHT_HEAD_CHANNELS,
+        backbone_layers=(NESTED_NAME,),
+        load_imagenet=row.load_imagenet,
         edge_tpu_side=edge_tpu_side,
     )
 
@@ -55,12 +99,15 @@ def _resnet(depth: int, deformable: bool) -> Backbone:
     return Backbone(
         functools.partial(build_resnet, depth, deformable),
         deformable=deformable,
-        imagenet_file=("conv1", "bn1", "layer"),
+        backbone_layers=("conv1", "bn1", "layer"),
+        takes_imagenet_file=True,
     )
 
 
 def _dla(build: Callable, deformable: bool = False) -> Backbone:
-    return Backbone(build, head_channels=256, deformable=deformable, imagenet_file=("base.",))
+    return Backbone(
+        build, head_channels=256, deformable=deformable, backbone_layers=("base.",), takes_imagenet_file=True
+    )
 
 
 def _hourglass(stacks: int, **options) -> Backbone:
@@ -83,9 +130,9 @@ BACKBONES = {
     "resnet50_plain": _resnet(50, deformable=False),
     "resnet101_plain": _resnet(101, deformable=False),
     "resnet152_plain": _resnet(152, deformable=False),
-    "mobilenet_v2": _mobilenet("MobileNetV2", EDGE_TPU_SIDE),
-    "mobilenet_v3_small": _mobilenet("MobileNetV3Small"),
-    "mobilenet_v3_large": _mobilenet("MobileNetV3Large"),
-    "mobilenet_v3_small_minimalistic": _mobilenet("MobileNetV3Small", EDGE_TPU_SIDE, minimalistic=True),
-    "mobilenet_v3_large_minimalistic": _mobilenet("MobileNetV3Large", EDGE_TPU_SIDE, minimalistic=True),
+    "mobilenet_v2": _application(MOBILENET_V2, EDGE_TPU_SIDE),
+    "mobilenet_v3_small": _application(MOBILENET_V3_SMALL),
+    "mobilenet_v3_large": _application(MOBILENET_V3_LARGE),
+    "mobilenet_v3_small_minimalistic": _application(MOBILENET_V3_SMALL_MINIMALISTIC, EDGE_TPU_SIDE),
+    "mobilenet_v3_large_minimalistic": _application(MOBILENET_V3_LARGE_MINIMALISTIC, EDGE_TPU_SIDE),
 }

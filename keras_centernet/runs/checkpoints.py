@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.runs.callbacks import AddRateAndTime, InsteadOfStep, KeepBest
 from keras_centernet.runs.folder import EARLIER, LAST, RunFolder
@@ -73,8 +73,9 @@ def restore(model: keras.Model, folder: RunFolder) -> Progress:
         running_means = tuple(state[f"figure_{i}"] for i in range(len(_running_means(model))))
         return Progress(**{name: kind(state[name]) for name, kind in _NUMBERS.items()}, running_means=running_means)
     except Exception as error:  # Keras raises many kinds for files that do not fit
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"--resume: expected {folder / LAST} to be of this model and data: {line}") from error
+        raise UserError(
+            f"--resume: expected {folder / LAST} to be of this model and data: {first_line(error)}"
+        ) from error
 
 
 class EnterEpoch(InsteadOfStep):

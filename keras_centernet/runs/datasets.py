@@ -10,6 +10,7 @@ from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.workers import share
+from keras_centernet.tasks.table import TASKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +57,10 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
     Raises:
         UserError: the data are not what they should be, or the devices cannot share a batch.
     """
-    names = ("format", "annotations", "images", "strict", "workers", "task", "input_size", "max_objects", "seed")
+    names = ("format", "annotations", "images", "strict", "workers", "input_size", "max_objects", "seed")
     shared = {name: getattr(settings, name) for name in names}
+    if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has
+        shared["task"] = settings.task
     pure_tf = {"pure_tf": reads_elsewhere(settings)}  # for what devices are fed with; the rest is read here
     training_names = ("augmentation", "flip", "empty_images", "data_service")
     only_training = pure_tf | {name: getattr(settings, name) for name in training_names}

@@ -60,6 +60,6 @@ def _ground_truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ..
 
 
 def _heatmaps(model, images: np.ndarray) -> np.ndarray:
-    maps = model.graphs.maps(images)  # not `predict_on_batch`, which all workers would have to call
+    maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
     logits = maps[model.task.center_heatmap.name]
     return keras.ops.convert_to_numpy(keras.ops.sigmoid(keras.ops.max(logits, axis=-1)))

@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files import atomic as files
 from keras_centernet.files.atomic import give_second_name, local_copy, write_whole
 from keras_centernet.files.paths import AnyPath, list_names, to_path
@@ -103,5 +103,5 @@ class RunFolder:
                 if name.startswith(files.PART):  # a process was killed while it wrote
                     (self / name).unlink(missing_ok=True)
         except Exception as error:  # OSError here, many kinds elsewhere
-            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+            reason = getattr(error, "strerror", None) or first_line(error)
             raise UserError(f"--output {self.path}: expected a folder that can be written to: {reason}.") from error

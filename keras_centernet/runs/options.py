@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Collection
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, look_up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +82,6 @@ class Option:
     def check_name(self, value: str | None) -> None:
         """Raises a UserError unless the value is a key of the table, or "module:object" of the user's own."""
         if self.table and value is not None and ":" not in value:
-            from keras_centernet.networks.build import look_up
-
             module, _, table = self.table.partition(":")
             look_up(getattr(importlib.import_module(f"keras_centernet.{module}"), table), value, self.name)
 

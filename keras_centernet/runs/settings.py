@@ -42,12 +42,24 @@ class TrainSettings:
     backbone: str = option(
         "mobilenet_v2", "network, or module:function that builds one", table="networks.table:BACKBONES"
     )
-    task: str = option("detection", "what is detected, or module:function that builds the task", table="tasks:TASKS")
+    task: str = option(
+        "detection", "what is detected, or module:function that builds the task", table="tasks.table:TASKS"
+    )
     task_options: dict = option(  # noqa: RUF009 a field
         dict,
         "option of the task, such as radius=geometric",
         flag="--task-option",
         metavar="NAME=VALUE",
+        parse=parse_pair,
+    )
+    head_losses: dict = option(  # noqa: RUF009 a field
+        dict, "loss of a head instead of the task's", flag="--head-loss", metavar="HEAD=NAME", parse=parse_pair
+    )
+    loss_weights: dict = option(  # noqa: RUF009 a field
+        dict,
+        "factor of a head's loss instead of the task's",
+        flag="--loss-weight",
+        metavar="HEAD=NUMBER",
         parse=parse_pair,
     )
     normalization: str | None = option(

@@ -27,8 +27,9 @@ from keras_centernet.runs.optimizers import build_optimizer
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.user_code import resolve
 from keras_centernet.runs.workers import StopTogether, check_together, is_chief, is_multi_worker, wait_for_all
-from keras_centernet.tasks import TASKS
+from keras_centernet.tasks.table import task_row
 
 TENSORBOARD_IMAGES = 4
 LOST = (
@@ -51,7 +52,7 @@ def train(settings: TrainSettings) -> dict:
     start = time.perf_counter()
     settings.check_names()
     strategy = build_strategy(settings)
-    with _precision(settings), _lost_workers_in_one_line():
+    with _lost_workers_in_one_line():
         run = Run.begin(settings, strategy, start)
         run.fit()
         return run.report()
@@ -195,18 +196,23 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool) -> C
     """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
     beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
     model = CenterNet(
-        settings.backbone,
-        task=settings.task,
+        resolve(settings.backbone, "--backbone"),
+        task=resolve(settings.task, "--task"),
         classes=data.train.classes,
         task_options=data.train.task_options | settings.task_options,
+        head_losses=settings.head_losses or None,
+        loss_weights=settings.loss_weights or None,
         input_size=settings.input_size,
         normalization=settings.normalization,
+        dtype="mixed_bfloat16" if computes_in_half(settings) else "float32",
         **beginning,
     )
-    slow_paths = () if settings.backbone_rate == 1 else layer_selection.backbone_paths(model.network)
+    backbone_layers = model.backbone_row.backbone_layers
+    is_slow = settings.backbone_rate != 1
+    slow_paths = layer_selection.backbone_paths(model.network, backbone_layers) if is_slow else ()
     model.compile(
         build_optimizer(settings, data.steps_per_epoch, slow_paths),
-        color_augmentation=TASKS[settings.task].color if settings.color is None else settings.color,
+        color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
         average_decay=settings.average_decay or None,
         loss_mean=settings.loss_mean,
         accumulate=settings.accumulate,
@@ -233,17 +239,6 @@ def _check_same_data(progress: Progress, data: Datasets) -> None:
             f"--resume: expected the data of before, {progress.steps_per_epoch} batches an epoch, got "
             f"{data.steps_per_epoch}. Restore the data, or start in another folder with --weights."
         )
-
-
-@contextlib.contextmanager
-def _precision(settings: TrainSettings) -> Iterator[None]:
-    """Returns a context in which networks are built to compute in bfloat16, if the run asks for it."""
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if computes_in_half(settings) else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(previous)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import importlib
 import sys
 import types
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 
 
 def import_module(name: str, option: str = "--import") -> types.ModuleType:
@@ -20,7 +20,7 @@ def import_module(name: str, option: str = "--import") -> types.ModuleType:
     except Exception as error:
         raise UserError(
             f"{option} {name}: expected a module that can be imported from the current folder or PYTHONPATH, got "
-            f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}."
+            f"{type(error).__name__}: {first_line(error)}."
         ) from error
 
 

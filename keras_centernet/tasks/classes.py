@@ -1,5 +1,9 @@
 """Names of the classes of COCO, KITTI and Pascal VOC, in the order of the published heatmap channels."""
 
+from collections.abc import Sequence
+
+from keras_centernet.errors import UserError
+
 COCO_CLASSES = tuple(
     """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
     stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe,
@@ -18,3 +22,23 @@ VOC_CLASSES = tuple(
     """aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, motorbike,
     person, pottedplant, sheep, sofa, train, tvmonitor""".replace("\n    ", " ").split(", ")
 )
+
+
+def class_names(classes: Sequence[str] | None, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the names of the classes from what a user gave: names, a number, or nothing (the default).
+
+    Raises:
+        UserError: a name twice, no class at all, or names and another number.
+    """
+    if classes is not None:
+        classes = tuple(str(name) for name in classes)
+        if not classes or len(set(classes)) != len(classes):
+            raise UserError(f"classes: expected at least one name and no name twice, got {classes!r}.")
+        if num_classes not in (None, len(classes)):
+            raise UserError(f"num_classes={num_classes}, but {len(classes)} classes were named: pass only one of them.")
+        return classes
+    if num_classes is None:
+        return default
+    if num_classes < 1:
+        raise UserError(f"num_classes: expected a positive number, got {num_classes}.")
+    return tuple(str(i) for i in range(num_classes))

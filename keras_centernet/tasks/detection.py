@@ -1,10 +1,12 @@
 """2D detection: a box is its centre's heatmap, offset and size."""
 
+import dataclasses
+
 from keras import ops
 
 from keras_centernet.method import losses
-from keras_centernet.method.gaussian import RADIUS_RULES, splat
-from keras_centernet.method.specs import HeadSpec, Task, Tensor, keep
+from keras_centernet.method.gaussian import RADIUS_RULES, SIGMAS_PER_DIAMETER, splat
+from keras_centernet.method.specs import HeadSpec, Task, Tensor, identity
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
@@ -13,23 +15,66 @@ IGNORED = 0.9999  # As published: what is neither a positive nor a negative
 SIZE_WEIGHT = 0.1  # lambda_size of the paper; sizes are in cells, about ten times an offset
 
 
-def build_detection(classes: tuple[str, ...], radius: str = "published") -> Task:
+@dataclasses.dataclass(frozen=True)
+class Gaussians:
+    """How objects are drawn into a heatmap.
+
+    Attributes:
+        radius: "published" (what the published weights were trained with) or "geometric"; key of `RADIUS_RULES`.
+        sigmas_per_diameter: how many standard deviations make a Gaussian's diameter 2 r + 1; as published 6.
+
+    Raises:
+        ValueError: an unknown rule, or a number that is not positive.
+    """
+
+    radius: str = "published"
+    sigmas_per_diameter: float = SIGMAS_PER_DIAMETER
+
+    def __post_init__(self):
+        if self.radius not in RADIUS_RULES:
+            raise ValueError(f"radius must be one of {sorted(RADIUS_RULES)}, got {self.radius!r}.")
+        if not self.sigmas_per_diameter > 0:
+            raise ValueError(f"sigmas_per_diameter must be positive, got {self.sigmas_per_diameter!r}.")
+
+    def radii(self, placed: dict, round_up: bool = True) -> Tensor:
+        """Returns (B, M) int32: the radius of each object's Gaussian, in cells."""
+        return ops.cast(ops.maximum(RADIUS_RULES[self.radius](placed["sizes_wh"], round_up=round_up), 0.0), "int32")
+
+    def draw(self, placed: dict, mask: Tensor, radii: Tensor, num_classes: int) -> Tensor:
+        """Returns (B, Hf, Wf, classes) with the Gaussians of the masked objects in the channels of their classes."""
+        return self.draw_cells(placed, placed["cells_xy"], radii, placed["classes"], mask, num_classes)
+
+    def draw_cells(self, placed: dict, cells_xy, radii, channels, mask, num_channels: int) -> Tensor:
+        """Returns (B, Hf, Wf, channels) with the Gaussians of the masked cells; see `gaussian.splat`."""
+        return splat(cells_xy, radii, channels, mask, placed["map_hw"], num_channels, self.sigmas_per_diameter)
+
+    def draw_around_ignored(self, placed: dict, mask: Tensor, ignored: Tensor, radii, num_classes: int) -> Tensor:
+        """Returns the heatmap of the masked objects; Gaussians of ignored ones stay just below 1 at their centres.
+
+        They are then no positives (which are exactly 1) and, to any effect, no negatives.
+        """
+        hidden = self.draw(placed, ignored, radii, num_classes)
+        return ops.maximum(self.draw(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
+
+
+def build_detection(
+    classes: tuple[str, ...], radius: str = "published", sigmas_per_diameter: float = SIGMAS_PER_DIAMETER
+) -> Task:
     """Returns the task of finding boxes of the given classes.
 
     Args:
         classes: names, in channel order of the heatmap.
-        radius: "published" (what the published weights were trained with) or "geometric"; see
-            `keras_centernet.method.gaussian`.
+        radius, sigmas_per_diameter: of `Gaussians`.
 
     Source: paper section 3, L = L_heatmap + 0.1 L_size + 1.0 L_offset.
     """
-    check_radius(radius)
+    gaussians = Gaussians(radius, sigmas_per_diameter)
 
     def encode_center_heatmap(placed):
-        return splat_objects(placed, placed["mask"], object_radii(placed, radius), len(classes))
+        return gaussians.draw(placed, placed["mask"], gaussians.radii(placed), len(classes))
 
     heatmap = center_heatmap_head(classes, encode_center_heatmap)
-    return Task("detection", tuple(classes), (heatmap, size_head(), offset_head()), assemble_boxes)
+    return Task("detection", tuple(classes), (heatmap, size_head(), offset_head()), to_boxes)
 
 
 def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:
@@ -41,8 +86,8 @@ def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:
         encode,
         losses.penalty_reduced_focal,
         bias=PRIOR_BIAS,
-        unmirror=keep,
-        to_map=to_logits,
+        flip=identity,
+        target_to_map=to_logits,
         published_name="hm",
     )
 
@@ -55,32 +100,7 @@ def offset_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
 def size_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
     """Returns the head of the box's width and height."""
     encode = encode or encode_size
-    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, unmirror=keep, published_name="wh")
-
-
-def check_radius(radius: str) -> None:
-    """Raises a ValueError unless `radius` is a key of `RADIUS_RULES`."""
-    if radius not in RADIUS_RULES:
-        raise ValueError(f"radius must be one of {sorted(RADIUS_RULES)}, got {radius!r}.")
-
-
-def object_radii(placed: dict, rule: str, round_up: bool = True) -> Tensor:
-    """Returns (B, M) int32: the radius of each object's Gaussian, in cells."""
-    return ops.cast(ops.maximum(RADIUS_RULES[rule](placed["sizes_wh"], round_up=round_up), 0.0), "int32")
-
-
-def splat_objects(placed: dict, mask: Tensor, radii: Tensor, num_classes: int) -> Tensor:
-    """Returns (B, Hf, Wf, classes) with the Gaussians of the masked objects in the channels of their classes."""
-    return splat(placed["cells_xy"], radii, placed["classes"], mask, placed["map_hw"], num_classes)
-
-
-def splat_around_ignored(placed: dict, mask: Tensor, ignored: Tensor, radii: Tensor, num_classes: int) -> Tensor:
-    """Returns the heatmap of the masked objects; Gaussians of ignored ones stay just below 1 at their centres.
-
-    They are then no positives (which are exactly 1) and, to any effect, no negatives.
-    """
-    hidden = splat_objects(placed, ignored, radii, num_classes)
-    return ops.maximum(splat_objects(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
+    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, flip=identity, published_name="wh")
 
 
 def to_logits(heatmap: Tensor) -> Tensor:
@@ -99,7 +119,7 @@ def encode_size(placed: dict) -> Tensor:
     return placed["sizes_wh"]
 
 
-def assemble_boxes(readings: dict) -> dict:
+def to_boxes(readings: dict) -> dict:
     """Returns {"boxes_xyxy": (B, K, 4) float32} in cells: neither clipped nor forced to be positive."""
     centers_xy = read_centers(readings)
     half_wh = ops.cast(readings["size"], "float32") / 2

@@ -1,16 +1,14 @@
 """3D detection from one camera: depth, dimensions and orientation are read at the centre of the 2D box."""
 
 import math
-import warnings
 
-import numpy as np
 from keras import ops
 
-from keras_centernet.errors import DataWarning
+from keras_centernet.camera import locate
 from keras_centernet.geometry import STRIDE
 from keras_centernet.method import losses
-from keras_centernet.method.gaussian import fill_rectangles
-from keras_centernet.method.specs import HeadSpec, Task, Tensor
+from keras_centernet.method.gaussian import SIGMAS_PER_DIAMETER, fill_rectangles
+from keras_centernet.method.specs import FieldSpec, HeadSpec, Task, Tensor
 from keras_centernet.tasks import detection
 
 DEPTH_EPSILON = 1e-6  # As published; the paper's formula has none
@@ -20,6 +18,11 @@ TYPICAL_DIMENSION = 1.6  # metres
 # The two bins of alpha: their middles, and how far they reach to both sides. They overlap by 60 degrees.
 BIN_CENTERS = (-math.pi / 2, math.pi / 2)
 BIN_REACH = 2 * math.pi / 3
+FIELDS_3D = {
+    "locations_xyz": FieldSpec("float32", (3,), record_key="image/object/3d/location"),
+    "dimensions_hwl": FieldSpec("float32", (3,), record_key="image/object/3d/dimensions"),
+    "alphas": FieldSpec("float32", (), record_key="image/object/3d/alpha"),
+}
 AVERAGES = {"published": losses.slot_l1, "objects": losses.masked_l1}
 IGNORE_RULES = ("center", "rectangle")
 
@@ -30,12 +33,13 @@ def build_detection_3d(
     averages: str = "published",
     ignore: str = "center",
     projection: bool = False,
+    sigmas_per_diameter: float = SIGMAS_PER_DIAMETER,
 ) -> Task:
-    """Returns the task of finding 3D boxes of the given classes in the picture of one calibrated camera.
+    """Returns the task of finding 3D boxes of the given classes in the images of one calibrated camera.
 
     Args:
         classes: names, in channel order of the heatmap.
-        radius: rule of `keras_centernet.method.gaussian`.
+        radius, sigmas_per_diameter: of `detection.Gaussians`.
         averages: "published": L1 losses are means over all padded slots, "objects": over real objects.
         ignore: how crowd objects and DontCare regions are taken out of the heatmap's loss: by a Gaussian
             that stays below 1 ("center", as published) or by their "rectangle" (the code's --rect_mask).
@@ -46,17 +50,17 @@ def build_detection_3d(
     Source: paper section 4.1 "3D detection" and supplementary; `DddDataset`, `DddLoss` and
         `ddd_decode` of the published code.
     """
-    detection.check_radius(radius)
+    gaussians = detection.Gaussians(radius, sigmas_per_diameter)
     for name, value, known in (("averages", averages, tuple(AVERAGES)), ("ignore", ignore, IGNORE_RULES)):
         if value not in known:
             raise ValueError(f"{name} must be one of {known}, got {value!r}.")
     l1 = AVERAGES[averages]
 
     def encode_center_heatmap(placed):
-        radii = detection.object_radii(placed, radius, round_up=False)
+        radii = gaussians.radii(placed, round_up=False)
         if ignore == "center":
-            return detection.splat_around_ignored(placed, placed["mask"], placed["ignored"], radii, len(classes))
-        drawn = detection.splat_objects(placed, placed["mask"], radii, len(classes))
+            return gaussians.draw_around_ignored(placed, placed["mask"], placed["ignored"], radii, len(classes))
+        drawn = gaussians.draw(placed, placed["mask"], radii, len(classes))
         return ops.maximum(drawn, detection.IGNORED * _rectangles(placed, len(classes)))
 
     def depth_l1(prediction, target, mask):
@@ -65,7 +69,14 @@ def build_detection_3d(
     heads = [
         detection.center_heatmap_head(classes, encode_center_heatmap),
         HeadSpec(
-            "depth", 1, "centers", encode_depth, depth_l1, bias=DEPTH_BIAS, to_map=from_depth, published_name="dep"
+            "depth",
+            1,
+            "centers",
+            encode_depth,
+            depth_l1,
+            bias=DEPTH_BIAS,
+            target_to_map=from_depth,
+            published_name="dep",
         ),
         HeadSpec("dimensions", 3, "centers", encode_dimensions, l1, bias=TYPICAL_DIMENSION, published_name="dim"),
         HeadSpec(
@@ -74,7 +85,7 @@ def build_detection_3d(
             "centers",
             encode_rotation,
             losses.bin_and_residual,
-            to_map=from_bins,
+            target_to_map=from_bins,
             published_name="rot",
         ),
         detection.size_head(loss=l1),
@@ -82,14 +93,14 @@ def build_detection_3d(
     ]
     if projection:
         heads.append(HeadSpec("projection", 2, "centers", encode_projection, l1, weight=detection.SIZE_WEIGHT))
-    rest = {"finish_in_graph": finish_in_graph, "flip_and_scale": False}
-    return Task("detection_3d", tuple(classes), tuple(heads), assemble, place, finish, paint, **rest)
+    camera_task = {"flip_and_scale": False, "needs_camera": True}
+    return Task("detection_3d", tuple(classes), tuple(heads), to_boxes, place, postprocess, paint, **camera_task)
 
 
 def place(placed: dict) -> dict:
     """Adds "ignored" (B, M): crowds and regions, which are no objects; and "measured": objects at true scale.
 
-    As published: in a picture that augmentation has zoomed, depth and dimensions are not trained.
+    As published: in an image that augmentation has zoomed, depth and dimensions are not trained.
     """
     crowd = ops.cast(placed["is_crowd"], "bool")
     mask = ops.logical_and(placed["mask"], ops.logical_not(crowd))
@@ -158,7 +169,7 @@ def to_alpha(rotation: Tensor) -> Tensor:
     return ops.where(rotation[..., 1] > rotation[..., 5], *angles)
 
 
-def assemble(readings: dict) -> dict:
+def to_boxes(readings: dict) -> dict:
     """Returns boxes and what lies behind them.
 
     "boxes_xyxy" (B, K, 4) and "points_xy" (B, K, 2), where the box's centre is seen, in cells;
@@ -167,7 +178,7 @@ def assemble(readings: dict) -> dict:
     points_xy = detection.read_centers(readings)
     if "projection" in readings:
         points_xy = points_xy + ops.cast(readings["projection"], "float32")
-    return detection.assemble_boxes(readings) | {
+    return detection.to_boxes(readings) | {
         "points_xy": points_xy,
         "depths": to_depth(readings["depth"])[..., 0],
         "dimensions_hwl": ops.cast(readings["dimensions"], "float32"),
@@ -175,50 +186,22 @@ def assemble(readings: dict) -> dict:
     }
 
 
-def finish(rows: dict, calibration=None) -> dict:
+def postprocess(rows: dict, calibration: Tensor) -> dict:
     """Returns "locations" (N, 3), "dimensions" (N, 3), "rotation_y" (N,) and "alpha" (N,) in the camera's frame.
+
+    The same for arrays of one image on the host and for tensors (B, N, ...) in graphs.
 
     Args:
         rows: "points_xy" in image pixels, "depths", "dimensions_hwl", "alphas".
-        calibration: (3, 4) projection or (3, 3) intrinsics of the camera; None: the published default
-            (KITTI's), with a warning.
+        calibration: (3, 4) projection of the camera; of tensors (B, 3, 4).
     """
-    from keras_centernet import camera
-
-    if calibration is None:
-        warnings.warn(
-            "3D boxes without a calibration: KITTI's usual camera is assumed, places are wrong for any other. Pass "
-            "calibration=P, the 3x4 projection matrix of the picture.",
-            DataWarning,
-            stacklevel=2,
-        )
-        calibration = camera.DEFAULT_CALIBRATION
-    calibration = camera.check_calibration(calibration)
     dimensions, alphas = rows["dimensions_hwl"], rows["alphas"]
-    locations, rotations_y = camera.locate(rows["points_xy"], rows["depths"], dimensions, alphas, calibration)
-    count = len(alphas)
-    return {
-        "locations": np.float32(locations),
-        "dimensions": np.float32(dimensions),
-        "rotation_y": np.float32(rotations_y),
-        "alpha": np.float32(alphas),
-        "calibration": np.broadcast_to(np.float32(calibration), (count, 3, 4)),
-    }
-
-
-def finish_in_graph(rows: dict, calibration: Tensor) -> dict:
-    """Returns "locations" (B, N, 3), "dimensions" (B, N, 3), "rotation_y" (B, N) and "alpha" (B, N): `finish` as
-    operations, for calibrations (B, 3, 4).
-    """
-    from keras_centernet import camera
-
-    dimensions, alphas = rows["dimensions_hwl"], rows["alphas"]
-    locations, rotations_y = camera.locate_in_graph(rows["points_xy"], rows["depths"], dimensions, alphas, calibration)
+    locations, rotations_y = locate(rows["points_xy"], rows["depths"], dimensions, alphas, calibration)
     return {"locations": locations, "dimensions": dimensions, "rotation_y": rotations_y, "alpha": alphas}
 
 
 def paint(image, found, **options):
-    """Returns a picture of the projected 3D boxes with their classes and distances."""
+    """Returns a drawing of the projected 3D boxes with their classes and distances."""
     from keras_centernet.drawing.boxes_3d import draw_boxes_3d
 
     if not len(found):

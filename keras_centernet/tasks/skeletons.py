@@ -1,26 +1,26 @@
-"""Skeletons: what is known of the joints of a class. Data, never code."""
+"""Skeletons: what is known of the keypoints of a class. Data, never code."""
 
 import dataclasses
 from collections.abc import Sequence
 
 from keras_centernet.errors import UserError
 
-USUAL_SIGMA = 0.05  # of joints about which nobody has measured how exactly people mark them
+USUAL_SIGMA = 0.05  # default OKS sigma for keypoints without a measured one
 
 
 @dataclasses.dataclass(frozen=True)
 class Skeleton:
-    """The joints of a class: K names and what belongs to them. JSON's lists are taken for tuples.
+    """The keypoints of a class: K names and what belongs to them. JSON's lists are taken for tuples.
 
     Attributes:
-        names: of the joints, in the order of the keypoints.
-        flip_pairs: pairs of joints that change places in a mirror, such as left and right eye.
-        limbs: pairs of joints that a drawing connects.
-        sigmas: K numbers, how far apart people mark the same joint relative to the object's size (COCO's
+        names: of the keypoints, in the order of the keypoints.
+        flip_pairs: pairs of keypoints that change places in a mirror, such as left and right eye.
+        limbs: pairs of keypoints that a drawing connects.
+        sigmas: K numbers, how far apart people mark the same keypoint relative to the object's size (COCO's
             "kpt_oks_sigmas"); empty: `USUAL_SIGMA` for all.
 
     Raises:
-        UserError: a name or number is twice there, or a pair names a joint that is not there.
+        UserError: a name or number is twice there, or a pair names a keypoint that is not there.
     """
 
     names: tuple[str, ...]
@@ -35,16 +35,16 @@ class Skeleton:
             object.__setattr__(self, key, _pairs(key, getattr(self, key), count))
         object.__setattr__(self, "sigmas", tuple(self.sigmas) or (USUAL_SIGMA,) * count)
         if not count or len(set(self.names)) != count:
-            raise UserError(f"skeleton: expected different names of joints, got {list(self.names)}.")
-        paired = [joint for pair in self.flip_pairs for joint in pair]
+            raise UserError(f"skeleton: expected different names of keypoints, got {list(self.names)}.")
+        paired = [keypoint for pair in self.flip_pairs for keypoint in pair]
         if len(set(paired)) != len(paired):
-            raise UserError(f"skeleton: expected every joint in one flip pair at most, got {list(self.flip_pairs)}.")
+            raise UserError(f"skeleton: expected every keypoint in one flip pair at most, got {list(self.flip_pairs)}.")
         if len(self.sigmas) != count or min(self.sigmas) <= 0:
             raise UserError(f"skeleton: expected {count} positive sigmas, got {list(self.sigmas)}.")
 
     @property
     def flip_order(self) -> list[int]:
-        """K indices: which joint of a picture each joint of its mirror image is."""
+        """K indices: which keypoint of a picture each keypoint of its mirror image is."""
         order = list(range(len(self.names)))
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left
@@ -59,7 +59,7 @@ class Skeleton:
 
 
 def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Returns the pairs of joints whose names differ in "left" and "right" only.
+    """Returns the pairs of keypoints whose names differ in "left" and "right" only.
 
     Example:
         >>> left_right_pairs(["nose", "left_eye", "right_eye"])
@@ -71,7 +71,7 @@ def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
 
 
 def join_skeletons(skeletons: Sequence[Skeleton]) -> Skeleton:
-    """Returns one skeleton with the joints of all, one after the other: several classes with keypoints."""
+    """Returns one skeleton with the keypoints of all, one after the other: several classes with keypoints."""
     if len(skeletons) == 1:
         return skeletons[0]
     names, flip_pairs, limbs, sigmas = [], [], [], []
@@ -85,10 +85,10 @@ def join_skeletons(skeletons: Sequence[Skeleton]) -> Skeleton:
 
 
 def _pairs(key: str, pairs, count: int) -> tuple[tuple[int, int], ...]:
-    pairs = tuple(tuple(int(joint) for joint in pair) for pair in pairs)
+    pairs = tuple(tuple(int(keypoint) for keypoint in pair) for pair in pairs)
     for pair in pairs:
-        if len(pair) != 2 or pair[0] == pair[1] or not all(0 <= joint < count for joint in pair):
-            raise UserError(f"skeleton: expected {key} of two different joints from 0 to {count - 1}, got {pair}.")
+        if len(pair) != 2 or pair[0] == pair[1] or not all(0 <= keypoint < count for keypoint in pair):
+            raise UserError(f"skeleton: expected {key} of two different keypoints from 0 to {count - 1}, got {pair}.")
     return pairs
 
 

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.files.paths import to_path
 
@@ -53,10 +53,10 @@ def _read_torch(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path}: expected a PyTorch checkpoint with nothing but tensors and numbers; refused, because it is "
-            f"damaged or holds code: {_line(error)}"
+            f"damaged or holds code: {first_line(error)}"
         ) from error
     except Exception as error:  # PyTorch raises many kinds for damaged files
-        raise UserError(f"{path}: expected a PyTorch checkpoint, it is damaged: {_line(error)}") from error
+        raise UserError(f"{path}: expected a PyTorch checkpoint, it is damaged: {first_line(error)}") from error
     for key in WRAPPERS:
         content = content.get(key, content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not content or not all(torch.is_tensor(v) for v in content.values()):
@@ -74,15 +74,10 @@ def _read_safetensors(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
     try:
         return {name: np.asarray(value, np.float32) for name, value in load_file(local).items()}
     except Exception as error:
-        raise UserError(f"{path}: expected a safetensors file, could not be read: {_line(error)}") from error
+        raise UserError(f"{path}: expected a safetensors file, could not be read: {first_line(error)}") from error
 
 
 def _describe(content) -> str:
     if not isinstance(content, dict):
         return f"a {type(content).__name__}"
     return f"a dict of {', '.join(map(str, list(content)[:5])) or 'nothing'}"
-
-
-def _line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__

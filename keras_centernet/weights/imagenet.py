@@ -6,7 +6,7 @@ import keras
 
 from keras_centernet.errors import UserError
 from keras_centernet.method.specs import Task
-from keras_centernet.networks.table import BACKBONES
+from keras_centernet.networks.table import Backbone
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.fill import fill
 from keras_centernet.weights.published import published_variables, to_keras_layout
@@ -14,11 +14,12 @@ from keras_centernet.weights.published import published_variables, to_keras_layo
 DOWNLOADED = "imagenet"
 
 
-def load_imagenet(network: keras.Model, task: Task, source: str | os.PathLike) -> None:
+def load_imagenet(network: keras.Model, row: Backbone, task: Task, source: str | os.PathLike) -> None:
     """Fills the lower part of a network with weights that were trained on ImageNet.
 
     Args:
         network: of `build_network`.
+        row: of its backbone.
         task: whose heads it has; they and the up path keep their random start.
         source: "imagenet" (downloaded by keras.applications, for the MobileNets), or a file: torchvision's
             ResNets, or DLA-34 as its authors (`dla34-ba72cf86.pth`) or timm name its tensors.
@@ -26,11 +27,11 @@ def load_imagenet(network: keras.Model, task: Task, source: str | os.PathLike) -
     Raises:
         UserError: the network takes its weights in the other way or not at all, or the file does not fit.
     """
-    source, row = os.fspath(source), BACKBONES[network.name]
+    source = os.fspath(source)
     if source == DOWNLOADED and row.load_imagenet:
         row.load_imagenet(network)
-    elif source != DOWNLOADED and row.imagenet_file:
-        _load_file(network, task, row.imagenet_file, source)
+    elif source != DOWNLOADED and row.takes_imagenet_file:
+        _load_file(network, task, row.backbone_layers, source)
     else:
         raise UserError(f"backbone_weights of {network.name}: expected {_ways(row)}, got {source!r}.")
 
@@ -48,9 +49,9 @@ def _load_file(network, task: Task, beginnings: tuple[str, ...], path: str) -> N
     fill(variables, arrays, path)
 
 
-def _ways(row) -> str:
+def _ways(row: Backbone) -> str:
     if row.load_imagenet:
         return f"None or {DOWNLOADED!r}"
-    if row.imagenet_file:
+    if row.takes_imagenet_file:
         return "None or the path of a PyTorch checkpoint of the classifier (torchvision's, timm's)"
     return "None (there is no classifier of that kind)"

@@ -7,14 +7,17 @@ import zipfile
 
 import keras
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.weights.checkpoint import check_there
 from keras_centernet.weights.fill import fill
 from keras_centernet.weights.published import load_published
 
+# What Keras says of functions and classes that it does not know.
+_UNREGISTERED = re.compile(r"Could not locate (?:function|class) '([^']+)'")
 
-def read_model_file(path: str | os.PathLike) -> keras.Model:
+
+def read_model_file(path: str | os.PathLike, custom_objects: dict | None = None) -> keras.Model:
     """Returns the model that `model.save(path)` wrote, compiled as it was.
 
     Raises:
@@ -25,17 +28,26 @@ def read_model_file(path: str | os.PathLike) -> keras.Model:
     with local_copy(path) as local:
         if not zipfile.is_zipfile(local):
             raise UserError(f"{path}: expected a .keras file, but it is damaged or of another format.")
-        model = _read_keras(local, path)
+        model = _read_keras(local, path, custom_objects)
     if not hasattr(model, "task"):
         raise UserError(f"{path}: expected a CenterNet, got a {type(model).__name__}.")
     return model
 
 
-def _read_keras(local: pathlib.Path, path: str) -> keras.Model:
+def _read_keras(local: pathlib.Path, path: str, custom_objects: dict | None) -> keras.Model:
     try:
-        return keras.saving.load_model(local)
+        return keras.saving.load_model(local, custom_objects)
+    except UserError:
+        raise
     except Exception as error:  # Keras raises many kinds for damaged or foreign files
-        raise UserError(f"{path}: expected a .keras file of this package, could not be read: {_line(error)}") from error
+        if unknown := _UNREGISTERED.search(str(error)):
+            raise UserError(
+                f"{path}: holds {unknown[1]!r}, which is not registered here. Import the module that defines it, "
+                "decorated with keras.saving.register_keras_serializable, before loading (commands: --import MODULE)."
+            ) from error
+        raise UserError(
+            f"{path}: expected a .keras file of this package, could not be read: {first_line(error)}"
+        ) from error
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
@@ -66,7 +78,7 @@ def _load_h5(model, path: str) -> None:
         with local_copy(path) as local:
             model.load_weights(local)
     except Exception as error:
-        raise UserError(f"{path}: expected weights of this network: {_line(error)}") from error
+        raise UserError(f"{path}: expected weights of this network: {first_line(error)}") from error
 
 
 def _load_keras(model, path: str) -> None:
@@ -117,8 +129,3 @@ LOADERS = {
     ".tar": _load_checkpoint,
     ".safetensors": _load_checkpoint,
 }
-
-
-def _line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

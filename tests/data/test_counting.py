@@ -3,7 +3,7 @@ import warnings
 
 import pytest
 
-from keras_centernet.data.counting import Tally, warn_counted
+from keras_centernet.data.counting import WarningCounter, warn_counted
 from keras_centernet.errors import DataWarning
 
 
@@ -18,7 +18,7 @@ def test_nothing_to_count_is_silent():
 
 
 def test_tally_warns_at_powers_of_ten():
-    tally = Tally("images lost")
+    tally = WarningCounter("images lost")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for number in range(120):

@@ -113,7 +113,7 @@ def test_pixels_of_any_size(exported, pictures, name, dtype):
 
 def test_a_camera_gives_places_in_metres(exported, pictures):
     model, _, signatures = exported
-    if model.task.finish_in_graph is None:
+    if model.task.postprocess_in_graph is None:
         assert not [name for name in signatures if "calibrated" in name]
         return
     calibration = tf.constant(CALIBRATION[None])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import CenterNet, UserError, load_model
-from keras_centernet.fitting.layer_selection import backbone_paths, freeze, layers_of
+from keras_centernet.fitting.layer_selection import backbone_paths, freeze, select_layers
 
 
 def values(variables):
@@ -17,15 +17,25 @@ def resnet():
 
 
 def test_the_backbone_is_what_imagenet_weights_fill(resnet, tiny_model):
-    names = {layer.name for layer in layers_of(resnet.network, ["backbone"]) if layer.weights}
+    names = {
+        layer.name
+        for layer in select_layers(resnet.network, ["backbone"], resnet.backbone_row.backbone_layers)
+        if layer.weights
+    }
     assert {"conv1", "bn1", "layer1.0.conv1", "layer4.1.bn2"} <= names
     assert not any(name.startswith(("deconv", "center", "size", "offset")) for name in names)
-    assert [layer.name for layer in layers_of(tiny_model().network, ["backbone"])] == ["backbone"]
+    model = tiny_model()
+    chosen = select_layers(model.network, ["backbone"], model.backbone_row.backbone_layers)
+    assert [layer.name for layer in chosen] == ["backbone"]
 
 
 def test_patterns_find_layers_also_inside_nested_models(resnet, tiny_model):
-    assert {layer.name for layer in layers_of(resnet.network, ["size*", "off?et"])} == {"size", "size_hidden", "offset"}
-    assert len(layers_of(tiny_model().network, ["expanded_conv_1_*"])) > 3
+    assert {layer.name for layer in select_layers(resnet.network, ["size*", "off?et"], ())} == {
+        "size",
+        "size_hidden",
+        "offset",
+    }
+    assert len(select_layers(tiny_model().network, ["expanded_conv_1_*"], ())) > 3
 
 
 @pytest.mark.parametrize(
@@ -35,25 +45,25 @@ def test_patterns_find_layers_also_inside_nested_models(resnet, tiny_model):
             ["nothing*"],
             r"freeze: expected a pattern of layers of resnet18_plain \(conv1, bn1, .*\), got 'nothing\*'",
         ),
-        (["*"], r"freeze: expected parts that leave something to train, got all of it: \*"),
+        (["*"], r"freeze: expected a selection that leaves something to train, got all of it: \*"),
     ],
 )
 def test_bad_parts(resnet, parts, message):
     with pytest.raises(UserError, match=message):
-        freeze(resnet.network, parts)
-    freeze(resnet.network, [])
+        freeze(resnet.network, parts, ())
+    freeze(resnet.network, [], ())
     assert len(resnet.network.trainable_variables) > 50
 
 
 def test_a_network_without_imagenet_weights_says_so():
     model = CenterNet("hourglass52", num_classes=2, input_size=128)
-    with pytest.raises(UserError, match="hourglass52 has no part that ImageNet weights fill; name its layers"):
-        layers_of(model.network, ["backbone"])
+    with pytest.raises(UserError, match="hourglass52 has no layers that ImageNet weights fill; select its layers"):
+        select_layers(model.network, ["backbone"], model.backbone_row.backbone_layers)
 
 
 def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(tiny_model, batch, tmp_path):
     model = tiny_model()
-    model.compile("adam", freeze=("backbone",))
+    model.compile("adam", freeze="backbone")
     frozen = model.network.get_layer("backbone")
     ids = {id(variable) for variable in frozen.variables}
     others = [variable for variable in model.network.variables if id(variable) not in ids]
@@ -74,6 +84,6 @@ def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(tiny_m
 
 def test_paths_of_the_backbone_are_those_of_its_variables(tiny_model):
     model = tiny_model()
-    paths = backbone_paths(model.network)
+    paths = backbone_paths(model.network, model.backbone_row.backbone_layers)
     assert len(paths) == len(model.network.get_layer("backbone").trainable_variables)
     assert set(paths) < {variable.path for variable in model.trainable_variables}

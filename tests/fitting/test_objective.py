@@ -1,4 +1,4 @@
-"""A batch that is trained in parts moves the weights as the whole batch does."""
+"""Losses by head, and micro-batches: they move the weights as the whole batch does."""
 
 import keras
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError
-from keras_centernet.fitting.objective import count_targets, read_losses, sum_over_parts
+from keras_centernet.fitting.microbatches import sum_over_micro_batches
+from keras_centernet.fitting.objective import head_losses, loss_counts
 from keras_centernet.method.targets import encode_targets
 from keras_centernet.tasks import TASKS
 from tests.helpers import many_devices
@@ -14,7 +15,7 @@ from tests.helpers import many_devices
 TASK_CLASSES = {"detection": ("a", "b"), "detection_3d": ("a", "b", "c"), "pose": ("a", "b")}
 
 
-def test_sum_over_parts_is_a_loop():
+def test_the_sum_over_micro_batches_is_a_loop():
     batch = np.arange(12, dtype="float32").reshape(6, 2), {"more": np.ones(6, "float32")}
     seen = []
 
@@ -23,7 +24,7 @@ def test_sum_over_parts_is_a_loop():
         return [tf.reduce_sum(part[0] ** 2), tf.reduce_sum(part[1]["more"])]
 
     zeros = [tf.zeros(()), tf.zeros(())]
-    summed = tf.function(lambda: sum_over_parts(function, batch, 3, zeros))()
+    summed = tf.function(lambda: sum_over_micro_batches(function, batch, 3, zeros))()
     assert [float(value) for value in summed] == [np.sum(batch[0] ** 2), 6]
     assert seen == [(2, 2)]  # traced once
 
@@ -34,10 +35,10 @@ def test_counts_are_those_of_any_prediction(task):
     targets = encode_targets(built, many_devices.batch("detection")[1], (8, 8))
     random = np.random.default_rng(0)
     maps = {head.name: random.normal(size=(4, 8, 8, head.channels)).astype("float32") for head in built.heads}
-    for count, expected in zip(
-        count_targets(built, targets, (4, 8, 8)), read_losses(built, [maps], targets)[1], strict=True
-    ):
-        np.testing.assert_array_equal(count, expected)
+    counts, losses = loss_counts(built, targets, (4, 8, 8)), head_losses(built, [maps], targets)
+    assert list(counts) == list(losses) == [head.name for head in built.heads]
+    for name, (_, expected) in losses.items():
+        np.testing.assert_array_equal(counts[name], expected)
 
 
 def step_of(parts, **options):
@@ -48,7 +49,7 @@ def step_of(parts, **options):
 
 
 @pytest.mark.parametrize("colors", [False, True])
-def test_four_parts_move_the_weights_as_the_whole_batch(colors):
+def test_four_micro_batches_move_the_weights_as_the_whole_batch(colors):
     """Parts of one image, of which one has no object: means over a part's own objects would be others."""
     start = [np.asarray(variable) for variable in many_devices.build("detection").network.variables]
     whole, figures = step_of(1, color_augmentation=colors)
@@ -61,7 +62,7 @@ def test_four_parts_move_the_weights_as_the_whole_batch(colors):
         assert figures_of_parts[name] == pytest.approx(values, rel=1e-5)
 
 
-def test_batch_statistics_move_with_every_part():
+def test_batch_statistics_move_with_every_micro_batch():
     images, objects = many_devices.batch("averaged")
     model, oracle = many_devices.build("averaged"), many_devices.build("averaged")
     model.compile(keras.optimizers.SGD(0.0), accumulate=2, color_augmentation=False)
@@ -72,14 +73,16 @@ def test_batch_statistics_move_with_every_part():
         np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-6, err_msg=variable.path)
 
 
-def test_parts_that_are_none():
-    with pytest.raises(UserError, match=r"accumulate: expected a batch that 3 parts share evenly .*, got 4 images"):
+def test_micro_batches_that_are_none():
+    with pytest.raises(
+        UserError, match=r"accumulate: expected a batch that splits into 3 equal micro-batches .*, got 4 images"
+    ):
         step_of(3)
-    with pytest.raises(UserError, match="accumulate: expected a positive number of parts, got 0"):
+    with pytest.raises(UserError, match="accumulate: expected a positive number of micro-batches, got 0"):
         step_of(0)
 
 
-def test_the_number_of_parts_survives_the_file(tiny_model, tmp_path):
+def test_the_number_of_micro_batches_survives_the_file(tiny_model, tmp_path):
     model = tiny_model()
     model.compile("sgd", accumulate=3)
     model.save(tmp_path / "model.keras")

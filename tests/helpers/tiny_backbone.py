@@ -10,7 +10,7 @@ TINY = "tiny"
 
 def add_tiny_backbone() -> None:
     """Puts it into the table of networks; it is traced in a tenth of a MobileNet's time."""
-    BACKBONES[TINY] = Backbone(_build, head_channels=8, imagenet_file=("conv1", "bn1"))
+    BACKBONES[TINY] = Backbone(_build, head_channels=8, backbone_layers=("conv1", "bn1"))
 
 
 def _build(images: keras.KerasTensor) -> list:

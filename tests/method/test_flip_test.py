@@ -39,7 +39,7 @@ def test_averaged_maps_equal_the_published_ones(fixture, name):
     prefix, _, names = SETS[name]
     for head in task.heads:
         key = f"{prefix}_{names[head.name]}_avg"
-        if head.unmirror is None:
+        if head.flip is None:
             np.testing.assert_array_equal(averaged[head.name], maps[head.name][:1])
             continue
         ours = averaged[head.name]

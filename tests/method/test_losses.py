@@ -5,22 +5,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.fitting.objective import read_loss
-from keras_centernet.method.losses import masked_l1, penalty_reduced_focal
+from keras_centernet.fitting.objective import divide, head_losses, weighted_sum
+from keras_centernet.method.losses import box_giou, clipped_focal, masked_l1, masked_smooth_l1, penalty_reduced_focal
 from keras_centernet.method.peaks import read_at
 from keras_centernet.tasks import TASKS
-from tests.helpers.figures import mean
+from tests.helpers.loss_values import mean
 
 
 def nhwc(array):
     return np.moveaxis(array, 1, -1).astype("float32")
 
 
-def focal_and_gradient(logits, target, **options):
+def focal_and_gradient(logits, target, focal=penalty_reduced_focal, **options):
     logits = tf.constant(logits)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        loss = mean(*penalty_reduced_focal(logits, target, **options))
+        loss = mean(*focal(logits, target, **options))
     return float(loss), tape.gradient(loss, logits)
 
 
@@ -28,7 +28,7 @@ def test_focal_equals_the_published_loss_and_gradient(fixture):
     arrays = fixture("losses")
     logits, target = nhwc(arrays["focal_logits"]), nhwc(arrays["focal_gt"])
     expected = nhwc(arrays["focal_grad_logits"])
-    loss, gradient = focal_and_gradient(logits, target, clip=1e-4)
+    loss, gradient = focal_and_gradient(logits, target, clipped_focal)
     assert loss == pytest.approx(float(arrays["focal_loss"]), rel=1e-5)
     np.testing.assert_allclose(gradient, expected, atol=1e-6 + 1e-5 * np.abs(expected).max())
 
@@ -49,13 +49,13 @@ def test_own_gradient_equals_automatic_differentiation(rng):
     logits = rng.normal(0, 3, (2, 4, 5, 3)).astype("float32")
     target = np.where(rng.random((2, 4, 5, 3)) < 0.1, 1.0, rng.random((2, 4, 5, 3)) * 0.9).astype("float32")
     _, ours = focal_and_gradient(logits, target)
-    _, automatic = focal_and_gradient(logits, target, clip=1e-12)
+    _, automatic = focal_and_gradient(logits, target, clipped_focal, clip=1e-12)
     np.testing.assert_allclose(ours, automatic, atol=1e-5)
 
 
 def test_focal_without_any_centre_is_not_divided(fixture):
     arrays = fixture("losses")
-    loss, _ = focal_and_gradient(nhwc(arrays["focal_logits"]), nhwc(arrays["focal_gt_nopos"]), clip=1e-4)
+    loss, _ = focal_and_gradient(nhwc(arrays["focal_logits"]), nhwc(arrays["focal_gt_nopos"]), clipped_focal)
     assert loss == pytest.approx(float(arrays["focal_loss_nopos"]), rel=1e-5)
 
 
@@ -104,13 +104,11 @@ def test_detection_loss_and_its_gradients_equal_the_published_ones(fixture, pref
     ]
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        parts = {
-            head.name: sum(mean(*read_loss(head, m[head.name], targets)) for m in maps) / stacks for head in task.heads
-        }
-        total = sum(head.weight * parts[head.name] for head in task.heads)
+        losses = divide(head_losses(task, maps, targets))
+        total = weighted_sum(task, losses)
     assert float(total) == pytest.approx(float(arrays[f"{prefix}_stat_loss"]), rel=2e-4)
-    assert float(parts["size"]) == pytest.approx(float(arrays[f"{prefix}_stat_wh_loss"]), rel=1e-5)
-    assert float(parts["offset"]) == pytest.approx(float(arrays[f"{prefix}_stat_off_loss"]), rel=1e-5)
+    assert float(losses["size"]) == pytest.approx(float(arrays[f"{prefix}_stat_wh_loss"]), rel=1e-5)
+    assert float(losses["offset"]) == pytest.approx(float(arrays[f"{prefix}_stat_off_loss"]), rel=1e-5)
     gradients = tape.gradient(total, maps)
     for i in range(stacks):
         for ours, theirs in OURS.items():
@@ -122,3 +120,32 @@ def test_detection_loss_and_its_gradients_equal_the_published_ones(fixture, pref
                     expected,
                     atol=2e-4 * np.abs(expected).max(),
                 )
+
+
+def slow_giou(box, other):
+    """GIoU of two (x1, y1, x2, y2), as the paper writes it."""
+    area = lambda b: max(b[2] - b[0], 0) * max(b[3] - b[1], 0)  # noqa: E731
+    common = area([max(box[0], other[0]), max(box[1], other[1]), min(box[2], other[2]), min(box[3], other[3])])
+    hull = area([min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3])])
+    union = area(box) + area(other) - common
+    return common / union - (hull - union) / hull
+
+
+def test_giou_equals_a_slow_loop_over_decoded_boxes(rng):
+    sizes, true_sizes = rng.uniform(1, 9, (2, 3, 2)), rng.uniform(1, 9, (2, 3, 2))
+    offsets, true_offsets = rng.uniform(-1, 2, (2, 3, 2)), rng.uniform(0, 1, (2, 3, 2))
+    mask = np.array([[1, 1, 0], [1, 0, 0]], bool)
+    total, count = box_giou(sizes, true_sizes, mask, offset=(offsets, true_offsets))
+    boxes, true_boxes = (
+        np.concatenate([xy - wh / 2, xy + wh / 2], -1) for xy, wh in ((offsets, sizes), (true_offsets, true_sizes))
+    )
+    expected = sum(1 - slow_giou(boxes[i], true_boxes[i]) for i in zip(*np.nonzero(mask), strict=True))
+    assert float(total) == pytest.approx(expected, rel=1e-5)
+    assert float(count) == 3
+
+
+def test_smooth_l1_by_hand():
+    total, _ = masked_smooth_l1(
+        np.float32([[[0.5, 3.0], [9, 9]]]), np.zeros((1, 2, 2), "float32"), np.array([[True, False]])
+    )
+    assert float(total) == pytest.approx(0.125 + 2.5)

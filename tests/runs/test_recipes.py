@@ -9,14 +9,13 @@ import pytest
 
 from keras_centernet import UserError
 from keras_centernet.cli import evaluate, train
-from keras_centernet.networks.build import build_task
 from keras_centernet.networks.normalization import NORMALIZATIONS
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs import recipes
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.recipes import load_recipe, recipe_names
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.tasks import TASKS
+from keras_centernet.tasks.table import find_task
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Typed from the authors' tables: (images in a step, learning rate, epochs, drops after, hours, GPUs).
@@ -115,11 +114,9 @@ def test_the_training_is_the_published_one(name):
 def test_the_package_knows_every_name(name):
     settings = settings_of(name)
     assert settings.normalization in NORMALIZATIONS
-    assert (
-        build_task(settings.task, TASKS[settings.task].build, ("a", "b"), settings.task_options).name == settings.task
-    )
+    assert find_task(settings.task, ("a", "b"), options=settings.task_options).name == settings.task
     if settings.backbone_weights:
-        assert BACKBONES[settings.backbone].imagenet_file  # takes them from a file
+        assert BACKBONES[settings.backbone].takes_imagenet_file  # takes them from a file
     assert bool(settings.weights) != bool(settings.backbone_weights)
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_centernet import UserError, camera
 from keras_centernet.errors import DataWarning
-from keras_centernet.fitting.objective import read_loss
+from keras_centernet.fitting.objective import divide, head_losses, weighted_sum
 from keras_centernet.geometry import affine, invert_affine, transform_boxes, transform_points, xywh_to_xyxy
 from keras_centernet.method.decode import decode
 from keras_centernet.method.losses import bin_and_residual
@@ -17,7 +17,7 @@ from keras_centernet.method.targets import encode_targets
 from keras_centernet.tasks import TASKS
 from keras_centernet.tasks.classes import KITTI_CLASSES
 from keras_centernet.tasks.detection_3d import to_alpha, to_depth
-from tests.helpers.figures import mean
+from tests.helpers.loss_values import mean
 
 MAP_HW, SLOTS, MORE = (96, 320), 50, 60
 OURS = {
@@ -114,11 +114,11 @@ def test_losses_and_gradients_equal_the_published_ones(fixture):
     maps = {ours: tf.constant(nhwc(arrays[f"ddd_s0_{theirs}"])) for ours, theirs in OURS.items()}
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        parts = {head.name: mean(*read_loss(head, maps[head.name], targets)) for head in task.heads}
-        total = sum(head.weight * parts[head.name] for head in task.heads)
+        losses = divide(head_losses(task, [maps], targets))
+        total = weighted_sum(task, losses)
     for ours, theirs in (OURS | {"offset": "off"}).items():
         expected = float(arrays[f"ddd_stat_{theirs}_loss"])
-        assert float(parts[ours]) == pytest.approx(expected, rel=2e-4), ours
+        assert float(losses[ours]) == pytest.approx(expected, rel=2e-4), ours
     assert float(total) == pytest.approx(float(arrays["ddd_stat_loss"]), rel=2e-4)
     gradients = tape.gradient(total, maps)
     for ours, theirs in OURS.items():
@@ -185,7 +185,7 @@ def test_places_in_the_camera_frame_equal_the_published_post_processing(fixture,
         map_to_image = invert_affine(affine(arrays[f"{kind}_c"][b], arrays[f"{kind}_s"][b], 0, (48, 32)))
         rows = {key: value[b] for key, value in found.items()}
         rows["points_xy"] = transform_points(rows["points_xy"], map_to_image)
-        extras = task.finish(rows, arrays["calibs"][0])
+        extras = task.postprocess(rows, arrays["calibs"][0])
         order = np.argsort(rows["classes"], kind="stable")  # grouped by class, as published
         expected = arrays[f"ddd_{kind}_b{b}"]
         np.testing.assert_allclose(extras["alpha"][order], expected[:, 1], atol=1e-4)
@@ -215,9 +215,10 @@ def test_the_inverse_of_encoding_is_decoding(rng):
         boxes.reshape(-1, 2, 2).mean(1) + rng.uniform(-9, 9, (count, 2)), invert_affine(image_to_input)
     )
     dimensions = rng.uniform(0.5, 4, (count, 3))
-    middles = camera.unproject_points(image_xy, depths + CALIBRATION[2, 3], CALIBRATION)
-    locations = middles + np.stack([np.zeros(count), dimensions[:, 0] / 2, np.zeros(count)], -1)
     rotations_y = rng.uniform(-math.pi, math.pi, count)
+    alphas = rotations_y - np.arctan2(image_xy[:, 0] - CALIBRATION[0, 2], CALIBRATION[0, 0])
+    alphas = (alphas + math.pi) % (2 * math.pi) - math.pi
+    locations, _ = camera.locate(image_xy, depths + CALIBRATION[2, 3], dimensions, alphas, CALIBRATION)
     objects = {
         "boxes_xyxy": boxes,
         "classes": rng.integers(0, 3, count),
@@ -225,7 +226,7 @@ def test_the_inverse_of_encoding_is_decoding(rng):
         "is_crowd": np.zeros(count, bool),
         "locations_xyz": locations,
         "dimensions_hwl": dimensions,
-        "alphas": camera.rotation_y_to_alpha(rotations_y, image_xy[:, 0], CALIBRATION),
+        "alphas": alphas,
         "calibration": CALIBRATION,
         "image_to_input": image_to_input,
     }
@@ -244,7 +245,7 @@ def test_the_inverse_of_encoding_is_decoding(rng):
         maps[head.name].reshape(-1, head.channels)[targets["center_index"][0]] = values
     found = {k: np.asarray(v)[0] for k, v in decode(task, maps, top_k=count).items()}
     points_xy = transform_points(found["points_xy"] * 4, invert_affine(image_to_input))
-    extras = task.finish(found | {"points_xy": points_xy}, CALIBRATION)
+    extras = task.postprocess(found | {"points_xy": points_xy}, CALIBRATION)
     order = [int(np.argmin(np.abs(found["boxes_xyxy"] * 4 - box).sum(-1))) for box in boxes]
     assert sorted(order) == list(range(count))
     np.testing.assert_array_equal(found["classes"][order], objects["classes"])
@@ -263,11 +264,11 @@ def test_without_a_calibration_the_usual_camera_is_assumed_loudly():
         "alphas": np.array([-0.2]),
     }
     with pytest.warns(DataWarning, match="3D boxes without a calibration: KITTI's usual camera is assumed"):
-        extras = build().finish(rows, None)
+        extras = build().postprocess(rows, camera.calibration_or_default(None))
     np.testing.assert_allclose(extras["locations"][0], (4.394208, 2.023337, 19.99502), rtol=1e-5)
     assert extras["rotation_y"][0] == pytest.approx(0.0191561, abs=1e-6)
     with pytest.raises(UserError, match="calibration"):
-        build().finish(rows, np.zeros((2, 2)))
+        camera.calibration_or_default(np.zeros((2, 2)))
 
 
 @pytest.mark.parametrize(

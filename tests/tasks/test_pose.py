@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.fitting.objective import read_loss
+from keras_centernet.fitting.objective import divide, head_losses, weighted_sum
 from keras_centernet.geometry import affine, invert_affine, transform_boxes, transform_points, xywh_to_xyxy
 from keras_centernet.method.decode import decode
 from keras_centernet.method.targets import encode_targets
 from keras_centernet.tasks import TASKS
-from keras_centernet.tasks.pose import assemble
+from keras_centernet.tasks.pose import to_boxes
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
-from tests.helpers.figures import mean
 
 SLOTS, JOINTS = 32, 17
 OURS = {
@@ -95,10 +94,10 @@ def test_losses_and_gradients_equal_the_published_ones(fixture):
     maps = {ours: tf.constant(nhwc(arrays[f"mp_s0_{theirs}"])) for ours, theirs in OURS.items()}
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        parts = {head.name: mean(*read_loss(head, maps[head.name], targets)) for head in TASK.heads}
-        total = sum(head.weight * parts[head.name] for head in TASK.heads)
+        losses = divide(head_losses(TASK, [maps], targets))
+        total = weighted_sum(TASK, losses)
     for ours, theirs in (OURS | {"offset": "off", "keypoint_displacement": "hp"}).items():
-        assert float(parts[ours]) == pytest.approx(float(arrays[f"mp_stat_{theirs}_loss"]), rel=2e-4), ours
+        assert float(losses[ours]) == pytest.approx(float(arrays[f"mp_stat_{theirs}_loss"]), rel=2e-4), ours
     assert float(total) == pytest.approx(float(arrays["mp_stat_loss"]), rel=2e-4)
     gradients = tape.gradient(total, maps)
     for ours, theirs in OURS.items():
@@ -134,7 +133,7 @@ def test_detections_equal_the_published_ones(fixture):
 def test_without_joint_heatmaps_the_displacements_stand(fixture):
     arrays = fixture("decode_mp")
     heads = tuple(head for head in TASK.heads if head.name not in ("keypoint_heatmap", "keypoint_offset"))
-    task = type(TASK)("pose", TASK.classes, heads, assemble)
+    task = type(TASK)("pose", TASK.classes, heads, to_boxes)
     found = decode(task, published_maps(arrays))
     keypoints = np.asarray(found["keypoints_xy"]).reshape(2, 100, 34)
     np.testing.assert_allclose(keypoints, arrays["mp_dets_nohmhp"][..., 5:39], atol=1e-4)

@@ -22,7 +22,7 @@ def test_sides_are_read_off_the_names():
     assert left_right_pairs(["Left_Paw", "tail", "right_paw", "left_ear"]) == ((0, 2),)
 
 
-def test_several_classes_have_their_joints_one_after_the_other():
+def test_several_classes_have_their_keypoints_one_after_the_other():
     both = join_skeletons(
         [Skeleton(("a", "b"), limbs=((0, 1),)), Skeleton(("a", "c", "d"), ((1, 2),), sigmas=(1, 2, 3))]
     )
@@ -35,14 +35,14 @@ def test_several_classes_have_their_joints_one_after_the_other():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"names": ()}, "expected different names of joints, got"),
-        ({"names": ("a", "a")}, "expected different names of joints"),
+        ({"names": ()}, "expected different names of keypoints, got"),
+        ({"names": ("a", "a")}, "expected different names of keypoints"),
         (
             {"names": ("a", "b"), "flip_pairs": ((0, 2),)},
-            "expected flip_pairs of two different joints from 0",
+            "expected flip_pairs of two different keypoints from 0",
         ),
-        ({"names": ("a", "b"), "limbs": ((1, 1),)}, "expected limbs of two different joints from 0 to 1"),
-        ({"names": tuple("abc"), "flip_pairs": ((0, 1), (1, 2))}, "expected every joint in one flip pair at most"),
+        ({"names": ("a", "b"), "limbs": ((1, 1),)}, "expected limbs of two different keypoints from 0 to 1"),
+        ({"names": tuple("abc"), "flip_pairs": ((0, 1), (1, 2))}, "expected every keypoint in one flip pair at most"),
         ({"names": ("a", "b"), "sigmas": (0.1,)}, r"expected 2 positive sigmas, got \[0.1\]"),
     ],
 )

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_centernet.clock import Clock
 from keras_centernet.data.classes import check_classes
-from keras_centernet.data.counting import Tally
+from keras_centernet.data.counting import WarningCounter
 from keras_centernet.data.formats.kitti import HIDES_IN
 from keras_centernet.data.passes import in_order
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
@@ -84,7 +84,7 @@ def read_tfds(
         class_indices=tf.constant([classes.index(name) if name in classes else -1 for name in names], tf.int32),
         hides=tf.constant([name != original for name, original in zip(names, found, strict=True)]),
         fields={key: TFDS_FIELDS[key] for key in fields},
-        bad_boxes=Tally(f"image(s) of {data} with empty or repeated boxes, which are skipped"),
+        bad_boxes=WarningCounter(f"image(s) of {data} with empty or repeated boxes, which are skipped"),
         name=str(data),
     )
     clock = Clock()
@@ -162,7 +162,7 @@ def _to_example(
     class_indices: tf.Tensor,
     hides: tf.Tensor,
     fields: dict[str, str],
-    bad_boxes: Tally,
+    bad_boxes: WarningCounter,
     name: str,
 ) -> dict:
     """Returns the example of one entry of TensorFlow Datasets, whose boxes are (y1, x1, y2, x2) fractions."""

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet.data.records.label_map import first_line
 from keras_centernet.data.splits import split_names
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import list_names, to_path
 
 DESCRIPTION, LABEL_MAP = "dataset.json", "label_map.pbtxt"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 
 _TOKENS = re.compile(r"""\s+|\#[^\n]*|(?P<token>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[\w.+-]+|[{}:;,<>])""")
 
@@ -81,12 +81,6 @@ def read_label_map(path: str) -> LabelMap:
     if not names:
         raise UserError(f"{path}: expected at least one item {{ id: 1 name: 'cat' }}, got none.")
     return LabelMap(dict(sorted(names.items())), texts)
-
-
-def first_line(error: tf.errors.OpError | Exception) -> str:
-    """Returns what one of TensorFlow's errors says, in one line."""
-    text = getattr(error, "message", None) or str(error)
-    return (text.strip() or type(error).__name__).splitlines()[0]
 
 
 def _parse_items(text: str, path: str) -> list[dict[str, str]]:

@@ -26,9 +26,9 @@ from keras_centernet.data.records.finding import (
     format_mask,
     read_description,
 )
-from keras_centernet.data.records.label_map import first_line, format_label_map, labels_of
+from keras_centernet.data.records.label_map import format_label_map, labels_of
 from keras_centernet.data.source import BECAME_BLACK, Source
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import part_folder, write_whole
 from keras_centernet.files.paths import AnyPath, open_bytes, size_bytes, threads_for, to_path
 

@@ -5,6 +5,7 @@ Each is fed image by image and gives its figures at the end; `evaluate` takes th
 
 import numpy as np
 
+from keras_centernet.camera import calibration_or_default
 from keras_centernet.data.formats.kitti_labels import KittiObjects, objects_of
 from keras_centernet.evaluation.metrics.keypoints import keypoint_average_precision
 from keras_centernet.geometry import invert_affine, transform_points, xywh_to_xyxy, xyxy_to_xywh
@@ -74,7 +75,7 @@ class KittiMetrics:
         self._truth.append(objects_of(objects, boxes_xyxy))
         keep = found["scores"] >= self.LOWEST_SCORE
         rows = {key: values[keep] for key, values in found.items()}
-        extras = self._model.task.finish(rows, objects.get("calibration"))
+        extras = self._model.task.postprocess(rows, calibration_or_default(objects.get("calibration")))
         count = int(keep.sum())
         self._found[int(objects["image_id"])] = KittiObjects(
             types=tuple(self._model.classes[i] for i in rows["classes"]),

@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras_centernet.exporting.tflite import flatbuffer, host_decode
 from keras_centernet.exporting.tflite.metadata import read_labels
 from keras_centernet.exporting.tflite.serving import OUTPUTS
-from keras_centernet.geometry import is_place
+from keras_centernet.geometry import is_position
 
 
 class TFLiteDetector:
@@ -62,7 +62,7 @@ class TFLiteDetector:
         height, width = self.input_hw
         boxes_xyxy = location[:, [1, 0, 3, 2]] * np.float32([width, height, width, height])
         more = {key: value[0] for key, value in found.items() if key not in OUTPUTS}
-        more = {key: value * np.float32([width, height]) if is_place(key) else value for key, value in more.items()}
+        more = {key: value * np.float32([width, height]) if is_position(key) else value for key, value in more.items()}
         return {"boxes_xyxy": boxes_xyxy, "scores": score, "classes": category.astype(np.int32), **more}
 
     def detect_batch(self, images: np.ndarray, top_k: int | None = None) -> dict:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.appending import append_decode, dequantize, find_heads, finish, take_bytes
 from keras_centernet.exporting.tflite.calibration import calibration_images
@@ -16,7 +16,6 @@ from keras_centernet.exporting.tflite.precisions import PRECISIONS, Precision
 from keras_centernet.exporting.tflite.verifying import drawn_images, verify_tflite
 from keras_centernet.files.atomic import write_whole
 from keras_centernet.files.paths import AnyPath
-from keras_centernet.networks.build import look_up
 
 INTEGERS = "int8"
 RAW_HEADS = (False, True, INTEGERS)

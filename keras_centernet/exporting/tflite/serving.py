@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_centernet.geometry import is_place
+from keras_centernet.geometry import is_position
 from keras_centernet.method.decode import decode
 from keras_centernet.method.specs import Task, Tensor
 
@@ -46,5 +46,5 @@ def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
         "category": ops.cast(found["classes"], "float32"),
         "score": found["scores"],
         "count": ops.full((1,), boxes.shape[1], dtype="float32"),
-        **{key: value / size_wh if is_place(key) else value for key, value in more.items()},
+        **{key: value / size_wh if is_position(key) else value for key, value in more.items()},
     }

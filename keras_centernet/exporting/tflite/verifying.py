@@ -8,11 +8,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from keras_centernet.data import load_dataset
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.detector import TFLiteDetector
 from keras_centernet.exporting.tflite.precisions import PRECISIONS
-from keras_centernet.networks.build import look_up
 
 SAME_OBJECT = 0.5  # overlap; boxes without area are the same object within SAME_PIXELS
 SAME_PIXELS = 2.0

@@ -8,7 +8,7 @@ i + Wp + 1 of one flat index, always inside, and no corner needs a test.
 The taps are computed one after the other and added up, so that no pass holds more than one tap's
 samples; the gradient gathers them again instead of keeping them. On TensorFlow both directions are
 islands compiled by XLA inside a normal graph, which fuses each tap's interpolation into one loop.
-Graphs for runtimes without XLA are traced inside `without_islands()`.
+Graphs for runtimes without XLA are traced inside `without_xla()`.
 """
 
 import contextlib
@@ -80,7 +80,7 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
 
 
 @contextlib.contextmanager
-def without_islands():
+def without_xla():
     """Returns a context in which deformable convolutions are traced as ordinary operations, without XLA.
 
     For graphs that leave for another runtime: not every server is built with XLA, and no converter reads its islands.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.networks.layers.deformable import Sampling, deformable_conv, output_side, without_islands
+from keras_centernet.networks.layers.deformable import Sampling, deformable_conv, output_side, without_xla
 
 PUBLISHED = Sampling((3, 3), padding=(1, 1))
 GEOMETRIES = {
@@ -140,7 +140,7 @@ def test_graphs_without_xla_compute_the_same(rng):
         graph = tf.function(lambda *args: deformable_conv(*args, PUBLISHED)).get_concrete_function(*float32(arrays))
         return graph, any("_XlaMustCompile" in item.attr for item in graph.graph.as_graph_def().library.function)
 
-    with without_islands():
+    with without_xla():
         plain, is_compiled = trace()
     assert not is_compiled
     np.testing.assert_allclose(plain(*float32(arrays)), slow_deformable_conv(*arrays, PUBLISHED), atol=1e-5)

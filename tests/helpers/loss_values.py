@@ -1,4 +1,4 @@
-"""The figure of a loss, as it is published."""
+"""The value of a loss, as it is published."""
 
 from keras import ops
 
