@@ -31,9 +31,8 @@ class Option:
         may_change: whether a resumed run may have another value than the run had before.
         in_recipes: whether a recipe may set it.
         flag: on the command line; "": the name, with dashes.
-        metavar: stands for the value in the help.
-        parse: function from the typed text to the value (of a repeated option: to one item); None: by the type.
-        const: value of the flag alone, for flags whose value may be omitted.
+        parse: function from the typed text to the value (for a repeated option: to one item); None: by the type.
+        const: value of the flag alone, if its value may be omitted.
         name, kind, default: name, type (None left out) and default of the field.
     """
 
@@ -47,7 +46,6 @@ class Option:
     may_change: bool = False
     in_recipes: bool = True
     flag: str = ""
-    metavar: str | None = None
     parse: Callable | None = None
     const: str | None = None
     name: str = ""
@@ -101,10 +99,13 @@ class Option:
         return f"a number of at least {self.at_least}{most}"
 
 
-def option(default: typing.Any, help: str, **row) -> typing.Any:
+def option(default: typing.Any, help: str, unset: str = "", **row) -> typing.Any:
     """Returns a dataclass field; `row` are further attributes of its `Option`. The default `dict` is an empty one."""
     factory = {"default_factory": dict} if default is dict else {"default": default}
-    return dataclasses.field(**factory, metadata={"option": Option(help, **row)})
+    return dataclasses.field(**factory, metadata={"option": Option(help, unset, **row)})
+
+
+free_option = functools.partial(option, may_change=True)
 
 
 @functools.cache
@@ -112,12 +113,15 @@ def options_of(settings: type) -> dict[str, Option]:
     """Returns {name: row} of a dataclass of options, in order."""
     found = {}
     for field in dataclasses.fields(settings):
-        kinds = [kind for kind in _members(typing.get_type_hints(settings)[field.name]) if kind is not types.NoneType]
-        default = {} if field.default_factory is dict else field.default
-        row = field.metadata["option"]
-        flag = row.flag or "--" + field.name.replace("_", "-")
-        kind = functools.reduce(operator.or_, kinds)
-        found[field.name] = dataclasses.replace(row, flag=flag, name=field.name, kind=kind, default=default)
+        row, kind = field.metadata["option"], _without_none(field.type)
+        found[field.name] = dataclasses.replace(
+            row,
+            flag=row.flag or "--" + field.name.replace("_", "-"),
+            parse=row.parse or (parse_pair if kind is dict else None),
+            name=field.name,
+            kind=kind,
+            default={} if kind is dict else field.default,
+        )
     return found
 
 
@@ -155,5 +159,7 @@ def parse_pair(text: str) -> tuple[str, object]:
         return name, value
 
 
-def _members(kind) -> tuple:
-    return typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+def _without_none(kind):
+    if not isinstance(kind, types.UnionType):
+        return kind
+    return functools.reduce(operator.or_, [one for one in typing.get_args(kind) if one is not types.NoneType])

@@ -6,7 +6,7 @@ from dataclasses import MISSING
 
 from keras_centernet.errors import UserError
 from keras_centernet.runs.optimizers import OPTIMIZERS, SCHEDULES
-from keras_centernet.runs.options import option, options_of, parse_numbers, parse_pair, parse_size, with_attributes
+from keras_centernet.runs.options import free_option, option, options_of, parse_numbers, parse_size, with_attributes
 
 
 @with_attributes
@@ -15,67 +15,38 @@ class TrainSettings:
     """Everything that `train` needs; every row is an option of the command too."""
 
     # The data
-    data: str = option(
-        MISSING,
-        "folder, file or pattern, local or remote (gs://...), or the name of a data set",
-        may_change=True,
-        in_recipes=False,
+    data: str = free_option(
+        MISSING, "folder, file or pattern, local or gs://..., or the name of a data set", in_recipes=False
     )
-    format: str | None = option(
-        None, "format of the data", unset="recognised", table="data.formats.table:FORMATS", may_change=True
-    )
-    annotations: str | None = option(
-        None, "file or folder of annotations, or label map", unset="in its usual place", may_change=True
-    )
-    images: str | None = option(None, "folder of the images", unset="in its usual place", may_change=True)
-    strict: bool = option(False, "stop at unreadable images instead of skipping them", may_change=True)
-    workers: int | None = option(None, "images read at the same time", unset="as many as pay off", may_change=True)
-    recipe: str | None = option(
+    format: str | None = free_option(None, "format of the data", "recognised", table="data.formats.table:FORMATS")
+    annotations: str | None = free_option(None, "file or folder of annotations, or label map", "in its usual place")
+    images: str | None = free_option(None, "folder of the images", "in its usual place")
+    strict: bool = free_option(False, "stop at unreadable images instead of skipping them")
+    workers: int | None = free_option(None, "images read at the same time", "as many as pay off")
+    recipe: str | None = free_option(
         None,
-        "name of a published training, see `recipes`, or a .toml file; its values replace the defaults below",
-        may_change=True,
+        "published training, see `recipes`, or a .toml file: its values replace the defaults below",
         in_recipes=False,
     )
     split: str = option("train", "split to train on")
-    val_split: str = option("val", "split to evaluate on", may_change=True)
+    val_split: str = free_option("val", "split to evaluate on")
     # The model
-    backbone: str = option(
-        "mobilenet_v2", "network, or module:function that builds one", table="networks.table:BACKBONES"
-    )
-    task: str = option(
-        "detection", "what is detected, or module:function that builds the task", table="tasks.table:TASKS"
-    )
-    task_options: dict = option(  # noqa: RUF009 a field
-        dict,
-        "option of the task, such as radius=geometric",
-        flag="--task-option",
-        metavar="NAME=VALUE",
-        parse=parse_pair,
-    )
-    head_losses: dict = option(  # noqa: RUF009 a field
-        dict, "loss of a head instead of the task's", flag="--head-loss", metavar="HEAD=NAME", parse=parse_pair
-    )
-    loss_weights: dict = option(  # noqa: RUF009 a field
-        dict,
-        "factor of a head's loss instead of the task's",
-        flag="--loss-weight",
-        metavar="HEAD=NUMBER",
-        parse=parse_pair,
-    )
+    backbone: str = option("mobilenet_v2", "network, or module:function of your own", table="networks.table:BACKBONES")
+    task: str = option("detection", "what is detected, or module:function of your own", table="tasks.table:TASKS")
+    task_options: dict = option(dict, "option of the task, such as radius=geometric", flag="--task-option")  # noqa: RUF009
+    head_losses: dict = option(dict, "loss of a head, such as size=giou", flag="--head-loss")  # noqa: RUF009
+    loss_weights: dict = option(dict, "weight of a head's loss, such as size=0.1", flag="--loss-weight")  # noqa: RUF009
     normalization: str | None = option(
-        None, "colour statistics", unset="the backbone's", table="networks.normalization:NORMALIZATIONS"
+        None, "colour statistics", "the backbone's", table="networks.normalization:NORMALIZATIONS"
     )
     input_size: int | tuple[int, int] = option(
-        512,
-        "side, or HEIGHTxWIDTH, that images are scaled to; multiples of 32",
-        metavar="SIZE",
-        parse=parse_size,
+        512, "side, or HEIGHTxWIDTH, that images are scaled to; multiples of 32", parse=parse_size
     )
-    weights: str | None = option(
-        None, "file to start from: of this package, or a published checkpoint (.pth, .safetensors)", may_change=True
+    weights: str | None = free_option(
+        None, "file to start from: of this package, or a published checkpoint (.pth, .safetensors)"
     )
-    backbone_weights: str | None = option(
-        None, "imagenet (downloaded), or a file of ImageNet weights for the backbone", may_change=True
+    backbone_weights: str | None = free_option(
+        None, "imagenet (downloaded), or a file of ImageNet weights for the backbone"
     )
     # The training
     batch_size: int = option(8, "images in a batch", at_least=1)
@@ -86,9 +57,8 @@ class TrainSettings:
     schedule: str = option("cosine", "schedule of the learning rate", choices=SCHEDULES)
     step_epochs: tuple[int, ...] | None = option(
         None,
-        "epochs after which schedule step divides the rate by ten, such as 90,120",
-        unset="9/14 and 12/14 of all",
-        metavar="N,N,...",
+        "epochs after which schedule step divides by ten, such as 90,120",
+        "9/14, 12/14 of all",
         parse=parse_numbers,
     )
     warmup_epochs: float = option(3.0, "epochs of linear growth before the cosine", at_least=0)
@@ -97,74 +67,49 @@ class TrainSettings:
         0.9998, "decay of the running average of the weights; 0: no average", at_least=0, at_most=1
     )
     augmentation: str | None = option(
-        None, "random positions and sizes", unset="the task's", table="data.inputs:AUGMENTATIONS"
+        None, "random positions and sizes", "the task's", table="data.inputs:AUGMENTATIONS"
     )
-    flip: float | None = option(None, "probability of mirroring", unset="the task's", at_least=0, at_most=1)
-    color: bool | None = option(None, "change the colours of images", unset="the task's")
-    accumulate: int = option(
-        1, "batches that make one step, in turn: gradients of one large batch in the memory of a small one", at_least=1
-    )
+    flip: float | None = option(None, "probability of mirroring", "the task's", at_least=0, at_most=1)
+    color: bool | None = option(None, "change the colours of images", "the task's")
+    accumulate: int = option(1, "micro-batches, of --batch-size images each, that make one step", at_least=1)
     freeze: tuple[str, ...] = option(
-        (),
-        "layers that keep their weights: backbone, or a pattern of names such as 'block_1_*'",
-        metavar="LAYERS",
+        (), "layers that keep their weights: backbone, or a pattern of names such as 'block_1_*'"
     )
     backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0)
     empty_images: bool = option(True, "train on images without an object, too")
-    evaluate_every: int = option(
-        5, "epochs between two evaluations on the validation split", at_least=1, may_change=True
+    evaluate_every: int = free_option(5, "epochs between two evaluations on the validation split", at_least=1)
+    patience: int | None = free_option(
+        None, "evaluations without a better result before the training stops", "never", at_least=1
     )
-    patience: int | None = option(
-        None,
-        "evaluations without a better result before the training stops",
-        unset="never",
-        at_least=1,
-        may_change=True,
-    )
-    max_objects: int | None = option(None, "objects used of an image, the largest", unset="the task's", at_least=1)
-    data_service: str | None = option(
-        None,
-        "grpc://host:port of a tf.data service that reads the training records",
-        metavar="ADDRESS",
-        may_change=True,
+    max_objects: int | None = option(None, "objects used of an image, the largest", "the task's", at_least=1)
+    data_service: str | None = free_option(
+        None, "address, grpc://host:port, of a tf.data service that reads the training records"
     )
     seed: int = option(0, "seed of weights, order and augmentation")
-    deterministic: bool = option(
-        False, "use only kernels that give the same bits each time, on GPUs too", may_change=True
-    )
+    deterministic: bool = free_option(False, "use only kernels that give the same bits each time, on GPUs too")
     # The devices
     mixed_precision: bool = option(False, "compute in bfloat16")
-    tpu: str | None = option(
-        None, "train on a TPU: of this machine, or one by name", metavar="NAME", const="local", may_change=True
-    )
-    gpus: int | None = option(
-        None, "GPUs of this machine that share each batch", unset="one, or the CPU", at_least=1, may_change=True
-    )
-    multi_worker: bool = option(False, "share each batch with the processes of TF_CONFIG", may_change=True)
+    tpu: str | None = free_option(None, "train on a TPU: of this machine, or one by name", const="local")
+    gpus: int | None = free_option(None, "GPUs of this machine that share each batch", "one, or the CPU", at_least=1)
+    multi_worker: bool = free_option(False, "share each batch with the processes of TF_CONFIG")
     loss_mean: str = option(
-        "global_batch",
-        "objects over which losses are averaged on several devices",
-        table="fitting.replicas:LOSS_MEANS",
+        "global_batch", "objects that losses are averaged over on several devices", table="fitting.replicas:LOSS_MEANS"
     )
     steps_per_execution: int | None = option(
-        None, "steps that run before control returns to Python", unset="1, on a TPU up to 32", at_least=1
+        None, "steps that run before control returns to Python", "1, on a TPU up to 32", at_least=1
     )
-    profile: bool = option(False, "profile some steps for TensorBoard and measure the wait for images", may_change=True)
+    profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
     # The folder
-    output: str = option(
-        "runs/train", "folder for the results; with a recipe: runs/ and its name", may_change=True, in_recipes=False
+    output: str = free_option(
+        "runs/train", "folder for the results; with a recipe: runs/ and its name", in_recipes=False
     )
-    resume: bool = option(False, "continue the run in --output", may_change=True, in_recipes=False)
-    checkpoint_every: int | None = option(
-        None, "batches between two checkpoints inside an epoch", unset="at its end only", at_least=1, may_change=True
+    resume: bool = free_option(False, "continue the run in --output", in_recipes=False)
+    checkpoint_every: int | None = free_option(
+        None, "batches between two checkpoints inside an epoch", "at its end only", at_least=1
     )
-    keep: int = option(1, "checkpoints that are kept, last.keras included", at_least=1, may_change=True)
-    verbose: int | None = option(
-        None,
-        "0 silent, 1 progress bar, 2 a line per epoch",
-        unset="a bar in a terminal, else lines",
-        choices=(0, 1, 2),
-        may_change=True,
+    keep: int = free_option(1, "checkpoints that are kept, last.keras included", at_least=1)
+    verbose: int | None = free_option(
+        None, "0 silent, 1 progress bar, 2 a line per epoch", "a bar in a terminal, else lines", choices=(0, 1, 2)
     )
 
     def __post_init__(self):

@@ -60,17 +60,7 @@ def train(settings: TrainSettings) -> dict:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The parts of a run.
-
-    Attributes:
-        settings: what was asked for.
-        strategy: the devices.
-        folder: for the results.
-        data: what is trained and evaluated on.
-        model: compiled, with the weights of the checkpoint if the run is resumed.
-        progress: where this process begins.
-        start: time at which the run would have begun if it had never been interrupted, see `time.perf_counter`.
-    """
+    """The parts of a run; `start` is when it would have begun, by `time.perf_counter`, without interruptions."""
 
     settings: TrainSettings
     strategy: tf.distribute.Strategy
@@ -83,6 +73,7 @@ class Run:
     @classmethod
     def begin(cls, settings: TrainSettings, strategy: tf.distribute.Strategy, start: float) -> "Run":
         """Opens the folder, loads the data, and builds the model or restores it from the folder's checkpoint."""
+        own = resolve(settings.backbone, "--backbone"), resolve(settings.task, "--task")
         folder = RunFolder(settings.output, settings.resume, writes=is_chief(strategy))
         is_resumed = settings.resume and folder.holds_run()
         if is_resumed:
@@ -94,7 +85,7 @@ class Run:
         keras.utils.set_random_seed(settings.seed)
         data = load_datasets(settings, strategy)
         with strategy.scope():
-            model = _build_model(settings, data, is_resumed)
+            model = _build_model(settings, data, is_resumed, *own)
             progress = restore(model, folder) if is_resumed else Progress(steps_per_epoch=data.steps_per_epoch)
         _check_same_data(progress, data)
         check_together(strategy, progress.step)
@@ -117,12 +108,8 @@ class Run:
             callbacks.append(StopTogether(self.strategy))
         to_fit = self.data.to_fit(self.strategy, settings, progress)
         if self.verbosity:
-            print(
-                plan(
-                    settings, self.strategy, self.data.train, self.data.steps_per_epoch, self.data.steps_per_execution
-                ),
-                flush=True,
-            )
+            steps, together = self.data.steps_per_epoch, self.data.steps_per_execution
+            print(plan(settings, self.strategy, self.data.train, steps, together), flush=True)
         history = self.model.fit(**to_fit, verbose=self.verbosity, callbacks=callbacks)
         if keep_best.is_done and self.verbosity:
             print(
@@ -178,10 +165,7 @@ class Run:
         with local_copy(folder / BEST) as path:
             model = load_model(path)
         report = evaluate(model, self.data.val)
-        metrics = report.metrics | {
-            "parameters": model.count_params(),
-            "seconds_training": round(self.seconds(), 1),
-        }
+        metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(self.seconds(), 1)}
         write_whole(folder / "precision_recall.png", report.draw_precision_recall)
         with local_copy(folder / HISTORY) as history:
             write_whole(folder / "curves.png", lambda path: draw_curves(history, path))
@@ -192,12 +176,12 @@ class Run:
         return metrics
 
 
-def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool) -> CenterNet:
+def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:
     """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
     beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
     model = CenterNet(
-        resolve(settings.backbone, "--backbone"),
-        task=resolve(settings.task, "--task"),
+        backbone,
+        task=task,
         classes=data.train.classes,
         task_options=data.train.task_options | settings.task_options,
         head_losses=settings.head_losses or None,
