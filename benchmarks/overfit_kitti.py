@@ -21,7 +21,7 @@ import numpy as np
 from keras_centernet import CenterNet, evaluate, load_dataset
 from keras_centernet.camera import read_calibration
 from keras_centernet.data.formats.kitti_labels import read_kitti_file
-from keras_centernet.drawing import draw_birds_eye, write_picture
+from keras_centernet.drawing import draw_birds_eye, write_image
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
         compare(image.stem, truth, found, cars)
         shown = truth.dimensions_hwl[cars], truth.locations_xyz[cars], truth.rotations_y[cars]
         above = draw_birds_eye(found.dimensions, found.locations, found.rotation_y, found.classes, truth=shown)
-        write_picture(above, folder / f"{image.stem}_above.png")
+        write_image(above, folder / f"{image.stem}_above.png")
     print(evaluate(model, data, progress=False).table())
 
 

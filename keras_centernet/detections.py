@@ -111,13 +111,13 @@ class Detections:
         Raises:
             UserError: there is no image to draw on, or the file cannot be written.
         """
-        from keras_centernet.drawing import paint_boxes, write_picture
+        from keras_centernet.drawing import paint_boxes, write_image
 
         if self.image is None:
             raise UserError("draw: expected detections with their image, got image=None; set `.image` first.")
         picture = (self.paint or paint_boxes)(self.image, self, **options)
         if path is not None:
-            write_picture(picture, path)
+            write_image(picture, path)
         return picture
 
     def to_json(self, path: str | os.PathLike | None = None) -> str:

@@ -10,11 +10,13 @@ from keras_centernet.errors import UserError
 
 PAPER, GRID, INK, TRUTH = (250, 250, 250), (215, 215, 215), (110, 110, 110), (20, 20, 20)
 GRID_STEP = 10  # metres
-SHORTEST, LONGEST = 20.0, 120.0  # metres that a picture may reach
+SHORTEST, LONGEST = 20.0, 120.0  # metres that a view may reach
 MARGIN = 1.1  # of the farthest corner
-FARTHEST = 1e6  # metres: corners beyond are mistakes, their boxes are left out
+FARTHEST = 1e6  # metres: boxes with corners beyond are mistakes and not drawn
 SHAPE = 0.75  # width / height
 FONT_SCALE = 0.4
+REFERENCE_HEIGHT = 720  # px: letters and headings grow in higher views
+COARSE = 10.0  # px per metre: below it headings are thin, so that small objects stay visible
 
 
 def draw_birds_eye(
@@ -24,10 +26,10 @@ def draw_birds_eye(
     classes: Sequence[int],
     *,
     truth: tuple | None = None,
-    height: int = 720,
+    height: int = REFERENCE_HEIGHT,
     meters: float | None = None,
 ) -> np.ndarray:
-    """Returns a picture from above: the camera below in the middle, looking up, a line every 10 m.
+    """Returns a view from above: the camera below in the middle, looking up, a line every 10 m.
 
     Boxes have the colours of their classes and a line towards where they head; the truth is a thin dark outline.
 
@@ -37,14 +39,14 @@ def draw_birds_eye(
         rotations_y: (N,) radians.
         classes: N class indices.
         truth: None, or (dimensions, locations, rotations) of true boxes.
-        height: of the picture in pixels.
-        meters: how far it reaches; None: so far that all objects before the camera are seen, 20 to 120 m.
+        height: of the view in pixels.
+        meters: how far it reaches; None: so far that all objects in front of the camera are seen, 20 to 120 m.
 
     Returns:
         (height, 3 / 4 height, 3) uint8 RGB.
 
     Raises:
-        UserError: meters that are no positive number.
+        UserError: meters is not a positive number.
     """
     import cv2
 
@@ -54,24 +56,28 @@ def draw_birds_eye(
         raise UserError(f"draw_birds_eye: expected positive finite meters, got {meters}; None chooses them.")
     reach = meters or _reach(np.concatenate([box_corners(*values) for values in boxes]))
     width = round(SHAPE * height)
-    picture = np.full((height, width, 3), PAPER, np.uint8)
-    zoom = height / reach
-    _draw_grid(picture, zoom, reach)
+    canvas = np.full((height, width, 3), PAPER, np.uint8)
+    zoom, growth = height / reach, max(1, height / REFERENCE_HEIGHT)
+    _draw_grid(canvas, zoom, reach, FONT_SCALE * growth)
+    heading_width = round(2 * growth) if zoom >= COARSE else 1
     for footprint, heading, color in reversed(list(_footprints(*boxes[0], classes))):  # the best on top
-        cv2.fillConvexPoly(picture, _pixels(footprint, zoom, picture), color, cv2.LINE_AA)
-        # A light rim parts boxes that overlap.
-        cv2.polylines(picture, [_pixels(footprint, zoom, picture)], True, PAPER, 1, cv2.LINE_AA)
-        first, last = _pixels(heading, zoom, picture)
-        cv2.line(picture, first.tolist(), last.tolist(), TRUTH, 2, cv2.LINE_AA)
+        cv2.fillConvexPoly(canvas, _pixels(footprint, zoom, canvas), color, cv2.LINE_AA)
+        # A light rim separates boxes that overlap.
+        cv2.polylines(canvas, [_pixels(footprint, zoom, canvas)], True, PAPER, 1, cv2.LINE_AA)
+        cv2.polylines(canvas, [_pixels(heading, zoom, canvas)], False, TRUTH, heading_width, cv2.LINE_AA)
     for footprint, heading, _ in _footprints(*boxes[-1], None) if truth is not None else ():
-        cv2.polylines(picture, [_pixels(footprint, zoom, picture)], True, TRUTH, 1, cv2.LINE_AA)
-        first, last = _pixels(heading, zoom, picture)
-        cv2.line(picture, first.tolist(), last.tolist(), TRUTH, 1, cv2.LINE_AA)
-    return picture
+        cv2.polylines(canvas, [_pixels(footprint, zoom, canvas)], True, TRUTH, 1, cv2.LINE_AA)
+        cv2.polylines(canvas, [_pixels(heading, zoom, canvas)], False, TRUTH, 1, cv2.LINE_AA)
+    return canvas
+
+
+def with_birds_eye(canvas: np.ndarray, *boxes) -> np.ndarray:
+    """Returns a drawing with the view from above to its right, as high as it; boxes as for `draw_birds_eye`."""
+    return np.concatenate([canvas, draw_birds_eye(*boxes, height=len(canvas))], axis=1)
 
 
 def _reach(corners: np.ndarray) -> float:
-    """Returns how many metres the picture must reach to show the corners (N, 8, 3) before the camera."""
+    """Returns how many metres the view must reach to show the corners (N, 8, 3) in front of the camera."""
     ahead = corners[np.all(np.abs(corners) < FARTHEST, axis=(1, 2))].reshape(-1, 3)
     ahead = ahead[ahead[:, 2] > 0]
     needed = np.maximum(ahead[:, 2], np.abs(ahead[:, 0]) * 2 / SHAPE).max(initial=0)
@@ -89,24 +95,24 @@ def _footprints(dimensions, locations, rotations, classes):
             yield footprint, heading, class_color(0 if classes is None else classes[i])
 
 
-def _draw_grid(picture, zoom: float, reach: float) -> None:
+def _draw_grid(canvas, zoom: float, reach: float, font_scale: float) -> None:
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = canvas.shape[:2]
     for meters in range(GRID_STEP, int(reach) + 1, GRID_STEP):
         row = round(height - meters * zoom)
-        cv2.line(picture, (0, row), (width, row), GRID, 1)
-        cv2.putText(picture, f"{meters} m", (6, row - 4), cv2.FONT_HERSHEY_SIMPLEX, FONT_SCALE, INK, 1, cv2.LINE_AA)
+        cv2.line(canvas, (0, row), (width, row), GRID, 1)
+        cv2.putText(canvas, f"{meters} m", (6, row - 4), cv2.FONT_HERSHEY_SIMPLEX, font_scale, INK, 1, cv2.LINE_AA)
     side = int(width / 2 / zoom) // GRID_STEP * GRID_STEP
     for meters in range(-side, side + 1, GRID_STEP):
         column = round(width / 2 + meters * zoom)
-        cv2.line(picture, (column, 0), (column, height), GRID, 1)
+        cv2.line(canvas, (column, 0), (column, height), GRID, 1)
     middle = width // 2
     camera = np.array([[middle, height - 1], [middle - 9, height - 18], [middle + 9, height - 18]])
-    cv2.fillConvexPoly(picture, camera, INK, cv2.LINE_AA)
+    cv2.fillConvexPoly(canvas, camera, INK, cv2.LINE_AA)
 
 
-def _pixels(points_xz: np.ndarray, zoom: float, picture) -> np.ndarray:
-    height, width = picture.shape[:2]
+def _pixels(points_xz: np.ndarray, zoom: float, canvas) -> np.ndarray:
+    height, width = canvas.shape[:2]
     pixels = np.stack([width / 2 + points_xz[:, 0] * zoom, height - points_xz[:, 1] * zoom], axis=-1)
     return np.round(np.clip(pixels, -4 * height, 4 * height)).astype(np.int32)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# RGB by class index, taken in turn: neighbours differ in hue and brightness.
+# RGB by class index, reused from the beginning after the last: neighbours differ in hue and brightness.
 PALETTE = (
     (230, 57, 70),
     (29, 140, 230),
@@ -81,22 +81,22 @@ def draw_boxes(
     """
     import cv2
 
-    picture = np.ascontiguousarray(image).copy()
-    line_width = line_width_of(picture) if line_width is None else line_width
-    font_scale = font_scale_of(picture) if font_scale is None else font_scale
+    canvas = np.ascontiguousarray(image).copy()
+    line_width = line_width_of(canvas) if line_width is None else line_width
+    font_scale = font_scale_of(canvas) if font_scale is None else font_scale
     boxes = np.round(np.asarray(boxes_xyxy, np.float64).reshape(-1, 4))
-    far = 4.0 * max(picture.shape)  # keeps OpenCV's 16-bit fixed-point drawing away from overflow
+    far = 4.0 * max(canvas.shape)  # keeps OpenCV's 16-bit fixed-point drawing away from overflow
     boxes = np.clip(boxes, -far, far).astype(int)
     for i in reversed(range(len(boxes))):
         x1, y1, x2, y2 = boxes[i].tolist()
-        cv2.rectangle(picture, (x1, y1), (x2, y2), class_color(classes[i]), line_width)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), class_color(classes[i]), line_width)
     for i in reversed(range(len(boxes) if labels is not None else 0)):
         corner_xy = boxes[i, :2].tolist()
-        draw_label(picture, labels[i], corner_xy, class_color(classes[i]), line_width, font_scale)
-    return picture
+        draw_label(canvas, labels[i], corner_xy, class_color(classes[i]), line_width, font_scale)
+    return canvas
 
 
-def draw_label(picture, text: str, corner_xy, color, line_width: int, font_scale: float) -> None:
+def draw_label(canvas, text: str, corner_xy, color, line_width: int, font_scale: float) -> None:
     """Draws a filled label that stands on the box's upper edge, or inside where there is no room."""
     import cv2
 
@@ -108,11 +108,11 @@ def draw_label(picture, text: str, corner_xy, color, line_width: int, font_scale
     top = corner_xy[1] - label_wh[1]
     if top < 0:
         top = max(corner_xy[1], 0)
-    left = max(min(left, picture.shape[1] - label_wh[0]), 0)
-    top = max(min(top, picture.shape[0] - label_wh[1]), 0)
-    cv2.rectangle(picture, (left, top), (left + label_wh[0], top + label_wh[1]), color, cv2.FILLED)
+    left = max(min(left, canvas.shape[1] - label_wh[0]), 0)
+    top = max(min(top, canvas.shape[0] - label_wh[1]), 0)
+    cv2.rectangle(canvas, (left, top), (left + label_wh[0], top + label_wh[1]), color, cv2.FILLED)
     baseline_xy = (left + pad, top + pad + height)
-    cv2.putText(picture, text, baseline_xy, font, font_scale, ink_on(color), weight, cv2.LINE_AA)
+    cv2.putText(canvas, text, baseline_xy, font, font_scale, ink_on(color), weight, cv2.LINE_AA)
 
 
 def ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:

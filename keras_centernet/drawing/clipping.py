@@ -1,8 +1,8 @@
-"""Cutting lines and faces off where a picture ends, so that what remains keeps its direction."""
+"""Clipping lines and convex faces: where a drawing ends, at the camera, at another polygon."""
 
 import numpy as np
 
-REACH = 4.0  # longer sides of the picture: lines may leave it by that much, OpenCV draws those correctly
+REACH = 4.0  # longer sides of the canvas: lines may leave it by that much, OpenCV draws those correctly
 
 
 def clip_path(points: np.ndarray, distances: np.ndarray, is_closed: bool) -> np.ndarray:
@@ -18,14 +18,18 @@ def clip_path(points: np.ndarray, distances: np.ndarray, is_closed: bool) -> np.
 
     Source: Sutherland and Hodgman, "Reentrant polygon clipping", 1974.
     """
+    is_inside = (distances >= 0).tolist()
+    if len(set(is_inside)) < 2:
+        return np.ascontiguousarray(points if all(is_inside) else points[:0])
     kept = []
-    for i in range(len(points)):
-        before, here = distances[i - 1], distances[i]
-        if (i > 0 or is_closed) and (before >= 0) != (here >= 0):
-            kept.append(points[i - 1] + before / (before - here) * (points[i] - points[i - 1]))
-        if here >= 0:
+    for i, j in enumerate([*range(1, len(points)), 0]):
+        if is_inside[i]:
             kept.append(points[i])
-    return np.array(kept).reshape(-1, points.shape[1])
+        if is_inside[i] != is_inside[j] and (j or is_closed):
+            # Where edges coincide the share is rounded to 0 or 1; without that corner its triangle would be lost.
+            share = distances[i] / (distances[i] - distances[j])
+            kept.append(points[i] + share * (points[j] - points[i]))
+    return np.array(kept)
 
 
 def clip_to_sides(points_xy: np.ndarray, low_xy, high_xy, is_closed: bool) -> np.ndarray:
@@ -36,7 +40,7 @@ def clip_to_sides(points_xy: np.ndarray, low_xy, high_xy, is_closed: bool) -> np
     return points_xy
 
 
-def to_pixels(points_xy: np.ndarray, picture: np.ndarray, is_closed: bool = False) -> np.ndarray:
+def to_pixels(points_xy: np.ndarray, canvas: np.ndarray, is_closed: bool = False) -> np.ndarray:
     """Returns whole pixels (M, 2) int32 near enough for OpenCV's 16-bit fixed-point drawing; none: nothing to draw."""
-    far = REACH * max(picture.shape)
+    far = REACH * max(canvas.shape)
     return np.round(clip_to_sides(points_xy, (-far, -far), (far, far), is_closed)).astype(np.int32)

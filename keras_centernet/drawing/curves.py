@@ -1,4 +1,4 @@
-"""Curves: a training's losses, average precision and learning rate; precision over recall."""
+"""Curves: losses, validation metrics and learning rate of a training; precision over recall."""
 
 import csv
 import os
@@ -6,24 +6,24 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_centernet.drawing.boxes import PALETTE
+from keras_centernet.drawing.boxes import class_color
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_copy, local_output
 from keras_centernet.files.paths import to_path
 
-SCORES = ("val_AP", "val_AP50", "val_AP75")
 MOST_NAMED_CURVES = 16  # more classes than that: thin gray lines, and names for the mean only
 
 
 def draw_curves(history: str | os.PathLike | Mapping[str, Sequence[float]], path: str | os.PathLike) -> None:
-    """Writes a picture of a training: losses by head, average precision and learning rate by epoch.
+    """Draws a training into a file: losses by head, validation metrics and learning rate by epoch.
 
     A panel appears when the history holds something for it; gaps (NaN, "NA", epochs that were not
     evaluated) are bridged.
 
     Args:
         history: `history.csv` as `keras.callbacks.CSVLogger` writes it, or `model.fit(...).history`. Losses are
-            the columns called `loss` or `..._loss`, with `val_` before it on validation data.
+            the columns called `loss` or `..._loss`, with `val_` before it on validation data; metrics are the other
+            columns with `val_`.
         path: .png, .jpg, .pdf or .svg file to write.
 
     Raises:
@@ -32,9 +32,9 @@ def draw_curves(history: str | os.PathLike | Mapping[str, Sequence[float]], path
     columns = _read_history(history) if isinstance(history, str | os.PathLike) else dict(history)
     epochs = max((len(values) for values in columns.values()), default=0)
     losses = [name for name in columns if name.endswith("loss") and not name.startswith("val_")]
-    scores = [name for name in SCORES if name in columns]
+    metrics = [name for name in columns if name.startswith("val_") and not name.endswith("loss")]
     rates = [name for name in ("learning_rate", "lr") if name in columns]
-    panels = [(_draw_losses, losses), (_draw_scores, scores), (_draw_learning_rate, rates)]
+    panels = [(_draw_losses, losses), (_draw_metrics, metrics), (_draw_learning_rate, rates)]
     panels = [(draw, names) for draw, names in panels if names]
     if not epochs or not panels:
         raise UserError("draw_curves: expected a history of at least one epoch with a loss, got none. Train first.")
@@ -49,15 +49,15 @@ def draw_curves(history: str | os.PathLike | Mapping[str, Sequence[float]], path
 
 
 def draw_precision_recall(
-    curves: Mapping[str, Mapping[str, np.ndarray]], ap50: Mapping[str, float], path: str | os.PathLike
+    curves: Mapping[str, Mapping[str, np.ndarray]], path: str | os.PathLike, classes: Sequence[str] | None = None
 ) -> None:
-    """Writes a picture of precision over recall at IoU 0.5: a line per class and their mean.
+    """Draws precision over recall at IoU 0.5 into a file: a line per class and their mean, AP50 beside the names.
 
     Args:
         curves: {class name: {"recall", "precision": (R,)}}; all with the same recalls. None at all gives
             an empty diagram that says so.
-        ap50: {class name: AP50}, for the names of the lines.
         path: .png, .jpg, .pdf or .svg file to write.
+        classes: all names in the order of their indices, which choose the colours; None: those of the curves.
 
     Raises:
         UserError: the file cannot be written.
@@ -65,13 +65,16 @@ def draw_precision_recall(
     figure = _new_figure((6.4, 5.0))
     axes = figure.add_subplot()
     few = len(curves) <= MOST_NAMED_CURVES
-    for i, name in enumerate(sorted(curves, key=lambda name: -ap50[name])):
-        style = {"color": _rgb(i), "label": f"{name}  {ap50[name]:.3f}"} if few else {"color": "0.8", "lw": 0.8}
+    ap50 = {name: float(np.mean(curve["precision"])) for name, curve in curves.items()}
+    indices = {name: i for i, name in enumerate(classes or curves)}
+    for name in sorted(curves, key=lambda name: -ap50[name]):
+        label = f"{name}  {ap50[name]:.3f}"
+        style = {"color": _rgb(indices[name]), "label": label} if few else {"color": "0.8", "lw": 0.8}
         axes.plot(curves[name]["recall"], curves[name]["precision"], **style)
     if len(curves) > 1:
         mean = np.mean([curve["precision"] for curve in curves.values()], axis=0)
         recall = next(iter(curves.values()))["recall"]
-        label = f"mean of {len(curves)}  {np.mean([ap50[name] for name in curves]):.3f}"
+        label = f"mean of {len(curves)}  {np.mean(list(ap50.values())):.3f}"
         axes.plot(recall, mean, color="0.1", lw=2.4, label=label)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
     axes.set_title("Precision and recall at IoU 0.5")
@@ -99,12 +102,12 @@ def _draw_losses(axes, columns: dict, names: list[str]) -> None:
     axes.legend(frameon=False, fontsize="small")
 
 
-def _draw_scores(axes, columns: dict, names: list[str]) -> None:
+def _draw_metrics(axes, columns: dict, names: list[str]) -> None:
     for i, name in enumerate(names):
         _, values = _finite(columns[name])
         best = f"  best {max(values):.3f}" if len(values) else ""
         _plot(axes, columns[name], color=_rgb(i), label=name.removeprefix("val_") + best)
-    axes.set(ylim=(0, 1), title="Average precision on validation")
+    axes.set(ylim=(0, 1), title="Metrics on validation data")
     axes.legend(frameon=False, fontsize="small", loc="best")
 
 
@@ -162,13 +165,13 @@ def _clean(axes) -> None:
 def _save(figure, path: str | os.PathLike) -> None:
     path = to_path(path)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
-        raise UserError(f"{path}: expected a picture's suffix such as .png or .jpg; got {path.suffix!r}.")
+        raise UserError(f"{path}: expected an image's suffix such as .png or .jpg; got {path.suffix!r}.")
     try:
         with local_output(path) as local:
             figure.savefig(local)
     except OSError as error:
-        raise UserError(f"{path}: cannot write the picture there: {error.strerror}.") from None
+        raise UserError(f"{path}: cannot write the drawing there: {error.strerror}.") from None
 
 
 def _rgb(index: int) -> tuple[float, float, float]:
-    return tuple(value / 255 for value in PALETTE[index % len(PALETTE)])
+    return tuple(value / 255 for value in class_color(index))

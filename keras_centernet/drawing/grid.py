@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_centernet.detections import Detections, check_image
 from keras_centernet.drawing.boxes import draw_boxes
-from keras_centernet.drawing.image_file import write_picture
+from keras_centernet.drawing.image_file import write_image
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import warp
 
@@ -40,7 +40,7 @@ class GridRow:
 
 
 def draw_grid(rows: Sequence[GridRow], path: str | os.PathLike | None = None) -> np.ndarray:
-    """Returns a picture with one line per example: image, truth, detections, heatmap over the image.
+    """Returns a drawing with one line per example: image, truth, detections, heatmap over the image.
 
     Args:
         rows: at least one example.
@@ -54,10 +54,10 @@ def draw_grid(rows: Sequence[GridRow], path: str | os.PathLike | None = None) ->
     """
     if not rows:
         raise UserError("draw_grid: expected at least one row, got none. Is the data set empty?")
-    picture = np.concatenate([_title_line(), *(_line(_cells(row)) for row in rows)])
+    canvas = np.concatenate([_title_line(), *(_line(_cells(row)) for row in rows)])
     if path is not None:
-        write_picture(picture, path)
-    return picture
+        write_image(canvas, path)
+    return canvas
 
 
 def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
 
 
 def _cells(row: GridRow) -> list[np.ndarray]:
-    """Returns the four pictures of an example, all of one size."""
+    """Returns the four images of an example, all of one size."""
     check_image(row.image, "GridRow")
     image, zoom = _fit(row.image)
     found = row.detections
@@ -107,7 +107,7 @@ def _fit(image: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _line(cells: list[np.ndarray]) -> np.ndarray:
-    """Returns the pictures side by side, in the middle of their columns, with a gap below."""
+    """Returns the images side by side, in the middle of their columns, with a gap below."""
     height, width = cells[0].shape[:2]
     line = np.full((height + GAP, GRID_WIDTH, 3), PAPER, np.uint8)
     for column, cell in enumerate(cells):

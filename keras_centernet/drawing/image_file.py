@@ -1,4 +1,4 @@
-"""Writing a picture to a file."""
+"""Writing an image to a file."""
 
 import os
 
@@ -11,8 +11,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 JPEG_QUALITY = 95
 
 
-def write_picture(image: np.ndarray, path: str | os.PathLike) -> None:
-    """Writes an image as JPEG or PNG, which its suffix says.
+def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
+    """Writes an image as JPEG or PNG, depending on the suffix.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -25,10 +25,10 @@ def write_picture(image: np.ndarray, path: str | os.PathLike) -> None:
 
     path = to_path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path}: expected a picture's suffix, one of {', '.join(SUFFIXES)}; got {path.suffix!r}.")
+        raise UserError(f"{path}: expected an image's suffix, one of {', '.join(SUFFIXES)}; got {path.suffix!r}.")
     options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     _, encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[..., ::-1]), options)
     try:
         path.write_bytes(encoded.tobytes())
     except OSError as error:
-        raise UserError(f"{path}: cannot write the picture there: {error.strerror}.") from None
+        raise UserError(f"{path}: cannot write the image there: {error.strerror}.") from None

@@ -1,4 +1,4 @@
-"""How good a detector is: COCO and Pascal VOC average precision."""
+"""How good a detector is: metrics of COCO, Pascal VOC and KITTI, in `metrics` one row of a table each."""
 
 from keras_centernet.evaluation.callback import AveragePrecision
 from keras_centernet.evaluation.evaluate import evaluate

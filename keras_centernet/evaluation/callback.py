@@ -7,25 +7,24 @@ import keras
 
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.evaluate import evaluate
-
-NAMES = ("AP", "AP50", "AP75")
-FURTHER_NAMES = ("OKS_AP", "AP_3D")  # what better tells which of two poses or 3D models is the best
+from keras_centernet.evaluation.metrics.table import logged_names
 
 
 class AveragePrecision(keras.callbacks.Callback):
-    """Puts val_AP, val_AP50 and val_AP75 into the logs at the end of an epoch; val_OKS_AP of poses, val_AP_3D of KITTI.
+    """Puts the metrics of a validation set into the logs at the end of an epoch: val_AP, val_AP50, val_AP75, ...
 
-    The history, the progress bar and every callback that stands behind this one in the list see them:
+    The names are those that the rows of `METRICS` log. The history, the progress bar and every callback that comes
+    after this one in the list see them:
     `[AveragePrecision(val), CSVLogger(...), ModelCheckpoint(..., monitor="val_AP", mode="max")]`. Epochs
     that are not evaluated, and values without ground truth, are NaN, which such callbacks never take for
-    an improvement. Measured are the model's averaged weights if it keeps any (`compile(average_decay=...)`),
-    else those in it at that moment; `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)` may stand before.
+    an improvement. What is measured are the model's averaged weights if it keeps any (`compile(average_decay=...)`),
+    else its weights at that moment; `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)` may come before.
 
     Args:
         dataset: batches as `load_dataset` yields them; not the repeated or augmented training set.
         every: epochs from one evaluation to the next; the last epoch is always evaluated.
         top_k: detections per image.
-        verbose: whether a line with the figures is printed and a progress bar shown.
+        verbose: whether a line with the metrics is printed and a progress bar shown.
 
     Attributes:
         report: `Report` of the last evaluation, or None.
@@ -42,17 +41,16 @@ class AveragePrecision(keras.callbacks.Callback):
         self.report = None
 
     def on_epoch_end(self, epoch, logs=None):
-        """Evaluates and adds the three figures to `logs`."""
+        """Evaluates where it is time to, and adds the metrics to `logs`."""
         is_last = epoch + 1 == (self.params or {}).get("epochs")
-        values = dict.fromkeys(NAMES, math.nan)
+        values = dict.fromkeys(logged_names(), math.nan)
         if (epoch + 1) % self.every == 0 or is_last:
             with getattr(self.model, "averaged", contextlib.nullcontext)():
                 self.report = evaluate(self.model, self.dataset, top_k=self.top_k, progress=self.verbose)
-            for name in (*NAMES, *(name for name in FURTHER_NAMES if name in self.report.metrics)):
-                value = self.report.metrics[name]
-                values[name] = math.nan if value is None else value
+            metrics = self.report.metrics
+            values = {name: math.nan if metrics[name] is None else metrics[name] for name in logged_names(metrics)}
             if self.verbose:
-                figures = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
-                print(f"\nepoch {epoch + 1}: {figures} ({self.report.metrics['seconds']:.1f} s)")
+                text = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+                print(f"\nepoch {epoch + 1}: {text} ({metrics['seconds']:.1f} s)")
         if logs is not None:
             logs.update({f"val_{name}": value for name, value in values.items()})

@@ -1,8 +1,7 @@
-"""The detections of one image at several scales -> those of the image."""
+"""Merging the detections of one image at several scales."""
 
 import numpy as np
 
-from keras_centernet.errors import UserError
 from keras_centernet.evaluation.soft_nms import soft_nms
 
 NMS = {"none": None, "soft": soft_nms}
@@ -14,14 +13,14 @@ def merge_detections(
     """Returns one dict of detections, best first, from those of an image in several views.
 
     Args:
-        views: decoded rows in original image pixels: "boxes_xyxy" (N, 4), "scores" (N,), "classes" (N,) and what
-            else the task decodes (N, ...); N may differ from view to view.
+        views: decoded rows in original image pixels: "boxes_xyxy" (N, 4), "scores" (N,), "classes" (N,) and
+            whatever else the task decodes (N, ...); N may differ from view to view.
         nms: key of `NMS`, run class by class on the rows of all views together.
         as_published: see `soft_nms`.
-        max_detections: scores below that many-th best are left out; of equal ones all stay.
+        max_detections: rows with scores below that many-th best are dropped; of equal scores all stay.
 
     Source: `CtdetDetector.merge_outputs` and `MultiPoseDetector.merge_outputs` of the published code; poses are
-        not cut there, of which COCO's evaluation reads the best 20.
+        not limited there, of which COCO's evaluation reads the best 20.
     """
     rows = {key: np.concatenate([view[key] for view in views]) for key in views[0]}
     if NMS[nms]:
@@ -32,12 +31,6 @@ def merge_detections(
     if len(scores) > max_detections:
         keep = keep[scores[keep] >= scores[keep[max_detections - 1]]]
     return {key: values[keep] for key, values in rows.items()}
-
-
-def check_nms(nms: str) -> None:
-    """Raises a UserError unless `nms` is a key of `NMS`."""
-    if nms not in NMS:
-        raise UserError(f"nms: expected one of {', '.join(NMS)}, got {nms!r}.")
 
 
 def _merge_class(rows: dict, index: int, nms, as_published: bool) -> dict:

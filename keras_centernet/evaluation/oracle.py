@@ -1,4 +1,4 @@
-"""The truth in place of a head: how much better detections were if the network were perfect there."""
+"""Replaces a head's output by the ground truth, to bound how much that head costs in AP."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from keras_centernet.method.targets import encode_targets, index_of, mask_of
 
 
 def find_heads(task: Task, names: Sequence[str]) -> list[HeadSpec]:
-    """Returns the heads of those names; "heatmap" stands for "center_heatmap".
+    """Returns the heads with those names; "heatmap" stands for the centre heatmap.
 
     Raises:
-        UserError: a name that the task does not have.
+        UserError: the task has no head of a name.
     """
     heads = {head.name: head for head in task.heads}
     heads["heatmap"] = task.center_heatmap
@@ -25,19 +25,19 @@ def find_heads(task: Task, names: Sequence[str]) -> list[HeadSpec]:
 
 
 def with_truth(task: Task, heads: Sequence[HeadSpec], maps: dict, objects: dict) -> dict:
-    """Returns the maps of a batch with those of some heads replaced by what the objects say.
+    """Returns the maps of a batch with those of some heads replaced by the ground truth.
 
-    Heatmaps become the training target. Of the others every cell gets the value of the nearest object (of the
-    nearest joint where joints are read), so that a peak a few cells beside its centre reads it too.
+    Heatmaps become the training target. In other maps every cell gets the value of the nearest object (of the
+    nearest keypoint for heads read at keypoints), so that a peak a few cells off its centre reads it too.
 
     Args:
-        task: whose heads the maps belong to.
-        heads: of the task, to be replaced.
+        task: the one that the maps belong to.
+        heads: those of the task to replace.
         maps: {head name: (B, Hf, Wf, channels) raw map}.
         objects: padded objects as `load_dataset` yields them.
 
     Source: `gen_oracle_map` and the `eval_oracle_*` options of the published code, which fills from the centres
-        outwards; the same but for objects that share a cell.
+        outwards; the result differs only for objects that share a cell.
     """
     map_hw = tuple(maps[task.center_heatmap.name].shape[1:3])
     targets = encode_targets(task, objects, map_hw)
@@ -54,7 +54,7 @@ def _perfect_map(head: HeadSpec, targets: dict, map_hw: tuple[int, int]) -> np.n
 
 
 def _fill(values: np.ndarray, index: np.ndarray, mask: np.ndarray, map_hw: tuple[int, int]) -> np.ndarray:
-    """Returns (Hf, Wf, channels) with the values (M, channels) of the nearest masked cell, by steps up and sideways."""
+    """Returns (Hf, Wf, channels) with the values (M, channels) of the nearest masked cell in Manhattan distance."""
     values, index = values[mask], index[mask]
     if not len(index):
         return np.zeros((*map_hw, values.shape[-1]), np.float32)

@@ -1,4 +1,4 @@
-"""What an evaluation found out."""
+"""The result of an evaluation."""
 
 import json
 import os
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keras_centernet.errors import UserError
+from keras_centernet.evaluation.metrics.metric import number_text
+from keras_centernet.evaluation.metrics.table import METRICS, main_metric
 from keras_centernet.files.paths import to_path
 
-SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "VOC07_mAP50", "VOC_mAP50")
-# Where an image's time goes; loading and preprocessing run beside the rest, in threads of their own.
+# Where an image's time goes; loading and preprocessing run in threads of their own, beside the rest.
 STAGES = ("load", "preprocess", "network", "decode", "merge")
-FURTHER_SUMMARY = ("OKS_AP", "OKS_AP50", "OKS_AP75", "OKS_APm", "OKS_APl", "OKS_AR", "AP_3D")
 
 
 @dataclass(eq=False, repr=False)
@@ -19,16 +19,15 @@ class Report:
     """The metrics of one evaluation; printing it shows the table.
 
     Attributes:
-        metrics: the keys of `SUMMARY` (float in 0..1, or None where no object defines them), "per_class"
-            {name: {"AP", "AP50"}}, "images", "objects", "seconds" (all of it), "seconds_network" (network and
-            decoding), "seconds_metrics", "stages_ms" {stage: milliseconds an image}; "rounded": the figures again, of
-            detections with two decimals, where they were asked for.
+        metrics: what the metrics of `METRICS` that apply give: numbers (None where no object defines them) and nested
+            dicts such as "per_class" {name: {"AP", "AP50"}}; "images", "objects", "seconds" (all of it),
+            "seconds_network" (network and decoding), "seconds_metrics", "stages_ms" {stage: milliseconds an image};
+            "rounded": the metrics of detections rounded to two decimals, where they were asked for.
         detections: rows of a COCO results file; category id = class index + 1.
         precision_recall: {class name: {"recall", "precision", "score": (101,) float64}} at IoU 0.5, only
             classes with objects.
         ground_truth: COCO-format dict that the detections were compared with.
-        results: what else there is to be handed in: "keypoints" (rows of a COCO results file), "kitti" ({image id:
-            `KittiObjects`}).
+        results: {key of `METRICS`: what it gives an evaluation server, or None}.
     """
 
     metrics: dict
@@ -40,20 +39,20 @@ class Report:
     def __repr__(self) -> str:
         return self.table()
 
+    @property
+    def main(self) -> tuple[str | None, float | None]:
+        """The name and value of the metric that tells which of two models is better."""
+        name = main_metric(self.metrics)
+        return name, self.metrics.get(name)
+
     def table(self) -> str:
-        """Returns the metrics as aligned text: the summary, then the classes, best known terms first."""
-        names = [*SUMMARY, *(name for name in FURTHER_SUMMARY if name in self.metrics)]
+        """Returns the metrics as aligned text: the summary, then the tables of the metrics, best known terms first."""
         columns = [self.metrics] + [self.metrics[key] for key in ("rounded",) if key in self.metrics]
         heading = ("metric", "value", "two decimals")[: len(columns) + 1]
-        summary = [heading, *((name, *(_number(column.get(name)) for column in columns)) for name in names)]
-        classes = [
-            (name, _number(row["AP"]), _number(row["AP50"])) for name, row in self.metrics.get("per_class", {}).items()
-        ]
-        parts = [_aligned(summary)]
-        if classes:
-            parts.append(_aligned([("class", "AP", "AP50"), *classes]))
-        if "kitti" in self.metrics:
-            parts.append(_aligned(_kitti_rows(self.metrics["kitti"])))
+        names = [name for row in METRICS.values() for name in row.names if name in self.metrics]
+        summary = [heading, *((name, *(number_text(column.get(name)) for column in columns)) for name in names)]
+        tables = [summary, *(table for row in METRICS.values() for table in row.tables(self.metrics))]
+        parts = [_aligned(table) for table in tables]
         parts.append(
             f"{self.metrics['images']} images in {self.metrics['seconds']:.1f} s "
             f"(network and decoding {self.metrics['seconds_network']:.1f} s, "
@@ -81,49 +80,38 @@ class Report:
             raise UserError(f"{path}: cannot write the metrics there: {error.strerror}.") from None
 
     def write_results(self, folder: str | os.PathLike, category_ids: Sequence[int | None] | None = None) -> list[str]:
-        """Writes what the data set's evaluation server wants; returns the paths.
-
-        That is KITTI's text files, or COCO's detections.json, and keypoints.json where there are joints.
+        """Writes the files that the data set's evaluation server expects, such as COCO's JSON or KITTI's text files.
 
         Args:
             folder: made where it is missing.
             category_ids: COCO's id of each class (`dataset.source.category_ids`); None: class index + 1. Rows of
                 classes without one are left out.
 
+        Returns:
+            The paths.
+
         Raises:
             UserError: the folder cannot be written.
         """
-        from keras_centernet.evaluation.results import write_results
-
-        rows = self.results if "kitti" in self.results else {"detections": self.detections, **self.results}
-        return write_results(rows, folder, category_ids)
+        folder = to_path(folder)
+        rows = {name: row for name, row in METRICS.items() if row.write and self.results.get(name) is not None}
+        rows = {name: row for name, row in rows.items() if row.writes_alone} or rows
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return [path for name, row in rows.items() for path in row.write(self.results[name], folder, category_ids)]
+        except OSError as error:
+            raise UserError(f"{folder}: expected a folder that can be written to: {error.strerror}.") from error
 
     def draw_precision_recall(self, path: str | os.PathLike) -> None:
-        """Writes a picture of precision over recall at IoU 0.5, one line per class.
+        """Draws precision over recall at IoU 0.5, one line per class, into a file.
 
         Raises:
             UserError: the file cannot be written.
         """
         from keras_centernet.drawing import draw_precision_recall
 
-        ap50 = {name: self.metrics["per_class"][name]["AP50"] for name in self.precision_recall}
-        draw_precision_recall(self.precision_recall, ap50, path)
-
-
-def _kitti_rows(figures: dict) -> list[tuple]:
-    """Returns the table of KITTI's figures: a line per class and kind, R11 and R40 at three difficulties."""
-    levels = ("easy", "moderate", "hard")
-    columns = [(level, recall) for recall in ("R40", "R11") for level in levels]
-    rows = [("KITTI AP", *(f"{level} {recall}" for level, recall in columns))]
-    for name, kinds in figures.items():
-        for kind, values in kinds.items():
-            cells = (values[level][recall] for level, recall in columns)
-            rows.append((f"{name} {kind}", *("-" if cell is None else f"{cell:.2f}" for cell in cells)))
-    return rows
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+        classes = [row["name"] for row in self.ground_truth.get("categories", ())]
+        draw_precision_recall(self.precision_recall, path, classes=classes or None)
 
 
 def _aligned(rows: list[tuple]) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_centernet.geometry import invert_affine, to_image_frame, transform_boxes, xyxy_to_xywh
+from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xywh
 
 
 def image_row(objects: dict) -> dict:
@@ -12,7 +12,7 @@ def image_row(objects: dict) -> dict:
 
 
 def annotation_rows(objects: dict) -> list[dict]:
-    """Returns the COCO annotations of one image; `difficult` is for Pascal VOC, COCO ignores it."""
+    """Returns the COCO annotations of one image; "difficult" is for Pascal VOC, COCO ignores it."""
     boxes_xyxy = transform_boxes(objects["boxes_xyxy"], invert_affine(objects["image_to_input"]))
     return [
         {
@@ -36,13 +36,8 @@ def detection_rows(found: dict, image_id: int) -> list[dict]:
     ]
 
 
-def in_image(found: dict, objects: dict) -> dict:
-    """Returns the detections of one image in its pixels."""
-    return to_image_frame(found, objects["image_to_input"])
-
-
 def clip_to_image(found: dict, objects: dict) -> dict:
-    """Returns the detections with boxes cut at the image's edges, without those that lie outside."""
+    """Returns the detections with boxes clipped to the image, without those outside it."""
     height, width = objects["image_hw"]
     boxes_xyxy = np.clip(found["boxes_xyxy"], 0, [width, height, width, height])
     keep = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
@@ -50,12 +45,11 @@ def clip_to_image(found: dict, objects: dict) -> dict:
 
 
 def rounded(rows: list[dict]) -> list[dict]:
-    """Returns the detections with boxes, joints and scores to two decimals, as the published code writes them.
+    """Returns the detections with all numbers but whole ones, the ids, rounded to two decimals.
 
-    Source: `_to_float` of the published data sets.
+    Source: `_to_float` of the published data sets, whose results files look like that.
     """
-    numbers = {"bbox", "score", "keypoints"}
-    return [{key: _round(value) if key in numbers else value for key, value in row.items()} for row in rows]
+    return [{key: value if isinstance(value, int) else _round(value) for key, value in row.items()} for row in rows]
 
 
 def _round(value):

@@ -1,4 +1,4 @@
-"""Gaussian soft-NMS: what merges the detections of several scales."""
+"""Gaussian soft-NMS, which merges the detections of several scales."""
 
 import numpy as np
 
@@ -17,14 +17,13 @@ def soft_nms(
     Args:
         boxes_xyxy: (N, 4) image pixels.
         scores: (N,).
-        as_published: whether dropped boxes leave their traces. The published code cuts the list short by copying
-            the last box over a dropped one, and then uses the list at its full length: at its end boxes stand
-            twice. What else a row holds (joints, say) is exchanged there and not copied. False: dropped boxes are
-            gone.
+        as_published: whether dropped boxes leave traces. The published code shortens the list by copying the last box
+            over a dropped one, and then uses the list at its full length: boxes occur twice at its end. Whatever else
+            a row holds (such as keypoints) is swapped there, not copied. False: dropped boxes are gone.
 
     Returns:
-        Row numbers of the boxes (n,), row numbers of what else belongs to them (n,) and scores (n,) float32; n is
-        N as published.
+        Rows of the boxes (n,), rows of whatever else belongs to them (n,) and scores (n,) float32; n is N as
+        published.
 
     Source: Bodla et al. 2017, "Soft-NMS"; `soft_nms` and `soft_nms_39` of the published code, method 2.
     """
@@ -46,19 +45,19 @@ def soft_nms(
 
 
 def _drop(box_rows, more_rows, scores, before, start: int, count: int) -> int:
-    """Copies the last box over every dropped one, in place; returns how many are left.
+    """Copies the last box over every dropped one, in place; returns how many remain.
 
     Args:
-        before: scores from `start` on as they were before this round: what the last box leaves at its own place.
+        before: scores from `start` on as they were before this round: what the last box leaves at its own index.
     """
-    lowered, place = scores[start:count].copy(), start
-    while (dropped := np.flatnonzero(lowered[place - start : count - start] < LOWEST)).size:
-        place += int(dropped[0])
+    lowered, row = scores[start:count].copy(), start
+    while (dropped := np.flatnonzero(lowered[row - start : count - start] < LOWEST)).size:
+        row += int(dropped[0])
         count -= 1
-        box_rows[place] = box_rows[count]
-        more_rows[[place, count]] = more_rows[[count, place]]
-        lowered[place - start] = lowered[count - start]
-        if place < count:
+        box_rows[row] = box_rows[count]
+        more_rows[[row, count]] = more_rows[[count, row]]
+        lowered[row - start] = lowered[count - start]
+        if row < count:
             scores[count] = before[count - start]
     scores[start:count] = lowered[: count - start]
     return count

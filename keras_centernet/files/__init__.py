@@ -1,1 +1,1 @@
-"""Paths, local or remote, and files that are written whole or not at all."""
+"""Paths, local or remote, and atomic file writes."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, on this machine or where `tf.io.gfile` reaches (gs://, ...)."""
+"""Atomic file writes, local or remote."""
 
 import contextlib
 import os
@@ -8,80 +8,101 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 
-from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath
+from keras_centernet.errors import UserError, first_line
+from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.files.remote_path import RemotePath, is_remote
 
-PART = "part."  # beginning of the name of a file that is being written
+TEMPORARY = "part."  # beginning of the name of a file that is being written
 
 
 @contextlib.contextmanager
 def local_copy(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Returns a context with a local path to read a file from: its own, or that of a copy for as long."""
+    """Returns a context with a local path to read a file from: its own, or that of a temporary copy."""
+    path = to_path(path)
     if not is_remote(path):
-        yield pathlib.Path(path)
+        yield path
         return
-    remote = RemotePath(path)
     with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder) / remote.name
-        remote.download(copy)
+        copy = pathlib.Path(folder) / path.name
+        path.download(copy)
         yield copy
 
 
-def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) -> AnyPath:
-    """Calls `write` with a local path, then puts that file in its place; returns the file's path.
+@contextlib.contextmanager
+def local_output(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Returns a context with a local path to write a file to: its own, or that of a file that is uploaded at the end.
 
-    On this machine the file is written beside its place, flushed to the disk and renamed: whoever kills the process
-    or the machine finds the old file or the new one. Elsewhere it is written here, copied beside and renamed.
+    It is uploaded after an error too, so that an interrupted video is not lost.
+    """
+    path = to_path(path)
+    if not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        local = pathlib.Path(folder) / path.name
+        try:
+            yield local
+        finally:
+            if local.exists():
+                path.upload(local)
+
+
+def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) -> AnyPath:
+    """Calls `write` with a local temporary path, then gives that file its final path, which is returned.
+
+    A local file is written in its final folder, flushed to the disk and renamed: whoever kills the process or the
+    machine finds the old file or the new one. A remote file is written locally, uploaded and renamed.
 
     Raises:
         UserError: nothing could be written, for instance on a full disk; an old file is intact.
     """
+    path = to_path(path)
     try:
-        return _write_remote(RemotePath(path), write) if is_remote(path) else _write_local(pathlib.Path(path), write)
+        (_write_remote if is_remote(path) else _write_local)(path, write)
     except Exception as error:
         reason = _system_error(error)
         if reason is None:
             raise
         raise UserError(
             f"{path}: could not be written ({reason}); the previous file is intact. Free some space or name another "
-            "place."
+            "path."
         ) from error
+    return path
 
 
 @contextlib.contextmanager
-def local_output(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Returns a context with a local path to write a file to: its own, or one that is copied to its place at the end.
+def folder_for(target: AnyPath) -> Iterator[pathlib.Path]:
+    """Returns a context with a new local folder for files that `move` then puts into the folder `target`.
 
-    It is copied after an error too, so that a film that was interrupted is not lost.
+    It lies in `target` itself, so that moving is renaming, or, for a remote one, among the system's temporary folders.
     """
-    if not is_remote(path):
-        yield pathlib.Path(path)
-        return
-    remote = RemotePath(path)
-    with tempfile.TemporaryDirectory() as folder:
-        local = pathlib.Path(folder) / remote.name
-        try:
-            yield local
-        finally:
-            if local.exists():
-                remote.upload(local)
-
-
-@contextlib.contextmanager
-def folder_for(place: AnyPath) -> Iterator[pathlib.Path]:
-    """Returns a context with a new local folder for files that `move` then puts into the folder `place`.
-
-    It is in `place` itself, so that they are renamed, or, where that is remote, among the system's temporary ones.
-    """
-    with tempfile.TemporaryDirectory(prefix=PART, dir=None if is_remote(place) else place) as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=None if is_remote(target) else target) as folder:
         yield pathlib.Path(folder)
 
 
-def move(source: pathlib.Path, target: AnyPath) -> None:
-    """Puts a local file or folder in its place; of a folder that is copied, the files on top come last.
+@contextlib.contextmanager
+def temporary_folder(target: AnyPath) -> Iterator[AnyPath]:
+    """Returns a context with a new folder in `target`, local or remote, for files whose `replace` puts them there.
 
-    These are what makes a SavedModel one: without them nobody takes the folder for whole.
+    For more than this machine may have room for. It is removed at the end.
+    """
+    if not is_remote(target):
+        with tempfile.TemporaryDirectory(prefix=f".{TEMPORARY}", dir=target) as folder:
+            yield pathlib.Path(folder)
+        return
+    folder = target / f".{TEMPORARY}{uuid.uuid4().hex}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):  # some file systems drop a folder with its last file
+            folder.rmtree()
+
+
+def move(source: pathlib.Path, target: AnyPath) -> None:
+    """Gives a local file or folder its final path; of a folder that is uploaded, the files at its top come last.
+
+    A SavedModel counts as one by those files: without them nobody takes the folder for complete.
     """
     if not is_remote(target):
         os.rename(source, target)
@@ -96,7 +117,7 @@ def move(source: pathlib.Path, target: AnyPath) -> None:
 
 
 def give_second_name(path: AnyPath, other: AnyPath) -> None:
-    """Lets a file be found under another name, too; it is written again only where there are no links."""
+    """Makes a file available under another path, too; it is copied only where there are no hard links."""
     other.unlink(missing_ok=True)
     if is_remote(path):
         path.copy(other)
@@ -104,34 +125,15 @@ def give_second_name(path: AnyPath, other: AnyPath) -> None:
     try:
         os.link(path, other)
     except OSError:  # a file system without hard links
-        write_whole(other, lambda beside: shutil.copyfile(path, beside))
-
-
-@contextlib.contextmanager
-def part_folder(place: AnyPath) -> Iterator[AnyPath]:
-    """Returns a context with a new folder in `place`, here or remote, for files whose `replace` puts them there.
-
-    For more than this machine may have room for; afterwards it is gone.
-    """
-    if not is_remote(place):
-        with tempfile.TemporaryDirectory(prefix=f".{PART}", dir=place) as folder:
-            yield pathlib.Path(folder)
-        return
-    folder = place / f".{PART}{uuid.uuid4().hex}"
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        with contextlib.suppress(OSError):  # some file systems drop a folder with its last file
-            folder.rmtree()
+        write_whole(other, lambda temporary: shutil.copyfile(path, temporary))
 
 
 def check_writable(folder: AnyPath) -> None:
     """Makes a folder where it is missing; raises an OSError where no file can be written into it."""
     folder.mkdir(parents=True, exist_ok=True)
     if is_remote(folder):
-        (folder / f"{PART}probe").write_bytes(b"x")
-        (folder / f"{PART}probe").unlink()
+        (folder / f"{TEMPORARY}probe").write_bytes(b"x")
+        (folder / f"{TEMPORARY}probe").unlink()
     else:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"x")
@@ -142,37 +144,36 @@ def remove_folder(folder: AnyPath) -> None:
     folder.rmtree() if is_remote(folder) else shutil.rmtree(folder)
 
 
-def _write_local(path: pathlib.Path, write) -> pathlib.Path:
-    beside = path.with_name(f"{PART}{path.name}")
-    try:
-        write(beside)
-        _flush(beside)
-        os.replace(beside, path)
-    except BaseException:  # Ctrl-C too
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
-    with contextlib.suppress(OSError):  # some systems cannot open folders; the file is in its place already
-        _flush(path.parent)
-    return path
-
-
-def _write_remote(path: RemotePath, write) -> RemotePath:
-    beside = path.with_name(f"{PART}{path.name}")
-    with tempfile.TemporaryDirectory() as folder:
-        local = pathlib.Path(folder) / path.name
-        write(local)
-        beside.upload(local)
-    beside.replace(path)
-    return path
-
-
-def _flush(path: pathlib.Path) -> None:
+def flush(path: pathlib.Path) -> None:
+    """Waits until a local file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write_local(path: pathlib.Path, write: Callable) -> None:
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    try:
+        write(temporary)
+        flush(temporary)
+        os.replace(temporary, path)
+    except BaseException:  # Ctrl-C too
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(OSError):  # some systems cannot open folders; the file has its final path already
+        flush(path.parent)
+
+
+def _write_remote(path: RemotePath, write: Callable) -> None:
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    with tempfile.TemporaryDirectory() as folder:
+        local = pathlib.Path(folder) / path.name
+        write(local)
+        temporary.upload(local)
+    temporary.replace(path)
 
 
 def _system_error(error: BaseException | None) -> str | None:
@@ -181,6 +182,6 @@ def _system_error(error: BaseException | None) -> str | None:
         if isinstance(error, OSError):
             return error.strerror or str(error)
         if type(error).__module__ == "tensorflow.python.framework.errors_impl":
-            return error.message.splitlines()[0]
+            return first_line(error)
         error = error.__cause__ or error.__context__
     return None

@@ -1,7 +1,7 @@
-"""Paths that users name, on this machine or behind a scheme (gs://, ...): how they are found and read.
+"""Paths that users name, local or remote (gs://...): how they are found and read.
 
-Whoever takes a path calls `to_path` and goes on as with `pathlib`; what needs a file of this machine has
-`files.local_copy`. Paths of this machine stay `pathlib.Path`s and never meet TensorFlow.
+Code that takes a path calls `to_path` and uses the result as a `pathlib.Path`; code that needs a local file uses
+`atomic.local_copy`. Local paths are `pathlib.Path`s and never reach TensorFlow.
 """
 
 import glob
@@ -13,30 +13,30 @@ from concurrent.futures import ThreadPoolExecutor
 from keras_centernet.errors import UserError
 from keras_centernet.files.remote_path import RemotePath, is_remote
 
-_REQUESTS = 32  # at a time: a remote file takes long to come, however small it is
+_REQUESTS = 32  # at a time: a remote file has a high latency, however small it is
 
 AnyPath = pathlib.Path | RemotePath
 
 
 def to_path(path: str | os.PathLike) -> AnyPath:
-    """Returns what a user named as an object that is used as `pathlib.Path` is, whether here or behind a scheme."""
+    """Returns a path to use as a `pathlib.Path`, whether it is local or remote."""
     return RemotePath(path) if is_remote(path) else pathlib.Path(path)
 
 
 def join(folder: AnyPath, name: str) -> AnyPath:
-    """Returns the path of that name as a file in `folder` says it: relative to it, absolute, or behind a scheme."""
+    """Returns the path that a file in `folder` means by a name: relative to the folder, absolute or remote."""
     return to_path(name) if is_remote(name) or name.startswith("/") else folder / name
 
 
 def list_names(folder: AnyPath) -> list[str]:
     """Returns the names in a folder, in no order."""
-    return [name.rstrip("/") for name in folder.listdir()] if is_remote(folder) else os.listdir(folder)
+    return [path.name for path in folder.iterdir()]
 
 
 def are_files(paths: Sequence[AnyPath]) -> list[bool]:
-    """Returns of each path whether it is a file; remote folders are listed once instead of asked for each name.
+    """Returns for each path whether it is a file; a remote folder is listed once instead of asked for each name.
 
-    What is there under the name of a file is taken for one.
+    Whatever a remote folder lists under a name is taken for a file.
     """
     folders = {path.parent for path in paths if is_remote(path)}
     names = {folder: set(folder.listdir()) if folder.is_dir() else set() for folder in folders}
@@ -44,13 +44,11 @@ def are_files(paths: Sequence[AnyPath]) -> list[bool]:
 
 
 def expand(pattern: str) -> list[AnyPath]:
-    """Returns the files that a pattern stands for, sorted; "**" is any number of folders, on this machine only."""
+    """Returns the files that match a pattern, sorted; "**" is any number of folders, for local patterns only."""
     if not is_remote(pattern):
         return [path for path in map(pathlib.Path, sorted(glob.glob(pattern, recursive=True))) if path.is_file()]
     if "**" in pattern:
-        raise UserError(
-            f"{pattern}: expected a pattern without **, which means nothing behind a scheme; name a folder."
-        )
+        raise UserError(f"{pattern}: expected a pattern without **, which remote paths do not support; name a folder.")
     parts = pattern.split("/")
     first = next((i for i, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts))
     folder = RemotePath("/".join(parts[:first]))
@@ -60,12 +58,12 @@ def expand(pattern: str) -> list[AnyPath]:
 
 
 def map_files(function: Callable, paths: Sequence[str | os.PathLike], threads: int = 1) -> Iterator:
-    """Yields `function(path)` of each path in order; remote ones are under way together.
+    """Yields `function(path)` for each path in order; remote files are read in parallel.
 
     Args:
         function: of a path.
         paths: of files.
-        threads: in which those of this machine are read.
+        threads: number of threads for local files.
     """
     threads = threads_for(paths, threads)
     if threads == 1:
@@ -76,22 +74,19 @@ def map_files(function: Callable, paths: Sequence[str | os.PathLike], threads: i
 
 
 def threads_for(paths: Sequence[str | os.PathLike], local: int) -> int:
-    """Returns in how many threads to read files: `local`, or, where some are remote, more."""
+    """Returns in how many threads to read files: `local`, or more where some are remote."""
     return max(local, _REQUESTS) if any(map(is_remote, paths)) else local
 
 
 def open_bytes(path: str | os.PathLike):
     """Returns a context with a file to read bytes from."""
-    return RemotePath(path).open("rb") if is_remote(path) else open(path, "rb")
+    return to_path(path).open("rb")
 
 
 def size_bytes(path: str | os.PathLike) -> int:
     """Returns the bytes of a file, or of all files in a folder."""
     path = to_path(path)
-    return sum(map(_file_size, path.rglob("*"))) if path.is_dir() else _file_size(path)
-
-
-def _file_size(path: AnyPath) -> int:
-    if is_remote(path):
-        return path.size()
-    return path.stat().st_size if path.is_file() else 0  # rglob gives folders too
+    if not path.is_dir():
+        return path.stat().st_size
+    # Remote paths list files only, and asking each whether it is one takes a request.
+    return sum(file.stat().st_size for file in path.rglob("*") if is_remote(file) or file.is_file())

@@ -1,9 +1,9 @@
-"""A path behind a scheme (gs://bucket/name, ...) that is used as `pathlib.Path` is.
+"""A remote path (gs://bucket/name, ...) with the interface of `pathlib.Path`.
 
-One set of readers and writers serves both kinds of path: this class has those methods of `pathlib.Path` that they use,
-over `tf.io.gfile`. It is our own because `etils.epath`, the library for it, knows a fixed list of schemes (not hdfs://,
-nor ram://, without which nothing of this could be tested), cannot look into folders of folders, leaves ".." as it is,
-which no bucket understands, and lets most of TensorFlow's errors through.
+One set of readers and writers serves both kinds of path: this class has the methods of `pathlib.Path` that they use,
+over `tf.io.gfile`. It is our own because `etils.epath`, the library for this, knows a fixed list of schemes (not
+hdfs://, nor ram://, without which none of this could be tested), cannot search nested folders, keeps "..", which no
+bucket understands, and lets most of TensorFlow's errors through.
 """
 
 import contextlib
@@ -16,18 +16,19 @@ import mimetypes
 import os
 import pathlib
 import posixpath
+import types
 from collections.abc import Iterator
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 
 SCHEME_END = "://"
 
 
 class RemoteError(OSError, UserError):
-    """What went wrong with a remote path.
+    """An error of a remote path.
 
-    Code that expects errors of the disk gets one, with its `strerror`; where nobody does, it is a user's mistake in
-    one line, as of any other path.
+    Code that expects an error of the disk gets one, with its `strerror`; anywhere else it is a user's mistake in
+    one line, as with any other path.
     """
 
     def __str__(self) -> str:
@@ -44,13 +45,13 @@ def is_remote(path: str | os.PathLike) -> bool:
 
 @functools.total_ordering
 class RemotePath(os.PathLike):
-    """A file or folder behind a scheme; methods mean what those of `pathlib.Path` mean.
+    """A remote file or folder; methods do what those of `pathlib.Path` do.
 
     Args:
-        *segments: "gs://bucket/folder", and names below it; ".." is resolved here, and ends at the bucket.
+        *segments: "gs://bucket/folder", and names below it; ".." is resolved here, and stops at the bucket.
 
     Raises:
-        RemoteError: (all methods that ask or change something) the place cannot be reached or changed.
+        RemoteError: (all methods that read or change something) the path cannot be reached or changed.
     """
 
     def __init__(self, *segments: str | os.PathLike):
@@ -113,7 +114,7 @@ class RemotePath(os.PathLike):
     def relative_to(self, other: "RemotePath") -> pathlib.PurePosixPath:
         return self._path.relative_to(other._path)
 
-    # -- what is there
+    # -- its state
 
     def exists(self) -> bool:
         with self._gfile() as gfile:
@@ -123,17 +124,17 @@ class RemotePath(os.PathLike):
         with self._gfile() as gfile:
             if gfile.isdir(str(self)):
                 return True
-            gfile.exists(str(self))  # raises where nothing can be reached, which is no folder to `isdir`
+            gfile.exists(str(self))  # raises where the path cannot be reached; to `isdir` it is no folder
             return False
 
     def is_file(self) -> bool:
         with self._gfile() as gfile:
             return gfile.exists(str(self)) and not gfile.isdir(str(self))
 
-    def size(self) -> int:
-        """Returns the bytes of a file."""
+    def stat(self) -> types.SimpleNamespace:
+        """Returns the number of bytes of a file as `st_size`."""
         with self._gfile() as gfile:
-            return gfile.stat(str(self)).length
+            return types.SimpleNamespace(st_size=gfile.stat(str(self)).length)
 
     def listdir(self) -> list[str]:
         """Returns the names in a folder; in buckets those of folders end with "/"."""
@@ -144,15 +145,15 @@ class RemotePath(os.PathLike):
         return (self / name for name in self.listdir())
 
     def glob(self, pattern: str) -> Iterator["RemotePath"]:
-        if not self.is_dir():  # which some file systems take for an error
+        if not self.is_dir():  # some file systems raise an error then
             return iter(())
         with self._gfile() as gfile:
             return map(RemotePath, gfile.glob(f"{glob.escape(str(self))}/{pattern}"))
 
     def rglob(self, pattern: str) -> Iterator["RemotePath"]:
-        """Yields the files below that match; unlike pathlib's not the folders.
+        """Yields the files below that match, but, unlike pathlib, no folders.
 
-        `tf.io.gfile.walk` asks of every single name whether it is a folder, which in a bucket takes a request each.
+        `tf.io.gfile.walk` asks for every single name whether it is a folder, which in a bucket takes a request each.
         """
         names = self.listdir()
         are_marked = any(name.endswith("/") for name in names)
@@ -187,7 +188,7 @@ class RemotePath(os.PathLike):
         self.write_bytes(text.encode(encoding))
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
-        """Makes a folder and those above it, where they are missing; buckets know no other way."""
+        """Makes a folder and those above it, where they are missing, whatever the arguments."""
         with self._gfile() as gfile:
             gfile.makedirs(str(self))
 
@@ -206,17 +207,17 @@ class RemotePath(os.PathLike):
             gfile.rename(str(self), str(target), overwrite=True)
 
     def copy(self, target: "RemotePath") -> None:
-        """Copies a file to another remote place."""
+        """Copies a file to another remote path."""
         with self._gfile() as gfile:
             gfile.copy(str(self), str(target), overwrite=True)
 
     def download(self, target: pathlib.Path) -> None:
-        """Copies a file to this machine."""
+        """Copies a file to a local path."""
         with self._gfile() as gfile:
             gfile.copy(str(self), str(target), overwrite=True)
 
     def upload(self, source: pathlib.Path) -> None:
-        """Copies a file of this machine here."""
+        """Copies a local file to this path."""
         with self._gfile() as gfile:
             gfile.copy(str(source), str(self), overwrite=True)
 
@@ -229,5 +230,4 @@ class RemotePath(os.PathLike):
         except tf.errors.NotFoundError:
             raise RemoteError(errno.ENOENT, os.strerror(errno.ENOENT), str(self)) from None
         except tf.errors.OpError as error:
-            lines = (error.message.strip() or type(error).__name__).splitlines()
-            raise RemoteError(errno.EIO, lines[0].strip(), str(self)) from None
+            raise RemoteError(errno.EIO, first_line(error).strip(), str(self)) from None

@@ -8,10 +8,9 @@ import time
 import keras
 import numpy as np
 
+from keras_centernet.evaluation.metrics.table import main_metric
 from keras_centernet.files.atomic import write_whole
 from keras_centernet.runs.folder import BEST, HISTORY, RunFolder
-
-BEST_BY = ("val_OKS_AP", "val_AP_3D", "val_AP")  # the first that is there
 
 
 class InsteadOfStep(keras.callbacks.Callback):
@@ -61,7 +60,9 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares, and saves or counts."""
-        value = next((logs[name] for name in BEST_BY if name in (logs or {})), math.nan)
+        logs = logs or {}
+        main = main_metric(name.removeprefix("val_") for name in logs if name.startswith("val_"))
+        value = logs.get(f"val_{main}", math.nan)
         if value > self.best:  # False for NaN
             self.best, self.waited = float(value), 0
             with self.model.averaged():

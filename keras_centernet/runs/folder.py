@@ -100,7 +100,7 @@ class RunFolder:
         try:
             files.check_writable(self.path)
             for name in self.names(""):
-                if name.startswith(files.PART):  # a process was killed while it wrote
+                if name.startswith(files.TEMPORARY):  # a process was killed while it wrote
                     (self / name).unlink(missing_ok=True)
         except Exception as error:  # OSError here, many kinds elsewhere
             reason = getattr(error, "strerror", None) or first_line(error)

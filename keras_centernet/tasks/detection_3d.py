@@ -200,15 +200,23 @@ def postprocess(rows: dict, calibration: Tensor) -> dict:
     return {"locations": locations, "dimensions": dimensions, "rotation_y": rotations_y, "alpha": alphas}
 
 
-def paint(image, found, **options):
-    """Returns a drawing of the projected 3D boxes with their classes and distances."""
+def paint(image, found, *, birds_eye: bool = False, **options):
+    """Returns a copy of the image with the projected 3D boxes, their classes and distances.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        found: `Detections` of this task.
+        birds_eye: whether the same boxes, seen from above, are drawn to the right of the image.
+        **options: of `draw_boxes_3d`.
+    """
+    from keras_centernet.drawing.birds_eye import with_birds_eye
     from keras_centernet.drawing.boxes_3d import draw_boxes_3d
 
-    if not len(found):
-        return image.copy()
-    labels = [f"{name} {z:.1f} m" for name, z in zip(found.class_names, found.locations[:, 2], strict=True)]
-    boxes = found.dimensions, found.locations, found.rotation_y
-    return draw_boxes_3d(image, *boxes, found.classes, found.calibration[0], labels, **options)
+    canvas, boxes = image.copy(), (found.dimensions, found.locations, found.rotation_y, found.classes)
+    if len(found):
+        labels = [f"{name} {z:.1f} m" for name, z in zip(found.class_names, found.locations[:, 2], strict=True)]
+        canvas = draw_boxes_3d(image, *boxes, found.calibration[0], labels, **options)
+    return with_birds_eye(canvas, *boxes) if birds_eye else canvas
 
 
 def _angle_between(angles, center: float):

@@ -91,7 +91,7 @@ def test_export(paths, output, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == f"{output}/report.json"
     assert names_in(output) == {"detector_float32.tflite", "detector_saved_model", "report.json"}
     report = read_json(output / "report.json")
-    assert report["detector_float32.tflite"]["size_bytes"] == (output / "detector_float32.tflite").size()
+    assert report["detector_float32.tflite"]["size_bytes"] == (output / "detector_float32.tflite").stat().st_size
     detector = TFLiteDetector(output / "detector_float32.tflite")
     found = detector(np.zeros((64, 64, 3), np.uint8))
     assert len(found["scores"]) == 7

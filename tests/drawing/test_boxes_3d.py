@@ -1,4 +1,4 @@
-"""3D boxes on pictures and from above: pixels found by hand, and objects that are hard to draw."""
+"""3D boxes on images and from above: pixels found by hand, and objects that are hard to draw."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,13 @@ def gray_image(height=120, width=160):
     return np.full((height, width, 3), GRAY, np.uint8)
 
 
-def is_color(picture, color):
+def is_color(drawing, color):
     """Whether pixels have that colour, or nearly: OpenCV's smooth lines of one pixel let a little shine through."""
-    return np.all(np.abs(picture.astype(int) - color) <= 25, axis=-1)
+    return np.all(np.abs(drawing.astype(int) - color) <= 25, axis=-1)
 
 
-def changed(picture):
-    return np.any(picture != GRAY, axis=-1)
+def changed(drawing):
+    return np.any(drawing != GRAY, axis=-1)
 
 
 def draw(dimensions=LONG, locations=AHEAD, rotations=TOWARDS, classes=(1,), image=None, **options):
@@ -38,8 +38,8 @@ def draw(dimensions=LONG, locations=AHEAD, rotations=TOWARDS, classes=(1,), imag
 def test_edges_lie_where_they_are_projected():
     # The near face in 10 m, 2 m wide and high, around the optical axis: 100 px / 10 m * 1 m = 10 px to each side;
     # the far face in 20 m: 5 px.
-    picture = draw(line_width=1)
-    color = is_color(picture, class_color(1))
+    drawing = draw(line_width=1)
+    color = is_color(drawing, class_color(1))
     assert color[50, 70:91].all()
     assert color[70, 70:91].all()
     assert color[50:71, 70].all()
@@ -58,10 +58,10 @@ def test_nothing_changes_outside_the_box():
     ("rotation", "near_is_tinted"), [(TOWARDS, True), (AWAY, False)], ids=["comes towards us", "drives away"]
 )
 def test_the_front_face_is_tinted(rotation, near_is_tinted):
-    picture = draw(rotations=rotation, line_width=1)
+    drawing = draw(rotations=rotation, line_width=1)
     tint = FRONT_VEIL * np.array(class_color(1)) + (1 - FRONT_VEIL) * GRAY
-    assert np.abs(picture[60, 80] - tint).max() <= 1  # both faces are seen there
-    assert changed(picture)[60, 72] == near_is_tinted  # only the near one
+    assert np.abs(drawing[60, 80] - tint).max() <= 1  # both faces are seen there
+    assert changed(drawing)[60, 72] == near_is_tinted  # only the near one
 
 
 def test_near_boxes_cover_far_ones_in_any_order():
@@ -84,17 +84,17 @@ def test_lines_grow_with_the_image():
     def line(zoom):
         calibration = CALIBRATION * [[zoom], [zoom], [1]]
         image = gray_image(120 * zoom, 160 * zoom)
-        picture = draw_boxes_3d(image, LONG, AHEAD, AWAY, [1], calibration)
-        return is_color(picture, class_color(1))[:, 80 * zoom - 1][: 52 * zoom].sum()
+        drawing = draw_boxes_3d(image, LONG, AHEAD, AWAY, [1], calibration)
+        return is_color(drawing, class_color(1))[:, 80 * zoom - 1][: 52 * zoom].sum()
 
     assert line(2) < line(8) < line(16)
 
 
 def test_no_boxes_give_an_equal_copy():
     image = gray_image()
-    picture = draw(*NONE, [], image, labels=[])
-    np.testing.assert_array_equal(picture, image)
-    assert not np.shares_memory(picture, image)
+    drawing = draw(*NONE, [], image, labels=[])
+    np.testing.assert_array_equal(drawing, image)
+    assert not np.shares_memory(drawing, image)
 
 
 def test_the_image_itself_is_not_painted_on():
@@ -106,8 +106,8 @@ def test_the_image_itself_is_not_painted_on():
 
 @pytest.mark.parametrize("image_hw", [(1, 1), (3, 500), (300, 40)], ids=["one pixel", "a strip", "portrait"])
 def test_boxes_on_images_of_any_shape(image_hw):
-    picture = draw(image=gray_image(*image_hw), labels=["car"])
-    assert picture.shape == (*image_hw, 3)
+    drawing = draw(image=gray_image(*image_hw), labels=["car"])
+    assert drawing.shape == (*image_hw, 3)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_what_is_not_before_the_camera_is_left_out(location):
 
 def test_a_box_half_behind_stays_on_its_side():
     # It reaches from 8 m behind to 2 m before the camera, 1 m and more to the right of the axis.
-    picture = draw(locations=np.array([[2.0, 1.0, -3.0]]))
-    assert changed(picture)[:, 80:].any()
-    assert not changed(picture)[:, :80].any()
+    drawing = draw(locations=np.array([[2.0, 1.0, -3.0]]))
+    assert changed(drawing)[:, 80:].any()
+    assert not changed(drawing)[:, :80].any()
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def above(*boxes, classes=(1,), **options):
 
 
 def test_from_above_a_footprint_covers_its_metres():
-    picture = above([[2.0, 2.0, 4.0]], [[3.0, 1.0, 15.0]], [0.0])
+    drawing = above([[2.0, 2.0, 4.0]], [[3.0, 1.0, 15.0]], [0.0])
     # l = 4 m along x around column 75 + 30, w = 2 m along z around row 200 - 150
     expected = np.zeros((200, 150), bool)
     expected[39:62, 84:127] = True
-    painted = is_color(picture, class_color(1))
+    painted = is_color(drawing, class_color(1))
     assert not painted[~expected].any()
     assert painted[42:46, 87:124].all()  # away from the heading line
 
@@ -173,57 +173,57 @@ def test_from_above_a_footprint_covers_its_metres():
     ids=["right", "left", "away", "towards us"],
 )
 def test_from_above_the_heading_leaves_the_front(rotation, front):
-    picture = above([[2.0, 2.0, 4.0]], [[3.0, 1.0, 15.0]], [rotation])
-    assert is_color(picture, TRUTH)[front]
+    drawing = above([[2.0, 2.0, 4.0]], [[3.0, 1.0, 15.0]], [rotation])
+    assert is_color(drawing, TRUTH)[front]
     behind = 2 * np.array([50, 105]) - front
-    assert not is_color(picture, TRUTH)[tuple(behind)]
+    assert not is_color(drawing, TRUTH)[tuple(behind)]
 
 
 def test_from_above_a_line_and_a_label_stand_every_ten_metres():
-    picture = draw_birds_eye(*NONE, [], height=400, meters=40)
-    lines = [row for row in range(400) if is_color(picture, GRID)[row, 40:].sum() > 250]
+    drawing = draw_birds_eye(*NONE, [], height=400, meters=40)
+    lines = [row for row in range(400) if is_color(drawing, GRID)[row, 40:].sum() > 250]
     assert lines == [0, 100, 200, 300]
     for row in lines[1:]:
-        assert (picture[row - 14 : row - 3, 5:40].min(axis=-1) < 200).any()
+        assert (drawing[row - 14 : row - 3, 5:40].min(axis=-1) < 200).any()
 
 
 def test_from_above_the_camera_stands_below_in_the_middle():
-    picture = draw_birds_eye(*NONE, [], height=400, meters=40)
-    marked = picture[380:].min(axis=-1) < 150
+    drawing = draw_birds_eye(*NONE, [], height=400, meters=40)
+    marked = drawing[380:].min(axis=-1) < 150
     columns = np.flatnonzero(marked.any(axis=0))
     assert abs((columns.min() + columns.max()) / 2 - 150) <= 1
 
 
 def test_from_above_the_truth_is_an_outline():
     box = [[2.0, 2.0, 4.0]], [[3.0, 1.0, 15.0]], [0.0]
-    picture = above(*NONE, classes=[], truth=box)
-    dark = is_color(picture, TRUTH)
+    drawing = above(*NONE, classes=[], truth=box)
+    dark = is_color(drawing, TRUTH)
     assert dark[40, 86:125].all()
     assert dark[60, 86:125].all()
     assert not dark[42:46, 87:124].any()
-    assert not is_color(picture, class_color(0)).any()
+    assert not is_color(drawing, class_color(0)).any()
 
 
 def test_from_above_colors_are_those_of_the_classes():
     boxes = [[2.0, 2.0, 4.0]] * 2, [[-3.0, 1.0, 15.0], [3.0, 1.0, 15.0]], [0.0, 0.0]
-    picture = above(*boxes, classes=(2, 5))
-    assert is_color(picture, class_color(2))[44, 45]
-    assert is_color(picture, class_color(5))[44, 105]
+    drawing = above(*boxes, classes=(2, 5))
+    assert is_color(drawing, class_color(2))[44, 45]
+    assert is_color(drawing, class_color(5))[44, 105]
 
 
 @pytest.mark.parametrize("depth", [8.0, 35.0, 90.0])
 def test_from_above_the_range_follows_the_objects(depth):
     box = np.array([[2.0, 2.0, 4.0]]), np.array([[0.0, 1.0, depth]]), np.zeros(1)
-    for picture in (draw_birds_eye(*box, [1]), draw_birds_eye(*NONE, [], truth=box)):
-        rows = np.nonzero(np.any(np.abs(picture.astype(int) - PAPER) > 120, axis=-1)[:690, 230:310])[0]
+    for drawing in (draw_birds_eye(*box, [1]), draw_birds_eye(*NONE, [], truth=box)):
+        rows = np.nonzero(np.any(np.abs(drawing.astype(int) - PAPER) > 120, axis=-1)[:690, 230:310])[0]
         assert len(rows)
         assert rows.min() > 0
 
 
 def test_from_above_without_objects_there_is_still_a_field():
-    picture = draw_birds_eye(*NONE, [])
-    assert picture.shape == (720, 540, 3)
-    assert is_color(picture, PAPER).mean() > 0.9
+    drawing = draw_birds_eye(*NONE, [])
+    assert drawing.shape == (720, 540, 3)
+    assert is_color(drawing, PAPER).mean() > 0.9
 
 
 def test_from_above_the_boxes_themselves_are_left_alone():
@@ -243,7 +243,7 @@ def test_an_edge_that_passes_the_camera_stays_straight():
 
 
 @pytest.mark.parametrize("location", [(100, 1, 10), (-100, 1, 10), (0, 100, 10), (0, -100, 10)], ids=str)
-def test_what_the_picture_does_not_show_has_no_label(location):
+def test_what_the_drawing_does_not_show_has_no_label(location):
     np.testing.assert_array_equal(draw(locations=np.array([location], float), labels=["car"]), GRAY)
 
 
@@ -275,8 +275,8 @@ def test_infinite_numbers_are_left_out_silently(which, value):
 
 @pytest.mark.parametrize("side", [-20.0, 20.0], ids=["left", "right"])
 def test_from_above_the_range_follows_objects_at_the_side(side):
-    picture = draw_birds_eye(LONG, [[side, 1.0, 10.0]], [0.0], [1])
-    columns = np.flatnonzero(is_color(picture, class_color(1)).any(axis=0))
+    drawing = draw_birds_eye(LONG, [[side, 1.0, 10.0]], [0.0], [1])
+    columns = np.flatnonzero(is_color(drawing, class_color(1)).any(axis=0))
     assert columns.min() > 0
     assert columns.max() < 539
 
@@ -288,9 +288,9 @@ def test_from_above_what_is_behind_does_not_widen_the_range():
 
 def test_from_above_the_first_box_lies_on_top():
     boxes = np.tile(LONG, (2, 1)), np.tile(AHEAD, (2, 1)), np.tile(TOWARDS, 2)
-    picture = above(*boxes, classes=(1, 2))
-    assert is_color(picture, class_color(1)).any()
-    assert not is_color(picture, class_color(2)).any()
+    drawing = above(*boxes, classes=(1, 2))
+    assert is_color(drawing, class_color(1)).any()
+    assert not is_color(drawing, class_color(2)).any()
 
 
 @pytest.mark.parametrize("meters", [0, -5, np.nan, np.inf], ids=str)

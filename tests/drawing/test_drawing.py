@@ -1,4 +1,4 @@
-"""Pictures: what they show, at any size, and what happens when they cannot be made."""
+"""Drawings: what they show, at any size, and what happens when they cannot be made."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_centernet.detections import Detections
-from keras_centernet.drawing import draw_boxes, draw_curves, draw_precision_recall, write_picture
+from keras_centernet.drawing import draw_boxes, draw_curves, draw_precision_recall, write_image
 from keras_centernet.drawing.boxes import PALETTE, class_color, ink_on
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 from keras_centernet.errors import UserError
@@ -20,24 +20,24 @@ def gray_image(height, width):
     return np.full((height, width, 3), GRAY, np.uint8)
 
 
-def is_color(picture, color):
-    return np.all(picture == color, axis=-1)
+def is_color(drawing, color):
+    return np.all(drawing == color, axis=-1)
 
 
 def test_a_box_has_the_color_of_its_class_on_its_four_edges():
-    picture = draw_boxes(gray_image(100, 100), [[20, 30, 70, 80]], [1], line_width=1)
-    painted = is_color(picture, class_color(1))
+    drawing = draw_boxes(gray_image(100, 100), [[20, 30, 70, 80]], [1], line_width=1)
+    painted = is_color(drawing, class_color(1))
     expected = np.zeros((100, 100), bool)
     expected[30:81, 20:71] = True
     expected[31:80, 21:70] = False
     np.testing.assert_array_equal(painted, expected)
-    np.testing.assert_array_equal(picture[~painted], GRAY)
+    np.testing.assert_array_equal(drawing[~painted], GRAY)
 
 
 def test_the_first_box_lies_on_top():
-    picture = draw_boxes(gray_image(50, 50), [[5, 5, 40, 40], [5, 5, 40, 40]], [0, 1])
-    assert is_color(picture, class_color(0)).any()
-    assert not is_color(picture, class_color(1)).any()
+    drawing = draw_boxes(gray_image(50, 50), [[5, 5, 40, 40], [5, 5, 40, 40]], [0, 1])
+    assert is_color(drawing, class_color(0)).any()
+    assert not is_color(drawing, class_color(1)).any()
 
 
 def test_the_image_itself_is_not_painted_on():
@@ -49,8 +49,8 @@ def test_the_image_itself_is_not_painted_on():
 @pytest.mark.parametrize("side", [320, 640, 1280, 2560])
 def test_labels_take_the_same_part_of_every_large_image(side):
     box = np.array([0.1, 0.5, 0.9, 0.9]) * side
-    picture = draw_boxes(gray_image(side, side), [box], [0], ["label 0.90"])
-    above = np.any(picture != GRAY, axis=-1)[: int(0.5 * side)]
+    drawing = draw_boxes(gray_image(side, side), [box], [0], ["label 0.90"])
+    above = np.any(drawing != GRAY, axis=-1)[: int(0.5 * side)]
     right_of_label = above[:, int(0.8 * side)]  # the box's own line, which is not the label's
     rows, columns = above[~right_of_label].any(axis=1), above[~right_of_label].any(axis=0)
     assert 0.02 < rows.sum() / side < 0.05
@@ -70,13 +70,13 @@ def test_labels_take_the_same_part_of_every_large_image(side):
     ],
 )
 def test_any_box_on_any_image_can_be_drawn(image_hw, boxes_xyxy):
-    picture = draw_boxes(gray_image(*image_hw), boxes_xyxy, [0] * len(boxes_xyxy), ["name"] * len(boxes_xyxy))
-    assert picture.shape == (*image_hw, 3)
+    drawing = draw_boxes(gray_image(*image_hw), boxes_xyxy, [0] * len(boxes_xyxy), ["name"] * len(boxes_xyxy))
+    assert drawing.shape == (*image_hw, 3)
 
 
 def test_a_label_at_the_upper_edge_stays_inside_the_image():
-    picture = draw_boxes(gray_image(100, 200), [[10, 0, 190, 90]], [0], ["name"], line_width=1)
-    filled = is_color(picture, class_color(0))
+    drawing = draw_boxes(gray_image(100, 200), [[10, 0, 190, 90]], [0], ["name"], line_width=1)
+    filled = is_color(drawing, class_color(0))
     assert filled[1:12, 10].all()
 
 
@@ -95,10 +95,10 @@ def test_colors_differ_and_repeat():
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.JPEG"])
-def test_write_picture_keeps_red_red(tmp_path, name):
+def test_write_image_keeps_red_red(tmp_path, name):
     image = np.zeros((20, 30, 3), np.uint8)
     image[..., 0] = 200
-    write_picture(image, tmp_path / name)
+    write_image(image, tmp_path / name)
     written = cv2.imread(str(tmp_path / name))[..., ::-1]
     assert np.abs(written.astype(int) - image).max() < 5
 
@@ -107,23 +107,23 @@ def test_write_picture_keeps_red_red(tmp_path, name):
     ("name", "message"),
     [
         pytest.param(
-            "out.gif", "expected a picture's suffix, one of .jpg, .jpeg, .png; got '.gif'.", id="unknown suffix"
+            "out.gif", "expected an image's suffix, one of .jpg, .jpeg, .png; got '.gif'.", id="unknown suffix"
         ),
-        pytest.param("out", "expected a picture's suffix, one of .jpg, .jpeg, .png; got ''.", id="no suffix"),
-        pytest.param("no/out.png", "cannot write the picture there: No such file or directory.", id="no folder"),
+        pytest.param("out", "expected an image's suffix, one of .jpg, .jpeg, .png; got ''.", id="no suffix"),
+        pytest.param("no/out.png", "cannot write the image there: No such file or directory.", id="no folder"),
     ],
 )
-def test_a_picture_that_cannot_be_written_is_named(tmp_path, name, message):
+def test_an_image_that_cannot_be_written_is_named(tmp_path, name, message):
     with pytest.raises(UserError) as error:
-        write_picture(gray_image(2, 2), tmp_path / name)
+        write_image(gray_image(2, 2), tmp_path / name)
     assert str(error.value) == f"{tmp_path / name}: {message}"
 
 
 def test_a_hot_cell_colors_its_own_pixels():
     heatmap = np.zeros((10, 20))
     heatmap[3, 7] = 1.0
-    picture = overlay_heatmap(gray_image(40, 80), heatmap)
-    change = np.abs(picture.astype(int) - picture[-1, -1].astype(int)).sum(axis=-1)
+    drawing = overlay_heatmap(gray_image(40, 80), heatmap)
+    change = np.abs(drawing.astype(int) - drawing[-1, -1].astype(int)).sum(axis=-1)
     assert np.unravel_index(change.argmax(), change.shape) == (12, 28)  # cell * 4, no half pixel
     assert change[12 - 4, 28] == change[12 + 4, 28] == 0
 
@@ -136,11 +136,11 @@ def row(height, width, count):
 
 def test_grid_has_a_line_per_example_and_four_columns(tmp_path):
     rows = [row(48, 64, 1), row(64, 48, 0), row(1, 1, 0), row(900, 1200, 2)]
-    picture = draw_grid(rows, tmp_path / "grid.png")
+    drawing = draw_grid(rows, tmp_path / "grid.png")
     heights = [270, 360, 360, 270]  # 360 px for the longer side, 8 px between, 44 px for the titles
-    assert picture.shape == (44 + sum(heights) + 8 * 4, 4 * 360 + 5 * 8, 3)
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "grid.png"))[..., ::-1], picture)
-    titles = picture[:44].min(axis=(0, 2)) < 128
+    assert drawing.shape == (44 + sum(heights) + 8 * 4, 4 * 360 + 5 * 8, 3)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "grid.png"))[..., ::-1], drawing)
+    titles = drawing[:44].min(axis=(0, 2)) < 128
     assert all(titles[8 + i * 368 : 368 + i * 368].any() for i in range(4))
 
 
@@ -213,8 +213,8 @@ def test_a_history_that_cannot_be_drawn_is_named(tmp_path, history, message):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("out.xyz", "expected a picture's suffix such as .png or .jpg; got '.xyz'."),
-        ("no/out.png", "cannot write the picture there: No such file or directory."),
+        ("out.xyz", "expected an image's suffix such as .png or .jpg; got '.xyz'."),
+        ("no/out.png", "cannot write the drawing there: No such file or directory."),
     ],
     ids=["unknown suffix", "no folder"],
 )
@@ -228,8 +228,16 @@ def test_curves_that_cannot_be_written_are_named(tmp_path, name, message):
 def test_precision_recall_of_any_number_of_classes(tmp_path, count):
     recall = np.linspace(0, 1, 101)
     curves = {str(i): {"recall": recall, "precision": 1 - recall} for i in range(count)}
-    draw_precision_recall(curves, dict.fromkeys(curves, 0.5), tmp_path / "pr.png")
+    draw_precision_recall(curves, tmp_path / "pr.png")
     assert cv2.imread(str(tmp_path / "pr.png")).shape == (650, 832, 3)
+
+
+def test_precision_recall_lines_have_the_colors_of_their_classes(tmp_path):
+    curves = {"b": {"recall": np.linspace(0, 1, 3), "precision": np.full(3, 0.5)}}
+    draw_precision_recall(curves, tmp_path / "pr.png", classes=("a", "b"))
+    drawn = cv2.imread(str(tmp_path / "pr.png"))[..., ::-1]
+    assert is_color(drawn, class_color(1)).sum() > 100
+    assert not is_color(drawn, class_color(0)).any()
 
 
 def test_importing_brings_neither_matplotlib_nor_opencv_nor_pycocotools():

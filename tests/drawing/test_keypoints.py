@@ -1,4 +1,4 @@
-"""Joints and limbs: pixels found by hand, and joints that are hard to draw."""
+"""Keypoints and limbs: pixels found by hand, and keypoints that are hard to draw."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from keras_centernet.drawing.keypoints import OUTLINE, draw_keypoints
 
 GRAY = 128
 LIMBS = ((0, 1), (1, 2))
-ROW_OF_JOINTS = np.array([[[20.0, 60.0], [80.0, 60.0], [140.0, 60.0]]])
+ROW_OF_KEYPOINTS = np.array([[[20.0, 60.0], [80.0, 60.0], [140.0, 60.0]]])
 CERTAIN = np.ones((1, 3))
 
 
@@ -16,31 +16,31 @@ def gray_image(height=120, width=160):
     return np.full((height, width, 3), GRAY, np.uint8)
 
 
-def is_color(picture, color):
+def is_color(drawing, color):
     """Whether pixels have that colour, or nearly: OpenCV's smooth lines of one pixel let a little shine through."""
-    return np.all(np.abs(picture.astype(int) - color) <= 25, axis=-1)
+    return np.all(np.abs(drawing.astype(int) - color) <= 25, axis=-1)
 
 
-def changed(picture):
-    return np.any(picture != GRAY, axis=-1)
+def changed(drawing):
+    return np.any(drawing != GRAY, axis=-1)
 
 
-def draw(keypoints_xy=ROW_OF_JOINTS, scores=CERTAIN, limbs=LIMBS, image=None, **options):
+def draw(keypoints_xy=ROW_OF_KEYPOINTS, scores=CERTAIN, limbs=LIMBS, image=None, **options):
     image = gray_image() if image is None else image
     return draw_keypoints(image, keypoints_xy, scores, limbs, **options)
 
 
 def test_each_limb_has_a_color_of_its_own():
-    picture = draw(line_width=1)
-    assert is_color(picture, class_color(0))[60, 26:75].all()
-    assert is_color(picture, class_color(1))[60, 86:135].all()
+    drawing = draw(line_width=1)
+    assert is_color(drawing, class_color(0))[60, 26:75].all()
+    assert is_color(drawing, class_color(1))[60, 86:135].all()
 
 
-def test_joints_have_a_bright_rim():
-    picture = draw(limbs=(), line_width=1)
+def test_keypoints_have_a_bright_rim():
+    drawing = draw(limbs=(), line_width=1)
     for column in (20, 80, 140):
-        assert changed(picture)[60, column]
-        assert is_color(picture, OUTLINE)[57:64, column - 3 : column + 4].any()
+        assert changed(drawing)[60, column]
+        assert is_color(drawing, OUTLINE)[57:64, column - 3 : column + 4].any()
 
 
 def test_nothing_changes_elsewhere():
@@ -62,7 +62,7 @@ def test_nothing_changes_elsewhere():
         pytest.param((0.0, 0.0, 0.0), False, False, id="none seen"),
     ],
 )
-def test_limbs_need_both_of_their_joints(scores, first_limb, second_limb):
+def test_limbs_need_both_of_their_keypoints(scores, first_limb, second_limb):
     seen = changed(draw(scores=np.array([scores])))
     assert (seen[60, 50], seen[60, 110]) == (first_limb, second_limb)
     for score, column in zip(scores, (20, 80, 140), strict=True):
@@ -76,18 +76,18 @@ def test_the_threshold_is_the_callers():
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 17, 133])
-def test_any_number_of_joints(count):
+def test_any_number_of_keypoints(count):
     xy = np.stack([np.linspace(10, 150, count), np.full(count, 60.0)], axis=-1)[None]
     limbs = [(i, i + 1) for i in range(count - 1)]
-    picture = draw(xy, np.ones((1, count)), limbs)
-    assert all(changed(picture)[60, round(column)] for column in xy[0, :, 0])
+    drawing = draw(xy, np.ones((1, count)), limbs)
+    assert all(changed(drawing)[60, round(column)] for column in xy[0, :, 0])
 
 
 def test_the_first_person_lies_on_top():
     first, second = [[20.0, 60.0], [140.0, 60.0]], [[80.0, 60.0], [80.0, 110.0]]
     over = draw(np.array([first, second]), np.ones((2, 2)), [(0, 1)], line_width=1)
     under = draw(np.array([second, first]), np.ones((2, 2)), [(0, 1)], line_width=1)
-    # The first one's limb crosses the bright rim of the second one's upper joint.
+    # The first one's limb crosses the bright rim of the second one's upper keypoint.
     assert is_color(over, class_color(0))[60, 74:87].all()
     assert not is_color(under, class_color(0))[60, 77]
 
@@ -95,17 +95,17 @@ def test_the_first_person_lies_on_top():
 def test_lines_grow_with_the_image():
     widths = []
     for zoom in (2, 8, 16):
-        picture = draw(ROW_OF_JOINTS * zoom, image=gray_image(120 * zoom, 160 * zoom))
-        widths.append(changed(picture)[:, 50 * zoom].sum())
+        drawing = draw(ROW_OF_KEYPOINTS * zoom, image=gray_image(120 * zoom, 160 * zoom))
+        widths.append(changed(drawing)[:, 50 * zoom].sum())
     assert widths == sorted(set(widths))
 
 
-@pytest.mark.parametrize("joints", [0, 3, 17])
-def test_nobody_gives_an_equal_copy(joints):
+@pytest.mark.parametrize("keypoints", [0, 3, 17])
+def test_nobody_gives_an_equal_copy(keypoints):
     image = gray_image()
-    picture = draw(np.zeros((0, joints, 2)), np.zeros((0, joints)), image=image)
-    np.testing.assert_array_equal(picture, image)
-    assert not np.shares_memory(picture, image)
+    drawing = draw(np.zeros((0, keypoints, 2)), np.zeros((0, keypoints)), image=image)
+    np.testing.assert_array_equal(drawing, image)
+    assert not np.shares_memory(drawing, image)
 
 
 def test_the_image_itself_is_not_painted_on():
@@ -116,37 +116,37 @@ def test_the_image_itself_is_not_painted_on():
 
 
 @pytest.mark.parametrize("image_hw", [(1, 1), (3, 500), (300, 40)], ids=["one pixel", "a strip", "portrait"])
-def test_joints_on_images_of_any_shape(image_hw):
+def test_keypoints_on_images_of_any_shape(image_hw):
     assert draw(image=gray_image(*image_hw)).shape == (*image_hw, 3)
 
 
 @pytest.mark.parametrize("place", [np.nan, np.inf, -np.inf, (50.0, np.nan)], ids=str)
-def test_a_joint_that_is_nowhere_is_left_out_with_its_limbs(place):
-    xy = ROW_OF_JOINTS.copy()
+def test_a_keypoint_that_is_nowhere_is_left_out_with_its_limbs(place):
+    xy = ROW_OF_KEYPOINTS.copy()
     xy[0, 2] = place
     np.testing.assert_array_equal(draw(xy), draw(scores=np.array([[1.0, 1.0, 0.0]])))
 
 
 @pytest.mark.parametrize("place", [(-40.0, 60.0), (1e12, 60.0), (80.0, -1e300)], ids=str)
-def test_a_joint_outside_the_image_never_crashes(place):
-    xy = ROW_OF_JOINTS.copy()
+def test_a_keypoint_outside_the_image_never_crashes(place):
+    xy = ROW_OF_KEYPOINTS.copy()
     xy[0, 2] = place
-    picture = draw(xy)
-    assert picture.shape == (120, 160, 3)
-    assert changed(picture)[60, 20]
+    drawing = draw(xy)
+    assert drawing.shape == (120, 160, 3)
+    assert changed(drawing)[60, 20]
 
 
-def test_a_limb_towards_a_joint_far_outside_keeps_its_direction():
+def test_a_limb_towards_a_keypoint_far_outside_keeps_its_direction():
     xy = np.array([[[10.0, 60.0], [5000.0, 1000.0]]])
     rows, columns = np.nonzero(changed(draw(xy, np.ones((1, 2)), [(0, 1)], line_width=1)))
-    beyond_joint = columns > 20
+    beyond_keypoint = columns > 20
     assert columns.max() == 159
-    assert np.abs((rows - 60) - 940 / 4990 * (columns - 10))[beyond_joint].max() < 2
+    assert np.abs((rows - 60) - 940 / 4990 * (columns - 10))[beyond_keypoint].max() < 2
 
 
-def test_joints_of_small_people_are_small():
-    def joint(zoom):
-        picture = draw(ROW_OF_JOINTS[0] / 4 * zoom + np.zeros((1, 1, 1)), limbs=(), image=gray_image(1200, 1600))
-        return changed(picture).sum()
+def test_keypoints_of_small_people_are_small():
+    def keypoint(zoom):
+        drawing = draw(ROW_OF_KEYPOINTS[0] / 4 * zoom + np.zeros((1, 1, 1)), limbs=(), image=gray_image(1200, 1600))
+        return changed(drawing).sum()
 
-    assert 1 < joint(2) < joint(16)
+    assert 1 < keypoint(2) < keypoint(16)

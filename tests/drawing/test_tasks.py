@@ -15,8 +15,8 @@ GRAY = np.full((120, 160, 3), 128, np.uint8)
 CAR = np.array([[1.5, 1.6, 3.9]])
 
 
-def changed(picture):
-    return np.any(picture != GRAY, axis=-1)
+def changed(drawing):
+    return np.any(drawing != GRAY, axis=-1)
 
 
 def boxes_3d(location, **options):
@@ -24,12 +24,12 @@ def boxes_3d(location, **options):
 
 
 def test_a_box_is_drawn_where_it_is_seen():
-    picture = boxes_3d((0, 1, 10))
-    rows, columns = np.nonzero(changed(picture))
+    drawing = boxes_3d((0, 1, 10))
+    rows, columns = np.nonzero(changed(drawing))
     # 3.9 m at 10 m and 100 px of focal length: about 40 px around the middle column, below the horizon.
     assert 55 <= columns.min() < columns.max() <= 105
     assert 50 <= rows.min() < rows.max() <= 76
-    assert np.any(np.all(picture == class_color(1), axis=-1))
+    assert np.any(np.all(drawing == class_color(1), axis=-1))
     assert np.all(GRAY == 128)  # the image itself is untouched
 
 
@@ -47,10 +47,10 @@ def test_labels_stand_on_their_boxes():
     ],
 )
 def test_boxes_that_are_hard_to_draw(name, location, is_seen):
-    picture = boxes_3d(location, labels=["car"])
-    assert picture.shape == GRAY.shape
+    drawing = boxes_3d(location, labels=["car"])
+    assert drawing.shape == GRAY.shape
     if not is_seen:
-        np.testing.assert_array_equal(picture, GRAY)
+        np.testing.assert_array_equal(drawing, GRAY)
 
 
 def test_from_above_the_camera_looks_up():
@@ -70,11 +70,11 @@ def test_from_above_numbers_that_are_none_are_left_out():
     draw_birds_eye(CAR, np.array([[np.nan, 1, 15]]), np.zeros(1), [0])
 
 
-def test_limbs_need_both_of_their_joints():
+def test_limbs_need_both_of_their_keypoints():
     xy = np.array([[[20.0, 60.0], [80.0, 60.0], [140.0, 60.0]]])
-    picture = draw_keypoints(GRAY, xy, np.array([[0.9, 0.9, 0.05]]), [(0, 1), (1, 2)])
-    assert changed(picture)[60, 50]  # the limb between the first two
-    assert not changed(picture)[60, 110:].any()  # the third joint is too weak
+    drawing = draw_keypoints(GRAY, xy, np.array([[0.9, 0.9, 0.05]]), [(0, 1), (1, 2)])
+    assert changed(drawing)[60, 50]  # the limb between the first two
+    assert not changed(drawing)[60, 110:].any()  # the third keypoint is too weak
     np.testing.assert_array_equal(draw_keypoints(GRAY, np.zeros((0, 3, 2)), np.zeros((0, 3)), [(0, 1)]), GRAY)
     draw_keypoints(GRAY, np.full((1, 3, 2), np.nan), np.ones((1, 3)), [(0, 1)])
 
@@ -82,10 +82,10 @@ def test_limbs_need_both_of_their_joints():
 def test_detections_draw_what_their_task_adds():
     common = {"scores": [0.9], "classes": [0], "class_names": ["thing"], "image": GRAY}
     pose = TASKS["pose"].build(("thing",))
-    joints = {"keypoints_xy": np.full((1, 17, 2), 60.0), "keypoint_scores": np.ones((1, 17))}
+    keypoints = {"keypoints_xy": np.full((1, 17, 2), 60.0), "keypoint_scores": np.ones((1, 17))}
     plain = Detections([[10, 10, 50, 50]], **common).draw()
-    with_joints = Detections([[10, 10, 50, 50]], **common, extras=joints, paint=pose.paint).draw()
-    assert changed(with_joints)[60, 60]
+    with_keypoints = Detections([[10, 10, 50, 50]], **common, extras=keypoints, paint=pose.paint).draw()
+    assert changed(with_keypoints)[60, 60]
     assert not changed(plain)[60, 60]
     boxes = {
         "locations": np.array([[0.0, 1, 10]]),
@@ -97,6 +97,11 @@ def test_detections_draw_what_their_task_adds():
     found = Detections([[10, 10, 50, 50]], **common, extras=boxes, paint=task.paint)
     assert not changed(found.draw())[10, 12:48].any()  # the 3D box stands in place of the 2D one
     assert found[0].locations.shape == (1, 3)
+    both = found.draw(birds_eye=True)
+    np.testing.assert_array_equal(both[:, :160], found.draw())
+    above = draw_birds_eye(found.dimensions, found.locations, found.rotation_y, found.classes, height=120)
+    np.testing.assert_array_equal(both[:, 160:], above)
+    assert found[:0].draw(birds_eye=True).shape == both.shape
     assert len(found.filter(0.95).draw()) == 120
     with pytest.raises(AttributeError, match="Detections have no 'speed'; this task adds locations, dimensions"):
         found.speed  # noqa: B018

@@ -63,7 +63,7 @@ def fit(model, callbacks, epochs=1):
     return model.fit(images, np.zeros((2, 1)), epochs=epochs, callbacks=callbacks, verbose=0)
 
 
-def test_history_holds_the_three_figures():
+def test_history_holds_the_three_metrics():
     history = fit(OneBoxModel(), [AveragePrecision(build_validation())], epochs=2).history
     assert {name: history[name] for name in history if name.startswith("val_")} == {
         "val_AP": pytest.approx([1.0, 1.0]),
@@ -72,7 +72,7 @@ def test_history_holds_the_three_figures():
     }
 
 
-def test_callbacks_that_stand_behind_see_them(tmp_path):
+def test_callbacks_that_come_after_see_them(tmp_path):
     callbacks = [
         AveragePrecision(build_validation()),
         keras.callbacks.CSVLogger(tmp_path / "history.csv"),
@@ -101,7 +101,7 @@ def test_epochs_in_between_are_nan(every, epochs, evaluated):
     assert [not math.isnan(value) for value in history["val_AP"]] == evaluated
 
 
-def test_without_objects_the_figures_are_nan():
+def test_without_objects_the_metrics_are_nan():
     callback = AveragePrecision(build_validation(boxes=0))
     history = fit(OneBoxModel(), [callback]).history
     assert math.isnan(history["val_AP"][0])

@@ -129,7 +129,7 @@ def test_shows_no_bar_where_stderr_is_no_terminal(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_table_is_aligned_and_shows_undefined_figures_as_a_dash():
+def test_table_is_aligned_and_shows_undefined_metrics_as_a_dash():
     metrics = dict.fromkeys(("AP", "AP50", "AP75", "APm", "APl", "AR1", "AR10", "AR100"), 0.5)
     metrics |= {"APs": None, "VOC07_mAP50": 0.25, "VOC_mAP50": 1.0, "images": 3}
     metrics |= {"seconds": 2.0, "seconds_network": 1.5, "seconds_metrics": 0.25}
@@ -167,7 +167,7 @@ def test_save_writes_strict_json(tmp_path):
     assert saved["AP"] is None
 
 
-def test_the_precision_recall_picture_is_written(tmp_path):
+def test_the_precision_recall_curves_are_drawn(tmp_path):
     dataset = build_dataset()
     report = evaluate(Oracle(dataset, shift_xy=(8, 0)), dataset)
     report.draw_precision_recall(tmp_path / "curves.png")
@@ -211,8 +211,15 @@ class Renamed(Batches):
         pytest.param(
             Oracle(build_dataset()),
             Batches(build_dataset() * 2),
-            "evaluate: expected every image once, image_id 0 came again. Leave repeat() away.",
+            "evaluate: expected every image once, got image_id 0 again. Remove repeat().",
             id="an image twice",
+        ),
+        pytest.param(
+            Oracle(build_dataset()),
+            [build_batch([((64, 96), [(0, [0, 0, 20, 20]), (2, [0, 0, 9, 9])])])],
+            "evaluate: expected class indices below 2, the number of the model's classes, got 2. "
+            "Pass classes=model.classes to load_dataset, or evaluate another model.",
+            id="more classes, by a data set that names none",
         ),
         pytest.param(
             nan_model(),
@@ -232,7 +239,7 @@ def test_bad_input_is_named(model, dataset, message):
 def test_an_endless_data_set_is_refused():
     with pytest.raises(UserError) as error:
         evaluate(Oracle(build_dataset()), endless())
-    assert str(error.value) == ("evaluate: expected a data set that ends, got an endless one. Leave repeat() away.")
+    assert str(error.value) == ("evaluate: expected a data set that ends, got an endless one. Remove repeat().")
 
 
 def test_an_unwritable_path_is_named(tmp_path):

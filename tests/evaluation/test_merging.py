@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_centernet import UserError
-from keras_centernet.evaluation.merging import check_nms, merge_detections
+from keras_centernet.evaluation.merging import merge_detections
 
 
 def views_of(arrays, names):
@@ -64,8 +63,3 @@ def test_equal_scores_at_the_limit_all_stay():
 def test_nothing_found_stays_nothing():
     view = {"boxes_xyxy": np.zeros((0, 4)), "scores": np.zeros(0, "float32"), "classes": np.zeros(0, "int32")}
     assert {key: len(values) for key, values in merge_detections([view, view]).items()} == dict.fromkeys(view, 0)
-
-
-def test_unknown_nms_is_named():
-    with pytest.raises(UserError, match="nms: expected one of none, soft, got 'hard'"):
-        check_nms("hard")

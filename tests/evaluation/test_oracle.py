@@ -56,7 +56,7 @@ def test_every_cell_has_the_size_of_its_nearest_object():
     assert {tuple(row) for row in sizes.reshape(-1, 2)} == {tuple(row) for row in targets["size"]}
 
 
-def test_pictures_without_objects_become_zero():
+def test_images_without_objects_become_zero():
     task = TASKS["detection"].build(("a",))
     objects = objects_of([[2, 2, 18, 10]]) | {"mask": np.zeros((1, 1), bool)}
     truth = with_truth(task, task.heads[1:], {key: value + 7 for key, value in zeros_of(task).items()}, objects)
@@ -73,15 +73,15 @@ def test_true_heads_find_boxes():
     np.testing.assert_allclose(np.asarray(found["boxes_xyxy"])[0][order] * 4, objects["boxes_xyxy"][0], atol=1e-4)
 
 
-def test_true_heads_find_joints():
+def test_true_heads_find_keypoints():
     skeleton = Skeleton(("left", "right", "top"), flip_pairs=((0, 1),))
     task = TASKS["pose"].build(("thing",), skeleton=skeleton)
-    joints = np.float32([[[[5, 6, 2], [15, 9, 2], [9, 3, 1]], [[41, 31, 2], [46, 33, 2], [43, 38, 2]]]])
-    objects = objects_of([[2, 2, 18, 11], [40, 30, 47, 40]]) | {"keypoints_xyv": joints}
+    keypoints = np.float32([[[[5, 6, 2], [15, 9, 2], [9, 3, 1]], [[41, 31, 2], [46, 33, 2], [43, 38, 2]]]])
+    objects = objects_of([[2, 2, 18, 11], [40, 30, 47, 40]]) | {"keypoints_xyv": keypoints}
     found = decode(task, with_truth(task, task.heads, zeros_of(task), objects), 2)
-    places = np.asarray(found["keypoints_xy"])[0] * 4
-    order = np.argsort(places[:, 0, 0])
-    np.testing.assert_allclose(places[order], joints[0, ..., :2], atol=1e-4)
+    found_xy = np.asarray(found["keypoints_xy"])[0] * 4
+    order = np.argsort(found_xy[:, 0, 0])
+    np.testing.assert_allclose(found_xy[order], keypoints[0, ..., :2], atol=1e-4)
 
 
 def test_true_heads_find_3d_boxes():

@@ -1,4 +1,4 @@
-"""evaluate with mirrored pictures, several scales, true heads, two decimals; and what it writes for servers."""
+"""evaluate with mirrored images, several scales, true heads, two decimals; and what it writes for servers."""
 
 import json
 
@@ -14,14 +14,14 @@ from keras_centernet.evaluation.merging import merge_detections
 
 @pytest.fixture(scope="module")
 def source():
-    """Four pictures of two sizes with two boxes each."""
+    """Four images of two sizes with two boxes each."""
     rng = np.random.default_rng(3)
     sizes = [(40, 60), (70, 50), (40, 60), (64, 64)]
-    pictures = [rng.integers(0, 256, (*hw, 3), np.uint8) for hw in sizes]
+    images = [rng.integers(0, 256, (*hw, 3), np.uint8) for hw in sizes]
     rows = [(i, 2 + i, 3, 20, 25, i % 2, False, False, None) for i in range(4)]
     rows += [(i, 22, 23, 39, 39, 0, False, False, None) for i in range(4)]
     table = build_annotations([f"{i}.png" for i in range(4)], rows, image_hw=sizes)
-    return source_from_annotations("set", ("cat", "dog"), table, lambda i: pictures[i], category_ids=(17, None))
+    return source_from_annotations("set", ("cat", "dog"), table, lambda i: images[i], category_ids=(17, None))
 
 
 def view(source, **options):
@@ -65,7 +65,7 @@ def test_the_true_heads_find_everything(tiny_model, source):
     assert alone.metrics["AP"] < 0.5
 
 
-def test_figures_of_two_decimals_stand_beside_the_exact_ones(tiny_model, source):
+def test_metrics_of_two_decimals_stand_beside_the_exact_ones(tiny_model, source):
     report = evaluate(tiny_model(), view(source), round_results=True)
     assert set(report.metrics["rounded"]) >= {"AP", "AP50", "VOC_mAP50"}
     assert report.table().splitlines()[0].split() == ["metric", "value", "two", "decimals"]
@@ -90,9 +90,9 @@ def test_results_for_a_server_have_its_numbers(tmp_path, tiny_model, source):
     assert rows == [row | {"category_id": 17} for row in cats]  # dogs are not the server's
 
 
-def test_joints_have_a_file_of_their_own(tmp_path):
+def test_keypoints_have_a_file_of_their_own(tmp_path):
     rows = [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.5, "keypoints": np.ones(6)}]
-    Report({}, results={"keypoints": rows}).write_results(tmp_path)
+    Report({}, results={"boxes": [], "keypoints": rows}).write_results(tmp_path)
     assert json.loads((tmp_path / "keypoints.json").read_text())[0]["keypoints"] == [1.0] * 6
     assert json.loads((tmp_path / "detections.json").read_text()) == []
 
@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     [
         ({"oracle": ["depth"]}, "oracle: expected heads of task detection"),
         ({"oracle": ["size"], "flip": True}, "oracle: expected neither flip nor several scales"),
-        ({"nms": "hard"}, "nms: expected one of none, soft, got 'hard'"),
+        ({"nms": "hard"}, "Unknown nms: expected one of none, soft; got 'hard'"),
     ],
 )
 def test_options_that_do_not_go_together_are_named(tiny_model, source, options, message):
@@ -116,7 +116,7 @@ def test_options_that_do_not_go_together_are_named(tiny_model, source, options, 
         evaluate(tiny_model(), view(source), **options)
 
 
-def test_views_of_other_pictures_are_refused(tiny_model, source):
+def test_views_of_other_images_are_refused(tiny_model, source):
     with pytest.raises(UserError, match="expected image_id 2 once at each of 2 scales, got it 1 times"):
         evaluate(tiny_model(), [view(source), view(source, limit=2)])
 

@@ -1,4 +1,4 @@
-"""Files are whole or not there: after an error, Ctrl-C, a full disk; here and behind a scheme."""
+"""Files are whole or not there: after an error, Ctrl-C, a full disk; local and remote."""
 
 import contextlib
 import errno
@@ -17,8 +17,8 @@ from keras_centernet.files.atomic import (
     local_copy,
     local_output,
     move,
-    part_folder,
     remove_folder,
+    temporary_folder,
     write_whole,
 )
 from keras_centernet.files.paths import to_path
@@ -85,7 +85,7 @@ def test_no_room_at_all(tmp_path):
         write_whole(tmp_path / "some.txt", write)
 
 
-def test_behind_a_scheme(tmp_path):
+def test_a_remote_path(tmp_path):
     """ram:// is TensorFlow's file system in memory; gs:// goes the same way."""
     tf.io.gfile.makedirs("ram://files")
     for text in ("old", "new"):
@@ -97,7 +97,7 @@ def test_behind_a_scheme(tmp_path):
     assert not path.exists()
 
 
-def test_behind_a_scheme_that_cannot_be_written(tmp_path):
+def test_a_remote_path_that_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match=r"nosuch://files/some.txt: could not be written .*nosuch.* not implemented"):
         write_whole("nosuch://files/some.txt", lambda path: path.write_text("x"))
 
@@ -149,11 +149,11 @@ def test_a_folder_is_moved_with_what_makes_it_one_at_the_end(place, monkeypatch)
 
 
 def test_files_are_put_in_place_from_a_folder_that_vanishes(place):
-    with part_folder(place) as beside:
+    with temporary_folder(place) as beside:
         for name in ("a.txt", "b.txt"):
             (beside / name).write_text(name)
         (beside / "a.txt").replace(place / "a.txt")
-    with contextlib.suppress(ZeroDivisionError), part_folder(place) as beside:
+    with contextlib.suppress(ZeroDivisionError), temporary_folder(place) as beside:
         (beside / "c.txt").write_text("c")
         raise ZeroDivisionError
     assert [path.name for path in place.iterdir()] == ["a.txt"]

@@ -1,4 +1,4 @@
-"""Finding and reading files that a user names, here and in memory behind a scheme."""
+"""Finding and reading files that a user names, local and remote (in memory)."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""A path behind a scheme is used as a path of this machine is; pathlib says what is right."""
+"""A remote path is used as a local one is; pathlib says what is right."""
 
 import pathlib
 
@@ -75,7 +75,7 @@ def test_what_is_there(trees):
     assert sorted(path.name for path in remote.iterdir()) == sorted(path.name for path in local.iterdir())
     assert (remote / "top.txt").read_bytes() == (local / "top.txt").read_bytes()
     assert (remote / "top.txt").read_text() == (local / "top.txt").read_text()
-    assert (remote / "top.txt").size() == (local / "top.txt").stat().st_size
+    assert (remote / "top.txt").stat().st_size == (local / "top.txt").stat().st_size
 
 
 @pytest.mark.parametrize("names", [["b/", "one.jpg", "odd"], ["b/"]], ids=["with files", "folders alone"])
@@ -107,7 +107,7 @@ def test_an_error_is_one_of_the_disk_and_of_the_user(path, reason):
     )
 
 
-@pytest.mark.parametrize("ask", ["exists", "is_file", "is_dir", "mkdir", "unlink", "size"])
-def test_a_place_that_cannot_be_reached_is_not_an_empty_one(ask):
+@pytest.mark.parametrize("ask", ["exists", "is_file", "is_dir", "mkdir", "unlink", "stat"])
+def test_a_path_that_cannot_be_reached_is_not_an_empty_folder(ask):
     with pytest.raises(RemoteError, match="'nosuch' not implemented"):
         getattr(RemotePath("nosuch://a/b"), ask)()

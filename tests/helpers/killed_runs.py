@@ -121,7 +121,7 @@ def die_at(point: str, number: float) -> None:
 
     def dying_flush(descriptor):
         path = pathlib.Path(os.readlink(f"/proc/self/fd/{descriptor}"))
-        name = path.name.removeprefix(files.PART)
+        name = path.name.removeprefix(files.TEMPORARY)
         if name != path.name:
             if point == f"half of {name}" and passed.count(point) == number:
                 os.truncate(path, path.stat().st_size // 2)
@@ -152,13 +152,13 @@ def damages(output: pathlib.Path) -> list[str]:
     """Returns what is wrong with the files that have their final name."""
     wrong = []
     for path in output.glob("**/*.keras"):
-        if not path.name.startswith(files.PART):
+        if not path.name.startswith(files.TEMPORARY):
             with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
                 if archive.testzip() is None:
                     continue
             wrong.append(str(path))
     for path in output.glob("*.json"):
-        if not path.name.startswith(files.PART):
+        if not path.name.startswith(files.TEMPORARY):
             json.loads(path.read_text())
     return wrong
 

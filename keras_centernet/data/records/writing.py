@@ -29,7 +29,7 @@ from keras_centernet.data.records.finding import (
 from keras_centernet.data.records.label_map import format_label_map, labels_of
 from keras_centernet.data.source import BECAME_BLACK, Source
 from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.atomic import part_folder, write_whole
+from keras_centernet.files.atomic import temporary_folder, write_whole
 from keras_centernet.files.paths import AnyPath, open_bytes, size_bytes, threads_for, to_path
 
 _JPEG_START, _PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
@@ -73,7 +73,7 @@ def write_tfrecords(
     description = _description(source, split, folder, overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with part_folder(folder) as beside, warnings.catch_warnings():
+        with temporary_folder(folder) as beside, warnings.catch_warnings():
             # Here such images do not become black, they are left out, which is said at the end.
             warnings.filterwarnings("ignore", f"[0-9]+ {re.escape(BECAME_BLACK)}")
             labels = labels_of(source.classes, description["category_ids"])

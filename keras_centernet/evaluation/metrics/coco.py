@@ -1,26 +1,27 @@
-"""COCO's average precision of boxes, computed by pycocotools without its printing."""
+"""COCO's average precision of boxes."""
 
-import contextlib
-import io
+from collections.abc import Callable
 
-import numpy as np
+from keras_centernet.evaluation.metrics.coco_files import check_references, none_if_undefined, run_cocoeval
+from keras_centernet.evaluation.metrics.metric import Accumulator, number_text
 
-from keras_centernet.errors import UserError
-
-# Row of pycocotools' `stats` behind each metric.
-STATS = {
-    "AP": 0,
-    "AP50": 1,
-    "AP75": 2,
-    "APs": 3,
-    "APm": 4,
-    "APl": 5,
-    "AR1": 6,
-    "AR10": 7,
-    "AR100": 8,
-}
-# Places on pycocotools' axes: IoU thresholds, areas, detections per image.
+# Index into pycocotools' `stats` of each metric.
+STATS = {"AP": 0, "AP50": 1, "AP75": 2, "APs": 3, "APm": 4, "APl": 5, "AR1": 6, "AR10": 7, "AR100": 8}
+# Indices on pycocotools' axes: IoU thresholds, areas, detections per image.
 IOU_50, ALL_AREAS, MAX_100 = 0, 0, -1
+
+
+class BoxPrecision(Accumulator):
+    """COCO's average precision of boxes, with the curves of each class."""
+
+    def compute(self, ground_truth: dict, detections: list[dict], change: Callable = list) -> dict:
+        """Returns the metrics of `coco_average_precision`."""
+        metrics, self.curves = evaluate_coco(ground_truth, change(detections))
+        return metrics
+
+    def results(self, detections: list[dict]) -> list[dict]:
+        """Returns the rows of a COCO results file."""
+        return detections
 
 
 def coco_average_precision(ground_truth: dict, detections: list[dict]) -> dict:
@@ -56,31 +57,20 @@ def evaluate_coco(ground_truth: dict, detections: list[dict]) -> tuple[dict, dic
         0.5. The score is the lowest that reaches that recall, 0 where it is never reached. Classes
         without ground truth are left out.
     """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
     check_references(ground_truth, detections)
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth, results = COCO(), COCO()
-        truth.dataset = {**ground_truth, "annotations": _annotations(ground_truth["annotations"])}
-        results.dataset = {**ground_truth, "annotations": _annotations(detections)}
-        truth.createIndex()
-        results.createIndex()
-        evaluation = COCOeval(truth, results, "bbox")
-        if not ground_truth["images"] or not ground_truth["categories"]:
-            return {**dict.fromkeys(STATS), "per_class": {}}, {}
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    metrics = {name: _none_if_undefined(evaluation.stats[row]) for name, row in STATS.items()}
+    annotations = _annotations(ground_truth["annotations"])
+    evaluation = run_cocoeval("bbox", ground_truth, annotations, _annotations(detections))
+    if evaluation is None:
+        return {**dict.fromkeys(STATS), "per_class": {}}, {}
+    metrics = {name: none_if_undefined(evaluation.stats[row]) for name, row in STATS.items()}
     names = {row["id"]: row["name"] for row in ground_truth["categories"]}
     ordered_names = [names[i] for i in evaluation.params.catIds]
     precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MAX_100]  # (IoU, recall, class)
     score = evaluation.eval["scores"][IOU_50, :, :, ALL_AREAS, MAX_100]
     metrics["per_class"] = {
         name: {
-            "AP": _none_if_undefined(precision[:, :, k].mean()),
-            "AP50": _none_if_undefined(precision[IOU_50, :, k].mean()),
+            "AP": none_if_undefined(precision[:, :, k].mean()),
+            "AP50": none_if_undefined(precision[IOU_50, :, k].mean()),
         }
         for k, name in enumerate(ordered_names)
     }
@@ -96,6 +86,14 @@ def evaluate_coco(ground_truth: dict, detections: list[dict]) -> tuple[dict, dic
     return metrics, curves
 
 
+def class_tables(metrics: dict) -> list[list[tuple[str, ...]]]:
+    """Returns the table of the classes, if there are any."""
+    rows = [
+        (name, number_text(row["AP"]), number_text(row["AP50"])) for name, row in metrics.get("per_class", {}).items()
+    ]
+    return [[("class", "AP", "AP50"), *rows]] if rows else []
+
+
 def _annotations(rows: list[dict]) -> list[dict]:
     """Returns copies with what pycocotools needs; ids start at 1 because it takes 0 for "no match"."""
     return [
@@ -108,21 +106,3 @@ def _annotations(rows: list[dict]) -> list[dict]:
         }
         for i, row in enumerate(rows, start=1)
     ]
-
-
-def check_references(ground_truth: dict, detections: list[dict]) -> None:
-    """Raises a UserError at the first annotation or detection of an unknown image or class."""
-    images = {row["id"] for row in ground_truth["images"]}
-    categories = {row["id"] for row in ground_truth["categories"]}
-    for what, rows in {"annotation": ground_truth["annotations"], "detection": detections}.items():
-        for i, row in enumerate(rows):
-            for key, known in (("image_id", images), ("category_id", categories)):
-                if row[key] not in known:
-                    raise UserError(
-                        f"{what} {i}: expected {key} to be one of the {len(known)} of the ground truth, "
-                        f"got {row[key]!r}."
-                    )
-
-
-def _none_if_undefined(value: float) -> float | None:
-    return None if np.isnan(value) or value < 0 else float(value)

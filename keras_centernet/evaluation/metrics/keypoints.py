@@ -1,21 +1,53 @@
-"""COCO's average precision of joints (object keypoint similarity), computed by pycocotools without its printing."""
+"""COCO's average precision of keypoints: object keypoint similarity (OKS) in place of overlap."""
 
-import contextlib
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keras_centernet.evaluation.metrics.coco import check_references
+from keras_centernet.evaluation.metrics.coco_files import check_references, none_if_undefined, run_cocoeval
+from keras_centernet.evaluation.metrics.metric import Accumulator
+from keras_centernet.evaluation.rows import detection_rows
+from keras_centernet.geometry import invert_affine, transform_points
+from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
-# Row of pycocotools' `stats` behind each metric.
+# Index into pycocotools' `stats` of each metric.
 STATS = {"OKS_AP": 0, "OKS_AP50": 1, "OKS_AP75": 2, "OKS_APm": 3, "OKS_APl": 4, "OKS_AR": 5}
 
 
-def keypoint_average_precision(ground_truth: dict, detections: list[dict], sigmas: Sequence[float]) -> dict:
-    """Returns COCO's metrics of detected joints.
+class KeypointPrecision(Accumulator):
+    """COCO's average precision of keypoints."""
 
-    A metric without ground truth is None. Objects without a marked joint are ignored, as by COCO.
+    def __init__(self, detector, classes: Sequence[str]):
+        super().__init__(detector, classes)
+        skeleton = getattr(detector, "task_options", {}).get("skeleton") or COCO_PERSON
+        self._sigmas = (Skeleton(**skeleton) if isinstance(skeleton, dict) else skeleton).sigmas
+        self._annotations, self._detections = [], []
+
+    def add(self, objects: dict, found: dict, annotations: list[dict]) -> None:
+        """Adds one image; see `Accumulator.add`."""
+        truth = objects["keypoints_xyv"][objects["mask"]].astype(np.float64)
+        truth[..., :2] = transform_points(truth[..., :2], invert_affine(objects["image_to_input"]))
+        self._annotations += _with_keypoints(annotations, truth)
+        # COCO wants a v for each keypoint; it does not read it.
+        found_xyv = np.concatenate([found["keypoints_xy"], np.ones_like(found["keypoints_xy"][..., :1])], axis=-1)
+        self._detections += _with_keypoints(detection_rows(found, int(objects["image_id"])), found_xyv)
+
+    def compute(self, ground_truth: dict, detections: list[dict], change: Callable = list) -> dict:
+        """Returns the metrics of `keypoint_average_precision`."""
+        truth = {**ground_truth, "annotations": self._annotations}
+        # Without their boxes: COCO's own loader puts the hull of the keypoints in their place.
+        rows = [{key: value for key, value in row.items() if key != "bbox"} for row in self._detections]
+        return keypoint_average_precision(truth, change(rows), self._sigmas)
+
+    def results(self, detections: list[dict]) -> list[dict]:
+        """Returns the rows of a COCO results file of keypoints."""
+        return self._detections
+
+
+def keypoint_average_precision(ground_truth: dict, detections: list[dict], sigmas: Sequence[float]) -> dict:
+    """Returns COCO's metrics of detected keypoints.
+
+    A metric without ground truth is None. Objects without a marked keypoint are ignored, as by COCO.
 
     Args:
         ground_truth: as in `coco_average_precision`; annotations also hold "keypoints", 3 K numbers x, y, v.
@@ -25,35 +57,29 @@ def keypoint_average_precision(ground_truth: dict, detections: list[dict], sigma
     Returns:
         The keys of `STATS`: float or None.
 
+    Raises:
+        UserError: a detection or annotation of an unknown image or class.
+
     Source: pycocotools.cocoeval with iouType "keypoints" (20 detections an image).
     """
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
     check_references(ground_truth, detections)
-    if not ground_truth["images"] or not ground_truth["categories"]:
+    annotations = _annotations(ground_truth["annotations"])
+    evaluation = run_cocoeval("keypoints", ground_truth, annotations, _annotations(detections), sigmas)
+    if evaluation is None:
         return dict.fromkeys(STATS)
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth, results = COCO(), COCO()
-        truth.dataset = {**ground_truth, "annotations": _rows(ground_truth["annotations"])}
-        results.dataset = {**ground_truth, "annotations": _rows(detections)}
-        truth.createIndex()
-        results.createIndex()
-        evaluation = COCOeval(truth, results, "keypoints")
-        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    values = {name: float(evaluation.stats[row]) for name, row in STATS.items()}
-    return {name: None if value < 0 or np.isnan(value) else value for name, value in values.items()}
+    return {name: none_if_undefined(evaluation.stats[row]) for name, row in STATS.items()}
 
 
-def _rows(rows: list[dict]) -> list[dict]:
-    return [_row(row, i) for i, row in enumerate(rows, start=1)]
+def _with_keypoints(rows: list[dict], keypoints_xyv: np.ndarray) -> list[dict]:
+    return [row | {"keypoints": xyv.reshape(-1)} for row, xyv in zip(rows, keypoints_xyv, strict=True)]
 
 
-def _row(row: dict, number: int) -> dict:
-    """A copy with what pycocotools needs; box and area of a detection are those of its joints, as by COCO."""
+def _annotations(rows: list[dict]) -> list[dict]:
+    return [_annotation(row, i) for i, row in enumerate(rows, start=1)]
+
+
+def _annotation(row: dict, number: int) -> dict:
+    """Returns a copy with what pycocotools needs; box and area of a detection are those of its keypoints."""
     xyv = np.asarray(row["keypoints"], np.float64).reshape(-1, 3)
     low, high = xyv[:, :2].min(axis=0), xyv[:, :2].max(axis=0)
     box_xywh = row.get("bbox") or [*low, *(high - low)]

@@ -12,7 +12,7 @@ from keras_centernet.evaluation.metrics.rotated_overlap import bird_eye_iou, vol
 
 @dataclass(frozen=True)
 class Difficulty:
-    """What an object may be like to be looked for; others are neither missed nor wrong."""
+    """What an object must be like to count; others are neither misses nor false positives when found."""
 
     lowest_height: float  # pixels, exclusive
     highest_occlusion: int
@@ -24,12 +24,12 @@ DIFFICULTIES = {
     "moderate": Difficulty(25, 1, 0.30),
     "hard": Difficulty(25, 2, 0.50),
 }
-# Overlap that a detection needs, as the benchmark asks for in all three kinds.
+# Least overlap of a detection, in all three kinds, as the benchmark has it.
 MIN_OVERLAPS = {"Car": 0.7, "Pedestrian": 0.5, "Cyclist": 0.5}
-NEIGHBOURS = {"Car": ("Van",), "Pedestrian": ("Person_sitting",)}  # may be found without harm
+NEIGHBOURS = {"Car": ("Van",), "Pedestrian": ("Person_sitting",)}  # detecting one is no false positive
 REGION = "DontCare"
 RECALL_STEPS = 40
-OTHER, COUNTS, HARMLESS = -1, 0, 1  # what an object is to one class at one difficulty
+OTHER, COUNTS, HARMLESS = -1, 0, 1  # the role of an object for one class and difficulty
 
 
 def kitti_average_precision(
@@ -43,19 +43,19 @@ def kitti_average_precision(
     Args:
         truth: the labels of every frame.
         found: the detections in the same frames, with scores.
-        classes: names to evaluate.
-        min_overlaps: {class: least overlap} where other than `MIN_OVERLAPS`. The paper's bird's eye figures use 0.5.
+        classes: names of those to evaluate.
+        min_overlaps: {class: least overlap}, in place of those of `MIN_OVERLAPS`. The paper's bird's eye AP uses 0.5.
 
     Returns:
         {class: {"2d" | "aos" | "bev" | "3d": {"easy" | "moderate" | "hard": {"R11": , "R40": }}}}; None
         where a class has no object of a difficulty.
 
     Raises:
-        UserError: other numbers of frames, or detections without scores.
+        UserError: the numbers of frames differ, or detections have no scores.
 
     Source: rules of the official `evaluate_object_3d_offline`. Deliberate difference: the official program
-        reads precision at one recall per labelled object, so that fewer than 41 objects can never reach
-        100; here the 41 recalls then share the objects there are.
+        reads precision at one recall per labelled object, so that with fewer than 41 objects AP stays below
+        100; here the 41 recalls are then spread over the objects there are.
     """
     if len(truth) != len(found):
         raise UserError(f"kitti: expected detections of {len(truth)} frames, one each, got {len(found)}.")
@@ -63,7 +63,7 @@ def kitti_average_precision(
         raise UserError("kitti: expected detections with scores, got labels.")
     overlaps = {name: [overlap(*pair) for pair in zip(found, truth, strict=True)] for name, overlap in KINDS.items()}
     regions = [_share_in_regions(*pair) for pair in zip(found, truth, strict=True)]
-    figures = {}
+    by_class = {}
     for name in classes:
         least = (MIN_OVERLAPS | (min_overlaps or {})).get(name, 0.5)
         by_kind = {kind: {} for kind in ("2d", "aos", "bev", "3d")}
@@ -76,12 +76,12 @@ def kitti_average_precision(
                 by_kind[kind][level] = _means(values)
                 if kind == "2d":
                     by_kind["aos"][level] = _means(similarities)
-        figures[name] = by_kind
-    return figures
+        by_class[name] = by_kind
+    return by_class
 
 
 class _Frame:
-    """One frame as one class and difficulty see it."""
+    """One frame, seen from one class and difficulty."""
 
     def __init__(self, truth: KittiObjects, found: KittiObjects, in_regions, name: str, difficulty: Difficulty):
         heights = truth.boxes_xyxy[:, 3] - truth.boxes_xyxy[:, 1]
@@ -101,7 +101,7 @@ class _Frame:
         self.true_alphas, self.found_alphas = truth.alphas, found.alphas
 
     def scores_of_hits(self, overlaps: np.ndarray, least: float) -> list[float]:
-        """Returns the scores of true positives when every object takes the best scored detection that it overlaps."""
+        """Returns the scores of true positives where every object takes the best-scored detection that overlaps it."""
         taken, scores = np.zeros(len(self.found), bool), []
         for i in np.flatnonzero(self.truth != OTHER):
             able = (self.found != OTHER) & ~taken & (overlaps[:, i] > least)
@@ -146,21 +146,21 @@ def _curves(frames: list[_Frame], overlaps: list[np.ndarray], least: float, with
     scores = [score for frame, values in pairs for score in frame.scores_of_hits(values, least)]
     precision, similarity = np.zeros(RECALL_STEPS + 1), np.zeros(RECALL_STEPS + 1)
     known = {}
-    for place, threshold in _thresholds(sorted(scores, reverse=True), objects):
+    for step, threshold in _thresholds(sorted(scores, reverse=True), objects):
         if threshold not in known:
             counts = [frame.count(values, least, threshold, with_regions) for frame, values in pairs]
             hits, wrong, _, summed = np.sum(counts, axis=0)
             known[threshold] = (hits, summed) / max(hits + wrong, 1)
-        precision[place], similarity[place] = known[threshold]
-    # As published by the benchmark: no recall is worse than a higher one.
+        precision[step], similarity[step] = known[threshold]
+    # As published by the benchmark: precision never rises with recall.
     return tuple(np.maximum.accumulate(values[::-1])[::-1] for values in (precision, similarity))
 
 
 def _thresholds(scores: list[float], objects: int) -> list[tuple[int, float]]:
-    """Returns (place among 41 recalls, lowest score) at which precision is read."""
+    """Returns (index among 41 recalls, lowest score) at which precision is read."""
     if objects <= RECALL_STEPS:
-        needed = [max(1, int(np.ceil(place * objects / RECALL_STEPS - 1e-9))) for place in range(RECALL_STEPS + 1)]
-        return [(place, scores[count - 1]) for place, count in enumerate(needed) if count <= len(scores)]
+        needed = [max(1, int(np.ceil(step * objects / RECALL_STEPS - 1e-9))) for step in range(RECALL_STEPS + 1)]
+        return [(step, scores[count - 1]) for step, count in enumerate(needed) if count <= len(scores)]
     chosen, recall = [], 0.0
     for i, score in enumerate(scores):
         left, is_last = (i + 1) / objects, i == len(scores) - 1
@@ -185,7 +185,7 @@ def _image_iou(found: KittiObjects, truth: KittiObjects) -> np.ndarray:
 
 
 def _share_in_regions(found: KittiObjects, truth: KittiObjects) -> np.ndarray:
-    """(N,) how much of each detection lies in the one DontCare region that covers most of it."""
+    """Returns (N,) the share of each detection inside the DontCare region that covers most of it."""
     regions = truth.boxes_xyxy[[kind == REGION for kind in truth.types]]
     areas = np.maximum(_area(found.boxes_xyxy), 1e-9)
     return (_intersection(found.boxes_xyxy, regions) / areas[:, None]).max(axis=1, initial=0)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_centernet.camera import box_corners
+from keras_centernet.drawing.clipping import clip_path
 
 
 def bird_eye_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -44,23 +45,12 @@ def _footprints(boxes: np.ndarray) -> np.ndarray:
 
 
 def _clip(polygon: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Returns the part of a convex polygon inside a convex window, both anticlockwise (Sutherland-Hodgman)."""
+    """Returns the part of a convex polygon inside a convex window, both anticlockwise."""
     for start, end in zip(window, np.roll(window, -1, axis=0), strict=True):
-        if len(polygon) == 0:
-            break
         edge = end - start
         # Signed distance from the edge's line, times its length: positive inside.
         sides = edge[0] * (polygon[:, 1] - start[1]) - edge[1] * (polygon[:, 0] - start[0])
-        corners = []
-        for i in range(len(polygon)):
-            j = (i + 1) % len(polygon)
-            if sides[i] >= 0:
-                corners.append(polygon[i])
-            if (sides[i] >= 0) != (sides[j] >= 0):
-                # Rounded to 0 or 1 where edges coincide; left out, that corner would take its triangle with it.
-                share = sides[i] / (sides[i] - sides[j])
-                corners.append(polygon[i] + share * (polygon[j] - polygon[i]))
-        polygon = np.array(corners)
+        polygon = clip_path(polygon, sides, is_closed=True)
     return polygon
 
 

@@ -1,10 +1,22 @@
 """Pascal VOC's mean average precision, in both of its forms."""
 
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 
+from keras_centernet.evaluation.metrics.metric import Accumulator
+
 RECALL_LEVELS_2007 = np.arange(11) / 10  # linspace gives 0.6000000000000001, which recall 15/25 misses
+
+
+class VocPrecision(Accumulator):
+    """Pascal VOC's mean average precision of boxes, in both of its forms."""
+
+    def compute(self, ground_truth: dict, detections: list[dict], change: Callable = list) -> dict:
+        """Returns the two means of `voc_average_precision`."""
+        metrics = voc_average_precision(ground_truth, change(detections))
+        return {name: metrics[name] for name in ("VOC07_mAP50", "VOC_mAP50")}
 
 
 def voc_average_precision(ground_truth: dict, detections: list[dict], iou_threshold: float = 0.5) -> dict:

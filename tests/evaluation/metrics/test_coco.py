@@ -11,7 +11,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.evaluation.metrics.coco import STATS, coco_average_precision, evaluate_coco
 
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 7, "name": "dog"}, {"id": 9, "name": "unseen"}]
-FIGURES = tuple(STATS)
+NAMES = tuple(STATS)
 
 
 def truth_of(boxes, image_count=2):
@@ -81,7 +81,7 @@ def test_equals_pycocotools_exactly(seed):
 
     metrics, curves = evaluate_coco(truth, found)
 
-    assert [metrics[name] for name in FIGURES] == expected.stats[:9].tolist()
+    assert [metrics[name] for name in NAMES] == expected.stats[:9].tolist()
     for k, name in enumerate(["car", "dog"]):
         assert metrics["per_class"][name]["AP"] == expected.eval["precision"][:, :, k, 0, -1].mean()
         assert metrics["per_class"][name]["AP50"] == expected.eval["precision"][0, :, k, 0, -1].mean()
@@ -154,10 +154,10 @@ def test_edges(truth, detections, expected):
 def test_perfect_detections_give_one_for_every_size():
     truth = truth_of([(0, 3, [0, 0, 20, 20], 0), (0, 7, [50, 50, 60, 60], 0), (1, 3, [9, 9, 200, 100], 0)])
     metrics = coco_average_precision(truth, exact_detections(truth))
-    assert {name: metrics[name] for name in FIGURES} == dict.fromkeys(FIGURES, pytest.approx(1.0))
+    assert {name: metrics[name] for name in NAMES} == dict.fromkeys(NAMES, pytest.approx(1.0))
 
 
-def test_a_class_without_objects_has_no_figures_and_no_curve():
+def test_a_class_without_objects_has_no_metrics_and_no_curve():
     metrics, curves = evaluate_coco(ONE_CAR, exact_detections(ONE_CAR))
     assert metrics["per_class"] == {
         "car": {"AP": pytest.approx(1.0), "AP50": pytest.approx(1.0)},

@@ -11,14 +11,14 @@ from keras_centernet.evaluation.metrics.keypoints import STATS, keypoint_average
 from keras_centernet.tasks.skeletons import COCO_PERSON
 
 
-def case(rng, joints=17, images=4, people=3):
-    """Persons with some joints unmarked, and detections near them."""
+def case(rng, keypoints=17, images=4, people=3):
+    """Persons with some keypoints unmarked, and detections near them."""
     truth, found = [], []
     for image in range(images):
         for _ in range(people):
             corner, size = rng.uniform(0, 200, 2), rng.uniform(40, 150, 2)
-            xy = corner + rng.uniform(0, 1, (joints, 2)) * size
-            v = rng.integers(0, 3, joints)
+            xy = corner + rng.uniform(0, 1, (keypoints, 2)) * size
+            v = rng.integers(0, 3, keypoints)
             truth.append(
                 {
                     "image_id": image,
@@ -29,13 +29,13 @@ def case(rng, joints=17, images=4, people=3):
                     "keypoints": np.column_stack([xy, v]).reshape(-1).tolist(),
                 }
             )
-            near = xy + rng.normal(0, rng.choice([1, 6, 30]), (joints, 2))
+            near = xy + rng.normal(0, rng.choice([1, 6, 30]), (keypoints, 2))
             found.append(
                 {
                     "image_id": image,
                     "category_id": 1,
                     "score": float(rng.random()),
-                    "keypoints": np.column_stack([near, np.ones(joints)]).reshape(-1).tolist(),
+                    "keypoints": np.column_stack([near, np.ones(keypoints)]).reshape(-1).tolist(),
                 }
             )
     ground_truth = {
@@ -69,13 +69,13 @@ def test_equals_pycocotools_on_files_as_users_write_them(rng):
     assert 0.1 < ours["OKS_AP"] < 0.9
 
 
-@pytest.mark.parametrize("joints", [1, 5])
-def test_the_truth_itself_is_perfect_whatever_the_skeleton(rng, joints):
-    ground_truth, _ = case(rng, joints)
+@pytest.mark.parametrize("keypoints", [1, 5])
+def test_the_truth_itself_is_perfect_whatever_the_skeleton(rng, keypoints):
+    ground_truth, _ = case(rng, keypoints)
     for row in ground_truth["annotations"]:
-        row["keypoints"][2] = 2  # at least one joint is marked
+        row["keypoints"][2] = 2  # at least one keypoint is marked
     found = [row | {"score": 0.9} for row in ground_truth["annotations"]]
-    assert keypoint_average_precision(ground_truth, found, [0.05] * joints)["OKS_AP"] == 1
+    assert keypoint_average_precision(ground_truth, found, [0.05] * keypoints)["OKS_AP"] == 1
 
 
 def test_nothing_found_and_nothing_to_find(rng):

@@ -116,7 +116,7 @@ def test_harder_levels_look_for_more():
     assert [score(truth, found, level=level) for level in LEVELS] == pytest.approx([100, 50, 100 * 13 / 40])
 
 
-def test_a_wrong_orientation_lowers_only_its_own_figure():
+def test_a_wrong_orientation_lowers_only_its_own_metric():
     truth, found = objects(("Car", 0)), objects(("Car", 0, {"alpha": 0.3 + np.pi / 2}), scores=[0.9])
     assert score(truth, found) == pytest.approx(100)
     assert score(truth, found, "aos") == pytest.approx(50)  # (1 + cos 90 degrees) / 2
@@ -124,7 +124,7 @@ def test_a_wrong_orientation_lowers_only_its_own_figure():
     assert score(truth, away, "aos") == pytest.approx(0)
 
 
-def test_a_wrong_place_lowers_only_the_figures_in_space():
+def test_a_wrong_location_lowers_only_the_metrics_in_space():
     truth, found = objects(("Car", 0)), objects(("Car", 0, {"moved": 2.5}), scores=[0.9])
     assert score(truth, found) == pytest.approx(100)
     assert score(truth, found, "bev") == pytest.approx(0)
@@ -214,7 +214,7 @@ def count_one_by_one(truth, found, kinds, overlaps, in_region, least, threshold=
     return hits, wrong, similarity
 
 
-def official_figures(truth, found, kind, level, least=0.7):
+def official_metrics(truth, found, kind, level, least=0.7):
     """{"R11", "R40"} of cars, and of their orientation, one detection at a time; more than 40 objects."""
     frames, scores, count = [], [], 0
     for labels, guesses in zip(truth, found, strict=True):
@@ -246,9 +246,9 @@ def official_figures(truth, found, kind, level, least=0.7):
 @pytest.mark.parametrize("level", DIFFICULTIES)
 def test_equals_the_benchmark_written_as_a_loop(rng, kind, level):
     truth, found = random_scene(rng, 150)
-    figures = kitti_average_precision(truth, found, ("Car",))["Car"]
-    precision, orientation = official_figures(truth, found, kind, DIFFICULTIES[level])
-    assert figures[kind][level] == pytest.approx(precision)
+    ours = kitti_average_precision(truth, found, ("Car",))["Car"]
+    precision, orientation = official_metrics(truth, found, kind, DIFFICULTIES[level])
+    assert ours[kind][level] == pytest.approx(precision)
     assert 5 < precision["R40"] < 95
     if kind == "2d":
-        assert figures["aos"][level] == pytest.approx(orientation)
+        assert ours["aos"][level] == pytest.approx(orientation)

@@ -1,0 +1,129 @@
+"""The detections of all images of a data set at one or several scales, in image pixels."""
+
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_centernet.clock import Clock
+from keras_centernet.errors import UserError
+from keras_centernet.evaluation.oracle import find_heads, with_truth
+from keras_centernet.geometry import to_image_frame
+
+
+@dataclasses.dataclass
+class TimedDetector:
+    """Detects in one batch, and measures the seconds that network and decoding take.
+
+    Args:
+        detector: `CenterNet`, or anything with `detect_batch(images, top_k)`.
+        top_k: detections per image.
+        flip: whether maps are averaged with those of the mirrored images.
+        oracle: names of heads that are replaced by the truth.
+        clock: where the seconds of "network" and "decode" are added.
+    """
+
+    detector: Any
+    top_k: int
+    flip: bool
+    oracle: Sequence[str]
+    clock: Clock
+
+    def __call__(self, images, objects: dict) -> dict[str, np.ndarray]:
+        """Returns {key: (B, N, ...)} in the input frame."""
+        predictor = getattr(self.detector, "predictor", None)
+        if predictor is None:
+            with self.clock.measure("network"):
+                return _as_arrays(self.detector.detect_batch(images, top_k=self.top_k))
+        task = self.detector.task
+        with self.clock.measure("network"):
+            maps = predictor.maps(images, self.flip)
+            np.asarray(maps[task.center_heatmap.name][0, 0, 0, 0])  # waits for the device
+        if self.oracle:
+            maps = with_truth(task, find_heads(task, self.oracle), maps, objects)
+        with self.clock.measure("decode"):
+            return _as_arrays(predictor.decoded(maps, self.top_k))
+
+
+def detect_views(detect: TimedDetector, views: list, num_classes: int, progress: bool) -> tuple[dict, dict]:
+    """Returns ({image id: its objects}, {image id: its detections in image pixels, one dict per view}).
+
+    Args:
+        detect: function of a batch (images, objects).
+        views: data sets of the same images.
+        num_classes: of the detector.
+        progress: whether a bar is shown on stderr when that is a terminal.
+
+    Raises:
+        UserError: a data set is empty, endless or repeats an image, the views differ in their images, there are
+            more classes than the detector's, or detections are not finite.
+    """
+    truths, found = {}, {}
+    for number, view in enumerate(views):
+        for batch_images, objects in _with_progress(view, progress):
+            batch_found, objects = detect(batch_images, objects), _as_arrays(objects)
+            _check_class_indices(objects, num_classes)
+            for i, image_id in enumerate(objects["image_id"].tolist()):
+                true_rows = {key: values[i] for key, values in objects.items()}
+                found_rows = {key: values[i] for key, values in batch_found.items()}
+                check_finite(found_rows, image_id)
+                if number == 0:
+                    _check_new(image_id, truths)
+                    truths[image_id], found[image_id] = true_rows, []
+                in_image = to_image_frame(found_rows, true_rows["image_to_input"])
+                found.setdefault(image_id, []).append(in_image)
+    if not truths:
+        raise UserError("evaluate: expected at least one image, the data set is empty. Check its split.")
+    for image_id, rows in found.items():
+        if len(rows) != len(views):
+            raise UserError(
+                f"evaluate: expected image_id {image_id} once at each of {len(views)} scales, got it {len(rows)} times."
+            )
+    return truths, found
+
+
+def check_finite(found: dict, image_id: int) -> None:
+    """Raises a UserError if boxes or scores of an image are NaN or infinite."""
+    if not (np.all(np.isfinite(found["boxes_xyxy"])) and np.all(np.isfinite(found["scores"]))):
+        raise UserError(
+            f"evaluate: expected finite boxes and scores, the model gave NaN or infinity for image_id "
+            f"{image_id}. Its weights are probably broken; take an earlier checkpoint."
+        )
+
+
+def _check_class_indices(objects: dict, num_classes: int) -> None:
+    largest = objects["classes"][objects["mask"]].max(initial=0)
+    if largest >= num_classes:
+        raise UserError(
+            f"evaluate: expected class indices below {num_classes}, the number of the model's classes, got {largest}. "
+            "Pass classes=model.classes to load_dataset, or evaluate another model."
+        )
+
+
+def _check_new(image_id: int, truths: dict) -> None:
+    if image_id in truths:
+        raise UserError(f"evaluate: expected every image once, got image_id {image_id} again. Remove repeat().")
+
+
+def _with_progress(dataset, progress: bool) -> Iterator:
+    """Yields the batches under a bar that shows itself on terminals only."""
+    from tqdm import tqdm
+
+    batches = int(dataset.cardinality()) if hasattr(dataset, "cardinality") else len(dataset)
+    if batches == -1:  # tf.data.INFINITE_CARDINALITY
+        raise UserError("evaluate: expected a data set that ends, got an endless one. Remove repeat().")
+    yield from tqdm(
+        dataset,
+        total=batches if batches >= 0 else None,
+        desc="evaluate",
+        unit="batch",
+        file=sys.stderr,
+        disable=None if progress else True,
+        leave=False,
+    )
+
+
+def _as_arrays(tensors: dict) -> dict[str, np.ndarray]:
+    return {key: np.asarray(value) for key, value in tensors.items()}

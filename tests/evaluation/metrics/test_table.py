@@ -1,0 +1,135 @@
+"""The law: a metric is one class and one row of `METRICS`; what reports, logs, files and choices hold follows."""
+
+import contextlib
+import json
+import math
+
+import numpy as np
+import pytest
+
+from keras_centernet.evaluation import AveragePrecision, evaluate
+from keras_centernet.evaluation.metrics.metric import Accumulator, Metric
+from keras_centernet.evaluation.metrics.table import METRICS, logged_names, main_metric
+from keras_centernet.runs.callbacks import KeepBest
+from tests.evaluation.test_evaluate import Batches, Oracle, build_batch
+
+SPEEDS = np.float32([[3, 5, 0, 0]])
+SCENE = [((64, 96), [(0, [0, 0, 20, 20]), (1, [40, 10, 60, 30])])]
+
+
+class SpeedError(Accumulator):
+    """How far the speeds of best-scored detections are from the true ones, row by row."""
+
+    def __init__(self, detector, classes):
+        super().__init__(detector, classes)
+        self.errors = {}
+
+    def add(self, objects, found, annotations):
+        count = len(annotations)
+        self.errors[int(objects["image_id"])] = np.abs(objects["speeds"][:count] - found["speeds"][:count]).tolist()
+
+    def compute(self, ground_truth, detections, change=list):
+        errors = [error for row in self.errors.values() for error in row]
+        return {"speed": 1 - np.mean(errors).item(), "speed_by_image": self.errors}
+
+    def results(self, detections):
+        return self.errors
+
+
+def write(errors, folder, category_ids):
+    (folder / "speeds.txt").write_text(json.dumps(errors))
+    return [str(folder / "speeds.txt")]
+
+
+class Tracker(Oracle):
+    """Also finds how fast objects are, a tenth too fast."""
+
+    def detect_batch(self, images, top_k=100):
+        return super().detect_batch(images, top_k) | {"speeds": np.repeat(SPEEDS, len(images), axis=0) + 0.1}
+
+
+class Folder:
+    """Keeps the names of the models that a run saves."""
+
+    def __init__(self):
+        self.saved = []
+
+    def save_model(self, name, model):
+        self.saved.append(name)
+
+
+@pytest.fixture
+def speed(monkeypatch):
+    row = Metric(
+        SpeedError,
+        names=("speed",),
+        logged=("speed",),
+        main="speed",
+        needs_objects=("speeds",),
+        needs_found=("speeds",),
+        tables=lambda metrics: [[("image", "error"), ("0", f"{metrics['speed_by_image'][0][0]:.2f}")]],
+        write=write,
+    )
+    monkeypatch.setitem(METRICS, "speed", row)
+
+
+@pytest.fixture
+def dataset():
+    images, objects = build_batch(SCENE)
+    return Batches([(images, objects | {"speeds": SPEEDS})])
+
+
+def test_a_new_metric_is_measured_shown_and_written(speed, dataset, tmp_path):
+    report = evaluate(Tracker(dataset), dataset)
+    assert report.metrics["speed"] == pytest.approx(0.9)
+    assert report.main == ("speed", report.metrics["speed"])
+    lines = report.table().splitlines()
+    assert "speed        0.900" in lines
+    assert lines.index("0       0.10") == lines.index("image  error") + 2
+    report.save(tmp_path / "metrics.json")
+    assert json.loads((tmp_path / "metrics.json").read_text())["speed_by_image"]["0"] == pytest.approx([0.1, 0.1])
+    paths = report.write_results(tmp_path / "results")
+    assert paths == [str(tmp_path / "results" / name) for name in ("detections.json", "speeds.txt")]
+
+
+def test_a_new_metric_is_logged_and_chooses_the_best_model(speed, dataset):
+    model = Tracker(dataset)
+    model.averaged = contextlib.nullcontext
+    callback, logs = AveragePrecision(dataset, every=2), [{}, {}]
+    keep_best = KeepBest(Folder())
+    for each in (callback, keep_best):
+        each.set_model(model)
+        each.set_params({"epochs": 4})
+    for epoch in (0, 1):
+        callback.on_epoch_end(epoch, logs[epoch])
+        keep_best.on_epoch_end(epoch, logs[epoch])
+    assert math.isnan(logs[0]["val_AP"])
+    assert list(logs[1]) == ["val_AP", "val_AP50", "val_AP75", "val_speed"]
+    assert keep_best.best == logs[1]["val_speed"] == pytest.approx(0.9)
+    assert keep_best.folder.saved == ["best.keras"]
+
+
+def test_where_its_data_are_missing_it_is_left_out(speed):
+    dataset = Batches([build_batch(SCENE)])
+    report = evaluate(Tracker(dataset), dataset)
+    assert "speed" not in report.metrics
+    assert report.main[0] == "AP"
+
+
+@pytest.mark.parametrize(
+    ("names", "main"),
+    [
+        ((), None),
+        (("loss",), None),
+        (("AP", "AP50", "VOC_mAP50"), "AP"),
+        (("AP", "OKS_AP"), "OKS_AP"),
+        (("AP_3D", "AP"), "AP_3D"),
+    ],
+)
+def test_the_special_metric_chooses(names, main):
+    assert main_metric(names) == main
+
+
+def test_metrics_that_need_nothing_are_always_logged():
+    assert logged_names() == ["AP", "AP50", "AP75"]
+    assert logged_names(["AP_3D", "AP", "loss"]) == ["AP", "AP50", "AP75", "AP_3D"]
