@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import types
 import warnings
 from collections.abc import Sequence
 
@@ -61,22 +62,32 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
 
 
 def _build_parser(command: str | None) -> argparse.ArgumentParser:
-    options = {"formatter_class": _HelpFormatter}
     if command:
-        module = COMMANDS[command]
-        parser = argparse.ArgumentParser(description=module.__doc__, epilog=module.EXAMPLES, **options)
-        module.add_arguments(parser)
-        parser.set_defaults(run=module.run)
-        return parser
-    parser = argparse.ArgumentParser("keras-centernet", description="Object detection as point detection.", **options)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+        return _CommandParser(module=COMMANDS[command])
+    parser = argparse.ArgumentParser(
+        "keras-centernet", description="Object detection as point detection.", formatter_class=_HelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_CommandParser)
     for name, module in COMMANDS.items():
-        one = commands.add_parser(
-            name, help=module.__doc__.splitlines()[0], description=module.__doc__, epilog=module.EXAMPLES, **options
-        )
-        module.add_arguments(one)
-        one.set_defaults(run=module.run)
+        commands.add_parser(name, help=module.__doc__.splitlines()[0], module=module)
     return parser
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """The parser of one command; it adds the options when it is used, as those of some import Keras."""
+
+    def __init__(self, *args, module: types.ModuleType, **options):
+        options |= {"description": module.__doc__, "epilog": module.EXAMPLES, "formatter_class": _HelpFormatter}
+        super().__init__(*args, **options)
+        self._module = module
+        self.set_defaults(run=module.run)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Adds the options, then parses."""
+        if self._module:
+            self._module.add_arguments(self)
+            self._module = None
+        return super().parse_known_args(args, namespace)
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

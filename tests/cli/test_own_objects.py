@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 
+import keras
 import pytest
 
+from keras_centernet import load_model
 from keras_centernet.cli import main
 
 MODULE = """
@@ -26,6 +28,7 @@ def build_task(classes, radius="published"):
 """
 TRAIN = "train --backbone {module}:build_network --task {module}:build_task --task-option radius=geometric"
 TRAIN += " --input-size 64 --batch-size 3 --epochs 1 --head-loss size=smooth_l1 --loss-weight size=0.2"
+TRAIN += " --mixed-precision"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,10 @@ def test_the_run_remembers_the_names(best, photos, there, capsys):
     config = json.loads((best.parent / "config.json").read_text())
     assert (config["backbone"], config["task"]) == ("objects_of_mine:build_network", "objects_of_mine:build_task")
     assert (config["head_losses"], config["loss_weights"]) == ({"size": "smooth_l1"}, {"size": 0.2})
+    model = load_model(best)
+    assert (model.dtype_policy.name, model.dtype_policy.compute_dtype) == ("mixed_bfloat16", "bfloat16")
+    assert keras.config.dtype_policy().name == "float32"  # that of the process is left alone
+    assert [head.weight for head in model.task.heads if head.name == "size"] == [0.2]
     command = [*TRAIN.format(module="objects_of_mine").split(), "--data", str(photos), "--output", "run", "--resume"]
     assert main(command) == 0
     assert main([*command, "--loss-weight", "size=0.3"]) == 2
