@@ -56,13 +56,18 @@ def state_of(model: keras.Model, progress: Progress) -> dict[str, np.ndarray]:
     return state | (model.average.state() if model.average else {})
 
 
-def restore(model: keras.Model, folder: RunFolder) -> Progress:
+def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Progress:
     """Loads last.keras into a model that was built and compiled as at the beginning; returns the progress.
 
     Raises:
-        UserError: the file is damaged, or belongs to another model.
+        UserError: the file is damaged, or belongs to another model or to data of other than `steps_per_epoch`.
     """
     state = folder.read_checkpoint()
+    if int(state["steps_per_epoch"]) != steps_per_epoch:
+        raise UserError(
+            f"--resume: expected the data of before, {state['steps_per_epoch']} batches an epoch, got "
+            f"{steps_per_epoch}. Restore the data, or start in another folder with --weights."
+        )
     try:
         with local_copy(folder / LAST) as path:
             model.load_weights(path)

@@ -104,7 +104,9 @@ def steps_together(steps: int, settings: TrainSettings) -> int:
     return min(range(most, most // 2, -1), key=lambda count: steps % count)
 
 
-def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, steps: int, together: int = 1) -> str:
+def plan(
+    settings: TrainSettings, strategy: tf.distribute.Strategy, train_set: tf.data.Dataset, steps: int, together: int = 1
+) -> str:
     """Returns in words what will run where; an epoch has `steps`, of which `together` run per execution."""
     replicas = strategy.num_replicas_in_sync
     batch_size = train_set.element_spec[0].shape[0]

@@ -4,6 +4,7 @@ import os
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_centernet.detections import Detections
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
@@ -11,7 +12,7 @@ from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 SHOWN_SCORE = 0.3
 
 
-def draw_examples(model, dataset, path: str | os.PathLike, count: int = 6) -> None:
+def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.PathLike, count: int = 6) -> None:
     """Draws a grid of image, ground truth, detections and heatmap for the first images of a data set.
 
     Args:
@@ -31,7 +32,7 @@ def draw_examples(model, dataset, path: str | os.PathLike, count: int = 6) -> No
     draw_grid(rows, path)
 
 
-def detections_and_heatmaps(model, images: np.ndarray) -> dict[str, np.ndarray]:
+def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
     """Returns {"detections", "heatmaps"}: (B, H, W, 3) uint8 drawings for a batch of inputs."""
     found, heatmaps = _detections(model, images), _heatmaps(model, images)
     return {
@@ -40,7 +41,7 @@ def detections_and_heatmaps(model, images: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _detections(model, images: np.ndarray) -> list[Detections]:
+def _detections(model: keras.Model, images: np.ndarray) -> list[Detections]:
     outputs = {key: np.asarray(value) for key, value in model.detect_batch(images).items()}
     found = []
     for i, image in enumerate(images):
@@ -59,7 +60,7 @@ def _ground_truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ..
     )
 
 
-def _heatmaps(model, images: np.ndarray) -> np.ndarray:
+def _heatmaps(model: keras.Model, images: np.ndarray) -> np.ndarray:
     maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
     logits = maps[model.task.center_heatmap.name]
     return keras.ops.convert_to_numpy(keras.ops.sigmoid(keras.ops.max(logits, axis=-1)))

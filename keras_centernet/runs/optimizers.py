@@ -1,17 +1,21 @@
 """The optimizers and the schedules of the learning rate; each has a row in a table."""
 
+import typing
 from collections.abc import Callable
+
+if typing.TYPE_CHECKING:  # the settings list the tables below
+    from keras_centernet.runs.settings import TrainSettings
 
 STEP_FRACTIONS = (90 / 140, 120 / 140)  # As published: divide by ten after epochs 90 and 120 of 140
 ADAM_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
 UNDECAYED = ("bias", "beta", "gamma")
 
 
-def build_optimizer(settings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
+def build_optimizer(settings: "TrainSettings", steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
     """Returns the Keras optimizer of a run, with its schedule.
 
     Args:
-        settings: `TrainSettings`.
+        settings: of the run.
         steps_per_epoch: steps of the optimizer in an epoch.
         slow_paths: paths of the variables that learn with `backbone_rate`.
     """
@@ -22,12 +26,12 @@ def build_optimizer(settings, steps_per_epoch: int, slow_paths: tuple[str, ...] 
     return OPTIMIZERS[settings.optimizer](settings, rate, options)
 
 
-def build_schedule(settings, steps_per_epoch: int):
+def build_schedule(settings: "TrainSettings", steps_per_epoch: int):
     """Returns the learning rate of a run: a number, or a Keras schedule over the steps of the optimizer."""
     return SCHEDULES[settings.schedule](settings, steps_per_epoch)
 
 
-def _adamw(settings, rate, options: dict):
+def _adamw(settings: "TrainSettings", rate, options: dict):
     import keras
 
     if "slow_paths" in options:
@@ -39,7 +43,7 @@ def _adamw(settings, rate, options: dict):
     return optimizer
 
 
-def _adam(settings, rate, options: dict):
+def _adam(settings: "TrainSettings", rate, options: dict):
     import keras
 
     from keras_centernet.fitting.optimizers import PartwiseAdam
@@ -48,7 +52,7 @@ def _adam(settings, rate, options: dict):
     return kind(rate, epsilon=ADAM_EPSILON, **options)
 
 
-def _cosine(settings, steps_per_epoch: int):
+def _cosine(settings: "TrainSettings", steps_per_epoch: int):
     import keras
 
     rate, total = settings.learning_rate, round(settings.epochs * steps_per_epoch)
@@ -62,7 +66,7 @@ def _cosine(settings, steps_per_epoch: int):
     )
 
 
-def _step(settings, steps_per_epoch: int):
+def _step(settings: "TrainSettings", steps_per_epoch: int):
     import keras
 
     rate = settings.learning_rate
@@ -73,7 +77,7 @@ def _step(settings, steps_per_epoch: int):
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
 
 
-def _constant(settings, steps_per_epoch: int) -> float:
+def _constant(settings: "TrainSettings", steps_per_epoch: int) -> float:
     return settings.learning_rate
 
 

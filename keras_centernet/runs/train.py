@@ -86,8 +86,9 @@ class Run:
         data = load_datasets(settings, strategy)
         with strategy.scope():
             model = _build_model(settings, data, is_resumed, *own)
-            progress = restore(model, folder) if is_resumed else Progress(steps_per_epoch=data.steps_per_epoch)
-        _check_same_data(progress, data)
+            progress = Progress(steps_per_epoch=data.steps_per_epoch)
+            if is_resumed:
+                progress = restore(model, folder, data.steps_per_epoch)
         check_together(strategy, progress.step)
         return cls(settings, strategy, folder, data, model, progress, start - progress.seconds)
 
@@ -215,14 +216,6 @@ def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
                 f"--resume: expected {name} {before.get(name)!r} as in {folder / CONFIG}, got "
                 f"{now[name]!r}. Give the same options, or start in another folder."
             )
-
-
-def _check_same_data(progress: Progress, data: Datasets) -> None:
-    if progress.steps_per_epoch != data.steps_per_epoch:
-        raise UserError(
-            f"--resume: expected the data of before, {progress.steps_per_epoch} batches an epoch, got "
-            f"{data.steps_per_epoch}. Restore the data, or start in another folder with --weights."
-        )
 
 
 @contextlib.contextmanager
