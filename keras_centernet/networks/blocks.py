@@ -1,7 +1,7 @@
 """Convolution, batch normalisation and activation as every backbone here joins them.
 
 Layers of the paper's networks are named as the published modules ("base.level2.tree1.conv1"), so that
-`weights.published` needs no table to find a tensor's place.
+`weights.published` needs no table to find a tensor's variable.
 """
 
 import keras
@@ -23,7 +23,7 @@ def conv_norm(
         filters: output channels.
         kernel: side of the kernel.
         stride: of the convolution.
-        activation: None leaves it away.
+        activation: None: no activation.
         conv: name of the convolution.
         norm: name of the normalisation.
     """

@@ -14,7 +14,7 @@ def count_parameters(network: keras.Model) -> int:
 def count_flops(network: keras.Model) -> int:
     """Returns the floating-point operations of all convolutions for one image, 2 per multiply-add.
 
-    A kernel of n numbers is applied at every place of the smaller side: the output of a convolution, the
+    A kernel of n numbers is applied at every position of the smaller side: the output of a convolution, the
     input of a transposed one. Of deformable convolutions that is the convolution and the one that
     predicts its offsets, not the interpolation.
 

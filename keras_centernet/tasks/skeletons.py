@@ -14,7 +14,7 @@ class Skeleton:
 
     Attributes:
         names: of the keypoints, in the order of the keypoints.
-        flip_pairs: pairs of keypoints that change places in a mirror, such as left and right eye.
+        flip_pairs: pairs of keypoints that are exchanged in a mirror image, such as left and right eye.
         limbs: pairs of keypoints that a drawing connects.
         sigmas: K numbers, how far apart people mark the same keypoint relative to the object's size (COCO's
             "kpt_oks_sigmas"); empty: `USUAL_SIGMA` for all.
@@ -44,7 +44,7 @@ class Skeleton:
 
     @property
     def flip_order(self) -> list[int]:
-        """K indices: which keypoint of a picture each keypoint of its mirror image is."""
+        """K indices: which keypoint of an image each keypoint of its mirror image is."""
         order = list(range(len(self.names)))
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left
@@ -65,9 +65,9 @@ def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
         >>> left_right_pairs(["nose", "left_eye", "right_eye"])
         ((1, 2),)
     """
-    places = {name.lower(): i for i, name in enumerate(names)}
-    mirrored = {name: name.replace("left", "right") for name in places if "left" in name}
-    return tuple((places[left], places[right]) for left, right in mirrored.items() if right in places)
+    numbers = {name.lower(): i for i, name in enumerate(names)}
+    mirrored = {name: name.replace("left", "right") for name in numbers if "left" in name}
+    return tuple((numbers[left], numbers[right]) for left, right in mirrored.items() if right in numbers)
 
 
 def join_skeletons(skeletons: Sequence[Skeleton]) -> Skeleton:

@@ -1,13 +1,13 @@
 """Modulated deformable convolution as a pure function of tensors.
 
-Every tap of the kernel reads the image at its own place, moved by a learned offset and scaled by a
-learned mask. The image is padded by one pixel of zeros and the sampling point clipped to
+Every tap of the kernel samples the image at a position of its own, moved by a learned offset and scaled by a
+learned mask. The image is padded by one pixel of zeros and the sampling position clipped to
 [-1, H] x [-1, W]; the four corners of its bilinear interpolation are then i, i + 1, i + Wp and
 i + Wp + 1 of one flat index, always inside, and no corner needs a test.
 
-The taps are computed one after the other and added up, so that no pass holds more than one tap's
+Taps are computed one after the other and summed, so that no pass holds more than one tap's
 samples; the gradient gathers them again instead of keeping them. On TensorFlow both directions are
-islands compiled by XLA inside a normal graph, which fuses each tap's interpolation into one loop.
+XLA-compiled functions inside a normal graph, which fuse each tap's interpolation into one loop.
 Graphs for runtimes without XLA are traced inside `without_xla()`.
 """
 
@@ -22,11 +22,11 @@ from keras import ops
 
 from keras_centernet.method.specs import Tensor
 
-_has_islands = contextvars.ContextVar("has_islands", default=True)
+_uses_xla = contextvars.ContextVar("uses_xla", default=True)
 
 
 class Sampling(NamedTuple):
-    """Where the taps of a convolution stand before they are moved; pairs are (vertical, horizontal)."""
+    """Where the taps of a convolution are before they are moved; pairs are (vertical, horizontal)."""
 
     kernel_hw: tuple[int, int]
     strides: tuple[int, int] = (1, 1)
@@ -41,7 +41,7 @@ class Sampling(NamedTuple):
 
 
 def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tensor, sampling: Sampling) -> Tensor:
-    """Returns sum over taps of mask * sample(inputs, place of the tap + offset) @ kernel[tap].
+    """Returns sum over taps of mask * sample(inputs, position of the tap + offset) @ kernel[tap].
 
     Sampling is bilinear; what lies outside the image counts as zero, and a point at or beyond one
     pixel outside contributes nothing and has no gradient.
@@ -55,7 +55,7 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
             group has its own offsets and masks.
 
     Returns:
-        (B, Ho, Wo, O) in the dtype of `inputs`. Places, sums over taps and
+        (B, Ho, Wo, O) in the dtype of `inputs`. Positions, sums over taps and
         sums of gradients are float32 also for half-precision inputs.
 
     Memory: forward and backward need at most about 18 B Ho Wo max(C, O) floats beside inputs and outputs, for
@@ -65,14 +65,14 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
     Source: "Deformable ConvNets v2" (Zhu et al. 2019), eq. 1; the published CenterNet's DCNv2 kernel.
         Equal to it but for points exactly one pixel outside, where both are zero.
     """
-    run_forward, run_backward = _compiled(sampling, _has_islands.get())
+    run_forward, run_backward = _compiled(sampling, _uses_xla.get())
 
     @ops.custom_gradient
     def differentiable(*args):
         def gradient(*upstreams, upstream=None):
             return run_backward(*args, *upstreams if upstream is None else (upstream,))
 
-        # Nobody shall prepare to differentiate the forward pass itself: the gradient is here.
+        # The custom gradient replaces autodiff of the forward pass.
         return run_forward(*(ops.stop_gradient(value) for value in args)), gradient
 
     matrices = ops.reshape(kernel, (sampling.taps, *kernel.shape[2:]))
@@ -83,13 +83,13 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
 def without_xla():
     """Returns a context in which deformable convolutions are traced as ordinary operations, without XLA.
 
-    For graphs that leave for another runtime: not every server is built with XLA, and no converter reads its islands.
+    For graphs that leave for another runtime: not every server is built with XLA, and converters do not read it.
     """
-    token = _has_islands.set(False)
+    token = _uses_xla.set(False)
     try:
         yield
     finally:
-        _has_islands.reset(token)
+        _uses_xla.reset(token)
 
 
 def output_side(side: int | None, sampling: Sampling, axis: int) -> int | None:
@@ -101,10 +101,10 @@ def output_side(side: int | None, sampling: Sampling, axis: int) -> int | None:
 
 
 @functools.cache
-def _compiled(sampling: Sampling, has_islands: bool):
+def _compiled(sampling: Sampling, uses_xla: bool):
     """Returns (forward, backward) for one sampling: shared by all layers, so that equal shapes compile once."""
     directions = [functools.partial(_forward, sampling), functools.partial(_backward, sampling)]
-    if keras.backend.backend() != "tensorflow" or not has_islands:
+    if keras.backend.backend() != "tensorflow" or not uses_xla:
         return directions
     import tensorflow as tf
 
@@ -163,7 +163,7 @@ def _backward_of_group(sampling: Sampling, image: "_PaddedImage", rows, taps: "_
         of_rows, of_offset, of_mask, of_matrix = gradients
         return (
             of_rows + ops.segment_sum(spread, flat_index, num_segments=image.num_rows),
-            _put(i, of_offset, corners.pull_on_place(products)),
+            _put(i, of_offset, corners.pull_on_position(products)),
             _put(i, of_mask, ops.sum(corners.bilinear * products, axis=-1)),
             _put(i, of_matrix, ops.matmul(ops.transpose(sample), upstream)),
         )
@@ -186,7 +186,7 @@ def _put(i, array, row):
 class _Tap(NamedTuple):
     """One tap, or all of them along a leading axis."""
 
-    start_y: Tensor  # (Ho,) where it stands before it is moved
+    start_y: Tensor  # (Ho,) where it is before it is moved
     start_x: Tensor  # (Wo,)
     offset: Tensor  # (B, Ho, Wo, 2) dy, dx
     mask: Tensor  # (B, Ho, Wo)
@@ -214,7 +214,7 @@ def _taps_by_group(sampling: Sampling, offsets, masks, matrices) -> list[_Tap]:
 
 
 def _starts(sampling: Sampling, axis: int, side) -> Tensor:
-    """Returns (taps, side): the rows (axis 0) or columns (axis 1) of the image where unmoved taps stand."""
+    """Returns (taps, side): the rows (axis 0) or columns (axis 1) of the image where unmoved taps are."""
     positions = np.indices(sampling.kernel_hw)[axis].reshape(-1, 1)
     first = (positions * sampling.dilation[axis] - sampling.padding[axis]).astype("float32")
     return first + ops.arange(side, dtype="float32") * sampling.strides[axis]
@@ -236,7 +236,7 @@ class _Corners(NamedTuple):
     moves_y: Tensor  # (P,) float32 1 where the point moves with its offset, 0 where it was clipped
     moves_x: Tensor  # (P,)
 
-    def pull_on_place(self, products):
+    def pull_on_position(self, products):
         """Returns the gradient (P, 2) for dy, dx from the corners' products with the sample's gradient (P, 4)."""
         top_left, top_right, low_left, low_right = (products[:, i] for i in range(4))
         pull_y = (1 - self.right) * (low_left - top_left) + self.right * (low_right - top_right)
@@ -281,9 +281,9 @@ class _PaddedImage:
         return ops.reshape(rows, self._padded_shape)[:, 1:-1, 1:-1]
 
 
-def _clip(place, side):
-    """Returns the place within [-1, side], the corner before it, and 1.0 where it was within, else 0.0."""
+def _clip(position, side):
+    """Returns the position within [-1, side], the corner before it, and 1.0 where it was within, else 0.0."""
     side = ops.cast(side, "float32")
-    clipped = ops.clip(place, -1.0, side)
+    clipped = ops.clip(position, -1.0, side)
     corner = ops.minimum(ops.floor(clipped), side - 1)  # the last padded pixel belongs to the corner before it
-    return clipped, corner, ops.cast(ops.equal(clipped, place), "float32")
+    return clipped, corner, ops.cast(ops.equal(clipped, position), "float32")

@@ -11,7 +11,7 @@ from keras_centernet.networks.layers.deformable import Sampling, deformable_conv
 class DeformableConv2D(keras.layers.Layer):
     """Modulated deformable convolution (DCNv2): (B, H, W, C) -> (B, Ho, Wo, filters).
 
-    A plain convolution of the same geometry predicts for every place and tap an offset (dy, dx) and a
+    A plain convolution of the same geometry predicts for every position and tap an offset (dy, dx) and a
     mask; the taps then read the image there, bilinearly, scaled by the sigmoid of the mask. Offsets and
     mask logits start at zero: a new layer is half a plain convolution.
 
