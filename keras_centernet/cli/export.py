@@ -7,6 +7,7 @@ report.json says how large, how fast and how close to the model each of them is.
 import argparse
 import warnings
 
+from keras_centernet.cli.arguments import add_model_arguments
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--raw-heads", action="store_true", help="TFLite without decoding, for accelerators")
     parser.add_argument("--calibration", help="folder of typical pictures, for int8; 100 or more")
     parser.add_argument("--data", help="data set to calibrate with instead: as of the other commands")
+    add_model_arguments(parser)
     parser.add_argument("--split", default="train", help="split of --data")
     parser.add_argument(
         "--evaluate", metavar="SPLIT", help="of --data: also measure the average precision of each TFLite file there"

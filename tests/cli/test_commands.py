@@ -44,6 +44,13 @@ def test_help_is_quick(arguments):
     assert printed.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export", "make-tfrecords"])
+def test_commands_that_read_models_or_data_import_modules(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    assert "--import MODULE" in capsys.readouterr().out
+
+
 def test_every_option_of_a_run_has_help(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["train", "--help"])
