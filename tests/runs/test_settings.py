@@ -90,7 +90,7 @@ def test_bad_settings(options, message):
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("format", "voc, coco, yolo, kitti, tfds, tfrecord, shapes"),
+        ("format", ".*voc.*shapes"),
         ("backbone", "dla34, .*, mobilenet_v2"),
         ("task", "detection, detection_3d, pose"),
         ("normalization", ".*published_voc_kitti"),
