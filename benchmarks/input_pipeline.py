@@ -1,10 +1,10 @@
 """Input pipeline against bare JPEG decoding, both on this machine and in one run.
 
-Prints pictures per second of: bare decoding (tf.data with TensorFlow's decoder, and with OpenCV's),
+Prints images per second of: bare decoding (tf.data with TensorFlow's decoder, and with OpenCV's),
 the training pipeline (decode, published random crop, flip, warp, pad, batch) from files, from the same
-pictures in TFRecord files, and from those by TensorFlow alone (`pure_tf`), and the evaluation pipeline
+images in TFRecord files, and from those by TensorFlow alone (`pure_tf`), and the evaluation pipeline
 (letterbox). The runs are interleaved and repeated, medians are compared; beside them stand milliseconds of a
-processor per picture, which other programs on the machine disturb less. Nothing is asserted.
+processor per image, which other programs on the machine disturb less. Nothing is asserted.
 
     python benchmarks/input_pipeline.py
     python benchmarks/input_pipeline.py --data photos/ --split train --input-size 320
@@ -33,11 +33,11 @@ OBJECTS_PER_IMAGE = 7
 def main() -> None:
     """Parses the options, measures and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="data set to use instead of generated pictures")
+    parser.add_argument("--data", help="data set to use instead of generated images")
     parser.add_argument("--split", default="train")
     parser.add_argument("--input-size", type=int, default=512)
-    parser.add_argument("--images", type=int, default=128, help="how many pictures to generate")
-    parser.add_argument("--passes", type=int, default=4, help="passes over the pictures in one run")
+    parser.add_argument("--images", type=int, default=128, help="how many images to generate")
+    parser.add_argument("--passes", type=int, default=4, help="passes over the images in one run")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each pipeline")
     parser.add_argument("--shards", type=int, default=4, help="files of records")
     parser.add_argument("--workers", type=int)
@@ -77,7 +77,7 @@ def generate_source(folder: Path, count: int) -> Source:
 def measure(
     data: str | Source, options: argparse.Namespace, records: Path
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Returns the pictures per second, and a processor's milliseconds per picture, of each pipeline in each round."""
+    """Returns the images per second, and a processor's milliseconds per image, of each pipeline in each round."""
     common = {"split": options.split, "input_size": options.input_size, "workers": options.workers}
     train = load_dataset(data, training=True, **common)
     write_tfrecords(train.source, options.split, records, options.shards)
@@ -108,7 +108,7 @@ def measure(
 
 
 def _rate(dataset: tf.data.Dataset, passes: int) -> tuple[float, float]:
-    """Returns pictures per second and milliseconds per picture over some passes, after one batch to warm up."""
+    """Returns images per second and milliseconds per image over some passes, after one batch to warm up."""
     iterator = iter(dataset.repeat(passes))
     next(iterator)
     count, start, start_of_processor = 0, time.perf_counter(), time.process_time()

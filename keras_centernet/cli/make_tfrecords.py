@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument("--split", default="train", help="split to write; others in --output are kept")
-    parser.add_argument("--task", default="detection", help="what objects must know: detection, detection_3d or pose")
+    parser.add_argument("--task", default="detection", help="task that they are for: decides what objects must know")
     parser.add_argument("--output", required=True, help="folder for the records")
     parser.add_argument("--shards", type=int, default=1, help="number of files; a data service wants many per worker")
     parser.add_argument("--overwrite", action="store_true", help="replace a split that is there already")

@@ -1,10 +1,17 @@
-"""Labelled pictures of any origin -> batches of padded objects, all tf.data.
+"""Labelled images of any origin -> batches of padded objects, all tf.data.
 
-A reader (`voc`, `coco`, `yolo`, `tfds`, `shapes`) returns a `Source`; `load_dataset` shuffles, decodes,
-augments, warps, pads and batches it. Read `source.py` first: it defines the example.
+A reader of `formats` (`voc`, `coco`, `records`, ...) returns a `Source`; `load_dataset` shuffles, decodes, augments,
+warps, pads and batches it. Read `source.py` first: it defines the example.
 """
 
-from keras_centernet.data.pipeline import load_dataset
-from keras_centernet.data.source import Source
+import importlib
 
-__all__ = ["Source", "load_dataset"]
+_HOMES = {"DataRequest": "formats.request", "Source": "source", "load_dataset": "pipeline", "source_of": "epochs"}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    """Imports a public name on first use, so that `--help` reads the table of formats without TensorFlow."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}.")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

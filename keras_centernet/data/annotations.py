@@ -8,9 +8,11 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import check_image, read_image
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import map_files
+from keras_centernet.files.paths import AnyPath, are_files, map_files
+from keras_centernet.method.specs import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,12 +116,31 @@ def build_annotations(
     )
 
 
+def find_labels(paths: Sequence[AnyPath], kind: str, request: DataRequest) -> list[int]:
+    """Returns the indices of the label files that exist, one file per image of a split; warns of the missing ones.
+
+    Args:
+        paths: where each image's file is expected.
+        kind: of file, for messages.
+        request: of the reader.
+
+    Raises:
+        UserError: strict and a file is missing, or all are.
+    """
+    are_there = are_files(paths)
+    missing = [str(path) for path, is_there in zip(paths, are_there, strict=True) if not is_there]
+    if missing and (request.strict or len(missing) == len(paths)):
+        raise UserError(f"{missing[0]}: expected the {kind} file of an image of split {request.split!r}, got none.")
+    warn_counted(missing, f"of {len(paths)} images of split {request.split!r} skipped, no {kind} file")
+    return [i for i, is_there in enumerate(are_there) if is_there]
+
+
 def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotations:
-    """Returns the annotations without images whose file is missing, cut off or no picture; warns with a count.
+    """Returns the annotations without images whose file is missing, cut off or not an image; warns with a count.
 
     Args:
         annotations: of one split.
-        strict: stop at the first bad file instead; every picture is then decoded once, which also finds
+        strict: stop at the first bad file instead; every image is then decoded once, which also finds
             damage in the middle of a file.
 
     Raises:
@@ -163,29 +184,35 @@ def drop_bad_boxes(annotations: Annotations) -> Annotations:
     return annotations
 
 
+def has_extent(boxes_xyxy: Tensor) -> Tensor:
+    """(N,) bool of boxes (N, 4), an array or a tensor: finite, x1 < x2 and y1 < y2."""
+    x1, y1, x2, y2 = (boxes_xyxy[:, i] for i in range(4))
+    return (x2 > x1) & (y2 > y1) & (x2 - x1 < np.inf) & (y2 - y1 < np.inf)
+
+
+def meets(boxes_xyxy: Tensor, height: Tensor | float, width: Tensor | float) -> Tensor:
+    """(N,) bool of boxes (N, 4), an array or a tensor: whether some of a box is inside an image of that size."""
+    x1, y1, x2, y2 = (boxes_xyxy[:, i] for i in range(4))
+    return (x2 > 0) & (y2 > 0) & (x1 < width) & (y1 < height)
+
+
 def _show(box_xyxy: np.ndarray) -> str:
     return "[" + ", ".join(f"{value:.6g}" for value in box_xyxy) + "]"
 
 
 def _has_no_extent(annotations: Annotations) -> np.ndarray:
-    boxes = annotations.boxes_xyxy
-    return ~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+    return ~has_extent(annotations.boxes_xyxy)
 
 
 def _is_outside(annotations: Annotations) -> np.ndarray:
-    """(N,) bool. Sizes in annotations lie now and then: the picture itself has the last word."""
+    """(N,) bool. Annotated sizes can be wrong; the image file decides."""
+    boxes_xyxy, image_index = annotations.boxes_xyxy, annotations.image_index
     if annotations.is_relative:
-        return _misses(annotations.boxes_xyxy, np.ones((len(annotations.boxes_xyxy), 2)))
+        return ~meets(boxes_xyxy, 1, 1)
     image_hw = annotations.image_hw.copy()
-    suspects = _misses(annotations.boxes_xyxy, image_hw[annotations.image_index])
-    for index in np.unique(annotations.image_index[suspects]):
+    for index in np.unique(image_index[~meets(boxes_xyxy, *image_hw[image_index].T)]):
         image_hw[index] = _true_hw(annotations.image_names[index], image_hw[index])
-    return _misses(annotations.boxes_xyxy, image_hw[annotations.image_index])
-
-
-def _misses(boxes_xyxy: np.ndarray, image_hw: np.ndarray) -> np.ndarray:
-    is_before = (boxes_xyxy[:, 2:] <= 0).any(axis=1)
-    return is_before | (boxes_xyxy[:, :2] >= image_hw[:, ::-1]).any(axis=1)
+    return ~meets(boxes_xyxy, *image_hw[image_index].T)
 
 
 def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:

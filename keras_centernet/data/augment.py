@@ -1,18 +1,21 @@
-"""Where a picture lands in the network's input: functions from example to example.
+"""Where an image lands in the network's input: functions from example to example.
 
 Each takes an example dict and returns a new one in which only "image_to_input" (a (2, 3) float64 matrix)
-was set or composed; `warp` then resamples the picture once and moves the boxes. Randomness comes from
+was set or composed; `warp` then resamples the image once and moves the boxes. Randomness comes from
 the example's own "seed" ((2,) int64, see `pipeline.py`), so the same seed gives the same data whatever
 the number of workers. Colour is augmented later, in the training step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from keras_centernet import geometry
-from keras_centernet.data.source import IMAGE_KEYS, size_wh_of
+from keras_centernet.data.annotations import meets
+from keras_centernet.data.fields import keep_objects, move, moving
+from keras_centernet.data.source import size_wh_of
+from keras_centernet.method.specs import FieldSpec
 
 # As published: 0.6, 0.7, ..., 1.3.
 CROP_SCALES = np.round(np.arange(0.6, 1.35, 0.1), 1)
@@ -67,7 +70,7 @@ def zoom_half(example: dict, input_hw: tuple[int, int]) -> dict:
     """Returns half of the examples shifted and scaled at random, marked by "is_zoomed", the others whole.
 
     The zoom is clip(1 + 0.4 N(0, 1), 0.6, 1.4), the shift clip(0.1 N(0, 1), -0.2, 0.2) of the image's width
-    and height. What a zoomed picture shows of distances is wrong: tasks that learn them look at the mark.
+    and height. What a zoomed image shows of distances is wrong: tasks that learn them look at the mark.
 
     Source: `aug_ddd` of the published `DddDataset`. Unmarked examples are letterboxed, see `letterbox`.
     """
@@ -84,8 +87,8 @@ def zoom_half(example: dict, input_hw: tuple[int, int]) -> dict:
 def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0.5) -> dict:
     """Returns the example mirrored left to right with that probability.
 
-    As published: the picture (x -> W - 1 - x) and the crop's centre (c -> W - 1 - c) are mirrored, which
-    # together is x -> Wi - x in input pixels. Flipping twice is the identity.
+    As published: the image (x -> W - 1 - x) and the crop's centre (c -> W - 1 - c) are mirrored, which
+    together is x -> Wi - x in input pixels. Flipping twice is the identity.
     """
     is_flipped = tf.random.stateless_uniform((), _seed(example, _CHOOSE_FLIP)) < probability
     matrix = example["image_to_input"]
@@ -98,7 +101,7 @@ def random_rotation(example: dict, input_hw: tuple[int, int], degrees: float) ->
     """Returns half of the examples turned about the input's middle, marked by "is_rotated".
 
     The turn is clip(N(0, degrees), -2 degrees, 2 degrees). Boxes stay as if nothing had turned ("boxes_to_input"):
-    tasks that learn joints look at the mark and learn only their places from such a picture.
+    tasks that learn keypoints look at the mark and learn only their positions from such an image.
 
     Source: `aug_rot` and `rotate` of the published `MultiPoseDataset`. The last of the placing functions.
     """
@@ -115,9 +118,13 @@ def random_rotation(example: dict, input_hw: tuple[int, int], degrees: float) ->
 
 
 def warp(
-    example: dict, input_hw: tuple[int, int], movers: dict | None = None, resample: Callable | None = None
+    example: dict,
+    input_hw: tuple[int, int],
+    fields: Mapping[str, FieldSpec] | None = None,
+    flip_order: Sequence[int] | None = None,
+    resample: Callable | None = None,
 ) -> dict:
-    """Returns the example with image, boxes and other places in the input's frame, as "image_to_input" says.
+    """Returns the example with image, boxes and moving fields in the input's frame, as "image_to_input" says.
 
     "image" becomes (input height, input width, 3) uint8; "boxes_xyxy" input pixels, not clipped; the
     original size is kept as "image_hw" (2,) int32. Objects that do not meet the input are dropped.
@@ -125,12 +132,13 @@ def warp(
     Args:
         example: placed by one of the functions above.
         input_hw: (height, width) of the input.
-        movers: {key: function (values, matrix) -> values}, see `Source.movers`.
-        resample: what moves pixels and places: function (example, movers, input_hw) -> {"image", "boxes_xyxy", keys
-            of movers} in the input's frame; None for `resample_by_opencv`, or `tensor_warp.resample`.
+        fields, flip_order: of the `Source`.
+        resample: what moves pixels and values: function (example, names of moving fields, flip_order, input_hw) ->
+            {"image", "boxes_xyxy", those fields} in the input's frame; None for `resample_by_opencv`, or
+            `in_graph.resample`.
     """
-    movers = movers or {}
-    moved = (resample or resample_by_opencv)(example, movers, input_hw)
+    fields = fields or {}
+    moved = (resample or resample_by_opencv)(example, moving(fields), flip_order, input_hw)
     image, boxes_xyxy = moved.pop("image"), tf.ensure_shape(moved.pop("boxes_xyxy"), (None, 4))
     warped = {
         **{key: values for key, values in example.items() if key != "boxes_to_input"},
@@ -139,38 +147,25 @@ def warp(
         "image_hw": tf.shape(example["image"])[:2],
         **{key: tf.ensure_shape(values, example[key].shape) for key, values in moved.items()},
     }
-    input_wh = tf.constant(input_hw[::-1], tf.float32)
-    meets_input = (boxes_xyxy[:, 2:] > 0) & (boxes_xyxy[:, :2] < input_wh)
-    return keep_objects(warped, tf.where(tf.reduce_all(meets_input, axis=1))[:, 0])
+    return keep_objects(warped, tf.where(meets(boxes_xyxy, *input_hw))[:, 0], fields)
 
 
-def resample_by_opencv(example: dict, movers: dict, input_hw: tuple[int, int]) -> dict[str, tf.Tensor]:
+def resample_by_opencv(
+    example: dict, fields: Sequence[str], flip_order: Sequence[int] | None, input_hw: tuple[int, int]
+) -> dict[str, tf.Tensor]:
     """Returns what `warp` asks for, by `geometry.warp` in NumPy."""
+    names = ("boxes_xyxy", *fields)
 
-    def warp_numpy(image, boxes_xyxy, boxes_matrix, matrix, *values):
-        boxes = geometry.transform_boxes(boxes_xyxy, boxes_matrix)
-        moved = [np.float32(move(rows, matrix)) for move, rows in zip(movers.values(), values, strict=True)]
-        return geometry.warp(image, matrix, input_hw), boxes.astype(np.float32), *moved
+    def warp_numpy(image, boxes_matrix, matrix, *values):
+        matrices = [boxes_matrix if name.endswith("_xyxy") else matrix for name in names]
+        moved = [move(*one, flip_order) for one in zip(names, values, matrices, strict=True)]
+        return geometry.warp(image, matrix, input_hw), *moved
 
     matrix = example["image_to_input"]
-    arguments = [example["image"], example["boxes_xyxy"], example.get("boxes_to_input", matrix), matrix]
-    arguments += [example[key] for key in movers]
-    types = [tf.uint8, tf.float32] + [tf.float32] * len(movers)
+    arguments = [example["image"], example.get("boxes_to_input", matrix), matrix, *(example[name] for name in names)]
+    types = [tf.uint8] + [tf.float32] * len(names)
     moved = tf.numpy_function(warp_numpy, arguments, types, stateful=False)
-    return dict(zip(("image", "boxes_xyxy", *movers), moved, strict=True))
-
-
-def move_keypoints(keypoints_xyv: np.ndarray, matrix: np.ndarray, flip_order: list[int]) -> np.ndarray:
-    """Returns keypoints (N, K, 3) in another frame; where the transform mirrors, left and right change places."""
-    moved_xy = geometry.transform_points(keypoints_xyv[..., :2], matrix)
-    moved = np.concatenate([moved_xy, keypoints_xyv[..., 2:]], axis=-1)
-    return moved[:, flip_order] if np.linalg.det(matrix[:, :2]) < 0 else moved
-
-
-def keep_objects(example: dict, indices: tf.Tensor) -> dict:
-    """Returns the example with only those objects; indices: (n,) of the rows to keep, in their new order."""
-    kept = {key: tf.gather(values, indices) for key, values in example.items() if key not in IMAGE_KEYS}
-    return {**example, **kept}
+    return dict(zip(("image", *names), moved, strict=True))
 
 
 def _whole_image(example: dict, input_hw: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,15 +1,16 @@
 """From examples in the input's frame to batches of (images, objects), padded to `max_objects` rows."""
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet.data import augment
 from keras_centernet.data.counting import WarningCounter, warn_counted
+from keras_centernet.data.fields import keep_objects
 from keras_centernet.data.source import Source
-from keras_centernet.data.views import batch_by_shape
 from keras_centernet.errors import DataWarning
+from keras_centernet.method.specs import FieldSpec
 
 NOT_IN_OBJECTS = ("image", "seed")
 _TOO_MANY = "image(s) with more than max_objects = {} objects, only the largest are kept (raise max_objects)"
@@ -21,6 +22,7 @@ def to_batches(
     max_objects: int,
     input_hw: tuple[int, int] | None,
     drop_remainder: bool,
+    fields: Mapping[str, FieldSpec],
     too_many: WarningCounter | None = None,
 ) -> tf.data.Dataset:
     """Returns batches as `pipeline.py` describes them.
@@ -29,23 +31,27 @@ def to_batches(
         inputs: examples in the input's frame.
         batch_size: images in a batch.
         max_objects: M.
-        input_hw: (height, width) of all pictures; None where they differ: a batch then has pictures of one size.
+        input_hw: (height, width) of all images; None where they differ: a batch then has images of one size.
         drop_remainder: whether a last partial batch is left out.
+        fields: of the source.
         too_many: of `split_example`.
     """
-    pairs = inputs.map(lambda example: split_example(example, max_objects, too_many))
+    pairs = inputs.map(lambda example: split_example(example, max_objects, fields, too_many))
     objects_shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec[1])
     if input_hw is None:
-        return batch_by_shape(pairs, batch_size, ((None, None, 3), objects_shapes))
+        return _batch_by_shape(pairs, batch_size, ((None, None, 3), objects_shapes))
     return pairs.padded_batch(batch_size, ((*input_hw, 3), objects_shapes), drop_remainder=drop_remainder)
 
 
-def split_example(example: dict, max_objects: int, too_many: WarningCounter | None = None) -> tuple[tf.Tensor, dict]:
+def split_example(
+    example: dict, max_objects: int, fields: Mapping[str, FieldSpec], too_many: WarningCounter | None = None
+) -> tuple[tf.Tensor, dict]:
     """Returns (image, objects) of one warped example; objects have up to `max_objects` rows.
 
     Args:
         example: in the input's frame.
         max_objects: M; of more objects the largest (by box in the input) are kept, in their order.
+        fields: of the source.
         too_many: counts examples with more objects, or None where they were counted before.
     """
     count = tf.shape(example["classes"])[0]
@@ -57,7 +63,7 @@ def split_example(example: dict, max_objects: int, too_many: WarningCounter | No
         lambda: tf.sort(tf.math.top_k(sizes_wh[:, 0] * sizes_wh[:, 1], max_objects).indices),
         lambda: tf.range(count),
     )
-    example = augment.keep_objects(example, largest)
+    example = keep_objects(example, largest, fields)
     objects = {key: values for key, values in example.items() if key not in NOT_IN_OBJECTS}
     objects["mask"] = tf.ones_like(example["classes"], tf.bool)
     objects["image_to_input"] = tf.cast(example["image_to_input"], tf.float32)
@@ -76,6 +82,25 @@ def warn_of_many(source: Source, max_objects: int, size: int) -> WarningCounter 
         what = f"{source.name}: images with up to {source.most_objects} objects, more than max_objects = {max_objects}"
         warnings.warn(DataWarning(f"{what}; only the largest are kept (raise max_objects)"), stacklevel=3)
     return None
+
+
+def _batch_by_shape(examples: tf.data.Dataset, batch_size: int, shapes) -> tf.data.Dataset:
+    """Returns batches of images of one shape each; what is left of every shape at the end makes smaller ones.
+
+    Args:
+        examples: pairs (image, objects).
+        batch_size: images in a batch.
+        shapes: padded shapes of an element, see `tf.data.Dataset.padded_batch`.
+    """
+
+    def shape_key(image, objects):
+        height, width = tf.unstack(tf.shape(image, tf.int64)[:2])
+        return height * 2**31 + width
+
+    def to_batch(key, group):
+        return group.padded_batch(batch_size, shapes)
+
+    return examples.group_by_window(shape_key, to_batch, window_size=batch_size)
 
 
 def _padded_shape(max_objects: int):

@@ -1,13 +1,13 @@
-"""What is asked of `load_dataset`, checked at the door: what was expected, what was received, what to do."""
+"""The arguments of `load_dataset`, checked: what was expected, what was received, what to do."""
 
 import math
 import warnings
+from collections.abc import Collection
 
 import numpy as np
 
-from keras_centernet.data.inputs import AUGMENTATIONS
+from keras_centernet.data.inputs import AUGMENTATIONS, RESIZES
 from keras_centernet.data.source import Source
-from keras_centernet.data.views import RESIZES
 from keras_centernet.errors import DataWarning, UserError, look_up
 
 INPUT_MULTIPLE = 32
@@ -36,20 +36,21 @@ def check_counts(**counts: int | None) -> None:
             raise UserError(f"{name}: expected a whole number of at least 1, got {count!r}.")
 
 
-def check_changes(augmentation: str, flip: float, rotation: float, task: str, fields: tuple[str, ...]) -> None:
-    """Raises unless pictures of this task can be changed so."""
+def check_changes(augmentation: str, flip: float, rotation: float, task: str, fields: Collection[str]) -> None:
+    """Raises unless images of a task that needs these fields can be augmented like this."""
     if augmentation not in AUGMENTATIONS:
         raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}.")
     if not 0 <= flip <= 1:
         raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
-    if rotation and "keypoints_xyv" not in fields:
+    if rotation and not any(name.endswith("_xyv") for name in fields):
         raise UserError(
-            f"rotation: expected 0 for task {task}, whose boxes do not turn with a picture, got {rotation!r}."
+            f"rotation: expected 0 for task {task}, which has no keypoints and whose boxes do not turn, got "
+            f"{rotation!r}."
         )
 
 
 def check_view(resize: str, multiple_of: int, scale: float) -> None:
-    """Raises unless pictures can be shown so to a network that is tested."""
+    """Raises unless images can be brought into a test like this."""
     look_up(RESIZES, resize, "resize")
     if not _is_whole(multiple_of) or multiple_of < 32 or multiple_of & (multiple_of - 1):
         raise UserError(f"multiple_of: expected a power of two of at least 32, got {multiple_of!r}.")
@@ -61,7 +62,7 @@ def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
     """Returns (n, i).
 
     Raises:
-        UserError: there is no i-th of n parts, or not an image for each of them.
+        UserError: there is no i-th of n shards, or not an image for each of them.
     """
     if len(shard) != 2 or not all(map(_is_whole, shard)) or not 0 <= shard[1] < shard[0] <= size:
         raise UserError(f"shard: expected (n, i), i from 0 to n - 1 and n of at most {size} images, got {shard!r}.")
@@ -69,14 +70,14 @@ def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
 
 
 def check_no_order(option: str, skip: int = 0, shard: tuple[int, int] = (1, 0)) -> None:
-    """Raises where an epoch, whose order `option` leaves to chance, would have to be entered or parted at a place."""
+    """Raises where an epoch whose order `option` leaves open would have to be continued or sharded."""
     if skip:
         raise UserError(
-            f"{option}: expected to begin an epoch at its beginning, as no seed fixes its order, got {skip} batches to "
-            "skip. Leave it away, or go on from a checkpoint at an epoch's end."
+            f"{option}: expected no batches to skip, as no seed fixes their order, got {skip}. Remove it, or continue "
+            "from a checkpoint at the end of an epoch."
         )
     if shard[0] > 1:
-        raise UserError(f"{option}: expected no shard, as no seed fixes the order of what is parted, got {shard}.")
+        raise UserError(f"{option}: expected no shard, as no seed fixes the order of the images, got {shard}.")
 
 
 def fit_batch(batch_size: int, size: int, source: Source) -> int:

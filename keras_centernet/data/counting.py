@@ -1,4 +1,4 @@
-"""Warnings that count: one line for many cases, naming the first, instead of one line per case or silence."""
+"""Aggregated warnings: one line with a count and the first case."""
 
 import threading
 import warnings

@@ -80,7 +80,7 @@ class Epochs:
 
     def _of_service(self, count: int) -> tf.data.Dataset:
         inputs = self._to_inputs(self.source.service_examples(self.workers))
-        # What a worker took with it when it died is made up for from the next epoch.
+        # What is lost with a worker that dies is replaced from the next epoch.
         return self.to_batches(distribute(inputs, self.data_service)).repeat().take(count)
 
     def _to_inputs(self, examples: tf.data.Dataset) -> tf.data.Dataset:
@@ -94,3 +94,14 @@ class Epochs:
         source = self.source
         dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
         return dataset
+
+
+def source_of(dataset) -> Source | None:
+    """Returns the source of a data set of `load_dataset`, also after take(), map() and the like; None for other data.
+
+    `dataset.source` alone is lost by every such step. TensorFlow has no public way from a data set to its inputs.
+    """
+    if hasattr(dataset, "source"):
+        return dataset.source
+    inputs = dataset._inputs() if isinstance(dataset, tf.data.Dataset) else ()
+    return next((source for source in map(source_of, inputs) if source), None)

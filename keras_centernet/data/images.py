@@ -1,4 +1,4 @@
-"""One picture file -> (H, W, 3) uint8 RGB, or one clear line that says why not.
+"""One image file -> (H, W, 3) uint8 RGB, or one line that says why not.
 
 OpenCV decodes: it applies the EXIF orientation, brings grayscale, palette and RGBA to three channels
 and 16 bit to 8, and is faster than TensorFlow's decoder. `check_image` finds missing and cut-off files
@@ -14,26 +14,26 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import open_bytes
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
-_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _JPEG_START_OF_SCAN = 0xDA
 _TAIL_BYTES = 64
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """Returns the picture in a file as (H, W, 3) uint8 RGB, upright.
+    """Returns the image in a file as (H, W, 3) uint8 RGB, upright.
 
     EXIF orientation is applied; grayscale is repeated to three channels, the alpha channel is dropped
     and 16-bit values lose their lower byte.
 
     Raises:
-        UserError: the file is missing, cut off, or no picture that OpenCV decodes.
+        UserError: the file is missing, cut off, or no image that OpenCV can decode.
     """
     return decode_image(_read_bytes(path), os.fspath(path))
 
 
 def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
-    """Returns the picture in encoded bytes as (H, W, 3) uint8 RGB; `name` is for the error.
+    """Returns the image in encoded bytes as (H, W, 3) uint8 RGB; `name` is for the error.
 
     Args:
         data: content of a file.
@@ -43,7 +43,7 @@ def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
     flags = cv2.IMREAD_COLOR_RGB if upright else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     if _is_cut_off(data):
         raise UserError(
-            f"image {name}: expected a whole picture, got a file cut off after {len(data)} bytes; "
+            f"image {name}: expected a complete file, got one cut off after {len(data)} bytes; "
             "fetch it again or remove it."
         )
     try:
@@ -52,7 +52,7 @@ def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
         image = None
     if image is None or image.dtype != np.uint8:
         raise UserError(
-            f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF picture, got {len(data)} bytes that "
+            f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, got {len(data)} bytes that "
             "cannot be decoded; convert or remove it."
         )
     return image
@@ -63,17 +63,17 @@ def check_image(path: str | os.PathLike, decode: bool = False) -> None:
 
     Args:
         path: the file.
-        decode: whether to decode the whole picture, which also finds damage in its middle.
+        decode: whether to decode the whole image, which also finds damage in its middle.
 
     Raises:
-        UserError: the file is missing, cut off or no picture.
+        UserError: the file is missing, cut off or no image.
     """
     if decode:
         read_image(path)
         return
     head, tail = _read_ends(path)
-    is_whole_jpeg = head.startswith(_JPEG_START) and _ends_jpeg(tail)
-    if not is_whole_jpeg and not (head.startswith(_PNG_START) and _PNG_END in tail):
+    is_whole_jpeg = head.startswith(JPEG_START) and _ends_jpeg(tail)
+    if not is_whole_jpeg and not (head.startswith(PNG_START) and _PNG_END in tail):
         read_image(path)
 
 
@@ -88,7 +88,7 @@ def _read_bytes(path: str | os.PathLike) -> bytes:
 def _read_ends(path: str | os.PathLike) -> tuple[bytes, bytes]:
     try:
         with open_bytes(path) as file:
-            head = file.read(len(_PNG_START))
+            head = file.read(len(PNG_START))
             file.seek(0, os.SEEK_END)
             file.seek(max(len(head), file.tell() - _TAIL_BYTES))
             return head, file.read(_TAIL_BYTES)
@@ -104,9 +104,9 @@ def _cannot_open(path: str | os.PathLike, error: OSError) -> UserError:
 
 def _is_cut_off(data: bytes) -> bool:
     """Whether a JPEG or PNG file ends before its end marker; decoders fill the rest with gray."""
-    if data.startswith(_PNG_START):
+    if data.startswith(PNG_START):
         return _PNG_END not in data[-_TAIL_BYTES:] and _PNG_END not in data
-    if not data.startswith(_JPEG_START) or _ends_jpeg(data[-_TAIL_BYTES:]):
+    if not data.startswith(JPEG_START) or _ends_jpeg(data[-_TAIL_BYTES:]):
         return False
     # Something may follow the end marker, and a thumbnail inside a segment has an end marker of its own:
     # walk over the segments to the compressed data, where 0xFF 0xD9 can only be the end.

@@ -1,11 +1,13 @@
-"""From an example to the network's input: where its picture goes, in training by chance, in tests as `views` say."""
+"""Maps an example into the input frame: randomly for training, by a `geometry.View` for tests."""
 
 import functools
 from collections.abc import Callable
 
-from keras_centernet.data import augment, tensor_warp
+import tensorflow as tf
+
+from keras_centernet import geometry
+from keras_centernet.data import augment, fields, in_graph
 from keras_centernet.data.source import Source
-from keras_centernet.data.views import RESIZES, to_view
 
 AUGMENTATIONS = {
     "crop": augment.random_crop,
@@ -13,6 +15,18 @@ AUGMENTATIONS = {
     "zoom_half": augment.zoom_half,
     "none": augment.letterbox,
 }
+
+
+def _fit(input_hw: tuple[int, int], multiple_of: int, scale: float) -> Callable:
+    return functools.partial(geometry.fixed_resolution, input_hw=input_hw, scale=scale)
+
+
+def _keep(input_hw: tuple[int, int], multiple_of: int, scale: float) -> Callable:
+    return functools.partial(geometry.keep_resolution, multiple_of=multiple_of, scale=scale)
+
+
+# How images come to the network's size: functions to the function from an image's (height, width) to its `View`.
+RESIZES = {"fit": _fit, "keep": _keep}
 
 
 def build_training_input(
@@ -25,16 +39,16 @@ def build_training_input(
         input_hw: (height, width) of the input.
         augmentation: key of `AUGMENTATIONS`.
         flip, rotation: of `load_dataset`.
-        is_tensor: whether TensorFlow alone resamples the pictures, and not OpenCV.
+        is_tensor: whether TensorFlow alone resamples the images, and not OpenCV.
     """
-    movers = source.tensor_movers if is_tensor else source.movers
-    resample = tensor_warp.resample if is_tensor else augment.resample_by_opencv
+    resample = in_graph.resample if is_tensor else augment.resample_by_opencv
+    flip_order = source.flip_order
 
     def to_input(example: dict) -> dict:
         example = AUGMENTATIONS[augmentation](example, input_hw)
         example = augment.random_flip(example, input_hw, flip) if flip else example
         example = augment.random_rotation(example, input_hw, rotation) if rotation else example
-        return augment.warp(example, input_hw, movers, resample)
+        return augment.warp(example, input_hw, source.fields, flip_order, resample)
 
     return to_input
 
@@ -47,11 +61,42 @@ def build_test_input(
     Args:
         source: of the examples.
         input_hw: (height, width) of the input, for "fit".
-        resize: key of `views.RESIZES`.
+        resize: key of `RESIZES`.
         multiple_of, scale: of `load_dataset`.
-        is_tensor: whether TensorFlow alone resamples the pictures; for "fit" at scale 1.
+        is_tensor: whether TensorFlow alone resamples the images; for "fit" at scale 1.
     """
     if is_tensor:
         return build_training_input(source, input_hw, "none", flip=0.0, rotation=0.0, is_tensor=True)
     place = RESIZES[resize](input_hw, multiple_of, scale)
-    return functools.partial(to_view, place=place, movers=source.movers, clock=source.clock)
+    return functools.partial(to_view, place=place, source=source)
+
+
+def to_view(example: dict, place: Callable, source: Source) -> dict:
+    """Returns the example with image, boxes and moving fields in the input's frame, as `augment.warp` does.
+
+    Objects outside the view stay: what a test cannot see counts as missed.
+
+    Args:
+        example: before any augmentation.
+        place: function from (height, width) to `geometry.View`.
+        source: of the example; its clock gets the seconds as "preprocess".
+    """
+    names, flip_order = ("boxes_xyxy", *fields.moving(source.fields)), source.flip_order
+
+    def view_numpy(image, *values):
+        with source.clock.measure("preprocess"):
+            placed = place(image.shape[:2])
+            matrix = placed.image_to_input
+            moved = [fields.move(name, rows, matrix, flip_order) for name, rows in zip(names, values, strict=True)]
+            return geometry.view(image, placed), matrix, *moved
+
+    types = [tf.uint8, tf.float64] + [tf.float32] * len(names)
+    arguments = [example["image"], *(example[name] for name in names)]
+    image, matrix, *moved = tf.numpy_function(view_numpy, arguments, types, stateful=False)
+    return {
+        **example,
+        "image": tf.ensure_shape(image, (None, None, 3)),
+        "image_hw": tf.shape(example["image"])[:2],
+        "image_to_input": tf.ensure_shape(matrix, (2, 3)),
+        **{name: tf.ensure_shape(v, example[name].shape) for name, v in zip(names, moved, strict=True)},
+    }

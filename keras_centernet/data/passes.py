@@ -1,7 +1,7 @@
 """In which order, and with which random numbers, examples come: a function of the seed and the epoch alone.
 
-So epoch 57 is made without running through the 56 before it, and a training that was stopped inside an epoch goes on
-behind the examples it has seen without reading them again. And so several processes part an epoch between them.
+So epoch 57 is made without running through the 56 before it, a training that was stopped inside an epoch continues
+after the examples it has seen without reading them again, and several processes share an epoch.
 """
 
 import dataclasses
@@ -11,21 +11,21 @@ import tensorflow as tf
 
 _ALGORITHM = "philox"  # named, so that every device and every version of TensorFlow draws the same numbers
 _GRAPH_SEED = 1
-_READY_ENTRIES = 64  # indices or encoded pictures: about 10 MB of photos as COCO's
+_READY_ENTRIES = 64  # indices or encoded images: about 10 MB of photos as COCO's
 
 
 @dataclasses.dataclass(frozen=True)
 class Passes:
     """Passes over data, one after the other; `in_order`, `new_pass` and `numbered_passes` return them.
 
-    A shard is every n-th entry of each pass, so that n processes go through the same passes together: entry for entry,
-    random number for random number those of one process alone, and no entry twice.
+    A shard is every n-th entry of each pass, so that n processes together go through the passes of one process: the
+    same entries with the same random numbers, and no entry twice.
 
     Attributes:
         size: examples of a pass, of all shards and with those left out; what a data set has beyond them is not used.
-        seeds: dataset of (seed (2,) int64, skip () int64): one element per pass; so many of its first examples
-            are left out. None: one pass in the order of the data, without random numbers.
-        shard: (n, i): only the i-th of n parts, all equally large.
+        seeds: dataset of (seed (2,) int64, skip () int64): one element per pass; that many of its first examples
+            are skipped. None: one pass in the order of the data, without random numbers.
+        shard: (n, i): only the i-th of n shards of equal size.
     """
 
     size: int
@@ -37,7 +37,7 @@ class Passes:
 
         Args:
             one_pass: of `stream`; seed None: the entries in the order of the data.
-            to_example: function of an entry (the parts of a tuple) to a dict of tensors.
+            to_example: function of an entry (the elements of a tuple) to a dict of tensors.
             workers: examples that are made at the same time; None lets tf.data choose.
         """
         calls = workers or tf.data.AUTOTUNE
@@ -48,16 +48,15 @@ class Passes:
             example = to_example(*entry) if isinstance(entry, tuple) else to_example(entry)
             return {**example, "seed": seed}
 
-        # So the next pass is shuffled while pictures of this one are still decoded.
+        # The next pass is shuffled while images of this one are still decoded.
         return self.stream(one_pass).prefetch(_READY_ENTRIES).map(seeded, num_parallel_calls=calls)
 
     def stream(self, one_pass: Callable[[tf.Tensor], tf.data.Dataset]) -> tf.data.Dataset:
         """Returns (entry, seed (2,) int64 of its own) of all shuffled passes.
 
         Args:
-            one_pass: seed (2,) int64 of a pass -> dataset of its entries in the order of that seed. What is left
-                out or belongs to other shards is taken from them and thrown away, so they should be cheap: indices,
-                not pictures.
+            one_pass: seed (2,) int64 of a pass -> dataset of its entries in the order of that seed. Those skipped
+                or of other shards are made and dropped, so they should be cheap: indices, not images.
         """
 
         @tf.autograph.experimental.do_not_convert
@@ -78,7 +77,7 @@ class Passes:
 
 
 def in_order(size: int, shard: tuple[int, int] = (1, 0)) -> Passes:
-    """Returns one pass in the order of the data; of shards, what does not come out even is left away."""
+    """Returns one pass in the order of the data; a remainder that does not fill every shard is dropped."""
     return Passes(size, shard=shard)
 
 
@@ -97,9 +96,9 @@ def numbered_passes(
         seed: of all passes.
         size: examples of a pass, a multiple of the number of shards.
         first: number of the first pass, from 0.
-        stop: number behind the last one.
-        skip: examples of the first pass, of all shards together, that are left out; such a multiple, too.
-        shard: (n, i): only the i-th of n parts.
+        stop: number after the last one.
+        skip: examples of the first pass, of all shards together, that are skipped; such a multiple, too.
+        shard: (n, i): only the i-th of n shards.
     """
 
     def of_number(number):

@@ -1,7 +1,7 @@
 """read > shuffle > decode > augment > warp > pad > batch > prefetch: `load_dataset`.
 
-Along that way lie `arguments` (what is asked), `formats` and `source` (what is read), `inputs` (augmented, warped),
-`batches` (padded), and what binds them: `order` (shuffled, parted) and `epochs`, or `data_service` on other machines.
+The steps are `checks` (of the arguments), `formats` and `source` (reading), `inputs` (augmenting and warping) and
+`batches` (padding); `passes` (shuffling, sharding) and `epochs` bind them, or `service` on other machines.
 
 A batch is (images, objects). Images are (B, H, W, 3) uint8 RGB in the input's frame; objects is a dict,
 M = max_objects, in which padded rows are zero:
@@ -17,16 +17,17 @@ M = max_objects, in which padded rows are zero:
 | image_hw | (B, 2) int32 | original size |
 | image_to_input | (B, 2, 3) float32 | where image pixels went |
 
-and the further fields of the examples that `source.py` lists, places in input pixels; "is_zoomed" (B,)
+and the fields of the source, positions and vectors in input pixels; "is_zoomed" (B,)
 bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 """
 
 import functools
 import os
+from collections.abc import Collection
 
 import tensorflow as tf
 
-from keras_centernet.data import checks as arguments
+from keras_centernet.data import checks
 from keras_centernet.data.batches import to_batches, warn_of_many
 from keras_centernet.data.epochs import Epochs
 from keras_centernet.data.formats.table import read_source
@@ -34,7 +35,8 @@ from keras_centernet.data.inputs import build_test_input, build_training_input
 from keras_centernet.data.service import check_data_service, check_tensor_source
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError, look_up
-from keras_centernet.tasks import TASKS
+from keras_centernet.method.specs import Task
+from keras_centernet.tasks.table import TASKS, task_row
 
 
 def load_dataset(
@@ -42,7 +44,7 @@ def load_dataset(
     split: str = "train",
     *,
     # what is read
-    task: str = "detection",
+    task: str | Task = "detection",
     format: str | None = None,
     annotations: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
@@ -54,7 +56,7 @@ def load_dataset(
     input_size: int | tuple[int, int] = 512,
     batch_size: int = 16,
     max_objects: int | None = None,
-    # training: changes by chance
+    # training: random changes
     training: bool | None = None,
     augmentation: str | None = None,
     flip: float | None = None,
@@ -62,33 +64,32 @@ def load_dataset(
     seed: int = 0,
     # tests: what the network sees
     resize: str = "fit",
-    multiple_of: int = arguments.INPUT_MULTIPLE,
+    multiple_of: int = checks.INPUT_MULTIPLE,
     scale: float = 1.0,
-    # who does the work
+    # how it is done
     workers: int | None = None,
     deterministic: bool = True,
     shard: tuple[int, int] | None = None,
     pure_tf: bool = False,
     data_service: str | None = None,
 ) -> tf.data.Dataset:
-    """Returns labelled pictures as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
+    """Returns labelled images as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
 
     Args:
-        data: folder or file of a data set, here or behind a scheme (gs://...) as all paths may be, "shapes", a
-            TensorFlow Datasets name such as "coco/2017", or a `Source`.
+        data: folder or file of a data set (as all paths possibly a remote one, gs://...), the name of one, or a
+            `Source`.
         split: name of the split: "train", "val", ...
-        task: key of `TASKS`: what the objects must know besides their box, and the defaults below.
-        format: "voc", "coco", "yolo", "kitti", "tfds", "tfrecord" or "shapes"; None finds it out.
-        annotations: COCO's JSON file, VOC's folder of XML files or a label map of records, where they are not
-            in their usual place.
-        images: folder of the pictures, likewise.
+        task: key of `TASKS`, or a `Task`: what the objects must know besides their box, and the defaults below.
+        format: key of `formats.table.FORMATS`, whose rows say what they look for; None detects it.
+        annotations: where the annotations are, if not in their usual place; the format's row says what it may be.
+        images: folder of the images, if not in its usual place.
         classes: names in the order that the model uses, for instance `train.classes` when loading "val";
             None takes those of the data.
         empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
             yes, but for poses.
         limit: use only the first so many images.
         strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
-            picture is then decoded once before the first epoch.
+            image is then decoded once before the first epoch.
         input_size: pixels of the network's input, one number or (height, width), multiples of 32.
         batch_size: images in a batch.
         max_objects: rows that objects are padded to; of more objects the largest are kept. None: the
@@ -98,22 +99,21 @@ def load_dataset(
         augmentation: in training, "crop" (published random crop), "shift" (published random scale and
             shift), "zoom_half" (published for 3D) or "none" (letterbox). None: the task's usual one.
         flip: probability of mirroring in training. None: the task's usual one.
-        rotation: degrees by which half of the training pictures are turned (standard deviation); only for tasks
-            with joints, which learn nothing but the joints' places from them. As published: 0.
+        rotation: standard deviation in degrees by which half of the training images are turned; only for tasks with
+            keypoints, which learn nothing but the keypoints' positions from such images. As published: 0.
         seed: of order and augmentation; each pass differs, each run with one seed is the same.
-        resize: how pictures come to the network's size where nothing is trained: "fit" (into `input_size`) or
-            "keep" (as they are, black around; `input_size` then does not count, and the images of a batch have one
-            size, but batches have different ones). As published: "keep" for COCO.
+        resize: how images are brought to the network's size outside training: "fit" (into `input_size`) or
+            "keep" (as they are, with a black border; `input_size` is not used, the images of a batch have one size,
+            but batches have different ones). As published: "keep" for COCO.
         multiple_of: of "keep": a power of two that both sides become multiples of, 32, or 128 for the hourglass.
-        scale: factor of the pictures' size where nothing is trained, for tests at several scales.
-        workers: pictures that are read at the same time; None lets tf.data choose.
+        scale: factor of the images' size outside training, for tests at several scales.
+        workers: images that are read at the same time; None lets tf.data choose.
         deterministic: whether order and augmentation are a function of `seed` and epoch; False takes what is
             ready first, which is faster where files are slow.
-        shard: (n, i): only the i-th of n equal parts of each pass, for n processes with one seed: their k-th batches
+        shard: (n, i): only the i-th of n equal shards of each pass, for n processes with one seed: their k-th batches
             together are the k-th batch of one process with n times the batch size.
         pure_tf: decode and warp by TensorFlow alone (records only; "fit" at scale 1), for pipelines that must run
-            without this process' Python, such as those of a TPU's other hosts; slower than OpenCV, pixels differ by
-            rounding.
+            without this process' Python; slower than OpenCV, pixels differ by rounding.
         data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp
             (training on records only); implies `pure_tf`, and an order that no seed fixes.
 
@@ -134,31 +134,32 @@ def load_dataset(
         >>> images.shape, objects["boxes_xyxy"].shape
         (TensorShape([8, 64, 64, 3]), TensorShape([8, 128, 4]))
     """
-    row = look_up(TASKS, task, "task")
+    row = task_row(task) if isinstance(task, Task) else look_up(TASKS, task, "task")
+    task_name = getattr(task, "name", task)
     max_objects = row.max_objects if max_objects is None else max_objects
     augmentation = row.augmentation if augmentation is None else augmentation
     flip = row.flip if flip is None else flip
     training = split.startswith("train") if training is None else training
-    input_hw = arguments.check_input_size(input_size)
-    arguments.check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
-    arguments.check_changes(augmentation, flip, rotation, task, row.fields)
-    arguments.check_view(resize, multiple_of, scale)
+    input_hw = checks.check_input_size(input_size)
+    checks.check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
+    checks.check_changes(augmentation, flip, rotation, task_name, row.fields)
+    checks.check_view(resize, multiple_of, scale)
 
-    places = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
-    source = _open(data, split, task, format, places)
+    options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
+    source = _open(data, split, task_name, row.fields, format, options)
     source = _without_empty(source) if training and not empty_images else source
     size = source.size if limit is None else min(limit, source.size)
-    shard = arguments.check_shard(shard or (1, 0), size)
+    shard = checks.check_shard(shard or (1, 0), size)
     is_tensor = pure_tf or bool(data_service)
     if is_tensor:
         check_tensor_source(source, training or (resize == "fit" and scale == 1))
     if data_service:
         check_data_service(data_service, training, limit, shard)
     if not deterministic:
-        arguments.check_no_order("deterministic=False", shard=shard)
+        checks.check_no_order("deterministic=False", shard=shard)
 
     if training:
-        batch_size = arguments.fit_batch(batch_size, size // shard[0], source)
+        batch_size = checks.fit_batch(batch_size, size // shard[0], source)
         to_input = build_training_input(source, input_hw, augmentation, flip, rotation, is_tensor)
     else:
         to_input = build_test_input(source, input_hw, resize, multiple_of, scale, is_tensor)
@@ -168,6 +169,7 @@ def load_dataset(
         max_objects=max_objects,
         input_hw=None if resize == "keep" and not training else input_hw,
         drop_remainder=training,
+        fields=source.fields,
         too_many=warn_of_many(source, max_objects, size),
     )
     work = {"workers": workers, "deterministic": deterministic, "shard": shard, "data_service": data_service}
@@ -175,13 +177,12 @@ def load_dataset(
     return epochs.for_training() if training else epochs.in_order()
 
 
-def _open(data, split: str, task: str, format: str | None, places: dict) -> Source:
+def _open(data, split: str, task: str, fields: Collection[str], format: str | None, options: dict) -> Source:
     """Returns the source, which knows of objects what the task needs."""
-    fields = TASKS[task].fields
     if isinstance(data, Source):
-        source = _check_source(data, places["classes"])
+        source = _check_source(data, options["classes"])
     else:
-        source = read_source(data, split, format, fields, **places)
+        source = read_source(data, split, format, tuple(fields), **options)
     missing = [field for field in fields if field not in source.fields]
     if missing:
         raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")

@@ -1,7 +1,7 @@
 """tf.data service: other machines read, decode, augment and warp; the training machine only batches.
 
 The service's workers are plain TensorFlow processes that know nothing of this package, so what they run must be
-TensorFlow alone (`Source.tensor_examples`, `tensor_warp`).
+TensorFlow alone (`Source.tensor_examples`, `in_graph`).
 """
 
 import socket
@@ -20,25 +20,23 @@ def check_tensor_source(source: Source, is_fitted: bool) -> None:
     """Raises unless TensorFlow alone can make the source's examples and bring them into the input."""
     if source.tensor_examples is None:
         raise UserError(
-            f"{source.name}: expected data in format tfrecord for pure_tf and data_service, whose pictures are read "
-            "without Python; write them with keras-centernet make-tfrecords."
+            f"{source.name}: expected records for pure_tf and data_service, which TensorFlow reads without Python; "
+            "write them with keras-centernet make-tfrecords."
         )
     if not is_fitted:
-        raise UserError('pure_tf: expected resize "fit" and scale 1, which alone TensorFlow does here. Leave it away.')
+        raise UserError('pure_tf: expected resize "fit" and scale 1, the only ones without OpenCV. Remove it.')
 
 
 def check_data_service(address: str, training: bool, limit: int | None, shard: tuple[int, int]) -> None:
-    """Raises unless the address is that of a dispatcher that answers, and it can part the data to train on."""
+    """Raises unless the address is that of a dispatcher that answers, and it can share the data out for training."""
     if not training:
-        raise UserError(
-            "data_service: expected training=True; evaluation needs every image exactly once. Leave it away."
-        )
+        raise UserError("data_service: expected training=True; evaluation needs every image exactly once. Remove it.")
     if limit is not None:
         raise UserError(f"limit: expected None with data_service, got {limit}: each worker has a limit of its own.")
     check_no_order("data_service", shard=shard)
     try:
-        parts = urllib.parse.urlsplit(address)
-        host, port = parts.hostname, parts.port
+        url = urllib.parse.urlsplit(address)
+        host, port = url.hostname, url.port
     except ValueError:
         host = port = None
     if not address.startswith("grpc://") or not host or not port:
@@ -71,7 +69,7 @@ def distribute(dataset: tf.data.Dataset, address: str) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = False
     policy = tf.data.experimental.service.ShardingPolicy.DYNAMIC
-    # Pictures do not shrink: compressing them costs more than sending them.
+    # Images hardly shrink: compressing them costs more than sending them.
     service = tf.data.experimental.service.distribute(policy, address, compression=None)
     try:
         return dataset.with_options(options).apply(service)

@@ -12,7 +12,7 @@ An example is a dict of tensors, before any augmentation:
 | areas | (N,) float32 | square image pixels: COCO's `area` (of the mask), else width * height |
 | image_id | () int64 | COCO's id, else the position in the split |
 
-and, where the data set knows them (`Source.fields`), what tasks beyond boxes need:
+and, where the data set knows them, `Source.fields`: what tasks beyond boxes need, such as
 
 | key | shape, dtype | content |
 |---|---|---|
@@ -24,12 +24,13 @@ and, where the data set knows them (`Source.fields`), what tasks beyond boxes ne
 | kitti_types | (N,) int32 | index into `kitti_labels.TYPES` |
 | calibration | (3, 4) float32 | projection from the camera's frame to image pixels |
 
-Every key but `IMAGE_KEYS` has one row per object.
+`fields.py` says which keys have one row per object, and how values move when the image is warped.
 """
 
 import dataclasses
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -37,13 +38,14 @@ import tensorflow as tf
 from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import WarningCounter
+from keras_centernet.data.fields import describe
 from keras_centernet.data.images import decode_image, read_image
-from keras_centernet.data.passes import in_order, shuffled_indices
+from keras_centernet.data.passes import Passes, in_order, shuffled_indices
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import threads_for
+from keras_centernet.method.specs import FieldSpec
+from keras_centernet.tasks.skeletons import Skeleton
 
-# What an example or batch knows of the image as a whole.
-IMAGE_KEYS = ("image", "image_id", "image_hw", "image_to_input", "seed", "calibration", "is_zoomed", "is_rotated")
 BECAME_BLACK = "image(s) became black and without objects, file damaged or gone since the start"
 
 
@@ -56,13 +58,11 @@ class Source:
         classes: names, in the order of the class indices.
         size: number of images.
         examples: `examples(passes=None, limit=None, workers=None)` -> tf.data.Dataset of examples of the first
-            `limit` images: once and in their order, or as `order.Passes` shuffle and part them; shuffled ones then
+            `limit` images: once and in their order, or as `passes.Passes` shuffle and shard them; shuffled ones then
             have a "seed" (2,) int64 of their own.
         image_names: n names, or None for a stream.
         object_counts: (n,) objects per image, or None for a stream.
-        fields: keys that its examples have beyond the usual ones.
-        movers: {key: function (values (N, ...), matrix (2, 3)) -> values} of those keys that change when the
-            image is warped or mirrored.
+        fields: {key that its examples have beyond the usual ones: what it holds}.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
         without_empty: function () -> the same source without its images that have no object; None for a stream.
         category_ids: the data set's own numbers of the classes, as its evaluation server wants them (None: not its
@@ -70,10 +70,9 @@ class Source:
         clock: gets the seconds that reading ("load") and resampling ("preprocess") take.
         most_objects: of one image, where a stream knows it beforehand.
         tensor_examples: like `examples`, but made by TensorFlow alone, which other processes can run; None where
-            pictures are read by Python.
-        service_examples: `service_examples(workers=None)` -> the same for the workers of a data service, which part
-            the files between them, in an order and with seeds that no seed fixes.
-        tensor_movers: like `movers`, of tensors.
+            images are read by Python.
+        service_examples: `service_examples(workers=None)` -> the same for the workers of a data service, which share
+            the files among them, in an order and with seeds that no seed fixes.
     """
 
     name: str
@@ -82,8 +81,7 @@ class Source:
     examples: Callable[..., tf.data.Dataset]
     image_names: tuple[str, ...] | None = None
     object_counts: np.ndarray | None = None
-    fields: tuple[str, ...] = ()
-    movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
+    fields: Mapping[str, FieldSpec] = dataclasses.field(default_factory=dict)
     task_options: dict = dataclasses.field(default_factory=dict)
     without_empty: Callable[[], "Source"] | None = None
     category_ids: tuple[int | None, ...] | None = None
@@ -91,7 +89,12 @@ class Source:
     most_objects: int | None = None
     tensor_examples: Callable[..., tf.data.Dataset] | None = None
     service_examples: Callable[..., tf.data.Dataset] | None = None
-    tensor_movers: dict[str, Callable] = dataclasses.field(default_factory=dict)
+
+    @property
+    def flip_order(self) -> list[int] | None:
+        """K indices: which keypoint of an image each one of its mirror image is; None without skeleton."""
+        skeleton = self.task_options.get("skeleton")
+        return Skeleton(**skeleton).flip_order if skeleton else None
 
 
 def source_from_annotations(
@@ -99,7 +102,6 @@ def source_from_annotations(
     classes: tuple[str, ...],
     annotations: Annotations,
     load_image: Callable[[int], np.ndarray] | None = None,
-    movers: dict[str, Callable] | None = None,
     task_options: dict | None = None,
     category_ids: tuple[int | None, ...] | None = None,
 ) -> Source:
@@ -110,7 +112,7 @@ def source_from_annotations(
         classes: names.
         annotations: whose images are readable.
         load_image: index -> (H, W, 3) uint8; None reads the file of that name.
-        movers, task_options, category_ids: of the `Source`.
+        task_options, category_ids: of the `Source`.
 
     Raises:
         UserError: there are no images or no class names.
@@ -122,45 +124,25 @@ def source_from_annotations(
     annotations = drop_bad_boxes(annotations)
     clock = Clock()
     load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])), clock)
-    size, row_splits = len(annotations.image_names), annotations.row_splits
-    requests = threads_for(annotations.image_names[:1], 0)
-
-    def examples(passes=None, limit=None, workers=None):
-        count = size if limit is None else min(limit, size)
-        rows, splits = _to_tensors(annotations), tf.constant(row_splits)
-        image_ids = tf.constant(annotations.image_ids, tf.int64)
-        image_fields = {key: tf.constant(values) for key, values in annotations.image_fields.items()}
-
-        def to_example(index):
-            image, is_loaded = load(index)
-            start = splits[index]
-            stop = tf.where(is_loaded, splits[index + 1], start)
-            example = {key: values[start:stop] for key, values in rows.items()}
-            if annotations.is_relative:
-                example = _to_pixels(example, tf.shape(image)[:2])
-            more = {key: values[index] for key, values in image_fields.items()}
-            return {"image": image, "image_id": image_ids[index], **example, **more}
-
-        threads = workers or requests or None
-        dataset = (passes or in_order(count)).examples(shuffled_indices(count), to_example, threads)
-        return dataset.with_options(_as_many_threads(threads)) if requests else dataset
+    of_objects, of_images = _to_tensors(annotations)
+    fields = {key: describe(key, of_objects[key]) for key in annotations.fields}
+    fields |= {key: describe(key, of_images[key], of_image=True) for key in annotations.image_fields}
+    counts = np.diff(annotations.row_splits)
 
     def without_empty():
-        keep = np.diff(row_splits) > 0
-        places = np.flatnonzero(keep)
-        load_kept = load_image and (lambda index: load_image(places[index]))
-        kept = annotations.keep_images(keep)
-        return source_from_annotations(name, classes, kept, load_kept, movers, task_options, category_ids)
+        indices = np.flatnonzero(counts)
+        load_kept = load_image and (lambda index: load_image(indices[index]))
+        kept = annotations.keep_images(counts > 0)
+        return source_from_annotations(name, classes, kept, load_kept, task_options, category_ids)
 
     return Source(
         name=name,
         classes=tuple(classes),
-        size=size,
-        examples=examples,
+        size=len(counts),
+        examples=functools.partial(_examples, annotations, of_objects, of_images, load),
         image_names=annotations.image_names,
-        object_counts=np.diff(row_splits),
-        fields=(*annotations.fields, *annotations.image_fields),
-        movers=movers or {},
+        object_counts=counts,
+        fields=fields,
         task_options=task_options or {},
         without_empty=without_empty,
         category_ids=category_ids,
@@ -168,17 +150,67 @@ def source_from_annotations(
     )
 
 
-class Loader:
-    """Loads one picture inside a graph and never raises there.
+def _examples(
+    annotations: Annotations,
+    of_objects: dict[str, tf.Tensor],
+    of_images: dict[str, tf.Tensor],
+    load: "Loader",
+    passes: Passes | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+) -> tf.data.Dataset:
+    """Returns the examples that `Source.examples` promises."""
+    size = len(annotations.image_names)
+    count = size if limit is None else min(limit, size)
+    splits = tf.constant(annotations.row_splits)
 
-    A picture that turns out unreadable in the middle of an epoch is counted in a `DataWarning` and goes
+    def to_example(index):
+        image, is_loaded = load(index)
+        start = splits[index]
+        stop = tf.where(is_loaded, splits[index + 1], start)
+        example = {key: values[start:stop] for key, values in of_objects.items()}
+        if annotations.is_relative:
+            example = _to_pixels(example, tf.shape(image)[:2])
+        return {"image": image, **example, **{key: values[index] for key, values in of_images.items()}}
+
+    requests = threads_for(annotations.image_names[:1], 0)
+    threads = workers or requests or None
+    dataset = (passes or in_order(count)).examples(shuffled_indices(count), to_example, threads)
+    return dataset.with_options(_as_many_threads(threads)) if requests else dataset
+
+
+def _to_tensors(annotations: Annotations) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns (what is known of all objects, of all images) as in examples; float64 fields become float32."""
+
+    def to_tensor(values):
+        values = np.asarray(values)
+        return tf.constant(values.astype(np.float32) if values.dtype == np.float64 else values)
+
+    of_objects = {
+        "boxes_xyxy": tf.constant(annotations.boxes_xyxy, tf.float32),
+        "classes": tf.constant(annotations.classes, tf.int32),
+        "is_crowd": tf.constant(annotations.is_crowd, tf.bool),
+        "is_difficult": tf.constant(annotations.is_difficult, tf.bool),
+        "areas": tf.constant(annotations.areas, tf.float32),
+    }
+    of_images = {"image_id": tf.constant(annotations.image_ids, tf.int64)}
+    return (
+        of_objects | {key: to_tensor(values) for key, values in annotations.fields.items()},
+        of_images | {key: to_tensor(values) for key, values in annotations.image_fields.items()},
+    )
+
+
+class Loader:
+    """Loads one image inside a graph and never raises there.
+
+    An image that turns out unreadable in the middle of an epoch is counted in a `DataWarning` and goes
     on black and without objects, so that the number of batches stays what it was announced to be.
     """
 
     def __init__(self, load_image: Callable[..., np.ndarray], clock: Clock | None = None):
         self._load_image = load_image
         self._clock = clock or Clock()
-        self._tally = WarningCounter(BECAME_BLACK)
+        self._counter = WarningCounter(BECAME_BLACK)
 
     def __call__(self, *key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns ((H, W, 3) uint8, () bool whether it could be loaded) of what `load_image` takes."""
@@ -190,38 +222,27 @@ class Loader:
             with self._clock.measure("load"):
                 return self._load_image(*key), np.True_
         except UserError as error:
-            self._tally.add(str(error))
+            self._counter.add(str(error))
             return np.zeros((32, 32, 3), np.uint8), np.False_
 
 
 def _as_many_threads(threads: int) -> tf.data.Options:
-    """Else there are as many as cores, and all of them wait for remote pictures."""
+    """Else there are as many as cores, and all of them wait for remote images."""
     options = tf.data.Options()
     options.threading.private_threadpool_size = max(threads, os.cpu_count())
     return options
 
 
 def load_encoded(clock: Clock) -> Loader:
-    """Returns the loader (place () string, encoded () string) of pictures that come with the stream, by OpenCV.
+    """Returns the loader (name () string, encoded () string) of images that come with the stream, by OpenCV.
 
     EXIF orientation is not applied, which boxes in such streams do not know.
     """
 
-    def decode(place: bytes, encoded: bytes) -> np.ndarray:
-        return decode_image(encoded, place.decode(errors="replace"), upright=False)
+    def decode(name: bytes, encoded: bytes) -> np.ndarray:
+        return decode_image(encoded, name.decode(errors="replace"), upright=False)
 
     return Loader(decode, clock)
-
-
-def _to_tensors(annotations: Annotations) -> dict[str, tf.Tensor]:
-    return {
-        "boxes_xyxy": tf.constant(annotations.boxes_xyxy, tf.float32),
-        "classes": tf.constant(annotations.classes, tf.int32),
-        "is_crowd": tf.constant(annotations.is_crowd, tf.bool),
-        "is_difficult": tf.constant(annotations.is_difficult, tf.bool),
-        "areas": tf.constant(annotations.areas, tf.float32),
-        **{key: tf.constant(values) for key, values in annotations.fields.items()},
-    }
 
 
 def size_wh_of(image: tf.Tensor) -> tf.Tensor:

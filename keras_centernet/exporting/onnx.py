@@ -9,7 +9,7 @@ import tempfile
 import keras
 import numpy as np
 
-from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import compare_with_detect, milliseconds
 from keras_centernet.files.atomic import local_copy, write_whole
@@ -41,7 +41,7 @@ def export_onnx(model: keras.Model, path: str | os.PathLike, top_k: int = 100) -
     """
     require("tf2onnx", "onnx", "onnxruntime")
     content = _convert(model, top_k)
-    examples = read_shapes(split="test", size=CHECKED_IMAGES).examples()
+    examples = build_shapes(split="test", size=CHECKED_IMAGES).examples()
     with tempfile.TemporaryDirectory() as folder:
         checked = pathlib.Path(folder, to_path(path).name)
         checked.write_bytes(content)

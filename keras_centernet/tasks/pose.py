@@ -18,6 +18,8 @@ DRAWN_SCORE = 0.05
 UNMARKED = ("positive", "ignored")
 POSE_FIELDS = {"keypoints_xyv": FieldSpec("float32", (None, 3))}
 
+POSE_FIELDS = {"keypoints_xyv": FieldSpec("float32", (None, 3), record_key="image/object/keypoint")}
+
 
 def build_pose(
     classes: tuple[str, ...],

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 @pytest.fixture
 def write_image():
-    """write_image(path, (height, width)) writes a picture with different pixels; returns its (H, W, 3) RGB."""
+    """write_image(path, (height, width)) writes an image with different pixels; returns its (H, W, 3) RGB."""
 
     def write(path, image_hw=(48, 64), value=None):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def write_image():
 
 @pytest.fixture
 def write_voc(tmp_path, write_image):
-    """write_voc({stem: [(name, x1, y1, x2, y2)]}, split=...) -> folder; every picture is 48 x 64."""
+    """write_voc({stem: [(name, x1, y1, x2, y2)]}, split=...) -> folder; every image is 48 x 64."""
 
     def write(objects_by_stem, split="train", size=(48, 64)):
         folder = tmp_path / "voc"
@@ -47,7 +47,7 @@ def write_voc(tmp_path, write_image):
 
 @pytest.fixture
 def write_coco(tmp_path, write_image):
-    """write_coco(annotations) -> folder with two pictures (ids 30 and 7), categories 18 dog and 3 cat."""
+    """write_coco(annotations) -> folder with two images (ids 30 and 7), categories 18 dog and 3 cat."""
 
     def write(annotations, **changes):
         folder = tmp_path / "coco"
@@ -72,7 +72,7 @@ def write_coco(tmp_path, write_image):
 
 @pytest.fixture
 def write_yolo(tmp_path, write_image):
-    """write_yolo({stem: label text or None}, yaml=...) -> folder; every picture is 48 x 64."""
+    """write_yolo({stem: label text or None}, yaml=...) -> folder; every image is 48 x 64."""
 
     def write(labels, yaml="path: .\ntrain: images/train\nval: images/val\nnames: [cat, dog]\n"):
         folder = tmp_path / "yolo"

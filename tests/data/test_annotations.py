@@ -64,7 +64,7 @@ def test_one_warning_counts_all_cases():
     assert len(kept.boxes_xyxy) == 0
 
 
-def test_a_lying_size_is_checked_against_the_picture(tmp_path, write_image):
+def test_a_lying_size_is_checked_against_the_image(tmp_path, write_image):
     write_image(tmp_path / "a.png", (48, 64))
     boxes = [(10, 10, 20, 20), (50, 30, 60, 45), (64, 0, 70, 5)]
     table = build_annotations([str(tmp_path / "a.png")], [row(box) for box in boxes], image_hw=[(24, 32)])
@@ -100,14 +100,14 @@ class TestUnreadableImages:
         return build_annotations([str(name) for name in names], [row((1, 1, 5, 5), image=i) for i in range(3)])
 
     def test_are_skipped_with_a_count_and_the_first(self, table):
-        message = "2 of 3 images skipped, file missing or unreadable; first: image .*cut.jpg: expected a whole picture"
+        message = "2 of 3 images skipped, file missing or unreadable; first: image .*cut.jpg: expected a complete file"
         with pytest.warns(DataWarning, match=message):
             kept = drop_unreadable_images(table, strict=False)
         assert [name.rsplit("/", 1)[1] for name in kept.image_names] == ["good.jpg"]
         np.testing.assert_array_equal(kept.image_index, [0])
 
     def test_stop_at_the_first_when_strict(self, table):
-        with pytest.raises(UserError, match=r"cut.jpg: expected a whole picture, got a file cut off after 500 bytes"):
+        with pytest.raises(UserError, match=r"cut.jpg: expected a complete file, got one cut off after 500 bytes"):
             drop_unreadable_images(table, strict=True)
 
     def test_are_an_error_when_nothing_is_left(self, table):

@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import geometry
-from keras_centernet.data import augment
+from keras_centernet.data import augment, in_graph
+from keras_centernet.method.specs import FieldSpec
 
 INPUT_HW = (96, 128)
 
@@ -80,7 +81,7 @@ def test_shift_and_scale_are_clipped_normals():
 
 
 def test_flip_equals_the_published_order_of_steps():
-    """Published: mirror the picture, c_x <- W - c_x - 1, boxes x <- W - x - 1, then one affine."""
+    """Published: mirror the image, c_x <- W - c_x - 1, boxes x <- W - x - 1, then one affine."""
     image_hw, center, extent = (48, 64), np.array([20.0, 25.0]), 50.0
     example = example_of(image_hw) | {"image_to_input": tf.constant(geometry.affine(center, extent, 0, (64, 64)))}
     flipped = augment.warp(augment.random_flip(example, (64, 64), 1.0), (64, 64))
@@ -157,7 +158,7 @@ def test_eager_equals_dataset_map(place):
         np.testing.assert_array_equal(mapped[key], value)
 
 
-def test_half_of_the_pictures_are_zoomed_and_marked():
+def test_half_of_the_images_are_zoomed_and_marked():
     marks, extents = [], []
     for seed in range(80):
         example = augment.zoom_half(example_of(seed=seed), INPUT_HW)
@@ -172,15 +173,15 @@ def test_half_of_the_pictures_are_zoomed_and_marked():
     assert 1.2 < max(zoomed) <= 1.4 + 1e-9
 
 
-def test_turned_pictures_turn_their_joints_and_leave_their_boxes():
-    movers = {"keypoints_xyv": lambda values, matrix: augment.move_keypoints(values, matrix, [1, 0])}
+def test_turned_images_turn_their_keypoints_and_leave_their_boxes():
+    fields = {"keypoints_xyv": FieldSpec("float32", (2, 3))}
     turned = 0
     for seed in range(12):
         placed = augment.letterbox(example_of(seed=seed), INPUT_HW)
         placed["keypoints_xyv"] = tf.constant([[[10.0, 12, 2], [20, 30, 1]]])
-        upright = augment.warp(placed, INPUT_HW, movers)
+        upright = augment.warp(placed, INPUT_HW, fields, [1, 0])
         example = augment.random_rotation(placed, INPUT_HW, 20.0)
-        warped = augment.warp(example, INPUT_HW, movers)
+        warped = augment.warp(example, INPUT_HW, fields, [1, 0])
         np.testing.assert_allclose(warped["boxes_xyxy"], upright["boxes_xyxy"])
         expected = geometry.transform_points([[10, 12], [20, 30]], example["image_to_input"].numpy())
         np.testing.assert_allclose(warped["keypoints_xyv"][0, :, :2], expected, atol=1e-3)  # no mirror: same order
@@ -189,3 +190,31 @@ def test_turned_pictures_turn_their_joints_and_leave_their_boxes():
         assert "boxes_to_input" not in warped
         turned += bool(example["is_rotated"])
     assert 0 < turned < 12
+
+
+def test_fields_move_as_their_names_say():
+    fields = {
+        "tips_xy": FieldSpec("float32", (2,)),
+        "velocities_dxy": FieldSpec("float32", (2,)),
+        "parts_xyxy": FieldSpec("float32", (4,)),
+        "keypoints_xyv": FieldSpec("float32", (2, 3)),
+        "embeddings": FieldSpec("float32", (4,)),
+        "focus_xy": FieldSpec("float32", (2,), of_image=True),
+    }
+    example = example_of((64, 64), [(8, 8, 20, 20), (-9, -9, -5, -5)]) | {
+        "tips_xy": tf.constant([[10.0, 11], [0, 0]]),
+        "velocities_dxy": tf.constant([[1.0, 3], [0, 0]]),
+        "parts_xyxy": tf.constant([[8.0, 9, 12, 14], [0, 0, 1, 1]]),
+        "keypoints_xyv": tf.constant([[[10.0, 11, 2], [20, 21, 1]], [[0, 0, 0], [0, 0, 0]]]),
+        "embeddings": tf.constant([[1.0, 2, 3, 4], [0, 0, 0, 0]]),
+        "focus_xy": tf.constant([30.0, 31]),
+        "image_to_input": tf.constant([[-2.0, 0, 128], [0, 2, 1]], tf.float64),  # mirrored, twice as large, one down
+    }
+    for resample in (None, in_graph.resample):
+        warped = augment.warp(example, (128, 128), fields, [1, 0], resample)
+        np.testing.assert_allclose(warped["tips_xy"], [[108, 23]])
+        np.testing.assert_allclose(warped["velocities_dxy"], [[-2, 6]])
+        np.testing.assert_allclose(warped["parts_xyxy"], [[104, 19, 112, 29]])
+        np.testing.assert_allclose(warped["keypoints_xyv"], [[[88, 43, 1], [108, 23, 2]]])  # left and right changed
+        np.testing.assert_allclose(warped["embeddings"], [[1, 2, 3, 4]])
+        np.testing.assert_allclose(warped["focus_xy"], [68, 63])

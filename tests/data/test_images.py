@@ -39,8 +39,8 @@ def with_orientation(jpeg, orientation, thumbnail=b""):
         ("tiff", encode(GRADIENT[..., ::-1], ".tiff"), GRADIENT),
     ],
 )
-def test_every_kind_of_picture_becomes_uint8_rgb(name, encoded, expected, tmp_path):
-    path = tmp_path / "picture"
+def test_every_kind_of_image_becomes_uint8_rgb(name, encoded, expected, tmp_path):
+    path = tmp_path / "image"
     path.write_bytes(encoded)
     image = read_image(path)
     assert image.dtype == np.uint8
@@ -60,18 +60,18 @@ BAD_FILES = [
     (
         "truncated jpeg",
         WHOLE[:400],
-        "expected a whole picture, got a file cut off after 400 bytes; fetch it again or remove it.",
+        "expected a complete file, got one cut off after 400 bytes; fetch it again or remove it.",
     ),
     (
         "truncated jpeg with a whole thumbnail",
         with_orientation(WHOLE, 1, WHOLE)[: -len(WHOLE) // 2],
-        "expected a whole picture, got a file cut off after",
+        "expected a complete file, got one cut off after",
     ),
-    ("truncated png", encode(GRADIENT, ".png")[:-20], "expected a whole picture, got a file cut off after"),
+    ("truncated png", encode(GRADIENT, ".png")[:-20], "expected a complete file, got one cut off after"),
     (
         "empty",
         b"",
-        "expected a JPEG, PNG, BMP, WebP, GIF or TIFF picture, got 0 bytes that cannot be decoded; convert or",
+        "expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, got 0 bytes that cannot be decoded; convert or",
     ),
     ("text", b"<html>404</html>", "got 16 bytes that cannot be decoded"),
     ("32-bit tiff", encode(np.ones((4, 4), np.float32), ".tiff"), "cannot be decoded"),

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_centernet.data import load_dataset
 from keras_centernet.data.annotations import build_annotations
-from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.passes import in_order, new_pass, numbered_passes, shuffled_indices
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import UserError
@@ -68,7 +68,7 @@ def test_shards_of_the_order_of_the_data_are_equally_large():
 
 @pytest.fixture(scope="module")
 def dataset():
-    return load_dataset(read_shapes(size=7), "train", input_size=64, batch_size=2, seed=9)
+    return load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=2, seed=9)
 
 
 def assert_equal_batches(some, others):
@@ -79,17 +79,17 @@ def assert_equal_batches(some, others):
 
 def test_batches_of_an_epoch_are_the_same_wherever_training_begins(dataset):
     whole = list(dataset.for_epochs(0, 3))
-    assert len(whole) == 9  # no batch has pictures of two epochs
+    assert len(whole) == 9  # no batch has images of two epochs
     assert len({objects["image_id"].numpy().tobytes() for _, objects in whole}) > 3
     assert_equal_batches(dataset.for_epochs(1, 3, skip=2), whole[5:])
-    again = load_dataset(read_shapes(size=7), "train", input_size=64, batch_size=2, seed=9, workers=2)
+    again = load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=2, seed=9, workers=2)
     assert_equal_batches(again.for_epochs(2, 3), whole[6:])
     assert again.for_epochs(2, 3).classes == dataset.classes
 
 
 def test_batches_of_shards_are_together_those_of_one_process(dataset):
     parts = [
-        load_dataset(read_shapes(size=7), "train", input_size=64, batch_size=1, seed=9, shard=(2, index))
+        load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=1, seed=9, shard=(2, index))
         for index in range(2)
     ]
     assert [part.cardinality() for part in parts] == [3, 3]
@@ -107,10 +107,10 @@ def test_an_epoch_of_fewer_steps_is_the_beginning_of_a_whole_one(dataset):
 @pytest.mark.parametrize("shard", [(2, 2), (0, 0), (8, 0), (2,), (2, 0.5)])
 def test_a_shard_that_is_none(shard):
     with pytest.raises(UserError, match=r"shard: expected \(n, i\), i from 0 to n - 1 and n of at most 7 images, got"):
-        load_dataset(read_shapes(size=7), "train", input_size=64, batch_size=1, shard=shard)
+        load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=1, shard=shard)
 
 
-def test_skipped_pictures_are_not_read():
+def test_skipped_images_are_not_read():
     read = []
 
     def load(index):
@@ -131,4 +131,4 @@ def test_each_pass_over_the_plain_data_set_is_new(dataset):
 
 
 def test_only_training_sets_have_epochs():
-    assert not hasattr(load_dataset(read_shapes(size=2), "val", input_size=64, batch_size=2), "for_epochs")
+    assert not hasattr(load_dataset(build_shapes(size=2), "val", input_size=64, batch_size=2), "for_epochs")

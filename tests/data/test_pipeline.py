@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.data import load_dataset
+from keras_centernet.data import epochs, load_dataset
 from keras_centernet.data.annotations import build_annotations
-from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.geometry import invert_affine, transform_boxes
+from keras_centernet.tasks.detection import build_detection
 
 SHAPES = {
     "boxes_xyxy": ((4, 10, 4), "float32"),
@@ -39,7 +40,7 @@ def ids_of(dataset):
 
 
 def test_batch_schema():
-    dataset = load_dataset(read_shapes(size=9), "train", input_size=(64, 96), batch_size=4, max_objects=10)
+    dataset = load_dataset(build_shapes(size=9), "train", input_size=(64, 96), batch_size=4, max_objects=10)
     assert dataset.classes == ("circle", "square", "star", "triangle")
     assert dataset.cardinality() == 2
     images_spec, objects_spec = dataset.element_spec
@@ -54,12 +55,12 @@ def test_batch_schema():
 
 
 def test_evaluation_keeps_order_and_the_partial_batch():
-    dataset = load_dataset(read_shapes(size=9), "val", input_size=64, batch_size=4)
+    dataset = load_dataset(build_shapes(size=9), "val", input_size=64, batch_size=4)
     assert ids_of(dataset) == ids_of(dataset) == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
 
 
 def test_evaluation_maps_back_exactly(examples_of):
-    source = read_shapes(size=4)
+    source = build_shapes(size=4)
     _, objects = next(iter(load_dataset(source, "val", input_size=(96, 64), batch_size=4)))
     for i, example in enumerate(examples_of(source)):
         boxes = objects["boxes_xyxy"][i].numpy()[objects["mask"][i]]
@@ -68,7 +69,7 @@ def test_evaluation_maps_back_exactly(examples_of):
 
 
 def test_training_is_shuffled_augmented_and_drops_the_partial_batch():
-    dataset = load_dataset(read_shapes(size=9), "train", input_size=64, batch_size=4)
+    dataset = load_dataset(build_shapes(size=9), "train", input_size=64, batch_size=4)
     first, second = ids_of(dataset), ids_of(dataset)
     assert [len(ids) for ids in first] == [4, 4]
     assert first != second
@@ -79,14 +80,14 @@ def test_training_is_shuffled_augmented_and_drops_the_partial_batch():
 
 
 def test_training_follows_the_split_unless_said():
-    source = read_shapes(size=3)
+    source = build_shapes(size=3)
     assert ids_of(load_dataset(source, "train2017", input_size=64, batch_size=3, training=False)) == [[0, 1, 2]]
     assert load_dataset(source, "val", input_size=64, batch_size=2, training=True).cardinality() == 1
     assert load_dataset(source, "trainval", input_size=64, batch_size=2).cardinality() == 1
 
 
 def epochs_of(**options):
-    dataset = load_dataset(read_shapes(size=6), "train", input_size=64, batch_size=3, **options)
+    dataset = load_dataset(build_shapes(size=6), "train", input_size=64, batch_size=3, **options)
     return [batch for _ in range(2) for batch in dataset]
 
 
@@ -108,7 +109,7 @@ def test_augmentations(augmentation, flip):
 
 
 def test_limit():
-    dataset = load_dataset(read_shapes(size=9), "val", input_size=64, batch_size=4, limit=5)
+    dataset = load_dataset(build_shapes(size=9), "val", input_size=64, batch_size=4, limit=5)
     assert ids_of(dataset) == [[0, 1, 2, 3], [4]]
 
 
@@ -165,7 +166,7 @@ def test_batch_larger_than_the_data_set():
         ({"workers": -1}, "workers: expected a whole number of at least 1, got -1."),
         ({"augmentation": "mosaic"}, "augmentation: expected one of crop, shift, zoom_half, none, got 'mosaic'."),
         ({"flip": 2}, "flip: expected a probability from 0 to 1, got 2."),
-        ({"format": "pascal"}, "format: expected one of voc, coco, yolo, kitti, tfds, tfrecord, shapes, got 'pascal'."),
+        ({"format": "pascal"}, "format: expected one of tfrecord, kitti, voc, coco, yolo, shapes, tfds, got 'pascal'."),
     ],
 )
 def test_bad_arguments(options, message):
@@ -190,19 +191,19 @@ def test_folders_of_every_format_become_batches(reader, write_voc, write_coco, w
         folder = write_yolo({"a": f"0 {15 / 64} {18 / 48} {20 / 64} {24 / 48}", "b": None})
     _, objects = next(iter(load_dataset(folder, "train", training=False, input_size=64, batch_size=2)))
     assert objects["mask"].numpy().sum(axis=1).tolist() == [1, 0]
-    # 64 x 48 in 64 x 64: eight black rows above the picture.
+    # 64 x 48 in 64 x 64: eight black rows above the image.
     np.testing.assert_allclose(objects["boxes_xyxy"][0, 0], [5, 14, 25, 38], atol=1e-4)
     np.testing.assert_allclose(objects["areas"][0, 0], 480, rtol=1e-5)
 
 
-def test_cut_off_picture_is_skipped_or_stops(write_voc):
+def test_cut_off_image_is_skipped_or_stops(write_voc):
     folder = write_voc({stem: [("cat", 5, 6, 25, 30)] for stem in "abc"})
     path = folder / "JPEGImages" / "b.jpg"
     path.write_bytes(path.read_bytes()[:600])
     with pytest.warns(DataWarning, match="1 of 3 images skipped, file missing or unreadable; first: image .*b.jpg"):
         dataset = load_dataset(folder, "train", training=False, input_size=64)
     assert ids_of(dataset) == [[0, 2]]
-    with pytest.raises(UserError, match=r"b.jpg: expected a whole picture, got a file cut off after 600 bytes"):
+    with pytest.raises(UserError, match=r"b.jpg: expected a complete file, got one cut off after 600 bytes"):
         load_dataset(folder, "train", input_size=64, strict=True)
 
 
@@ -220,13 +221,13 @@ def test_images_without_objects_are_left_out_of_training_alone():
     assert (dataset.source.size, dataset.cardinality()) == (2, 1)
     ((images, objects),) = dataset
     found = dict(zip(objects["image_id"].numpy().tolist(), images.numpy().max(axis=(1, 2, 3)).tolist(), strict=True))
-    assert found == {11: 10, 13: 30}  # each with its own picture
+    assert found == {11: 10, 13: 30}  # each with its own image
     assert sorted(objects["mask"].numpy().sum(axis=1).tolist()) == [1, 2]
     assert ids_of(load_dataset(source, "val", **options)) == [[10, 11], [12, 13], [14]]
 
 
 def test_a_stream_does_not_know_its_empty_images():
-    source = dataclasses.replace(read_shapes(size=3), without_empty=None)
+    source = dataclasses.replace(build_shapes(size=3), without_empty=None)
     with pytest.raises(UserError, match=r"empty_images: .* is a stream, which does not know its empty images"):
         load_dataset(source, "train", input_size=64, empty_images=False)
 
@@ -242,3 +243,19 @@ def test_shards_part_every_epoch_between_them():
         assert len(ours) == len(theirs) == 4  # of nine images one waits for another epoch
         assert len(set(ours) | set(theirs)) == 8
     assert set(first[0]) != set(first[1])
+
+
+def test_source_is_found_after_further_steps():
+    data = load_dataset("shapes", "val", input_size=64, batch_size=2, limit=4)
+    steps = data.take(1).map(lambda images, objects: (images, objects)).prefetch(1).with_options(tf.data.Options())
+    assert epochs.source_of(data) is epochs.source_of(steps) is data.source
+    assert epochs.source_of(steps.concatenate(data.skip(1)).repeat()) is data.source
+    assert epochs.source_of(tf.data.Dataset.range(3)) is epochs.source_of([1, 2]) is None
+
+
+def test_task_can_be_a_value():
+    task = dataclasses.replace(build_detection(("thing",)), name="things")
+    data = load_dataset("shapes", "val", task=task, input_size=64, batch_size=2, limit=2)
+    assert next(iter(data))[1]["mask"].shape == (2, 128)
+    with pytest.raises(UserError, match="rotation: expected 0 for task things, which has no keypoints"):
+        load_dataset("shapes", task=task, rotation=10)

@@ -67,7 +67,7 @@ def test_batches_are_those_of_the_local_folder(format, training, write, to_ram):
 
 
 def test_places_may_be_remote_one_by_one(write, to_ram):
-    """Labels here and pictures there, and what a file of this machine says of others."""
+    """Labels here and images there, and what a file of this machine says of others."""
     voc, yolo = write("voc"), write("yolo")
     _, expected = batches_of(voc, training=False)
     _, found = batches_of(
@@ -82,21 +82,21 @@ def test_places_may_be_remote_one_by_one(write, to_ram):
     tf.nest.map_structure(np.testing.assert_array_equal, expected, found)
 
 
-def test_pictures_that_are_missing_or_cut_off_are_skipped(write, to_ram):
+def test_images_that_are_missing_or_cut_off_are_skipped(write, to_ram):
     local = write("yolo")
-    pictures = local / "images" / "train"
-    (pictures / "a.png").write_bytes((pictures / "a.png").read_bytes()[:-20])
+    images = local / "images" / "train"
+    (images / "a.png").write_bytes((images / "a.png").read_bytes()[:-20])
     (local / "train.txt").write_text("".join(f"images/train/{name}.png\n" for name in ("a", "b", "none")))
     (local / "data.yaml").write_text("train: train.txt\nnames: [cat, dog]\n")
     remote = to_ram(local)
     with pytest.warns(DataWarning, match=r"2 of 3 images skipped, file missing or unreadable.*ram://.*cut off"):
         dataset, _ = batches_of(remote, training=False)
     assert [name.rpartition("/")[2] for name in dataset.source.image_names] == ["b.png"]
-    with pytest.raises(UserError, match=r"image ram://.*: expected a whole picture, got a file cut off"):
+    with pytest.raises(UserError, match=r"image ram://.*: expected a complete file, got one cut off"):
         batches_of(remote, strict=True)
 
 
-def test_a_picture_that_vanishes_becomes_black(write, to_ram):
+def test_a_image_that_vanishes_becomes_black(write, to_ram):
     remote = to_ram(write("voc"))
     dataset = load_dataset(remote, "train", input_size=64, batch_size=2, training=False)
     tf.io.gfile.remove(dataset.source.image_names[0])
@@ -106,7 +106,7 @@ def test_a_picture_that_vanishes_becomes_black(write, to_ram):
     assert objects["mask"].any(axis=1).tolist() == [False, True]
 
 
-def test_remote_pictures_are_fetched_together(write_voc, to_ram, monkeypatch):
+def test_remote_images_are_fetched_together(write_voc, to_ram, monkeypatch):
     """As many as cores would be few: each of them waits for the network."""
     remote = to_ram(write_voc({f"a{i}": [("cat", 5, 6, 30, 31)] for i in range(40)}))
     dataset = load_dataset(remote, "train", input_size=64, batch_size=8)
@@ -125,7 +125,7 @@ def test_remote_pictures_are_fetched_together(write_voc, to_ram, monkeypatch):
     assert max(most) >= 16
 
 
-def test_pictures_of_this_machine_never_meet_tensorflows_files(write, monkeypatch):
+def test_images_of_this_machine_never_meet_tensorflows_files(write, monkeypatch):
     for name in ("GFile", "exists", "isdir", "listdir", "glob", "stat"):
         monkeypatch.setattr(tf.io.gfile, name, lambda *_: pytest.fail("a local file went through tf.io.gfile"))
     for format in ("voc", "coco", "yolo", "kitti"):
@@ -161,7 +161,7 @@ def test_mistakes_are_one_line(data, options, message, write, to_ram):
 
 @pytest.mark.parametrize("format", ["voc", "yolo"])
 def test_records_are_written_where_they_are_to_be(format, write, to_ram):
-    """From pictures behind a scheme to records behind a scheme, byte by byte those of this machine."""
+    """From images behind a scheme to records behind a scheme, byte by byte those of this machine."""
     local = write(format)
     here, there = local.parent / "here", f"{to_ram(local)}-records"
     for data, output in ((local, here), (to_ram(local), there)):
@@ -177,9 +177,9 @@ def test_records_are_written_where_they_are_to_be(format, write, to_ram):
     assert sorted(tf.io.gfile.listdir(there)) == ["dataset.json", "label_map.pbtxt", "train-00000-of-00001.tfrecord"]
     with tf.io.gfile.GFile(f"{there}/dataset.json") as file:
         assert json.load(file)["splits"]["train"] == facts
-    assert cv2.imdecode(np.frombuffer(next_picture(there), np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+    assert cv2.imdecode(np.frombuffer(next_image(there), np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
 
 
-def next_picture(folder):
+def next_image(folder):
     record = next(iter(tf.data.TFRecordDataset(f"{folder}/train-00000-of-00001.tfrecord")))
     return tf.train.Example.FromString(record.numpy()).features.feature["image/encoded"].bytes_list.value[0]

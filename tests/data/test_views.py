@@ -1,4 +1,4 @@
-"""What a test sees: pictures at their own resolution or fitted, at any scale, with all their objects."""
+"""What a test sees: images at their own resolution or fitted, at any scale, with all their objects."""
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ BOX = [3, 5, 20, 25]
 
 @pytest.fixture
 def source(rng):
-    """Five pictures of two sizes with one box each."""
-    pictures = [rng.integers(0, 256, (*hw, 3), np.uint8) for hw in SIZES]
+    """Five images of two sizes with one box each."""
+    images = [rng.integers(0, 256, (*hw, 3), np.uint8) for hw in SIZES]
     rows = [(i, *BOX, 0, False, False, None) for i in range(len(SIZES))]
     table = build_annotations([f"{i}.png" for i in range(len(SIZES))], rows, image_hw=SIZES)
-    return source_from_annotations("set", ("thing",), table, lambda i: pictures[i])
+    return source_from_annotations("set", ("thing",), table, lambda i: images[i])
 
 
-def test_batches_at_own_resolution_hold_pictures_of_one_shape(source):
+def test_batches_at_own_resolution_hold_images_of_one_shape(source):
     dataset = load_dataset(source, "val", resize="keep", batch_size=2, max_objects=4)
     batches = {tuple(objects["image_id"].numpy().tolist()): images.shape[1:3] for images, objects in dataset}
     assert batches == {(0, 2): (64, 64), (1, 4): (96, 32), (3,): (64, 64)}
@@ -47,7 +47,7 @@ def test_the_hourglass_wants_multiples_of_128(source):
 
 
 def test_objects_outside_the_view_are_still_there(source):
-    """At four times its size only the middle of a picture is in the input; the box in its corner is not."""
+    """At four times its size only the middle of an image is in the input; the box in its corner is not."""
     _, objects = next(iter(load_dataset(source, "val", scale=4.0, input_size=64, batch_size=5)))
     assert np.all(np.min(objects["boxes_xyxy"][:, 0, 2:], axis=-1) < 0)
     assert objects["mask"].numpy().sum() == 5

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError
-from keras_centernet.data.formats.shapes import read_shapes
+from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.settings import TrainSettings
@@ -52,7 +52,7 @@ def test_two_devices_share_the_batches_of_one():
 
 def test_the_hosts_of_a_far_tpu_need_no_python(tmp_path):
     for split in ("train", "val"):
-        write_tfrecords(read_shapes(split, size=8, image_size=32), split, tmp_path, 2)
+        write_tfrecords(build_shapes(split, size=8, image_size=32), split, tmp_path, 2)
     settings = TrainSettings(str(tmp_path), **SETTINGS, tpu="pod")
     data = load_datasets(settings, tf.distribute.get_strategy())
     for load in (data.load_train, data.load_val):
@@ -61,5 +61,5 @@ def test_the_hosts_of_a_far_tpu_need_no_python(tmp_path):
 
 
 def test_a_far_tpu_reads_records_only():
-    with pytest.raises(UserError, match=r"expected data in format tfrecord for pure_tf .*make-tfrecords"):
+    with pytest.raises(UserError, match=r"expected records for pure_tf .*make-tfrecords"):
         load_datasets(TrainSettings("shapes", **SETTINGS, tpu="pod"), tf.distribute.get_strategy())

@@ -1,20 +1,19 @@
-"""COCO: one JSON file of instances per split and folders of pictures."""
+"""COCO: one JSON file of instances per split and folders of images."""
 
 import json
-import os
 import re
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
-from keras_centernet.data.formats.coco_keypoints import CocoJoints
+from keras_centernet.data.formats.coco_keypoints import CocoKeypoints
+from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.names import check_classes, split_names
 from keras_centernet.data.source import Source, source_from_annotations
-from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
-KEYPOINT_PLACES = ("annotations/person_keypoints_{}.json", "person_keypoints_{}.json")
-_PLACES = (
+_KEYPOINT_FILES = ("annotations/person_keypoints_{}.json", "person_keypoints_{}.json")
+_FILES = (
     "annotations/instances_{}.json",
     "annotations/{}.json",
     "{}/_annotations.coco.json",
@@ -22,51 +21,38 @@ _PLACES = (
 )
 
 
-def read_coco(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: str | os.PathLike | None = None,
-    images: str | os.PathLike | None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    fields: tuple[str, ...] = (),
-) -> Source:
+def read_coco(request: DataRequest) -> Source:
     """Returns one split of a data set in COCO format.
 
     The classes are the file's categories in the order of their ids, made contiguous; image ids, crowd
     marks and areas (of the masks) are kept. All annotations are used, as published.
 
-    Args:
-        data: folder that holds annotations/instances_<split>*.json, or a JSON file.
-        split: name of the split; a file given by `annotations` is the split, whatever its name.
-        annotations: JSON file, if it is elsewhere.
-        images: folder of pictures, if not <split>*/, images/<split>*/, images/ or beside the JSON file.
-        classes: names in the wanted order.
-        strict: stop at the first missing or unreadable image.
-        fields: ("keypoints_xyv",) reads joints too, from annotations/person_keypoints_<split>*.json where
-            there is one. Joints, limbs and (ours) "flip_pairs" and "sigmas" are those of the categories; several
-            categories with different joints have theirs one after the other.
+    A split is annotations/instances_<split>*.json, or the JSON file that `data` or `annotations` names, whatever its
+    name; images are in <split>*/, images/<split>*/, images/ or beside the JSON file. The field "keypoints_xyv" is read
+    from annotations/person_keypoints_<split>*.json where there is one. Keypoints, limbs and (ours) "flip_pairs" and
+    "sigmas" are those of the categories; several categories with different keypoints have theirs one after the other.
 
     Raises:
         UserError: a file, a folder or a value in the file is not what it should be.
     """
-    folder = to_path(data)
-    if annotations is not None:
-        path = to_path(annotations)
+    folder, split = request.path, request.split
+    if request.annotations is not None:
+        path = to_path(request.annotations)
     elif folder.is_file():
         path, folder = folder, folder.parent
     else:
-        path = _find_split_file(folder, split, (KEYPOINT_PLACES if fields else ()) + _PLACES)
+        path = _find_split_file(folder, split, (_KEYPOINT_FILES if request.fields else ()) + _FILES)
     content = _read_json(path)
     if not content["images"]:
         raise UserError(f"{path}: expected at least one image, got an empty split; choose another split.")
     names_by_id = {category["id"]: category["name"] for category in sorted(content["categories"], key=_id)}
     found = dict.fromkeys(names_by_id[_category(entry, names_by_id, path)] for entry in content["annotations"])
-    classes = tuple(dict.fromkeys(names_by_id.values())) if classes is None else tuple(classes)
+    classes = tuple(dict.fromkeys(names_by_id.values())) if request.classes is None else tuple(request.classes)
     check_classes(found, classes, str(path))
     class_indices = {key: classes.index(name) for key, name in names_by_id.items() if name in classes}
     positions = {image["id"]: i for i, image in enumerate(content["images"])}
+    if len(positions) < len(content["images"]):
+        raise UserError(f"{path}: expected every image id once, got some twice; number the images anew.")
     orphans = [
         f"annotation {a.get('id')} of image {a['image_id']}"
         for a in content["annotations"]
@@ -75,36 +61,42 @@ def read_coco(
     warn_counted(orphans, f"annotation(s) of {path} skipped, their image is not in its list of images")
     kept = [entry for entry in content["annotations"] if entry["image_id"] in positions]
     rows = [_to_row(entry, positions, class_indices, path) for entry in kept]
-    joints = CocoJoints(content["categories"], path) if fields else None
-    image_folder = _find_image_folder(folder, path, split, images, content["images"])
+    keypoints = CocoKeypoints(content["categories"], path) if request.fields else None
+    image_folder = _find_image_folder(folder, path, split, request.images, content["images"])
     table = build_annotations(
         [str(image_folder / image["file_name"]) for image in content["images"]],
         rows,
-        image_ids=list(positions) if len(positions) == len(content["images"]) else _raise_repeated(path),
+        image_ids=list(positions),
         image_hw=[(image.get("height") or 0, image.get("width") or 0) for image in content["images"]],
-        fields={"keypoints_xyv": joints.read(kept)} if joints else None,
+        fields={"keypoints_xyv": keypoints.read(kept)} if keypoints else None,
     )
-    table = drop_unreadable_images(table, strict)
-    more = joints.source_options if joints else {}
+    table = drop_unreadable_images(table, request.strict)
     ids = {name: key for key, name in names_by_id.items()}
-    more["category_ids"] = tuple(ids.get(name) for name in classes)
-    return source_from_annotations(f"{path} ({split})", classes, table, **more)
+    return source_from_annotations(
+        f"{path} ({split})",
+        classes,
+        table,
+        task_options={"skeleton": keypoints.skeleton.to_dict()} if keypoints else None,
+        category_ids=tuple(ids.get(name) for name in classes),
+    )
 
 
-def find_coco_file(folder: AnyPath) -> AnyPath | None:
-    """Returns some COCO file of a folder by its usual name, or None."""
-    places = (*(place.format("*") for place in (*_PLACES, *KEYPOINT_PLACES)), "annotations.json")
-    return next((path for place in places for path in sorted(folder.glob(place))), None)
+def is_coco_data(path: AnyPath) -> bool:
+    """Whether a path is a JSON file, or a folder that holds one by a usual name."""
+    patterns = (*(name.format("*") for name in (*_FILES, *_KEYPOINT_FILES)), "annotations.json")
+    if path.suffix == ".json" and path.is_file():
+        return True
+    return path.is_dir() and any(next(iter(path.glob(pattern)), None) for pattern in patterns)
 
 
-def _find_split_file(folder: AnyPath, split: str, known_places: tuple[str, ...]) -> AnyPath:
+def _find_split_file(folder: AnyPath, split: str, names_of_files: tuple[str, ...]) -> AnyPath:
     for name in split_names(split):
         exact = re.compile(re.escape(name) + r"([-_]?\d+)?")
-        for place in known_places:
-            before, after = place.split("{}")
+        for pattern in names_of_files:
+            before, after = pattern.split("{}")
             paths = [
                 path
-                for path in sorted(folder.glob(place.format(f"{name}*")))
+                for path in sorted(folder.glob(pattern.format(f"{name}*")))
                 if exact.fullmatch(path.relative_to(folder).as_posix()[len(before) : -len(after)])
             ]
             if len(paths) > 1:
@@ -113,7 +105,7 @@ def _find_split_file(folder: AnyPath, split: str, known_places: tuple[str, ...])
                 )
             if paths:
                 return paths[0]
-    found = [path for place in (*known_places, "*.json") for path in folder.glob(place.replace("{}", "*"))]
+    found = [path for pattern in (*names_of_files, "*.json") for path in folder.glob(pattern.replace("{}", "*"))]
     raise UserError(
         f"{folder}: expected annotations/instances_{split}*.json for split {split!r}, got {_show(found) or 'no JSON'}; "
         "choose another split or pass `annotations`."
@@ -173,10 +165,6 @@ def _to_row(entry: dict, positions: dict, class_indices: dict, path: AnyPath) ->
     return (position, x, y, x + width, y + height, index, bool(entry.get("iscrowd")), False, area or None)
 
 
-def _raise_repeated(path: AnyPath) -> None:
-    raise UserError(f"{path}: expected every image id once, got some twice; number the images anew.")
-
-
 def _find_image_folder(folder: AnyPath, path: AnyPath, split: str, images, entries: list[dict]) -> AnyPath:
     if images is not None:
         if not to_path(images).is_dir():
@@ -184,16 +172,16 @@ def _find_image_folder(folder: AnyPath, path: AnyPath, split: str, images, entri
         return to_path(images)
     name = path.stem.removeprefix("instances_").removeprefix("person_keypoints_")
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
-    places = [
+    candidates = [
         base / part
         for base in dict.fromkeys((folder, root))
         for part in (name, f"images/{name}", split, f"images/{split}", "images")
     ]
-    places += [path.parent, folder]
-    for place in places:
-        if place.is_dir() and any((place / entry["file_name"]).is_file() for entry in entries[:100]):
-            return place
+    candidates += [path.parent, folder]
+    for candidate in candidates:
+        if candidate.is_dir() and any((candidate / entry["file_name"]).is_file() for entry in entries[:100]):
+            return candidate
     raise UserError(
-        f"{path}: expected its pictures in {_show(places[:5])} or beside it, found none of the first "
+        f"{path}: expected its images in {_show(candidates[:5])} or beside it, found none of the first "
         f"{min(len(entries), 100)}; pass `images`."
     )

@@ -1,24 +1,21 @@
-"""The joints in a COCO file: its categories' skeletons and its annotations' keypoints."""
-
-import functools
+"""The keypoints in a COCO file: its categories' skeletons and its annotations' keypoints."""
 
 import numpy as np
 
-from keras_centernet.data.augment import move_keypoints
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, join_skeletons, left_right_pairs
 
 
-class CocoJoints:
-    """The joints of all categories of a file, one after the other; categories with equal joints share them.
+class CocoKeypoints:
+    """The keypoints of all categories of a file, one after the other; categories with equal ones share them.
 
     Args:
         categories: of the file; those without "keypoints" have none.
         path: of the file, for messages.
 
     Attributes:
-        skeleton: of all joints together.
+        skeleton: of all keypoints together.
 
     Raises:
         UserError: no category has keypoints, or a skeleton contradicts itself.
@@ -29,19 +26,13 @@ class CocoJoints:
         named = {category["id"]: tuple(category["keypoints"]) for category in categories if category.get("keypoints")}
         if not named:
             raise UserError(
-                f"{path}: expected a category with 'keypoints' (the names of its joints), got none; choose COCO's "
+                f"{path}: expected a category with 'keypoints' (their names), got none; choose COCO's "
                 "person_keypoints file, or task detection."
             )
         skeletons = {names: _skeleton(c, path) for c in categories if (names := named.get(c["id"]))}
         self.skeleton = join_skeletons(list(skeletons.values()))
         starts = dict(zip(skeletons, np.cumsum([0, *map(len, skeletons)]), strict=False))
-        self._places = {key: slice(starts[names], starts[names] + len(names)) for key, names in named.items()}
-
-    @property
-    def source_options(self) -> dict:
-        """What `source_from_annotations` needs to know of the joints."""
-        mover = functools.partial(move_keypoints, flip_order=self.skeleton.flip_order)
-        return {"movers": {"keypoints_xyv": mover}, "task_options": {"skeleton": self.skeleton.to_dict()}}
+        self._slices = {key: slice(starts[names], starts[names] + len(names)) for key, names in named.items()}
 
     def read(self, entries: list[dict]) -> np.ndarray:
         """Returns (N, K, 3) float32 x, y, v of annotations; zeros where none are given.
@@ -54,18 +45,18 @@ class CocoJoints:
             values = entry.get("keypoints")
             if not values:
                 continue
-            place = self._places.get(entry["category_id"], slice(0, 0))
-            expected = 3 * (place.stop - place.start)
+            part = self._slices.get(entry["category_id"], slice(0, 0))
+            expected = 3 * (part.stop - part.start)
             try:
                 values = np.asarray(values, np.float32).reshape(-1)
             except (TypeError, ValueError):
                 values = np.zeros(0)
             if len(values) != expected or not np.all(np.isfinite(values)):
                 raise UserError(
-                    f"{self._path}: expected {expected} finite numbers (x, y, v by joint) as keypoints of annotation "
+                    f"{self._path}: expected {expected} finite numbers (x, y, v of each) as keypoints of annotation "
                     f"{entry.get('id')}, got {str(entry['keypoints'])[:60]}."
                 )
-            keypoints[i, place] = values.reshape(-1, 3)
+            keypoints[i, part] = values.reshape(-1, 3)
         return keypoints
 
 
@@ -77,7 +68,7 @@ def _skeleton(category: dict, path: AnyPath) -> Skeleton:
         return Skeleton(
             names,
             tuple(category.get("flip_pairs") or left_right_pairs(names)),
-            tuple((a - 1, b - 1) for a, b in category.get("skeleton") or ()),  # COCO counts joints from 1
+            tuple((a - 1, b - 1) for a, b in category.get("skeleton") or ()),  # COCO counts from 1
             tuple(category.get("sigmas") or ()),
         )
     except (TypeError, ValueError) as error:

@@ -1,16 +1,15 @@
 """KITTI's native folders: image_2/*.png, label_2/*.txt, calib/*.txt, and lists of frames by split."""
 
-import os
-
 import numpy as np
 from tqdm import tqdm
 
 from keras_centernet.camera import read_calibration
-from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.classes import check_classes
-from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.annotations import build_annotations, drop_unreadable_images, find_labels
+from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, read_kitti_file
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.names import check_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, are_files, map_files, to_path
@@ -18,57 +17,43 @@ from keras_centernet.tasks.classes import KITTI_CLASSES
 
 # As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
 HIDES_IN = {"Van": "Car", "Truck": "Car", "Person_sitting": "Pedestrian", "DontCare": None}
+COLUMNS = (
+    *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
+    *("truncations", "occlusions", "kitti_types"),
+)
 SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
-WHOLE = ("train", "trainval", "training", "all")  # what may be called so where no list says which frames
+WHOLE = ("train", "trainval", "training", "all")  # names of the whole data set where no lists of frames exist
 
 
-def read_kitti(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: str | os.PathLike | None = None,
-    images: str | os.PathLike | None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    fields: tuple[str, ...] = (),
-) -> Source:
+def read_kitti(request: DataRequest) -> Source:
     """Returns one split of a folder in KITTI's format, with 3D boxes and calibrations.
 
     Objects of other types that look like a class (Van, Truck, Person_sitting) and DontCare regions (in
     every class) are kept as crowds: neither trained nor counted. Tram and Misc are left out, as published.
 
-    Args:
-        data: folder that holds training/, or image_2/ and label_2/.
-        split: a list ImageSets/<split>.txt; without such lists "train", "trainval" or "all" is every frame.
-        annotations: folder of label files, if not label_2.
-        images: folder of pictures, if not image_2.
-        classes: names in the wanted order; None: Pedestrian, Car, Cyclist.
-        strict: stop at the first missing or unreadable image.
-        fields: has no effect; all fields are read.
+    `data` holds training/, or image_2/ and label_2/. A split is a list ImageSets/<split>.txt; without such lists
+    "train", "trainval" or "all" is every frame. All fields are read, whichever are asked for.
 
     Raises:
         UserError: a folder, a file or a line is not what it should be.
     """
-    root = _root(to_path(data))
-    label_folder = to_path(annotations) if annotations else root / "label_2"
-    image_folder = to_path(images) if images else root / "image_2"
-    classes = KITTI_CLASSES if classes is None else tuple(classes)
-    check_classes(classes, KITTI_CLASSES, str(data))
-    names = _frames(root, split, image_folder)
+    root = _root(request.path)
+    label_folder = to_path(request.annotations) if request.annotations else root / "label_2"
+    image_folder = to_path(request.images) if request.images else root / "image_2"
+    classes = KITTI_CLASSES if request.classes is None else tuple(request.classes)
+    check_classes(classes, KITTI_CLASSES, str(request.data))
+    names = _frames(root, request.split, image_folder)
     labels = [label_folder / f"{name}.txt" for name in names]
-    are_there = are_files(labels)
-    missing = [str(path) for path, is_there in zip(labels, are_there, strict=True) if not is_there]
-    if missing and (strict or len(missing) == len(names)):
-        raise UserError(f"{missing[0]}: expected the label file of a frame of split {split!r}, got none.")
-    warn_counted(missing, f"of {len(names)} frames of split {split!r} skipped, no label file")
-    names = [name for name, is_there in zip(names, are_there, strict=True) if is_there]
-    reading = map_files(read_kitti_file, [label_folder / f"{name}.txt" for name in names])
+    there = find_labels(labels, "label", request)
+    names = [names[i] for i in there]
+    reading = map_files(read_kitti_file, [labels[i] for i in there])
     frames = list(tqdm(reading, "reading labels", len(names), delay=2, leave=False, disable=None))
     calibrations = list(map_files(read_calibration, [root / "calib" / f"{name}.txt" for name in names]))
     rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes)]
+    known = known_fields()
     columns = {
-        key: np.array([row[2][key] for row in rows], dtype).reshape(len(rows), *shape)
-        for key, (dtype, shape) in COLUMNS.items()
+        key: np.array([row[2][key] for row in rows], known[key].dtype).reshape(len(rows), *known[key].shape)
+        for key in COLUMNS
     }
     table = build_annotations(
         _image_paths(image_folder, names),
@@ -77,18 +62,7 @@ def read_kitti(
         fields=columns,
         image_fields={"calibration": np.array(calibrations, np.float32)},
     )
-    return source_from_annotations(f"{data} ({split})", classes, drop_unreadable_images(table, strict))
-
-
-COLUMNS = {
-    "locations_xyz": (np.float32, (3,)),
-    "dimensions_hwl": (np.float32, (3,)),
-    "alphas": (np.float32, ()),
-    "rotations_y": (np.float32, ()),
-    "truncations": (np.float32, ()),
-    "occlusions": (np.int32, ()),
-    "kitti_types": (np.int32, ()),
-}
+    return source_from_annotations(request.name, classes, drop_unreadable_images(table, request.strict))
 
 
 def is_kitti_folder(folder: AnyPath) -> bool:
@@ -105,21 +79,13 @@ def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
         else:
             hidden = HIDES_IN.get(kind, "")
             names, is_crowd = (classes if hidden is None else (hidden,) if hidden in classes else ()), True
-        columns = {
-            "locations_xyz": frame.locations_xyz[i],
-            "dimensions_hwl": frame.dimensions_hwl[i],
-            "alphas": frame.alphas[i],
-            "rotations_y": frame.rotations_y[i],
-            "truncations": frame.truncations[i],
-            "occlusions": frame.occlusions[i],
-            "kitti_types": TYPES.index(kind),
-        }
+        columns = {key: getattr(frame, key)[i] for key in COLUMNS[:-1]} | {"kitti_types": TYPES.index(kind)}
         rows += [((name, is_crowd, tuple(frame.boxes_xyxy[i])), columns) for name in names]
     return rows
 
 
 def _is_possible(frame: KittiObjects, i: int) -> bool:
-    """Whether an object stands before the camera and has an extent; others are hidden, not trained."""
+    """Whether an object is in front of the camera and has an extent; others are hidden, not trained."""
     return frame.locations_xyz[i, 2] > 0 and bool(np.all(frame.dimensions_hwl[i] > 0))
 
 
@@ -132,7 +98,7 @@ def _root(folder: AnyPath) -> AnyPath:
 
 def _frames(root: AnyPath, split: str, image_folder: AnyPath) -> list[str]:
     """Returns the names of the split's frames, without suffix."""
-    lists = {path.stem: path for place in SPLIT_FOLDERS for path in sorted((root / place).glob("*.txt"))}
+    lists = {path.stem: path for folder in SPLIT_FOLDERS for path in sorted((root / folder).glob("*.txt"))}
     if split in lists:
         names = lists[split].read_text().split()
     elif lists or split not in WHOLE:

@@ -1,16 +1,15 @@
-"""The built-in data set "shapes": pictures drawn on the fly from a seed, with exact boxes.
+"""The built-in data set "shapes": images drawn on the fly from a seed, with exact boxes.
 
-Circles, squares, triangles and stars of 1/16 to 1/2 of the picture on textured backgrounds, a little
-turned and partly covering each other. Picture i of a split is always the same.
+Circles, squares, triangles and stars of 1/16 to 1/2 of the image on textured backgrounds, a little
+turned and partly covering each other. Image i of a split is always the same.
 """
-
-import os
 
 import cv2
 import numpy as np
 
 from keras_centernet.data.annotations import build_annotations
-from keras_centernet.data.classes import check_classes
+from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.names import check_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 
@@ -27,38 +26,42 @@ _SUBPIXEL_BITS = 6
 _NOISE_SHIFT = 3  # noise of 0 to 31
 
 
-def read_shapes(
-    data: str | os.PathLike = "shapes",
+def is_shapes_name(name: str) -> bool:
+    """Whether a name is that of the built-in data set."""
+    return name == "shapes"
+
+
+def read_shapes(request: DataRequest) -> Source:
+    """Returns one split of the built-in data set, of the usual size.
+
+    Raises:
+        UserError: the split or the classes are not what they should be.
+    """
+    return build_shapes(request.split, classes=request.classes)
+
+
+def build_shapes(
     split: str = "train",
     *,
-    annotations: None = None,
-    images: None = None,
     classes: tuple[str, ...] | None = None,
-    strict: bool = False,
     image_size: int = 160,
     size: int | None = None,
     seed: int = 0,
 ) -> Source:
-    """Returns one split of the built-in pictures.
+    """Returns one split of the built-in images.
 
     Args:
-        data: "shapes".
         split: "train", "val" or "test".
-        annotations: must be None, there are no files.
-        images: must be None likewise.
         classes: an order of the class names; None takes `CLASSES`.
-        strict: has no effect: every picture is readable.
-        image_size: side of the square pictures in pixels.
-        size: number of pictures; None takes the split's usual one.
-        seed: another seed gives other pictures.
+        image_size: side of the square images in pixels.
+        size: number of images; None takes the split's usual one.
+        seed: another seed gives other images.
 
     Raises:
         UserError: the split or an argument is not what it should be.
     """
     if split not in SPLIT_SIZES:
         raise UserError(f"shapes: expected a split of {', '.join(SPLIT_SIZES)}, got {split!r}.")
-    if annotations is not None or images is not None:
-        raise UserError("shapes: expected no `annotations` and `images`, got some; its pictures are drawn, not read.")
     if image_size < 32:
         raise UserError(f"shapes: expected an image_size of at least 32 pixels, got {image_size}.")
     classes = CLASSES if classes is None else tuple(classes)
@@ -116,7 +119,7 @@ def _outline(name: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _overlap(box: np.ndarray, boxes: np.ndarray) -> float:
-    """Returns the largest share that the box and another one have in common, of the smaller of both."""
+    """Returns the largest overlap of the box with another one, as a share of the smaller of the two."""
     if not len(boxes):
         return 0.0
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
@@ -126,7 +129,7 @@ def _overlap(box: np.ndarray, boxes: np.ndarray) -> float:
 
 
 def _draw(scene: list[tuple[str, np.ndarray]], rng: np.random.Generator, side: int) -> np.ndarray:
-    """Returns the (side, side, 3) uint8 picture of a scene."""
+    """Returns the (side, side, 3) uint8 image of a scene."""
     blotches = rng.integers(40, 216, (5, 5, 3), np.uint8)
     image = cv2.resize(blotches, (side, side), interpolation=cv2.INTER_LINEAR)
     ends_xy = rng.integers(0, side, (_LINES, 2, 2)).tolist()

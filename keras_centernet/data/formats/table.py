@@ -1,111 +1,173 @@
-"""The table of formats, and how the format of a data set is found out when nobody says it."""
+"""The table of formats, and how the format of a data set is detected. A new format is a file and a row of `FORMATS`."""
 
-import importlib.util
+import dataclasses
+import importlib
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from keras_centernet.data.formats.coco import find_coco_file, read_coco
-from keras_centernet.data.formats.kitti import is_kitti_folder, read_kitti
-from keras_centernet.data.formats.shapes import read_shapes
-from keras_centernet.data.formats.tfds import is_tfds_name, read_tfds
-from keras_centernet.data.formats.voc import read_voc
-from keras_centernet.data.formats.yolo import find_yolo_file, read_yolo
-from keras_centernet.data.records.finding import is_record_data
-from keras_centernet.data.records.reading import read_tfrecord
-from keras_centernet.data.source import Source
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import to_path
+from keras_centernet.files.paths import AnyPath, to_path
 
+if TYPE_CHECKING:  # it imports TensorFlow
+    from keras_centernet.data.source import Source
+
+
+def _later(module: str, function: str) -> Callable:
+    """Returns a function that is imported when it is first called: `--help` reads this table without TensorFlow."""
+
+    def call(*arguments):
+        return getattr(importlib.import_module(f"keras_centernet.data.{module}"), function)(*arguments)
+
+    return call
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One row of the table of formats.
+
+    Attributes:
+        read: function of a `DataRequest` -> `Source`.
+        recognizes: function of a path (for names: of the name) -> whether it looks like this format.
+        looks_for: what that is, for errors and help texts.
+        fields: names of what it can know of objects and images besides class and box; None: whatever the files hold.
+        annotations: what `annotations` names in this format, for errors; empty: it takes none.
+        annotations_suffix: of files that, given as `annotations`, make a data set this format.
+        takes_images: whether a folder of images may be given.
+        is_name: whether `data` is a name instead of a path; a path that exists is never taken for one.
+    """
+
+    read: Callable
+    recognizes: Callable[[AnyPath], bool]
+    looks_for: str
+    fields: tuple[str, ...] | None = ()
+    annotations: str = ""
+    annotations_suffix: str = ""
+    takes_images: bool = False
+    is_name: bool = False
+
+
+# Detection tries the rows from the first to the last.
 FORMATS = {
-    "voc": read_voc,
-    "coco": read_coco,
-    "yolo": read_yolo,
-    "kitti": read_kitti,
-    "tfds": read_tfds,
-    "tfrecord": read_tfrecord,
-    "shapes": read_shapes,
-}
-FOLDER_FORMATS = ("voc", "coco", "yolo", "kitti")
-
-
-# What formats can say of an object beyond its box; the others say nothing more.
-FIELDS = {
-    "coco": ("keypoints_xyv",),
-    "kitti": ("locations_xyz", "dimensions_hwl", "alphas"),
-    "tfds": ("locations_xyz", "dimensions_hwl", "alphas"),
-    "tfrecord": ("keypoints_xyv", "locations_xyz", "dimensions_hwl", "alphas"),
+    "tfrecord": Format(
+        _later("records.reading", "read_tfrecord"),
+        _later("records.finding", "is_record_data"),
+        "*.tfrecord files",
+        fields=None,
+        annotations="a label map (.pbtxt)",
+        annotations_suffix=".pbtxt",
+    ),
+    "kitti": Format(
+        _later("formats.kitti", "read_kitti"),
+        _later("formats.kitti", "is_kitti_folder"),
+        "image_2/ and label_2/",
+        fields=(
+            *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
+            *("truncations", "occlusions", "kitti_types", "calibration"),
+        ),
+        annotations="the folder of label files",
+        takes_images=True,
+    ),
+    "voc": Format(
+        _later("formats.voc", "read_voc"),
+        _later("formats.voc", "is_voc_folder"),
+        "ImageSets/Main/ and Annotations/",
+        annotations="the folder of XML files",
+        takes_images=True,
+    ),
+    "coco": Format(
+        _later("formats.coco", "read_coco"),
+        _later("formats.coco", "is_coco_data"),
+        "annotations/instances_*.json or a .json file",
+        fields=("keypoints_xyv",),
+        annotations="the JSON file",
+        annotations_suffix=".json",
+        takes_images=True,
+    ),
+    "yolo": Format(
+        _later("formats.yolo", "read_yolo"),
+        _later("formats.yolo", "is_yolo_data"),
+        "data.yaml or a .yaml file",
+        annotations="the folder of label files",
+        takes_images=True,
+    ),
+    "shapes": Format(
+        _later("formats.shapes", "read_shapes"),
+        _later("formats.shapes", "is_shapes_name"),
+        "the name shapes (images drawn on the fly)",
+        is_name=True,
+    ),
+    "tfds": Format(
+        _later("formats.tfds", "read_tfds"),
+        _later("formats.tfds", "is_tfds_name"),
+        'a TensorFlow Datasets name such as coco/2017 (needs pip install "keras_centernet[tfds]")',
+        fields=("locations_xyz", "dimensions_hwl", "alphas"),
+        is_name=True,
+    ),
 }
 
 
 def read_source(
     data: str | os.PathLike, split: str, format: str | None = None, fields: tuple[str, ...] = (), **options
-) -> Source:
+) -> "Source":
     """Returns one split of a data set of any format.
 
     Args:
-        data: folder, file or name.
+        data: folder, file, pattern or name.
         split: name of the split.
-        format: a key of `FORMATS`, or None to find it out.
-        fields: what the objects must know besides class and box.
-        options: annotations, images, classes, strict; see the readers.
+        format: a key of `FORMATS`, or None to detect it.
+        fields: names of what the objects must know besides class and box.
+        options: annotations, images, classes, strict; see `DataRequest`.
 
     Raises:
-        UserError: the format is unknown or cannot be found out, or what the reader raises.
+        UserError: the format is unknown, cannot be detected or does not take an option, or what the reader raises.
     """
-    if format is None:
-        format = find_format(data, annotations=options.get("annotations"))
+    request = DataRequest(data, split, fields=tuple(fields), **options)
+    format = find_format(data, request.annotations) if format is None else format
     if format not in FORMATS:
         raise UserError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}.")
-    if not set(fields) <= set(FIELDS.get(format, ())):
-        able = ", ".join(name for name, known in FIELDS.items() if set(fields) <= set(known))
+    row = FORMATS[format]
+    if row.fields is not None and not set(fields) <= set(row.fields):
+        able = [name for name, other in FORMATS.items() if other.fields is None or set(fields) <= set(other.fields)]
         raise UserError(
-            f"format {format} has no {', '.join(fields)}, which this task needs: expected one of {able}. Pass another "
-            "data set, or another task."
+            f"format {format} has no {', '.join(fields)}, which this task needs: expected one of {', '.join(able)}. "
+            "Pass another data set, or another task."
         )
-    options |= {"fields": fields} if fields else {}
-    if format in FOLDER_FORMATS and not to_path(data).exists():
+    for option, expected in (("annotations", row.annotations), ("images", "the folder of images" * row.takes_images)):
+        value = getattr(request, option)
+        if value is not None and not expected:
+            raise UserError(f"{option}: expected none with format {format}, got {str(value)!r}; remove it.")
+        if value is not None and not to_path(value).exists():
+            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
+    if not row.is_name and not _is_pattern(data) and not request.path.exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
-    return FORMATS[format](data, split, **options)
+    return row.read(request)
 
 
 def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None = None) -> str:
-    """Returns the key of `FORMATS` that a folder, file or name looks like.
+    """Returns the key of `FORMATS` that a folder, file, pattern or name looks like.
 
     Args:
-        data: folder, file or name.
-        annotations: a COCO JSON file makes it COCO, a label map (.pbtxt) records.
+        data: folder, file, pattern or name.
+        annotations: a file whose suffix belongs to one format decides before `data` does.
 
     Raises:
         UserError: it looks like none; the line lists what was looked for.
     """
+    suffix = to_path(annotations).suffix if annotations is not None else ""
+    for name, row in FORMATS.items():
+        if suffix and suffix == row.annotations_suffix:
+            return name
     path = to_path(data)
-    if annotations is not None and to_path(annotations).suffix == ".json":
-        return "coco"
-    if is_record_data(str(data)) or (annotations is not None and to_path(annotations).suffix == ".pbtxt"):
-        return "tfrecord"
-    if path.is_dir():
-        if is_kitti_folder(path):
-            return "kitti"
-        if (path / "ImageSets" / "Main").is_dir() or (path / "Annotations").is_dir():
-            return "voc"
-        if find_coco_file(path) is not None:
-            return "coco"
-        if find_yolo_file(path) is not None:
-            return "yolo"
-        raise UserError(
-            f"data: expected {path} to hold ImageSets/Main/ and Annotations/ (voc), annotations/instances_*.json "
-            "(coco), data.yaml (yolo), image_2/ and label_2/ (kitti) or *.tfrecord (tfrecord), got none of them; pass "
-            "`format`, or `annotations` and `images`."
-        )
-    if path.is_file() and path.suffix in (".json", ".yaml", ".yml"):
-        return "coco" if path.suffix == ".json" else "yolo"
-    if str(data) == "shapes":
-        return "shapes"
-    if is_tfds_name(str(data)):
-        return "tfds"
-    hint = (
-        "" if importlib.util.find_spec("tensorflow_datasets") else ' (which needs pip install "keras_centernet[tfds]")'
-    )
-    raise UserError(
-        f"data: expected a folder, a .json or .yaml file, 'shapes' or a TensorFlow Datasets name{hint}, got "
-        f"{str(data)!r}, which does not exist."
-    )
+    exists = not _is_pattern(data) and path.exists()
+    for name, row in FORMATS.items():
+        if not (row.is_name and exists) and row.recognizes(str(data) if row.is_name else path):
+            return name
+    known = ", ".join(f"{row.looks_for} ({name})" for name, row in FORMATS.items() if not (row.is_name and exists))
+    problem = "which holds none of them" if exists else "which does not exist"
+    raise UserError(f"data: expected {known}, got {str(data)!r}, {problem}. Correct it, or pass `format`.")
+
+
+def _is_pattern(data: str | os.PathLike) -> bool:
+    return any(sign in os.fspath(data) for sign in "*?[")

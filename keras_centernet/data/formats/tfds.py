@@ -2,27 +2,29 @@
 
 import functools
 import importlib.util
-import os
 import re
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from keras_centernet.clock import Clock
-from keras_centernet.data.classes import check_classes
+from keras_centernet.data.annotations import has_extent
 from keras_centernet.data.counting import WarningCounter
+from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti import HIDES_IN
+from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.in_graph import is_repeated
+from keras_centernet.data.names import check_classes, split_names
 from keras_centernet.data.passes import in_order
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
-from keras_centernet.data.splits import split_names
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.tasks.classes import KITTI_CLASSES
 
 KITTI_LABEL = "type"
 LABELS = ("label", KITTI_LABEL)  # what the class is called
 TFDS_FIELDS = {"locations_xyz": "location", "dimensions_hwl": "dimensions", "alphas": "alpha"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)*(:[\w.*]+)?")
-# Encoded pictures; files are shuffled too, and their records were when they were written.
+# Encoded images; files are shuffled too, and their records were when they were written.
 _SHUFFLE_BUFFER = 1024
 
 
@@ -33,37 +35,19 @@ def is_tfds_name(name: str) -> bool:
     return re.split("[/:]", name)[0] in _import_tfds().list_builders(with_community_datasets=False)
 
 
-def read_tfds(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: None = None,
-    images: None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    fields: tuple[str, ...] = (),
-) -> Source:
+def read_tfds(request: DataRequest) -> Source:
     """Returns one split of a detection data set of TensorFlow Datasets, downloading it if needed.
 
-    Empty and repeated boxes are dropped with counted warnings while data flows.
-
-    Args:
-        data: name such as "coco/2017".
-        split: name of the split; "val" also finds "validation".
-        annotations: must be None, there are no files.
-        images: must be None likewise.
-        classes: names in the wanted order.
-        strict: has no effect: TensorFlow Datasets checked the pictures when it prepared them.
-        fields: what the objects must know besides class and box: `TFDS_FIELDS` that the data set has.
+    Empty and repeated boxes are dropped with counted warnings while data flows. `strict` has no effect: TensorFlow
+    Datasets checked the images when it prepared them.
 
     Raises:
         UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or the
             data set has no boxes.
     """
-    if annotations is not None or images is not None:
-        raise UserError(f"{data}: expected no `annotations` and `images` with a TensorFlow Datasets name, got some.")
+    data, fields, classes = str(request.data), request.fields, request.classes
     tfds = _import_tfds()
-    builder = _build(tfds, str(data))
+    builder = _build(tfds, data)
     features = builder.info.features
     columns = getattr(dict(features.items()).get("objects"), "feature", {})
     label = next((key for key in LABELS if key in columns), None)
@@ -75,8 +59,8 @@ def read_tfds(
     found = tuple(columns[label].names)
     classes = (KITTI_CLASSES if label == KITTI_LABEL else found) if classes is None else tuple(classes)
     if label == "label":
-        check_classes(found, classes, str(data))
-    split = _find_split(builder, split)
+        check_classes(found, classes, data)
+    split = _find_split(builder, request.split)
     names = [HIDES_IN.get(name, name) if label == KITTI_LABEL else name for name in found]
     to_example = functools.partial(
         _to_example,
@@ -85,24 +69,11 @@ def read_tfds(
         hides=tf.constant([name != original for name, original in zip(names, found, strict=True)]),
         fields={key: TFDS_FIELDS[key] for key in fields},
         bad_boxes=WarningCounter(f"image(s) of {data} with empty or repeated boxes, which are skipped"),
-        name=str(data),
+        name=data,
     )
     clock = Clock()
 
-    def entries(seed=None, limit=None):
-        is_shuffled = seed is not None
-        config = tfds.ReadConfig(
-            shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
-        )
-        # Pictures are decoded behind all shuffling and parting, as those of records.
-        decoders = {"image": tfds.decode.SkipDecoding()}
-        shuffles_files = is_shuffled and limit is None
-        dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
-        dataset = (dataset if limit is None else dataset.take(limit)).enumerate()
-        if not is_shuffled:
-            return dataset
-        return dataset.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False)
-
+    entries = functools.partial(_entries, tfds, builder, split)
     size = int(entries().cardinality())
     size = size if size >= 0 else builder.info.splits[split].num_examples
     if size == 0:
@@ -114,7 +85,12 @@ def read_tfds(
         return passes.examples(lambda seed: entries(seed, limit), to_loaded, workers)
 
     return Source(
-        name=f"{data} ({split})", classes=classes, size=size, examples=examples, fields=tuple(fields), clock=clock
+        name=f"{data} ({split})",
+        classes=classes,
+        size=size,
+        examples=examples,
+        fields={name: known_fields()[name] for name in fields},
+        clock=clock,
     )
 
 
@@ -133,14 +109,15 @@ def _build(tfds, name: str):
     try:
         builder = tfds.builder(name)
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
-        line = str(error).strip().splitlines()[0]
-        raise UserError(f"data: expected the name of a TensorFlow Datasets data set, got {name!r} ({line}).") from None
+        raise UserError(
+            f"data: expected the name of a TensorFlow Datasets data set, got {name!r} ({first_line(error)})."
+        ) from None
     try:
         builder.download_and_prepare()
     except Exception as error:  # whatever the network, the disk or the data set's own script raises
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"{name}: expected to find or fetch it with TensorFlow Datasets, got {type(error).__name__}: {line}; "
+            f"{name}: expected to find or fetch it with TensorFlow Datasets, got {type(error).__name__}: "
+            f"{first_line(error)}; "
             "prepare it where there is a network and set TFDS_DATA_DIR."
         ) from None
     return builder
@@ -152,6 +129,20 @@ def _find_split(builder, split: str) -> str:
     if name is None:
         raise UserError(f"{builder.info.name}: expected a split of {', '.join(known)}, got {split!r}.")
     return name
+
+
+def _entries(tfds, builder, split: str, seed: tf.Tensor | None = None, limit: int | None = None) -> tf.data.Dataset:
+    """Returns (index, entry) of a split's first `limit` entries, shuffled by a seed (2,), or in their order."""
+    is_shuffled = seed is not None
+    config = tfds.ReadConfig(
+        shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
+    )
+    # Images are decoded after all shuffling and sharding, as those of records.
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    shuffles_files = is_shuffled and limit is None
+    dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
+    dataset = (dataset if limit is None else dataset.take(limit)).enumerate()
+    return dataset.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False) if is_shuffled else dataset
 
 
 def _to_example(
@@ -167,11 +158,11 @@ def _to_example(
 ) -> dict:
     """Returns the example of one entry of TensorFlow Datasets, whose boxes are (y1, x1, y2, x2) fractions."""
     image_id = tf.cast(entry["image/id"], tf.int64) if "image/id" in entry else index
-    place = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
+    where = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
     # All fields have one length, except in what tfds.testing.mock_data makes up.
     count = tf.reduce_min([tf.shape(field)[0] for field in entry["objects"].values()])
     objects = {key: field[:count] for key, field in entry["objects"].items()}
-    image, is_loaded = load(place, entry["image"])
+    image, is_loaded = load(where, entry["image"])
     size_wh = tf.cast(size_wh_of(image), tf.float32)
     y1, x1, y2, x2 = tf.unstack(objects["bbox"], axis=1)
     if label == KITTI_LABEL:  # TensorFlow Datasets counts KITTI's rows from the bottom
@@ -180,8 +171,8 @@ def _to_example(
     classes = tf.gather(class_indices, objects[label])
     areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     none = tf.zeros_like(classes, tf.bool)
-    is_good = tf.reduce_all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1) & ~is_repeated(boxes_xyxy, classes)
-    bad_boxes.add_if(~tf.reduce_all(is_good), place)
+    is_good = has_extent(boxes_xyxy) & ~is_repeated(boxes_xyxy, classes)
+    bad_boxes.add_if(~tf.reduce_all(is_good), where)
     rows = {
         "boxes_xyxy": boxes_xyxy,
         "classes": classes,
@@ -192,10 +183,3 @@ def _to_example(
     }
     kept = {key: values[is_good & (classes >= 0) & is_loaded] for key, values in rows.items()}
     return {"image": image, "image_id": image_id, **kept}
-
-
-def is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """(N,) bool: whether an earlier object has the same box and class."""
-    is_same = tf.reduce_all(boxes_xyxy[:, None] == boxes_xyxy[None], axis=-1) & (classes[:, None] == classes[None])
-    counts = tf.linalg.band_part(tf.cast(is_same, tf.int32), -1, 0)
-    return tf.reduce_sum(counts, axis=1) > 1

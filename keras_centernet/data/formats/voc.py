@@ -5,51 +5,31 @@ import xml.etree.ElementTree as ElementTree
 
 from tqdm import tqdm
 
-from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.classes import check_classes
-from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.annotations import build_annotations, drop_unreadable_images, find_labels
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.names import check_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath, are_files, list_names, map_files, to_path
+from keras_centernet.files.paths import AnyPath, list_names, map_files, to_path
 
 
-def read_voc(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: str | os.PathLike | None = None,
-    images: str | os.PathLike | None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-) -> Source:
+def read_voc(request: DataRequest) -> Source:
     """Returns one split of a Pascal VOC folder.
 
-    Boxes are taken as the files state them; "difficult" objects are kept and marked. Without `classes`
-    the names found in all files of the folder, sorted, are the classes, so that all splits agree.
-
-    Args:
-        data: folder that holds ImageSets/Main.
-        split: name of a list in ImageSets/Main, without ".txt".
-        annotations: folder of XML files, if not data/Annotations.
-        images: folder of pictures, if not data/JPEGImages.
-        classes: names in the wanted order.
-        strict: stop at the first missing or unreadable image.
+    A split is a list in ImageSets/Main; XML files are in Annotations/, images in JPEGImages/. Boxes are taken as the
+    files state them; "difficult" objects are kept and marked. Without `classes` the names found in all files of the
+    folder, sorted, are the classes, so that all splits agree.
 
     Raises:
         UserError: a folder, a split or a value in a file is not what it should be.
     """
-    folder = to_path(data)
-    annotation_folder = to_path(annotations) if annotations else folder / "Annotations"
-    stems = _read_split(folder / "ImageSets" / "Main", split)
+    folder, classes = request.path, request.classes
+    annotation_folder = to_path(request.annotations) if request.annotations else folder / "Annotations"
+    stems = _read_split(folder / "ImageSets" / "Main", request.split)
     paths = [annotation_folder / f"{stem}.xml" for stem in stems]
-    are_there = are_files(paths)
-    missing = [str(path) for path, is_there in zip(paths, are_there, strict=True) if not is_there]
-    if missing and (strict or len(missing) == len(stems)):
-        raise UserError(f"{missing[0]}: expected the XML file of an image of split {split!r}, got none.")
-    warn_counted(missing, f"of {len(stems)} images of split {split!r} skipped, no XML file")
-    stems = [stem for stem, is_there in zip(stems, are_there, strict=True) if is_there]
-    paths = [path for path, is_there in zip(paths, are_there, strict=True) if is_there]
+    there = find_labels(paths, "XML", request)
+    stems, paths = [stems[i] for i in there], [paths[i] for i in there]
 
     parsing = map_files(_read_objects, paths)
     parsed = list(tqdm(parsing, "reading annotations", len(paths), delay=2, leave=False, disable=None))
@@ -64,11 +44,16 @@ def read_voc(
         for name, box_xyxy, is_difficult in objects
     ]
     table = build_annotations(
-        _image_paths(to_path(images) if images else folder / "JPEGImages", stems),
+        _image_paths(to_path(request.images) if request.images else folder / "JPEGImages", stems),
         rows,
         image_hw=[image_hw for _, image_hw in parsed],
     )
-    return source_from_annotations(f"{folder} ({split})", classes, drop_unreadable_images(table, strict))
+    return source_from_annotations(request.name, classes, drop_unreadable_images(table, request.strict))
+
+
+def is_voc_folder(path: AnyPath) -> bool:
+    """Whether a folder holds lists of images or XML files where VOC has them."""
+    return (path / "ImageSets" / "Main").is_dir() or (path / "Annotations").is_dir()
 
 
 def _read_split(list_folder: AnyPath, split: str) -> list[str]:
@@ -84,7 +69,7 @@ def _read_split(list_folder: AnyPath, split: str) -> list[str]:
 
 def _image_paths(image_folder: AnyPath, stems: list[str]) -> list[str]:
     if not image_folder.is_dir():
-        raise UserError(f"{image_folder}: expected the folder of pictures, got none; pass `images`.")
+        raise UserError(f"{image_folder}: expected a folder of images, got none; pass `images`.")
     names = {}
     for entry in sorted(list_names(image_folder), reverse=True):
         stem, suffix = os.path.splitext(entry)

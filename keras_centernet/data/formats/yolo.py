@@ -1,53 +1,39 @@
-"""YOLO: data.yaml, folders of pictures, one .txt file of boxes per picture."""
+"""YOLO: data.yaml, folders of images, one .txt file of boxes per image."""
 
 import functools
 import os
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.classes import check_classes
 from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.yolo_yaml import parse_yolo_yaml
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.names import check_classes, split_names
 from keras_centernet.data.source import Source, source_from_annotations
-from keras_centernet.data.splits import split_names
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, are_files, join, map_files, to_path
 from keras_centernet.geometry import cxcywh_to_xyxy
 
 
-def read_yolo(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: str | os.PathLike | None = None,
-    images: str | os.PathLike | None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-) -> Source:
+def read_yolo(request: DataRequest) -> Source:
     """Returns one split of a data set in YOLO format.
 
-    A label file has one line per object, "class cx cy w h" in fractions of the upright picture, or
-    "class x1 y1 x2 y2 x3 y3 ..." (a polygon, whose extent is taken). It lies where the picture lies, with
-    the last "images" folder of the path replaced by "labels". A picture without label file has no objects.
-
-    Args:
-        data: folder that holds data.yaml, or the YAML file.
-        split: "train", "val" or "test", a key of the YAML file.
-        annotations: folder of label files, if elsewhere.
-        images: folder of pictures, instead of the one that the YAML file names.
-        classes: names in the wanted order.
-        strict: stop at the first missing or unreadable image.
+    `data` is the YAML file or its folder, a split is one of its keys. A label file has one line per object, "class cx
+    cy w h" in fractions of the upright image, or "class x1 y1 x2 y2 x3 y3 ..." (a polygon, whose extent is taken). It
+    lies where the image lies, with the last "images" folder of the path replaced by "labels". An image without label
+    file has no objects.
 
     Raises:
         UserError: a file, a folder or a value in a file is not what it should be.
     """
-    path = to_path(data) if to_path(data).is_file() else find_yolo_file(to_path(data))
+    split, classes = request.split, request.classes
+    path = request.path if request.path.is_file() else _find_yaml(request.path)
     if path is None:
-        raise UserError(f"{data}: expected a data.yaml, got none; pass the YAML file itself as `data`.")
+        raise UserError(f"{request.data}: expected a data.yaml, got none; pass the YAML file itself as `data`.")
     content = parse_yolo_yaml(path)
     names = _names(content, path)
-    image_paths = _list_images([to_path(images)], path) if images else _split_images(content, path, split)
-    labels = [_label_path(image, annotations) for image in image_paths]
+    images = _list_images([to_path(request.images)], path) if request.images else _split_images(content, path, split)
+    labels = [_label_path(image, request.annotations) for image in images]
     stray = _labels_without_image(labels)
     warn_counted(stray, f"label file(s) of split {split!r} skipped, no image of that name")
     there = [i for i, is_there in enumerate(are_files(labels)) if is_there]
@@ -57,11 +43,16 @@ def read_yolo(
     classes = names if classes is None else tuple(classes)
     check_classes(found, classes, str(path))
     rows = [(i, *box_xyxy, classes.index(names[number]), False, False, None) for i, number, box_xyxy in objects]
-    table = build_annotations([str(image) for image in image_paths], rows, is_relative=True)
-    return source_from_annotations(f"{path} ({split})", classes, drop_unreadable_images(table, strict))
+    table = build_annotations([str(image) for image in images], rows, is_relative=True)
+    return source_from_annotations(f"{path} ({split})", classes, drop_unreadable_images(table, request.strict))
 
 
-def find_yolo_file(folder: AnyPath) -> AnyPath | None:
+def is_yolo_data(path: AnyPath) -> bool:
+    """Whether a path is a YAML file, or a folder with a data.yaml or one YAML file."""
+    return path.is_file() if path.suffix in (".yaml", ".yml") else path.is_dir() and _find_yaml(path) is not None
+
+
+def _find_yaml(folder: AnyPath) -> AnyPath | None:
     """Returns a folder's data.yaml, or its only YAML file, or None."""
     for name in ("data.yaml", "data.yml", "dataset.yaml"):
         if (folder / name).is_file():
@@ -95,27 +86,27 @@ def _split_images(content: dict, path: AnyPath, split: str) -> list[AnyPath]:
     root = join(path.parent, content.get("path", ""))
     entries = value if isinstance(value, list) else [value]
     # In the wild `path` is often relative to another folder than the file's, and splits start with "../".
-    places = [
+    candidates = [
         [join(base, entry.removeprefix(cut)) for base in (root, path.parent) for cut in ("", "../")]
         for entry in entries
     ]
-    return _list_images([next((p for p in options if p.exists()), options[0]) for options in places], path)
+    return _list_images([next((p for p in options if p.exists()), options[0]) for options in candidates], path)
 
 
-def _list_images(places: list[AnyPath], path: AnyPath) -> list[AnyPath]:
+def _list_images(folders_or_lists: list[AnyPath], path: AnyPath) -> list[AnyPath]:
     images = []
-    for place in places:
-        if place.is_dir():
-            images += sorted(p for p in place.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-        elif place.is_file():
-            lines = [line.strip() for line in place.read_text().splitlines() if line.strip()]
-            images += [join(place.parent, line) for line in lines]
+    for entry in folders_or_lists:
+        if entry.is_dir():
+            images += sorted(p for p in entry.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        elif entry.is_file():
+            lines = [line.strip() for line in entry.read_text().splitlines() if line.strip()]
+            images += [join(entry.parent, line) for line in lines]
         else:
             raise UserError(
-                f"{path}: expected a folder of pictures or a list of them, got {place}, which does not exist."
+                f"{path}: expected a folder of images or a list of them, got {entry}, which does not exist."
             )
     if not images:
-        raise UserError(f"{path}: expected pictures in {places[0]}, got an empty split.")
+        raise UserError(f"{path}: expected images in {folders_or_lists[0]}, got an empty split.")
     return images
 
 
@@ -161,7 +152,7 @@ def _read_labels(path: AnyPath, names: tuple[str, ...]) -> list[tuple]:
                 f"{where}: expected a class from 0 to {len(names) - 1}, got {line.split()[0]}; correct 'names'."
             )
         if max(abs(value) for value in values[1:]) > 2:
-            raise UserError(f"{where}: expected fractions of the picture (0 to 1), got pixels: {line.strip()[:60]!r}.")
+            raise UserError(f"{where}: expected fractions of the image (0 to 1), got pixels: {line.strip()[:60]!r}.")
         xs, ys = values[1::2], values[2::2]
         box_xyxy = (min(xs), min(ys), max(xs), max(ys)) if is_polygon else tuple(cxcywh_to_xyxy(values[1:]))
         rows.append((int(values[0]), box_xyxy))

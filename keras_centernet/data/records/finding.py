@@ -1,7 +1,7 @@
 """Which files hold the records of a split, and `dataset.json`, which says what is in them.
 
 Names as the TensorFlow Object Detection API and this package give them: `coco_train.record-00000-of-00100`,
-`train-00000-of-00004.tfrecord`, `val.record`. All reading goes through `tf.io.gfile`: gs:// works as folders do.
+`train-00000-of-00004.tfrecord`, `val.record`.
 """
 
 import json
@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
-from keras_centernet.data.splits import split_names
-from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.paths import list_names, to_path
+from keras_centernet.data.fields import closed, known_fields
+from keras_centernet.data.names import split_names
+from keras_centernet.errors import UserError, first_line, look_up
+from keras_centernet.files.paths import AnyPath, expand, is_remote, list_names, size_bytes, to_path
+from keras_centernet.method.specs import FieldSpec
 
 DESCRIPTION, LABEL_MAP = "dataset.json", "label_map.pbtxt"
 DESCRIPTION_FORMAT, DESCRIPTION_VERSION = "keras_centernet records", 1
@@ -23,19 +24,18 @@ _SHARD_NAME = re.compile(r"(.*-)(\d{5})-of-(\d{5})(.*)")
 _SPLIT_WORDS = ("train", "trainval", "val", "valid", "validation", "minival", "test", "testdev")
 
 
-def is_record_data(data: str) -> bool:
-    """Whether a name looks like records: a pattern, a record file, or a folder of such."""
-    if "*" in data:
+def is_record_data(path: AnyPath) -> bool:
+    """Whether a path looks like records: a pattern, a record file, or a folder of such."""
+    if "*" in str(path):
         return True
-    path = to_path(data)
     if path.is_dir():
         return any(_RECORD_NAME.fullmatch(name) for name in list_names(path))
     if path.is_file():
         return _RECORD_NAME.fullmatch(path.name) is not None
-    return any(sign in data for sign in "?[")
+    return any(sign in str(path) for sign in "?[")
 
 
-def find_records(data: str, split: str) -> tuple[list[str], dict | None]:
+def find_records(data: str | os.PathLike, split: str) -> tuple[list[AnyPath], dict | None]:
     """Returns the files of a split in order and the content of `dataset.json` beside them, None without one.
 
     Args:
@@ -46,40 +46,36 @@ def find_records(data: str, split: str) -> tuple[list[str], dict | None]:
     Raises:
         UserError: nothing is found, files are missing, or `dataset.json` is damaged.
     """
-    # Workers of a data service may stand in other folders.
-    data = data if "://" in data else os.path.abspath(data)
-    try:
-        is_folder = tf.io.gfile.isdir(data)
-        files = [_join(data, name) for name in tf.io.gfile.listdir(data)] if is_folder else tf.io.gfile.glob(data)
-    except tf.errors.OpError as error:
-        raise UserError(f"data: expected a folder or files of records, got {data!r}: {first_line(error)}.") from None
-    files = sorted(file for file in files if _RECORD_NAME.fullmatch(_base(file)))
+    # Workers of a data service may run in other folders.
+    path = to_path(data if is_remote(data) else os.path.abspath(data))
+    is_folder = path.is_dir()
+    files = [path / name for name in list_names(path)] if is_folder else expand(str(path))
+    files = sorted(file for file in files if _RECORD_NAME.fullmatch(file.name))
     if not files:
         raise UserError(
-            f"data: expected record files such as train-00000-of-00004.tfrecord, got {data!r}, which has none."
+            f"data: expected record files such as train-00000-of-00004.tfrecord, got {str(data)!r}, which has none."
         )
-    description = read_description(data if is_folder else os.path.dirname(data))
+    description = read_description(path if is_folder else path.parent)
     if description is not None:
-        return _described(files, split, description, data), description
-    chosen = _of_split(files, split, data)
+        return _described(files, split, description, path), description
+    chosen = _of_split(files, split, path)
     if is_folder:
         _check_complete(chosen)
     return chosen, None
 
 
-def read_description(folder: str) -> dict | None:
+def read_description(folder: str | os.PathLike) -> dict | None:
     """Returns the content of a folder's `dataset.json`; None where there is none of this package.
 
     Raises:
         UserError: it is of a later version, or damaged.
     """
-    path = _join(folder, DESCRIPTION)
-    if not tf.io.gfile.exists(path):
+    path = to_path(folder) / DESCRIPTION
+    if not path.exists():
         return None
     try:
-        with tf.io.gfile.GFile(path) as file:
-            content = json.load(file)
-    except (tf.errors.OpError, ValueError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: expected a JSON file, it cannot be read: {first_line(error)}.") from None
     if not isinstance(content, dict) or content.get("format") != DESCRIPTION_FORMAT:
         return None
@@ -89,6 +85,15 @@ def read_description(folder: str) -> dict | None:
     if lacking:
         raise UserError(f"{path}: expected {', '.join(lacking)} in it, got none; make the records anew.")
     return content
+
+
+def fields_of(description: dict) -> dict[str, FieldSpec]:
+    """Returns the fields of a `dataset.json`, which once were known names alone."""
+    fields = description["fields"]
+    if isinstance(fields, dict):
+        return {name: FieldSpec(**spec | {"shape": tuple(spec["shape"])}) for name, spec in fields.items()}
+    known, keypoints = known_fields(), len(description["task_options"].get("skeleton", {}).get("names", ()))
+    return {name: closed(look_up(known, name, f"field of {DESCRIPTION}"), keypoints) for name in fields}
 
 
 def shards_of(description: dict) -> dict[str, dict]:
@@ -111,67 +116,55 @@ def parse_mask(text: str, count: int) -> np.ndarray:
     return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=count).astype(bool)
 
 
-def check_sizes(files: list[str], description: dict) -> None:
+def check_sizes(files: list[AnyPath], description: dict) -> None:
     """Raises where a file is not as long as it was when it was written: a copy that was cut off."""
     known = shards_of(description)
     for file in files:
-        expected = known[_base(file)]["bytes"]
-        try:
-            found = tf.io.gfile.stat(file).length
-        except tf.errors.OpError as error:
-            raise UserError(f"{file}: expected a file of records, got: {first_line(error)}.") from None
+        expected, found = known[file.name]["bytes"], size_bytes(file)
         if found != expected:
             raise UserError(f"{file}: expected {expected} bytes as written, got {found}; copy it again.")
 
 
-def _described(files: list[str], split: str, description: dict, data: str) -> list[str]:
+def _described(files: list[AnyPath], split: str, description: dict, data: AnyPath) -> list[AnyPath]:
     name = next((name for name in split_names(split) if name in description["splits"]), None)
     if name is None:
         raise UserError(f"{data}: expected a split of {', '.join(description['splits'])}, got {split!r}.")
     shards = description["splits"][name]["shards"]
-    chosen = [file for file in files if _base(file) in shards]
-    if tf.io.gfile.isdir(data) and len(chosen) < len(shards):
-        missing = sorted(set(shards) - {_base(file) for file in chosen})
+    chosen = [file for file in files if file.name in shards]
+    if data.is_dir() and len(chosen) < len(shards):
+        missing = sorted(set(shards) - {file.name for file in chosen})
         raise UserError(f"{data}: expected {missing[0]} ({len(missing)} missing), got none; copy the folder again.")
     if not chosen:
         raise UserError(f"{data}: expected files of split {split!r} among its {len(files)}, got none of them.")
     return chosen
 
 
-def _of_split(files: list[str], split: str, data: str) -> list[str]:
+def _of_split(files: list[AnyPath], split: str, data: AnyPath) -> list[AnyPath]:
     for name in split_names(split):
         if chosen := _named(files, name):
             return chosen
     if any(_named(files, word) for word in _SPLIT_WORDS):
-        shown = ", ".join(_base(file) for file in files[:3])
+        shown = ", ".join(file.name for file in files[:3])
         raise UserError(
             f"{data}: expected record files with {split!r} in their names, got {shown}; choose another split."
         )
     return files
 
 
-def _named(files: list[str], split: str) -> list[str]:
+def _named(files: list[AnyPath], split: str) -> list[AnyPath]:
     word = re.compile(rf"(?<![a-z]){re.escape(split.lower())}(?![a-z])")
-    return [file for file in files if word.search(_base(file).lower())]
+    return [file for file in files if word.search(file.name.lower())]
 
 
-def _check_complete(files: list[str]) -> None:
+def _check_complete(files: list[AnyPath]) -> None:
     groups = {}
     for file in files:
-        if match := _SHARD_NAME.fullmatch(file):
+        if match := _SHARD_NAME.fullmatch(str(file)):
             groups.setdefault((match[1], match[3], match[4]), set()).add(int(match[2]))
     for (before, count, after), numbers in groups.items():
         missing = sorted(set(range(int(count))) - numbers)
         if missing:
             raise UserError(
                 f"{before}{missing[0]:05d}-of-{count}{after}: expected {int(count)} files, got {len(numbers)}; copy "
-                "the missing ones, or name those that there are by a pattern."
+                "the missing ones, or name the existing ones by a pattern."
             )
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder.rstrip('/')}/{name}" if folder else name
-
-
-def _base(path: str) -> str:
-    return path.rsplit("/", 1)[-1]

@@ -1,12 +1,13 @@
-"""What records call the things that an example knows: the TensorFlow Object Detection API's keys, and ours for 3D.
+"""What records call the things that an example knows: the TensorFlow Object Detection API's keys, and ours for fields.
 
-One table for writing and reading. Boxes and joints are fractions of the image's size; class labels count
-from 1. The API has no names for 3D boxes of one camera; those under image/object/3d/ are this package's.
+One place for writing and reading. Boxes and the API's keypoints are fractions of the image's size; class labels count
+from 1. Fields that the API has no name for have their `FieldSpec.record_key`, or else one made of their name.
 """
 
-import numpy as np
+import tensorflow as tf
 
-from keras_centernet.data.formats.kitti import COLUMNS
+from keras_centernet.errors import UserError
+from keras_centernet.method.specs import FieldSpec
 
 ENCODED, FORMAT = "image/encoded", "image/format"
 HEIGHT, WIDTH = "image/height", "image/width"
@@ -14,23 +15,40 @@ FILENAME, SOURCE_ID, SHA256 = "image/filename", "image/source_id", "image/key/sh
 CORNERS = tuple(f"image/object/bbox/{name}" for name in ("xmin", "ymin", "xmax", "ymax"))
 LABEL, TEXT = "image/object/class/label", "image/object/class/text"
 IS_CROWD, IS_DIFFICULT, AREA = "image/object/is_crowd", "image/object/difficult", "image/object/area"
+OF_EVERY_RECORD = frozenset(
+    {ENCODED, FORMAT, HEIGHT, WIDTH, FILENAME, SOURCE_ID, SHA256, *CORNERS, LABEL, TEXT, IS_CROWD, IS_DIFFICULT, AREA}
+)
 
-# Joints lie one after the other, K of each object; "num" counts the marked ones of each object.
-JOINTS = "keypoints_xyv"
-JOINT_X, JOINT_Y = "image/object/keypoint/x", "image/object/keypoint/y"
-JOINT_VISIBILITY, JOINT_TEXT = "image/object/keypoint/visibility", "image/object/keypoint/text"
-JOINT_COUNT = "image/object/keypoint/num"
+# Keypoints lie one after the other, K of each object; "num" counts the marked ones of each object.
+KEYPOINTS = "image/object/keypoint"
+KEYPOINT_X, KEYPOINT_Y, KEYPOINT_VISIBILITY = (f"{KEYPOINTS}/{name}" for name in ("x", "y", "visibility"))
+KEYPOINT_TEXT, KEYPOINT_COUNT = f"{KEYPOINTS}/text", f"{KEYPOINTS}/num"
 
-# Field of an example (see `source.py`) -> key, type and shape of one object's or image's values.
-_FIELD_KEYS = {
-    "locations_xyz": "location",
-    "dimensions_hwl": "dimensions",
-    "alphas": "alpha",
-    "rotations_y": "rotation_y",
-    "truncations": "truncation",
-    "occlusions": "occlusion",
-    "kitti_types": "kitti_type",
-}
-OBJECT_FIELDS = {name: (f"image/object/3d/{key}", *COLUMNS[name]) for name, key in _FIELD_KEYS.items()}
-IMAGE_FIELDS = {"calibration": ("image/camera/calibration", np.float32, (3, 4))}
-FIELDS = {**OBJECT_FIELDS, **IMAGE_FIELDS}
+
+def key_of(name: str, spec: FieldSpec) -> str:
+    """Returns the key under which a record holds a field."""
+    return spec.record_key or f"image/{'' if spec.of_image else 'object/'}{name}"
+
+
+def are_keypoints(spec: FieldSpec) -> bool:
+    """Whether a field is the API's keypoints, which have several keys."""
+    return spec.record_key == KEYPOINTS
+
+
+def stored_type(name: str, spec: FieldSpec) -> tf.DType:
+    """Returns what records hold a field's values as: float32, int64 or string.
+
+    Raises:
+        UserError: its type is none that records keep without loss.
+    """
+    dtype = tf.as_dtype(spec.dtype)
+    if dtype in (tf.float32, tf.float16, tf.bfloat16):
+        return tf.float32
+    if dtype == tf.bool or (dtype.is_integer and dtype != tf.uint64):
+        return tf.int64
+    if dtype == tf.string:
+        return tf.string
+    raise UserError(
+        f"field {name}: expected float32, whole numbers of up to 64 bits, bool or strings, which records keep without "
+        f"loss, got {dtype.name}."
+    )

@@ -1,12 +1,12 @@
 """Label maps of the TensorFlow Object Detection API: text files that say which number is which class."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Sequence
 
-import tensorflow as tf
-
 from keras_centernet.errors import UserError, first_line
+from keras_centernet.files.paths import to_path
 
 _TOKENS = re.compile(r"""\s+|\#[^\n]*|(?P<token>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[\w.+-]+|[{}:;,<>])""")
 
@@ -53,7 +53,7 @@ def format_label_map(classes: Sequence[str], category_ids: Sequence[int | None] 
     return "\n".join(f"item {{\n  id: {i}\n  name: '{name}'\n}}" for i, name in zip(labels, quoted, strict=True)) + "\n"
 
 
-def read_label_map(path: str) -> LabelMap:
+def read_label_map(path: str | os.PathLike) -> LabelMap:
     """Returns the content of a label map; a class is called by its display name where it has one.
 
     Args:
@@ -63,9 +63,8 @@ def read_label_map(path: str) -> LabelMap:
         UserError: the file cannot be read, or an item has no id or no name.
     """
     try:
-        with tf.io.gfile.GFile(path) as file:
-            text = file.read()
-    except (tf.errors.OpError, UnicodeDecodeError) as error:
+        text = to_path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: expected a label map (.pbtxt), it cannot be read: {first_line(error)}.") from None
     names, texts = {}, {}
     for item in _parse_items(text, path):
@@ -83,7 +82,7 @@ def read_label_map(path: str) -> LabelMap:
     return LabelMap(dict(sorted(names.items())), texts)
 
 
-def _parse_items(text: str, path: str) -> list[dict[str, str]]:
+def _parse_items(text: str, path: str | os.PathLike) -> list[dict[str, str]]:
     """Returns the plain fields of every `item { ... }`; messages within an item are passed over."""
     tokens, position = [], 0
     while position < len(text):

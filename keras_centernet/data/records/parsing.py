@@ -1,54 +1,54 @@
 """One serialized record -> the rows of an example, by TensorFlow alone; damage never raises within an epoch."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-from keras_centernet.data.formats.tfds import is_repeated
+from keras_centernet.data.annotations import has_extent, meets
+from keras_centernet.data.in_graph import is_repeated
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.label_map import LabelMap
+from keras_centernet.method.specs import FieldSpec
 
 _NUMBER = "-?[0-9]{1,18}"
 _LARGEST_ID = 2**62
-_VISIBLE = 2.0  # COCO's v of a joint that is marked and says no more
+_VISIBLE = 2.0  # COCO's v of a keypoint that is marked and says no more
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordParser:
-    """Turns records into examples without their picture.
+    """Turns records into examples without their image.
 
     Attributes:
         classes: names, in the order of the class indices.
         labels: what records call them.
-        fields: keys of the example beyond the usual ones.
-        joints: number K of joints.
-        is_trusted: whether `make-tfrecords` wrote them, and so well: every label is of a class, every column has a
-            value per object, no box is empty, outside or repeated. What `TFRecordDataset` hands out of such files is
-            what was written, as it compares checksums; then nothing of this is looked at again for every picture.
+        fields: what the example knows beyond the usual keys, of closed shapes.
+        is_trusted: whether `make-tfrecords` wrote them: every label is of a class, every column has a value per
+            object, no box is empty, outside or repeated. Checksums are compared, so none of this is checked again.
     """
 
     classes: tuple[str, ...]
     labels: LabelMap
-    fields: tuple[str, ...] = ()
-    joints: int = 0
+    fields: Mapping[str, FieldSpec] = dataclasses.field(default_factory=dict)
     is_trusted: bool = False
 
-    def __call__(self, place: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+    def __call__(self, where: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the example of a record: see `source.py`, but with fractions of the image instead of pixels.
 
-        "encoded" () is its picture, "place" () says where it comes from; areas that are not known are 0. A
-        damaged record has no picture, no objects and a negative id.
+        "encoded" () is its image, "where" () says where it comes from; areas that are not known are 0. A
+        damaged record has no image, no objects and a negative id.
 
         Args:
-            place: () file and number of the record, different for all.
+            where: () file and number of the record, different for all.
             record: () serialized `tf.train.Example`.
         """
         if self.is_trusted:
-            return self._parse(place, record)
-        return first_that_works(record, lambda record: self._parse(place, record), lambda _: self._nothing(place))
+            return self._parse(where, record)
+        return first_that_works(record, lambda record: self._parse(where, record), lambda _: self._nothing(where))
 
-    def _parse(self, place: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _parse(self, where: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_single_example(record, self._spec())
         boxes_xyxy = tf.stack([parsed[key] for key in keys.CORNERS], axis=1)
         count = tf.shape(boxes_xyxy)[0]
@@ -61,56 +61,50 @@ class RecordParser:
             "is_difficult": filled(parsed[keys.IS_DIFFICULT], zeros) > 0,
             "areas": filled(parsed[keys.AREA], tf.zeros((count,))),
         }
-        for name in self.fields:
-            if name in keys.OBJECT_FIELDS:
-                key, dtype, shape = keys.OBJECT_FIELDS[name]
-                rows[name] = tf.cast(tf.reshape(parsed[key], (count, *shape)), dtype)
-        if keys.JOINTS in self.fields:
-            rows[keys.JOINTS] = self._keypoints(parsed, count)
+        for name, spec in self.fields.items():
+            if keys.are_keypoints(spec):
+                rows[name] = self._keypoints(parsed, count, spec.shape[0])
+            elif not spec.of_image:
+                rows[name] = _shaped(parsed[keys.key_of(name, spec)], spec, count)
         if not self.is_trusted:
-            is_inside = (boxes_xyxy[:, 2:] > tf.maximum(boxes_xyxy[:, :2], 0)) & (boxes_xyxy[:, :2] < 1)
-            is_good = tf.reduce_all(is_inside, axis=1) & ~is_repeated(boxes_xyxy, rows["classes"])
+            is_good = has_extent(boxes_xyxy) & meets(boxes_xyxy, 1, 1) & ~is_repeated(boxes_xyxy, rows["classes"])
             rows = {name: values[is_good & (rows["classes"] >= 0)] for name, values in rows.items()}
         image = {
-            name: tf.reshape(_filled(parsed[key], tf.zeros((tf.reduce_prod(shape),), dtype)), shape)
-            for name, (key, dtype, shape) in keys.IMAGE_FIELDS.items()
-            if name in self.fields
+            name: _shaped(_filled(parsed[keys.key_of(name, spec)], _zeros(spec)), spec)
+            for name, spec in self.fields.items()
+            if spec.of_image
         }
-        named = tf.strings.join([place, ", image ", parsed[keys.FILENAME]])
-        return {"encoded": parsed[keys.ENCODED], "place": named, "image_id": _image_id(parsed, place), **rows, **image}
+        named = tf.strings.join([where, ", image ", parsed[keys.FILENAME]])
+        return {"encoded": parsed[keys.ENCODED], "where": named, "image_id": _image_id(parsed, where), **rows, **image}
 
-    def _nothing(self, place: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns what stands for a damaged record."""
-        floats, shapes = {"areas": (), "boxes_xyxy": (4,)}, {}
-        if keys.JOINTS in self.fields:
-            floats[keys.JOINTS] = (self.joints, 3)
-        rows = {name: tf.zeros((0, *shape), tf.float32) for name, shape in floats.items()}
-        rows |= {"classes": tf.zeros((0,), tf.int32)}
-        rows |= {name: tf.zeros((0,), tf.bool) for name in ("is_crowd", "is_difficult")}
-        for name in self.fields:
-            if name in keys.FIELDS:
-                _, dtype, shape = keys.FIELDS[name]
-                shapes[name] = tf.zeros(shape if name in keys.IMAGE_FIELDS else (0, *shape), dtype)
+    def _nothing(self, where: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the example of a damaged record."""
         return {
             "encoded": tf.constant(""),
-            "place": place,
-            "image_id": _damaged_id(place),
-            **rows,
-            **shapes,
+            "where": where,
+            "image_id": _damaged_id(where),
+            "boxes_xyxy": tf.zeros((0, 4)),
+            "classes": tf.zeros((0,), tf.int32),
+            "is_crowd": tf.zeros((0,), tf.bool),
+            "is_difficult": tf.zeros((0,), tf.bool),
+            "areas": tf.zeros((0,)),
+            **{
+                name: tf.zeros(spec.shape if spec.of_image else (0, *spec.shape), spec.dtype)
+                for name, spec in self.fields.items()
+            },
         }
 
     def _spec(self) -> dict:
-        """Returns the parts of a record that are read; all may be missing."""
+        """Returns the features of a record that are read; all may be missing."""
         texts = (keys.ENCODED, keys.FILENAME, keys.SOURCE_ID)
         lists = dict.fromkeys((keys.LABEL, keys.IS_CROWD, keys.IS_DIFFICULT), tf.int64)
         lists |= dict.fromkeys((*keys.CORNERS, keys.AREA), tf.float32)
         lists |= {} if self.is_trusted else {keys.TEXT: tf.string}
-        for name in self.fields:
-            if name in keys.FIELDS:
-                key, dtype, _ = keys.FIELDS[name]
-                lists[key] = tf.float32 if tf.as_dtype(dtype).is_floating else tf.int64
-        if keys.JOINTS in self.fields:
-            lists |= {keys.JOINT_X: tf.float32, keys.JOINT_Y: tf.float32, keys.JOINT_VISIBILITY: tf.int64}
+        for name, spec in self.fields.items():
+            if keys.are_keypoints(spec):
+                lists |= {keys.KEYPOINT_X: tf.float32, keys.KEYPOINT_Y: tf.float32, keys.KEYPOINT_VISIBILITY: tf.int64}
+            else:
+                lists[keys.key_of(name, spec)] = keys.stored_type(name, spec)
         spec = {key: tf.io.FixedLenFeature((), tf.string, "") for key in texts}
         return spec | {
             key: tf.io.FixedLenSequenceFeature((), dtype, allow_missing=True) for key, dtype in lists.items()
@@ -136,15 +130,13 @@ class RecordParser:
         found = tf.gather(tf.constant(indices, tf.int32), tf.argmax(tf.cast(is_same, tf.int32), axis=1))
         return tf.where(tf.reduce_any(is_same, axis=1), found, -1)
 
-    def _keypoints(self, parsed: dict, count: tf.Tensor) -> tf.Tensor:
-        """(N, K, 3) fractions and COCO's v; some tools write NaN for joints that are not marked."""
-        x, y = parsed[keys.JOINT_X], parsed[keys.JOINT_Y]
-        marks = _filled(tf.cast(parsed[keys.JOINT_VISIBILITY], tf.float32), tf.fill(tf.shape(x), _VISIBLE))
-        keypoints = tf.reshape(tf.stack([x, y, marks], axis=1), (-1, 3))
-        is_known = tf.reduce_all(tf.math.is_finite(keypoints), axis=1, keepdims=True)
-        keypoints = tf.where(is_known, keypoints, 0.0)
-        missing = tf.zeros((count * self.joints, 3))
-        return tf.reshape(_filled(keypoints, missing), (count, self.joints, 3))
+    def _keypoints(self, parsed: dict, count: tf.Tensor, keypoints: int) -> tf.Tensor:
+        """(N, K, 3) fractions and COCO's v; some tools write NaN for keypoints that are not marked."""
+        x, y = parsed[keys.KEYPOINT_X], parsed[keys.KEYPOINT_Y]
+        marks = _filled(tf.cast(parsed[keys.KEYPOINT_VISIBILITY], tf.float32), tf.fill(tf.shape(x), _VISIBLE))
+        rows = tf.reshape(tf.stack([x, y, marks], axis=1), (-1, 3))
+        rows = tf.where(tf.reduce_all(tf.math.is_finite(rows), axis=1, keepdims=True), rows, 0.0)
+        return tf.reshape(_filled(rows, tf.zeros((count * keypoints, 3))), (count, keypoints, 3))
 
 
 def first_that_works(value: tf.Tensor, function: Callable, otherwise: Callable):
@@ -162,15 +154,23 @@ def _filled(values: tf.Tensor, default: tf.Tensor) -> tf.Tensor:
     return tf.reshape(values, tf.shape(default))
 
 
-def _image_id(parsed: dict, place: tf.Tensor) -> tf.Tensor:
-    """() int64: the source's id where that is a number, else a number made of its id, file name or picture."""
+def _shaped(values: tf.Tensor, spec: FieldSpec, *count: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.reshape(values, (*count, *spec.shape)), spec.dtype)
+
+
+def _zeros(spec: FieldSpec) -> tf.Tensor:
+    return tf.zeros((math.prod(spec.shape),), spec.dtype)
+
+
+def _image_id(parsed: dict, where: tf.Tensor) -> tf.Tensor:
+    """() int64: the source's id where that is a number, else a number made of its id, file name or image."""
     texts: Sequence[tf.Tensor] = (parsed[keys.SOURCE_ID], parsed[keys.FILENAME], parsed[keys.ENCODED])
     text = tf.where(texts[0] != "", texts[0], tf.where(texts[1] != "", texts[1], texts[2]))
     is_number = tf.strings.regex_full_match(text, _NUMBER)
     number = tf.strings.to_number(tf.where(is_number, text, "0"), tf.int64)
-    other = tf.where(text != "", tf.strings.to_hash_bucket_fast(text, _LARGEST_ID), _damaged_id(place))
+    other = tf.where(text != "", tf.strings.to_hash_bucket_fast(text, _LARGEST_ID), _damaged_id(where))
     return tf.where(is_number, number, other)
 
 
-def _damaged_id(place: tf.Tensor) -> tf.Tensor:
-    return -1 - tf.strings.to_hash_bucket_fast(place, _LARGEST_ID)
+def _damaged_id(where: tf.Tensor) -> tf.Tensor:
+    return -1 - tf.strings.to_hash_bucket_fast(where, _LARGEST_ID)

@@ -1,103 +1,84 @@
 """TFRecord files with the TensorFlow Object Detection API's keys: what `make-tfrecords` writes, and the API's own.
 
-A few large files that are read from front to back instead of one per picture: for slow disks, buckets and many
-machines. `Source.tensor_examples` is TensorFlow alone, so that a data service's workers can run it.
+A few large files that are read sequentially instead of one per image: for slow disks, buckets and many machines.
+`Source.tensor_examples` is TensorFlow alone, so that a data service's workers can run it.
 """
 
 import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from keras_centernet.clock import Clock
-from keras_centernet.data import augment, tensor_warp
-from keras_centernet.data.classes import check_classes
+from keras_centernet.data.fields import keep_objects, known_fields
+from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.in_graph import decode_image
+from keras_centernet.data.names import check_classes
 from keras_centernet.data.passes import Passes, in_order
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.finding import LABEL_MAP, find_records
-from keras_centernet.data.records.label_map import read_label_map
+from keras_centernet.data.records.label_map import LabelMap, read_label_map
 from keras_centernet.data.records.parsing import RecordParser, first_that_works
 from keras_centernet.data.records.scanning import RecordFacts, facts_from_description, scan_records
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
 from keras_centernet.errors import UserError
-from keras_centernet.tasks.skeletons import Skeleton
+from keras_centernet.files.paths import AnyPath
+from keras_centernet.method.specs import FieldSpec
 
-_SHUFFLE_BUFFER = 1024  # encoded pictures: about 150 MB of photos as COCO's
+_SHUFFLE_BUFFER = 1024  # encoded images: about 150 MB of photos as COCO's
 _MIXED_FILES = 16
-# Each worker of a data service takes so many files at a time: few, that all workers get some.
+# Each worker of a data service takes so many files at a time: few, so that all workers get some.
 _MIXED_FILES_OF_A_WORKER = 4
 
 
-def read_tfrecord(
-    data: str | os.PathLike,
-    split: str,
-    *,
-    annotations: str | os.PathLike | None = None,
-    images: None = None,
-    classes: tuple[str, ...] | None = None,
-    strict: bool = False,
-    fields: tuple[str, ...] = (),
-) -> Source:
+def read_tfrecord(request: DataRequest) -> Source:
     """Returns one split of a data set in TFRecord files.
 
     Records beside a `dataset.json` (of `make-tfrecords`) are known; others are read once, to count them and to
-    find the names of their classes and joints. EXIF orientation is not applied, as in the API. A record or
-    picture that is damaged becomes black and without objects, so that every epoch has the announced number of images.
+    find the names of their classes and keypoints. EXIF orientation is not applied, as in the API. A record or
+    image that is damaged becomes black and without objects, so that every epoch has the announced number of images.
 
-    Args:
-        data: folder, file or pattern, local or gs://. Files are chosen by the split's name in theirs, see
-            `tfrecord_files.find_records`.
-        split: name of the split.
-        annotations: label map (.pbtxt) of the API; None takes label_map.pbtxt beside the records, or their texts.
-        images: must be None, pictures are in the records.
-        classes: names in the wanted order.
-        strict: decode every picture before the first epoch, and stop at the first damage.
-        fields: what the objects must know besides class and box; () reads no more than these.
+    `data` is a folder, file or pattern, local or gs://; files are chosen by the split's name in theirs, see
+    `find_records`. `annotations` is a label map (.pbtxt) of the API; None takes label_map.pbtxt beside the records, or
+    the names in them. With `fields` everything that the records know is read, without them only class and box.
+    `strict` decodes every image before the first epoch.
 
     Raises:
-        UserError: nothing is found, files are missing or cut off, or classes or joints have no names.
+        UserError: nothing is found, files are missing or cut off, or classes or keypoints have no names.
     """
-    if images is not None:
-        raise UserError("images: expected None, pictures are in the records, got a folder; leave it away.")
-    files, description = find_records(str(data), split)
+    data, annotations, strict, fields = request.data, request.annotations, request.strict, request.fields
+    files, description = find_records(data, request.split)
     is_described = description is not None and annotations is None
     if is_described:
         facts = facts_from_description(files, description)
     if strict or not is_described:
-        scanned = scan_records(files, _find_labels(files, annotations), strict, keys.JOINTS in fields)
+        known = known_fields()
+        needs_keypoints = any(keys.are_keypoints(known[name]) for name in fields if name in known)
+        scanned = scan_records(files, _find_labels(files, annotations), strict, needs_keypoints)
         facts = facts if is_described else scanned
     missing = [field for field in fields if field not in facts.fields]
     if missing:
         raise UserError(f"{data}: expected records with {', '.join(missing)}, which they do not have.")
-    check_classes(facts.labels.classes, facts.labels.classes if classes is None else classes, str(data))
-    classes = facts.labels.classes if classes is None else tuple(classes)
-    skeleton = Skeleton(**facts.task_options["skeleton"]) if keys.JOINTS in fields else None
-    parser = RecordParser(
-        classes,
-        facts.labels,
-        facts.fields if fields else (),
-        joints=len(skeleton.names) if skeleton else 0,
-        is_trusted=is_described,
-    )
-    return _build_source(f"{data} ({split})", files, facts, parser, skeleton)
+    classes = facts.labels.classes if request.classes is None else tuple(request.classes)
+    check_classes(facts.labels.classes, classes, str(data))
+    parser = RecordParser(classes, facts.labels, facts.fields if fields else {}, is_trusted=is_described)
+    return _build_source(request.name, files, facts, parser)
 
 
-def _build_source(
-    name: str, files: list[str], facts: RecordFacts, parser: RecordParser, skeleton: Skeleton | None
-) -> Source:
+def _build_source(name: str, files: list[AnyPath], facts: RecordFacts, parser: RecordParser) -> Source:
     clock, ids = Clock(), facts.category_ids
 
     def without_empty():
-        # What was written before `dataset.json` said so is read once.
+        # An older `dataset.json` does not say: the records are read once.
         known = facts if facts.has_objects is not None else scan_records(files, facts.labels)
         if not known.has_objects.any():
-            raise UserError(f"{name}: expected images with objects, got none; leave empty_images=False away.")
+            raise UserError(f"{name}: expected images with objects, got none; remove empty_images=False.")
         kept = dataclasses.replace(facts, is_used=None if known.has_objects.all() else known.has_objects)
-        return _build_source(name, files, kept, parser, skeleton)
+        return _build_source(name, files, kept, parser)
 
     return Source(
         name=name,
@@ -105,7 +86,6 @@ def _build_source(
         size=facts.size,
         examples=functools.partial(_examples, files, facts, parser, lambda: load_encoded(clock)),
         fields=parser.fields,
-        movers=_movers(augment.move_keypoints, skeleton),
         task_options=facts.task_options if parser.fields else {},
         without_empty=without_empty,
         category_ids=tuple(ids.get(name) for name in parser.classes) if ids else None,
@@ -113,23 +93,18 @@ def _build_source(
         most_objects=facts.most_objects,
         tensor_examples=functools.partial(_examples, files, facts, parser, lambda: _load_tensors),
         service_examples=functools.partial(_service_examples, files, facts, parser),
-        tensor_movers=_movers(tensor_warp.move_keypoints, skeleton),
     )
 
 
-def _find_labels(files: list[str], annotations: str | os.PathLike | None):
-    beside = f"{os.path.dirname(files[0])}/{LABEL_MAP}"
+def _find_labels(files: list[AnyPath], annotations: str | os.PathLike | None) -> LabelMap | None:
+    beside = files[0].parent / LABEL_MAP
     if annotations is not None:
-        return read_label_map(str(annotations))
-    return read_label_map(beside) if tf.io.gfile.exists(beside) else None
-
-
-def _movers(move: Callable, skeleton: Skeleton | None) -> dict:
-    return {keys.JOINTS: functools.partial(move, flip_order=skeleton.flip_order)} if skeleton else {}
+        return read_label_map(annotations)
+    return read_label_map(beside) if beside.exists() else None
 
 
 def _examples(
-    files: list[str],
+    files: list[AnyPath],
     facts: RecordFacts,
     parser: RecordParser,
     build_loader: Callable,
@@ -144,12 +119,12 @@ def _examples(
 
 
 def _service_examples(
-    files: list[str], facts: RecordFacts, parser: RecordParser, workers: int | None = None
+    files: list[AnyPath], facts: RecordFacts, parser: RecordParser, workers: int | None = None
 ) -> tf.data.Dataset:
     """Returns the examples that `Source.service_examples` promises.
 
     Each file goes to one worker: whatever came before that choice, such as a shuffled list, would send all files to
-    the worker that asks first, so each file is shuffled for itself, and anew in every epoch.
+    the worker that asks first, so each file is shuffled on its own, differently in every epoch.
     """
     to_example = _build_to_example(parser, _load_tensors)
 
@@ -170,17 +145,17 @@ def _build_to_example(parser: RecordParser, load: Callable) -> Callable[[tf.Tens
     """Returns the function (file, number of the record in it, serialized record) -> example."""
 
     def to_example(file, number, record):
-        place = tf.strings.join([file, ", record ", tf.strings.as_string(number)])
-        example = parser(place, record)
-        image, is_loaded = load(example.pop("place"), example.pop("encoded"))
+        where = tf.strings.join([file, ", record ", tf.strings.as_string(number)])
+        example = parser(where, record)
+        image, is_loaded = load(example.pop("where"), example.pop("encoded"))
         count = tf.where(is_loaded, tf.shape(example["classes"])[0], 0)
-        return _to_pixels({"image": image, **augment.keep_objects(example, tf.range(count))})
+        return _to_pixels({"image": image, **keep_objects(example, tf.range(count), parser.fields)}, parser.fields)
 
     return to_example
 
 
 def _records(
-    files: list[str], facts: RecordFacts, count: int, is_whole: bool, seed: tf.Tensor | None
+    files: list[AnyPath], facts: RecordFacts, count: int, is_whole: bool, seed: tf.Tensor | None
 ) -> tf.data.Dataset:
     """Returns `count` (file, number, serialized record), of a seed: the order of files and a buffer are shuffled.
 
@@ -198,10 +173,10 @@ def _records(
     return dataset.shuffle(min(count, _SHUFFLE_BUFFER), seed=seed[1], reshuffle_each_iteration=False)
 
 
-def _files(files: list[str], facts: RecordFacts) -> tf.data.Dataset:
+def _files(files: list[AnyPath], facts: RecordFacts) -> tf.data.Dataset:
     """Returns (file, number of its records, number of those in files before it)."""
     counts = np.array(facts.counts, np.int64)
-    return tf.data.Dataset.from_tensor_slices((files, counts, np.cumsum(counts) - counts))
+    return tf.data.Dataset.from_tensor_slices(([str(file) for file in files], counts, np.cumsum(counts) - counts))
 
 
 def _records_of_file(
@@ -209,9 +184,9 @@ def _records_of_file(
 ) -> tf.data.Dataset:
     """Returns (file, number from 1, serialized record) of those of a file's `count` records that are used.
 
-    Records run through here one after the other, and pictures with them: so no function is called for each.
+    All records pass through here one after the other, with their images: so no function is called for each of them.
     """
-    # What is lost of a damaged file is replaced: b"" is a record without picture and objects.
+    # What is lost of a damaged file is replaced: b"" is a record without image and objects.
     lost = tf.data.Dataset.from_tensors(b"").repeat()
     # `ignore_errors` would try for ever to open a file that is gone.
     opens = first_that_works(file, _can_be_opened, lambda _: tf.constant(False))
@@ -243,33 +218,28 @@ def any_seed() -> tf.Tensor:
     return tf.raw_ops.RandomUniformInt(shape=[2], minval=low, maxval=high, seed=0, seed2=0)
 
 
-def _load_tensors(place: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _load_tensors(where: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """What `load_encoded` does, by TensorFlow; damage is one line on the error stream of the process that reads."""
 
     def decode(encoded):
-        # With the accurate transform a JPEG's pixels are those of OpenCV; `decode_image` takes the fast one.
-        image = tf.cond(
-            tf.io.is_jpeg(encoded),
-            lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
-            lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
-        )
-        return tf.ensure_shape(image, (None, None, 3)), tf.constant(True)
+        return decode_image(encoded), tf.constant(True)
 
     def stand_in(_):
-        line = tf.strings.join([place, ": became black and without objects, damaged"])
+        line = tf.strings.join([where, ": became black and without objects, damaged"])
         tf.print(line, output_stream=sys.stderr)
         return tf.zeros((32, 32, 3), tf.uint8), tf.constant(False)
 
     return first_that_works(encoded, decode, stand_in)
 
 
-def _to_pixels(example: dict) -> dict:
-    """Returns the example with boxes and joints in pixels, and with areas where none were known."""
+def _to_pixels(example: dict, fields: Mapping[str, FieldSpec]) -> dict:
+    """Returns the example with boxes and the API's keypoints in pixels, and with areas where none were known."""
     size_wh = tf.cast(size_wh_of(example["image"]), tf.float32)
     boxes_xyxy = example["boxes_xyxy"] * tf.tile(size_wh, [2])
     box_areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     areas = tf.where(example["areas"] > 0, example["areas"], box_areas)
     moved = {"boxes_xyxy": boxes_xyxy, "areas": areas}
-    if keys.JOINTS in example:
-        moved[keys.JOINTS] = example[keys.JOINTS] * tf.concat([size_wh, [1.0]], axis=0)
+    for name, spec in fields.items():
+        if keys.are_keypoints(spec):
+            moved[name] = example[name] * tf.concat([size_wh, [1.0]], axis=0)
     return {**example, **moved}

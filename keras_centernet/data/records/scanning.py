@@ -8,12 +8,16 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tqdm import tqdm
 
+from keras_centernet.data.annotations import has_extent, meets
 from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.fields import closed, known_fields
 from keras_centernet.data.images import decode_image
 from keras_centernet.data.records import keys
-from keras_centernet.data.records.finding import check_sizes, parse_mask, shards_of
+from keras_centernet.data.records.finding import check_sizes, fields_of, parse_mask, shards_of
 from keras_centernet.data.records.label_map import LabelMap, label_map_of
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath
+from keras_centernet.method.specs import FieldSpec
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, left_right_pairs
 
 _OPTIONAL = {keys.IS_CROWD: "int64_list", keys.IS_DIFFICULT: "int64_list", keys.AREA: "float_list"}
@@ -26,17 +30,17 @@ class RecordFacts:
     Attributes:
         counts: records in each file.
         labels: which label and which text is which class.
-        fields: keys of an example that the records can fill beyond class and box.
+        fields: what the records know of objects and images beyond class and box.
         task_options: of the `Source`.
         most_objects: of one image.
         category_ids: {class: its number in the data set}; None where there are none.
-        has_objects: (n,) bool by record of all files; None where `dataset.json`, of before, does not say.
+        has_objects: (n,) bool by record of all files; None where an older `dataset.json` does not say.
         is_used: (n,) bool, the records that become examples; None: all.
     """
 
     counts: tuple[int, ...]
     labels: LabelMap
-    fields: tuple[str, ...]
+    fields: dict[str, FieldSpec]
     task_options: dict
     most_objects: int
     category_ids: dict[str, int | None] | None = None
@@ -49,7 +53,7 @@ class RecordFacts:
         return sum(self.counts) if self.is_used is None else int(self.is_used.sum())
 
 
-def facts_from_description(files: list[str], description: dict) -> RecordFacts:
+def facts_from_description(files: list[AnyPath], description: dict) -> RecordFacts:
     """Returns what `dataset.json` says of those files, whose lengths are compared with it.
 
     Raises:
@@ -57,7 +61,7 @@ def facts_from_description(files: list[str], description: dict) -> RecordFacts:
     """
     check_sizes(files, description)
     known = shards_of(description)
-    shards = [known[file.rsplit("/", 1)[-1]] for file in files]
+    shards = [known[file.name] for file in files]
     ids, masks = description.get("category_ids"), [shard.get("with_objects") for shard in shards]
     has_objects = None
     if None not in masks:
@@ -66,7 +70,7 @@ def facts_from_description(files: list[str], description: dict) -> RecordFacts:
     return RecordFacts(
         counts=tuple(shard["images"] for shard in shards),
         labels=label_map_of(description["classes"], ids),
-        fields=tuple(description["fields"]),
+        fields=fields_of(description),
         task_options=description["task_options"],
         most_objects=max(split["most_objects"] for split in description["splits"].values()),
         category_ids=dict(zip(description["classes"], ids, strict=True)) if ids else None,
@@ -75,20 +79,20 @@ def facts_from_description(files: list[str], description: dict) -> RecordFacts:
 
 
 def scan_records(
-    files: list[str], labels: LabelMap | None, strict: bool = False, needs_joints: bool = False
+    files: list[AnyPath], labels: LabelMap | None, strict: bool = False, needs_keypoints: bool = False
 ) -> RecordFacts:
-    """Returns what one pass over all records finds; pictures are not decoded.
+    """Returns what one pass over all records finds; images are not decoded.
 
     Damaged records, objects that have no class and boxes that no detector can learn from are counted in warnings.
 
     Args:
         files: of records.
         labels: from a label map; None takes the names in the records.
-        strict: decode every picture, and stop at the first damage.
-        needs_joints: whether the names of joints must be known.
+        strict: decode every image, and stop at the first damage.
+        needs_keypoints: whether the names of the keypoints must be known.
 
     Raises:
-        UserError: nothing can be read, no name is given to the classes or joints, or (strict) something is damaged.
+        UserError: nothing can be read, no name is given to the classes or keypoints, or (strict) something is damaged.
     """
     scan = _Scan(strict)
     counts = [scan.read(file) for file in tqdm(files, "reading records", delay=2, leave=False, disable=None)]
@@ -101,15 +105,19 @@ def scan_records(
     category_ids = {name: label for label, name in labels.names.items()} if labels else None
     labels = labels or _named_by_records(scan.classes, files[0])
     known = {pair for pair in scan.classes if pair[1] in labels.texts or pair[0] in labels.names}
-    unknown = [f"{pair[1] or pair[0]} in {place}" for pair, place in scan.classes.items() if pair not in known]
+    unknown = [f"{pair[1] or pair[0]} in {where}" for pair, where in scan.classes.items() if pair not in known]
     warn_counted(unknown, f"class(es) skipped that are none of {', '.join(labels.classes[:8])}")
-    joints = _skeleton(scan.joints, scan.joint_place) if needs_joints else None
-    fields = [name for name, (key, *_) in keys.FIELDS.items() if key in scan.keys]
+    skeleton = _skeleton(scan.keypoints, scan.first_with_keypoints) if needs_keypoints else None
+    fields = {
+        name: closed(spec, len(skeleton.names) if skeleton else 0)
+        for name, spec in known_fields().items()
+        if (skeleton is not None if keys.are_keypoints(spec) else keys.key_of(name, spec) in scan.keys)
+    }
     return RecordFacts(
         counts=tuple(counts),
         labels=labels,
-        fields=(keys.JOINTS, *fields) if joints else tuple(fields),
-        task_options={"skeleton": joints.to_dict()} if joints else {},
+        fields=fields,
+        task_options={"skeleton": skeleton.to_dict()} if skeleton else {},
         most_objects=scan.most_objects,
         category_ids=category_ids,
         has_objects=np.array([not known.isdisjoint(pairs) for pairs in scan.pairs], bool),
@@ -123,68 +131,66 @@ class _Scan:
         self.strict = strict
         self.classes = {}  # (label or 0, text or "") -> where it was first seen
         self.pairs = []  # such pairs of each record's boxes that can be learnt from; of a damaged one none
-        self.joints = collections.Counter()
-        self.joint_place = None
+        self.keypoints = collections.Counter()  # lists of names -> records that have them
+        self.first_with_keypoints = None
         self.keys = set()
         self.damaged, self.bad_boxes = [], []
         self.most_objects = self.usable = 0
 
-    def read(self, file: str) -> int:
+    def read(self, file: AnyPath) -> int:
         """Returns the number of records in a file; what follows damage cannot be found any more."""
         count = 0
         try:
-            for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
+            for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
                 count += 1
                 self.pairs.append(self._look_at(record, f"{file}, record {count}") or ())
         except tf.errors.OpError:
             self._damage(f"{file}: expected whole records, got damage after record {count}, where the rest is lost")
         return count
 
-    def _look_at(self, record: bytes, place: str) -> set | None:
+    def _look_at(self, record: bytes, where: str) -> set | None:
         try:
             features = tf.train.Example.FromString(record).features.feature
         except DecodeError:
-            return self._damage(f"{place}: expected a tf.train.Example, got something else")
+            return self._damage(f"{where}: expected a tf.train.Example, got something else")
         corners = [features[key].float_list.value for key in keys.CORNERS]
         names = [text.decode(errors="replace") for text in features[keys.TEXT].bytes_list.value]
         labels = list(features[keys.LABEL].int64_list.value)
         count = len(corners[0])
         lengths = {len(corner) for corner in corners} | {len(values) for values in (names, labels) if values}
         if count and not (names or labels):
-            return self._damage(f"{place}: expected objects with {keys.TEXT} or {keys.LABEL}, got neither")
+            return self._damage(f"{where}: expected objects with {keys.TEXT} or {keys.LABEL}, got neither")
         if lengths != {count}:
-            return self._damage(f"{place}: expected as many boxes as classes, got {sorted(lengths)} values")
+            return self._damage(f"{where}: expected as many boxes as classes, got {sorted(lengths)} values")
         for key, kind in _OPTIONAL.items():
             found = features[key].WhichOneof("kind")
             size = len(getattr(features[key], found).value) if found else 0
             if size and (found != kind or size != count):
-                return self._damage(f"{place}: expected {count} values in a {kind} as {key}, got {size} in a {found}")
+                return self._damage(f"{where}: expected {count} values in a {kind} as {key}, got {size} in a {found}")
         if not features[keys.ENCODED].bytes_list.value:
-            return self._damage(f"{place}: expected a picture in {keys.ENCODED}, got none")
+            return self._damage(f"{where}: expected an image in {keys.ENCODED}, got none")
         if self.strict:
-            decode_image(features[keys.ENCODED].bytes_list.value[0], place)
+            decode_image(features[keys.ENCODED].bytes_list.value[0], where)
         pairs = list(zip(labels or [0] * count, names or [""] * count, strict=True))
         for pair in pairs:
-            self.classes.setdefault(pair, place)
+            self.classes.setdefault(pair, where)
         boxes_xyxy = np.stack(corners, axis=1) if count else np.zeros((0, 4))
-        is_good = (boxes_xyxy[:, 2:] > np.maximum(boxes_xyxy[:, :2], 0)).all(axis=1) & (boxes_xyxy[:, :2] < 1).all(
-            axis=1
-        )
+        is_good = has_extent(boxes_xyxy) & meets(boxes_xyxy, 1, 1)
         rows = {(name, *box) for name, box in zip(names or labels, boxes_xyxy.tolist(), strict=True)}
         if len(rows) < count or not is_good.all():
-            self.bad_boxes.append(place)
+            self.bad_boxes.append(where)
         self.usable += 1
         self.most_objects = max(self.most_objects, count)
         self.keys |= {key for key in features if features[key].WhichOneof("kind")}
-        if count and features[keys.JOINT_X].float_list.value:
-            self._look_at_joints(features, count, place)
+        if count and features[keys.KEYPOINT_X].float_list.value:
+            self._look_at_keypoints(features, count, where)
         return {pair for pair, is_kept in zip(pairs, is_good, strict=True) if is_kept}
 
-    def _look_at_joints(self, features, count: int, place: str) -> None:
-        self.joint_place = self.joint_place or place
-        texts = [text.decode(errors="replace") for text in features[keys.JOINT_TEXT].bytes_list.value]
-        if texts and len(texts) == len(features[keys.JOINT_X].float_list.value) and len(texts) % count == 0:
-            self.joints[tuple(texts[: len(texts) // count])] += 1
+    def _look_at_keypoints(self, features, count: int, where: str) -> None:
+        self.first_with_keypoints = self.first_with_keypoints or where
+        texts = [text.decode(errors="replace") for text in features[keys.KEYPOINT_TEXT].bytes_list.value]
+        if texts and len(texts) == len(features[keys.KEYPOINT_X].float_list.value) and len(texts) % count == 0:
+            self.keypoints[tuple(texts[: len(texts) // count])] += 1
 
     def _damage(self, line: str) -> None:
         if self.strict:
@@ -192,7 +198,7 @@ class _Scan:
         self.damaged.append(line)
 
 
-def _named_by_records(classes: dict, file: str) -> LabelMap:
+def _named_by_records(classes: dict, file: AnyPath) -> LabelMap:
     """Returns the names in the records, in the order of their labels where they have some, else of the alphabet."""
     texts = {text for _, text in classes if text}
     if not texts or any(not text for _, text in classes):
@@ -206,12 +212,13 @@ def _named_by_records(classes: dict, file: str) -> LabelMap:
     return label_map_of(sorted(texts))
 
 
-def _skeleton(joints: collections.Counter, place: str | None) -> Skeleton | None:
-    if place is None:
+def _skeleton(keypoints: collections.Counter, where: str | None) -> Skeleton | None:
+    if where is None:
         return None
-    if len(joints) != 1:
+    if len(keypoints) != 1:
         raise UserError(
-            f"{place}: expected the same names of joints in {keys.JOINT_TEXT} of every record, got {len(joints)} lists."
+            f"{where}: expected the same names of keypoints in {keys.KEYPOINT_TEXT} of every record, got "
+            f"{len(keypoints)} lists."
         )
-    (names,) = joints
+    (names,) = keypoints
     return COCO_PERSON if names == COCO_PERSON.names else Skeleton(names, left_right_pairs(names))

@@ -19,7 +19,7 @@ def load(folder, **options):
     return data, {key: value[0].numpy() for key, value in objects.items()}
 
 
-def test_joints_of_any_skeleton(write_keypoints):
+def test_keypoints_of_any_skeleton(write_keypoints):
     folder = write_keypoints([DOG], [(4, [10, 10, 20, 20], [12, 14, 2, 20, 15, 1, 0, 0, 0])])
     data, objects = load(folder)
     assert data.classes == ("dog",)
@@ -38,7 +38,7 @@ def test_a_mirror_changes_left_and_right(write_keypoints):
     np.testing.assert_allclose(objects["boxes_xyxy"][0], [34, 10, 54, 30])
 
 
-def test_several_classes_have_joints_of_their_own(write_keypoints):
+def test_several_classes_have_keypoints_of_their_own(write_keypoints):
     rows = [(9, [0, 0, 9, 9], [5, 6, 2]), (4, [10, 10, 20, 20], [12, 14, 2, 20, 15, 1, 30, 30, 2])]
     data, objects = load(write_keypoints([DOG, BIRD], rows))
     assert data.classes == ("dog", "bird")
@@ -57,13 +57,13 @@ def test_cocos_person_has_its_sigmas(write_keypoints):
 @pytest.mark.parametrize(
     ("category", "keypoints", "message"),
     [
-        (DOG, [1, 2, 3], "expected 9 finite numbers (x, y, v by joint) as keypoints of annotation 0, got [1, 2, 3]"),
+        (DOG, [1, 2, 3], "expected 9 finite numbers (x, y, v of each) as keypoints of annotation 0, got [1, 2, 3]"),
         (DOG, ["a"] * 9, "expected 9 finite numbers"),
-        ({"id": 4, "name": "dog"}, [], "expected a category with 'keypoints' (the names of its joints), got none"),
+        ({"id": 4, "name": "dog"}, [], "expected a category with 'keypoints' (their names), got none"),
         (
             DOG | {"flip_pairs": [[0, 3]]},
             [],
-            "category 'dog': skeleton: expected flip_pairs of two different joints from 0 to 2, got (0, 3)",
+            "category 'dog': skeleton: expected flip_pairs of two different keypoints from 0 to 2, got (0, 3)",
         ),
     ],
 )
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_named(write_keypoints, category, keypoints, message):
         load(write_keypoints([category], [(4, [10, 10, 20, 20], keypoints)]))
 
 
-def test_other_tasks_leave_the_joints_alone(write_keypoints):
+def test_other_tasks_leave_the_keypoints_alone(write_keypoints):
     folder = write_keypoints([DOG], [(4, [10, 10, 20, 20], [1, 2, 3])])
     path = folder / "annotations" / "person_keypoints_train2017.json"
     data = load_dataset(folder, "train", annotations=path, batch_size=1)

@@ -8,6 +8,8 @@ import pytest
 from keras_centernet import UserError, load_dataset
 from keras_centernet.data.formats.kitti import read_kitti
 from keras_centernet.data.formats.kitti_labels import KittiObjects, read_kitti_file, write_kitti_file
+from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.formats.table import FORMATS
 
 CAR = "Car 0.10 1 -1.50 100.00 50.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
 VAN = "Van 0.00 0 0.30 200.00 40.00 260.00 95.00 2.10 1.90 5.00 3.00 1.70 15.00 0.40"
@@ -22,7 +24,7 @@ def rows_of(source):
 
 
 def test_a_car_with_its_third_dimension(write_kitti):
-    example = rows_of(read_kitti(write_kitti({"000007": [CAR]}), "train"))
+    example = rows_of(read_kitti(DataRequest(write_kitti({"000007": [CAR]}), "train")))
     assert example["image_id"] == 7
     np.testing.assert_array_equal(example["classes"], [1])  # Pedestrian, Car, Cyclist
     np.testing.assert_array_equal(example["is_crowd"], [False])
@@ -33,8 +35,12 @@ def test_a_car_with_its_third_dimension(write_kitti):
     np.testing.assert_allclose(example["calibration"][1], [0, 720, 60, 0.2])
 
 
+def test_the_table_names_all_fields(write_kitti):
+    assert set(read_kitti(DataRequest(write_kitti({"000007": [CAR]}))).fields) == set(FORMATS["kitti"].fields)
+
+
 def test_what_looks_like_a_class_is_hidden_and_the_rest_left_out(write_kitti):
-    example = rows_of(read_kitti(write_kitti({"000001": [VAN, SITTER, REGION, TRAM]}), "all"))
+    example = rows_of(read_kitti(DataRequest(write_kitti({"000001": [VAN, SITTER, REGION, TRAM]}), "all")))
     # The van hides among cars, the sitter among pedestrians, the region in every class.
     np.testing.assert_array_equal(example["classes"], [1, 0, 0, 1, 2])
     assert example["is_crowd"].all()
@@ -42,20 +48,22 @@ def test_what_looks_like_a_class_is_hidden_and_the_rest_left_out(write_kitti):
 
 def test_impossible_objects_are_hidden_not_trained(write_kitti):
     behind, flat = CAR.replace("12.00", "-3.00"), CAR.replace("1.60 3.90", "0.00 3.90")
-    example = rows_of(read_kitti(write_kitti({"000001": [behind, flat.replace("100.00", "101.00")]}), "train"))
+    example = rows_of(
+        read_kitti(DataRequest(write_kitti({"000001": [behind, flat.replace("100.00", "101.00")]}), "train"))
+    )
     np.testing.assert_array_equal(example["is_crowd"], [True, True])
 
 
 def test_lists_of_frames_are_splits(write_kitti):
     folder = write_kitti({"000001": [CAR], "000002": []}, splits={"train": ["000001"], "val": ["000002"]})
-    assert read_kitti(folder, "val").size == 1
-    assert len(rows_of(read_kitti(folder, "val"))["classes"]) == 0  # a frame without objects is legal
+    assert read_kitti(DataRequest(folder, "val")).size == 1
+    assert len(rows_of(read_kitti(DataRequest(folder, "val")))["classes"]) == 0  # a frame without objects is legal
     with pytest.raises(UserError, match=r"expected a split of train, val, got 'test'; a list ImageSets/test\.txt"):
-        read_kitti(folder, "test")
+        read_kitti(DataRequest(folder, "test"))
     for path in (folder / "ImageSets").iterdir():
         path.unlink()
     with pytest.raises(UserError, match="expected a split of train, trainval, training, all, got 'val'"):
-        read_kitti(folder, "val")
+        read_kitti(DataRequest(folder, "val"))
 
 
 def test_batches_hold_everything_that_the_task_needs(write_kitti):
@@ -72,8 +80,8 @@ def test_batches_hold_everything_that_the_task_needs(write_kitti):
 def test_formats_without_a_third_dimension_say_so(write_voc):
     folder = write_voc({"a": [("cat", 1, 2, 30, 40)]})
     message = (
-        "format voc has no locations_xyz, dimensions_hwl, alphas, which this task needs: expected one of kitti, tfds, "
-        "tfrecord"
+        "format voc has no locations_xyz, dimensions_hwl, alphas, which this task needs: expected one of tfrecord, "
+        "kitti, tfds"
     )
     with pytest.raises(UserError, match=re.escape(message)):
         load_dataset(folder, task="detection_3d")
@@ -88,16 +96,16 @@ def test_formats_without_a_third_dimension_say_so(write_voc):
 )
 def test_bad_labels_are_named_with_file_and_line(write_kitti, lines, message):
     with pytest.raises(UserError, match=re.escape(message)):
-        read_kitti(write_kitti({"000001": lines}), "train")
+        read_kitti(DataRequest(write_kitti({"000001": lines}), "train"))
 
 
 def test_a_frame_needs_its_calibration(write_kitti):
     folder = write_kitti({"000001": [CAR]}, calibration="P3: 1 2 3")
     with pytest.raises(UserError, match=r"000001\.txt: expected a line 'P2: \.\.\.' of 12 numbers, got none"):
-        read_kitti(folder, "train")
+        read_kitti(DataRequest(folder, "train"))
     (folder / "training" / "calib" / "000001.txt").unlink()
     with pytest.raises(UserError, match=r"000001\.txt: expected a calibration file, it cannot be read"):
-        read_kitti(folder, "train")
+        read_kitti(DataRequest(folder, "train"))
 
 
 def test_result_files_hold_two_decimals(tmp_path, rng):

@@ -3,25 +3,25 @@ import re
 import numpy as np
 import pytest
 
-from keras_centernet.data.formats.shapes import CLASSES, SPLIT_SIZES, read_shapes
+from keras_centernet.data.formats.shapes import CLASSES, SPLIT_SIZES, build_shapes
 from keras_centernet.errors import UserError
 
 
-def test_same_seed_same_pictures(examples_of):
-    first, second = (examples_of(read_shapes(split="val", size=3)) for _ in range(2))
+def test_same_seed_same_images(examples_of):
+    first, second = (examples_of(build_shapes(split="val", size=3)) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         for key in one:
             np.testing.assert_array_equal(one[key], other[key])
 
 
 def test_splits_and_seeds_differ(examples_of):
-    sources = [read_shapes(split=split, size=1, seed=seed) for split, seed in (("train", 0), ("val", 0), ("train", 1))]
-    pictures = [examples_of(source)[0]["image"].astype(int) for source in sources]
-    assert all(np.abs(pictures[i] - pictures[j]).mean() > 10 for i, j in ((0, 1), (0, 2), (1, 2)))
+    sources = [build_shapes(split=split, size=1, seed=seed) for split, seed in (("train", 0), ("val", 0), ("train", 1))]
+    images = [examples_of(source)[0]["image"].astype(int) for source in sources]
+    assert all(np.abs(images[i] - images[j]).mean() > 10 for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
 def test_sizes_classes_and_overlaps():
-    source = read_shapes(split="train")
+    source = build_shapes(split="train")
     assert (source.size, source.classes) == (SPLIT_SIZES["train"], CLASSES)
     examples = list(source.examples(limit=100).as_numpy_iterator())
     boxes = np.concatenate([example["boxes_xyxy"] for example in examples])
@@ -40,12 +40,12 @@ def _any_overlap(boxes):
 
 
 def test_boxes_are_tight(monkeypatch, examples_of):
-    """With the texture gone and one object in a picture, the box is the extent of its pixels."""
+    """With the texture gone and one object in an image, the box is the extent of its pixels."""
     monkeypatch.setattr("keras_centernet.data.formats.shapes._OBJECTS", (1, 1))
     monkeypatch.setattr("keras_centernet.data.formats.shapes._LINES", 0)
     monkeypatch.setattr("keras_centernet.data.formats.shapes._NOISE_SHIFT", 8)
     monkeypatch.setattr("cv2.resize", lambda image, size, **_: np.zeros((*size, 3), np.uint8))
-    for example in examples_of(read_shapes(split="test", size=24)):
+    for example in examples_of(build_shapes(split="test", size=24)):
         brightness = example["image"].max(axis=-1)
         ys, xs = np.nonzero(brightness > brightness.max() / 2)
         box = [xs.min(), ys.min(), xs.max(), ys.max()]
@@ -57,7 +57,6 @@ def test_boxes_are_tight(monkeypatch, examples_of):
     [
         ({"split": "day"}, "shapes: expected a split of train, val, test, got 'day'."),
         ({"image_size": 8}, "shapes: expected an image_size of at least 32 pixels, got 8."),
-        ({"images": "photos"}, "shapes: expected no `annotations` and `images`, got some"),
         (
             {"classes": ("circle",)},
             "shapes: expected objects of the classes [circle], got also [square, star, triangle]",
@@ -66,10 +65,10 @@ def test_boxes_are_tight(monkeypatch, examples_of):
 )
 def test_bad_arguments(options, message):
     with pytest.raises(UserError, match=re.escape(message)):
-        read_shapes(**options)
+        build_shapes(**options)
 
 
 def test_order_of_classes_can_be_given(examples_of):
-    turned = read_shapes(split="val", size=4, classes=CLASSES[::-1])
-    for one, other in zip(examples_of(turned), examples_of(read_shapes(split="val", size=4)), strict=True):
+    turned = build_shapes(split="val", size=4, classes=CLASSES[::-1])
+    for one, other in zip(examples_of(turned), examples_of(build_shapes(split="val", size=4)), strict=True):
         np.testing.assert_array_equal(one["classes"], 3 - other["classes"])

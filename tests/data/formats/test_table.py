@@ -1,9 +1,18 @@
+"""Which format a data set has, what a format takes, and what it takes to add one."""
+
 import importlib.util
 import re
+import subprocess
+import sys
 
+import cv2
+import numpy as np
 import pytest
 
-from keras_centernet.data.formats.table import FORMATS, find_format, read_source
+from keras_centernet.data import load_dataset
+from keras_centernet.data.annotations import build_annotations
+from keras_centernet.data.formats.table import FORMATS, Format, find_format, read_source
+from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import UserError
 
 
@@ -12,7 +21,7 @@ def test_format_is_found_out(write_voc, write_coco, write_yolo):
     assert find_format(write_voc({"a": []})) == "voc"
     assert find_format(coco) == "coco"
     assert find_format(coco / "annotations" / "instances_train2017.json") == "coco"
-    assert find_format("pictures", annotations="mine.json") == "coco"
+    assert find_format("images", annotations="mine.json") == "coco"
     yolo = write_yolo({"a": ""})
     assert find_format(yolo) == "yolo"
     assert find_format(yolo / "data.yaml") == "yolo"
@@ -28,29 +37,91 @@ def test_names_of_tensorflow_datasets_are_known():
     assert find_format("voc/2007") == "tfds"
 
 
-def test_folder_of_no_format_says_what_was_looked_for(tmp_path):
+def test_folder_of_no_format_says_what_was_looked_for(tmp_path, monkeypatch):
     message = (
-        f"data: expected {tmp_path} to hold ImageSets/Main/ and Annotations/ (voc), annotations/instances_*.json "
-        "(coco), data.yaml (yolo), image_2/ and label_2/ (kitti) or *.tfrecord (tfrecord), got none of them; pass "
-        "`format`, or `annotations` and `images`."
+        "data: expected *.tfrecord files (tfrecord), image_2/ and label_2/ (kitti), ImageSets/Main/ and Annotations/ "
+        "(voc), annotations/instances_*.json or a .json file (coco), data.yaml or a .yaml file (yolo), got "
+        f"{str(tmp_path)!r}, which holds none of them. Correct it, or pass `format`."
     )
     with pytest.raises(UserError, match=re.escape(message)):
         find_format(tmp_path)
+    (tmp_path / "shapes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="got 'shapes', which holds none of them"):
+        find_format("shapes")
 
 
 @pytest.mark.parametrize("name", ["Photos/", "no/such/folder", "coco2017.zip"])
 def test_name_of_nothing(name):
-    with pytest.raises(UserError, match=re.escape(f"got {name!r}, which does not exist.")):
+    with pytest.raises(UserError, match=re.escape(f"got {name!r}, which does not exist. Correct it")):
         find_format(name)
 
 
 @pytest.mark.parametrize(
-    ("format", "message"),
+    ("format", "options", "message"),
     [
-        ("pascal", "format: expected one of voc, coco, yolo, kitti, tfds, tfrecord, shapes, got 'pascal'."),
-        ("voc", "data: expected a folder or file in voc format, got 'nowhere', which does not exist."),
+        ("pascal", {}, "format: expected one of tfrecord, kitti, voc, coco, yolo, shapes, tfds, got 'pascal'."),
+        ("voc", {}, "data: expected a folder or file in voc format, got 'nowhere', which does not exist."),
+        ("shapes", {"images": "photos"}, "images: expected none with format shapes, got 'photos'; remove it."),
+        (
+            "shapes",
+            {"annotations": "a.json"},
+            "annotations: expected none with format shapes, got 'a.json'; remove it.",
+        ),
+        ("tfrecord", {"images": "photos"}, "images: expected none with format tfrecord, got 'photos'; remove it."),
+        (
+            "yolo",
+            {"annotations": "no"},
+            "annotations: expected the folder of label files, got 'no', which does not exist",
+        ),
+        ("voc", {"images": "no"}, "images: expected the folder of images, got 'no', which does not exist."),
+        (
+            "yolo",
+            {"fields": ("keypoints_xyv",)},
+            "format yolo has no keypoints_xyv, which this task needs: expected one of tfrecord, coco. Pass another",
+        ),
     ],
 )
-def test_bad_format(format, message):
+def test_bad_request(format, options, message):
     with pytest.raises(UserError, match=re.escape(message)):
-        read_source("nowhere", "train", format)
+        read_source("nowhere", "train", format, **options)
+
+
+@pytest.fixture
+def stripes(monkeypatch):
+    """A format of a program of our own: one function and one row."""
+
+    def read_stripes(request):
+        names = sorted(str(path) for path in request.path.glob("*.stripes.png"))
+        rows = [(i, 2, 3, 30, 20, 0, False, False, None) for i in range(len(names))]
+        fields = {"velocities_dxy": np.full((len(rows), 2), 3, np.float32)} if request.fields else {}
+        return source_from_annotations(request.name, ("stripe",), build_annotations(names, rows, fields=fields))
+
+    def recognizes(path):
+        return path.is_dir() and any(path.glob("*.stripes.png"))
+
+    row = Format(read_stripes, recognizes, "*.stripes.png", fields=("velocities_dxy",), annotations="a ruler")
+    monkeypatch.setitem(FORMATS, "stripes", row)
+
+
+def test_a_new_format_is_one_row(stripes, tmp_path):
+    cv2.imwrite(str(tmp_path / "a.stripes.png"), np.zeros((48, 64, 3), np.uint8))
+    assert find_format(tmp_path) == "stripes"
+    data = load_dataset(tmp_path, "train", input_size=64, batch_size=1)
+    assert data.classes == ("stripe",)
+    assert next(iter(data))[1]["mask"].numpy().sum() == 1
+    source = read_source(tmp_path, "train", fields=("velocities_dxy",))
+    assert "velocities_dxy" in source.fields
+    with pytest.raises(UserError, match=re.escape("*.stripes.png (stripes), got 'no/such'")):
+        find_format("no/such")
+    with pytest.raises(UserError, match=re.escape("tfds, stripes, got 'pascal'")):
+        read_source(tmp_path, "train", "pascal")
+    with pytest.raises(UserError, match=r"expected one of tfrecord, stripes\. Pass another"):
+        read_source(tmp_path, "train", "voc", ("velocities_dxy",))
+
+
+def test_the_table_needs_no_tensorflow():
+    code = (
+        "import sys, keras_centernet.data.formats.table; assert not {'tensorflow', 'numpy', 'cv2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

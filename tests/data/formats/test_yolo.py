@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.yolo import read_yolo
 from keras_centernet.data.formats.yolo_yaml import parse_yolo_yaml
 from keras_centernet.errors import DataWarning, UserError
@@ -11,7 +12,7 @@ LABELS = {"a": "1 0.5 0.5 0.25 0.5\n0 0.125 0.25 0.25 0.5\n", "b": None, "c": ""
 
 
 def test_reads_boxes_in_pixels_polygons_and_empty_images(write_yolo, examples_of):
-    source = read_yolo(write_yolo(LABELS), "train")
+    source = read_yolo(DataRequest(write_yolo(LABELS), "train"))
     assert source.classes == ("cat", "dog")
     assert source.object_counts.tolist() == [2, 0, 0, 1]
     first, *_, last = examples_of(source)
@@ -35,30 +36,30 @@ def test_reads_boxes_in_pixels_polygons_and_empty_images(write_yolo, examples_of
 def test_spellings_of_data_yaml(yaml, write_yolo):
     folder = write_yolo(LABELS, yaml)
     (folder / "list.txt").write_text("".join(f"./images/train/{stem}.png\n" for stem in LABELS))
-    source = read_yolo(folder, "train")
+    source = read_yolo(DataRequest(folder, "train"))
     assert (source.classes, source.size) == (("cat", "dog"), 4)
     assert source.object_counts.sum() == 3
 
 
-def test_boxes_outside_the_picture(write_yolo):
+def test_boxes_outside_the_image(write_yolo):
     with pytest.warns(DataWarning, match="1 object.s. skipped, box completely outside the image; first: .*a.png"):
-        source = read_yolo(write_yolo({"a": "0 1.5 0.5 0.5 0.5\n0 1 0.5 0.5 0.5\n"}), "train")
+        source = read_yolo(DataRequest(write_yolo({"a": "0 1.5 0.5 0.5 0.5\n0 1 0.5 0.5 0.5\n"}), "train"))
     assert source.object_counts.tolist() == [1]
 
 
-def test_labels_without_picture_are_counted(write_yolo):
+def test_labels_without_image_are_counted(write_yolo):
     folder = write_yolo(LABELS)
     (folder / "images" / "train" / "a.png").unlink()
     message = "1 label file(s) of split 'train' skipped, no image of that name; first: "
     with pytest.warns(DataWarning, match=re.escape(message) + ".*a.txt"):
-        assert read_yolo(folder, "train").size == 3
+        assert read_yolo(DataRequest(folder, "train")).size == 3
 
 
 def test_order_of_classes_can_be_given(write_yolo, examples_of):
-    source = read_yolo(write_yolo(LABELS), "train", classes=("dog", "cat"))
+    source = read_yolo(DataRequest(write_yolo(LABELS), "train", classes=("dog", "cat")))
     assert examples_of(source)[0]["classes"].tolist() == [0, 1]
     with pytest.raises(UserError, match=re.escape("expected objects of the classes [dog], got also [cat]")):
-        read_yolo(write_yolo(LABELS), "train", classes=("dog",))
+        read_yolo(DataRequest(write_yolo(LABELS), "train", classes=("dog",)))
 
 
 @pytest.mark.parametrize(
@@ -70,12 +71,12 @@ def test_order_of_classes_can_be_given(write_yolo, examples_of):
         ),
         ("0 0.5 0.5 x 0.2\n", "a.txt, line 1: expected 'class cx cy w h'"),
         ("\n2 0.5 0.5 0.2 0.2\n", "a.txt, line 2: expected a class from 0 to 1, got 2; correct 'names'."),
-        ("0 20 20 10 10\n", "a.txt, line 1: expected fractions of the picture (0 to 1), got pixels: '0 20 20 10 10'."),
+        ("0 20 20 10 10\n", "a.txt, line 1: expected fractions of the image (0 to 1), got pixels: '0 20 20 10 10'."),
     ],
 )
 def test_broken_labels_are_named_with_their_line(text, message, write_yolo):
     with pytest.raises(UserError, match=re.escape(message)):
-        read_yolo(write_yolo({"a": text}), "train")
+        read_yolo(DataRequest(write_yolo({"a": text}), "train"))
 
 
 @pytest.mark.parametrize(
@@ -98,12 +99,12 @@ def test_broken_labels_are_named_with_their_line(text, message, write_yolo):
 )
 def test_broken_data_yaml_is_named(yaml, message, write_yolo):
     with pytest.raises(UserError, match=re.escape("data.yaml") + ".*" + re.escape(message)):
-        read_yolo(write_yolo(LABELS, yaml), "train")
+        read_yolo(DataRequest(write_yolo(LABELS, yaml), "train"))
 
 
 def test_folder_without_data_yaml(tmp_path):
     with pytest.raises(UserError, match=r"expected a data.yaml, got none; pass the YAML file itself as `data`."):
-        read_yolo(tmp_path, "train")
+        read_yolo(DataRequest(tmp_path, "train"))
 
 
 def test_yaml_subset(tmp_path):

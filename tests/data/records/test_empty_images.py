@@ -5,6 +5,7 @@ import json
 import pytest
 
 from keras_centernet.data import load_dataset
+from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.yolo import read_yolo
 from keras_centernet.data.records.reading import read_tfrecord
 from keras_centernet.data.records.writing import write_tfrecords
@@ -21,7 +22,7 @@ def write(write_yolo, tmp_path):
     def write(who, marked=WITH_OBJECTS):
         folder = write_yolo({f"{i:02d}": CAT if i in marked else "" for i in range(11)})
         records = tmp_path / "records"
-        write_tfrecords(read_yolo(folder, "train"), "train", records, 3)
+        write_tfrecords(read_yolo(DataRequest(folder, "train")), "train", records, 3)
         path = records / "dataset.json"
         if who == "api":
             path.unlink()
@@ -62,7 +63,7 @@ def test_epochs_have_only_images_with_objects(who, pure_tf, write):
 
 
 def test_limit_and_workers_of_a_service_count_those_with_objects(write):
-    source = read_tfrecord(write("ours"), "train").without_empty()
+    source = read_tfrecord(DataRequest(write("ours"), "train")).without_empty()
     assert [int(example["image_id"]) for example in source.examples(limit=3)] == [0, 3, 4]
     assert sorted(int(example["image_id"]) for example in source.service_examples()) == sorted(WITH_OBJECTS)
 
@@ -74,7 +75,7 @@ def test_evaluation_takes_all(write):
 
 def test_a_file_that_is_lost_keeps_its_number_of_images(write):
     records = write("ours")
-    source = read_tfrecord(records, "train").without_empty()
+    source = read_tfrecord(DataRequest(records, "train")).without_empty()
     (records / "train-00001-of-00003.tfrecord").unlink()
     with pytest.warns(DataWarning, match="became black and without objects"):
         ids = [int(example["image_id"]) for example in source.examples()]
@@ -84,7 +85,7 @@ def test_a_file_that_is_lost_keeps_its_number_of_images(write):
 
 @pytest.mark.parametrize("who", ["ours", "api"])
 def test_all_with_objects(who, write):
-    assert read_tfrecord(write(who, marked=range(11)), "train").without_empty().size == 11
+    assert read_tfrecord(DataRequest(write(who, marked=range(11)), "train")).without_empty().size == 11
 
 
 @pytest.mark.filterwarnings("ignore::keras_centernet.errors.DataWarning")
@@ -97,8 +98,8 @@ def test_objects_that_are_skipped_do_not_count(write_records, tmp_path):
         tmp_path / "a.tfrecord", [box | label, empty | label, box | label | {"image/object/class/label": [2]}, b"x"]
     )
     (tmp_path / "label_map.pbtxt").write_text("item { id: 1 name: 'dog' }")
-    source = read_tfrecord(path, "train")
+    source = read_tfrecord(DataRequest(path, "train"))
     assert (source.size, source.without_empty().size) == (4, 1)
     path = write_records(tmp_path / "a.tfrecord", [empty | label])
-    with pytest.raises(UserError, match=r"a.tfrecord \(train\): expected images with objects, got none; leave empty_"):
+    with pytest.raises(UserError, match=r"a.tfrecord \(train\): expected images with objects, got none; remove empty_"):
         load_dataset(path, "train", input_size=32, empty_images=False)

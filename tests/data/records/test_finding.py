@@ -22,7 +22,7 @@ def files(tmp_path):
 
 
 def names(data, split):
-    return [path.rsplit("/", 1)[-1] for path in find_records(str(data), split)[0]]
+    return [path.name for path in find_records(str(data), split)[0]]
 
 
 API = [f"coco_train.record-{i:05d}-of-00002" for i in range(2)] + [
@@ -37,14 +37,14 @@ API = [f"coco_train.record-{i:05d}-of-00002" for i in range(2)] + [
 def test_splits_are_words_in_the_names(split, expected, files):
     folder = files(*API, "label_map.pbtxt", "model.ckpt-1.data-00000-of-00001", "notes.txt")
     assert names(folder, split) == expected
-    assert is_record_data(str(folder))
+    assert is_record_data(folder)
 
 
 def test_files_that_are_named_after_no_split_are_any(files):
     folder = files("part-00000-of-00002", "part-00001-of-00002")
     assert len(names(folder, "train")) == len(names(folder, "val")) == 2
     assert names(folder / "part-00001*", "train") == ["part-00001-of-00002"]
-    assert is_record_data(str(folder / "part-00000-of-00002"))
+    assert is_record_data(folder / "part-00000-of-00002")
     folder = files("train.tfrecord")
     with pytest.raises(
         UserError, match=r"expected record files with 'val' in their names, got .*, train\.tfrecord; choose"
@@ -63,7 +63,7 @@ def test_missing_files_are_named(files):
 @pytest.mark.parametrize("data", ["nowhere", "nowhere/*.tfrecord"])
 def test_nothing_there(data, files):
     folder = files("notes.txt")
-    assert not is_record_data(str(folder))
+    assert not is_record_data(folder)
     with pytest.raises(UserError, match=r"data: expected record files such as train-00000-of-00004\.tfrecord, got"):
         names(folder / data, "train")
 
@@ -102,4 +102,4 @@ def test_damaged_description(content, message, files):
 def test_a_file_of_that_name_by_others_is_left_alone(files):
     folder = files("a.tfrecord")
     (folder / "dataset.json").write_text('{"title": "mine"}')
-    assert find_records(str(folder), "train") == ([str(folder / "a.tfrecord")], None)
+    assert find_records(folder, "train") == ([folder / "a.tfrecord"], None)

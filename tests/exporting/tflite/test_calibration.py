@@ -88,5 +88,5 @@ def test_empty_missing_and_damaged_folders_are_named(tmp_path):
     with pytest.raises(UserError, match="missing: expected a folder of images, got no folder"):
         calibration_images(tmp_path / "missing", HW)
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
-    with pytest.raises(UserError, match=r"broken\.jpg: expected a whole picture"):
+    with pytest.raises(UserError, match=r"broken\.jpg: expected a complete file"):
         calibration_images(tmp_path, HW)

@@ -1,8 +1,24 @@
-"""Agreement of the class names of the data with those of the model."""
+"""Names of splits and classes: what data sets call them, and what was asked for."""
 
 from collections.abc import Collection
 
 from keras_centernet.errors import UserError
+
+_OTHER_NAMES = {
+    "val": ("valid", "validation"),
+    "valid": ("val", "validation"),
+    "validation": ("val", "valid"),
+}
+
+
+def split_names(split: str) -> tuple[str, ...]:
+    """Returns the split's name and its usual other names, the name itself first.
+
+    Example:
+        >>> split_names("val")
+        ('val', 'valid', 'validation')
+    """
+    return (split, *_OTHER_NAMES.get(split, ()))
 
 
 def check_classes(found: Collection[str], classes: Collection[str], name: str) -> None:

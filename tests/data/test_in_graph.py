@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import geometry
-from keras_centernet.data import augment, tensor_warp
+from keras_centernet.data import augment, fields, in_graph
 
 SIZE_HW = (96, 128)
 MIRROR = np.diag([-1.0, 1.0])
@@ -14,7 +14,7 @@ MIRROR = np.diag([-1.0, 1.0])
 
 @pytest.fixture
 def photo():
-    """photo((height, width)) -> picture with structure at every scale."""
+    """photo((height, width)) -> image with structure at every scale."""
 
     def make(image_hw):
         rng = np.random.default_rng(3)
@@ -49,7 +49,7 @@ def affine(center_xy, scale, degrees=0.0, mirrored=False):
 )
 def test_same_pixels_as_opencv_but_for_rounding(name, image_hw, matrix, turns, photo):
     image = photo(image_hw)
-    ours = tensor_warp.warp(tf.constant(image), tf.constant(matrix), SIZE_HW, turns).numpy()
+    ours = in_graph.warp(tf.constant(image), tf.constant(matrix), SIZE_HW, turns).numpy()
     assert ours.shape == (*SIZE_HW, 3)
     difference = np.abs(ours.astype(int) - geometry.warp(image, matrix, SIZE_HW))
     # OpenCV 5 computes in float32: at most 1. OpenCV 4 rounds coordinates to 1/32 pixel.
@@ -60,18 +60,20 @@ def test_same_pixels_as_opencv_but_for_rounding(name, image_hw, matrix, turns, p
 
 def test_upright_and_turned_operators_agree(photo):
     image, matrix = tf.constant(photo((61, 83))), tf.constant(affine((10, 50), 60, mirrored=True))
-    upright, turned = (tensor_warp.warp(image, matrix, SIZE_HW, turns).numpy() for turns in (False, True))
+    upright, turned = (in_graph.warp(image, matrix, SIZE_HW, turns).numpy() for turns in (False, True))
     assert np.abs(upright.astype(int) - turned).max() <= 1
 
 
 @pytest.mark.parametrize("matrix", [affine((40, 30), 90, 20), affine((40, 20), 100, mirrored=True)])
-def test_places_move_as_in_numpy(matrix, rng):
-    boxes = rng.uniform(0, 60, (5, 4)).astype(np.float32)
-    moved = tensor_warp.transform_boxes(tf.constant(boxes), tf.constant(matrix))
-    np.testing.assert_allclose(moved, geometry.transform_boxes(boxes, matrix), atol=1e-4)
-    keypoints = rng.uniform(0, 60, (5, 3, 3)).astype(np.float32)
-    moved = tensor_warp.move_keypoints(tf.constant(keypoints), tf.constant(matrix), [1, 0, 2])
-    np.testing.assert_allclose(moved, augment.move_keypoints(keypoints, matrix, [1, 0, 2]), atol=1e-4)
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("boxes_xyxy", (5, 4)), ("tips_xy", (5, 2)), ("velocities_dxy", (5, 2)), ("keypoints_xyv", (5, 3, 3))],
+)
+@pytest.mark.parametrize("flip_order", [None, [1, 0, 2]])
+def test_fields_move_as_in_numpy(name, shape, flip_order, matrix, rng):
+    values = rng.uniform(0, 60, shape).astype(np.float32)
+    moved = in_graph.move(name, tf.constant(values), tf.constant(matrix), flip_order)
+    np.testing.assert_allclose(moved, fields.move(name, values, matrix, flip_order), atol=1e-4)
 
 
 def test_the_same_inside_a_pipeline(photo):
@@ -79,6 +81,9 @@ def test_the_same_inside_a_pipeline(photo):
         "image": tf.constant(photo((231, 301))),
         "boxes_xyxy": tf.constant([[10.0, 20, 100, 120], [-50, -50, -20, -20]]),
         "classes": tf.constant([3, 4]),
+        "is_crowd": tf.constant([False, True]),
+        "is_difficult": tf.constant([False, True]),
+        "areas": tf.constant([1.0, 2.0]),
         "seed": tf.constant([5, 6], tf.int64),
     }
 
@@ -90,7 +95,7 @@ def test_the_same_inside_a_pipeline(photo):
         (result,) = tf.data.Dataset.range(1).map(to_input).as_numpy_iterator()
         return result
 
-    ours, reference = warped(tensor_warp.resample), warped(None)
+    ours, reference = warped(in_graph.resample), warped(None)
     assert np.abs(ours["image"].astype(int) - reference["image"]).mean() < 0.5
     np.testing.assert_allclose(ours["boxes_xyxy"], reference["boxes_xyxy"], atol=1e-4)
     np.testing.assert_array_equal(ours["classes"], reference["classes"])

@@ -1,0 +1,95 @@
+"""What data sets may know of objects and images besides class and box: one schema, and how the values move.
+
+What happens to a field where an image is warped or mirrored follows from the end of its name: `_xy` positions and
+`_xyxy` boxes move along, `_dxy` vectors turn, scale and mirror without being shifted, `_xyv` keypoints move, and in a
+mirror left and right are exchanged. All others stay as they are.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from keras_centernet import geometry
+from keras_centernet.method.specs import FieldSpec
+from keras_centernet.tasks import TASKS
+
+# One row per object in every example, whatever the data set; the rest of an example, but for fields, is of the image.
+OBJECT_KEYS = ("boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
+# What KITTI's files say beyond what its task needs.
+KITTI_FIELDS = {
+    "rotations_y": FieldSpec(record_key="image/object/3d/rotation_y"),
+    "truncations": FieldSpec(record_key="image/object/3d/truncation"),
+    "occlusions": FieldSpec("int32", record_key="image/object/3d/occlusion"),
+    "kitti_types": FieldSpec("int32", record_key="image/object/3d/kitti_type"),
+    "calibration": FieldSpec("float32", (3, 4), of_image=True, record_key="image/camera/calibration"),
+}
+
+
+def known_fields() -> dict[str, FieldSpec]:
+    """Returns the fields that the tasks ask for, and those of KITTI."""
+    return KITTI_FIELDS | {name: spec for row in TASKS.values() for name, spec in row.fields.items()}
+
+
+def describe(name: str, values: tf.Tensor, of_image: bool = False) -> FieldSpec:
+    """Returns the spec of a field with these values (N, ...); its key in records is the known one, if there is one."""
+    key = known_fields().get(name, FieldSpec()).record_key
+    return FieldSpec(values.dtype.name, tuple(values.shape[1:]), of_image, key)
+
+
+def closed(spec: FieldSpec, side: int) -> FieldSpec:
+    """Returns the spec with a number in place of its open side."""
+    return dataclasses.replace(spec, shape=tuple(side if known is None else known for known in spec.shape))
+
+
+def object_keys(fields: Mapping[str, FieldSpec]) -> tuple[str, ...]:
+    """Returns the keys of an example that have one row per object."""
+    return (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
+
+
+def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSpec]) -> dict:
+    """Returns the example with only those objects.
+
+    Args:
+        example: see `source.py`.
+        indices: (n,) of the rows to keep, in their new order.
+        fields: of the example's source.
+    """
+    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys(fields)}}
+
+
+def moving(fields: Mapping[str, FieldSpec]) -> list[str]:
+    """Returns the names of the fields that change when an image is warped or mirrored."""
+    return [name for name in fields if _ending(name) in _MOVES]
+
+
+def move(name: str, values: np.ndarray, matrix: np.ndarray, flip_order: Sequence[int] | None = None) -> np.ndarray:
+    """Returns a moving field's values (N, ...) in the frame of a (2, 3) matrix, float32; `in_graph.move` of arrays.
+
+    Args:
+        name: of the field.
+        values: (N, ...).
+        matrix: (2, 3) float64.
+        flip_order: K indices of the keypoints that a mirror image shows; None: they have no sides.
+    """
+    return np.float32(_MOVES[_ending(name)](values, matrix, flip_order)).reshape(values.shape)
+
+
+def _move_keypoints(keypoints_xyv: np.ndarray, matrix: np.ndarray, flip_order: Sequence[int] | None) -> np.ndarray:
+    moved_xy = geometry.transform_points(keypoints_xyv[..., :2], matrix)
+    moved = np.concatenate([moved_xy, keypoints_xyv[..., 2:]], axis=-1)
+    return moved[..., flip_order, :] if flip_order is not None and np.linalg.det(matrix[:, :2]) < 0 else moved
+
+
+def _ending(name: str) -> str:
+    return name.rpartition("_")[2]
+
+
+# The same endings as in `in_graph`.
+_MOVES = {
+    "xy": lambda values, matrix, _: geometry.transform_points(values, matrix),
+    "xyxy": lambda values, matrix, _: geometry.transform_boxes(values, matrix),
+    "dxy": lambda values, matrix, _: geometry.transform_vectors(values, matrix),
+    "xyv": _move_keypoints,
+}

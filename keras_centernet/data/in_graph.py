@@ -1,0 +1,135 @@
+"""What `images`, `geometry` and `fields` do, by TensorFlow alone: for processes without this package.
+
+The same rule of resampling (halved by averaging while the image shrinks to half or less, then bilinear, black outside)
+gives the same pixels but for rounding. It takes about four times as long as OpenCV, so it is not the usual way.
+`exporting.letterbox` has the same rule for batches of float images that are never mirrored or turned; it samples at
+float32 positions axis by axis, where `crop_and_resize` interpolates both at once: sharing would change pixels.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from keras_centernet.geometry import HALF_ZOOM, HALVED_TO_WHOLE
+
+
+def decode_image(encoded: tf.Tensor) -> tf.Tensor:
+    """Returns the (H, W, 3) uint8 RGB image of an encoded file: JPEG, PNG, BMP, WebP or the first frame of a GIF.
+
+    The EXIF orientation is not applied. Damaged files raise.
+    """
+    # With the accurate transform a JPEG's pixels are those of OpenCV; `tf.io.decode_image` takes the fast one.
+    image = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def resample(
+    example: dict, fields: Sequence[str], flip_order: Sequence[int] | None, input_hw: tuple[int, int]
+) -> dict[str, tf.Tensor]:
+    """Returns what `augment.warp` asks for."""
+    matrix = example["image_to_input"]
+    boxes_matrix = example.get("boxes_to_input", matrix)
+    matrices = {name: boxes_matrix if name.endswith("_xyxy") else matrix for name in fields}
+    return {
+        "image": warp(example["image"], matrix, input_hw, turns="boxes_to_input" in example),
+        "boxes_xyxy": move("boxes_xyxy", example["boxes_xyxy"], boxes_matrix),
+        **{name: move(name, example[name], matrices[name], flip_order) for name in fields},
+    }
+
+
+def warp(image: tf.Tensor, matrix: tf.Tensor, input_hw: tuple[int, int], turns: bool = False) -> tf.Tensor:
+    """Returns the (height, width, 3) uint8 image resampled into the input.
+
+    Args:
+        image: (H, W, 3) uint8.
+        matrix: (2, 3) float64 from image to input.
+        input_hw: (height, width) of the input.
+        turns: whether the matrix may hold a rotation. Without, a faster operator does.
+    """
+    image, matrix = tf.while_loop(
+        _shrinks_to_half, _halve, (image, matrix), (tf.TensorShape((None, None, 3)), tf.TensorShape((2, 3)))
+    )
+    linear = tf.linalg.inv(matrix[:, :2])
+    to_image = tf.concat([linear, -linear @ matrix[:, 2:]], axis=1)
+    warped = (_sample_turned if turns else _sample_upright)(image, to_image, input_hw)
+    return tf.ensure_shape(tf.cast(tf.round(warped), tf.uint8), (*input_hw, 3))
+
+
+def move(name: str, values: tf.Tensor, matrix: tf.Tensor, flip_order: Sequence[int] | None = None) -> tf.Tensor:
+    """Returns a moving field's values (N, ...) in the frame of a (2, 3) float64 matrix; `fields.move` of tensors."""
+    return tf.cast(_MOVES[name.rpartition("_")[2]](values, matrix, flip_order), tf.float32)
+
+
+def is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """(N,) bool: whether an earlier object has the same box and class."""
+    is_same = tf.reduce_all(boxes_xyxy[:, None] == boxes_xyxy[None], axis=-1) & (classes[:, None] == classes[None])
+    counts = tf.linalg.band_part(tf.cast(is_same, tf.int32), -1, 0)
+    return tf.reduce_sum(counts, axis=1) > 1
+
+
+def _move_vectors(vectors_dxy: tf.Tensor, matrix: tf.Tensor, _=None) -> tf.Tensor:
+    return tf.linalg.matvec(matrix[:, :2], tf.cast(vectors_dxy, tf.float64))
+
+
+def _move_points(points_xy: tf.Tensor, matrix: tf.Tensor, _=None) -> tf.Tensor:
+    return _move_vectors(points_xy, matrix) + matrix[:, 2]
+
+
+def _move_boxes(boxes_xyxy: tf.Tensor, matrix: tf.Tensor, _=None) -> tf.Tensor:
+    first, second = _move_points(boxes_xyxy[..., :2], matrix), _move_points(boxes_xyxy[..., 2:], matrix)
+    return tf.concat([tf.minimum(first, second), tf.maximum(first, second)], axis=-1)
+
+
+def _move_keypoints(keypoints_xyv: tf.Tensor, matrix: tf.Tensor, flip_order: Sequence[int] | None) -> tf.Tensor:
+    moved_xy = tf.cast(_move_points(keypoints_xyv[..., :2], matrix), tf.float32)
+    moved = tf.concat([moved_xy, keypoints_xyv[..., 2:]], axis=-1)
+    if flip_order is None:
+        return moved
+    return tf.where(_determinant(matrix) < 0, tf.gather(moved, flip_order, axis=-2), moved)
+
+
+_MOVES = {"xy": _move_points, "xyxy": _move_boxes, "dxy": _move_vectors, "xyv": _move_keypoints}
+
+
+def _determinant(matrix: tf.Tensor) -> tf.Tensor:
+    return matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
+
+
+def _shrinks_to_half(image: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    is_large = tf.reduce_min(tf.shape(image)[:2]) >= 2
+    return (tf.abs(_determinant(matrix)) <= HALF_ZOOM**2) & is_large
+
+
+def _halve(image: tf.Tensor, matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    # The mean of four bytes is exact in float32; halves are rounded up, as OpenCV does.
+    means = tf.nn.avg_pool2d(tf.cast(image, tf.float32)[None], 2, 2, "VALID")[0]
+    halved = tf.cast(tf.floor(means + 0.5), tf.uint8)
+    zoomed = matrix[:, :2] @ HALVED_TO_WHOLE[:, :2]
+    shift = matrix[:, :2] @ HALVED_TO_WHOLE[:, 2:] + matrix[:, 2:]
+    return halved, tf.concat([zoomed, shift], axis=1)
+
+
+def _sample_upright(image: tf.Tensor, to_image: tf.Tensor, input_hw: tuple[int, int]) -> tf.Tensor:
+    """Returns float32 pixels; a black border gives edges the blend with black that OpenCV gives them."""
+    padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]])
+    # A box whose first corner comes after the second mirrors.
+    last_yx = tf.cast(tf.shape(padded)[:2] - 1, tf.float64)
+    zoom_yx, shift_yx = tf.stack([to_image[1, 1], to_image[0, 0]]), tf.stack([to_image[1, 2], to_image[0, 2]]) + 1
+    inputs_yx = tf.constant(input_hw, tf.float64) - 1
+    box = tf.concat([shift_yx / last_yx, (zoom_yx * inputs_yx + shift_yx) / last_yx], axis=0)
+    return tf.image.crop_and_resize(padded[None], tf.cast(box, tf.float32)[None], [0], input_hw)[0]
+
+
+def _sample_turned(image: tf.Tensor, to_image: tf.Tensor, input_hw: tuple[int, int]) -> tf.Tensor:
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=tf.cast(image, tf.float32)[None],
+        transforms=tf.cast(tf.concat([tf.reshape(to_image, (6,)), [0, 0]], axis=0), tf.float32)[None],
+        output_shape=input_hw,
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )[0]
