@@ -108,11 +108,10 @@ def _load_detector(args: argparse.Namespace):
     """Returns the detector, and the arguments of `load_dataset` that fit its input."""
     if to_path(args.model).suffix != ".tflite":
         from keras_centernet.model import load_model
-        from keras_centernet.tasks.table import TASKS
 
         model = load_model(args.model)
-        request = {"task": model.task.name} if model.task.name in TASKS else {}
-        return model, request | {"input_size": model.input_size, "multiple_of": model.backbone_row.multiple_of}
+        multiple_of = model.backbone_row.multiple_of
+        return model, {"task": model.task, "input_size": model.input_size, "multiple_of": multiple_of}
     from keras_centernet.exporting import TFLiteDetector
 
     if args.resize != "fit":
