@@ -1,4 +1,4 @@
-"""How much longer the flip test and the five-scale test take than what they consist of.
+"""How much longer the flip test and the five-scale test take than the parts they consist of.
 
 The five-scale test is compared with the five one-scale tests it is made of, wall clock against wall clock, each
 with flip; rounds alternate.
@@ -27,8 +27,8 @@ def main() -> None:
     model = load_model(args.model)
 
     def view(scale):
-        places = {"classes": model.classes, "input_size": model.input_size, "resize": args.resize, "scale": scale}
-        return load_dataset(args.data, args.split, batch_size=8, limit=args.limit, **places)
+        options = {"classes": model.classes, "input_size": model.input_size, "resize": args.resize, "scale": scale}
+        return load_dataset(args.data, args.split, batch_size=8, limit=args.limit, **options)
 
     views = {scale: view(scale) for scale in SCALES}
 

@@ -1,4 +1,4 @@
-"""What a user gets: the validated detections of one image, in its original pixels."""
+"""The detections of one image, validated, in its original pixels: what a user gets."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from keras_centernet.drawing import check_rgb, paint_boxes, write_image
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
 from keras_centernet.geometry import xyxy_to_xywh
@@ -15,26 +16,25 @@ from keras_centernet.geometry import xyxy_to_xywh
 
 @dataclass(eq=False, repr=False)
 class Detections:
-    """The objects that were found in one image, best first. None is a legal number of them.
+    """The objects that were found in one image, best first; there may be none.
 
     Indexing (`found[0]`, `found[:5]`, `found[found.scores > 0.5]`) and iterating give `Detections`
-    again; whatever the order of the indices, the rows stay sorted by score.
+    again, sorted by score whatever the order of the indices.
 
     Attributes:
         boxes_xyxy: (N, 4) float32, original image pixels.
         scores: (N,) float32, descending.
         classes: (N,) int32, index of the class.
         class_names: N names, one per detection.
-        image: (H, W, 3) uint8 RGB, the picture they were found in; None if it was not kept.
-        path: file that the picture came from, or None.
-        extras: {name: (N, ...) array} of what a task adds to a box; rows follow the boxes through
-            indexing, `to_json` writes them, and each is an attribute of its name: `locations` (N, 3),
-            `dimensions` (N, 3), `rotation_y` (N,), `alpha` (N,) of 3D boxes (camera frame, metres, radians),
-            `keypoints_xy` (N, K, 2) and `keypoint_scores` (N, K) of poses.
-        paint: function (image, detections, **options) -> picture; None: `drawing.paint_boxes`.
+        image: (H, W, 3) uint8 RGB, where they were found; None if it was not kept.
+        path: file that the image came from, or None.
+        extras: {name: (N, ...) array} of what a task adds to a box, such as `keypoints_xy` (N, K, 2) in pixels or
+            `locations` (N, 3) in metres, see the task's `postprocess`; rows follow the boxes through indexing,
+            `to_json` writes them, and each is an attribute of its name.
+        paint: function (image, detections, **options) -> drawing; None: `drawing.paint_boxes`.
 
     Raises:
-        UserError: a shape, a length or a value that contradicts the above.
+        UserError: a shape, a length or a value contradicts the above.
 
     Example:
         >>> found = Detections([[10, 20, 50, 80]], [0.9], [2], ["car"], path="street.jpg")
@@ -64,9 +64,9 @@ class Detections:
             if len(rows) != count:
                 raise UserError(f"Detections: {name} needs one row per box, {count}; got {len(rows)}.")
         if np.any(np.diff(self.scores) > 0):
-            raise UserError("Detections: scores must descend, best first; sort the rows before.")
+            raise UserError("Detections: scores must descend, best first; sort the rows first.")
         if self.image is not None:
-            check_image(self.image, "Detections")
+            check_rgb(self.image, "Detections")
 
     def __getattr__(self, name: str) -> np.ndarray:
         extras = self.__dict__.get("extras", {})
@@ -99,26 +99,25 @@ class Detections:
         return self[self.scores >= threshold]
 
     def draw(self, path: str | os.PathLike | None = None, **options) -> np.ndarray:
-        """Returns a copy of the image with boxes, names, scores and what the task adds, and writes it if asked to.
+        """Returns a copy of the image with what was found drawn on it, and writes it if asked to.
 
         Args:
             path: .jpg, .jpeg or .png file to write, or None.
-            **options: line_width in pixels; of boxes also font_scale.
+            **options: those of the task's `paint`, such as line_width in pixels, font_scale (boxes) or birds_eye=True
+                (3D boxes, which are then also shown from above).
 
         Returns:
-            (H, W, 3) uint8 RGB.
+            (H, W, 3) uint8 RGB, wider where the task draws something beside the image.
 
         Raises:
             UserError: there is no image to draw on, or the file cannot be written.
         """
-        from keras_centernet.drawing import paint_boxes, write_image
-
         if self.image is None:
             raise UserError("draw: expected detections with their image, got image=None; set `.image` first.")
-        picture = (self.paint or paint_boxes)(self.image, self, **options)
+        canvas = (self.paint or paint_boxes)(self.image, self, **options)
         if path is not None:
-            write_image(picture, path)
-        return picture
+            write_image(canvas, path)
+        return canvas
 
     def to_json(self, path: str | os.PathLike | None = None) -> str:
         """Returns the detections as JSON text, and writes it if asked to.
@@ -168,23 +167,21 @@ class Detections:
         Returns:
             One {"image_id", "category_id", "bbox": [x, y, width, height], "score"} per detection.
         """
-        boxes_xywh = xyxy_to_xywh(self.boxes_xyxy.astype(np.float64)).tolist()
-        return [
-            {
-                "image_id": int(image_id),
-                "category_id": int(index) + 1 if category_ids is None else int(category_ids[index]),
-                "bbox": box,
-                "score": float(score),
-            }
-            for box, score, index in zip(boxes_xywh, self.scores, self.classes, strict=True)
-        ]
+        boxes_xyxy = self.boxes_xyxy.astype(np.float64)
+        return coco_rows(int(image_id), boxes_xyxy, self.scores, self.classes, category_ids)
 
 
-def check_image(image, where: str) -> None:
-    """Raises a UserError unless `image` is a (H, W, 3) uint8 array with at least one pixel."""
-    array = np.asarray(image)
-    if array.ndim != 3 or array.shape[-1] != 3 or array.dtype != np.uint8 or array.size == 0:
-        raise UserError(f"{where}: image must be (H, W, 3) uint8 RGB, got shape {array.shape} and dtype {array.dtype}.")
+def coco_rows(image_id: int, boxes_xyxy, scores, classes, category_ids: Sequence[int] | None = None) -> list[dict]:
+    """Returns the rows of a COCO results file of one image; see `Detections.to_coco`."""
+    return [
+        {
+            "image_id": image_id,
+            "category_id": int(index) + 1 if category_ids is None else int(category_ids[index]),
+            "bbox": box,
+            "score": float(score),
+        }
+        for box, score, index in zip(xyxy_to_xywh(boxes_xyxy).tolist(), scores, classes, strict=True)
+    ]
 
 
 def plain(values: np.ndarray) -> list:

@@ -122,13 +122,13 @@ def test_to_coco():
     assert [row["category_id"] for row in street().to_coco(17, category_ids=[1, 5, 90])] == [90, 90, 1]
 
 
-def test_draw_returns_a_new_picture_and_writes_it(tmp_path):
+def test_draw_returns_a_new_drawing_and_writes_it(tmp_path):
     found = street()
     before = IMAGE.copy()
-    picture = found.draw(tmp_path / "out.png")
+    drawing = found.draw(tmp_path / "out.png")
     np.testing.assert_array_equal(found.image, before)
-    assert not np.array_equal(picture, before)
-    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out.png"))[..., ::-1], picture)
+    assert not np.array_equal(drawing, before)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out.png"))[..., ::-1], drawing)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_draw_returns_a_new_picture_and_writes_it(tmp_path):
         pytest.param({"class_names": ["car"]}, "class_names needs one row per box, 3; got 1.", id="too few names"),
         pytest.param({"extras": {"depth": [1]}}, "depth needs one row per box, 3; got 1.", id="too few extras"),
         pytest.param(
-            {"scores": [0.1, 0.2, 0.3]}, "scores must descend, best first; sort the rows before.", id="not sorted"
+            {"scores": [0.1, 0.2, 0.3]}, "scores must descend, best first; sort the rows first.", id="not sorted"
         ),
         pytest.param(
             {"image": np.zeros((4, 4), np.uint8)},

@@ -133,6 +133,21 @@ def test_averaged_weights_are_what_is_left_after_fit(tiny_model, batch):
         np.testing.assert_array_equal(variable, average)
 
 
+def test_a_loaded_model_is_measured_and_trained_from_its_own_weights(tiny_model, batch, tmp_path):
+    model = tiny_model()
+    model.compile("sgd", average_decay=0.9)
+    model.fit(repeated(batch, 3), verbose=0)
+    model.save(tmp_path / "best.keras")
+    loaded = load_model(tmp_path / "best.keras")
+    expected = [np.asarray(variable) for variable in model.network.variables]
+    with loaded.averaged():
+        for variable, value in zip(loaded.network.variables, expected, strict=True):
+            np.testing.assert_array_equal(variable, value)
+    loaded.average.start()
+    for average, variable in zip(loaded.average.averages, loaded.average.variables, strict=True):
+        np.testing.assert_array_equal(average, variable)
+
+
 def test_saved_and_loaded_models_are_equal(tiny_model, batch, tmp_path):
     model = tiny_model(task_options={"radius": "geometric"}, input_size=(64, 96))
     model.compile(keras.optimizers.Adam(3e-3), average_decay=0.9)

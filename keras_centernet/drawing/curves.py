@@ -103,11 +103,13 @@ def _draw_losses(axes, columns: dict, names: list[str]) -> None:
 
 
 def _draw_metrics(axes, columns: dict, names: list[str]) -> None:
+    top = 1.0
     for i, name in enumerate(names):
         _, values = _finite(columns[name])
+        top = max([top, *values])
         best = f"  best {max(values):.3f}" if len(values) else ""
         _plot(axes, columns[name], color=_rgb(i), label=name.removeprefix("val_") + best)
-    axes.set(ylim=(0, 1), title="Metrics on validation data")
+    axes.set(ylim=(0, top), title="Metrics on validation data")
     axes.legend(frameon=False, fontsize="small", loc="best")
 
 

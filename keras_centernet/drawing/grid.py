@@ -3,12 +3,12 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from keras_centernet.detections import Detections, check_image
 from keras_centernet.drawing.boxes import draw_boxes
-from keras_centernet.drawing.image_file import write_image
+from keras_centernet.drawing.image_file import check_rgb, write_image
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import warp
 
@@ -28,14 +28,14 @@ class GridRow:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        truth: the true objects; scores are not shown.
-        detections: what was found.
+        truth: the true objects as `Detections`; scores are not shown.
+        detections: `Detections`, what was found.
         heatmap: (Hf, Wf) in 0..1 that covers the image, such as the largest class of every cell.
     """
 
     image: np.ndarray
-    truth: Detections
-    detections: Detections
+    truth: Any
+    detections: Any
     heatmap: np.ndarray
 
 
@@ -84,7 +84,7 @@ def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
 
 def _cells(row: GridRow) -> list[np.ndarray]:
     """Returns the four images of an example, all of one size."""
-    check_image(row.image, "GridRow")
+    check_rgb(row.image, "GridRow")
     image, zoom = _fit(row.image)
     found = row.detections
     labels = [f"{name} {score:.2f}" for name, score in zip(found.class_names, found.scores, strict=True)]

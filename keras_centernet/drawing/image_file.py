@@ -1,4 +1,4 @@
-"""Writing an image to a file."""
+"""Images as arrays and as files."""
 
 import os
 
@@ -32,3 +32,10 @@ def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
         path.write_bytes(encoded.tobytes())
     except OSError as error:
         raise UserError(f"{path}: cannot write the image there: {error.strerror}.") from None
+
+
+def check_rgb(image, where: str) -> None:
+    """Raises a UserError unless `image` is a (H, W, 3) uint8 array with at least one pixel."""
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[-1] != 3 or array.dtype != np.uint8 or array.size == 0:
+        raise UserError(f"{where}: image must be (H, W, 3) uint8 RGB, got shape {array.shape} and dtype {array.dtype}.")

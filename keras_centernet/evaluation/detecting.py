@@ -15,15 +15,7 @@ from keras_centernet.geometry import to_image_frame
 
 @dataclasses.dataclass
 class TimedDetector:
-    """Detects in one batch, and measures the seconds that network and decoding take.
-
-    Args:
-        detector: `CenterNet`, or anything with `detect_batch(images, top_k)`.
-        top_k: detections per image.
-        flip: whether maps are averaged with those of the mirrored images.
-        oracle: names of heads that are replaced by the truth.
-        clock: where the seconds of "network" and "decode" are added.
-    """
+    """Detects in one batch with the options of `evaluate`; the clock gets the seconds of "network" and "decode"."""
 
     detector: Any
     top_k: int
@@ -50,15 +42,9 @@ class TimedDetector:
 def detect_views(detect: TimedDetector, views: list, num_classes: int, progress: bool) -> tuple[dict, dict]:
     """Returns ({image id: its objects}, {image id: its detections in image pixels, one dict per view}).
 
-    Args:
-        detect: function of a batch (images, objects).
-        views: data sets of the same images.
-        num_classes: of the detector.
-        progress: whether a bar is shown on stderr when that is a terminal.
-
     Raises:
-        UserError: a data set is empty, endless or repeats an image, the views differ in their images, there are
-            more classes than the detector's, or detections are not finite.
+        UserError: a data set is empty, endless or repeats an image, the views differ in their images, a class index
+            is not below `num_classes`, or detections are not finite.
     """
     truths, found = {}, {}
     for number, view in enumerate(views):

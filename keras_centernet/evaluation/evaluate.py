@@ -141,7 +141,7 @@ def _is_several(dataset) -> bool:
 def _shared_classes(model, views: list) -> tuple[str, ...]:
     expected = tuple(model.classes)
     for view in views:
-        received = tuple(getattr(view, "classes", None) or expected)  # `take` and the like lose the attribute
+        received = tuple(getattr(_source_of(view) or view, "classes", None) or expected)
         if received != expected:
             raise UserError(
                 f"evaluate: expected the model's classes ({', '.join(expected)}) in that order; the data set has "
@@ -151,5 +151,14 @@ def _shared_classes(model, views: list) -> tuple[str, ...]:
 
 
 def _loading_seconds(dataset) -> Counter:
-    source = getattr(dataset, "source", None)
+    source = _source_of(dataset)
     return Counter(source.clock.seconds) if source else Counter()
+
+
+def _source_of(dataset):
+    """Returns the source of a data set of `load_dataset`, or None; lists of batches need no TensorFlow."""
+    if isinstance(dataset, list | tuple):
+        return None
+    from keras_centernet.data import source_of
+
+    return source_of(dataset)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_centernet.detections import coco_rows
 from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xywh
 
 
@@ -29,11 +30,7 @@ def annotation_rows(objects: dict) -> list[dict]:
 
 def detection_rows(found: dict, image_id: int) -> list[dict]:
     """Returns rows of a COCO results file; category id = class index + 1."""
-    columns = xyxy_to_xywh(found["boxes_xyxy"]).tolist(), found["scores"], found["classes"]
-    return [
-        {"image_id": image_id, "category_id": int(index) + 1, "bbox": box, "score": float(score)}
-        for box, score, index in zip(*columns, strict=True)
-    ]
+    return coco_rows(image_id, found["boxes_xyxy"], found["scores"], found["classes"])
 
 
 def clip_to_image(found: dict, objects: dict) -> dict:

@@ -24,7 +24,7 @@ def local_copy(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder) / path.name
-        path.download(copy)
+        path.copy(copy)
         yield copy
 
 

@@ -206,13 +206,8 @@ class RemotePath(os.PathLike):
         with self._gfile() as gfile:
             gfile.rename(str(self), str(target), overwrite=True)
 
-    def copy(self, target: "RemotePath") -> None:
-        """Copies a file to another remote path."""
-        with self._gfile() as gfile:
-            gfile.copy(str(self), str(target), overwrite=True)
-
-    def download(self, target: pathlib.Path) -> None:
-        """Copies a file to a local path."""
+    def copy(self, target: "pathlib.Path | RemotePath") -> None:
+        """Copies a file to a local or another remote path."""
         with self._gfile() as gfile:
             gfile.copy(str(self), str(target), overwrite=True)
 

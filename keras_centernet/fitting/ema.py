@@ -27,6 +27,16 @@ class WeightAverage:
         self.averages = [keras.Variable(ops.convert_to_tensor(v), trainable=False) for v in self.variables]
         self.steps = keras.Variable(0, dtype="int32", trainable=False)
 
+    def start(self) -> None:
+        """Begins with the present weights, unless it has seen a step: a loaded model got its weights after this."""
+        if not self._is_begun:
+            for variable, average in zip(self.variables, self.averages, strict=True):
+                average.assign(variable)
+
+    @property
+    def _is_begun(self) -> bool:
+        return int(ops.convert_to_numpy(self.steps)) > 0
+
     def update(self) -> None:
         """Moves the averages towards the variables; part of the training step's graph."""
         self.steps.assign_add(1)
@@ -47,7 +57,9 @@ class WeightAverage:
                 variable.assign(value)
 
     def finish(self) -> None:
-        """Puts the averages into the variables for good."""
+        """Puts the averages into the variables for good; nothing changes before the first step."""
+        if not self._is_begun:
+            return
         for variable, average in zip(self.variables, self.averages, strict=True):
             variable.assign(average)
 

@@ -148,6 +148,8 @@ class TaskModel(keras.Model):
         """Trains as `keras.Model.fit` does, and stops with a clear error at the first non-finite loss."""
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [StopOnNonFiniteLoss(), *(callbacks or [])]
+        if self.average:
+            self.average.start()
         kwargs.setdefault("shuffle", False)  # load_dataset shuffles; Keras would warn that it cannot
         history = super().fit(*args, callbacks=callbacks, **kwargs)
         if self.average:

@@ -1,21 +1,17 @@
 """The optimizers and the schedules of the learning rate; each has a row in a table."""
 
-import typing
 from collections.abc import Callable
-
-if typing.TYPE_CHECKING:  # the settings list the tables below
-    from keras_centernet.runs.settings import TrainSettings
 
 STEP_FRACTIONS = (90 / 140, 120 / 140)  # As published: divide by ten after epochs 90 and 120 of 140
 ADAM_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
 UNDECAYED = ("bias", "beta", "gamma")
 
 
-def build_optimizer(settings: "TrainSettings", steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
+def build_optimizer(settings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
     """Returns the Keras optimizer of a run, with its schedule.
 
     Args:
-        settings: of the run.
+        settings: `TrainSettings`.
         steps_per_epoch: steps of the optimizer in an epoch.
         slow_paths: paths of the variables that learn with `backbone_rate`.
     """
@@ -26,12 +22,12 @@ def build_optimizer(settings: "TrainSettings", steps_per_epoch: int, slow_paths:
     return OPTIMIZERS[settings.optimizer](settings, rate, options)
 
 
-def build_schedule(settings: "TrainSettings", steps_per_epoch: int):
+def build_schedule(settings, steps_per_epoch: int):
     """Returns the learning rate of a run: a number, or a Keras schedule over the steps of the optimizer."""
     return SCHEDULES[settings.schedule](settings, steps_per_epoch)
 
 
-def _adamw(settings: "TrainSettings", rate, options: dict):
+def _adamw(settings, rate, options: dict):
     import keras
 
     if "slow_paths" in options:
@@ -43,7 +39,7 @@ def _adamw(settings: "TrainSettings", rate, options: dict):
     return optimizer
 
 
-def _adam(settings: "TrainSettings", rate, options: dict):
+def _adam(settings, rate, options: dict):
     import keras
 
     from keras_centernet.fitting.optimizers import PartwiseAdam
@@ -52,7 +48,7 @@ def _adam(settings: "TrainSettings", rate, options: dict):
     return kind(rate, epsilon=ADAM_EPSILON, **options)
 
 
-def _cosine(settings: "TrainSettings", steps_per_epoch: int):
+def _cosine(settings, steps_per_epoch: int):
     import keras
 
     rate, total = settings.learning_rate, round(settings.epochs * steps_per_epoch)
@@ -66,7 +62,7 @@ def _cosine(settings: "TrainSettings", steps_per_epoch: int):
     )
 
 
-def _step(settings: "TrainSettings", steps_per_epoch: int):
+def _step(settings, steps_per_epoch: int):
     import keras
 
     rate = settings.learning_rate
@@ -77,7 +73,7 @@ def _step(settings: "TrainSettings", steps_per_epoch: int):
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
 
 
-def _constant(settings: "TrainSettings", steps_per_epoch: int) -> float:
+def _constant(settings, steps_per_epoch: int) -> float:
     return settings.learning_rate
 
 

@@ -120,17 +120,17 @@ def test_keypoints_on_images_of_any_shape(image_hw):
     assert draw(image=gray_image(*image_hw)).shape == (*image_hw, 3)
 
 
-@pytest.mark.parametrize("place", [np.nan, np.inf, -np.inf, (50.0, np.nan)], ids=str)
-def test_a_keypoint_that_is_nowhere_is_left_out_with_its_limbs(place):
+@pytest.mark.parametrize("position", [np.nan, np.inf, -np.inf, (50.0, np.nan)], ids=str)
+def test_a_keypoint_that_is_nowhere_is_not_drawn_with_its_limbs(position):
     xy = ROW_OF_KEYPOINTS.copy()
-    xy[0, 2] = place
+    xy[0, 2] = position
     np.testing.assert_array_equal(draw(xy), draw(scores=np.array([[1.0, 1.0, 0.0]])))
 
 
-@pytest.mark.parametrize("place", [(-40.0, 60.0), (1e12, 60.0), (80.0, -1e300)], ids=str)
-def test_a_keypoint_outside_the_image_never_crashes(place):
+@pytest.mark.parametrize("position", [(-40.0, 60.0), (1e12, 60.0), (80.0, -1e300)], ids=str)
+def test_a_keypoint_outside_the_image_never_crashes(position):
     xy = ROW_OF_KEYPOINTS.copy()
-    xy[0, 2] = place
+    xy[0, 2] = position
     drawing = draw(xy)
     assert drawing.shape == (120, 160, 3)
     assert changed(drawing)[60, 20]

@@ -81,8 +81,8 @@ def test_a_calibration(there):
 
 
 @pytest.mark.parametrize("name", ["m.json", "m.png", "results"])
-def test_a_place_that_cannot_be_written_to_is_named(name, rng):
-    report, place = Report({"per_class": {}}), f"nosuch://x/{name}"
+def test_a_path_that_cannot_be_written_to_is_named(name, rng):
+    report, path = Report({"per_class": {}}), f"nosuch://x/{name}"
     write = {"m.json": report.save, "m.png": report.draw_precision_recall, "results": report.write_results}[name]
-    with pytest.raises(UserError, match=f"^{place}: .*File system scheme 'nosuch' not implemented"):
-        write(place)
+    with pytest.raises(UserError, match=f"^{path}: .*File system scheme 'nosuch' not implemented"):
+        write(path)

@@ -116,6 +116,12 @@ def test_options_that_do_not_go_together_are_named(tiny_model, source, options, 
         evaluate(tiny_model(), view(source), **options)
 
 
+def test_classes_are_compared_after_take_too(tiny_model, source):
+    model = tiny_model(classes=("dog", "cat"))
+    with pytest.raises(UserError, match=r"expected the model's classes \(dog, cat\) .* has \(cat, dog\)"):
+        evaluate(model, view(source).take(1))
+
+
 def test_views_of_other_images_are_refused(tiny_model, source):
     with pytest.raises(UserError, match="expected image_id 2 once at each of 2 scales, got it 1 times"):
         evaluate(tiny_model(), [view(source), view(source, limit=2)])

@@ -38,8 +38,8 @@ def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
     path = tmp_path / "some.txt"
     path.write_text("old")
 
-    def write(beside):
-        beside.write_text("new")
+    def write(temporary):
+        temporary.write_text("new")
         assert path.read_text() == "old"
 
     assert write_whole(path, write) == path
@@ -49,8 +49,8 @@ def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError], ids=["Ctrl-C", "a mistake in the code"])
 def test_what_is_no_matter_of_the_disk_is_passed_on(error, tmp_path):
-    def write(beside):
-        beside.write_text("half")
+    def write(temporary):
+        temporary.write_text("half")
         raise error
 
     with pytest.raises(error):
@@ -62,14 +62,14 @@ def test_a_full_disk_leaves_the_file_of_before(tmp_path, tiny_disk):
     path = tmp_path / "some.bin"
     path.write_bytes(b"old")
     with pytest.raises(UserError, match=r"some.bin: could not be written \(File too large\); the previous file"):
-        write_whole(path, lambda beside: beside.write_bytes(bytes(9000)))
+        write_whole(path, lambda temporary: temporary.write_bytes(bytes(9000)))
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_archive_that_cannot_be_closed_on_a_full_disk_is_a_full_disk_too(tmp_path, tiny_disk):
-    def write(beside):
-        with zipfile.ZipFile(beside, "w") as archive, archive.open("member", "w") as member:
+    def write(temporary):
+        with zipfile.ZipFile(temporary, "w") as archive, archive.open("member", "w") as member:
             member.write(bytes(9000))
 
     with pytest.raises(UserError, match="File too large"):
@@ -77,7 +77,7 @@ def test_an_archive_that_cannot_be_closed_on_a_full_disk_is_a_full_disk_too(tmp_
 
 
 def test_no_room_at_all(tmp_path):
-    def write(beside):
+    def write(temporary):
         with open("/dev/full", "w") as file:
             file.write("x")
 
@@ -103,7 +103,7 @@ def test_a_remote_path_that_cannot_be_written(tmp_path):
 
 
 def test_the_error_of_the_system_is_named_without_a_number(tmp_path):
-    def write(beside):
+    def write(temporary):
         raise OSError(errno.EIO, "Input/output error")
 
     with pytest.raises(UserError, match=r"\(Input/output error\)"):
@@ -111,57 +111,57 @@ def test_the_error_of_the_system_is_named_without_a_number(tmp_path):
 
 
 @pytest.fixture(params=["here", "remote"])
-def place(request, tmp_path):
+def target(request, tmp_path):
     """A folder here or in memory."""
-    folder = to_path(tmp_path / "place" if request.param == "here" else f"ram://{tmp_path.name}/place")
+    folder = to_path(tmp_path / "target" if request.param == "here" else f"ram://{tmp_path.name}/target")
     folder.mkdir(parents=True)
     return folder
 
 
-def test_a_file_that_a_library_writes_to_a_local_path_gets_to_its_place(place):
-    with local_output(place / "film.txt") as path:
+def test_a_file_that_a_library_writes_to_a_local_path_gets_its_final_path(target):
+    with local_output(target / "film.txt") as path:
         path.write_text("whole")
-    with contextlib.suppress(KeyboardInterrupt), local_output(place / "cut.txt") as path:
+    with contextlib.suppress(KeyboardInterrupt), local_output(target / "cut.txt") as path:
         path.write_text("half")
         raise KeyboardInterrupt
-    with local_output(place / "none.txt"):
+    with local_output(target / "none.txt"):
         pass
-    assert {path.name: path.read_text() for path in place.iterdir()} == {"film.txt": "whole", "cut.txt": "half"}
+    assert {path.name: path.read_text() for path in target.iterdir()} == {"film.txt": "whole", "cut.txt": "half"}
 
 
-def test_a_folder_is_moved_with_what_makes_it_one_at_the_end(place, monkeypatch):
+def test_a_folder_is_moved_with_what_makes_it_one_at_the_end(target, monkeypatch):
     uploaded = []
     upload = RemotePath.upload
     monkeypatch.setattr(RemotePath, "upload", lambda self, file: (uploaded.append(file.name), upload(self, file)))
-    with folder_for(place) as beside:
-        (beside / "new" / "variables").mkdir(parents=True)
-        (beside / "new" / "saved_model.pb").write_text("model")
-        (beside / "new" / "variables" / "v.data").write_text("values")
-        move(beside / "new", place / "served")
-        (beside / "report.json").write_text("{}")
-        move(beside / "report.json", place / "report.json")
-    assert sorted(path.name for path in place.iterdir()) == ["report.json", "served"]
-    assert (place / "served" / "saved_model.pb").read_text() == "model"
-    assert (place / "served" / "variables" / "v.data").read_text() == "values"
+    with folder_for(target) as temporary:
+        (temporary / "new" / "variables").mkdir(parents=True)
+        (temporary / "new" / "saved_model.pb").write_text("model")
+        (temporary / "new" / "variables" / "v.data").write_text("values")
+        move(temporary / "new", target / "served")
+        (temporary / "report.json").write_text("{}")
+        move(temporary / "report.json", target / "report.json")
+    assert sorted(path.name for path in target.iterdir()) == ["report.json", "served"]
+    assert (target / "served" / "saved_model.pb").read_text() == "model"
+    assert (target / "served" / "variables" / "v.data").read_text() == "values"
     assert uploaded in ([], ["v.data", "saved_model.pb", "report.json"])
-    remove_folder(place / "served")
-    assert [path.name for path in place.iterdir()] == ["report.json"]
+    remove_folder(target / "served")
+    assert [path.name for path in target.iterdir()] == ["report.json"]
 
 
-def test_files_are_put_in_place_from_a_folder_that_vanishes(place):
-    with temporary_folder(place) as beside:
+def test_files_are_moved_from_a_folder_that_vanishes(target):
+    with temporary_folder(target) as temporary:
         for name in ("a.txt", "b.txt"):
-            (beside / name).write_text(name)
-        (beside / "a.txt").replace(place / "a.txt")
-    with contextlib.suppress(ZeroDivisionError), temporary_folder(place) as beside:
-        (beside / "c.txt").write_text("c")
+            (temporary / name).write_text(name)
+        (temporary / "a.txt").replace(target / "a.txt")
+    with contextlib.suppress(ZeroDivisionError), temporary_folder(target) as temporary:
+        (temporary / "c.txt").write_text("c")
         raise ZeroDivisionError
-    assert [path.name for path in place.iterdir()] == ["a.txt"]
+    assert [path.name for path in target.iterdir()] == ["a.txt"]
 
 
-def test_whether_a_place_can_be_written_to(place, tmp_path):
-    check_writable(place / "deep" / "deeper")
-    assert list((place / "deep" / "deeper").iterdir()) == []
+def test_whether_a_folder_can_be_written_to(target, tmp_path):
+    check_writable(target / "deep" / "deeper")
+    assert list((target / "deep" / "deeper").iterdir()) == []
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         check_writable(tmp_path / "file" / "folder")
@@ -170,14 +170,14 @@ def test_whether_a_place_can_be_written_to(place, tmp_path):
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_second_name_stays_when_the_first_gets_another_file(place, links, monkeypatch):
+def test_a_second_name_stays_when_the_first_gets_another_file(target, links, monkeypatch):
     def refuse(*paths):
         raise PermissionError
 
     if not links:
         monkeypatch.setattr(os, "link", refuse)
-    write_whole(place / "last", lambda path: path.write_text("old"))
-    write_whole(place / "earlier", lambda path: path.write_text("older"))
-    give_second_name(place / "last", place / "earlier")
-    write_whole(place / "last", lambda path: path.write_text("new"))
-    assert [(place / name).read_text() for name in ("earlier", "last")] == ["old", "new"]
+    write_whole(target / "last", lambda path: path.write_text("old"))
+    write_whole(target / "earlier", lambda path: path.write_text("older"))
+    give_second_name(target / "last", target / "earlier")
+    write_whole(target / "last", lambda path: path.write_text("new"))
+    assert [(target / name).read_text() for name in ("earlier", "last")] == ["old", "new"]

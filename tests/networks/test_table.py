@@ -80,8 +80,8 @@ def test_pretrained_outputs_survive_the_other_epsilon(rng, monkeypatch):
     MOBILENET_V3_SMALL_MINIMALISTIC.load_imagenet(ours)
     taps = [made[-1].get_layer(name).output for name in MOBILENET_V3_SMALL_MINIMALISTIC.taps]
     image = rng.uniform(-1, 1, (1, 64, 64, 3)).astype("float32")
-    expected = keras.Model(made[-1].inputs, taps)(image, training=False)
-    for one, other in zip(ours.get_layer("backbone")(image, training=False), expected, strict=True):
+    expected = keras.Model(made[-1].inputs, taps)([image], training=False)
+    for one, other in zip(ours.get_layer("backbone")([image], training=False), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from keras_centernet.evaluation.metrics.coco_files import check_references, none_if_undefined, run_cocoeval
+from keras_centernet.evaluation.metrics.coco_files import none_if_undefined, run_cocoeval
 from keras_centernet.evaluation.metrics.metric import Accumulator, number_text
 
 # Index into pycocotools' `stats` of each metric.
@@ -35,7 +35,7 @@ def coco_average_precision(ground_truth: dict, detections: list[dict]) -> dict:
         ground_truth: {"images": [{"id"}], "categories": [{"id", "name"}], "annotations": [{"image_id",
             "category_id", "bbox": [x, y, width, height], "area" (default width * height), "iscrowd"
             (default 0)}]}, as in COCO's files. It is not changed.
-        detections: [{"image_id", "category_id", "bbox", "score"}], as in COCO's result files; may be empty.
+        detections: [{"image_id", "category_id", "bbox", "score"}], as in COCO's results files; may be empty.
 
     Returns:
         "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100": float or None;
@@ -57,9 +57,7 @@ def evaluate_coco(ground_truth: dict, detections: list[dict]) -> tuple[dict, dic
         0.5. The score is the lowest that reaches that recall, 0 where it is never reached. Classes
         without ground truth are left out.
     """
-    check_references(ground_truth, detections)
-    annotations = _annotations(ground_truth["annotations"])
-    evaluation = run_cocoeval("bbox", ground_truth, annotations, _annotations(detections))
+    evaluation = run_cocoeval("bbox", ground_truth, detections, _to_row)
     if evaluation is None:
         return {**dict.fromkeys(STATS), "per_class": {}}, {}
     metrics = {name: none_if_undefined(evaluation.stats[row]) for name, row in STATS.items()}
@@ -94,15 +92,10 @@ def class_tables(metrics: dict) -> list[list[tuple[str, ...]]]:
     return [[("class", "AP", "AP50"), *rows]] if rows else []
 
 
-def _annotations(rows: list[dict]) -> list[dict]:
-    """Returns copies with what pycocotools needs; ids start at 1 because it takes 0 for "no match"."""
-    return [
-        {
-            **row,
-            "id": i,
-            "bbox": [float(v) for v in row["bbox"]],
-            "area": float(row.get("area", row["bbox"][2] * row["bbox"][3])),
-            "iscrowd": int(row.get("iscrowd", 0)),
-        }
-        for i, row in enumerate(rows, start=1)
-    ]
+def _to_row(row: dict) -> dict:
+    return {
+        **row,
+        "bbox": [float(v) for v in row["bbox"]],
+        "area": float(row.get("area", row["bbox"][2] * row["bbox"][3])),
+        "iscrowd": int(row.get("iscrowd", 0)),
+    }

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,32 +13,30 @@ from keras_centernet.files.paths import AnyPath
 
 
 def run_cocoeval(
-    kind: str,
-    ground_truth: dict,
-    annotations: list[dict],
-    detections: list[dict],
-    sigmas: Sequence[float] | None = None,
+    kind: str, ground_truth: dict, detections: list[dict], to_row: Callable, sigmas: Sequence[float] | None = None
 ):
     """Returns a finished `pycocotools.cocoeval.COCOeval` without its printing; None without images or classes.
 
     Args:
         kind: "bbox" or "keypoints".
-        ground_truth: COCO-format dict whose images and categories are taken.
-        annotations: true rows with all keys that pycocotools reads.
-        detections: found rows, likewise.
+        ground_truth: COCO-format dict.
+        detections: rows of a COCO results file.
+        to_row: function of an annotation or detection -> all that pycocotools reads of it but its id.
         sigmas: of the keypoints.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
+    check_references(ground_truth, detections)
     if not ground_truth["images"] or not ground_truth["categories"]:
         return None
     with contextlib.redirect_stdout(io.StringIO()):
         truth, results = COCO(), COCO()
-        truth.dataset = {**ground_truth, "annotations": annotations}
-        results.dataset = {**ground_truth, "annotations": detections}
-        truth.createIndex()
-        results.createIndex()
+        for data, rows in ((truth, ground_truth["annotations"]), (results, detections)):
+            # Ids start at 1: pycocotools takes 0 for "no match".
+            annotations = [to_row(row) | {"id": i} for i, row in enumerate(rows, start=1)]
+            data.dataset = {**ground_truth, "annotations": annotations}
+            data.createIndex()
         evaluation = COCOeval(truth, results, kind)
         if sigmas is not None:
             evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, np.float64)

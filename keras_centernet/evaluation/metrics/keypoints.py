@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keras_centernet.evaluation.metrics.coco_files import check_references, none_if_undefined, run_cocoeval
+from keras_centernet.evaluation.metrics.coco_files import none_if_undefined, run_cocoeval
 from keras_centernet.evaluation.metrics.metric import Accumulator
 from keras_centernet.evaluation.rows import detection_rows
 from keras_centernet.geometry import invert_affine, transform_points
@@ -62,9 +62,7 @@ def keypoint_average_precision(ground_truth: dict, detections: list[dict], sigma
 
     Source: pycocotools.cocoeval with iouType "keypoints" (20 detections an image).
     """
-    check_references(ground_truth, detections)
-    annotations = _annotations(ground_truth["annotations"])
-    evaluation = run_cocoeval("keypoints", ground_truth, annotations, _annotations(detections), sigmas)
+    evaluation = run_cocoeval("keypoints", ground_truth, detections, _to_row, sigmas)
     if evaluation is None:
         return dict.fromkeys(STATS)
     return {name: none_if_undefined(evaluation.stats[row]) for name, row in STATS.items()}
@@ -74,18 +72,13 @@ def _with_keypoints(rows: list[dict], keypoints_xyv: np.ndarray) -> list[dict]:
     return [row | {"keypoints": xyv.reshape(-1)} for row, xyv in zip(rows, keypoints_xyv, strict=True)]
 
 
-def _annotations(rows: list[dict]) -> list[dict]:
-    return [_annotation(row, i) for i, row in enumerate(rows, start=1)]
-
-
-def _annotation(row: dict, number: int) -> dict:
-    """Returns a copy with what pycocotools needs; box and area of a detection are those of its keypoints."""
+def _to_row(row: dict) -> dict:
+    """Box and area of a detection are those of its keypoints."""
     xyv = np.asarray(row["keypoints"], np.float64).reshape(-1, 3)
     low, high = xyv[:, :2].min(axis=0), xyv[:, :2].max(axis=0)
     box_xywh = row.get("bbox") or [*low, *(high - low)]
     return {
         **row,
-        "id": number,
         "keypoints": xyv.reshape(-1).tolist(),
         "num_keypoints": int(np.sum(xyv[:, 2] > 0)),
         "bbox": [float(v) for v in box_xywh],

@@ -6,13 +6,7 @@ from typing import Any
 
 
 class Accumulator:
-    """Gathers what one metric needs and computes it.
-
-    A metric of boxes alone overrides `compute` only: every metric is given all boxes as rows of COCO's files.
-
-    Args:
-        detector: `CenterNet`, or any other detector that `evaluate` takes.
-        classes: names by class index.
+    """Gathers what one metric needs and computes it; metrics of boxes alone override `compute` only.
 
     Attributes:
         curves: {class name: {"recall", "precision", "score": (R,) float64}} of the last `compute`, if it gives any.
@@ -42,7 +36,6 @@ class Accumulator:
 
     def results(self, detections: list[dict]) -> Any:
         """Returns what `Metric.write` writes, or None."""
-        return None
 
 
 def no_tables(metrics: dict) -> list[list[tuple[str, ...]]]:
@@ -58,13 +51,12 @@ class Metric:
         build: function (detector, classes) -> `Accumulator`.
         names: the numbers of the summary, in order: keys of what `compute` returns.
         logged: those that `AveragePrecision` logs.
-        main: the one that tells which of two models is better; None where another metric tells that.
-        needs_objects: keys of a batch's objects without which the metric is left out.
-        needs_found: keys of the detections without which the metric is left out.
+        main: the one that tells which of two models is better, or None.
+        needs_objects, needs_found: keys of a batch's objects and of detections without which it is left out.
         tables: function (metrics) -> further tables of the report, each a list of rows of texts, heading first.
-        write: function (results, folder, category_ids) -> paths of the files that an evaluation server expects; None:
-            there are none. See `Report.write_results`.
-        writes_alone: whether the server expects no files of other metrics beside them.
+        write: function (results, folder, category_ids) -> paths of files for an evaluation server, or None; see
+            `Report.write_results`.
+        writes_alone: whether the server expects no files of other metrics.
     """
 
     build: Callable

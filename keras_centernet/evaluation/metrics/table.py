@@ -1,7 +1,7 @@
 """The metrics. A new one is a file here and a row of `METRICS`."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from keras_centernet.evaluation.metrics import coco, keypoints, kitti_files
 from keras_centernet.evaluation.metrics.coco_files import write_coco_file
@@ -43,17 +43,12 @@ METRICS = {
 
 
 def main_metric(names: Iterable[str]) -> str | None:
-    """Returns which of the names of numbers tells which of two models is better; None: none of them does."""
+    """Returns which of these names tells which of two models is better, or None."""
     names = set(names)
     return next((row.main for row in reversed(METRICS.values()) if row.main in names), None)
 
 
-def logged_names(metrics: Iterable[str] = ()) -> list[str]:
+def logged_names(metrics: Collection[str] = ()) -> list[str]:
     """Returns the names to log: those of metrics that every data set has, of others where they were measured."""
-    measured = set(metrics)
-    return [
-        name
-        for row in METRICS.values()
-        for name in row.logged
-        if name in measured or not (row.needs_objects or row.needs_found)
-    ]
+    rows = {name: row for row in METRICS.values() for name in row.logged}
+    return [name for name, row in rows.items() if name in metrics or not row.needs_objects + row.needs_found]

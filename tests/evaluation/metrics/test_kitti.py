@@ -157,18 +157,18 @@ def random_scene(rng, frames):
     truth, found = [], []
     for _ in range(frames):
         rows, guesses = [], []
-        for place in range(rng.integers(0, 9)):
+        for position in range(rng.integers(0, 9)):
             size = {"width": rng.uniform(20, 90), "height": rng.uniform(15, 120), "alpha": rng.uniform(-3, 3)}
             more = {
                 "occlusion": rng.choice([0, 0, 0, 1, 2, 3]),
                 "truncation": rng.choice([0, 0, 0, 0.15, 0.2, 0.4, 0.6]),
             }
             kind = rng.choice(["Car", "Car", "Car", "Van", "Pedestrian", "DontCare"])
-            rows.append((kind, 100 * place, {**size, **more}))
+            rows.append((kind, 100 * position, {**size, **more}))
             for _ in range(rng.integers(0, 3)):
                 near = {key: value * rng.uniform(0.9, 1.1) for key, value in size.items()}
                 guess = rng.choice(["Car", "Car", "Car", "Pedestrian"])
-                guesses.append((guess, 100 * place + rng.normal(0, 3), {**near, "moved": rng.normal(0, 0.15)}))
+                guesses.append((guess, 100 * position + rng.normal(0, 3), {**near, "moved": rng.normal(0, 0.15)}))
         truth.append(objects(*rows))
         found.append(objects(*guesses, scores=rng.random(len(guesses)).round(2)))
     return truth, found
@@ -228,16 +228,16 @@ def official_metrics(truth, found, kind, level, least=0.7):
         count += frames[-1][2][0].count(0)
     assert count > 40
     scores.sort(reverse=True)
-    precision, orientation, recall, place = [0.0] * 41, [0.0] * 41, 0.0, 0
+    precision, orientation, recall, step = [0.0] * 41, [0.0] * 41, 0.0, 0
     for i, threshold in enumerate(scores):
         is_last = i == len(scores) - 1
         if not is_last and (i + 2) / count - recall < recall - (i + 1) / count:
             continue
         counts = [count_one_by_one(*frame, threshold) for frame in frames]
         hits, wrong = sum(len(row[0]) for row in counts), sum(row[1] for row in counts)
-        precision[place] = hits / (hits + wrong)
-        orientation[place] = sum(row[2] for row in counts) / (hits + wrong)
-        place, recall = place + 1, recall + 1 / 40
+        precision[step] = hits / (hits + wrong)
+        orientation[step] = sum(row[2] for row in counts) / (hits + wrong)
+        step, recall = step + 1, recall + 1 / 40
     best = [[max(values[k:]) for k in range(41)] for values in (precision, orientation)]
     return [{"R11": 100 * sum(row[::4]) / 11, "R40": 100 * sum(row[1:]) / 40} for row in best]
 
