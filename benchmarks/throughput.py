@@ -1,9 +1,8 @@
 """Images per second of training on one device, on several of this machine, and on two workers.
 
-Every way is a process of its own (two for the workers, on 127.0.0.1) and trains the same network with the
-same global batch; the ways take turns, and medians are printed. On a CPU the devices are logical ones that
-share its cores: the table then shows what sharing a batch costs, not what it gains. With --gpus N, one GPU is
-compared with N of them.
+Each setup is a process of its own (two for the workers, on 127.0.0.1) and trains the same network with the same
+global batch; the setups take turns, and medians are printed. On a CPU the devices are logical ones that share its
+cores: the table then shows what sharing a batch costs, not what it gains. With --gpus N, one GPU is compared with N.
 
     python benchmarks/throughput.py
     python benchmarks/throughput.py --backbone resnet18_plain --input-size 128 --batch-size 8
@@ -26,14 +25,14 @@ WARM_UP_STEPS = 2
 
 
 def main() -> None:
-    """Runs every way after the other and prints a table; with --way, runs that one."""
+    """Runs the setups in turn and prints a table; with --way, runs that one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="mobilenet_v3_small_minimalistic")
     parser.add_argument("--input-size", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=8, help="images of a global batch")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--gpus", type=int, default=0, help="compare with so many GPUs instead of two logical CPUs")
+    parser.add_argument("--gpus", type=int, default=0, help="compare with N GPUs instead of two logical CPUs")
     parser.add_argument("--way", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
@@ -45,7 +44,7 @@ def main() -> None:
     )
     rounds = [[run(*way) for way in ways] for _ in range(options.rounds)]
     medians = [
-        [statistics.median(figures) for figures in zip(*of_way, strict=True)] for of_way in zip(*rounds, strict=True)
+        [statistics.median(seconds) for seconds in zip(*of_way, strict=True)] for of_way in zip(*rounds, strict=True)
     ]
     for (way, _), (first, step) in zip(ways, medians, strict=True):
         rate, ratio = options.batch_size / step, medians[0][1] / step
@@ -65,19 +64,19 @@ def run(way: str, processes: int) -> list[float]:
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
     printed = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
-        sys.exit(f"{way}: a process has failed, see above.")
+        sys.exit(f"{way}: a process failed, see above.")
     return json.loads(printed[0].strip().splitlines()[-1])
 
 
 def measure(options: argparse.Namespace) -> str:
-    """Returns the two figures of `run` as JSON, of a training in this process."""
+    """Returns as JSON what `run` returns, of a training in this process."""
     import keras
     import tensorflow as tf
 
     from keras_centernet import CenterNet, load_dataset
 
     class Clock(keras.callbacks.Callback):
-        """Keeps the end of every step."""
+        """Records when every step ends."""
 
         def on_train_begin(self, logs=None):
             self.ends = [time.perf_counter()]
@@ -107,7 +106,7 @@ def measure(options: argparse.Namespace) -> str:
 
 
 def build_strategy(options: argparse.Namespace):
-    """Returns the strategy of a way."""
+    """Returns the strategy of a setup."""
     import tensorflow as tf
 
     if options.way == "2 workers":
@@ -122,7 +121,7 @@ def build_strategy(options: argparse.Namespace):
 
 
 def free_ports(count: int) -> list[int]:
-    """Returns ports of this machine that nobody listens at."""
+    """Returns free ports of this machine."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import types
 import warnings
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from keras_centernet.cli import (
     train,
 )
 from keras_centernet.errors import UserError
+from keras_centernet.runs.user_code import import_module
 
 COMMANDS = {
     "train": train,
@@ -41,15 +43,17 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
         command: name in `COMMANDS` of a script that is only this command; None: the first argument.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # TensorFlow leaves oneDNN off on CPUs without VNNI, where convolutions' gradients then take thrice as long.
+    # TensorFlow leaves oneDNN off on CPUs without VNNI, where gradients of convolutions then take three times as long.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     parser = _build_parser(command)
     args = parser.parse_args(argv)
     warnings.formatwarning = lambda message, category, *_: f"{category.__name__}: {message}\n"
     try:
+        for name in getattr(args, "imports", None) or ():
+            import_module(name)
         args.run(args)
     except KeyboardInterrupt:
-        print("\nInterrupted. What was finished before is on disk.", file=sys.stderr)
+        print("\nInterrupted. All that was finished before is on disk.", file=sys.stderr)
         return INTERRUPTED
     except (UserError, FloatingPointError, OSError) as error:  # OSError: a full disk, a vanished file
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -58,26 +62,36 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
 
 
 def _build_parser(command: str | None) -> argparse.ArgumentParser:
-    options = {"formatter_class": _HelpFormatter}
     if command:
-        module = COMMANDS[command]
-        parser = argparse.ArgumentParser(description=module.__doc__, epilog=module.EXAMPLES, **options)
-        module.add_arguments(parser)
-        parser.set_defaults(run=module.run)
-        return parser
-    parser = argparse.ArgumentParser("keras-centernet", description="Object detection as point detection.", **options)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+        return _CommandParser(module=COMMANDS[command])
+    parser = argparse.ArgumentParser(
+        "keras-centernet", description="Object detection as point detection.", formatter_class=_HelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_CommandParser)
     for name, module in COMMANDS.items():
-        one = commands.add_parser(
-            name, help=module.__doc__.splitlines()[0], description=module.__doc__, epilog=module.EXAMPLES, **options
-        )
-        module.add_arguments(one)
-        one.set_defaults(run=module.run)
+        commands.add_parser(name, help=module.__doc__.splitlines()[0], module=module)
     return parser
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """The parser of one command; it adds the options when it is used, as those of some import Keras."""
+
+    def __init__(self, *args, module: types.ModuleType, **options):
+        options |= {"description": module.__doc__, "epilog": module.EXAMPLES, "formatter_class": _HelpFormatter}
+        super().__init__(*args, **options)
+        self._module = module
+        self.set_defaults(run=module.run)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Adds the options, then parses."""
+        if self._module:
+            self._module.add_arguments(self)
+            self._module = None
+        return super().parse_known_args(args, namespace)
+
+
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keeps the examples' lines and shows defaults."""
+    """Keeps the lines of the examples and shows defaults."""
 
     def _get_help_string(self, action):
         if action.default in (None, False, argparse.SUPPRESS):

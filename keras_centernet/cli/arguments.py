@@ -1,58 +1,76 @@
-"""Options that several commands share, written once."""
+"""From the rows of `TrainSettings` to options of a command, and checks that several commands share."""
 
 import argparse
-import json
+import dataclasses
+from collections.abc import Callable
 
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath
+from keras_centernet.runs.options import Option, options_of
+from keras_centernet.runs.settings import TrainSettings
 
-FORMATS = ("voc", "coco", "yolo", "kitti", "tfds", "tfrecord", "shapes")
+DATA = ("data", "format", "annotations", "images", "strict", "workers")
+
+
+def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
+    """Adds the option of one row; what is not typed gets the parser's `argument_default`."""
+    options = {"help": row.text}
+    if row.kind is bool:
+        options["action"] = argparse.BooleanOptionalAction if row.default is not False else "store_true"
+    else:
+        options |= {
+            "metavar": "NAME=VALUE" if row.kind is dict else "NAME" if row.table else None,
+            "choices": row.choices,
+        }
+        if row.is_repeated:
+            options["action"] = "append"
+        elif row.parse or row.kind is not str:
+            options["type"] = as_type(row.parse) if row.parse else row.kind
+    if row.const is not None:
+        options |= {"nargs": "?", "const": row.const}
+    parser.add_argument(row.flag, dest=row.name, required=row.default is dataclasses.MISSING, **options)
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds --data, --format, --annotations, --images, --strict and --workers."""
+    """Adds the options that say what is read, those of `DATA`."""
+    rows = options_of(TrainSettings)
+    for name in DATA:
+        add_option(parser, rows[name])
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --import, which `main` acts on before anything is loaded."""
     parser.add_argument(
-        "--data",
-        required=True,
-        help="folder, file or pattern, here or at gs://...; TensorFlow Datasets name; or shapes",
+        "--import",
+        action="append",
+        dest="imports",
+        metavar="MODULE",
+        help="module of your own that registers what the model is made of (backbone, task, loss); may be repeated",
     )
-    parser.add_argument("--format", choices=FORMATS, help="of the data; found out when left away")
-    parser.add_argument(
-        "--annotations", help="COCO's JSON file, VOC's XML folder or a label map of records, if elsewhere"
-    )
-    parser.add_argument("--images", help="folder of the pictures, if not in its usual place")
-    parser.add_argument("--strict", action="store_true", help="stop at unreadable images instead of skipping them")
-    parser.add_argument("--workers", type=int, help="pictures read at the same time; default: as many as pay")
 
 
-def input_size(text: str) -> int | tuple[int, int]:
-    """Parses "320" or "384x1280" (height x width)."""
-    parts = [int(part) for part in text.lower().split("x")]
-    if len(parts) not in (1, 2):
-        raise argparse.ArgumentTypeError(f"expected a side such as 320 or HEIGHTxWIDTH, got {text}")
-    return parts[0] if len(parts) == 1 else tuple(parts)
+def as_type(parse: Callable) -> Callable:
+    """Returns a `type` of argparse from a function that raises a UserError."""
 
-
-def step_epochs(text: str) -> tuple[int, ...]:
-    """Parses "90,120"."""
-    return tuple(int(part) for part in text.split(","))
-
-
-def task_options(pairs: list[str]) -> dict:
-    """Parses ["projection=true", "radius=geometric"] to {"projection": True, "radius": "geometric"}."""
-    options = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not name or not equals:
-            raise UserError(f"--task-option: expected NAME=VALUE, got {pair!r}.")
+    def read(text: str):
         try:
-            options[name] = json.loads(text)
-        except ValueError:
-            options[name] = text
-    return options
+            return parse(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
 def check_score(value: float) -> float:
-    """Returns a score threshold, refused outside 0..1."""
+    """Returns a score threshold; raises a UserError outside 0..1."""
     if not 0 <= value <= 1:
         raise UserError(f"--threshold: expected a score from 0 to 1, got {value}.")
     return value
+
+
+def make_folder(path: AnyPath, option: str = "--output") -> None:
+    """Makes a folder, also those above it; raises a UserError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{option} {path}: expected a folder that can be written to: {error.strerror}.") from error

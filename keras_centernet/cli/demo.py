@@ -1,6 +1,6 @@
-"""Train, evaluate and export a small detector on built-in pictures, in a few minutes.
+"""Train, evaluate and export a small detector on built-in images, in a few minutes.
 
-The whole way from pictures to a file for phones, on a data set that is drawn on the fly.
+The whole way from images to a file for phones, on a data set that is drawn on the fly.
 """
 
 import argparse

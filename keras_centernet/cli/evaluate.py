@@ -1,11 +1,11 @@
-"""Measure the average precision of a model on a data set.
+"""Evaluate a model on a data set.
 
-Prints COCO's and Pascal VOC's figures, and writes them with a precision-recall picture.
+Prints the metrics, and writes them with a drawing of precision over recall.
 """
 
 import argparse
 
-from keras_centernet.cli.arguments import add_data_arguments
+from keras_centernet.cli.arguments import add_data_arguments, add_model_arguments, make_folder
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
 
@@ -20,40 +20,43 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("--model", required=True, help=".keras file, or an exported .tflite detector")
+    add_model_arguments(parser)
     add_data_arguments(parser)
     parser.add_argument("--split", default="val", help="split to evaluate on")
     parser.add_argument("--batch-size", type=int, default=16, help="images at a time")
     parser.add_argument(
         "--resize",
-        choices=("fit", "keep"),
+        metavar="NAME",
         default="fit",
-        help="how pictures come to the network: fit into its input size, or keep their own (published for COCO)",
+        help="how images are brought to the size of the input; 'help' lists the names",
     )
-    parser.add_argument("--flip", action="store_true", help="average the maps with those of the mirrored picture")
+    parser.add_argument("--flip", action="store_true", help="average the maps with those of the mirrored image")
     parser.add_argument(
         "--scales", type=_scales, default=(1.0,), metavar="S,S,...", help="test at these scales and merge: 0.5,1,1.5"
     )
-    parser.add_argument("--nms", choices=("none", "soft"), help="default: soft for several scales, else none")
+    parser.add_argument(
+        "--nms",
+        metavar="NAME",
+        help="suppression of duplicates; 'help' lists the names; default: soft for several scales, else none",
+    )
     parser.add_argument(
         "--as-published",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="leave the leftovers that the published soft-NMS leaves",
+        help="keep the boxes that the published soft-NMS fails to remove",
     )
     parser.add_argument(
-        "--oracle", nargs="+", default=(), metavar="HEAD", help="put the truth in place of heads: heatmap, size, offset"
+        "--oracle", nargs="+", default=(), metavar="HEAD", help="replace the output of heads by the ground truth"
     )
-    parser.add_argument("--round", action="store_true", help="also measure boxes and scores of two decimals")
+    parser.add_argument("--round", action="store_true", help="also evaluate boxes and scores rounded to two decimals")
     parser.add_argument(
         "--clip",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="cut boxes at the picture's edges; not so as published",
+        help="clip boxes to the image; the published evaluation does not",
     )
-    parser.add_argument(
-        "--results", help="folder for what an evaluation server wants: COCO's JSON files, KITTI's text files"
-    )
-    parser.add_argument("--output", default="metrics.json", help="file for the figures; the curves go beside it")
+    parser.add_argument("--results", help="folder for the result files that evaluation servers want")
+    parser.add_argument("--output", default="metrics.json", help="file for the metrics; the curves go beside it")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -62,11 +65,8 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.evaluation import evaluate
 
     output = to_path(args.output)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {output}: expected a place that can be written to: {error.strerror}.") from error
-    model, places = _load_detector(args)
+    make_folder(output.parent)
+    model, request = _load_detector(args)
     views = [
         load_dataset(
             args.data,
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
             training=False,
             strict=args.strict,
             workers=args.workers,
-            **places,
+            **request,
         )
         for scale in args.scales
     ]
@@ -105,24 +105,24 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _load_detector(args: argparse.Namespace):
-    """Returns what detects, and how pictures must come to it."""
+    """Returns the detector, and the arguments of `load_dataset` that fit its input."""
     if to_path(args.model).suffix != ".tflite":
         from keras_centernet.model import load_model
 
         model = load_model(args.model)
         multiple_of = model.backbone_row.multiple_of
-        return model, {"task": model.task.name, "input_size": model.input_size, "multiple_of": multiple_of}
+        return model, {"task": model.task, "input_size": model.input_size, "multiple_of": multiple_of}
     from keras_centernet.exporting import TFLiteDetector
 
     if args.resize != "fit":
-        raise UserError("--resize: expected fit for a .tflite file, which takes pictures of one size; got keep.")
+        raise UserError(f"--resize: expected fit for a .tflite file, whose input has one size; got {args.resize}.")
     detector = TFLiteDetector(args.model)
     return detector, {"input_size": detector.input_hw}
 
 
 def _scales(text: str) -> tuple[float, ...]:
     """Parses "0.5,1,1.5"."""
-    scales = tuple(float(part) for part in text.split(","))
+    scales = tuple(float(number) for number in text.split(","))
     if len(set(scales)) != len(scales) or min(scales) <= 0:
         raise argparse.ArgumentTypeError(f"expected different positive numbers such as 0.5,1,1.5, got {text}")
     return scales

@@ -7,6 +7,7 @@ report.json says how large, how fast and how close to the model each of them is.
 import argparse
 import warnings
 
+from keras_centernet.cli.arguments import add_model_arguments
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--calibration", help="folder of 100 or more typical images, where ranges are measured")
     parser.add_argument("--data", help="data set to calibrate with instead: as of the other commands")
+    add_model_arguments(parser)
     parser.add_argument("--split", default="train", help="split of --data")
     measured = ", ".join(name for name, row in FORMATS.items() if row.detector)
     parser.add_argument(

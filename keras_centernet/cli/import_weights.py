@@ -1,11 +1,12 @@
 """Turn a checkpoint of the authors' PyTorch code into a model file of this package.
 
-What is in it (network, task, classes) is recognised. Never runs code from the file.
+Network, task and classes are recognised. No code from the file is run.
 """
 
 import argparse
 
-from keras_centernet.cli.arguments import input_size
+from keras_centernet.cli.arguments import as_type
+from keras_centernet.runs.options import parse_size
 
 EXAMPLES = """examples:
   keras-centernet import-weights ctdet_coco_dla_2x.pth dla34.keras
@@ -20,12 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", help="network; default: recognised")
     parser.add_argument("--task", help="what is detected; default: recognised")
     parser.add_argument("--classes", help="names, separated by commas; default: COCO's, VOC's or numbers")
-    parser.add_argument("--input-size", type=input_size, default=512, help="side, or HEIGHTxWIDTH, of the input")
+    parser.add_argument(
+        "--input-size", type=as_type(parse_size), default=512, help="side, or HEIGHTxWIDTH, of the input"
+    )
     parser.add_argument("--normalization", help="statistics of the input; default: as published for these classes")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Imports, saves and says what was left out."""
+    """Imports, saves and prints which tensors were unused."""
     from keras_centernet.errors import UserError
     from keras_centernet.files.atomic import write_whole
     from keras_centernet.files.paths import to_path
@@ -40,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     )
     write_whole(output, model.save)
     for name in unused:
-        print(f"without influence, left out: {name}")
+        print(f"unused: {name}")
     print(
         f"{output}: {model.network.name}, {model.task.name} of {len(model.classes)} classes, {model.count_params():,} "
         f"parameters, input {model.input_size[1]}x{model.input_size[0]}, {model.normalization} statistics."

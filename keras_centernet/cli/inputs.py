@@ -8,25 +8,26 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.files.paths import AnyPath, expand, to_path
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
 
 def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
-    """Returns (image files, videos and webcam numbers) that the arguments stand for, in order.
+    """Returns (image files, video files and webcam numbers) that the arguments name, in order.
 
     Args:
-        patterns: files, folders (their images, not those of folders inside), globs, or webcam numbers.
+        patterns: files, folders (their own files, not those of folders inside), globs, or webcam numbers.
 
     Raises:
-        UserError: an argument stands for nothing.
+        UserError: an argument names nothing that exists.
     """
+    from keras_centernet.data.images import IMAGE_SUFFIXES  # not above: it imports TensorFlow
+
     images, videos = [], []
     for pattern in patterns:
         if pattern.isdigit():
             videos.append(int(pattern))
             continue
-        found = _expand(pattern)
+        found = _expand(pattern, IMAGE_SUFFIXES)
         images += [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
         videos += [str(path) for path in found if path.suffix.lower() in VIDEO_SUFFIXES]
     return list(dict.fromkeys(images)), list(dict.fromkeys(videos))
@@ -36,10 +37,10 @@ def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
 def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
     """Returns a context with (frames per second, iterator of (H, W, 3) uint8 RGB frames) of a video file or webcam.
 
-    A file behind a scheme is copied first: OpenCV reads from this machine alone.
+    A remote file (gs://...) is copied first, because OpenCV reads local ones only.
 
     Raises:
-        UserError: it cannot be opened.
+        UserError: OpenCV cannot open it.
     """
     with contextlib.nullcontext(video) if isinstance(video, int) else local_copy(video) as local:
         yield _read_local(local, video)
@@ -56,8 +57,8 @@ def _read_local(local: str | os.PathLike | int, video: str | int) -> tuple[float
     def frames():
         try:
             while True:
-                there, frame = capture.read()
-                if not there:
+                is_read, frame = capture.read()
+                if not is_read:
                     return
                 yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         finally:
@@ -66,13 +67,13 @@ def _read_local(local: str | os.PathLike | int, video: str | int) -> tuple[float
     return capture.get(cv2.CAP_PROP_FPS) or 25.0, frames()
 
 
-def _expand(pattern: str) -> list[AnyPath]:
+def _expand(pattern: str, image_suffixes: tuple[str, ...]) -> list[AnyPath]:
     path = to_path(pattern)
     found = sorted(path.iterdir()) if path.is_dir() else expand(pattern)
-    known = [p for p in found if p.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES]
+    known = [p for p in found if p.suffix.lower() in image_suffixes + VIDEO_SUFFIXES]
     if not known:
         raise UserError(
-            f"{pattern}: expected an image ({', '.join(IMAGE_SUFFIXES)}), a video ({', '.join(VIDEO_SUFFIXES)}), a "
+            f"{pattern}: expected an image ({', '.join(image_suffixes)}), a video ({', '.join(VIDEO_SUFFIXES)}), a "
             "folder or glob of them, or a webcam number; found none."
         )
     return known

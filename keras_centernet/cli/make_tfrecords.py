@@ -5,7 +5,7 @@ Leaves SPLIT-00000-of-000NN.tfrecord, dataset.json and label_map.pbtxt in --outp
 
 import argparse
 
-from keras_centernet.cli.arguments import add_data_arguments
+from keras_centernet.cli.arguments import add_data_arguments, add_model_arguments
 
 EXAMPLES = """examples:
   keras-centernet make-tfrecords --data coco/ --split train2017 --output records/coco --shards 256
@@ -18,6 +18,7 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     add_data_arguments(parser)
+    add_model_arguments(parser)
     parser.add_argument("--split", default="train", help="split to write; others in --output are kept")
     parser.add_argument("--task", default="detection", help="task that they are for: decides what objects must know")
     parser.add_argument("--output", required=True, help="folder for the records")

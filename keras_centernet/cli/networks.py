@@ -1,6 +1,6 @@
-"""List the networks: parameters, arithmetic, stride, and where they can go.
+"""List the networks: parameters, arithmetic, stride, and what they can be exported to.
 
-Parameters are those of a detector of COCO's 80 classes; GFLOP count two per multiply-add at 512x512.
+Parameters are those of a detector of 80 classes; GFLOP count two per multiply-add at 512x512.
 """
 
 import argparse

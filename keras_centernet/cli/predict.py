@@ -1,6 +1,6 @@
 """Detect objects in images, folders, videos or a webcam.
 
-Draws the boxes into copies of the pictures and writes all detections to detections.json in --output.
+Draws the detections into copies of the images and writes all of them to detections.json in --output.
 """
 
 import argparse
@@ -9,7 +9,9 @@ import json
 import sys
 import warnings
 
-from keras_centernet.cli.arguments import check_score
+import numpy as np
+
+from keras_centernet.cli.arguments import add_model_arguments, check_score, make_folder
 from keras_centernet.cli.inputs import find_inputs, read_frames
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import local_output
@@ -26,11 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files or webcam numbers")
     parser.add_argument("--model", required=True, help=".keras file")
-    parser.add_argument("--output", default="runs/predict", help="folder for pictures and detections.json")
+    add_model_arguments(parser)
+    parser.add_argument("--output", default="runs/predict", help="folder for drawings and detections.json")
     parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is kept")
     parser.add_argument("--batch-size", type=int, default=8, help="images at a time")
     parser.add_argument(
-        "--calibration", help="of 3D: a file in KITTI's format, or a folder of them named as the images"
+        "--calibration",
+        help="for tasks in 3D: a calibration file in KITTI's format, or a folder of them named like the images",
     )
     parser.add_argument("--frames", type=int, help="stop a video or webcam after so many frames")
     parser.add_argument("--no-draw", dest="draw", action="store_false", help="write detections.json only")
@@ -46,19 +50,16 @@ def run(args: argparse.Namespace) -> None:
     images, videos = find_inputs(args.inputs)
     model = load_model(args.model)
     folder = to_path(args.output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {folder}: expected a folder that can be written to: {error.strerror}.") from error
+    make_folder(folder)
     results = []
     try:
         _predict_images(model, images, folder, args, results)
         for video in videos:
             _predict_video(model, video, folder, args, results)
-    finally:  # after Ctrl-C too: what was detected is not lost
+    finally:  # after Ctrl-C too, so that no detection is lost
         (folder / "detections.json").write_text(json.dumps(results, indent=1))
     objects = sum(len(result["detections"]) for result in results)
-    print(f"{len(results)} pictures, {objects} objects: {folder / 'detections.json'}")
+    print(f"{len(results)} images, {objects} objects: {folder / 'detections.json'}")
 
 
 def _predict_images(model, images: list, folder: AnyPath, args, results: list) -> None:
@@ -81,7 +82,7 @@ def _predict_images(model, images: list, folder: AnyPath, args, results: list) -
 
 
 def _detect_readable(model, paths: list[AnyPath], args, unreadable: list[str]) -> list[tuple]:
-    """Returns (path, detections) of the pictures that can be read; notes why the others cannot."""
+    """Returns (path, detections) of the images that can be read; appends to `unreadable` why others cannot."""
     from keras_centernet.data.images import read_image
 
     readable = []
@@ -90,19 +91,19 @@ def _detect_readable(model, paths: list[AnyPath], args, unreadable: list[str]) -
             readable.append((path, read_image(path)))
         except UserError as error:
             unreadable.append(str(error))
-    pictures = [picture for _, picture in readable]
+    images = [image for _, image in readable]
     calibration = [_calibration(args.calibration, path.stem) for path, _ in readable] if args.calibration else None
-    found = model.detect(pictures, calibration, threshold=args.threshold, batch_size=args.batch_size)
+    found = model.detect(images, calibration, threshold=args.threshold, batch_size=args.batch_size)
     for (path, _), one in zip(readable, found, strict=True):
         one.path = str(path)
     return [(path, one) for (path, _), one in zip(readable, found, strict=True)]
 
 
-def _calibration(place: str, stem: str):
-    """Returns the matrix in a file, or in the file of that stem in a folder."""
+def _calibration(file_or_folder: str, stem: str) -> np.ndarray:
+    """Returns the matrix of a file, or of the file with that stem in a folder."""
     from keras_centernet.camera import read_calibration
 
-    path = to_path(place)
+    path = to_path(file_or_folder)
     return read_calibration(path / f"{stem}.txt" if path.is_dir() else path)
 
 
@@ -132,7 +133,7 @@ def _predict_video(model, video: str | int, folder: AnyPath, args, results: list
 
 
 def _unique_names(images: list[AnyPath]) -> dict[AnyPath, str]:
-    """Maps each image to the name of its drawn copy; equal names of different folders get numbers."""
+    """Returns {image: name of its drawn copy}; equal names from different folders are numbered."""
     names, taken = {}, set()
     for path in images:
         suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg", ".png") else ".png"

@@ -1,6 +1,6 @@
-"""List the recipes of the published trainings and the figures that their authors reached.
+"""List the recipes of the published trainings and the metrics that their authors reported.
 
-Figures are in percent and the authors' own; a recipe that was not trained with this package says so.
+Metrics are in percent and the authors' own; the list says which recipes were not re-trained with this package.
 """
 
 import argparse
@@ -28,11 +28,11 @@ def run(args: argparse.Namespace) -> None:
         sides = size if isinstance(size, tuple) else (size, size)
         columns = values["backbone"], "x".join(map(str, sides)), values["batch_size"], values["epochs"]
         here = "re-trained" if recipe.published["retrained_here"] else "not re-trained here"
-        print(LINE.format(recipe.name, *columns, here, _figures(recipe.figures)))
+        print(LINE.format(recipe.name, *columns, here, _metrics(recipe.metrics)))
 
 
-def _figures(figures: dict[str, dict[str, float]]) -> str:
+def _metrics(metrics: dict[str, dict[str, float]]) -> str:
     """Returns "AP 36.3 / 38.2 / 40.7 (none / flip / multi_scale)"."""
-    parts = [f"{metric} {' / '.join(map(str, values.values()))}" for metric, values in figures.items()]
-    conditions = " / ".join(next(iter(figures.values())))
-    return f"{', '.join(parts)} ({conditions})"
+    columns = [f"{metric} {' / '.join(map(str, values.values()))}" for metric, values in metrics.items()]
+    conditions = " / ".join(next(iter(metrics.values())))
+    return f"{', '.join(columns)} ({conditions})"

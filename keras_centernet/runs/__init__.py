@@ -1,1 +1,1 @@
-"""A training run: its settings (`settings`), its folder, what happens at the end of every epoch, and `train`."""
+"""A training run: its settings, its folder and its checkpoints, what happens after every epoch, and `train`."""

@@ -1,4 +1,4 @@
-"""What a run does at the end of every epoch: keep, record, show."""
+"""What a run does at the end of every epoch: keep the best weights, record the history, show it in TensorBoard."""
 
 import csv
 import io
@@ -9,13 +9,35 @@ import keras
 import numpy as np
 
 from keras_centernet.evaluation.metrics.table import main_metric
+from keras_centernet.files.atomic import write_whole
 from keras_centernet.runs.folder import BEST, HISTORY, RunFolder
+
+
+class InsteadOfStep(keras.callbacks.Callback):
+    """A callback that replaces the compiled training step for a while: `step` runs between `take_over` and `give_back`.
+
+    Of several in one training, the one that took over last gives back first.
+    """
+
+    usual = None
+
+    def step(self, iterator) -> dict:
+        """Runs in place of `usual(iterator)` and returns the same: the metrics so far."""
+        raise NotImplementedError
+
+    def take_over(self) -> None:
+        """From now on Keras calls `step`."""
+        self.usual, self.model.train_function = self.model.train_function, self.step
+
+    def give_back(self) -> None:
+        """From now on Keras calls its own step again."""
+        self.model.train_function, self.usual = self.usual, None
 
 
 class KeepBest(keras.callbacks.Callback):
     """Saves the (averaged) weights whenever the main metric of the validation grows, see `main_metric`.
 
-    Epochs without a measurement change nothing. Without any measurement, the last epoch is the best.
+    Epochs without an evaluation change nothing. Without any evaluation, the last epoch is the best.
 
     Args:
         folder: of the run.
@@ -33,18 +55,18 @@ class KeepBest(keras.callbacks.Callback):
 
     @property
     def is_done(self) -> bool:
-        """Whether patience has come to its end."""
+        """Whether patience has run out."""
         return self.patience is not None and self.waited >= self.patience
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares, and saves or counts."""
         logs = logs or {}
-        name = main_metric(name.removeprefix("val_") for name in logs if name.startswith("val_"))
-        value = logs.get(f"val_{name}", math.nan)
+        main = main_metric(name.removeprefix("val_") for name in logs if name.startswith("val_"))
+        value = logs.get(f"val_{main}", math.nan)
         if value > self.best:  # False for NaN
             self.best, self.waited = float(value), 0
             with self.model.averaged():
-                self.folder.save_model(BEST, self.model)
+                write_whole(self.folder / BEST, self.model.save)
         elif not math.isnan(value):
             self.waited += 1
         if self.is_done:
@@ -52,7 +74,7 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class RecordHistory(keras.callbacks.Callback):
-    """Appends one row per epoch to history.csv: losses, average precision, learning rate, seconds."""
+    """Appends one row per epoch to history.csv: all that is in the logs."""
 
     def __init__(self, folder: RunFolder):
         super().__init__()
@@ -62,14 +84,14 @@ class RecordHistory(keras.callbacks.Callback):
         """Rewrites the file with the row of this epoch added; later rows of an earlier run are dropped."""
         rows = first_epochs(self.folder, epoch)
         rows.append({"epoch": epoch + 1, **{k: f"{float(v):.6g}" for k, v in logs.items()}})
-        self.folder.replace(HISTORY, lambda path: _write_rows(path, rows))
+        write_whole(self.folder / HISTORY, lambda path: _write_rows(path, rows))
 
 
 class AddRateAndTime(keras.callbacks.Callback):
-    """Puts the learning rate of the epoch's first step and the seconds of the epoch (since a resumption) into the logs.
+    """Adds to the logs the learning rate of the epoch's first step and the seconds that this process spent on it.
 
     Args:
-        rate: of the first step of an epoch that was begun before; None: the first one begins here.
+        rate: of the first step of an epoch that an earlier process began; None: no epoch was begun.
     """
 
     def __init__(self, rate: float | None = None):
@@ -90,12 +112,12 @@ class AddRateAndTime(keras.callbacks.Callback):
 
 
 class ShowInTensorBoard(keras.callbacks.Callback):
-    """Writes losses by head, average precision, learning rate and pictures for TensorBoard.
+    """Writes all that is in the logs, and detections and heatmaps of a few images, for TensorBoard.
 
     Args:
         folder: of the run; the events go to its `tensorboard` folder.
         images: (B, H, W, 3) uint8 inputs that are drawn with their detections and heatmaps.
-        every: epochs between two sets of pictures.
+        every: epochs between two sets of drawings.
     """
 
     def __init__(self, folder: RunFolder, images: np.ndarray, every: int):
@@ -106,7 +128,7 @@ class ShowInTensorBoard(keras.callbacks.Callback):
         self.images, self.every = images, every
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes the epoch's numbers, and pictures every now and then."""
+        """Writes the epoch's numbers, and every few epochs drawings."""
         import tensorflow as tf
 
         from keras_centernet.runs.example_images import detections_and_heatmaps
@@ -117,9 +139,9 @@ class ShowInTensorBoard(keras.callbacks.Callback):
                     tf.summary.scalar(name, float(value))
             if epoch % self.every == 0 or epoch + 1 == self.params["epochs"]:
                 with self.model.averaged():
-                    pictures = detections_and_heatmaps(self.model, self.images)
-                for name, picture in pictures.items():
-                    tf.summary.image(name, picture, max_outputs=len(self.images))
+                    drawings = detections_and_heatmaps(self.model, self.images)
+                for name, drawn in drawings.items():
+                    tf.summary.image(name, drawn, max_outputs=len(self.images))
         self.writer.flush()
 
     def on_train_end(self, logs=None):
@@ -128,20 +150,20 @@ class ShowInTensorBoard(keras.callbacks.Callback):
 
 
 def first_epochs(folder: RunFolder, count: int) -> list[dict]:
-    """Returns the rows of history.csv of the first so many epochs, or none where the file is missing."""
-    if not folder.holds(HISTORY):
+    """Returns the rows of history.csv for the first `count` epochs; none if there is no file."""
+    if not (folder / HISTORY).exists():
         return []
-    rows = csv.DictReader(io.StringIO(folder.read_bytes(HISTORY).decode(), newline=""))
+    rows = csv.DictReader(io.StringIO((folder / HISTORY).read_bytes().decode(), newline=""))
     return [row for row in rows if int(row["epoch"]) <= count]
 
 
 def cut_history(folder: RunFolder, count: int) -> None:
-    """Drops what history.csv tells of epochs that no checkpoint holds: they come again."""
+    """Drops the rows of history.csv after the first `count` epochs, which will be trained again."""
     rows = first_epochs(folder, count)
     if rows:
-        folder.replace(HISTORY, lambda path: _write_rows(path, rows))
+        write_whole(folder / HISTORY, lambda path: _write_rows(path, rows))
     else:
-        folder.remove(HISTORY)
+        (folder / HISTORY).unlink(missing_ok=True)
 
 
 def _write_rows(path, rows: list[dict]) -> None:

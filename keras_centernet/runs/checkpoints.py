@@ -1,17 +1,20 @@
-"""Checkpoints: everything that a training is, in one file, so that it goes on as if nothing had happened."""
+"""Checkpoints: all of the state of a training in one file, so that it goes on as if it had never stopped."""
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
+from keras_centernet.files.atomic import local_copy
+from keras_centernet.runs.callbacks import AddRateAndTime, InsteadOfStep, KeepBest
 from keras_centernet.runs.folder import EARLIER, LAST, RunFolder
 
 SEED_STATE = "seed_generator_state"  # Keras' name of the variable of a SeedGenerator
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Progress:
     """How far a training is.
 
@@ -19,10 +22,11 @@ class Progress:
         epoch: finished epochs.
         batch: finished batches of the epoch after them.
         steps_per_epoch: batches of an epoch.
-        best: highest average precision so far.
+        best: highest main metric so far.
         waited: evaluations since then.
         seconds: of training so far.
         rate: learning rate of the first step of the epoch that was begun.
+        running_means: variables of the model's metrics in that epoch.
     """
 
     epoch: int = 0
@@ -32,6 +36,7 @@ class Progress:
     waited: int = 0
     seconds: float = 0.0
     rate: float = 0.0
+    running_means: tuple[np.ndarray, ...] = ()
 
     @property
     def step(self) -> int:
@@ -39,70 +44,74 @@ class Progress:
         return self.epoch * self.steps_per_epoch + self.batch
 
 
-def state_of(model, progress: Progress) -> dict[str, np.ndarray]:
+_NUMBERS = {field.name: field.type for field in dataclasses.fields(Progress) if field.type in (int, float)}
+
+
+def state_of(model: keras.Model, progress: Progress) -> dict[str, np.ndarray]:
     """Returns as arrays what a model's file does not hold: progress, random state, running means, average."""
-    state = {name: np.asarray(value) for name, value in dataclasses.asdict(progress).items()}
+    state = {name: np.asarray(getattr(progress, name)) for name in _NUMBERS}
     state |= {f"random_{i}": _array(variable) for i, variable in enumerate(_random_states(model))}
-    state |= {f"figure_{i}": _array(_of_replicas(variable)[0]) for i, variable in enumerate(_figures(model))}
+    # "figure": the name in the files of version 0.1.0
+    state |= {f"figure_{i}": _array(_of_replicas(variable)[0]) for i, variable in enumerate(_running_means(model))}
     return state | (model.average.state() if model.average else {})
 
 
-def restore(model, folder: RunFolder) -> tuple[Progress, list[np.ndarray]]:
-    """Puts last.keras into a model that was built and compiled as at the beginning.
-
-    Returns:
-        The progress, and the values of the running means of an epoch that was begun (`EnterEpoch` sets them).
+def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Progress:
+    """Loads last.keras into a model that was built and compiled as at the beginning; returns the progress.
 
     Raises:
-        UserError: the file is damaged, or not of this model.
+        UserError: the file is damaged, or belongs to another model or to data of other than `steps_per_epoch`.
     """
     state = folder.read_checkpoint()
+    if int(state["steps_per_epoch"]) != steps_per_epoch:
+        raise UserError(
+            f"--resume: expected the data of before, {state['steps_per_epoch']} batches an epoch, got "
+            f"{steps_per_epoch}. Restore the data, or start in another folder with --weights."
+        )
     try:
-        with folder.fetch(LAST) as path:
+        with local_copy(folder / LAST) as path:
             model.load_weights(path)
         for i, variable in enumerate(_random_states(model)):
             variable.assign(state[f"random_{i}"])
         if model.average:
             model.average.restore(state)
-        figures = [state[f"figure_{i}"] for i in range(len(_figures(model)))]
-        fields = [(field.name, field.type) for field in dataclasses.fields(Progress)]
-        progress = Progress(**{name: kind(state[name]) for name, kind in fields})
+        running_means = tuple(state[f"figure_{i}"] for i in range(len(_running_means(model))))
+        return Progress(**{name: kind(state[name]) for name, kind in _NUMBERS.items()}, running_means=running_means)
     except Exception as error:  # Keras raises many kinds for files that do not fit
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"--resume: expected {folder / LAST} to be of this model and data: {line}") from error
-    return progress, figures
+        raise UserError(
+            f"--resume: expected {folder / LAST} to be of this model and data: {first_line(error)}"
+        ) from error
 
 
-class EnterEpoch(keras.callbacks.Callback):
-    """Enters the first epoch where a checkpoint left it: the batches that it has seen are counted, not trained.
+class EnterEpoch(InsteadOfStep):
+    """Enters the first epoch where a checkpoint left it: the batches already trained on are counted, not trained again.
 
     Of several workers each needs one.
 
     Args:
         progress: where the training begins.
-        figures: values of the running means at that place.
     """
 
-    def __init__(self, progress: Progress, figures: list):
+    def __init__(self, progress: Progress):
         super().__init__()
-        self._to_skip, self._figures = progress.batch, figures
+        self._to_skip, self._running_means, self._metrics = progress.batch, progress.running_means, {}
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Sets the running means of an epoch that was begun, and leaves its first batches out."""
+        """Sets the running means of an epoch that was begun, and skips its first batches."""
         if not self._to_skip:
             return
-        for variable, value in zip(_figures(self.model), self._figures, strict=True):
+        for variable, value in zip(_running_means(self.model), self._running_means, strict=True):
             for one in _of_replicas(variable):
                 one.assign(value)
-        train, figures = self.model.train_function, self.model.get_metrics_result()
+        self._metrics = self.model.get_metrics_result()
+        self.take_over()
 
-        def count(iterator):
-            self._to_skip -= self.model.steps_per_execution
-            if self._to_skip <= 0:
-                self.model.train_function = train
-            return figures
-
-        self.model.train_function = count
+    def step(self, iterator) -> dict:
+        """Counts; the data begin behind the skipped batches and are left alone."""
+        self._to_skip -= self.model.steps_per_execution
+        if self._to_skip <= 0:
+            self.give_back()
+        return self._metrics
 
 
 class KeepLast(keras.callbacks.Callback):
@@ -114,11 +123,20 @@ class KeepLast(keras.callbacks.Callback):
         keep_best: whose score and patience belong to the state.
         add_rate: which knows the learning rate of the epoch's first step.
         every: batches from one checkpoint inside an epoch to the next; None: none there.
-        keep: how many checkpoints to keep; those before last.keras stand in the folder `EARLIER`.
+        keep: how many checkpoints to keep; those before last.keras lie in the folder `EARLIER`.
         clock: function that returns the seconds of training so far.
     """
 
-    def __init__(self, folder: RunFolder, progress: Progress, keep_best, add_rate, every, keep, clock):
+    def __init__(
+        self,
+        folder: RunFolder,
+        progress: Progress,
+        keep_best: KeepBest,
+        add_rate: AddRateAndTime,
+        every: int | None,
+        keep: int,
+        clock: Callable[[], float],
+    ):
         super().__init__()
         self.folder, self.keep_best, self.add_rate = folder, keep_best, add_rate
         self.every, self.keep, self.clock = every, keep, clock
@@ -145,21 +163,21 @@ class KeepLast(keras.callbacks.Callback):
         self.folder.save_checkpoint(self.model, state_of(self.model, self.progress), earlier)
         self._saved = self.progress.step
         for name in self.folder.names(EARLIER)[: 1 - self.keep or None]:
-            self.folder.remove(f"{EARLIER}/{name}")
+            (self.folder / EARLIER / name).unlink(missing_ok=True)
 
 
-def _random_states(model) -> list:
+def _random_states(model: keras.Model) -> list:
     return [variable for variable in model.variables if variable.path.endswith(SEED_STATE)]
 
 
-def _figures(model) -> list:
+def _running_means(model: keras.Model) -> list:
     return [variable for metric in model.metrics for variable in metric.variables]
 
 
 def _of_replicas(variable) -> tuple:
-    """Returns what a running mean is on each replica of this process: they are the same.
+    """Returns the copies of a running mean on the replicas of this process; all are equal.
 
-    Reading and writing the whole adds them up and parts them, by a message between workers.
+    Reading or writing the variable as a whole would cost a message between workers.
     """
     return getattr(variable.value, "values", None) or (variable,)
 

@@ -1,4 +1,4 @@
-"""What a run trains and measures on, and what each device gets of it."""
+"""What a run trains and evaluates on, and what each device gets of it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.workers import share
+from keras_centernet.tasks.table import TASKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Datasets:
 
     Attributes:
         train, val: global batches.
-        load_train, load_val: functions (batch_size, shard) -> the same data in other batches.
-        steps_per_execution: steps that run together.
+        load_train, load_val: functions (batch_size, shard) -> the same data in other batches; see `load_dataset`.
+        steps_per_execution: steps that run before control returns to Python.
         steps_per_epoch: steps of an epoch, a multiple of them.
     """
 
@@ -36,7 +37,7 @@ class Datasets:
         return self.train.element_spec[0].shape[0]
 
     def to_fit(self, strategy: tf.distribute.Strategy, settings: TrainSettings, progress: Progress) -> dict:
-        """Returns the arguments of `fit` that say what is trained and measured on, from a checkpoint's place on."""
+        """Returns the arguments of `fit` that say what is trained and evaluated on, from `progress` on."""
         replicas = strategy.num_replicas_in_sync
         val_batch_size = max(1, min(settings.batch_size, self.val.source.size) // replicas) * replicas
         epochs = (progress.epoch, settings.epochs, progress.batch, self.steps_per_epoch)
@@ -54,11 +55,13 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
     """Returns the data sets that the settings name.
 
     Raises:
-        UserError: they are not what they should be, or the devices cannot share a batch.
+        UserError: the data are not what they should be, or the devices cannot share a batch.
     """
-    names = ("format", "annotations", "images", "strict", "workers", "task", "input_size", "max_objects", "seed")
+    names = ("format", "annotations", "images", "strict", "workers", "input_size", "max_objects", "seed")
     shared = {name: getattr(settings, name) for name in names}
-    pure_tf = {"pure_tf": reads_elsewhere(settings)}  # what devices are fed with; the rest is read here
+    if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has
+        shared["task"] = settings.task
+    pure_tf = {"pure_tf": reads_elsewhere(settings)}  # for what devices are fed with; the rest is read here
     training_names = ("augmentation", "flip", "empty_images", "data_service")
     only_training = pure_tf | {name: getattr(settings, name) for name in training_names}
 

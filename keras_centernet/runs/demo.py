@@ -1,4 +1,4 @@
-"""The main job on an embedded default: what `make demo` does."""
+"""The demonstration: train, evaluate and export on built-in data, as `make demo` does."""
 
 import json
 import os
@@ -21,7 +21,7 @@ COMPARED_IMAGES = 32
 
 
 def demo(output: str | os.PathLike, seed: int = 0) -> dict:
-    """Trains on `shapes`, evaluates, exports to TFLite and says how far the two agree; returns the metrics.
+    """Trains on `shapes`, evaluates, exports to TFLite and prints how well the two agree; returns the metrics.
 
     Args:
         output: folder; an earlier demo in it is replaced, anything else is refused.
@@ -38,7 +38,7 @@ def demo(output: str | os.PathLike, seed: int = 0) -> dict:
         learning_rate=6e-3,
         warmup_epochs=0.5,
         evaluate_every=2,
-        augmentation="none",  # the pictures vary enough by themselves
+        augmentation="none",  # the images vary enough by themselves
         color=False,
         seed=seed,
     )

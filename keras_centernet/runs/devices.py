@@ -1,4 +1,4 @@
-"""Which devices a run trains on: from an option to a `tf.distribute` strategy, and the plan in words."""
+"""The devices of a run: from an option to a `tf.distribute` strategy, and the plan in words."""
 
 import os
 import re
@@ -11,18 +11,18 @@ from keras_centernet.errors import UserError
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.workers import check_cluster, count_workers
 
-TPU_SECONDS = 300  # in which a TPU must answer; without one, an address would be tried for ever
-TPU_STEPS = 32  # that run together, where nobody says how many: the host cannot keep up with single ones
-LOCAL_TPU = "local"  # of the virtual machine that a TPU is attached to
+TPU_SECONDS = 300  # within which a TPU must answer: TensorFlow itself would try an address for ever
+TPU_STEPS = 32  # default of --steps-per-execution on a TPU, where the host cannot keep up with single steps
+LOCAL_TPU = "local"  # the TPU of the virtual machine that this process runs on
 
 
 def build_strategy(settings: TrainSettings) -> tf.distribute.Strategy:
-    """Returns the strategy that the options ask for; TensorFlow's default (CPU or one GPU) where none does.
+    """Returns the strategy that the options ask for; TensorFlow's default (CPU or one GPU) without any.
 
     Several workers must be connected before TensorFlow does anything else in the process.
 
     Raises:
-        UserError: two options at once, or devices that are not there.
+        UserError: two options at once, or devices that do not exist.
     """
     chosen = [name for name in STRATEGIES if getattr(settings, name)]
     if len(chosen) > 1:
@@ -48,7 +48,7 @@ def build_tpu(name: str) -> tf.distribute.Strategy:
         except Exception as error:  # of TensorFlow, of the network, of the metadata server
             failure.append(re.split(r"\.\s|\n", str(error).strip())[0] or type(error).__name__)
 
-    # An address that does not answer blocks inside of TensorFlow, where no exception and no Ctrl-C gets through.
+    # An address that does not answer blocks inside TensorFlow, where neither an exception nor Ctrl-C gets through.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(TPU_SECONDS)
@@ -56,20 +56,20 @@ def build_tpu(name: str) -> tf.distribute.Strategy:
         reason = failure[0] if failure else f"no answer within {TPU_SECONDS} s"
         raise UserError(
             f"--tpu {name}: expected a TPU, found none ({reason}). Start on a TPU virtual machine with --tpu, name a "
-            "TPU that is running, or leave --tpu away."
+            "TPU that is running, or remove --tpu."
         )
     return tf.distribute.TPUStrategy(found[0])
 
 
 def build_gpus(count: int) -> tf.distribute.Strategy:
-    """Returns a strategy over the first so many GPUs of this machine."""
-    there = tf.config.list_logical_devices("GPU")
-    if count > len(there):
+    """Returns a strategy over the first `count` GPUs of this machine."""
+    found = tf.config.list_logical_devices("GPU")
+    if count > len(found):
         raise UserError(
-            f"--gpus {count}: expected at most the {len(there)} GPU(s) that TensorFlow sees here. Check the driver "
-            "with nvidia-smi, or leave --gpus away to train on what there is."
+            f"--gpus {count}: expected at most the {len(found)} GPU(s) that TensorFlow sees here. Check the driver "
+            "with nvidia-smi, or remove --gpus to train on what there is."
         )
-    return tf.distribute.MirroredStrategy([device.name for device in there[:count]])
+    return tf.distribute.MirroredStrategy([device.name for device in found[:count]])
 
 
 def build_multi_worker(_: bool = True) -> tf.distribute.Strategy:
@@ -82,18 +82,19 @@ STRATEGIES: dict[str, Callable] = {"tpu": build_tpu, "gpus": build_gpus, "multi_
 
 
 def check_batch(strategy: tf.distribute.Strategy, batch_size: int, accumulate: int = 1) -> None:
-    """Raises a UserError unless the replicas can share a global batch evenly, each in so many parts."""
+    """Raises a UserError unless the replicas can share a global batch evenly, each in `accumulate` micro-batches."""
     replicas = strategy.num_replicas_in_sync
     if batch_size % (replicas * accumulate):
-        parts = f" times --accumulate {accumulate}" if accumulate > 1 else ""
+        factor = f" times --accumulate {accumulate}" if accumulate > 1 else ""
         raise UserError(
-            f"--batch-size: expected a multiple of the {replicas} device(s){parts}, got {batch_size} images for a step."
+            f"--batch-size: expected a multiple of the {replicas} device(s){factor}, got {batch_size} images a step."
         )
 
 
 def steps_together(steps: int, settings: TrainSettings) -> int:
-    """Returns how many steps run before Python is asked again: of those wanted, or down to half as many, the number
-    that leaves the fewest of an epoch's steps over. (Those are not run: Keras would take them from the next epoch.)
+    """Returns the steps per execution, chosen to waste the fewest steps of an epoch: those wanted, or down to half.
+
+    (The steps left over are not run: Keras would take them from the next epoch.)
 
     Args:
         steps: of an epoch.
@@ -103,17 +104,19 @@ def steps_together(steps: int, settings: TrainSettings) -> int:
     return min(range(most, most // 2, -1), key=lambda count: steps % count)
 
 
-def plan(settings: TrainSettings, strategy: tf.distribute.Strategy, train_set, steps: int, together: int = 1) -> str:
-    """Returns in words what will run where; `steps` are those of an epoch, of which so many run `together`."""
+def plan(
+    settings: TrainSettings, strategy: tf.distribute.Strategy, train_set: tf.data.Dataset, steps: int, together: int = 1
+) -> str:
+    """Returns in words what will run where; an epoch has `steps`, of which `together` run per execution."""
     replicas = strategy.num_replicas_in_sync
     batch_size = train_set.element_spec[0].shape[0]
     workers = count_workers(strategy)
     rows = {
         "devices": f"{replicas} replica(s) of {workers} process(es); here {', '.join(_device_names(strategy))}",
         "batch": f"{batch_size} images in a step, {batch_size // replicas} per replica"
-        + (f", in {settings.accumulate} parts" if settings.accumulate > 1 else ""),
+        + (f", in {settings.accumulate} micro-batches" if settings.accumulate > 1 else ""),
         "steps": f"{steps} an epoch, {steps * settings.epochs} in {settings.epochs} epochs"
-        + (f", {together} together" if together > 1 else ""),
+        + (f", {together} per execution" if together > 1 else ""),
         "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
         "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
         "data": f"{train_set.source.name}, {train_set.source.size} images, {_readers(settings, workers)}",
@@ -128,18 +131,18 @@ def _readers(settings: TrainSettings, workers: int) -> str:
 
 
 def reads_elsewhere(settings: TrainSettings) -> bool:
-    """Returns whether other machines, which know nothing of this process, make the batches: the hosts of a far TPU."""
+    """Returns whether the hosts of a remote TPU, which know nothing of this process, make the batches."""
     return settings.tpu not in (None, LOCAL_TPU)
 
 
 def computes_in_half(settings: TrainSettings) -> bool:
-    """Returns whether the network computes in bfloat16, as it always does on a TPU."""
+    """Returns whether the network computes in bfloat16; on a TPU it always does."""
     return settings.mixed_precision or bool(settings.tpu)
 
 
 def _device_names(strategy) -> list[str]:
     if strategy.num_replicas_in_sync > 1:
         names = strategy.extended.worker_devices
-    else:  # TensorFlow takes the first GPU where there is one
+    else:  # TensorFlow takes the first GPU if there is one
         names = [device.name for device in tf.config.list_logical_devices("GPU")[:1]] or ["CPU"]
     return [name.split("device:")[-1] for name in names]

@@ -1,9 +1,10 @@
-"""What a model sees: detections and heatmaps of a few examples, as pictures."""
+"""Drawings of what a model detects in a few images, with heatmaps."""
 
 import os
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_centernet.detections import Detections
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
@@ -11,28 +12,28 @@ from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 SHOWN_SCORE = 0.3
 
 
-def draw_examples(model, dataset, path: str | os.PathLike, count: int = 6) -> None:
-    """Writes a grid of image, truth, detections and heatmap for the first images of a data set.
+def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.PathLike, count: int = 6) -> None:
+    """Draws a grid of image, ground truth, detections and heatmap for the first images of a data set.
 
     Args:
         model: `CenterNet`.
         dataset: as `load_dataset` yields it, not augmented.
-        path: picture to write.
-        count: number of rows at most.
+        path: of the drawing.
+        count: largest number of rows.
     """
     images, objects = next(iter(dataset.unbatch().batch(count)))
     images = np.asarray(images)
     objects = {key: np.asarray(value) for key, value in objects.items()}
     found, heatmaps = _detections(model, images), _heatmaps(model, images)
     rows = [
-        GridRow(images[i], _truth(objects, i, images[i], model.classes), found[i], heatmaps[i])
+        GridRow(images[i], _ground_truth(objects, i, images[i], model.classes), found[i], heatmaps[i])
         for i in range(len(images))
     ]
     draw_grid(rows, path)
 
 
-def detections_and_heatmaps(model, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns {"detections", "heatmaps"}: (B, H, W, 3) uint8 pictures of a batch of inputs."""
+def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns {"detections", "heatmaps"}: (B, H, W, 3) uint8 drawings for a batch of inputs."""
     found, heatmaps = _detections(model, images), _heatmaps(model, images)
     return {
         "detections": np.stack([one.draw() for one in found]),
@@ -40,7 +41,7 @@ def detections_and_heatmaps(model, images: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _detections(model, images: np.ndarray) -> list[Detections]:
+def _detections(model: keras.Model, images: np.ndarray) -> list[Detections]:
     outputs = {key: np.asarray(value) for key, value in model.detect_batch(images).items()}
     found = []
     for i, image in enumerate(images):
@@ -51,7 +52,7 @@ def _detections(model, images: np.ndarray) -> list[Detections]:
     return found
 
 
-def _truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> Detections:
+def _ground_truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> Detections:
     mask = objects["mask"][i]
     classes = objects["classes"][i][mask]
     return Detections(
@@ -59,7 +60,7 @@ def _truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> 
     )
 
 
-def _heatmaps(model, images: np.ndarray) -> np.ndarray:
-    maps = model.predictor.maps(images)  # not `predict_on_batch`, which between workers all would have to call
+def _heatmaps(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
     logits = maps[model.task.center_heatmap.name]
     return keras.ops.convert_to_numpy(keras.ops.sigmoid(keras.ops.max(logits, axis=-1)))

@@ -1,51 +1,51 @@
-"""Where the time of a training step goes: a trace for TensorBoard, and the share that is spent waiting for pictures."""
+"""Where the time of a training step goes: a trace for TensorBoard, and the fraction spent waiting for images."""
 
 import os
 import time
 
-import keras
+from keras_centernet.runs.callbacks import InsteadOfStep
 
 WARM_UP_STEPS = 3  # that run as usual
 TRACED_STEPS = 3  # a trace of many steps is too large to look at
 TIMED_STEPS = 20
 
 
-class Profile(keras.callbacks.Callback):
+class Profile(InsteadOfStep):
     """Times some steps early in a training, traces a few of them, and prints one line.
 
-    Keras fetches a batch inside of the step's graph, where the wait cannot be told from the work. During
-    the timed steps the batch is therefore fetched first and the same step then run on it; the first such
-    step compiles it once more and does not count.
+    Keras fetches a batch inside the graph of the step, where waiting cannot be told from working. The timed
+    steps therefore fetch the batch first and then run the same step on it; the first of them, which compiles
+    the step once more, does not count.
 
     Args:
         folder: the trace goes to its plugins/profile folder, where TensorBoard's profile plugin finds it.
 
     Attributes:
-        waiting, working: seconds of the timed steps spent on waiting for batches and on training.
-        steps: how many steps were timed.
+        waiting, working: seconds of the timed steps spent waiting for batches, and training.
+        steps: number of timed steps.
     """
 
     def __init__(self, folder: str | os.PathLike):
         super().__init__()
         self.folder = str(folder)
         self.waiting, self.working, self.steps = 0.0, 0.0, 0
-        self._calls, self._usual, self._is_tracing = 0, None, False
+        self._calls, self._is_tracing = 0, False
 
     def on_train_begin(self, logs=None):
-        """Takes the place of the step."""
-        self._usual = self.model.train_function
-        self.model.train_function = self._step
+        """Takes over."""
+        self.take_over()
 
     def on_train_end(self, logs=None):
-        """Prints what was found, or that the training was too short."""
+        """Prints the result, or that the training was too short."""
         self._stop_tracing()
-        if self._usual is not None:
+        if self.usual is not None:
             self._finish()
 
-    def _step(self, iterator):
+    def step(self, iterator) -> dict:
+        """Runs the usual step, timed after the first few."""
         self._calls += 1
         if self._calls <= WARM_UP_STEPS:
-            return self._usual(iterator)
+            return self.usual(iterator)
         first_timed = WARM_UP_STEPS + 2
         if self._calls == first_timed:
             self._start_tracing()
@@ -54,8 +54,8 @@ class Profile(keras.callbacks.Callback):
             asked = time.perf_counter()
             batch = next(iterator)
             waited += time.perf_counter() - asked
-            outputs = self._usual(iter([batch]))
-            float(outputs["loss"])  # devices work on while Python goes on
+            outputs = self.usual(iter([batch]))
+            float(outputs["loss"])  # waits for the devices, which otherwise work while Python goes on
         if self._calls >= first_timed:
             self.waiting += waited
             self.working += time.perf_counter() - start - waited
@@ -80,16 +80,16 @@ class Profile(keras.callbacks.Callback):
             self._is_tracing = False
 
     def _finish(self) -> None:
-        self.model.train_function, self._usual = self._usual, None
+        self.give_back()
         print(f"\n{self.summary()}", flush=True)
 
     def summary(self) -> str:
-        """Returns the line: time of a step, and how much of it was waiting."""
+        """Returns the line: seconds of a step, and the fraction of them spent waiting."""
         if not self.steps:
             return f"profile: expected at least {WARM_UP_STEPS + 2} steps, got {self._calls}; nothing timed."
         seconds = (self.waiting + self.working) / self.steps
         share = self.waiting / (self.waiting + self.working)
         return (
-            f"profile: {seconds:.3f} s a step over {self.steps} steps, {share:.0%} of it waiting for pictures; trace "
+            f"profile: {seconds:.3f} s a step over {self.steps} steps, {share:.0%} of it waiting for images; trace "
             f"in {self.folder}"
         )

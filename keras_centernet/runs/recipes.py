@@ -1,7 +1,7 @@
-"""Recipes: the settings of the published trainings, one TOML file each, with the figures they are to reach.
+"""Recipes: the settings of the published trainings, one TOML file each, with the metrics they reached.
 
-A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (figures) and
-[commands]. The package's own stand in `training/recipes/` of the repository.
+A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (metrics) and
+[commands]. Those of the package are in `training/recipes/` of the repository.
 """
 
 import dataclasses
@@ -13,13 +13,12 @@ import typing
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.runs.options import options_of
 from keras_centernet.runs.settings import TrainSettings
 
 FOLDER = pathlib.Path(__file__).parents[2] / "training" / "recipes"
 SUFFIX = ".toml"
 TABLES = ("train", "published", "commands")
-# Where the data lie and where the results go is said by who trains.
-NOT_IN_RECIPES = ("data", "output", "resume", "recipe")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Recipe:
         name: of the file, without suffix.
         settings: {field of `TrainSettings`: value}.
         published: {"AP": {"none": 36.3, ...}, ...} in percent, "hours", "gpus" and "retrained_here".
-        commands: {"train": ..., "evaluate": ..., ...} as they are typed in the repository's folder.
+        commands: {"train": ..., "evaluate": ..., ...} as typed in the folder of the repository.
     """
 
     name: str
@@ -39,8 +38,8 @@ class Recipe:
     commands: dict
 
     @property
-    def figures(self) -> dict[str, dict[str, float]]:
-        """The figures alone: {metric: {condition: percent}}."""
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """The published metrics alone: {metric: {condition: percent}}."""
         return {name: value for name, value in self.published.items() if isinstance(value, dict)}
 
 
@@ -48,7 +47,7 @@ def recipe_names() -> list[str]:
     """Returns the names of the repository's recipes, sorted.
 
     Raises:
-        UserError: the repository's folder is not there.
+        UserError: the folder of recipes is not there.
     """
     if not FOLDER.is_dir():
         raise UserError(
@@ -59,13 +58,13 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name: str | os.PathLike) -> Recipe:
-    """Returns a recipe that `TrainSettings` takes.
+    """Returns a recipe whose settings `TrainSettings` accepts.
 
     Args:
         name: of a recipe of the repository, or the path of a .toml file.
 
     Raises:
-        UserError: there is no such recipe, or its file holds something else than it should; file and key are named.
+        UserError: there is no such recipe, or its file is not valid; the line names file and key.
     """
     path = to_path(name)
     if path.suffix != SUFFIX:
@@ -84,8 +83,8 @@ def _read_tables(path: AnyPath) -> dict[str, dict]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: expected a recipe, could not be read: {error.strerror}.") from None
-    except ValueError as error:  # also of bytes that are no text
-        raise UserError(f"{path}: expected a recipe in TOML, got another text: {error}.") from None
+    except ValueError as error:  # also for bytes that are not text
+        raise UserError(f"{path}: expected a recipe in TOML, got other text: {error}.") from None
     for name, table in content.items():
         if name not in TABLES or not isinstance(table, dict):
             raise UserError(f"{path}: expected the tables [{'], ['.join(TABLES)}], got {name!r}.")
@@ -95,7 +94,7 @@ def _read_tables(path: AnyPath) -> dict[str, dict]:
 
 
 def _read_settings(table: dict, path: AnyPath) -> dict:
-    kinds = {name: kind for name, kind in typing.get_type_hints(TrainSettings).items() if name not in NOT_IN_RECIPES}
+    kinds = {name: row.kind for name, row in options_of(TrainSettings).items() if row.in_recipes}
     for key, value in table.items():
         if key not in kinds:
             raise UserError(f"{path}: unknown key {key!r} in [train], expected some of {', '.join(kinds)}.")
@@ -110,22 +109,22 @@ def _read_settings(table: dict, path: AnyPath) -> dict:
 
 
 def _fits(value, kind) -> bool:
-    """Whether a value of a TOML file is what a field of that type may hold."""
+    """Whether a value of a TOML file fits a field of that type."""
     if isinstance(kind, types.UnionType):
         return any(_fits(value, one) for one in typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
-        parts = typing.get_args(kind)
-        parts = parts[:1] * len(value) if parts[-1] is ... and isinstance(value, list) else parts
-        return isinstance(value, list) and len(value) == len(parts) and all(map(_fits, value, parts))
+        kinds = typing.get_args(kind)
+        kinds = kinds[:1] * len(value) if kinds[-1] is ... and isinstance(value, list) else kinds
+        return isinstance(value, list) and len(value) == len(kinds) and all(map(_fits, value, kinds))
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _describe(kind) -> str:
-    """Returns a type as a TOML file may hold it: without None, which TOML lacks, and with lists for tuples."""
+    """Returns a type in the words of TOML, whose lists stand for tuples."""
     if isinstance(kind, types.UnionType):
-        return " or ".join(_describe(one) for one in typing.get_args(kind) if one is not types.NoneType)
+        return " or ".join(map(_describe, typing.get_args(kind)))
     if typing.get_origin(kind) is tuple:
         return f"a list of {_describe(typing.get_args(kind)[0])}s"
     return NAMES[kind]

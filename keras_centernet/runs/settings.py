@@ -1,138 +1,136 @@
-"""What a training run is asked to do, and the defaults that were measured."""
+"""What a training run is asked to do: each option in one row, with the default that was measured."""
 
 import dataclasses
 import itertools
+from dataclasses import MISSING
 
 from keras_centernet.errors import UserError
-
-SCHEDULES = ("cosine", "step", "constant")
-OPTIMIZERS = ("adamw", "adam")
-UNDECAYED = ("bias", "beta", "gamma")
-LOSS_MEANS = ("global_batch", "replica")  # keys of `replicas.LOSS_MEANS`, which imports Keras
-COUNTS = ("batch_size", "epochs", "evaluate_every", "max_objects", "accumulate", "patience", "checkpoint_every", "keep")
-COUNTS += ("gpus", "steps_per_execution")
-STEP_EPOCHS = (90 / 140, 120 / 140)  # As published: divide by ten after epochs 90 and 120 of 140
+from keras_centernet.runs.optimizers import OPTIMIZERS, SCHEDULES
+from keras_centernet.runs.options import free_option, option, options_of, parse_numbers, parse_size, with_attributes
 
 
+@with_attributes
 @dataclasses.dataclass(frozen=True)
 class TrainSettings:
-    """Everything that `train` needs; the command's options have the same names.
+    """Everything that `train` needs; every row is an option of the command too."""
 
-    Attributes:
-        data: folder, file or name of the data set.
-        output: folder that the run fills.
-        format, annotations, images, strict, max_objects, workers: of `load_dataset`.
-        split, val_split: names of the splits to train and to evaluate on.
-        backbone, task, task_options, weights, backbone_weights, input_size, normalization: of `CenterNet`.
-        batch_size, epochs, seed: of the training.
-        optimizer: "adamw" or "adam".
-        learning_rate: highest rate.
-        weight_decay: of AdamW; normalisation and biases have none.
-        schedule: "cosine" (with warm-up), "step" (a tenth after each of `step_epochs`) or "constant".
-        step_epochs: ascending epochs after which "step" divides by ten; None: the published 9/14 and 12/14 of all.
-        warmup_epochs: epochs of linear growth before the cosine.
-        clip_norm: largest norm of all gradients together; 0: no limit.
-        average_decay: of the running average of the weights; 0: no average.
-        augmentation, flip: of `load_dataset`; None: the task's usual ones.
-        empty_images: whether images without an object are trained on, too.
-        color: whether colours are augmented; None: as usual for the task.
-        accumulate: so many times `batch_size` images make a step, in parts one after the other: the gradients are
-            those of one large batch, the memory that of a part. (Batch normalisation sees parts.)
-        freeze: what keeps its weights: "backbone" (the part that ImageNet weights fill) or patterns of layers'
-            names such as "block_1_*"; batch normalisation in it keeps its statistics.
-        backbone_rate: factor of the learning rate of the backbone.
-        evaluate_every: epochs between two measurements of validation loss and average precision.
-        patience: stop after so many measurements without a better average precision; None: never.
-        checkpoint_every: batches between two checkpoints inside an epoch; None: at the ends of epochs only.
-        keep: checkpoints that are kept, last.keras included.
-        deterministic: whether TensorFlow takes only kernels that give the same bits each time, on GPUs too; stays
-            so for the process.
-        mixed_precision: whether the network computes in bfloat16.
-        tpu: None, "local" or the name of a TPU to train on.
-        gpus: None, or how many GPUs of this machine share each batch.
-        multi_worker: whether the processes of TF_CONFIG share each batch.
-        loss_mean: of `CenterNet.compile`.
-        steps_per_execution: steps that run before Python is asked again; None: 1, on a TPU `strategies.TPU_STEPS`.
-        profile: whether some steps are profiled for TensorBoard and the wait for pictures is measured.
-        data_service: of `load_dataset`, for the training split.
-        resume: whether to go on from what `output` holds.
-        recipe: name of the recipe that the settings come from, for the record; see `runs.recipes`.
-        verbose: 0 silent, 1 progress bar, 2 one line per epoch; None: 1 in a terminal, else 2.
-    """
-
-    data: str
-    output: str = "runs/train"
-    format: str | None = None
-    annotations: str | None = None
-    images: str | None = None
-    split: str = "train"
-    val_split: str = "val"
-    backbone: str = "mobilenet_v2"
-    task: str = "detection"
-    task_options: dict = dataclasses.field(default_factory=dict)
-    weights: str | None = None
-    backbone_weights: str | None = None
-    input_size: int | tuple[int, int] = 512
-    normalization: str | None = None
-    batch_size: int = 8
-    epochs: int = 100
-    optimizer: str = "adamw"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    schedule: str = "cosine"
-    step_epochs: tuple[int, ...] | None = None
-    warmup_epochs: float = 3.0
-    clip_norm: float = 0.0
-    average_decay: float = 0.9998
-    augmentation: str | None = None
-    flip: float | None = None
-    color: bool | None = None
-    accumulate: int = 1
-    freeze: tuple[str, ...] = ()
-    backbone_rate: float = 1.0
-    empty_images: bool = True
-    evaluate_every: int = 5
-    patience: int | None = None
-    checkpoint_every: int | None = None
-    keep: int = 1
-    deterministic: bool = False
-    mixed_precision: bool = False
-    tpu: str | None = None
-    gpus: int | None = None
-    multi_worker: bool = False
-    loss_mean: str = "global_batch"
-    steps_per_execution: int | None = None
-    profile: bool = False
-    max_objects: int | None = None
-    strict: bool = False
-    workers: int | None = None
-    data_service: str | None = None
-    seed: int = 0
-    resume: bool = False
-    recipe: str | None = None
-    verbose: int | None = None
+    # The data
+    data: str = free_option(
+        MISSING, "folder, file or pattern, local or gs://..., or the name of a data set", in_recipes=False
+    )
+    format: str | None = free_option(None, "format of the data", "recognised", table="data.formats.table:FORMATS")
+    annotations: str | None = free_option(None, "file or folder of annotations, or label map", "in its usual place")
+    images: str | None = free_option(None, "folder of the images", "in its usual place")
+    strict: bool = free_option(False, "stop at unreadable images instead of skipping them")
+    workers: int | None = free_option(None, "images read at the same time", "as many as pay off")
+    recipe: str | None = free_option(
+        None,
+        "published training, see `recipes`, or a .toml file: its values replace the defaults below",
+        in_recipes=False,
+    )
+    split: str = option("train", "split to train on")
+    val_split: str = free_option("val", "split to evaluate on")
+    # The model
+    backbone: str = option("mobilenet_v2", "network, or module:function of your own", table="networks.table:BACKBONES")
+    task: str = option("detection", "what is detected, or module:function of your own", table="tasks.table:TASKS")
+    task_options: dict = option(dict, "option of the task, such as radius=geometric", flag="--task-option")  # noqa: RUF009
+    head_losses: dict = option(dict, "loss of a head, such as size=giou", flag="--head-loss")  # noqa: RUF009
+    loss_weights: dict = option(dict, "weight of a head's loss, such as size=0.1", flag="--loss-weight")  # noqa: RUF009
+    normalization: str | None = option(
+        None, "colour statistics", "the backbone's", table="networks.normalization:NORMALIZATIONS"
+    )
+    input_size: int | tuple[int, int] = option(
+        512, "side, or HEIGHTxWIDTH, that images are scaled to; multiples of 32", parse=parse_size
+    )
+    weights: str | None = free_option(
+        None, "file to start from: of this package, or a published checkpoint (.pth, .safetensors)"
+    )
+    backbone_weights: str | None = free_option(
+        None, "imagenet (downloaded), or a file of ImageNet weights for the backbone"
+    )
+    # The training
+    batch_size: int = option(8, "images in a batch", at_least=1)
+    epochs: int = option(100, "passes over the data", at_least=1)
+    optimizer: str = option("adamw", "optimizer", choices=OPTIMIZERS)
+    learning_rate: float = option(2e-3, "highest learning rate", above=0)
+    weight_decay: float = option(0.02, "weight decay of adamw; normalization and biases have none", at_least=0)
+    schedule: str = option("cosine", "schedule of the learning rate", choices=SCHEDULES)
+    step_epochs: tuple[int, ...] | None = option(
+        None,
+        "epochs after which schedule step divides by ten, such as 90,120",
+        "9/14, 12/14 of all",
+        parse=parse_numbers,
+    )
+    warmup_epochs: float = option(3.0, "epochs of linear growth before the cosine", at_least=0)
+    clip_norm: float = option(0.0, "largest norm of all gradients together; 0: no limit", at_least=0)
+    average_decay: float = option(
+        0.9998, "decay of the running average of the weights; 0: no average", at_least=0, at_most=1
+    )
+    augmentation: str | None = option(
+        None, "random positions and sizes", "the task's", table="data.inputs:AUGMENTATIONS"
+    )
+    flip: float | None = option(None, "probability of mirroring", "the task's", at_least=0, at_most=1)
+    color: bool | None = option(None, "change the colours of images", "the task's")
+    accumulate: int = option(1, "micro-batches, of --batch-size images each, that make one step", at_least=1)
+    freeze: tuple[str, ...] = option(
+        (), "layers that keep their weights: backbone, or a pattern of names such as 'block_1_*'"
+    )
+    backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0)
+    empty_images: bool = option(True, "train on images without an object, too")
+    evaluate_every: int = free_option(5, "epochs between two evaluations on the validation split", at_least=1)
+    patience: int | None = free_option(
+        None, "evaluations without a better result before the training stops", "never", at_least=1
+    )
+    max_objects: int | None = option(None, "objects used of an image, the largest", "the task's", at_least=1)
+    data_service: str | None = free_option(
+        None, "address, grpc://host:port, of a tf.data service that reads the training records"
+    )
+    seed: int = option(0, "seed of weights, order and augmentation")
+    deterministic: bool = free_option(False, "use only kernels that give the same bits each time, on GPUs too")
+    # The devices
+    mixed_precision: bool = option(False, "compute in bfloat16")
+    tpu: str | None = free_option(None, "train on a TPU: of this machine, or one by name", const="local")
+    gpus: int | None = free_option(None, "GPUs of this machine that share each batch", "one, or the CPU", at_least=1)
+    multi_worker: bool = free_option(False, "share each batch with the processes of TF_CONFIG")
+    loss_mean: str = option(
+        "global_batch", "objects that losses are averaged over on several devices", table="fitting.replicas:LOSS_MEANS"
+    )
+    steps_per_execution: int | None = option(
+        None, "steps that run before control returns to Python", "1, on a TPU up to 32", at_least=1
+    )
+    profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
+    # The folder
+    output: str = free_option(
+        "runs/train", "folder for the results; with a recipe: runs/ and its name", in_recipes=False
+    )
+    resume: bool = free_option(False, "continue the run in --output", in_recipes=False)
+    checkpoint_every: int | None = free_option(
+        None, "batches between two checkpoints inside an epoch", "at its end only", at_least=1
+    )
+    keep: int = free_option(1, "checkpoints that are kept, last.keras included", at_least=1)
+    verbose: int | None = free_option(
+        None, "0 silent, 1 progress bar, 2 a line per epoch", "a bar in a terminal, else lines", choices=(0, 1, 2)
+    )
 
     def __post_init__(self):
-        for name in COUNTS:
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise UserError(f"{name}: expected a positive number, got {getattr(self, name)}.")
-        for name in ("learning_rate", "backbone_rate"):
-            if getattr(self, name) <= 0:
-                raise UserError(f"{name}: expected a positive number, got {getattr(self, name)}.")
+        for name, row in options_of(TrainSettings).items():
+            row.check(getattr(self, name))
         if self.backbone_rate != 1 and "backbone" in self.freeze:
             raise UserError(
-                "freeze and backbone_rate: expected one of them, got both for the backbone. Leave one away."
+                "freeze and backbone_rate: expected one of them, got both for the backbone. Pass only one of them."
             )
-        for name, known in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS), ("loss_mean", LOSS_MEANS)):
-            if getattr(self, name) not in known:
-                raise UserError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}.")
         if self.data_service and (self.multi_worker or self.checkpoint_every):
-            option = "multi_worker" if self.multi_worker else "checkpoint_every"
+            other = "multi_worker" if self.multi_worker else "checkpoint_every"
             raise UserError(
-                f"data_service: expected no {option}, as no seed fixes its order, got both. Leave one away."
+                f"data_service: expected no {other}, as no seed fixes its order, got both. Pass only one of them."
             )
         if self.schedule == "step" and self.step_epochs is not None:
             _check_step_epochs(self.step_epochs, self.epochs)
+
+    def check_names(self) -> None:
+        """Raises a UserError unless the tables of the package have the names; imports Keras and TensorFlow."""
+        for name, row in options_of(TrainSettings).items():
+            row.check_name(getattr(self, name))
 
 
 def _check_step_epochs(step_epochs: tuple[int, ...], epochs: int) -> None:
@@ -142,56 +140,3 @@ def _check_step_epochs(step_epochs: tuple[int, ...], epochs: int) -> None:
             f"step_epochs: expected ascending numbers below epochs, {epochs}, got "
             f"{', '.join(map(str, step_epochs)) or 'none'}. Give both, or another schedule."
         )
-
-
-def build_optimizer(settings: TrainSettings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
-    """Returns the Keras optimizer with its schedule for a run of so many steps an epoch.
-
-    Args:
-        settings: of the run.
-        steps_per_epoch: of the optimizer.
-        slow_paths: paths of the variables that learn with `backbone_rate`.
-    """
-    import keras
-
-    rate = build_schedule(settings, steps_per_epoch)
-    options = {"clipnorm": None, "global_clipnorm": settings.clip_norm or None}
-    if slow_paths:
-        return _build_partwise(settings, rate, slow_paths, options)
-    if settings.optimizer == "adam":
-        return keras.optimizers.Adam(rate, epsilon=1e-8, **options)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
-    optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED))
-    return optimizer
-
-
-def _build_partwise(settings: TrainSettings, rate, slow_paths: tuple[str, ...], options: dict):
-    from keras_centernet.fitting.optimizers import PartwiseAdam
-
-    options = options | {"slow_paths": slow_paths, "slow_factor": settings.backbone_rate}
-    if settings.optimizer == "adam":
-        return PartwiseAdam(rate, epsilon=1e-8, **options)
-    return PartwiseAdam(rate, weight_decay=settings.weight_decay, undecayed=UNDECAYED, **options)
-
-
-def build_schedule(settings: TrainSettings, steps_per_epoch: int):
-    """Returns the learning rate as a number or a Keras schedule over the optimizer's steps, so many an epoch."""
-    import keras
-
-    rate, total = settings.learning_rate, round(settings.epochs * steps_per_epoch)
-    if settings.schedule == "constant":
-        return rate
-    if settings.schedule == "step":
-        after = settings.step_epochs or [max(1, round(part * settings.epochs)) for part in STEP_EPOCHS]
-        # Keras keeps a rate up to and with the boundary; the first step of the next epoch is epoch * steps_per_epoch.
-        boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in after]
-        values = [rate / 10**drops for drops in range(len(after) + 1)]
-        return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
-    warmup = min(round(settings.warmup_epochs * steps_per_epoch), total // 2)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=rate / 100 if warmup else rate,
-        decay_steps=max(1, total - warmup),
-        warmup_target=rate if warmup else None,
-        warmup_steps=warmup,
-        alpha=0.01,
-    )

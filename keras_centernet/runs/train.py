@@ -1,9 +1,11 @@
-"""One training run from its settings to its folder of results."""
+"""One training run, from its settings to its folder of results."""
 
+import contextlib
 import dataclasses
 import json
 import sys
 import time
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -12,101 +14,190 @@ import tensorflow as tf
 from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
+from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.fitting import layer_selection
 from keras_centernet.model import CenterNet, load_model
-from keras_centernet.runs import callbacks as at_epoch_end
+from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard, cut_history
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices import build_strategy, computes_in_half, plan
 from keras_centernet.runs.example_images import draw_examples
 from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, RunFolder
+from keras_centernet.runs.optimizers import build_optimizer
+from keras_centernet.runs.options import options_of
 from keras_centernet.runs.profiling import Profile
-from keras_centernet.runs.settings import TrainSettings, build_optimizer
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.user_code import resolve
 from keras_centernet.runs.workers import StopTogether, check_together, is_chief, is_multi_worker, wait_for_all
-from keras_centernet.tasks import TASKS
+from keras_centernet.tasks.table import task_row
 
 TENSORBOARD_IMAGES = 4
 LOST = (
     "--multi-worker: expected all workers to run to the end, one of them has stopped. Its own output says why; start "
     "all of them again, with --resume if there is a checkpoint."
 )
-# What a resumed run must not change: the weights, the optimizer or the data would not fit any more.
-FIXED = ("backbone", "task", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "seed", "split")
-FIXED += ("input_size", "weight_decay", "warmup_epochs", "clip_norm", "average_decay", "augmentation", "flip", "color")
-FIXED += ("task_options", "max_objects", "mixed_precision", "accumulate", "freeze", "backbone_rate", "step_epochs")
-FIXED += ("normalization", "empty_images", "loss_mean", "steps_per_execution")
 
 
 def train(settings: TrainSettings) -> dict:
     """Trains, evaluates and fills the output folder; returns the metrics of the best weights.
 
     The folder then holds best.keras, last.keras, history.csv, metrics.json, config.json, curves.png,
-    detections.png, precision_recall.png and tensorboard/. Of several workers only the chief measures and
-    writes; the others return nothing.
+    detections.png, precision_recall.png and tensorboard/. Of several workers only the chief evaluates and
+    writes; the others return an empty dict.
 
     Raises:
         UserError: settings, data or folder are not what they should be.
         NonFiniteLossError: the loss became NaN or infinite.
     """
     start = time.perf_counter()
+    settings.check_names()
     strategy = build_strategy(settings)
-    folder = RunFolder(settings.output, settings.resume, writes=is_chief(strategy))
-    is_resumed = settings.resume and folder.holds_run()
-    if is_resumed:
-        _check_same_run(folder, settings)
-    elif settings.resume:
-        print(f"--resume: {folder.path} holds no checkpoint yet: this is the beginning.", flush=True)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(settings.seed)
-    previous_policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if computes_in_half(settings) else "float32")
-    try:
-        return _run(settings, strategy, folder, is_resumed, start)
-    except tf.errors.UnavailableError as error:
-        raise UserError(LOST) from error
-    finally:
-        keras.config.set_dtype_policy(previous_policy)
+    with _lost_workers_in_one_line():
+        run = Run.begin(settings, strategy, start)
+        run.fit()
+        return run.report()
 
 
-def _run(settings: TrainSettings, strategy, folder: RunFolder, is_resumed: bool, start: float) -> dict:
-    data = load_datasets(settings, strategy)
-    with strategy.scope():
-        model = _build_model(settings, data, is_resumed)
-        progress, figures = _start(folder, model, data, is_resumed)
-    check_together(strategy, progress.step)
-    start -= progress.seconds
-    if is_chief(strategy):
-        folder.write_json(CONFIG, dataclasses.asdict(settings) | {"classes": list(model.classes)})
-        at_epoch_end.cut_history(folder, progress.epoch)
-    keep_best = at_epoch_end.KeepBest(folder, progress.best, progress.waited, settings.patience)
-    if not keep_best.is_done and progress.epoch < settings.epochs:  # else it was stopped after its last checkpoint
-        _fit(settings, strategy, folder, model, data, progress, figures, keep_best, start)
-    metrics = _report(settings, folder, model, data.val, start) if is_chief(strategy) else {}
-    wait_for_all(strategy)
-    return metrics
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The parts of a run; `start` is when it would have begun, by `time.perf_counter`, without interruptions."""
+
+    settings: TrainSettings
+    strategy: tf.distribute.Strategy
+    folder: RunFolder
+    data: Datasets
+    model: CenterNet
+    progress: Progress
+    start: float
+
+    @classmethod
+    def begin(cls, settings: TrainSettings, strategy: tf.distribute.Strategy, start: float) -> "Run":
+        """Opens the folder, loads the data, and builds the model or restores it from the folder's checkpoint."""
+        own = resolve(settings.backbone, "--backbone"), resolve(settings.task, "--task")
+        folder = RunFolder(settings.output, settings.resume, writes=is_chief(strategy))
+        is_resumed = settings.resume and folder.holds_run()
+        if is_resumed:
+            _check_same_run(folder, settings)
+        elif settings.resume:
+            print(f"--resume: {folder.path} holds no checkpoint yet: this is the beginning.", flush=True)
+        if settings.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        keras.utils.set_random_seed(settings.seed)
+        data = load_datasets(settings, strategy)
+        with strategy.scope():
+            model = _build_model(settings, data, is_resumed, *own)
+            progress = Progress(steps_per_epoch=data.steps_per_epoch)
+            if is_resumed:
+                progress = restore(model, folder, data.steps_per_epoch)
+        check_together(strategy, progress.step)
+        return cls(settings, strategy, folder, data, model, progress, start - progress.seconds)
+
+    def fit(self) -> None:
+        """Trains from where the run is to its end, and keeps the folder up to date."""
+        settings, progress = self.settings, self.progress
+        if self.is_chief:
+            config = dataclasses.asdict(settings) | {"classes": list(self.model.classes)}
+            self.folder.write_json(CONFIG, config)
+            cut_history(self.folder, progress.epoch)
+        keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
+        if keep_best.is_done or progress.epoch >= settings.epochs:
+            return  # the run was stopped between its last checkpoint and its end
+        callbacks = [EnterEpoch(progress)]
+        if self.is_chief:
+            callbacks += self._callbacks_of_chief(keep_best)
+        if is_multi_worker(self.strategy):
+            callbacks.append(StopTogether(self.strategy))
+        to_fit = self.data.to_fit(self.strategy, settings, progress)
+        if self.verbosity:
+            steps, together = self.data.steps_per_epoch, self.data.steps_per_execution
+            print(plan(settings, self.strategy, self.data.train, steps, together), flush=True)
+        history = self.model.fit(**to_fit, verbose=self.verbosity, callbacks=callbacks)
+        if keep_best.is_done and self.verbosity:
+            print(
+                f"No better result in {keep_best.waited} evaluations: stopped after epoch "
+                f"{history.epoch[-1] + 1} of {settings.epochs}."
+            )
+
+    def report(self) -> dict:
+        """Evaluates the best weights, writes metrics and drawings, and returns the metrics."""
+        metrics = self._report_of_chief() if self.is_chief else {}
+        wait_for_all(self.strategy)
+        return metrics
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process evaluates and writes."""
+        return is_chief(self.strategy)
+
+    @property
+    def verbosity(self) -> int:
+        """Keras' verbosity: a bar only in a terminal."""
+        if not self.is_chief:
+            return 0
+        if self.settings.verbose is not None:
+            return self.settings.verbose
+        return 1 if sys.stdout.isatty() else 2
+
+    def seconds(self) -> float:
+        """Returns how long the run has taken so far, interruptions left out."""
+        return time.perf_counter() - self.start
+
+    def _callbacks_of_chief(self, keep_best: KeepBest) -> list[keras.callbacks.Callback]:
+        settings, folder, progress = self.settings, self.folder, self.progress
+        examples = np.asarray(next(iter(self.data.val))[0])[:TENSORBOARD_IMAGES]
+        add_rate = AddRateAndTime(progress.rate if progress.batch else None)
+        every, keep = settings.checkpoint_every, settings.keep
+        return [
+            AveragePrecision(self.data.val, every=settings.evaluate_every),
+            add_rate,
+            RecordHistory(folder),
+            keep_best,
+            KeepLast(folder, progress, keep_best, add_rate, every, keep, self.seconds),
+            ShowInTensorBoard(folder, examples, settings.evaluate_every),
+            *([Profile(folder / "tensorboard")] if settings.profile else []),
+        ]
+
+    def _report_of_chief(self) -> dict:
+        folder = self.folder
+        if not (folder / BEST).exists():  # nothing to evaluate on: the last (averaged) weights are the best
+            if self.model.average:
+                self.model.average.finish()
+            write_whole(folder / BEST, self.model.save)
+        with local_copy(folder / BEST) as path:
+            model = load_model(path)
+        report = evaluate(model, self.data.val)
+        metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(self.seconds(), 1)}
+        write_whole(folder / "precision_recall.png", report.draw_precision_recall)
+        with local_copy(folder / HISTORY) as history:
+            write_whole(folder / "curves.png", lambda path: draw_curves(history, path))
+        write_whole(folder / "detections.png", lambda path: draw_examples(model, self.data.val, path))
+        folder.write_json(METRICS, metrics)
+        if self.verbosity:
+            print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and drawings.")
+        return metrics
 
 
-def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool):
+def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:
     """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
     beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
     model = CenterNet(
-        settings.backbone,
-        task=settings.task,
+        backbone,
+        task=task,
         classes=data.train.classes,
         task_options=data.train.task_options | settings.task_options,
+        head_losses=settings.head_losses or None,
+        loss_weights=settings.loss_weights or None,
         input_size=settings.input_size,
         normalization=settings.normalization,
+        dtype="mixed_bfloat16" if computes_in_half(settings) else "float32",
         **beginning,
     )
-    slow_paths = (
-        ()
-        if settings.backbone_rate == 1
-        else layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
-    )
+    backbone_layers = model.backbone_row.backbone_layers
+    is_slow = settings.backbone_rate != 1
+    slow_paths = layer_selection.backbone_paths(model.network, backbone_layers) if is_slow else ()
     model.compile(
         build_optimizer(settings, data.steps_per_epoch, slow_paths),
-        color_augmentation=TASKS[settings.task].color if settings.color is None else settings.color,
+        color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
         average_decay=settings.average_decay or None,
         loss_mean=settings.loss_mean,
         accumulate=settings.accumulate,
@@ -116,87 +207,20 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool):
     return model
 
 
-def _start(folder: RunFolder, model, data: Datasets, is_resumed: bool) -> tuple[Progress, list]:
-    """Returns where the training begins, and the running means of an epoch that was begun."""
-    steps = data.steps_per_epoch
-    if not is_resumed:
-        return Progress(steps_per_epoch=steps), []
-    progress, figures = restore(model, folder)
-    if progress.steps_per_epoch != steps:
-        raise UserError(
-            f"--resume: expected the data of before, {progress.steps_per_epoch} batches an epoch, got {steps}. "
-            "Bring the data back, or start in another folder with --weights."
-        )
-    return progress, figures
-
-
-def _fit(settings, strategy, folder, model, data: Datasets, progress: Progress, figures, keep_best, start) -> None:
-    together = [StopTogether(strategy)] if is_multi_worker(strategy) else []
-    to_fit = data.to_fit(strategy, settings, progress)
-    enter = EnterEpoch(progress, figures)
-    if not is_chief(strategy):
-        model.fit(**to_fit, verbose=0, callbacks=[enter, *together])
-        return
-    if verbosity(settings):
-        print(plan(settings, strategy, data.train, data.steps_per_epoch, data.steps_per_execution), flush=True)
-    examples = np.asarray(next(iter(data.val))[0])[:TENSORBOARD_IMAGES]
-    every, keep = settings.checkpoint_every, settings.keep
-    add_rate = at_epoch_end.AddRateAndTime(progress.rate if progress.batch else None)
-    history = model.fit(
-        **to_fit,
-        verbose=verbosity(settings),
-        callbacks=[
-            enter,
-            AveragePrecision(data.val, every=settings.evaluate_every),
-            add_rate,
-            at_epoch_end.RecordHistory(folder),
-            keep_best,
-            KeepLast(folder, progress, keep_best, add_rate, every, keep, lambda: time.perf_counter() - start),
-            at_epoch_end.ShowInTensorBoard(folder, examples, settings.evaluate_every),
-            *([Profile(folder / "tensorboard")] if settings.profile else []),
-            *together,
-        ],
-    )
-    if keep_best.is_done and verbosity(settings):
-        print(
-            f"No better average precision in {keep_best.waited} evaluations: stopped after epoch "
-            f"{history.epoch[-1] + 1} of {settings.epochs}."
-        )
-
-
-def _report(settings, folder, model, val_set, start: float) -> dict:
-    if not folder.holds(BEST):  # no object to measure against: the last (averaged) weights are what there is
-        if model.average:
-            model.average.finish()
-        folder.save_model(BEST, model)
-    with folder.fetch(BEST) as path:
-        model = load_model(path)
-    report = evaluate(model, val_set)
-    seconds = time.perf_counter() - start
-    metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(seconds, 1)}
-    folder.replace("precision_recall.png", report.draw_precision_recall)
-    with folder.fetch(HISTORY) as history:
-        folder.replace("curves.png", lambda path: draw_curves(history, path))
-    folder.replace("detections.png", lambda path: draw_examples(model, val_set, path))
-    folder.write_json(METRICS, metrics)
-    if verbosity(settings):
-        print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and pictures.")
-    return metrics
-
-
-def verbosity(settings: TrainSettings) -> int:
-    """Returns Keras' verbosity: a bar only where somebody sees it move."""
-    if settings.verbose is not None:
-        return settings.verbose
-    return 1 if sys.stdout.isatty() else 2
-
-
 def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
-    before = json.loads(folder.read_bytes(CONFIG))
+    before = json.loads((folder / CONFIG).read_bytes())
     now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
-    for name in FIXED:
-        if before.get(name, now[name]) != now[name]:
+    for name, row in options_of(TrainSettings).items():
+        if not row.may_change and before.get(name, now[name]) != now[name]:
             raise UserError(
                 f"--resume: expected {name} {before.get(name)!r} as in {folder / CONFIG}, got "
                 f"{now[name]!r}. Give the same options, or start in another folder."
             )
+
+
+@contextlib.contextmanager
+def _lost_workers_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.UnavailableError as error:
+        raise UserError(LOST) from error

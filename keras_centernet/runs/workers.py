@@ -1,4 +1,4 @@
-"""Several processes that train one model: who they are, what each reads, and where they wait for each other."""
+"""Several processes that train one model: which they are, what each reads, and where they wait for each other."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from keras_centernet.errors import UserError
 
 
 def check_cluster(text: str | None) -> None:
-    """Raises a UserError unless TF_CONFIG describes a cluster and this process's place in it."""
+    """Raises a UserError unless TF_CONFIG describes a cluster and the task of this process in it."""
     example = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
     hint = f"Start every worker with TF_CONFIG such as {example} and its own index."
     if not text:
@@ -25,7 +25,7 @@ def check_cluster(text: str | None) -> None:
             f"--multi-worker: expected TF_CONFIG to list a cluster and a task, got {text}. {hint}"
         ) from error
     if not is_known:
-        raise UserError(f"--multi-worker: TF_CONFIG's task {task} is none of its cluster's {known}. {hint}")
+        raise UserError(f"--multi-worker: expected a task of the cluster, {known}, in TF_CONFIG, got {task}. {hint}")
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
@@ -41,7 +41,7 @@ def count_workers(strategy: tf.distribute.Strategy) -> int:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process measures and writes: the chief, or the first worker; alone it always does."""
+    """Returns whether this process evaluates and writes: the chief, the first worker, or the only process."""
     if not is_multi_worker(strategy):
         return True
     resolver = strategy.cluster_resolver
@@ -51,19 +51,19 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
-    """Returns when all workers have come here: one that leaves early would be taken for lost."""
+    """Waits until all workers have called this: one that ends early would count as lost."""
     if is_multi_worker(strategy):
         sum_of_workers(strategy, 1.0)
 
 
 def sum_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
-    """Returns the sum of a number over all replicas of all workers; every worker must ask."""
+    """Returns the sum of a number over all replicas of all workers; every worker must call this."""
     add = tf.function(lambda one: strategy.reduce("SUM", strategy.run(tf.identity, args=(one,)), axis=None))
     return float(add(tf.constant(value)))
 
 
 class StopTogether(keras.callbacks.Callback):
-    """Ends the training of all workers after the epoch in which a callback of one of them has stopped it.
+    """Stops the training of all workers after an epoch in which a callback has stopped that of one of them.
 
     Args:
         strategy: of several workers.
@@ -74,18 +74,18 @@ class StopTogether(keras.callbacks.Callback):
         self.strategy = strategy
 
     def on_epoch_end(self, epoch, logs=None):
-        """Asks the others."""
+        """Asks the other workers."""
         self.model.stop_training = sum_of_workers(self.strategy, float(self.model.stop_training)) > 0
 
 
 def check_together(strategy: tf.distribute.Strategy, step: int) -> None:
-    """Raises a UserError unless all workers begin at the same step; every worker must ask."""
+    """Raises a UserError unless all workers begin at the same step; every worker must call this."""
     if is_multi_worker(strategy):
         total = sum_of_workers(strategy, float(step))
         if total != step * strategy.num_replicas_in_sync:
             raise UserError(
-                f"--multi-worker: expected all workers to begin at one step, got {step} here and another elsewhere; "
-                "give all of them the same --output, on a disk or bucket that they share."
+                f"--multi-worker: expected all workers to begin at the same step, got {step} here and another "
+                "elsewhere; give all of them the same --output, on a disk or bucket that they share."
             )
 
 
@@ -96,10 +96,10 @@ def share(
     batch_size: int,
     epochs: tuple[int, ...] | None = None,
 ):
-    """Returns what `fit` takes of a data set: each host reads its own part, and each replica gets whole batches.
+    """Returns what `fit` takes for a data set: each host reads its own shard, and each replica gets full batches.
 
-    A last partial batch is left out of the validation loss (average precision is of all images): on a TPU shapes
-    are fixed, and elsewhere a replica could be left without any image, which TensorFlow's convolutions refuse.
+    A last partial batch is left out of the validation loss (metrics are of all images): on a TPU shapes are fixed,
+    and elsewhere a replica could be left without an image, which TensorFlow's convolutions refuse.
 
     Args:
         strategy: of the run.
@@ -111,23 +111,23 @@ def share(
     if strategy.num_replicas_in_sync == 1 and not is_multi_worker(strategy) and not _is_tpu(strategy):
         return dataset.for_epochs(*epochs) if epochs else dataset
 
-    def load_part(context):
+    def load_shard(context):
         count = context.num_input_pipelines
         size = batch_size // count
-        part = load(batch_size=size, shard=(count, context.input_pipeline_id))
+        shard = load(batch_size=size, shard=(count, context.input_pipeline_id))
         images = dataset.source.size // count
-        batches = part.for_epochs(*epochs) if epochs else _whole_batches(part, size, images)
+        batches = shard.for_epochs(*epochs) if epochs else _full_batches(shard, size, images)
         per_replica = context.get_per_replica_batch_size(batch_size)
         return batches if per_replica == size else batches.rebatch(per_replica, drop_remainder=True)
 
-    return strategy.distribute_datasets_from_function(load_part)
+    return strategy.distribute_datasets_from_function(load_shard)
 
 
 def _is_tpu(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.TPUStrategy)
 
 
-def _whole_batches(dataset: tf.data.Dataset, batch_size: int, images: int) -> tf.data.Dataset:
-    """Returns batches whose size is known before they come, without a last partial one."""
+def _full_batches(dataset: tf.data.Dataset, batch_size: int, images: int) -> tf.data.Dataset:
+    """Returns batches of static size, without a last partial one."""
     dataset = dataset.rebatch(batch_size, drop_remainder=True)
     return dataset.apply(tf.data.experimental.assert_cardinality(images // batch_size))

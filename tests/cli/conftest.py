@@ -11,17 +11,17 @@ OBJECT = (
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """A Pascal VOC folder of ten pictures: light boxes of two classes on a dark ground."""
+    """A Pascal VOC folder of ten images: light boxes of two classes on a dark ground."""
     root = tmp_path_factory.mktemp("photos")
     for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (root / name).mkdir(parents=True)
     rng = np.random.default_rng(1)
     names = [f"photo{i}" for i in range(10)]
     for i, name in enumerate(names):
-        picture = rng.integers(0, 60, (48, 72, 3), np.uint8)
+        image = rng.integers(0, 60, (48, 72, 3), np.uint8)
         x, y = (int(v) for v in rng.integers(2, 20, 2))
-        picture[y : y + 20, x : x + 24] = (0, 200, 250) if i % 2 else (250, 100, 0)
-        cv2.imwrite(str(root / "JPEGImages" / f"{name}.jpg"), picture)
+        image[y : y + 20, x : x + 24] = (0, 200, 250) if i % 2 else (250, 100, 0)
+        cv2.imwrite(str(root / "JPEGImages" / f"{name}.jpg"), image)
         one = OBJECT.format(("cat", "dog")[i % 2], x, y, x + 24, y + 20)
         (root / "Annotations" / f"{name}.xml").write_text(
             f"<annotation><filename>{name}.jpg</filename>{one}</annotation>"

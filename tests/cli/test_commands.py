@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from keras_centernet.cli import COMMANDS, main
+from keras_centernet.runs.options import options_of
+from keras_centernet.runs.settings import TrainSettings
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -25,9 +27,38 @@ def test_scripts_are_the_commands(name):
     assert COMMANDS[name].EXAMPLES.splitlines()[1].strip() in ours
 
 
-def test_help_is_quick():
-    code = "import sys; from keras_centernet import cli; print('tensorflow' in sys.modules or 'keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+HELP = """
+import sys
+from keras_centernet import cli
+try:
+    cli.main(sys.argv[1:])
+except SystemExit:
+    print([name for name in ("keras", "tensorflow", "cv2") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["train"], ["evaluate"]])
+def test_help_is_quick(arguments):
+    command = [sys.executable, "-c", HELP, *arguments, "--help"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export", "make-tfrecords"])
+def test_commands_that_read_models_or_data_import_modules(name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    assert "--import MODULE" in capsys.readouterr().out
+
+
+def test_every_option_of_a_run_has_help(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    for row in options_of(TrainSettings).values():
+        assert row.flag in words
+        assert row.help
+        assert row.text in words
 
 
 @pytest.mark.parametrize(
@@ -50,7 +81,7 @@ def test_help_is_quick():
         ("no such model", "evaluate --model nowhere.keras --data {photos}", "nowhere.keras"),
         ("not a model", "evaluate --model {photos}/ImageSets/Main/val.txt --data {photos}", "damaged or of another"),
         ("other classes", "evaluate --model {model} --data shapes --output {tmp}/m.json", "circle"),
-        ("no pictures", "predict --model {model} {tmp}/*.jpg --output {tmp}/out", "expected an image"),
+        ("no images", "predict --model {model} {tmp}/*.jpg --output {tmp}/out", "expected an image"),
         ("threshold", "predict --model {model} {photos}/JPEGImages --threshold 3", "--threshold: expected a score"),
         (
             "batch size",

@@ -9,6 +9,7 @@ import pytest
 from keras_centernet import UserError
 from keras_centernet.cli import main
 from keras_centernet.cli.inputs import find_inputs
+from keras_centernet.data.images import IMAGE_SUFFIXES
 
 
 def predict(model_file, output, *inputs):
@@ -16,16 +17,16 @@ def predict(model_file, output, *inputs):
 
 
 def test_folder_glob_and_file(photos, model_file, tmp_path):
-    pictures = photos / "JPEGImages"
-    assert predict(model_file, tmp_path, str(pictures), f"{pictures}/photo1*.jpg", str(pictures / "photo2.jpg")) == 0
+    images = photos / "JPEGImages"
+    assert predict(model_file, tmp_path, str(images), f"{images}/photo1*.jpg", str(images / "photo2.jpg")) == 0
     results = json.loads((tmp_path / "detections.json").read_text())
-    assert [result["path"] for result in results] == [str(pictures / f"photo{i}.jpg") for i in range(10)]
+    assert [result["path"] for result in results] == [str(images / f"photo{i}.jpg") for i in range(10)]
     assert results[0]["detections"]
     assert len(list(tmp_path.glob("photo*.jpg"))) == 10
 
 
-def test_an_unreadable_picture_is_skipped_and_counted(photos, model_file, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+def test_an_unreadable_image_is_skipped_and_counted(photos, model_file, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
     with pytest.warns(UserWarning, match=r"1 images skipped; first: .*broken\.jpg"):
         code = predict(
             model_file, tmp_path / "out", str(tmp_path / "broken.jpg"), str(photos / "JPEGImages/photo0.jpg")
@@ -48,10 +49,10 @@ def test_video(model_file, tmp_path, rng):
 
 
 def test_equal_names_of_different_folders_do_not_overwrite_each_other(photos, model_file, tmp_path):
-    picture = (photos / "JPEGImages/photo0.jpg").read_bytes()
+    image = (photos / "JPEGImages/photo0.jpg").read_bytes()
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "same.jpg").write_bytes(picture)
+        (tmp_path / folder / "same.jpg").write_bytes(image)
     assert predict(model_file, tmp_path / "out", str(tmp_path / "a"), str(tmp_path / "b")) == 0
     assert sorted(path.name for path in (tmp_path / "out").glob("*.jpg")) == ["same.jpg", "same_2.jpg"]
 
@@ -60,6 +61,14 @@ def test_numbers_are_webcams(photos):
     images, videos = find_inputs(["0", str(photos / "JPEGImages")])
     assert videos == [0]
     assert len(images) == 10
+
+
+def test_every_image_that_can_be_read_is_found(tmp_path):
+    for suffix in IMAGE_SUFFIXES:
+        (tmp_path / f"image{suffix}").write_bytes(b"")
+    images, videos = find_inputs([str(tmp_path), str(tmp_path / "image.gif")])
+    assert {path.suffix for path in images} == set(IMAGE_SUFFIXES)
+    assert videos == []
 
 
 def test_nothing_found():

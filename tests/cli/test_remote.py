@@ -1,4 +1,4 @@
-"""Every path of every command behind a scheme; what is there afterwards is what would be on this machine."""
+"""Every path of every command may be remote; the files are those that a local path gets."""
 
 import json
 
@@ -26,7 +26,7 @@ def nothing_here(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def places(photos, model_file, to_ram):
+def paths(photos, model_file, to_ram):
     """The data set and the model, in memory."""
     return {"photos": to_ram(photos), "model": to_ram(model_file)}
 
@@ -37,8 +37,8 @@ def output(to_ram, tmp_path):
     return RemotePath(f"ram://{tmp_path.name}/out")
 
 
-def run(command, **places):
-    return main(command.format(**places).split())
+def run(command, **paths):
+    return main(command.format(**paths).split())
 
 
 def read_json(path):
@@ -49,45 +49,45 @@ def names_in(folder):
     return {name.rstrip("/") for name in folder.listdir()}
 
 
-def test_evaluate(places, photos, model_file, output, tmp_path, capsys):
+def test_evaluate(paths, photos, model_file, output, tmp_path, capsys):
     command = "evaluate --model {model} --data {photos} --output {out}/deep/metrics.json --results {out}/results"
-    assert run(command, out=output, **places) == 0
+    assert run(command, out=output, **paths) == 0
     assert f"{output}/deep/metrics.json, {output}/deep/metrics_precision_recall.png" in capsys.readouterr().out
     assert run(command, out=tmp_path, photos=photos, model=model_file) == 0
     here, there = (read_json(folder / "deep" / "metrics.json") for folder in (tmp_path, output))
-    assert there["data"] == places["photos"]
+    assert there["data"] == paths["photos"]
     same = [name for name in here if name.startswith(("AP", "AR", "VOC")) or name in ("images", "objects", "per_class")]
     assert len(same) > 10
     assert {name: there[name] for name in same} == {name: here[name] for name in same}
-    picture = (output / "deep" / "metrics_precision_recall.png").read_bytes()
-    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).std() > 1
+    image = (output / "deep" / "metrics_precision_recall.png").read_bytes()
+    assert cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR).std() > 1
     assert read_json(output / "results" / "detections.json") == read_json(tmp_path / "results" / "detections.json")
 
 
-def test_predict(places, photos, output, to_ram, tmp_path):
+def test_predict(paths, photos, output, to_ram, tmp_path):
     film = tmp_path / "film.avi"
     writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
     for _ in range(3):
         writer.write(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
     writer.release()
     film = to_ram(film)
-    pictures = f"{places['photos']}/JPEGImages"
-    command = "predict --model {model} {pictures} {pictures}/photo1*.jpg {pictures}/photo2.jpg {film} --output {out}"
-    assert run(f"{command} --threshold 0.01", pictures=pictures, film=film, out=output, **places) == 0
+    images = f"{paths['photos']}/JPEGImages"
+    command = "predict --model {model} {images} {images}/photo1*.jpg {images}/photo2.jpg {film} --output {out}"
+    assert run(f"{command} --threshold 0.01", images=images, film=film, out=output, **paths) == 0
     results = read_json(output / "detections.json")
-    assert [result["path"] for result in results] == [f"{pictures}/photo{i}.jpg" for i in range(10)] + [film] * 3
+    assert [result["path"] for result in results] == [f"{images}/photo{i}.jpg" for i in range(10)] + [film] * 3
     assert results[0]["detections"]
     drawn = {f"photo{i}.jpg" for i in range(10)}
     assert names_in(output) == {"detections.json", "film_detections.mp4"} | drawn
-    picture = cv2.imdecode(np.frombuffer((output / "photo0.jpg").read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == cv2.imread(str(photos / "JPEGImages" / "photo0.jpg")).shape
+    image = cv2.imdecode(np.frombuffer((output / "photo0.jpg").read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape == cv2.imread(str(photos / "JPEGImages" / "photo0.jpg")).shape
     (output / "film_detections.mp4").copy(tmp_path / "drawn.mp4")
     assert int(cv2.VideoCapture(str(tmp_path / "drawn.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)) == 3
 
 
-def test_export(places, output, capsys):
+def test_export(paths, output, capsys):
     command = "export --model {model} --output {out} --format tflite --format saved_model --images {photos} --top-k 7"
-    assert run(command, out=output, **places) == 0
+    assert run(command, out=output, **paths) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{output}/report.json"
     assert names_in(output) == {"detector_float32.tflite", "detector_saved_model", "report.json"}
     report = read_json(output / "report.json")
@@ -99,27 +99,27 @@ def test_export(places, output, capsys):
     scores = served(images=tf.zeros((1, 64, 64, 3), tf.uint8))["scores"].numpy()[0]
     np.testing.assert_allclose(scores, found["scores"], atol=1e-4)
 
-    assert run(command, out=output, **places) == 2
+    assert run(command, out=output, **paths) == 2
     assert f"{output}/detector_float32.tflite: expected a new file to export to" in capsys.readouterr().err
-    exported = {"model": output / "detector_float32.tflite", "photos": places["photos"], "out": output}
+    exported = {"model": output / "detector_float32.tflite", "photos": paths["photos"], "out": output}
     assert run("evaluate --model {model} --data {photos} --output {out}/m.json", **exported) == 0
     assert read_json(output / "m.json")["images"] == 4
 
 
-def test_make_tfrecords(places, output):
+def test_make_tfrecords(paths, output):
     command = "make-tfrecords --data {photos} --output {out} --shards 2 --split {split}"
-    assert [run(command, out=output, split=split, **places) for split in ("train", "val")] == [0, 0]
+    assert [run(command, out=output, split=split, **paths) for split in ("train", "val")] == [0, 0]
     sizes = [load_dataset(str(output), split, input_size=64, batch_size=2).source.size for split in ("train", "val")]
     assert sizes == [6, 4]
 
 
 @pytest.mark.slow
-def test_train(places, output, tmp_path, to_ram):
+def test_train(paths, output, tmp_path, to_ram):
     """A remote recipe, data and weights; to a remote folder."""
     recipe = tmp_path / "mine.toml"
     recipe.write_text('[train]\nval_split = "val"\nlearning_rate = 1e-4\n')
     command = "train --recipe {recipe} --data {photos} --weights {model} --output {out}"
-    assert run(f"{command} {TRAIN}", recipe=to_ram(recipe), out=output, **places) == 0
+    assert run(f"{command} {TRAIN}", recipe=to_ram(recipe), out=output, **paths) == 0
     assert {"best.keras", "last.keras", "metrics.json", "curves.png"} <= names_in(output)
     assert read_json(output / "config.json")["recipe"] == "mine"
     assert load_model(str(output / "best.keras")).classes == ("cat", "dog")
@@ -131,8 +131,8 @@ def test_train(places, output, tmp_path, to_ram):
         ("no data", "evaluate --model {model} --data ram://no/data --output {out}/m.json", "which does not exist"),
         ("no model", "evaluate --model ram://no/m.keras --data {photos} --output {out}/m.json", "does not exist"),
         ("no file", "evaluate --model ram://no/m.tflite --data {photos} --output {out}/m.json", "'No such file or"),
-        ("no pictures", "predict --model {model} ram://no/*.jpg --output {out}", "ram://no/*.jpg: expected an image"),
-        ("no picture", "predict --model {model} ram://no/a.jpg --output {out}", "ram://no/a.jpg: expected an image"),
+        ("no images", "predict --model {model} ram://no/*.jpg --output {out}", "ram://no/*.jpg: expected an image"),
+        ("no image", "predict --model {model} ram://no/a.jpg --output {out}", "ram://no/a.jpg: expected an image"),
         (
             "a camera",
             "predict --model {model} rtsp://cam/1 --output {out}",
@@ -152,9 +152,9 @@ def test_train(places, output, tmp_path, to_ram):
         ("records to", "make-tfrecords --data {photos} --output nosuch://x/m", "'nosuch' not implemented"),
     ],
 )
-def test_a_users_mistake_is_one_line_and_two(name, command, message, places, output, capfd):
+def test_a_users_mistake_is_one_line_and_two(name, command, message, paths, output, capfd):
     command = command.replace("train ", f"train {TRAIN} ")
-    assert run(command, out=output, **places) == 2
+    assert run(command, out=output, **paths) == 2
     error = capfd.readouterr().err
     (line,) = [line for line in error.splitlines() if line.startswith("keras-centernet: ")]
     assert message in line

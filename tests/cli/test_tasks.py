@@ -45,8 +45,8 @@ def test_3d_boxes(write_kitti, tmp_path, capsys):
 
 def test_poses(write_keypoints, tmp_path, capsys):
     person = {"id": 1, "name": "person", "keypoints": list(COCO_PERSON.names), "skeleton": []}
-    joints = np.column_stack([np.linspace(12, 28, 17), np.linspace(12, 40, 17), np.full(17, 2)])
-    folder, run = write_keypoints([person], [(1, [10, 10, 20, 32], joints.ravel().tolist())]), tmp_path / "run"
+    keypoints = np.column_stack([np.linspace(12, 28, 17), np.linspace(12, 40, 17), np.full(17, 2)])
+    folder, run = write_keypoints([person], [(1, [10, 10, 20, 32], keypoints.ravel().tolist())]), tmp_path / "run"
     command = ["train", "--data", str(folder), "--output", str(run), "--task", "pose", "--input-size", "64", *TRAIN]
     assert main([*command, "--batch-size", "1"]) == 0
     assert json.loads((run / "metrics.json").read_text())["OKS_AP"] is not None

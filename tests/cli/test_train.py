@@ -86,7 +86,7 @@ def test_ctrl_c_keeps_the_finished_epoch_and_resume_goes_on(photos, finished, tm
     assert int(load_model(output / "last.keras").optimizer.iterations) == 4
 
 
-def test_evaluate_gives_the_figures_of_the_run(photos, finished, tmp_path, capsys):
+def test_evaluate_gives_the_metrics_of_the_run(photos, finished, tmp_path, capsys):
     output = tmp_path / "new folder" / "metrics.json"
     command = ["evaluate", "--model", str(finished / "best.keras"), "--data", str(photos), "--output", str(output)]
     assert main(command) == 0
@@ -96,7 +96,7 @@ def test_evaluate_gives_the_figures_of_the_run(photos, finished, tmp_path, capsy
     assert (output.parent / "metrics_precision_recall.png").exists()
 
 
-def test_tensorboard_shows_losses_average_precision_and_pictures(finished):
+def test_tensorboard_shows_losses_average_precision_and_drawings(finished):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(finished / "tensorboard"), size_guidance={"tensors": 0})

@@ -20,7 +20,7 @@ def test_import_weights_leaves_a_model_that_detects(checkpoint, tmp_path, capsys
     command = ["import-weights", str(checkpoint), str(output), "--classes", "cat,dog", "--input-size", "64"]
     assert main(command) == 0
     printed = capsys.readouterr().out
-    assert "without influence, left out: fc.weight" in printed
+    assert "unused: fc.weight" in printed
     assert "resnet18, detection of 2 classes, 14," in printed
     model = load_model(output)
     assert model.classes == ("cat", "dog")

@@ -24,8 +24,8 @@ import matplotlib.pyplot
 import numpy as np
 import pycocotools.cocoeval  # noqa: F401 imported here and not in each process
 
+from keras_centernet.clock import Clock
 from keras_centernet.data.formats import shapes
-from keras_centernet.evaluation import detecting
 from keras_centernet.files import atomic as files
 from keras_centernet.fitting.nonfinite import StopOnNonFiniteLoss
 from keras_centernet.runs.settings import TrainSettings
@@ -35,8 +35,8 @@ from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 IMAGES = {"train": 12, "val": 4, "test": 4}
 OPTIONS = {"data": "shapes", "input_size": 64, "batch_size": 2, "epochs": 4, "evaluate_every": 1, "verbose": 0}
 OPTIONS |= {"average_decay": 0.9, "checkpoint_every": 4, "keep": 2, "seed": 3}
-# Where a process kills itself: (place, how often it passes it before).
-PLACES = [
+# Where a process kills itself: (point, how often it passes it before).
+POINTS = [
     ("start", 0),
     ("step", 0),
     ("step", 3),
@@ -67,33 +67,33 @@ def main(folder: str, kills: int, backbone: str = TINY) -> None:
     start = time.perf_counter()
     assert run(root / "whole", backbone, None) == 0
     seconds = time.perf_counter() - start
-    plan = [*PLACES, *[("moment", source.uniform(0.05, 0.7) * seconds) for _ in range(kills - len(PLACES))]]
+    plan = [*POINTS, *[("moment", source.uniform(0.05, 0.7) * seconds) for _ in range(kills - len(POINTS))]]
     source.shuffle(plan)
     killed, runs, broken, different, code = [], 0, [], [], None
     while plan or code != 0:
         output = root / f"run{runs}"
-        place = plan.pop() if plan else None
-        code = run(output, backbone, place)
+        point = plan.pop() if plan else None
+        code = run(output, backbone, point)
         if code == -signal.SIGKILL:
-            killed.append(place[0])
+            killed.append(point[0])
             broken += damages(output)
         elif code:
-            raise SystemExit(f"run{runs} ended with {code} at {place}")
+            raise SystemExit(f"run{runs} ended with {code} at {point}")
         else:
             different += differences(root / "whole", output)
             runs += 1
-            if place:  # what was left of this run did not pass it: the next one begins at its beginning
-                plan.append((place[0], place[1] / 2 if place[0] == "moment" else place[1]))
+            if point:  # what was left of this run did not pass it: the next one begins at its beginning
+                plan.append((point[0], point[1] / 2 if point[0] == "moment" else point[1]))
     print(json.dumps({"killed": killed, "runs": runs, "broken": broken, "different": different, "seconds": seconds}))
 
 
-def run(output: pathlib.Path, backbone: str, place: tuple | None) -> int:
-    """Trains in a process of its own until it ends or is killed at a place; returns its exit code."""
+def run(output: pathlib.Path, backbone: str, point: tuple | None) -> int:
+    """Trains in a process of its own until it ends or is killed at a point; returns its exit code."""
     process = os.fork()
     if not process:
         try:
-            if place:
-                die_at(*place)
+            if point:
+                die_at(*point)
             train(TrainSettings(backbone=backbone, output=str(output), resume=True, **OPTIONS))
         except BaseException:
             import traceback
@@ -104,39 +104,41 @@ def run(output: pathlib.Path, backbone: str, place: tuple | None) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def die_at(place: str, number: float) -> None:
-    """Lets this process kill itself (as nothing can catch) when it passes a place the given number of times."""
+def die_at(point: str, number: float) -> None:
+    """Lets this process kill itself (as nothing can catch) when it passes a point the given number of times."""
     passed = []
 
     def passes(where: str) -> None:
         passed.append(where)
-        if passed.count(place) > number:
+        if passed.count(point) > number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    if place == "moment":
+    if point == "moment":
         threading.Timer(number, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return
     passes("start")
-    flush, replace = files.flush, os.replace
+    flush, replace, measure = os.fsync, os.replace, Clock.measure
 
-    def dying_flush(path):
+    def dying_flush(descriptor):
+        path = pathlib.Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         name = path.name.removeprefix(files.TEMPORARY)
         if name != path.name:
-            if place == f"half of {name}" and passed.count(place) == number:
+            if point == f"half of {name}" and passed.count(point) == number:
                 os.truncate(path, path.stat().st_size // 2)
             passes(f"half of {name}")
-        flush(path)
+        flush(descriptor)
 
     def dying_replace(old, new):
         passes(f"{pathlib.Path(new).name} whole")
         replace(old, new)
         passes(f"{pathlib.Path(new).name} in place")
 
-    def dying_check(found, image_id):
-        passes("validation")
+    def dying_measure(self, stage):
+        if stage == "decode":
+            passes("validation")
+        return measure(self, stage)
 
-    files.flush, os.replace = dying_flush, dying_replace
-    detecting.check_finite = dying_check
+    os.fsync, os.replace, Clock.measure = dying_flush, dying_replace, dying_measure
     step = StopOnNonFiniteLoss.on_train_batch_end
 
     def dying_step(self, batch, logs=None):

@@ -1,10 +1,12 @@
 """The best weights, patience, and the history's rows."""
 
 import contextlib
+import dataclasses
 import math
 
 import pytest
 
+from keras_centernet.evaluation.metrics.table import METRICS
 from keras_centernet.runs.callbacks import KeepBest, RecordHistory, cut_history, first_epochs
 from keras_centernet.runs.folder import RunFolder
 
@@ -41,6 +43,19 @@ def test_patience(scores, patience, stopped_at, tmp_path):
     assert keep_best.best == max(score for score in scores if score == score)
 
 
+def test_the_best_is_that_of_the_main_metric_of_the_table(tmp_path, monkeypatch):
+    row = dataclasses.replace(METRICS["boxes"], main="AP_of_hands")
+    monkeypatch.setitem(METRICS, "hands", row)
+    keep_best = KeepBest(RunFolder(tmp_path))
+    keep_best.set_model(Model())
+    keep_best.on_epoch_end(0, {"val_AP": 0.9, "val_AP_of_hands": 0.1, "val_loss": 3.0})
+    keep_best.on_epoch_end(1, {"val_AP": 0.1, "val_AP_of_hands": 0.2})
+    assert keep_best.best == 0.2
+    keep_best.on_epoch_end(2, {"val_AP": math.nan, "val_loss": 3.0})
+    keep_best.on_epoch_end(3, None)
+    assert (keep_best.best, keep_best.waited) == (0.2, 0)
+
+
 def test_the_history_is_cut_to_what_a_checkpoint_holds(tmp_path):
     folder = RunFolder(tmp_path)
     record = RecordHistory(folder)
@@ -51,4 +66,4 @@ def test_the_history_is_cut_to_what_a_checkpoint_holds(tmp_path):
     record.on_epoch_end(1, {"loss": 7.0})
     assert [row["loss"] for row in first_epochs(folder, 9)] == ["0.333333", "7"]
     cut_history(folder, 0)
-    assert not folder.holds("history.csv")
+    assert not (folder / "history.csv").exists()

@@ -19,7 +19,7 @@ FILES = (
 
 
 @pytest.mark.slow
-def test_the_whole_way_from_pictures_to_a_phone(tmp_path, capsys):
+def test_the_whole_way_from_images_to_a_phone(tmp_path, capsys):
     output = tmp_path / "demo"
     metrics = demo(output)
     assert metrics["AP"] >= 0.60

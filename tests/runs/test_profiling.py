@@ -11,7 +11,7 @@ from keras_centernet.runs.profiling import TIMED_STEPS, WARM_UP_STEPS, Profile
 from tests.helpers import many_devices
 
 STEPS = WARM_UP_STEPS + 1 + TIMED_STEPS + 2
-WAIT = 0.2  # seconds that a picture takes where the input is too slow
+WAIT = 0.2  # seconds that a batch takes where the input is too slow
 
 
 def dataset(steps, seconds=0.0):
@@ -45,9 +45,7 @@ def test_waiting_is_what_the_input_takes(profiled):
     assert profile.steps == TIMED_STEPS
     assert profile.waiting / profile.steps == pytest.approx(WAIT, rel=0.5)
     assert len(seen) == STEPS
-    assert (
-        f"{profile.waiting / (profile.waiting + profile.working):.0%} of it waiting for pictures" in profile.summary()
-    )
+    assert f"{profile.waiting / (profile.waiting + profile.working):.0%} of it waiting for images" in profile.summary()
 
 
 def test_a_trace_lies_where_tensorboard_looks(profiled):

@@ -1,4 +1,4 @@
-"""The recipes: their figures as published, their schedules at the step, their commands as typed."""
+"""The recipes: their metrics as published, their schedules at the step, their commands as typed."""
 
 import argparse
 import pathlib
@@ -9,13 +9,13 @@ import pytest
 
 from keras_centernet import UserError
 from keras_centernet.cli import evaluate, train
-from keras_centernet.networks.build import build_task
 from keras_centernet.networks.normalization import NORMALIZATIONS
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs import recipes
+from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.recipes import load_recipe, recipe_names
-from keras_centernet.runs.settings import TrainSettings, build_optimizer, build_schedule
-from keras_centernet.tasks import TASKS
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.tasks.table import find_task
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Typed from the authors' tables: (images in a step, learning rate, epochs, drops after, hours, GPUs).
@@ -38,7 +38,7 @@ TRAININGS = {
     "pose_hourglass104_1x": (24, 2.5e-4, 50, (40,), 62, 5),
     "pose_hourglass104_3x": (24, 2.5e-4, 150, (130,), 188, 5),
 }
-FIGURES = {
+METRICS = {
     "coco_hourglass104": {"AP": {"none": 40.3, "flip": 42.2, "multi_scale": 45.1}},
     "coco_dla34_1x": {"AP": {"none": 36.3, "flip": 38.2, "multi_scale": 40.7}},
     "coco_dla34_2x": {"AP": {"none": 37.4, "flip": 39.2, "multi_scale": 41.7}},
@@ -86,9 +86,9 @@ def test_every_published_row_has_a_recipe():
 
 
 @every_recipe
-def test_figures_are_the_published_ones(name):
+def test_metrics_are_the_published_ones(name):
     recipe = load_recipe(name)
-    assert recipe.figures == FIGURES[name]
+    assert recipe.metrics == METRICS[name]
     assert (recipe.published["hours"], recipe.published["gpus"]) == TRAININGS[name][4:]
     assert recipe.published["retrained_here"] is False
 
@@ -114,11 +114,9 @@ def test_the_training_is_the_published_one(name):
 def test_the_package_knows_every_name(name):
     settings = settings_of(name)
     assert settings.normalization in NORMALIZATIONS
-    assert (
-        build_task(settings.task, TASKS[settings.task].build, ("a", "b"), settings.task_options).name == settings.task
-    )
+    assert find_task(settings.task, ("a", "b"), options=settings.task_options).name == settings.task
     if settings.backbone_weights:
-        assert BACKBONES[settings.backbone].imagenet_file  # takes them from a file
+        assert BACKBONES[settings.backbone].takes_imagenet_file  # takes them from a file
     assert bool(settings.weights) != bool(settings.backbone_weights)
 
 
@@ -205,7 +203,7 @@ def test_a_file_of_ones_own(tmp_path):
     recipe = load_recipe(path)
     assert recipe.name == "mine"
     assert recipe.settings == {"epochs": 3, "input_size": (64, 128), "learning_rate": 1, "color": False}
-    assert recipe.figures == {}
+    assert recipe.metrics == {}
 
 
 def test_an_unknown_name_lists_the_known_ones():
@@ -238,7 +236,7 @@ def test_without_the_repository_one_line_says_where_recipes_are(tmp_path, monkey
         ("[train]\nepochs = 9\nschedule = 'step'\nstep_epochs = [9]", "step_epochs: expected ascending numbers below"),
         ("epochs = 3", r"expected the tables \[train\], \[published\], \[commands\], got 'epochs'"),
         ("[published]\nhours = 3", r"expected a table \[train\] of settings, it is missing"),
-        ("[train", "expected a recipe in TOML, got another text: "),
+        ("[train", "expected a recipe in TOML, got other text: "),
     ],
 )
 def test_mistakes_in_a_file_name_file_and_key(tmp_path, text, message):
@@ -252,5 +250,5 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path):
         load_recipe(tmp_path / "nowhere.toml")
     path = tmp_path / "bytes.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"bytes\.toml: expected a recipe in TOML, got another text"):
+    with pytest.raises(UserError, match=r"bytes\.toml: expected a recipe in TOML, got other text"):
         load_recipe(path)

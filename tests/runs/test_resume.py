@@ -7,13 +7,14 @@ import pytest
 
 from keras_centernet import UserError, load_model
 from keras_centernet.data.formats import shapes
+from keras_centernet.files.atomic import local_copy
 from keras_centernet.model import CenterNet
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs.callbacks import first_epochs
 from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
-from tests.helpers.killed_runs import IMAGES, OPTIONS, PLACES, differences
+from tests.helpers.killed_runs import IMAGES, OPTIONS, POINTS, differences
 from tests.helpers.processes import run_python
 from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 
@@ -100,7 +101,7 @@ def test_a_damaged_checkpoint_names_the_one_before(whole, tmp_path):
     for path in ("last.keras", "config.json", "checkpoints/step_000000020.keras"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes((whole / path).read_bytes()[: 3000 if "last" in path else None])
-    with pytest.raises(UserError, match=r"got a file without it .*Copy .*step_000000020.keras in its place"):
+    with pytest.raises(UserError, match=r"got a file without it .*Copy .*step_000000020.keras to its path"):
         run(tmp_path, resume=True)
 
 
@@ -110,18 +111,18 @@ def test_other_data_is_not_taken_for_the_data_of_before(whole, monkeypatch):
         run(whole, resume=True)
 
 
-def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys):
+def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
     output = f"ram://{tmp_path.name}/run"
     options = {"freeze": ("backbone",), "backbone_rate": 0.1, "accumulate": 2, "patience": 1, "verbose": 2}
     options |= {"learning_rate": 1e-9}  # nothing changes, so nothing gets better
     with pytest.raises(UserError, match="freeze and backbone_rate"):
         run(output, **options)
     metrics = run(output, **options | {"backbone_rate": 1.0})
-    assert "No better average precision in 1 evaluations: stopped after epoch 2 of 4." in capsys.readouterr().out
+    assert "No better result in 1 evaluations: stopped after epoch 2 of 4." in capsys.readouterr().out
     folder = RunFolder(output, resume=True)
     assert {"best.keras", "last.keras", "metrics.json", "history.csv", "curves.png"} <= set(folder.names(""))
     assert len(first_epochs(folder, 9)) == 2
-    with folder.fetch("last.keras") as path:
+    with local_copy(folder / "last.keras") as path:
         optimizer = load_model(path).optimizer
     assert int(optimizer.iterations) == 6  # 2 epochs of 6 batches
     again = run(output, resume=True, **options | {"backbone_rate": 1.0})
@@ -130,13 +131,13 @@ def test_a_run_behind_a_scheme_that_patience_ended_stays_ended(tmp_path, capsys)
 
 
 @pytest.mark.slow
-def test_runs_killed_at_twenty_places_end_like_the_whole_one(tmp_path):
+def test_runs_killed_at_twenty_points_end_like_the_whole_one(tmp_path):
     """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
     done = run_python("-m", "tests.helpers.killed_runs", str(tmp_path), "26")
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert len(report["killed"]) == 26
-    assert {place for place, _ in PLACES} | {"moment"} == set(report["killed"])
+    assert {point for point, _ in POINTS} | {"moment"} == set(report["killed"])
     assert report["broken"] == report["different"] == []
 
 

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from keras_centernet import UserError
-from keras_centernet.fitting import replicas
-from keras_centernet.runs.settings import LOSS_MEANS, TrainSettings, build_optimizer, build_schedule
+from keras_centernet.networks.table import BACKBONES
+from keras_centernet.runs.optimizers import build_optimizer, build_schedule
+from keras_centernet.runs.options import options_of
+from keras_centernet.runs.settings import TrainSettings
 
 
 def rates(schedule, steps):
@@ -43,10 +45,6 @@ def test_optimizers():
     assert (type(adam), adam.epsilon) == (keras.optimizers.Adam, 1e-8)
 
 
-def test_means_of_losses_are_those_of_the_model():
-    assert tuple(replicas.LOSS_MEANS) == LOSS_MEANS
-
-
 def test_the_backbone_learns_more_slowly_only_if_asked():
     settings = TrainSettings("shapes", backbone_rate=0.1)
     optimizer = build_optimizer(settings, 10, slow_paths=("conv1/kernel",))
@@ -68,7 +66,9 @@ def test_the_backbone_learns_more_slowly_only_if_asked():
         ({"backbone_rate": 0.0}, "backbone_rate: expected a positive number, got 0.0"),
         ({"learning_rate": 0.0}, "learning_rate: expected a positive number, got 0.0"),
         ({"schedule": "wave"}, "schedule: expected one of cosine, step, constant, got 'wave'"),
-        ({"loss_mean": "none"}, "loss_mean: expected one of global_batch, replica, got 'none'"),
+        ({"verbose": 3}, "verbose: expected one of 0, 1, 2, got 3"),
+        ({"weight_decay": -1}, "weight_decay: expected a number of at least 0, got -1"),
+        ({"flip": 1.5}, "flip: expected a number of at least 0 and at most 1, got 1.5"),
         ({"gpus": 0}, "gpus: expected a positive number, got 0"),
         ({"data_service": "grpc://a:1", "multi_worker": True}, "data_service: expected no multi_worker, as no seed"),
         ({"data_service": "grpc://a:1", "checkpoint_every": 9}, "data_service: expected no checkpoint_every, as no"),
@@ -85,3 +85,40 @@ def test_the_backbone_learns_more_slowly_only_if_asked():
 def test_bad_settings(options, message):
     with pytest.raises(UserError, match=message):
         TrainSettings("shapes", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("format", ".*voc.*shapes"),
+        ("backbone", "dla34, .*, mobilenet_v2"),
+        ("task", "detection, detection_3d, pose"),
+        ("normalization", ".*published_voc_kitti"),
+        ("augmentation", "crop, shift, zoom_half, none"),
+        ("loss_mean", "global_batch, replica"),
+    ],
+)
+def test_a_name_that_no_table_has(name, known):
+    TrainSettings("shapes").check_names()
+    TrainSettings("shapes", backbone="mine:build").check_names()
+    with pytest.raises(UserError, match=rf"Unknown {name}: expected one of {known}.*; got 'help'"):
+        TrainSettings("shapes", **{name: "help"}).check_names()
+
+
+def test_a_name_that_a_table_got_later(monkeypatch):
+    monkeypatch.setitem(BACKBONES, "mine", None)
+    TrainSettings("shapes", backbone="mine").check_names()
+
+
+def test_a_resumed_run_may_change_what_does_not_change_the_training():
+    """The list as a user knows it; what is not in it is part of what the weights are."""
+    assert {name for name, row in options_of(TrainSettings).items() if row.may_change} == {
+        *("data", "format", "annotations", "images", "strict", "workers", "recipe", "val_split", "data_service"),
+        *("weights", "backbone_weights", "evaluate_every", "patience", "deterministic", "tpu", "gpus"),
+        *("multi_worker", "profile", "output", "resume", "checkpoint_every", "keep", "verbose"),
+    }
+
+
+def test_the_attributes_are_documented():
+    for name, row in options_of(TrainSettings).items():
+        assert f"        {name}: {row.help}" in TrainSettings.__doc__

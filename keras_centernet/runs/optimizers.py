@@ -1,0 +1,83 @@
+"""The optimizers and the schedules of the learning rate; each has a row in a table."""
+
+from collections.abc import Callable
+
+STEP_FRACTIONS = (90 / 140, 120 / 140)  # As published: divide by ten after epochs 90 and 120 of 140
+ADAM_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
+UNDECAYED = ("bias", "beta", "gamma")
+
+
+def build_optimizer(settings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
+    """Returns the Keras optimizer of a run, with its schedule.
+
+    Args:
+        settings: `TrainSettings`.
+        steps_per_epoch: steps of the optimizer in an epoch.
+        slow_paths: paths of the variables that learn with `backbone_rate`.
+    """
+    rate = build_schedule(settings, steps_per_epoch)
+    options = {"clipnorm": None, "global_clipnorm": settings.clip_norm or None}
+    if slow_paths:
+        options |= {"slow_paths": slow_paths, "slow_factor": settings.backbone_rate}
+    return OPTIMIZERS[settings.optimizer](settings, rate, options)
+
+
+def build_schedule(settings, steps_per_epoch: int):
+    """Returns the learning rate of a run: a number, or a Keras schedule over the steps of the optimizer."""
+    return SCHEDULES[settings.schedule](settings, steps_per_epoch)
+
+
+def _adamw(settings, rate, options: dict):
+    import keras
+
+    if "slow_paths" in options:
+        from keras_centernet.fitting.optimizers import PartwiseAdam
+
+        return PartwiseAdam(rate, weight_decay=settings.weight_decay, undecayed=UNDECAYED, **options)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, **options)
+    optimizer.exclude_from_weight_decay(var_names=list(UNDECAYED))
+    return optimizer
+
+
+def _adam(settings, rate, options: dict):
+    import keras
+
+    from keras_centernet.fitting.optimizers import PartwiseAdam
+
+    kind = PartwiseAdam if "slow_paths" in options else keras.optimizers.Adam
+    return kind(rate, epsilon=ADAM_EPSILON, **options)
+
+
+def _cosine(settings, steps_per_epoch: int):
+    import keras
+
+    rate, total = settings.learning_rate, round(settings.epochs * steps_per_epoch)
+    warmup = min(round(settings.warmup_epochs * steps_per_epoch), total // 2)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=rate / 100 if warmup else rate,
+        decay_steps=max(1, total - warmup),
+        warmup_target=rate if warmup else None,
+        warmup_steps=warmup,
+        alpha=0.01,
+    )
+
+
+def _step(settings, steps_per_epoch: int):
+    import keras
+
+    rate = settings.learning_rate
+    after = settings.step_epochs or [max(1, round(fraction * settings.epochs)) for fraction in STEP_FRACTIONS]
+    # Keras keeps a rate up to and with the boundary; the first step of the next epoch is epoch * steps_per_epoch.
+    boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in after]
+    values = [rate / 10**drops for drops in range(len(after) + 1)]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
+
+
+def _constant(settings, steps_per_epoch: int) -> float:
+    return settings.learning_rate
+
+
+# Functions (settings, learning rate or schedule, further options) -> Keras optimizer.
+OPTIMIZERS: dict[str, Callable] = {"adamw": _adamw, "adam": _adam}
+# Functions (settings, steps per epoch) -> learning rate or Keras schedule.
+SCHEDULES: dict[str, Callable] = {"cosine": _cosine, "step": _step, "constant": _constant}

@@ -1,0 +1,165 @@
+"""How an option of a run is declared in one row, and what is made of the rows.
+
+A row is a dataclass field made by `option`. The command line (`cli.arguments`), the checks of values, what a resumed
+run must keep, what a recipe may set and the attributes in the docstring are all read from the rows.
+"""
+
+import dataclasses
+import functools
+import importlib
+import json
+import math
+import operator
+import types
+import typing
+from collections.abc import Callable, Collection
+
+from keras_centernet.errors import UserError, look_up
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One row.
+
+    Attributes:
+        help: what it is, for people.
+        unset: what the value None stands for, in words.
+        choices: all values there are.
+        table: "room.module:TABLE" whose keys are all values there are; imported when values are checked, and not for
+            `--help`, as most tables import Keras.
+        above, at_least, at_most: limits of a number; "above" excludes the limit itself.
+        may_change: whether a resumed run may have another value than the run had before.
+        in_recipes: whether a recipe may set it.
+        flag: on the command line; "": the name, with dashes.
+        parse: function from the typed text to the value (for a repeated option: to one item); None: by the type.
+        const: value of the flag alone, if its value may be omitted.
+        name, kind, default: name, type (None left out) and default of the field.
+    """
+
+    help: str
+    unset: str = ""
+    choices: Collection | None = None
+    table: str = ""
+    above: float = -math.inf
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    may_change: bool = False
+    in_recipes: bool = True
+    flag: str = ""
+    parse: Callable | None = None
+    const: str | None = None
+    name: str = ""
+    kind: typing.Any = None
+    default: typing.Any = None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether its flag may be given several times: for names and for pairs NAME=VALUE."""
+        return self.kind is dict or self.default == ()
+
+    @property
+    def text(self) -> str:
+        """The help with all that the row says of its values."""
+        default = self.unset if self.default is None else self.default
+        if isinstance(default, bool):
+            default = "yes" if default else ""
+        notes = ["may be repeated"] if self.is_repeated else []
+        notes += ["'help' lists the names"] if self.table else []
+        is_said = default is not dataclasses.MISSING and default not in ("", {}, ())
+        return "; ".join([self.help, *notes]) + (f" (default: {default})" if is_said else "")
+
+    def check(self, value) -> None:
+        """Raises a UserError unless the value is within limits and choices."""
+        if value is None:
+            return
+        if self.choices is not None and value not in self.choices:
+            raise UserError(f"{self.name}: expected one of {', '.join(map(str, self.choices))}, got {value!r}.")
+        if isinstance(value, int | float) and not (self.above < value and self.at_least <= value <= self.at_most):
+            raise UserError(f"{self.name}: expected {self._limits}, got {value}.")
+
+    def check_name(self, value: str | None) -> None:
+        """Raises a UserError unless the value is a key of the table, or "module:object" of the user's own."""
+        if self.table and value is not None and ":" not in value:
+            module, _, table = self.table.partition(":")
+            look_up(getattr(importlib.import_module(f"keras_centernet.{module}"), table), value, self.name)
+
+    def collect(self, texts: list[str]) -> dict | tuple:
+        """Returns the value of a repeated option from its typed texts."""
+        try:
+            items = [self.parse(text) if self.parse else text for text in texts]
+        except UserError as error:
+            raise UserError(f"{self.flag}: {error}") from None
+        return dict(items) if self.kind is dict else tuple(items)
+
+    @property
+    def _limits(self) -> str:
+        if self.above == 0 or self.at_least == 1:
+            return "a positive number"
+        most = f" and at most {self.at_most}" if self.at_most < math.inf else ""
+        return f"a number of at least {self.at_least}{most}"
+
+
+def option(default: typing.Any, help: str, unset: str = "", **row) -> typing.Any:
+    """Returns a dataclass field; `row` are further attributes of its `Option`. The default `dict` is an empty one."""
+    factory = {"default_factory": dict} if default is dict else {"default": default}
+    return dataclasses.field(**factory, metadata={"option": Option(help, unset, **row)})
+
+
+free_option = functools.partial(option, may_change=True)
+
+
+@functools.cache
+def options_of(settings: type) -> dict[str, Option]:
+    """Returns {name: row} of a dataclass of options, in order."""
+    found = {}
+    for field in dataclasses.fields(settings):
+        row, kind = field.metadata["option"], _without_none(field.type)
+        found[field.name] = dataclasses.replace(
+            row,
+            flag=row.flag or "--" + field.name.replace("_", "-"),
+            parse=row.parse or (parse_pair if kind is dict else None),
+            name=field.name,
+            kind=kind,
+            default={} if kind is dict else field.default,
+        )
+    return found
+
+
+def with_attributes(settings: type) -> type:
+    """Class decorator: lists the options in the docstring."""
+    rows = "\n".join(f"        {name}: {row.text}." for name, row in options_of(settings).items())
+    settings.__doc__ = f"{settings.__doc__}\n\n    Attributes:\n{rows}\n"
+    return settings
+
+
+def parse_size(text: str) -> int | tuple[int, int]:
+    """Returns the side of "320", or (height, width) of "384x1280"."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise UserError(f"expected a side such as 320 or HEIGHTxWIDTH, got {text}")
+    return int(text) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def parse_numbers(text: str) -> tuple[int, ...]:
+    """Returns (90, 120) of "90,120"."""
+    numbers = text.split(",")
+    if not all(number.strip().isdecimal() for number in numbers):
+        raise UserError(f"expected whole numbers such as 90,120, got {text}")
+    return tuple(map(int, numbers))
+
+
+def parse_pair(text: str) -> tuple[str, object]:
+    """Returns ("projection", True) of "projection=true", ("radius", "geometric") of "radius=geometric"."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UserError(f"expected NAME=VALUE, got {text!r}.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _without_none(kind):
+    if not isinstance(kind, types.UnionType):
+        return kind
+    return functools.reduce(operator.or_, [one for one in typing.get_args(kind) if one is not types.NoneType])

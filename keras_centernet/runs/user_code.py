@@ -1,0 +1,43 @@
+"""The user's own code: modules to import, and objects of them that are named on the command line."""
+
+import importlib
+import sys
+import types
+
+from keras_centernet.errors import UserError, first_line
+
+
+def import_module(name: str, option: str = "--import") -> types.ModuleType:
+    """Returns a module, also one that lies in the current folder.
+
+    Raises:
+        UserError: it is not there, or its code raises something.
+    """
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # the current folder, where an installed command does not look
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise UserError(
+            f"{option} {name}: expected a module that can be imported from the current folder or PYTHONPATH, got "
+            f"{type(error).__name__}: {first_line(error)}."
+        ) from error
+
+
+def resolve(name: str, option: str) -> object:
+    """Returns what "module:object" names; a name without a colon is returned as it is.
+
+    Args:
+        name: "mine:build", "package.mine:MODEL", or the key of a table.
+        option: for the error.
+
+    Raises:
+        UserError: the module cannot be imported, or has no such object.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        return name
+    found = import_module(module, option)
+    if not hasattr(found, attribute):
+        raise UserError(f"{option} {name}: expected an object of module {module}, it has no {attribute!r}.")
+    return getattr(found, attribute)

@@ -1,0 +1,106 @@
+"""A network and a task of one's own on the command line, from a module in the current folder."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from keras_centernet import load_model
+from keras_centernet.cli import main
+
+MODULE = """
+import dataclasses
+import keras
+from keras_centernet.tasks.detection import build_detection
+
+
+@keras.saving.register_keras_serializable(package="mine")
+def build_network(images):
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(images)
+    return keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
+
+
+@keras.saving.register_keras_serializable(package="mine")
+def build_task(classes, radius="published"):
+    return dataclasses.replace(build_detection(classes, radius=radius), name="of_mine")
+"""
+TRAIN = "train --backbone {module}:build_network --task {module}:build_task --task-option radius=geometric"
+TRAIN += " --input-size 64 --batch-size 3 --epochs 1 --head-loss size=smooth_l1 --loss-weight size=0.2"
+TRAIN += " --mixed-precision"
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory):
+    """A folder with a module that no other test imports."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "objects_of_mine.py").write_text(MODULE)
+    return folder / "objects_of_mine.py"
+
+
+@pytest.fixture
+def there(module, monkeypatch):
+    """The folder of the module is the current one."""
+    monkeypatch.chdir(module.parent)
+
+
+@pytest.fixture(scope="module")
+def best(module, photos):
+    """The model of a run of one epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(module.parent)
+        command = TRAIN.format(module=module.stem).split()
+        assert main([*command, "--data", str(photos), "--output", "run"]) == 0
+    return module.parent / "run" / "best.keras"
+
+
+def test_the_run_remembers_the_names(best, photos, there, capsys):
+    config = json.loads((best.parent / "config.json").read_text())
+    assert (config["backbone"], config["task"]) == ("objects_of_mine:build_network", "objects_of_mine:build_task")
+    assert (config["head_losses"], config["loss_weights"]) == ({"size": "smooth_l1"}, {"size": 0.2})
+    model = load_model(best)
+    assert (model.dtype_policy.name, model.dtype_policy.compute_dtype) == ("mixed_bfloat16", "bfloat16")
+    assert keras.config.dtype_policy().name == "float32"  # that of the process is left alone
+    assert [head.weight for head in model.task.heads if head.name == "size"] == [0.2]
+    command = [*TRAIN.format(module="objects_of_mine").split(), "--data", str(photos), "--output", "run", "--resume"]
+    assert main(command) == 0
+    assert main([*command, "--loss-weight", "size=0.3"]) == 2
+    assert "--resume: expected loss_weights {'size': 0.2} as in" in capsys.readouterr().err
+
+
+def run_afresh(folder, *arguments):
+    """Runs a command in a process that has imported nothing of it."""
+    code = "import sys; from keras_centernet.cli import main; sys.exit(main())"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=folder)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_fresh_process_imports_the_module(command, best, photos):
+    where = ["--data", str(photos)] if command == "evaluate" else [str(photos / "JPEGImages"), "--no-draw"]
+    arguments = [command, "--model", str(best), *where, "--output", f"{command}.json"]
+    done = run_afresh(best.parent.parent, *arguments, "--import", "objects_of_mine")
+    assert done.returncode == 0, done.stderr
+    done = run_afresh(best.parent.parent, *arguments)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("keras-centernet: ")]
+    assert "is not registered here" in line
+    assert "--import MODULE" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--backbone objects_of_mine:other", "--backbone objects_of_mine:other: expected an object of module"),
+        ("--backbone nowhere:build", "--backbone nowhere: expected a module that can be imported"),
+        ("--import nowhere", "--import nowhere: expected a module that can be imported"),
+        ("--head-loss size=sharp", "Unknown loss: expected one of focal"),
+        ("--head-loss nose=l1", "Unknown head of head_losses: expected one of center_heatmap"),
+        ("--loss-weight size", "--loss-weight: expected NAME=VALUE, got 'size'"),
+        ("--loss-weight size=much", "loss_weights of size: expected a number of at least zero, got 'much'"),
+    ],
+)
+def test_mistakes_are_one_line(options, message, photos, there, tmp_path, capsys):
+    command = ["train", "--data", str(photos), "--output", str(tmp_path), "--input-size", "64", *options.split()]
+    assert main([*command, "--batch-size", "2"]) == 2
+    assert message in capsys.readouterr().err
