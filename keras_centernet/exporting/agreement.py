@@ -120,9 +120,7 @@ def _load(image) -> np.ndarray:
 
 
 class _Answer(NamedTuple):
-    """Rows whose boxes have an area in the image, and the scores of all rows."""
-
-    rows: dict
+    rows: dict  # those whose boxes have an area in the image
     all_scores: np.ndarray
 
 
@@ -167,15 +165,16 @@ def _compare_detections(pairs: list[tuple[_Answer, _Answer]], threshold: float) 
             elif key != SCORE:
                 others.setdefault(key, []).extend(np.ravel(difference > _other_limit(key, ours[key][mine])))
     detections, missed, added = counts.tolist()
-    return worst | {
-        "detections": detections,
-        "missed": missed,
-        "added": added,
-        "mean_iou": float(np.mean(ious)) if ious else 1.0,
-        "box_pixels_p98": float(np.quantile(box_pixels, 0.98)) if box_pixels else 0.0,
-        "others": max((float(np.mean(beyond)) for beyond in others.values() if beyond), default=0.0),
-        "same_classes": not missed,
-    }
+    return (
+        worst
+        | {"detections": detections, "missed": missed, "added": added}
+        | {
+            "mean_iou": float(np.mean(ious)) if ious else 1.0,
+            "box_pixels_p98": float(np.quantile(box_pixels, 0.98)) if box_pixels else 0.0,
+            "others": max((float(np.mean(beyond)) for beyond in others.values() if beyond), default=0.0),
+            "same_classes": not missed,
+        }
+    )
 
 
 def _comparable(answer: _Answer, other: _Answer, threshold: float) -> np.ndarray:
@@ -193,12 +192,11 @@ def _match(rows: dict, others: dict, chosen: np.ndarray) -> tuple[np.ndarray, np
         return np.full(len(boxes), -1), np.empty(0)
     distances = np.abs(boxes[:, None] - others[BOX]).max(axis=-1)
     costs = distances + SCORE_PIXELS * np.abs(rows[SCORE][chosen, None] - others[SCORE])
-    is_other_class = rows[CLASS][chosen, None] != others[CLASS]
-    partners = np.where(is_other_class, np.inf, costs).argmin(axis=1)
-    each = np.arange(len(boxes))
+    has_class = rows[CLASS][chosen, None] == others[CLASS]
+    partners = np.where(has_class, costs, np.inf).argmin(axis=1)
+    closest = np.arange(len(boxes)), partners
     overlaps = _overlaps(boxes, others[BOX][partners])
-    is_same = (distances[each, partners] <= SAME_PIXELS) | (overlaps >= SAME_OBJECT)
-    is_same &= ~is_other_class[each, partners]
+    is_same = has_class[closest] & ((distances[closest] <= SAME_PIXELS) | (overlaps >= SAME_OBJECT))
     return np.where(is_same, partners, -1), overlaps[is_same]
 
 

@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.evaluation import evaluate
 from keras_centernet.exporting.export import export_files
-from keras_centernet.exporting.table import FORMATS, Format
+from keras_centernet.exporting.table import FORMATS
 from keras_centernet.exporting.tflite.precisions import PRECISIONS
 from keras_centernet.files.atomic import check_writable, write_whole
 from keras_centernet.files.paths import AnyPath
@@ -43,8 +43,7 @@ def plan_exports(stem: str, formats: list[str], precisions: list[str], options: 
 
     Args:
         stem: beginning of the names of the files.
-        formats: keys of `FORMATS`.
-        precisions: keys of `PRECISIONS`.
+        formats, precisions: keys of `FORMATS` and `PRECISIONS`.
         options: {name: value} that were asked for; each goes to the formats that know it.
 
     Raises:
@@ -59,16 +58,13 @@ def plan_exports(stem: str, formats: list[str], precisions: list[str], options: 
     plan = []
     for name, row in rows.items():
         kept = {key: value for key, value in options.items() if key in row.options}
-        for precision in precisions if "precision" in row.options else [None]:
-            plan.append(_plan_one(name, row, stem, precision, kept))
+        if "precision" not in row.options:
+            plan.append(Planned(name, f"{stem}{row.ending}", kept))
+            continue
+        raw = "_raw" if kept.get("raw_heads") else ""
+        for precision in precisions:
+            plan.append(Planned(name, f"{stem}_{precision}{raw}{row.ending}", kept | {"precision": precision}))
     return plan
-
-
-def _plan_one(name: str, row: Format, stem: str, precision: str | None, options: dict) -> Planned:
-    if precision is not None:
-        raw = "_raw" if options.get("raw_heads") else ""
-        stem, options = f"{stem}_{precision}{raw}", options | {"precision": precision}
-    return Planned(name, f"{stem}{row.ending}", options)
 
 
 def check_outputs(folder: AnyPath, plan: list[Planned]) -> None:
@@ -83,29 +79,24 @@ def check_outputs(folder: AnyPath, plan: list[Planned]) -> None:
     read_report(folder)
 
 
-@dataclasses.dataclass(frozen=True)
-class Truth:
-    """Labelled images that exported files are measured on.
-
-    Attributes:
-        dataset: batches as `load_dataset` yields them.
-        average_precision: of the model itself there.
-    """
-
-    dataset: Iterable
-    average_precision: float
-
-
-def measure_model(model: keras.Model, dataset: Iterable) -> Truth:
-    """Returns the data set with the model's own average precision on it.
+def precision_on(dataset: Iterable, model: keras.Model) -> Callable[[object], dict]:
+    """Returns a function of a detector -> {"AP": {"file", "model", "difference"}} on batches of `load_dataset`.
 
     Raises:
-        UserError: nothing in it defines one.
+        UserError: nothing in the data set defines an average precision.
     """
-    average_precision = evaluate(model, dataset, progress=False).metrics["AP"]
-    if average_precision is None:
+
+    def measure(detector) -> float | None:
+        return evaluate(detector, dataset, progress=False).metrics["AP"]
+
+    def compare(detector) -> dict:
+        found = measure(detector)
+        return {"AP": {"file": found, "model": of_model, "difference": found - of_model}}
+
+    of_model = measure(model)
+    if of_model is None:
         raise UserError("evaluate: expected a split with objects, which average precision is measured by; got none.")
-    return Truth(dataset, average_precision)
+    return compare
 
 
 def export_checked(
@@ -114,7 +105,7 @@ def export_checked(
     planned: Planned,
     images: list,
     calibration=None,
-    truth: Truth | None = None,
+    precision: Callable | None = None,
 ) -> dict:
     """Exports, verifies against the model, then moves the files into place; returns and writes their report.
 
@@ -122,13 +113,12 @@ def export_checked(
         model: `CenterNet`.
         folder: existing one; its `REPORT` gets the new entries.
         planned: what to write.
-        images: paths or (h, w, 3) uint8 RGB arrays of any sizes to compare on.
+        images: see `export_model`.
         calibration: as of `export_tflite`, where it is needed.
-        truth: what to measure the file's average precision on, where its format can be measured.
+        precision: what `precision_on` returned, for formats that can be measured.
 
     Returns:
-        {file name: {"format", "size_bytes", "agreement", "latency_ms" and what else its runtime tells; with a truth
-        also "AP" {"file", "model", "difference"}}}.
+        {file name: {"format", "size_bytes", "agreement", "latency_ms" and what else its runtime and `precision` tell}}.
 
     Raises:
         UserError: as `export_model`; nothing is left in the folder then.
@@ -136,17 +126,13 @@ def export_checked(
     row, options = FORMATS[planned.format], dict(planned.options)
     if planned.is_calibrated:
         options["calibration"] = calibration
-    measure = truth and row.detector and (lambda path: {"AP": _compare_precision(row.detector(path), truth)})
+    measure = precision and row.detector and (lambda path: precision(row.detector(path)))
     _, reports = export_files(model, folder / planned.name, planned.format, images, measure, **options)
     told = {"format": planned.format} | {key: options[key] for key in ("precision",) if key in options}
     reports = {name: told | entry for name, entry in reports.items()}
-    _write_report(folder, read_report(folder) | reports)
+    entries = read_report(folder) | reports
+    write_whole(folder / REPORT, lambda beside: beside.write_text(json.dumps(entries, indent=1)))
     return reports
-
-
-def _compare_precision(detector, truth: Truth) -> dict:
-    found = evaluate(detector, truth.dataset, progress=False).metrics["AP"]
-    return {"file": found, "model": truth.average_precision, "difference": found - truth.average_precision}
 
 
 def read_report(folder: AnyPath) -> dict:
@@ -160,14 +146,10 @@ def read_report(folder: AnyPath) -> dict:
         return {}
     try:
         found = json.loads(path.read_text())
+        if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+            raise ValueError("other JSON")
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: expected the report of an earlier export, got {error}. Remove or rename it."
-        ) from error
-    if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
-        raise UserError(f"{path}: expected the report of an earlier export, got other JSON. Remove or rename it.")
+        ) from None
     return found
-
-
-def _write_report(folder: AnyPath, entries: dict) -> None:
-    write_whole(folder / REPORT, lambda beside: beside.write_text(json.dumps(entries, indent=1)))

@@ -11,7 +11,6 @@ import keras
 from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import compare
-from keras_centernet.exporting.float32 import in_float32
 from keras_centernet.exporting.table import FORMATS, Format, find_format
 from keras_centernet.exporting.tflite.calibration import read_some
 from keras_centernet.exporting.verifying import verify_opened
@@ -19,6 +18,7 @@ from keras_centernet.files.atomic import folder_for, local_copy, move, write_who
 from keras_centernet.files.paths import AnyPath, size_bytes, to_path
 
 CHECKED_IMAGES = 4
+FLOAT32 = "float32"
 
 
 def export_model(
@@ -43,22 +43,14 @@ def export_model(
 
 
 def export_files(
-    model: keras.Model,
-    path: AnyPath,
-    format: str,
-    images: list | None = None,
-    measure: Callable | None = None,
-    **options,
+    model: keras.Model, path: AnyPath, format: str, images: list | None, measure: Callable | None = None, **options
 ) -> tuple[object, dict[str, dict]]:
     """Writes the files of one export, verifies each once, then moves them into place.
 
     Args:
-        model: `CenterNet`.
-        path: file or folder to write; further files go beside it.
+        model, path, images, **options: see `export_model`; further files go beside `path`.
         format: key of `FORMATS`.
-        images: see `export_model`.
         measure: function of a local path -> what else the report says of `path`.
-        **options: of the format.
 
     Returns:
         What the format's function returned, and {file name: {"size_bytes", "agreement", "latency_ms", ...}}.
@@ -71,7 +63,7 @@ def export_files(
         raise UserError(f"{path}: expected a new folder to export to, there is something already. Remove it.")
     if images is None:
         images = _usual_images(options.get("calibration"))
-    exported = in_float32(model)
+    exported = _in_float32(model)
     with _folder_beside(path) as folder:
         made = row.write(exported, folder / path.name, **options)
         more = made.to_report() if made else {}
@@ -104,21 +96,9 @@ def verify(model: keras.Model, path: str | os.PathLike, images: list, format: st
 
 
 def agreement(
-    model: keras.Model,
-    path: str | os.PathLike,
-    images: list,
-    threshold: float | None = None,
-    format: str | None = None,
+    model: keras.Model, path: str | os.PathLike, images: list, threshold: float | None = None, format: str | None = None
 ) -> dict:
-    """Returns how far an exported file is from the model; see `agreement.compare`.
-
-    Args:
-        model: `CenterNet` that the file was made from.
-        path: file or folder.
-        images: paths or (H, W, 3) uint8 RGB arrays of any sizes.
-        threshold: lowest score that is compared; None: 0.1, or 0 where the model finds nothing so good.
-        format: key of `FORMATS`; None: by the suffix.
-    """
+    """Returns how far an exported file is from the model; see `agreement.compare`, and `verify` for `format`."""
     path = to_path(path)
     row = FORMATS[find_format(path, format)]
     with _local(path, row) as local:
@@ -132,12 +112,21 @@ def _usual_images(calibration) -> list:
 
 
 def _verify(row: Format, model, file: AnyPath, path: AnyPath, images: list, options: dict) -> dict:
-    """Returns the report of one file, which is called `path` in errors."""
-    opened = row.open(file, model)
-    report = {"size_bytes": size_bytes(file)}
+    """Returns the report of one file, which errors place beside `path`."""
+    opened, report = row.open(file, model), {"size_bytes": size_bytes(file)}
     if opened is None:
         return report
     return report | verify_opened(model, opened, images, row.tolerance(options), str(path.with_name(file.name)))
+
+
+def _in_float32(model: keras.Model) -> keras.Model:
+    """Returns the model, or a copy that computes in float32; its weights are float32 in mixed precision too."""
+    layers = [model, *model.network._flatten_layers(include_self=False)]
+    if {layer.compute_dtype for layer in layers} == {FLOAT32}:
+        return model
+    copy = type(model).from_config(model.get_config() | {"dtype": FLOAT32})
+    copy.network.set_weights(model.network.get_weights())
+    return copy
 
 
 @contextlib.contextmanager
@@ -149,11 +138,7 @@ def _folder_beside(path: AnyPath) -> Iterator[pathlib.Path]:
             try:
                 yield folder
             except UserError as error:
-                if str(folder) not in str(error):
-                    raise
                 raise UserError(str(error).replace(str(folder), str(path.parent))) from error
-    except UserError:
-        raise
     except OSError as error:
         raise UserError(
             f"{path}: could not be written ({error.strerror or error}). Free some space or name another folder."
@@ -167,11 +152,6 @@ def _put(source: pathlib.Path, target: AnyPath) -> None:
         write_whole(target, lambda beside: shutil.move(source, beside))
 
 
-@contextlib.contextmanager
-def _local(path: AnyPath, row: Format) -> Iterator[AnyPath]:
+def _local(path: AnyPath, row: Format) -> contextlib.AbstractContextManager[AnyPath]:
     """Returns a context with the file on this machine; a folder is loaded from where it is."""
-    if row.is_folder:
-        yield path
-    else:
-        with local_copy(path) as local:
-            yield local
+    return contextlib.nullcontext(path) if row.is_folder else local_copy(path)

@@ -27,8 +27,7 @@ def export_tflite(
     files with the four outputs of 2D detection only; those of other tasks, which have more, run in LiteRT itself.
 
     Args:
-        model: `CenterNet`.
-        path: file to write; replaced only once the new one is complete.
+        model, path, images: see `export_model`; an older file is replaced only once the new one is complete.
         precision: key of `PRECISIONS`.
         calibration: images like those that the detector will see, for precisions that are calibrated: a folder,
             a data set of `load_dataset`, or uint8 images (see `calibration.calibration_images`).
@@ -37,13 +36,12 @@ def export_tflite(
             `TFLiteDetector` decodes them, and `export/python/host_decode.py` shows how without this package. "int8":
             the same of a calibrated precision with int8 input and outputs, what edgetpu_compiler takes;
             `append_decode` completes what it made of that.
-        images: see `export_model`.
 
     Raises:
         UserError: an unknown precision, no usable calibration, an operator that runtimes lack, a file that differs
             from the model by more than its precision may, or one that cannot be written.
     """
-    options = {"calibration": calibration, "precision": precision, "raw_heads": raw_heads, "top_k": top_k}
+    options = {"precision": precision, "calibration": calibration, "top_k": top_k, "raw_heads": raw_heads}
     return export_model(model, path, "tflite", images, **options)
 
 
@@ -69,11 +67,9 @@ def export_saved_model(
     the extras of `Detections`, such as "locations". The folder's assets/classes.txt holds the names of the classes.
 
     Args:
-        model: `CenterNet`.
-        path: folder to write; an existing one is refused.
+        model, path, images: see `export_model`; an existing folder is refused.
         top_k: N.
         xla: whether deformable convolutions stay compiled by XLA: faster, but only in runtimes that have it.
-        images: see `export_model`.
 
     Raises:
         UserError: there is something already, the folder cannot be written, or it differs from the model.
@@ -90,10 +86,8 @@ def export_onnx(model: keras.Model, path: str | os.PathLike, top_k: int = 100, i
     names of the classes are the file's metadata "classes", as JSON.
 
     Args:
-        model: `CenterNet`.
-        path: file to write; replaced only once the new one is complete.
+        model, path, images: see `export_model`; an older file is replaced only once the new one is complete.
         top_k: N.
-        images: see `export_model`.
 
     Raises:
         UserError: a package is missing, the file cannot be written, or it differs from the model.
@@ -118,10 +112,9 @@ def export_edgetpu(
 
     Args:
         model: `CenterNet` of a network and a size that `Backbone.edge_tpu_side` allows.
-        path: file of the finished detector; the network to compile goes beside it. Both replace older ones.
+        path, images: see `export_model`; the network to compile goes beside the finished detector.
         calibration: as of `export_tflite`; not needed with `compiled`.
         top_k: number of detections in the output.
-        images: see `export_model`.
         compiled: what edgetpu_compiler made of the network that was exported from this model.
 
     Raises:

@@ -2,8 +2,7 @@
 
 import dataclasses
 import statistics
-import time
-from collections.abc import Callable
+import timeit
 
 import keras
 
@@ -41,33 +40,17 @@ FLOAT32 = Tolerance(missed=0.02, correlation=0.9999, difference=1e-3, box_pixels
 
 
 def verify_opened(model: keras.Model, opened: Opened, images: list, tolerance: Tolerance, name: str) -> dict:
-    """Returns {"agreement": see `compare`, "latency_ms": of one image} and what else is known of a file.
-
-    Args:
-        model: `CenterNet` that the file was made from.
-        opened: the file.
-        images: see `compare`.
-        tolerance: how far it may be from the model.
-        name: of the file, for errors.
+    """Returns {"agreement": see `compare`, "latency_ms": of one image} and what else is known of a file, called `name`.
 
     Raises:
-        UserError: it is farther from the model.
+        UserError: it is farther from the model than the tolerance.
     """
     found = compare(model, opened, images)
     check_tolerance(found, tolerance, name)
     (example,) = make_examples(model, opened, images[:1])
-    return {**opened.notes, "agreement": found, "latency_ms": measure_latency(lambda: opened.runs[0](example))}
-
-
-def measure_latency(call: Callable) -> float:
-    """Returns the median milliseconds of a call, the first one not counted."""
-    call()
-    times = []
-    for _ in range(TIMED_CALLS):
-        start = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - start))
-    return round(statistics.median(times), 2)
+    opened.runs[0](example)  # the first call is not timed
+    seconds = statistics.median(timeit.repeat(lambda: opened.runs[0](example), number=1, repeat=TIMED_CALLS))
+    return {**opened.notes, "agreement": found, "latency_ms": round(1000 * seconds, 2)}
 
 
 def check_tolerance(found: dict, tolerance: Tolerance, name: str) -> None:
@@ -78,12 +61,14 @@ def check_tolerance(found: dict, tolerance: Tolerance, name: str) -> None:
             "stands out from the lowest of its list. Give images with objects."
         )
     matched = found["detections"] - found["missed"]
-    lacking = {name: found[name] / max(matched + found[name], 1) for name in ("missed", "added")}
-    limits = [(name, share, tolerance.missed) for name, share in lacking.items()]
+    limits = [(key, found[key] / max(matched + found[key], 1), tolerance.missed) for key in ("missed", "added")]
     limits += [(key, found[key], getattr(tolerance, key)) for key in ("box_pixels_p98", "score", "others")]
-    limits = [limit for limit in limits if limit[-1] is not None]
     # Not "greater than": a difference may be NaN.
-    wrong = [f"{key} of at most {most}, got {value:.4g}" for key, value, most in limits if not value <= most]
+    wrong = [
+        f"{key} of at most {most}, got {value:.4g}"
+        for key, value, most in limits
+        if not (most is None or value <= most)
+    ]
     if not found["mean_iou"] >= tolerance.mean_iou:
         wrong.append(f"mean overlap of at least {tolerance.mean_iou}, got {found['mean_iou']:.4g}")
     for head, correlation in found.get("heads", {}).items():

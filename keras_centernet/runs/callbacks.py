@@ -39,14 +39,10 @@ class KeepBest(keras.callbacks.Callback):
 
     Epochs without an evaluation change nothing. Without any evaluation, the last epoch is the best.
 
-    Args:
-        folder: of the run.
-        best, waited: the attributes' values at the beginning.
-        patience: stops the training after so many evaluations without a better one; None: never.
-
     Attributes:
         best: highest value of the main metric so far.
         waited: evaluations since then.
+        patience: stops the training after so many evaluations without a better one; None: never.
     """
 
     def __init__(self, folder: RunFolder, best: float = -1.0, waited: int = 0, patience: int | None = None):
@@ -59,7 +55,6 @@ class KeepBest(keras.callbacks.Callback):
         return self.patience is not None and self.waited >= self.patience
 
     def on_epoch_end(self, epoch, logs=None):
-        """Compares, and saves or counts."""
         logs = logs or {}
         main = main_metric(name.removeprefix("val_") for name in logs if name.startswith("val_"))
         value = logs.get(f"val_{main}", math.nan)
@@ -74,17 +69,15 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class RecordHistory(keras.callbacks.Callback):
-    """Appends one row per epoch to history.csv: all that is in the logs."""
+    """Adds one row per epoch to history.csv, all that is in the logs; later rows of an earlier run are dropped."""
 
     def __init__(self, folder: RunFolder):
         super().__init__()
         self.folder = folder
 
     def on_epoch_end(self, epoch, logs=None):
-        """Rewrites the file with the row of this epoch added; later rows of an earlier run are dropped."""
-        rows = first_epochs(self.folder, epoch)
-        rows.append({"epoch": epoch + 1, **{k: f"{float(v):.6g}" for k, v in logs.items()}})
-        write_whole(self.folder / HISTORY, lambda path: _write_rows(path, rows))
+        row = {"epoch": epoch + 1} | {name: f"{float(value):.6g}" for name, value in logs.items()}
+        _write_rows(self.folder, [*first_epochs(self.folder, epoch), row])
 
 
 class AddRateAndTime(keras.callbacks.Callback):
@@ -99,14 +92,12 @@ class AddRateAndTime(keras.callbacks.Callback):
         self.rate, self._is_known = rate, rate is not None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Reads the optimizer and starts the clock."""
         if not self._is_known:
             self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._is_known = False
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Reads the clock."""
         logs["learning_rate"] = self.rate  # by now the optimizer's is that of the next epoch
         logs["seconds"] = time.perf_counter() - self._start
 
@@ -128,7 +119,6 @@ class ShowInTensorBoard(keras.callbacks.Callback):
         self.images, self.every = images, every
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes the epoch's numbers, and every few epochs drawings."""
         import tensorflow as tf
 
         from keras_centernet.runs.example_images import detections_and_heatmaps
@@ -145,7 +135,6 @@ class ShowInTensorBoard(keras.callbacks.Callback):
         self.writer.flush()
 
     def on_train_end(self, logs=None):
-        """Closes the event file."""
         self.writer.close()
 
 
@@ -159,16 +148,15 @@ def first_epochs(folder: RunFolder, count: int) -> list[dict]:
 
 def cut_history(folder: RunFolder, count: int) -> None:
     """Drops the rows of history.csv after the first `count` epochs, which will be trained again."""
-    rows = first_epochs(folder, count)
-    if rows:
-        write_whole(folder / HISTORY, lambda path: _write_rows(path, rows))
+    if rows := first_epochs(folder, count):
+        _write_rows(folder, rows)
     else:
         (folder / HISTORY).unlink(missing_ok=True)
 
 
-def _write_rows(path, rows: list[dict]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, names, restval="nan")
-        writer.writeheader()
-        writer.writerows(rows)
+def _write_rows(folder: RunFolder, rows: list[dict]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), restval="nan")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(folder / HISTORY, lambda path: path.write_bytes(text.getvalue().encode()))

@@ -8,8 +8,9 @@ import numpy as np
 
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy
-from keras_centernet.runs.callbacks import AddRateAndTime, InsteadOfStep, KeepBest
+from keras_centernet.runs.callbacks import InsteadOfStep
 from keras_centernet.runs.folder import EARLIER, LAST, RunFolder
+from keras_centernet.runs.settings import TrainSettings
 
 SEED_STATE = "seed_generator_state"  # Keras' name of the variable of a SeedGenerator
 
@@ -87,9 +88,6 @@ class EnterEpoch(InsteadOfStep):
     """Enters the first epoch where a checkpoint left it: the batches already trained on are counted, not trained again.
 
     Of several workers each needs one.
-
-    Args:
-        progress: where the training begins.
     """
 
     def __init__(self, progress: Progress):
@@ -117,34 +115,22 @@ class EnterEpoch(InsteadOfStep):
 class KeepLast(keras.callbacks.Callback):
     """Saves everything that `--resume` needs after every epoch, and inside epochs if asked to.
 
+    Checkpoints before last.keras, up to `settings.keep` in all, lie in the folder `EARLIER`.
+
     Args:
         folder: of the run.
         progress: where the training begins.
-        keep_best: whose score and patience belong to the state.
-        add_rate: which knows the learning rate of the epoch's first step.
-        every: batches from one checkpoint inside an epoch to the next; None: none there.
-        keep: how many checkpoints to keep; those before last.keras lie in the folder `EARLIER`.
-        clock: function that returns the seconds of training so far.
+        settings: how often, and how many are kept.
+        known: function that returns the present "best", "waited", "rate" and "seconds" of `Progress`.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        progress: Progress,
-        keep_best: KeepBest,
-        add_rate: AddRateAndTime,
-        every: int | None,
-        keep: int,
-        clock: Callable[[], float],
-    ):
+    def __init__(self, folder: RunFolder, progress: Progress, settings: TrainSettings, known: Callable[[], dict]):
         super().__init__()
-        self.folder, self.keep_best, self.add_rate = folder, keep_best, add_rate
-        self.every, self.keep, self.clock = every, keep, clock
-        self.progress, self._seen = progress, progress.batch
-        self._saved = progress.step if folder.holds_run() else None
+        self.folder, self.progress, self.known = folder, progress, known
+        self.every, self.keep = settings.checkpoint_every, settings.keep
+        self._seen, self._saved = progress.batch, progress.step if folder.holds_run() else None
 
     def on_train_batch_end(self, batch, logs=None):
-        """Saves every so many batches."""
         done, steps = batch + 1, self.progress.steps_per_epoch
         if self.every and self._seen < done < steps:
             step = self.progress.epoch * steps + done
@@ -152,13 +138,11 @@ class KeepLast(keras.callbacks.Callback):
                 self._save(self.progress.epoch, done)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Saves."""
         self._seen = 0
         self._save(epoch + 1, 0)
 
     def _save(self, epoch: int, batch: int) -> None:
-        known = {"best": self.keep_best.best, "waited": self.keep_best.waited, "rate": self.add_rate.rate}
-        self.progress = dataclasses.replace(self.progress, epoch=epoch, batch=batch, seconds=self.clock(), **known)
+        self.progress = dataclasses.replace(self.progress, epoch=epoch, batch=batch, **self.known())
         earlier = f"step_{self._saved:09d}.keras" if self.keep > 1 and self._saved is not None else None
         self.folder.save_checkpoint(self.model, state_of(self.model, self.progress), earlier)
         self._saved = self.progress.step

@@ -32,11 +32,7 @@ def build_strategy(settings: TrainSettings) -> tf.distribute.Strategy:
 
 
 def build_tpu(name: str) -> tf.distribute.Strategy:
-    """Returns a strategy over all cores of a TPU.
-
-    Args:
-        name: "local", or the name or grpc:// address of a TPU.
-    """
+    """Returns a strategy over all cores of a TPU: "local", or one by its name or grpc:// address."""
     found, failure = [], []
 
     def connect():
@@ -54,10 +50,8 @@ def build_tpu(name: str) -> tf.distribute.Strategy:
     thread.join(TPU_SECONDS)
     if not found:
         reason = failure[0] if failure else f"no answer within {TPU_SECONDS} s"
-        raise UserError(
-            f"--tpu {name}: expected a TPU, found none ({reason}). Start on a TPU virtual machine with --tpu, name a "
-            "TPU that is running, or remove --tpu."
-        )
+        advice = "Start on a TPU virtual machine with --tpu, name a TPU that is running, or remove --tpu."
+        raise UserError(f"--tpu {name}: expected a TPU, found none ({reason}). {advice}")
     return tf.distribute.TPUStrategy(found[0])
 
 
@@ -65,10 +59,8 @@ def build_gpus(count: int) -> tf.distribute.Strategy:
     """Returns a strategy over the first `count` GPUs of this machine."""
     found = tf.config.list_logical_devices("GPU")
     if count > len(found):
-        raise UserError(
-            f"--gpus {count}: expected at most the {len(found)} GPU(s) that TensorFlow sees here. Check the driver "
-            "with nvidia-smi, or remove --gpus to train on what there is."
-        )
+        advice = "Check the driver with nvidia-smi, or remove --gpus to train on what there is."
+        raise UserError(f"--gpus {count}: expected at most the {len(found)} GPU(s) that TensorFlow sees here. {advice}")
     return tf.distribute.MirroredStrategy([device.name for device in found[:count]])
 
 
@@ -85,20 +77,14 @@ def check_batch(strategy: tf.distribute.Strategy, batch_size: int, accumulate: i
     """Raises a UserError unless the replicas can share a global batch evenly, each in `accumulate` micro-batches."""
     replicas = strategy.num_replicas_in_sync
     if batch_size % (replicas * accumulate):
-        factor = f" times --accumulate {accumulate}" if accumulate > 1 else ""
-        raise UserError(
-            f"--batch-size: expected a multiple of the {replicas} device(s){factor}, got {batch_size} images a step."
-        )
+        several = f"{replicas} device(s)" + (f" times --accumulate {accumulate}" if accumulate > 1 else "")
+        raise UserError(f"--batch-size: expected a multiple of the {several}, got {batch_size} images a step.")
 
 
 def steps_together(steps: int, settings: TrainSettings) -> int:
-    """Returns the steps per execution, chosen to waste the fewest steps of an epoch: those wanted, or down to half.
+    """Returns the steps per execution, of `steps` an epoch, chosen to waste the fewest steps of an epoch: those wanted, or down to half.
 
     (The steps left over are not run: Keras would take them from the next epoch.)
-
-    Args:
-        steps: of an epoch.
-        settings: of the run.
     """
     most = min(steps, settings.steps_per_execution or (TPU_STEPS if settings.tpu else 1))
     return min(range(most, most // 2, -1), key=lambda count: steps % count)

@@ -25,11 +25,8 @@ def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.P
     images = np.asarray(images)
     objects = {key: np.asarray(value) for key, value in objects.items()}
     found, heatmaps = _detections(model, images), _heatmaps(model, images)
-    rows = [
-        GridRow(images[i], _ground_truth(objects, i, images[i], model.classes), found[i], heatmaps[i])
-        for i in range(len(images))
-    ]
-    draw_grid(rows, path)
+    truth = [_ground_truth(objects, i, image, model.classes) for i, image in enumerate(images)]
+    draw_grid([GridRow(*row) for row in zip(images, truth, found, heatmaps, strict=True)], path)
 
 
 def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -43,21 +40,18 @@ def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str,
 
 def _detections(model: keras.Model, images: np.ndarray) -> list[Detections]:
     outputs = {key: np.asarray(value) for key, value in model.detect_batch(images).items()}
-    found = []
-    for i, image in enumerate(images):
-        keep = outputs["scores"][i] >= SHOWN_SCORE
-        rows = {key: value[i][keep] for key, value in outputs.items()}
-        names = [model.classes[c] for c in rows["classes"]]
-        found.append(Detections(rows["boxes_xyxy"], rows["scores"], rows["classes"], names, image=image))
-    return found
+    kept = outputs["scores"] >= SHOWN_SCORE
+    rows = ({key: value[i][kept[i]] for key, value in outputs.items()} for i in range(len(images)))
+    return [_as_detections(row, row["scores"], image, model.classes) for row, image in zip(rows, images, strict=True)]
 
 
 def _ground_truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> Detections:
-    mask = objects["mask"][i]
-    classes = objects["classes"][i][mask]
-    return Detections(
-        objects["boxes_xyxy"][i][mask], np.ones(mask.sum()), classes, [names[c] for c in classes], image=image
-    )
+    rows = {key: objects[key][i][objects["mask"][i]] for key in ("boxes_xyxy", "classes")}
+    return _as_detections(rows, np.ones(len(rows["classes"])), image, names)
+
+
+def _as_detections(rows: dict, scores: np.ndarray, image: np.ndarray, names: tuple[str, ...]) -> Detections:
+    return Detections(rows["boxes_xyxy"], scores, rows["classes"], [names[c] for c in rows["classes"]], image=image)
 
 
 def _heatmaps(model: keras.Model, images: np.ndarray) -> np.ndarray:

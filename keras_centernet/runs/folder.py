@@ -9,8 +9,7 @@ import zipfile
 import numpy as np
 
 from keras_centernet.errors import UserError, first_line
-from keras_centernet.files import atomic as files
-from keras_centernet.files.atomic import give_second_name, local_copy, write_whole
+from keras_centernet.files.atomic import TEMPORARY, check_writable, give_second_name, local_copy, write_whole
 from keras_centernet.files.paths import AnyPath, list_names, to_path
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
@@ -36,10 +35,8 @@ class RunFolder:
             return
         self._make()
         if self.holds_run() and not resume:
-            raise UserError(
-                f"--output {path}: expected an empty folder, got one with a run in it. Add --resume to go on with "
-                "it, or name another folder."
-            )
+            advice = "Add --resume to go on with it, or name another folder."
+            raise UserError(f"--output {path}: expected an empty folder, got one with a run in it. {advice}")
 
     def __truediv__(self, name: str) -> AnyPath:
         return self.path / name
@@ -91,16 +88,14 @@ class RunFolder:
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
             earlier = self.names(EARLIER)
             advice = f"Copy {self / EARLIER}/{earlier[-1]} to its path" if earlier else "Start in another folder"
-            raise UserError(
-                f"--resume: expected {self / LAST} with the state of its training, got a file without it ({error}). "
-                f"{advice}."
-            ) from error
+            expected = f"{self / LAST} with the state of its training, got a file without it ({error})"
+            raise UserError(f"--resume: expected {expected}. {advice}.") from error
 
     def _make(self) -> None:
         try:
-            files.check_writable(self.path)
+            check_writable(self.path)
             for name in self.names(""):
-                if name.startswith(files.TEMPORARY):  # a process was killed while it wrote
+                if name.startswith(TEMPORARY):  # a process was killed while it wrote
                     (self / name).unlink(missing_ok=True)
         except Exception as error:  # OSError here, many kinds elsewhere
             reason = getattr(error, "strerror", None) or first_line(error)

@@ -12,7 +12,7 @@ import math
 import operator
 import types
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from keras_centernet.errors import UserError, look_up
 
@@ -25,8 +25,8 @@ class Option:
         help: what it is, for people.
         unset: what the value None stands for, in words.
         choices: all values there are.
-        table: "room.module:TABLE" whose keys are all values there are; imported when values are checked, and not for
-            `--help`, as most tables import Keras.
+        table: whose keys are all values there are. One whose import brings Keras is given as "room.module:TABLE"; it is
+            read when values are checked, and `--help` does not list its keys.
         above, at_least, at_most: limits of a number; "above" excludes the limit itself.
         may_change: whether a resumed run may have another value than the run had before.
         in_recipes: whether a recipe may set it.
@@ -39,7 +39,7 @@ class Option:
     help: str
     unset: str = ""
     choices: Collection | None = None
-    table: str = ""
+    table: Mapping | str = ""
     above: float = -math.inf
     at_least: float = -math.inf
     at_most: float = math.inf
@@ -64,7 +64,8 @@ class Option:
         if isinstance(default, bool):
             default = "yes" if default else ""
         notes = ["may be repeated"] if self.is_repeated else []
-        notes += ["'help' lists the names"] if self.table else []
+        if self.table:
+            notes.append("'help' lists the names" if isinstance(self.table, str) else f"one of {', '.join(self.table)}")
         is_said = default is not dataclasses.MISSING and default not in ("", {}, ())
         return "; ".join([self.help, *notes]) + (f" (default: {default})" if is_said else "")
 
@@ -79,9 +80,13 @@ class Option:
 
     def check_name(self, value: str | None) -> None:
         """Raises a UserError unless the value is a key of the table, or "module:object" of the user's own."""
-        if self.table and value is not None and ":" not in value:
-            module, _, table = self.table.partition(":")
-            look_up(getattr(importlib.import_module(f"keras_centernet.{module}"), table), value, self.name)
+        if not self.table or value is None or ":" in value:
+            return
+        table = self.table
+        if isinstance(table, str):
+            module, _, name = table.partition(":")
+            table = getattr(importlib.import_module(f"keras_centernet.{module}"), name)
+        look_up(table, value, self.name)
 
     def collect(self, texts: list[str]) -> dict | tuple:
         """Returns the value of a repeated option from its typed texts."""
@@ -93,10 +98,12 @@ class Option:
 
     @property
     def _limits(self) -> str:
-        if self.above == 0 or self.at_least == 1:
-            return "a positive number"
         most = f" and at most {self.at_most}" if self.at_most < math.inf else ""
-        return f"a number of at least {self.at_least}{most}"
+        return (
+            "a positive number"
+            if self.above == 0 or self.at_least == 1
+            else f"a number of at least {self.at_least}{most}"
+        )
 
 
 def option(default: typing.Any, help: str, unset: str = "", **row) -> typing.Any:
@@ -111,18 +118,17 @@ free_option = functools.partial(option, may_change=True)
 @functools.cache
 def options_of(settings: type) -> dict[str, Option]:
     """Returns {name: row} of a dataclass of options, in order."""
-    found = {}
-    for field in dataclasses.fields(settings):
-        row, kind = field.metadata["option"], _without_none(field.type)
-        found[field.name] = dataclasses.replace(
-            row,
-            flag=row.flag or "--" + field.name.replace("_", "-"),
-            parse=row.parse or (parse_pair if kind is dict else None),
-            name=field.name,
-            kind=kind,
-            default={} if kind is dict else field.default,
-        )
-    return found
+    return {field.name: _complete(field) for field in dataclasses.fields(settings)}
+
+
+def _complete(field: dataclasses.Field) -> Option:
+    row, kind = field.metadata["option"], field.type
+    if isinstance(kind, types.UnionType):
+        kind = functools.reduce(operator.or_, [one for one in typing.get_args(kind) if one is not types.NoneType])
+    flag = row.flag or "--" + field.name.replace("_", "-")
+    parse = row.parse or (parse_pair if kind is dict else None)
+    default = {} if kind is dict else field.default
+    return dataclasses.replace(row, flag=flag, parse=parse, name=field.name, kind=kind, default=default)
 
 
 def with_attributes(settings: type) -> type:
@@ -157,9 +163,3 @@ def parse_pair(text: str) -> tuple[str, object]:
         return name, json.loads(value)
     except ValueError:
         return name, value
-
-
-def _without_none(kind):
-    if not isinstance(kind, types.UnionType):
-        return kind
-    return functools.reduce(operator.or_, [one for one in typing.get_args(kind) if one is not types.NoneType])

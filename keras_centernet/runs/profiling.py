@@ -32,7 +32,6 @@ class Profile(InsteadOfStep):
         self._calls, self._is_tracing = 0, False
 
     def on_train_begin(self, logs=None):
-        """Takes over."""
         self.take_over()
 
     def on_train_end(self, logs=None):

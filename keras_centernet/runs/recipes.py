@@ -50,10 +50,9 @@ def recipe_names() -> list[str]:
         UserError: the folder of recipes is not there.
     """
     if not FOLDER.is_dir():
-        raise UserError(
-            f"{FOLDER}: expected the folder of recipes, it is not there: recipes belong to the repository and are not "
-            f"installed. Run the command there, or pass the path of a {SUFFIX} file."
-        )
+        why = "it is not there: recipes belong to the repository and are not installed"
+        advice = f"Run the command there, or pass the path of a {SUFFIX} file."
+        raise UserError(f"{FOLDER}: expected the folder of recipes, {why}. {advice}")
     return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
 
 
@@ -70,9 +69,8 @@ def load_recipe(name: str | os.PathLike) -> Recipe:
     if path.suffix != SUFFIX:
         known = recipe_names()
         if str(name) not in known:
-            raise UserError(
-                f"--recipe: expected one of {', '.join(known)}, or the path of a {SUFFIX} file, got {str(name)!r}."
-            )
+            expected = f"one of {', '.join(known)}, or the path of a {SUFFIX} file"
+            raise UserError(f"--recipe: expected {expected}, got {str(name)!r}.")
         path = FOLDER / f"{name}{SUFFIX}"
     tables = _read_tables(path)
     return Recipe(path.stem, _read_settings(tables["train"], path), tables["published"], tables["commands"])

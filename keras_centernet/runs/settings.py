@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from dataclasses import MISSING
 
+from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.errors import UserError
 from keras_centernet.runs.optimizers import OPTIMIZERS, SCHEDULES
 from keras_centernet.runs.options import free_option, option, options_of, parse_numbers, parse_size, with_attributes
@@ -16,17 +17,15 @@ class TrainSettings:
 
     # The data
     data: str = free_option(
-        MISSING, "folder, file or pattern, local or gs://..., or the name of a data set", in_recipes=False
+        MISSING, "folder, file, pattern (local or gs://...), or name of a data set", in_recipes=False
     )
-    format: str | None = free_option(None, "format of the data", "recognised", table="data.formats.table:FORMATS")
+    format: str | None = free_option(None, "format of the data", "recognised", table=FORMATS)
     annotations: str | None = free_option(None, "file or folder of annotations, or label map", "in its usual place")
     images: str | None = free_option(None, "folder of the images", "in its usual place")
     strict: bool = free_option(False, "stop at unreadable images instead of skipping them")
     workers: int | None = free_option(None, "images read at the same time", "as many as pay off")
     recipe: str | None = free_option(
-        None,
-        "published training, see `recipes`, or a .toml file: its values replace the defaults below",
-        in_recipes=False,
+        None, "published training, see `recipes`, or a .toml file: replaces the defaults below", in_recipes=False
     )
     split: str = option("train", "split to train on")
     val_split: str = free_option("val", "split to evaluate on")
@@ -40,13 +39,11 @@ class TrainSettings:
         None, "colour statistics", "the backbone's", table="networks.normalization:NORMALIZATIONS"
     )
     input_size: int | tuple[int, int] = option(
-        512, "side, or HEIGHTxWIDTH, that images are scaled to; multiples of 32", parse=parse_size
+        512, "side, or HEIGHTxWIDTH, of inputs; multiples of 32", parse=parse_size
     )
-    weights: str | None = free_option(
-        None, "file to start from: of this package, or a published checkpoint (.pth, .safetensors)"
-    )
+    weights: str | None = free_option(None, "file to start from: this package's, or a published .pth, .safetensors")
     backbone_weights: str | None = free_option(
-        None, "imagenet (downloaded), or a file of ImageNet weights for the backbone"
+        None, "imagenet (downloaded), or a file of the backbone's ImageNet weights"
     )
     # The training
     batch_size: int = option(8, "images in a batch", at_least=1)
@@ -56,34 +53,25 @@ class TrainSettings:
     weight_decay: float = option(0.02, "weight decay of adamw; normalization and biases have none", at_least=0)
     schedule: str = option("cosine", "schedule of the learning rate", choices=SCHEDULES)
     step_epochs: tuple[int, ...] | None = option(
-        None,
-        "epochs after which schedule step divides by ten, such as 90,120",
-        "9/14, 12/14 of all",
-        parse=parse_numbers,
+        None, "epochs after which schedule step divides by ten: 90,120", "9/14, 12/14 of all", parse=parse_numbers
     )
     warmup_epochs: float = option(3.0, "epochs of linear growth before the cosine", at_least=0)
     clip_norm: float = option(0.0, "largest norm of all gradients together; 0: no limit", at_least=0)
-    average_decay: float = option(
-        0.9998, "decay of the running average of the weights; 0: no average", at_least=0, at_most=1
-    )
+    average_decay: float = option(0.9998, "decay of the weights' running average; 0: no average", at_least=0, at_most=1)
     augmentation: str | None = option(
         None, "random positions and sizes", "the task's", table="data.inputs:AUGMENTATIONS"
     )
     flip: float | None = option(None, "probability of mirroring", "the task's", at_least=0, at_most=1)
     color: bool | None = option(None, "change the colours of images", "the task's")
     accumulate: int = option(1, "micro-batches, of --batch-size images each, that make one step", at_least=1)
-    freeze: tuple[str, ...] = option(
-        (), "layers that keep their weights: backbone, or a pattern of names such as 'block_1_*'"
-    )
+    freeze: tuple[str, ...] = option((), "layers that keep their weights: backbone, or a pattern such as 'block_1_*'")
     backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0)
     empty_images: bool = option(True, "train on images without an object, too")
     evaluate_every: int = free_option(5, "epochs between two evaluations on the validation split", at_least=1)
-    patience: int | None = free_option(
-        None, "evaluations without a better result before the training stops", "never", at_least=1
-    )
+    patience: int | None = free_option(None, "evaluations without a better result before it stops", "never", at_least=1)
     max_objects: int | None = option(None, "objects used of an image, the largest", "the task's", at_least=1)
     data_service: str | None = free_option(
-        None, "address, grpc://host:port, of a tf.data service that reads the training records"
+        None, "grpc://host:port of a tf.data service that reads the training records"
     )
     seed: int = option(0, "seed of weights, order and augmentation")
     deterministic: bool = free_option(False, "use only kernels that give the same bits each time, on GPUs too")
@@ -100,13 +88,9 @@ class TrainSettings:
     )
     profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
     # The folder
-    output: str = free_option(
-        "runs/train", "folder for the results; with a recipe: runs/ and its name", in_recipes=False
-    )
+    output: str = free_option("runs/train", "folder for the results; of a recipe: runs/ and its name", in_recipes=False)
     resume: bool = free_option(False, "continue the run in --output", in_recipes=False)
-    checkpoint_every: int | None = free_option(
-        None, "batches between two checkpoints inside an epoch", "at its end only", at_least=1
-    )
+    checkpoint_every: int | None = free_option(None, "batches between checkpoints inside an epoch", "none", at_least=1)
     keep: int = free_option(1, "checkpoints that are kept, last.keras included", at_least=1)
     verbose: int | None = free_option(
         None, "0 silent, 1 progress bar, 2 a line per epoch", "a bar in a terminal, else lines", choices=(0, 1, 2)
@@ -116,14 +100,10 @@ class TrainSettings:
         for name, row in options_of(TrainSettings).items():
             row.check(getattr(self, name))
         if self.backbone_rate != 1 and "backbone" in self.freeze:
-            raise UserError(
-                "freeze and backbone_rate: expected one of them, got both for the backbone. Pass only one of them."
-            )
+            raise UserError("freeze and backbone_rate: expected one of them for the backbone, got both. Remove one.")
         if self.data_service and (self.multi_worker or self.checkpoint_every):
             other = "multi_worker" if self.multi_worker else "checkpoint_every"
-            raise UserError(
-                f"data_service: expected no {other}, as no seed fixes its order, got both. Pass only one of them."
-            )
+            raise UserError(f"data_service: expected no {other}, as no seed fixes its order, got both. Remove one.")
         if self.schedule == "step" and self.step_epochs is not None:
             _check_step_epochs(self.step_epochs, self.epochs)
 

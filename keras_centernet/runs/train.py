@@ -1,11 +1,9 @@
 """One training run, from its settings to its folder of results."""
 
-import contextlib
 import dataclasses
 import json
 import sys
 import time
-from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -52,10 +50,12 @@ def train(settings: TrainSettings) -> dict:
     start = time.perf_counter()
     settings.check_names()
     strategy = build_strategy(settings)
-    with _lost_workers_in_one_line():
+    try:
         run = Run.begin(settings, strategy, start)
         run.fit()
         return run.report()
+    except tf.errors.UnavailableError as error:
+        raise UserError(LOST) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,10 +113,8 @@ class Run:
             print(plan(settings, self.strategy, self.data.train, steps, together), flush=True)
         history = self.model.fit(**to_fit, verbose=self.verbosity, callbacks=callbacks)
         if keep_best.is_done and self.verbosity:
-            print(
-                f"No better result in {keep_best.waited} evaluations: stopped after epoch "
-                f"{history.epoch[-1] + 1} of {settings.epochs}."
-            )
+            end = f"stopped after epoch {history.epoch[-1] + 1} of {settings.epochs}"
+            print(f"No better result in {keep_best.waited} evaluations: {end}.")
 
     def report(self) -> dict:
         """Evaluates the best weights, writes metrics and drawings, and returns the metrics."""
@@ -132,11 +130,9 @@ class Run:
     @property
     def verbosity(self) -> int:
         """Keras' verbosity: a bar only in a terminal."""
-        if not self.is_chief:
-            return 0
-        if self.settings.verbose is not None:
-            return self.settings.verbose
-        return 1 if sys.stdout.isatty() else 2
+        usual = 1 if sys.stdout.isatty() else 2
+        wanted = usual if self.settings.verbose is None else self.settings.verbose
+        return wanted if self.is_chief else 0
 
     def seconds(self) -> float:
         """Returns how long the run has taken so far, interruptions left out."""
@@ -146,13 +142,17 @@ class Run:
         settings, folder, progress = self.settings, self.folder, self.progress
         examples = np.asarray(next(iter(self.data.val))[0])[:TENSORBOARD_IMAGES]
         add_rate = AddRateAndTime(progress.rate if progress.batch else None)
-        every, keep = settings.checkpoint_every, settings.keep
+
+        def known() -> dict:
+            state = {"best": keep_best.best, "waited": keep_best.waited}
+            return state | {"rate": add_rate.rate, "seconds": self.seconds()}
+
         return [
             AveragePrecision(self.data.val, every=settings.evaluate_every),
             add_rate,
             RecordHistory(folder),
             keep_best,
-            KeepLast(folder, progress, keep_best, add_rate, every, keep, self.seconds),
+            KeepLast(folder, progress, settings, known),
             ShowInTensorBoard(folder, examples, settings.evaluate_every),
             *([Profile(folder / "tensorboard")] if settings.profile else []),
         ]
@@ -192,9 +192,9 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, back
         dtype="mixed_bfloat16" if computes_in_half(settings) else "float32",
         **beginning,
     )
-    backbone_layers = model.backbone_row.backbone_layers
-    is_slow = settings.backbone_rate != 1
-    slow_paths = layer_selection.backbone_paths(model.network, backbone_layers) if is_slow else ()
+    slow_paths = ()
+    if settings.backbone_rate != 1:
+        slow_paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
     model.compile(
         build_optimizer(settings, data.steps_per_epoch, slow_paths),
         color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
@@ -212,15 +212,5 @@ def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
     now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
     for name, row in options_of(TrainSettings).items():
         if not row.may_change and before.get(name, now[name]) != now[name]:
-            raise UserError(
-                f"--resume: expected {name} {before.get(name)!r} as in {folder / CONFIG}, got "
-                f"{now[name]!r}. Give the same options, or start in another folder."
-            )
-
-
-@contextlib.contextmanager
-def _lost_workers_in_one_line() -> Iterator[None]:
-    try:
-        yield
-    except tf.errors.UnavailableError as error:
-        raise UserError(LOST) from error
+            found = f"{before.get(name)!r} as in {folder / CONFIG}, got {now[name]!r}"
+            raise UserError(f"--resume: expected {name} {found}. Give the same options, or start in another folder.")

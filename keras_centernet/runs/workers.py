@@ -20,10 +20,10 @@ def check_cluster(text: str | None) -> None:
         workers, task = config["cluster"], config["task"]
         known = {kind: len(workers[kind]) for kind in ("chief", "worker") if kind in workers}
         is_known = 0 <= int(task["index"]) < known.get(task["type"], 0)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError):
         raise UserError(
             f"--multi-worker: expected TF_CONFIG to list a cluster and a task, got {text}. {hint}"
-        ) from error
+        ) from None
     if not is_known:
         raise UserError(f"--multi-worker: expected a task of the cluster, {known}, in TF_CONFIG, got {task}. {hint}")
 
@@ -63,39 +63,28 @@ def sum_of_workers(strategy: tf.distribute.Strategy, value: float) -> float:
 
 
 class StopTogether(keras.callbacks.Callback):
-    """Stops the training of all workers after an epoch in which a callback has stopped that of one of them.
-
-    Args:
-        strategy: of several workers.
-    """
+    """Stops the training of all workers after an epoch in which a callback has stopped that of one of them."""
 
     def __init__(self, strategy: tf.distribute.Strategy):
         super().__init__()
         self.strategy = strategy
 
     def on_epoch_end(self, epoch, logs=None):
-        """Asks the other workers."""
         self.model.stop_training = sum_of_workers(self.strategy, float(self.model.stop_training)) > 0
 
 
 def check_together(strategy: tf.distribute.Strategy, step: int) -> None:
     """Raises a UserError unless all workers begin at the same step; every worker must call this."""
-    if is_multi_worker(strategy):
-        total = sum_of_workers(strategy, float(step))
-        if total != step * strategy.num_replicas_in_sync:
-            raise UserError(
-                f"--multi-worker: expected all workers to begin at the same step, got {step} here and another "
-                "elsewhere; give all of them the same --output, on a disk or bucket that they share."
-            )
+    if not is_multi_worker(strategy):
+        return
+    if sum_of_workers(strategy, float(step)) != step * strategy.num_replicas_in_sync:
+        raise UserError(
+            f"--multi-worker: expected all workers to begin at the same step, got {step} here and another elsewhere; "
+            "give all of them the same --output, on a disk or bucket that they share."
+        )
 
 
-def share(
-    strategy: tf.distribute.Strategy,
-    dataset: tf.data.Dataset,
-    load: Callable,
-    batch_size: int,
-    epochs: tuple[int, ...] | None = None,
-):
+def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Callable, batch_size: int, epochs=None):
     """Returns what `fit` takes for a data set: each host reads its own shard, and each replica gets full batches.
 
     A last partial batch is left out of the validation loss (metrics are of all images): on a TPU shapes are fixed,
@@ -106,9 +95,10 @@ def share(
         dataset: global batches.
         load: function (batch_size, shard) -> the same data in other batches, of one host; see `load_dataset`.
         batch_size: images of a global batch.
-        epochs: arguments of the `for_epochs` of a training set; None: the data set as it is.
+        epochs: tuple of the arguments of the `for_epochs` of a training set; None: the data set as it is.
     """
-    if strategy.num_replicas_in_sync == 1 and not is_multi_worker(strategy) and not _is_tpu(strategy):
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    if strategy.num_replicas_in_sync == 1 and not is_multi_worker(strategy) and not is_tpu:
         return dataset.for_epochs(*epochs) if epochs else dataset
 
     def load_shard(context):
@@ -121,10 +111,6 @@ def share(
         return batches if per_replica == size else batches.rebatch(per_replica, drop_remainder=True)
 
     return strategy.distribute_datasets_from_function(load_shard)
-
-
-def _is_tpu(strategy: tf.distribute.Strategy) -> bool:
-    return isinstance(strategy, tf.distribute.TPUStrategy)
 
 
 def _full_batches(dataset: tf.data.Dataset, batch_size: int, images: int) -> tf.data.Dataset:

@@ -1,7 +1,7 @@
 """Whether a TFLite file would go to Coral's Edge TPU, as far as that can be told without its compiler."""
 
+import collections
 import dataclasses
-import itertools
 import math
 import os
 
@@ -17,6 +17,7 @@ MULTIPLIERS = {"CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "TRANSPOSE_CONV":
 MAPPED, BEHIND = "yes", "no: behind one that is not"
 LINE = "{:26} {:>7} {:>5}  {}"
 LEFT_OUT = Operand((), "none", values=np.empty(0))  # an optional input that an operator does not have
+_BYTES = (schema.TensorType.INT8, schema.TensorType.UINT8)
 _TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
 
 
@@ -52,11 +53,7 @@ class OperatorCheck:
 
 @dataclasses.dataclass(frozen=True)
 class EdgeTPUReport:
-    """What `check_edgetpu` found; as text a table.
-
-    Attributes:
-        operators: of the file, in the order in which they run.
-    """
+    """What `check_edgetpu` found, in the order in which the operators run; as text a table."""
 
     operators: tuple[OperatorCheck, ...]
 
@@ -90,33 +87,27 @@ class EdgeTPUReport:
 
     def to_dict(self) -> dict:
         """Returns the totals and the rows of the table, for JSON."""
-        rows = [{"operator": n, "version": v, "count": c, "edge_tpu": verdict} for n, v, c, verdict in self._rows()]
+        names = ("operator", "version", "count", "edge_tpu")
         return {
             "ok": self.ok,
             "operators": len(self.operators),
             "mapped": self.mapped,
             "share_of_multiply_adds": self.share,
             "multiply_adds": self.multiply_adds,
-            "table": rows,
+            "table": [dict(zip(names, row, strict=True)) for row in self._rows()],
         }
 
     def __str__(self) -> str:
-        lines = [LINE.format("operator", "version", "count", "Edge TPU")]
-        lines += [LINE.format(*row) for row in self._rows()]
+        rows = [("operator", "version", "count", "Edge TPU"), *self._rows()]
         share = "" if self.share is None else f", {self.share:.1%} of {self.multiply_adds / 1e9:.2f} G multiply-adds"
         how = "compiled; not run" if self.is_compiled else "read from the file; not compiled"
-        lines += [
-            f"first part: {self.mapped} of {len(self.operators)} operators{share}",
-            f"everything up to the raw heads maps: {'yes' if self.ok else 'no'} ({how})",
-        ]
-        return "\n".join(lines)
+        end = f"everything up to the raw heads maps: {'yes' if self.ok else 'no'} ({how})"
+        first_part = f"first part: {self.mapped} of {len(self.operators)} operators{share}"
+        return "\n".join([*(LINE.format(*row) for row in rows), first_part, end])
 
     def _rows(self) -> list[tuple]:
         """Equal operators as one row (name, version, count, verdict), in the order of their first use."""
-        found = {}
-        for row in self.operators:
-            key = row.name, row.version, row.verdict
-            found[key] = found.get(key, 0) + 1
+        found = collections.Counter((row.name, row.version, row.verdict) for row in self.operators)
         return [(name, version, count, verdict) for (name, version, verdict), count in found.items()]
 
 
@@ -138,16 +129,15 @@ def check_edgetpu(path: str | os.PathLike | bytes) -> EdgeTPUReport:
     if any(node.name == COMPILED for node in nodes):
         return EdgeTPUReport(tuple(_check_compiled(node) for node in nodes))
     refusals = [refusal(node) for node in nodes]
-    first_part = len(list(itertools.takewhile(lambda reason: not reason, refusals)))
+    first_part = next((i for i, reason in enumerate(refusals) if reason), len(nodes))
     needed = _network_operators(model, nodes)
-    return EdgeTPUReport(
-        tuple(
-            OperatorCheck(
-                node.name, node.version, reason, is_too_new(node), i < first_part, i in needed, _multiply_adds(node)
-            )
-            for i, (node, reason) in enumerate(zip(nodes, refusals, strict=True))
+    checks = (
+        OperatorCheck(
+            node.name, node.version, reason, is_too_new(node), i < first_part, i in needed, _multiply_adds(node)
         )
+        for i, (node, reason) in enumerate(zip(nodes, refusals, strict=True))
     )
+    return EdgeTPUReport(tuple(checks))
 
 
 def _check_compiled(node: Node) -> OperatorCheck:
@@ -165,11 +155,11 @@ def _nodes(model) -> list[Node]:
     def several(indices):
         return tuple(operands[index] if index >= 0 else LEFT_OUT for index in indices)
 
-    def node(name, operator):
-        version = model.operatorCodes[operator.opcodeIndex].version
-        return Node(name, version, several(operator.inputs), several(operator.outputs), operator.builtinOptions)
-
-    return [node(*pair) for pair in zip(names, model.subgraphs[0].operators, strict=True)]
+    versions = [code.version for code in model.operatorCodes]
+    return [
+        Node(name, versions[op.opcodeIndex], several(op.inputs), several(op.outputs), op.builtinOptions)
+        for name, op in zip(names, model.subgraphs[0].operators, strict=True)
+    ]
 
 
 def _operand(model, tensor) -> Operand:
@@ -209,6 +199,3 @@ def _multiply_adds(node: Node) -> int:
     data, weights = (node.inputs[position].shape for position in MULTIPLIERS[node.name])
     cells = (math.prod(shape[1:-1]) for shape in (data, node.outputs[0].shape))
     return math.prod(weights) * min(cells)
-
-
-_BYTES = (schema.TensorType.INT8, schema.TensorType.UINT8)

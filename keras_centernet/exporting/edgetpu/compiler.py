@@ -31,7 +31,6 @@ class CompilerLog:
     """What the compiler printed.
 
     Attributes:
-        version: of the compiler.
         subgraphs: number of subgraphs for the Edge TPU: 1, or 0 where nothing maps.
         operators: of the file that was compiled.
         on_chip: memory of the parameters that stay on the chip, with its unit.
@@ -69,7 +68,7 @@ def compile_command(raw: str) -> str:
 def compiled_name(raw: str) -> str:
     """Returns what the compiler calls the file that it makes of this one."""
     path = pathlib.PurePath(raw)
-    return f"{path.stem}{SUFFIX}{path.suffix}"
+    return path.with_stem(f"{path.stem}{SUFFIX}").name
 
 
 def compile_edgetpu(content: bytes) -> tuple[bytes, CompilerLog]:
@@ -103,14 +102,10 @@ def parse_log(text: str) -> CompilerLog:
     if not all(found.values()):
         missing = ", ".join(name for name, match in found.items() if not match)
         raise UserError(f"{COMPILER}: expected the log of a compilation, got one without {missing}: {_reason(text)}")
-    values = {name: match.group(1) for name, match in found.items()}
+    values = {name: match.group(1) for name, match in found.items() if name != "milliseconds"}
+    values |= {name: int(values[name]) for name in ("subgraphs", "operators")}
     log = CompilerLog(
-        values["version"],
-        int(values["subgraphs"]),
-        int(values["operators"]),
-        values["on_chip"],
-        values["streamed"],
-        tuple((name, int(count), status) for name, count, status in _STATUS.findall(text)),
+        **values, statuses=tuple((name, int(count), status) for name, count, status in _STATUS.findall(text))
     )
     if not log.subgraphs:
         raise UserError(f"{COMPILER}: expected a subgraph for the Edge TPU, got none: {_reason(text)}")

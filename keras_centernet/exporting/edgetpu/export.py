@@ -68,10 +68,7 @@ def write_edgetpu(
     top_k: int = 100,
     compiled: str | os.PathLike | None = None,
 ) -> EdgeTPUExport:
-    """Writes a detector, or the network to compile, without comparing it with the model.
-
-    See `exporting.export_edgetpu`.
-    """
+    """Writes a detector, or the network to compile, without comparing them; see `exporting.export_edgetpu`."""
     check_network(model)
     if compiled is not None:
         content = _read_compiled(model, compiled)
@@ -99,9 +96,8 @@ def check_network(model: keras.Model) -> None:
     name, (height, width) = model.backbone_name, model.input_size
     side = model.backbone_row.edge_tpu_side
     if not side:
-        others = ", ".join(
-            f"{name} up to {row.edge_tpu_side} px" for name, row in BACKBONES.items() if row.edge_tpu_side
-        )
+        known = {name: row.edge_tpu_side for name, row in BACKBONES.items() if row.edge_tpu_side}
+        others = ", ".join(f"{name} up to {pixels} px" for name, pixels in known.items())
         raise UserError(f"Edge TPU: expected a network that it can run ({others}), got {name}. Train one of those.")
     if max(height, width) > side:
         raise UserError(

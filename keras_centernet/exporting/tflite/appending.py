@@ -63,10 +63,8 @@ def take_bytes(graph: schema.ModelT) -> None:
     image = subgraph.tensors[index]
     if image.type != schema.TensorType.INT8:
         return
-    zero_point = BYTE_ZERO_POINTS[schema.TensorType.UINT8]
-    quantization = schema.QuantizationParametersT(
-        scale=np.float32([BYTE_SCALE]), zeroPoint=np.array([zero_point], np.int64)
-    )
+    zero_point = np.array([BYTE_ZERO_POINTS[schema.TensorType.UINT8]], np.int64)
+    quantization = schema.QuantizationParametersT(scale=np.float32([BYTE_SCALE]), zeroPoint=zero_point)
     image.name = "shifted_images"
     new = flatbuffer.add_tensor(graph, IMAGES, image.shape, schema.TensorType.UINT8, quantization)
     code = flatbuffer.add_operator_code(graph, schema.BuiltinOperator.QUANTIZE)
@@ -108,13 +106,12 @@ def find_heads(graph: schema.ModelT, model: keras.Model) -> dict[str, int]:
     Raises:
         UserError: the outputs have other names or depths than the model's heads.
     """
-    names = [head.name for head in model.task.heads]
     outputs = flatbuffer.outputs_by_name(graph)
     depths = {name: int(graph.subgraphs[0].tensors[index].shape[-1]) for name, index in outputs.items()}
     expected = {head.name: head.channels for head in model.task.heads}
     if depths != expected:
         raise UserError(f"append_decode: expected outputs of these names and channels, {expected}; got {depths}.")
-    return {name: outputs[name] for name in names}
+    return {name: outputs[name] for name in expected}
 
 
 def _convert_decoding(model, graph, maps: dict, top_k: int) -> bytes:

@@ -9,8 +9,8 @@ import numpy as np
 
 from keras_centernet.data.images import IMAGE_SUFFIXES, read_image
 from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.exporting.agreement import letterboxed
 from keras_centernet.files.paths import AnyPath, to_path
-from keras_centernet.geometry import letterbox, warp
 
 ENOUGH = 100  # images; fewer miss ranges that later images reach
 AT_MOST = 300  # more cost minutes and change nothing
@@ -34,24 +34,19 @@ def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
     Warns:
         DataWarning: there are fewer than 100.
     """
-    images = np.stack(_checked([_fit(image, input_hw) for image in _first(_source(calibration))]))
+    images = [_fit(image, input_hw) for image in itertools.islice(_source(calibration), AT_MOST)]
+    if not images:
+        raise UserError(f"calibration: expected {ACCEPTED}, got no image; {ENOUGH} or more are wanted.")
     if len(images) < ENOUGH:
-        warnings.warn(
-            f"calibration: {len(images)} image(s); expected at least {ENOUGH}. Ranges that they do not reach are cut.",
-            DataWarning,
-            stacklevel=2,
-        )
+        few = f"calibration: {len(images)} image(s); expected at least {ENOUGH}. Ranges that they do not reach are cut."
+        warnings.warn(few, DataWarning, stacklevel=2)
+    images = np.stack(images)
     images[0, 0, 0], images[0, -1, -1] = 0, 255
     return images
 
 
 def read_some(source, count: int, what: str = "calibration") -> list[np.ndarray]:
-    """Returns at most `count` images of such a source in their own sizes, those of a folder evenly spaced.
-
-    Args:
-        source: as `calibration_images` takes it.
-        count: of images.
-        what: name of the source in errors.
+    """Returns at most `count` images of a source of `calibration_images` in their own sizes; `what` names it in errors.
 
     Raises:
         UserError: there is no image, or one that cannot be read.
@@ -81,23 +76,8 @@ def _image_files(folder: AnyPath, what: str, at_most: int) -> list[AnyPath]:
     return [files[i * len(files) // at_most] for i in range(at_most)] if len(files) > at_most else files
 
 
-def _first(images: Iterable):
-    for count, image in enumerate(images, start=1):
-        yield image
-        if count == AT_MOST:
-            return
-
-
 def _fit(image, input_hw) -> np.ndarray:
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8:
         raise UserError(f"calibration: expected {ACCEPTED}, got an array of {image.dtype} {image.shape}.")
-    if image.shape[:2] == tuple(input_hw):
-        return image
-    return warp(image, letterbox(image.shape[:2], input_hw), input_hw)
-
-
-def _checked(images: list) -> list:
-    if not images:
-        raise UserError(f"calibration: expected {ACCEPTED}, got no image; {ENOUGH} or more are wanted.")
-    return images
+    return letterboxed(image, input_hw)

@@ -5,14 +5,7 @@ import warnings
 from collections.abc import Callable
 
 from keras_centernet.errors import UserError
-from keras_centernet.exporting.tflite.flatbuffer import (
-    custom_operators,
-    inputs_by_name,
-    outputs_by_name,
-    read_flatbuffer,
-    set_interface,
-    write_flatbuffer,
-)
+from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.networks.table import BACKBONES
 
 # What the converter says of operators that LiteRT lacks, and that it cannot compute in 8 bits.
@@ -20,7 +13,7 @@ _UNSUPPORTED = re.compile(r"(?:(?:TF Select|Custom) ops|not yet supported for op
 
 
 def convert(
-    function: Callable, inputs: dict[str, tuple], configure: Callable | None = None, backbone: str = ""
+    function: Callable, inputs: dict[str, tuple], configure: Callable = lambda converter: None, backbone: str = ""
 ) -> bytes:
     """Returns a TFLite file of `function`, which must give a dict of tensors; its outputs have their names.
 
@@ -43,14 +36,14 @@ def convert(
     constants, names = _trace(function, inputs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([constants])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if configure is not None:
-        configure(converter)
+    configure(converter)
     content = _run(converter, backbone)
     check_builtin(content, backbone)
-    graph = read_flatbuffer(content)
-    tensors = outputs_by_name(graph)
-    set_interface(graph, inputs_by_name(graph), {name: tensors[tensor] for name, tensor in names.items()})
-    return write_flatbuffer(graph)
+    graph = flatbuffer.read_flatbuffer(content)
+    tensors = flatbuffer.outputs_by_name(graph)
+    outputs = {name: tensors[tensor] for name, tensor in names.items()}
+    flatbuffer.set_interface(graph, flatbuffer.inputs_by_name(graph), outputs)
+    return flatbuffer.write_flatbuffer(graph)
 
 
 def _trace(function: Callable, inputs: dict[str, tuple]) -> tuple:
@@ -71,9 +64,8 @@ def _run(converter, backbone: str) -> bytes:
             warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
             return converter.convert()
     except Exception as error:  # the converter's own error class is not public
-        names = _UNSUPPORTED.findall(str(error))
-        if names:
-            raise _not_builtin(", ".join(names), backbone) from error
+        if names := _UNSUPPORTED.findall(str(error)):
+            raise _not_builtin(names, backbone) from error
         last_line = str(error).strip().splitlines()[-1]
         raise UserError(f"TFLite: {backbone} was not converted ({last_line}). {_advice(backbone)}") from error
 
@@ -86,16 +78,14 @@ def check_builtin(content: bytes, backbone: str = "", allowed: tuple[str, ...] =
         backbone: key of `BACKBONES`: a sibling without such operators is named.
         allowed: custom operators that may be there.
     """
-    strangers = [name for name in custom_operators(read_flatbuffer(content)) if name not in allowed]
-    if strangers:
-        raise _not_builtin(", ".join(strangers), backbone)
+    custom = flatbuffer.custom_operators(flatbuffer.read_flatbuffer(content))
+    if strangers := [name for name in custom if name not in allowed]:
+        raise _not_builtin(strangers, backbone)
 
 
-def _not_builtin(operators: str, backbone: str) -> UserError:
-    return UserError(
-        f"TFLite: expected builtin operators only, got {operators}, which phones and browsers do not have. "
-        f"{_advice(backbone)}"
-    )
+def _not_builtin(names: list[str], backbone: str) -> UserError:
+    which = f"got {', '.join(names)}, which phones and browsers do not have"
+    return UserError(f"TFLite: expected builtin operators only, {which}. {_advice(backbone)}")
 
 
 def _advice(backbone: str) -> str:

@@ -53,8 +53,9 @@ class TFLiteDetector:
         self.input_hw = tuple(int(side) for side in self._input["shape"][1:3])
         self.classes = read_labels(content)
         if OUTPUTS[0] not in self._outputs:
+            channels = {name: int(detail["shape"][-1]) for name, detail in self._outputs.items()}
             name = "TFLite file" if isinstance(path, bytes) else path
-            self._task = task or _find_task(name, content, self.classes, self._channels())
+            self._task = task or _find_task(name, content, self.classes, channels)
 
     def __call__(self, image: np.ndarray) -> dict:
         """Returns {"boxes_xyxy" (K, 4) input pixels, "scores" (K,), "classes" (K,), ...} of a (H, W, 3) input.
@@ -84,9 +85,6 @@ class TFLiteDetector:
         """Returns a tensor of the last run, an 8-bit one as floats; the interpreter must have kept it."""
         (detail,) = (row for row in self._interpreter.get_tensor_details() if row["index"] == index)
         return dequantize(self._interpreter.get_tensor(index), *detail["quantization"])
-
-    def _channels(self) -> dict[str, int]:
-        return {name: int(detail["shape"][-1]) for name, detail in self._outputs.items()}
 
 
 def open_tflite(path: os.PathLike, model) -> Opened:

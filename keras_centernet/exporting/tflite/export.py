@@ -2,7 +2,6 @@
 
 import functools
 import pathlib
-from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -29,14 +28,11 @@ def write_tflite(
     row = look_up(PRECISIONS, precision, "precision")
     if raw_heads not in RAW_HEADS or (raw_heads == INT8 and not row.calibrated):
         raise UserError(f"raw_heads of {precision}: expected True, False or, calibrated, {INT8!r}; got {raw_heads!r}.")
-    images = calibration_images(calibration, model.input_size) if row.calibrated else None
-    path.write_bytes(_build(model, row, images, top_k, raw_heads))
+    network = _convert_network(model, row, calibration)
+    path.write_bytes(_expose_heads(network, model, raw_heads) if raw_heads else append_decode(network, model, top_k))
 
 
-def _build(model, row: Precision, images: np.ndarray | None, top_k: int, raw_heads: bool | str) -> bytes:
-    network = _convert_network(model, row, images)
-    if not raw_heads:
-        return append_decode(network, model, top_k)
+def _expose_heads(network: bytes, model, raw_heads: bool | str) -> bytes:
     graph = flatbuffer.read_flatbuffer(network)
     heads = find_heads(graph, model)
     if raw_heads != INT8:
@@ -45,16 +41,13 @@ def _build(model, row: Precision, images: np.ndarray | None, top_k: int, raw_hea
     return finish(graph, heads, model)
 
 
-def _convert_network(model, row: Precision, images: np.ndarray | None) -> bytes:
+def _convert_network(model, row: Precision, calibration) -> bytes:
     """Returns the file from an image to raw heads."""
-    return convert(
-        functools.partial(model, training=False),
-        {"images": (1, *model.input_size, 3)},
-        configure=functools.partial(row.configure, images=_feed(images)),
-        backbone=model.backbone_name,
-    )
+    images = calibration_images(calibration, model.input_size) if row.calibrated else ()
 
+    def feed():  # the converter calls it for one input after another
+        return ([image[None].astype(np.float32)] for image in images)
 
-def _feed(images: np.ndarray | None) -> Callable:
-    """Returns the function that the converter calls for one input after another."""
-    return lambda: ([image[None].astype(np.float32)] for image in images)
+    call, shape = functools.partial(model, training=False), (1, *model.input_size, 3)
+    configure = functools.partial(row.configure, images=feed)
+    return convert(call, {"images": shape}, configure, model.backbone_name)

@@ -18,10 +18,7 @@ SIGNATURE = "serve"
 FILE_IDENTIFIER = b"TFL3"
 BUFFER_ALIGNMENT = 16  # bytes; the schema's `force_align`, which the generated classes do not heed
 OLD_CODES = 127  # operators above it do not fit the old field and have this number there
-
-_OPERATOR_NAMES = {
-    code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int) and name.isupper()
-}
+_OPERATOR_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
 
 
 def read_content(path: str | os.PathLike) -> bytes:
@@ -55,7 +52,8 @@ def count_operators(model: schema.ModelT) -> dict[str, int]:
 
 def operator_names(model: schema.ModelT) -> list[str]:
     """Returns the name of every operator in the order in which they run; custom ones by their own names."""
-    names = [_operator_name(code) for code in model.operatorCodes]
+    codes = [(_builtin_code(code), code) for code in model.operatorCodes]
+    names = [to_text(code.customCode) if number == _CUSTOM else _OPERATOR_NAMES[number] for number, code in codes]
     return [names[operator.opcodeIndex] for operator in model.subgraphs[0].operators]
 
 
@@ -92,17 +90,15 @@ def set_interface(model: schema.ModelT, inputs: dict[str, int], outputs: dict[st
 
 def add_tensor(model: schema.ModelT, name: str, shape, tensor_type: int, quantization=None) -> int:
     """Returns the index of a new tensor that an operator will fill."""
-    graph = model.subgraphs[0]
-    tensor = schema.TensorT(shape=np.array(shape, np.int32), type=tensor_type, name=name, hasRank=True)
-    tensor.quantization = quantization
-    graph.tensors.append(tensor)  # buffer 0 is the empty one
-    return len(graph.tensors) - 1
+    shape, tensors = np.array(shape, np.int32), model.subgraphs[0].tensors
+    tensor = schema.TensorT(shape=shape, type=tensor_type, name=name, quantization=quantization, hasRank=True)
+    tensors.append(tensor)  # buffer 0 is the empty one
+    return len(tensors) - 1
 
 
 def add_operator_code(model: schema.ModelT, builtin_code: int, version: int = 1) -> int:
     """Returns the index of a builtin operator in the model's table, adding it there."""
-    code = schema.OperatorCodeT(min(builtin_code, OLD_CODES), None, version, builtin_code)
-    model.operatorCodes.append(code)
+    model.operatorCodes.append(schema.OperatorCodeT(min(builtin_code, OLD_CODES), None, version, builtin_code))
     return len(model.operatorCodes) - 1
 
 
@@ -156,16 +152,11 @@ def read_constant(model: schema.ModelT, tensor: schema.TensorT) -> np.ndarray | 
     data = model.buffers[tensor.buffer].data
     if data is None:
         return None
-    dtype = _DTYPES.get(tensor.type)
-    return np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype or np.uint8)
+    return np.frombuffer(np.asarray(data, np.uint8).tobytes(), _DTYPES.get(tensor.type, np.uint8))
 
 
 def _builtin_code(code) -> int:
     return max(code.builtinCode, code.deprecatedBuiltinCode)  # old files have the old field only
-
-
-def _operator_name(code) -> str:
-    return to_text(code.customCode) if _builtin_code(code) == _CUSTOM else _OPERATOR_NAMES[_builtin_code(code)]
 
 
 def _by_name(model, side: str) -> dict[str, int]:

@@ -33,13 +33,10 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 
 # {output: (its name for clients, description, fields of its TensorMetadata)}; other outputs are called as they are.
 _CORNERS = {0: (0, BOUNDING_BOX_PROPERTIES), 1: {0: np.uint32(CORNER_INDEX), 1: np.int8(BOUNDARIES), 2: np.int8(RATIO)}}
+_LABELS = {0: LABEL_FILE, 1: "Names of the classes.", 2: np.int8(TENSOR_VALUE_LABELS)}
 DETECTION_OUTPUTS = {
     "location": ("location", "Boxes: ymin, xmin, ymax, xmax as fractions of the input.", {3: _CORNERS}),
-    "category": (
-        "category",
-        "Class indices.",
-        {6: [{0: LABEL_FILE, 1: "Names of the classes.", 2: np.int8(TENSOR_VALUE_LABELS)}]},
-    ),
+    "category": ("category", "Class indices.", {6: [_LABELS]}),
     "score": ("score", "Scores, the highest first.", {}),
     "count": ("number of detections", "Number of boxes; always the same, scores tell.", {}),
 }
@@ -89,7 +86,9 @@ def _describe(model, name: str) -> bytes:
     graph = model.subgraphs[0]
     (image,) = (graph.tensors[index] for index in graph.inputs)
     outputs = [to_text(graph.tensors[index].name) for index in graph.outputs]
-    subgraph = {2: [_image_table(image)], 3: [_output_table(output) for output in outputs]}
+    rows = [DETECTION_OUTPUTS.get(output, (output, "", {})) for output in outputs]
+    tables = [{0: client_name, 1: description, **fields} for client_name, description, fields in rows]
+    subgraph = {2: [_image_table(image)], 3: tables}
     builder = flatbuffers.Builder(1024)
     root = {0: name, 1: "CenterNet: objects as points.", 3: [subgraph], 7: PARSER_VERSION}
     builder.Finish(_add_table(builder, root), FILE_IDENTIFIER)
@@ -98,21 +97,13 @@ def _describe(model, name: str) -> bytes:
 
 def _image_table(tensor) -> dict:
     height, width = (np.uint32(side) for side in tensor.shape[1:3])
-    properties = {0: np.int8(RGB), 1: {0: width, 1: height}}
-    table = {
-        0: to_text(tensor.name),
-        1: "RGB image in 0..255, letterboxed to the input; the graph normalises it.",
-        3: {0: (0, IMAGE_PROPERTIES), 1: properties},
-    }
+    description = "RGB image in 0..255, letterboxed to the input; the graph normalises it."
+    properties = {0: (0, IMAGE_PROPERTIES), 1: {0: np.int8(RGB), 1: {0: width, 1: height}}}
+    table = {0: to_text(tensor.name), 1: description, 3: properties}
     if tensor.type == schema.TensorType.FLOAT32:  # clients insist on it for floats, and refuse it for bytes
         identity = {0: np.float32([0.0]), 1: np.float32([1.0])}
         table[4] = [{0: (0, NORMALIZATION_OPTIONS), 1: identity}]
     return table
-
-
-def _output_table(name: str) -> dict:
-    client_name, description, fields = DETECTION_OUTPUTS.get(name, (name, "", {}))
-    return {0: client_name, 1: description, **fields}
 
 
 def _append_zip(content: bytes, files: dict[str, str]) -> bytes:

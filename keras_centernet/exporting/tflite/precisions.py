@@ -28,23 +28,23 @@ def _float32(converter, images) -> None:
     pass
 
 
-def _float16(converter, images) -> None:
-    import tensorflow as tf
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-
-
 def _dynamic(converter, images) -> None:
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
 
 
+def _float16(converter, images) -> None:
+    import tensorflow as tf
+
+    _dynamic(converter, images)
+    converter.target_spec.supported_types = [tf.float16]
+
+
 def _int8(converter, images) -> None:
     import tensorflow as tf
 
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    _dynamic(converter, images)
     converter.representative_dataset = images
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
