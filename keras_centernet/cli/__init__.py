@@ -83,7 +83,6 @@ class _CommandParser(argparse.ArgumentParser):
         self.set_defaults(run=module.run)
 
     def parse_known_args(self, args=None, namespace=None):
-        """Adds the options, then parses."""
         if self._module:
             self._module.add_arguments(self)
             self._module = None

@@ -18,13 +18,11 @@ def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
     if row.kind is bool:
         options["action"] = argparse.BooleanOptionalAction if row.default is not False else "store_true"
     else:
-        options |= {
-            "metavar": "NAME=VALUE" if row.kind is dict else "NAME" if row.table else None,
-            "choices": row.choices,
-        }
+        options["metavar"] = "NAME=VALUE" if row.kind is dict else "NAME" if row.table else None
+        options["choices"] = row.choices
         if row.is_repeated:
             options["action"] = "append"
-        elif row.parse or row.kind is not str:
+        else:
             options["type"] = as_type(row.parse) if row.parse else row.kind
     if row.const is not None:
         options |= {"nargs": "?", "const": row.const}

@@ -5,7 +5,7 @@ Prints the metrics, and writes them with a drawing of precision over recall.
 
 import argparse
 
-from keras_centernet.cli.arguments import add_data_arguments, add_model_arguments, make_folder
+from keras_centernet.cli.arguments import DATA, add_data_arguments, add_model_arguments, make_folder
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
 
@@ -18,7 +18,6 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument("--model", required=True, help=".keras file, or an exported .tflite detector")
     add_model_arguments(parser)
     add_data_arguments(parser)
@@ -28,75 +27,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resize",
         metavar="NAME",
         default="fit",
-        help="how images are brought to the size of the input; 'help' lists the names",
+        help="how images are brought to the input's size; 'help' lists the names",
     )
     parser.add_argument("--flip", action="store_true", help="average the maps with those of the mirrored image")
     parser.add_argument(
         "--scales", type=_scales, default=(1.0,), metavar="S,S,...", help="test at these scales and merge: 0.5,1,1.5"
     )
-    parser.add_argument(
-        "--nms",
-        metavar="NAME",
-        help="suppression of duplicates; 'help' lists the names; default: soft for several scales, else none",
-    )
-    parser.add_argument(
-        "--as-published",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="keep the boxes that the published soft-NMS fails to remove",
-    )
+    nms = "suppression of duplicates; 'help' lists the names; default: soft for several scales, else none"
+    parser.add_argument("--nms", metavar="NAME", help=nms)
+    on = {"action": argparse.BooleanOptionalAction, "default": True}
+    parser.add_argument("--as-published", **on, help="keep the boxes that the published soft-NMS fails to remove")
     parser.add_argument(
         "--oracle", nargs="+", default=(), metavar="HEAD", help="replace the output of heads by the ground truth"
     )
     parser.add_argument("--round", action="store_true", help="also evaluate boxes and scores rounded to two decimals")
-    parser.add_argument(
-        "--clip",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="clip boxes to the image; the published evaluation does not",
-    )
+    parser.add_argument("--clip", **on, help="clip boxes to the image; the published evaluation does not")
     parser.add_argument("--results", help="folder for the result files that evaluation servers want")
     parser.add_argument("--output", default="metrics.json", help="file for the metrics; the curves go beside it")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Evaluates."""
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
 
     output = to_path(args.output)
     make_folder(output.parent)
     model, request = _load_detector(args)
-    views = [
-        load_dataset(
-            args.data,
-            args.split,
-            format=args.format,
-            annotations=args.annotations,
-            images=args.images,
-            classes=model.classes,
-            resize=args.resize,
-            scale=scale,
-            batch_size=args.batch_size,
-            training=False,
-            strict=args.strict,
-            workers=args.workers,
-            **request,
-        )
-        for scale in args.scales
-    ]
-    report = evaluate(
-        model,
-        views,
-        flip=args.flip,
-        nms=args.nms,
-        as_published=args.as_published,
-        oracle=args.oracle,
-        round_results=args.round,
-        clip_boxes=args.clip,
-    )
-    options = {name: getattr(args, name) for name in ("resize", "flip", "nms", "as_published", "oracle", "clip")}
-    report.save(output, model=args.model, data=args.data, split=args.split, scales=args.scales, **options)
+    request |= {name: getattr(args, name) for name in (*DATA, "resize", "batch_size")}
+    request |= {"training": False, "classes": model.classes}
+    views = [load_dataset(split=args.split, scale=scale, **request) for scale in args.scales]
+    how = {name: getattr(args, name) for name in ("flip", "nms", "as_published", "oracle")}
+    report = evaluate(model, views, round_results=args.round, clip_boxes=args.clip, **how)
+    told = {name: getattr(args, name) for name in ("model", "data", "split", "scales", "resize", *how, "clip")}
+    report.save(output, **told)
     curves = output.with_name(f"{output.stem}_precision_recall.png")
     report.draw_precision_recall(curves)
     if args.results:

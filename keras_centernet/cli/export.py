@@ -26,41 +26,30 @@ LINE = "{:34} {:>9} {:>9}  {}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     from keras_centernet.exporting.table import FORMATS
     from keras_centernet.exporting.tflite.precisions import DEFAULT, PRECISIONS
 
     def having(option):
         return ", ".join(name for name, row in FORMATS.items() if option in row.options)
 
+    def add_repeated(flag, names, default, of=""):
+        several = f"{of}{', '.join(names)} or {ALL}; may be repeated; default: {default}"
+        parser.add_argument(flag, action="append", dest=f"{flag[2:]}s", metavar=flag[2:].upper(), help=several)
+
     parser.add_argument("--model", required=True, help=".keras file")
     parser.add_argument("--output", default="exported", help="folder, or file if only one is written")
-    parser.add_argument(
-        "--format",
-        action="append",
-        dest="formats",
-        metavar="FORMAT",
-        help=f"{', '.join(FORMATS)} or {ALL}; may be repeated; default: {next(iter(FORMATS))}",
-    )
-    parser.add_argument(
-        "--precision",
-        action="append",
-        dest="precisions",
-        metavar="PRECISION",
-        help=f"of {having('precision')}: {', '.join(PRECISIONS)} or {ALL}; may be repeated; default: {DEFAULT}",
-    )
+    add_repeated("--format", FORMATS, next(iter(FORMATS)))
+    add_repeated("--precision", PRECISIONS, DEFAULT, f"of {having('precision')}: ")
     parser.add_argument("--top-k", type=int, help="detections in the output; default: 100")
-    parser.add_argument(
-        "--raw-heads", action="store_true", help=f"{having('raw_heads')} without decoding, for accelerators"
-    )
+    raw_heads = f"{having('raw_heads')} without decoding, for accelerators"
+    parser.add_argument("--raw-heads", action="store_true", help=raw_heads)
     parser.add_argument("--calibration", help="folder of 100 or more typical images, where ranges are measured")
     parser.add_argument("--data", help="data set to calibrate with instead: as of the other commands")
     add_model_arguments(parser)
     parser.add_argument("--split", default="train", help="split of --data")
     measured = ", ".join(name for name, row in FORMATS.items() if row.detector)
-    parser.add_argument(
-        "--evaluate", metavar="SPLIT", help=f"of --data: also measure the average precision of each {measured} file"
-    )
+    average_precision = f"of --data: also measure the average precision of each {measured} file"
+    parser.add_argument("--evaluate", metavar="SPLIT", help=average_precision)
     parser.add_argument("--images", help="folder of images to compare on; default: those of the calibration")
     parser.add_argument("--compiled", help=f"{having('compiled')}: what its compiler made of an earlier export")
 
@@ -76,13 +65,15 @@ def run(args: argparse.Namespace) -> None:
     model = load_model(args.model)
     if model.classes == tuple(str(i) for i in range(len(model.classes))):
         warnings.warn("the model's classes have no names: clients will show numbers.", DataWarning, stacklevel=2)
-    calibration = _calibration(args, model) if any(planned.is_calibrated for planned in plan) else None
+    calibration = None
+    if any(planned.is_calibrated for planned in plan):
+        calibration = args.calibration or _load(args, model, args.split, batch_size=1)
     images = _images(args, calibration)
-    truth = _truth(args, model) if args.evaluate else None
+    precision = _precision(args, model) if args.evaluate else None
     print(LINE.format("file", "MB", "ms", "against the model"))
     reports = {}
     for planned in plan:
-        made = export_checked(model, folder, planned, images, calibration, truth)
+        made = export_checked(model, folder, planned, images, calibration, precision)
         for name, report in made.items():
             print(_line(name, report), flush=True)
         reports |= made
@@ -102,9 +93,7 @@ def _plan(args) -> tuple[AnyPath, list]:
     of_suffix = [name for name, row in FORMATS.items() if row.suffix and row.suffix == output.suffix]
     is_file = bool(of_suffix) and not output.is_dir()
     formats = args.formats or (of_suffix if is_file else list(FORMATS)[:1])
-    formats = list(FORMATS) if ALL in formats else list(dict.fromkeys(formats))
-    precisions = args.precisions or [DEFAULT]
-    precisions = list(PRECISIONS) if ALL in precisions else list(dict.fromkeys(precisions))
+    formats, precisions = _all_of(FORMATS, formats), _all_of(PRECISIONS, args.precisions or [DEFAULT])
     options = {"top_k": args.top_k, "raw_heads": args.raw_heads or None, "compiled": args.compiled}
     options = {name: value for name, value in options.items() if value is not None}
     plan = plan_exports(STEM, formats, precisions, options)
@@ -118,29 +107,25 @@ def _plan(args) -> tuple[AnyPath, list]:
     return output.parent, [Planned(plan[0].format, output.name, plan[0].options)]
 
 
+def _all_of(table: dict, names: list[str]) -> list[str]:
+    return list(table if ALL in names else dict.fromkeys(names))
+
+
 def _check_calibration(args, plan: list) -> None:
     if args.calibration and args.data:
         raise UserError("--calibration and --data: expected one of them, got both.")
-    wanting = [planned.name for planned in plan if planned.is_calibrated]
+    wanting = ", ".join(planned.name for planned in plan if planned.is_calibrated)
     if wanting and not (args.calibration or args.data):
-        raise UserError(
-            f"{', '.join(wanting)}: expected images to measure ranges on, got none. Name a folder of 100 or more "
-            "typical ones with --calibration, or a data set with --data."
-        )
+        advice = "Name a folder of 100 or more typical ones with --calibration, or a data set with --data."
+        raise UserError(f"{wanting}: expected images to measure ranges on, got none. {advice}")
 
 
-def _calibration(args, model):
-    if args.calibration:
-        return args.calibration
-    return _load(args, model, args.split, batch_size=1)
-
-
-def _truth(args, model):
-    from keras_centernet.exporting.checked_export import measure_model
+def _precision(args, model):
+    from keras_centernet.exporting.checked_export import precision_on
 
     if not args.data:
         raise UserError("--evaluate: expected --data with it, whose split is measured; got none.")
-    return measure_model(model, _load(args, model, args.evaluate, batch_size=8))
+    return precision_on(_load(args, model, args.evaluate, batch_size=8), model)
 
 
 def _load(args, model, split: str, batch_size: int):

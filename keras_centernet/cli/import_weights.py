@@ -15,7 +15,6 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument("checkpoint", help=".pth, .pt, .tar or .safetensors file")
     parser.add_argument("model", help=".keras file to write")
     parser.add_argument("--backbone", help="network; default: recognised")

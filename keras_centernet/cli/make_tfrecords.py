@@ -16,7 +16,6 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     add_data_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument("--split", default="train", help="split to write; others in --output are kept")
@@ -47,15 +46,8 @@ def run(args: argparse.Namespace) -> None:
         classes=None if is_only else tuple(before["classes"]),
         strict=args.strict,
     )
-    facts = write_tfrecords(
-        source,
-        args.split,
-        args.output,
-        args.shards,
-        overwrite=args.overwrite,
-        strict=args.strict,
-        workers=args.workers,
-    )
+    how = {name: getattr(args, name) for name in ("overwrite", "strict", "workers")}
+    facts = write_tfrecords(source, args.split, args.output, args.shards, **how)
     size = sum(shard["bytes"] for shard in facts["shards"].values()) / 1e6
     print(
         f"{args.output}: {facts['images']} images with {facts['objects']} objects of {len(source.classes)} classes, "

@@ -25,23 +25,19 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options."""
     parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files or webcam numbers")
     parser.add_argument("--model", required=True, help=".keras file")
     add_model_arguments(parser)
     parser.add_argument("--output", default="runs/predict", help="folder for drawings and detections.json")
     parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is kept")
     parser.add_argument("--batch-size", type=int, default=8, help="images at a time")
-    parser.add_argument(
-        "--calibration",
-        help="for tasks in 3D: a calibration file in KITTI's format, or a folder of them named like the images",
-    )
+    files = "a calibration file in KITTI's format, or a folder of them named like the images"
+    parser.add_argument("--calibration", help=f"for tasks in 3D: {files}")
     parser.add_argument("--frames", type=int, help="stop a video or webcam after so many frames")
     parser.add_argument("--no-draw", dest="draw", action="store_false", help="write detections.json only")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Detects."""
     from keras_centernet.model import load_model
 
     check_score(args.threshold)
@@ -65,8 +61,7 @@ def run(args: argparse.Namespace) -> None:
 def _predict_images(model, images: list, folder: AnyPath, args, results: list) -> None:
     from tqdm import tqdm
 
-    unreadable = []
-    names = _unique_names(images)
+    unreadable, names = [], _unique_names(images)
     with tqdm(total=len(images), desc="images", disable=None, file=sys.stderr) as progress:
         for start in range(0, len(images), args.batch_size):
             batch = images[start : start + args.batch_size]
@@ -94,9 +89,10 @@ def _detect_readable(model, paths: list[AnyPath], args, unreadable: list[str]) -
     images = [image for _, image in readable]
     calibration = [_calibration(args.calibration, path.stem) for path, _ in readable] if args.calibration else None
     found = model.detect(images, calibration, threshold=args.threshold, batch_size=args.batch_size)
-    for (path, _), one in zip(readable, found, strict=True):
+    paths = [path for path, _ in readable]
+    for path, one in zip(paths, found, strict=True):
         one.path = str(path)
-    return [(path, one) for (path, _), one in zip(readable, found, strict=True)]
+    return list(zip(paths, found, strict=True))
 
 
 def _calibration(file_or_folder: str, stem: str) -> np.ndarray:

@@ -82,7 +82,7 @@ def check_batch(strategy: tf.distribute.Strategy, batch_size: int, accumulate: i
 
 
 def steps_together(steps: int, settings: TrainSettings) -> int:
-    """Returns the steps per execution, of `steps` an epoch, chosen to waste the fewest steps of an epoch: those wanted, or down to half.
+    """Returns the steps per execution that waste the fewest of the `steps` of an epoch: those wanted, or down to half.
 
     (The steps left over are not run: Keras would take them from the next epoch.)
     """

@@ -84,7 +84,13 @@ def check_together(strategy: tf.distribute.Strategy, step: int) -> None:
         )
 
 
-def share(strategy: tf.distribute.Strategy, dataset: tf.data.Dataset, load: Callable, batch_size: int, epochs=None):
+def share(
+    strategy: tf.distribute.Strategy,
+    dataset: tf.data.Dataset,
+    load: Callable,
+    batch_size: int,
+    epochs: tuple | None = None,
+):
     """Returns what `fit` takes for a data set: each host reads its own shard, and each replica gets full batches.
 
     A last partial batch is left out of the validation loss (metrics are of all images): on a TPU shapes are fixed,
