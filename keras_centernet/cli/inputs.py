@@ -15,10 +15,8 @@ def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
     """Returns (image files, video files and webcam numbers) that the arguments name, in order.
 
     Args:
-        patterns: files, folders (their own files, not those of folders inside), globs, or webcam numbers.
-
-    Raises:
-        UserError: an argument names nothing that exists.
+        patterns: files, folders (their own files, not those of folders inside), globs, or webcam numbers. A UserError
+            names one that stands for nothing.
     """
     from keras_centernet.data.images import IMAGE_SUFFIXES  # not above: it imports TensorFlow
 
@@ -38,9 +36,6 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
     """Returns a context with (frames per second, iterator of (H, W, 3) uint8 RGB frames) of a video file or webcam.
 
     A remote file (gs://...) is copied first, because OpenCV reads local ones only.
-
-    Raises:
-        UserError: OpenCV cannot open it.
     """
     with contextlib.nullcontext(video) if isinstance(video, int) else local_copy(video) as local:
         yield _read_local(local, video)
@@ -72,8 +67,6 @@ def _expand(pattern: str, image_suffixes: tuple[str, ...]) -> list[AnyPath]:
     found = sorted(path.iterdir()) if path.is_dir() else expand(pattern)
     known = [p for p in found if p.suffix.lower() in image_suffixes + VIDEO_SUFFIXES]
     if not known:
-        raise UserError(
-            f"{pattern}: expected an image ({', '.join(image_suffixes)}), a video ({', '.join(VIDEO_SUFFIXES)}), a "
-            "folder or glob of them, or a webcam number; found none."
-        )
+        kinds = f"an image ({', '.join(image_suffixes)}), a video ({', '.join(VIDEO_SUFFIXES)})"
+        raise UserError(f"{pattern}: expected {kinds}, a folder or glob of them, or a webcam number; found none.")
     return known

@@ -43,11 +43,8 @@ def plan_exports(stem: str, formats: list[str], precisions: list[str], options: 
 
     Args:
         stem: beginning of the names of the files.
-        formats, precisions: keys of `FORMATS` and `PRECISIONS`.
-        options: {name: value} that were asked for; each goes to the formats that know it.
-
-    Raises:
-        UserError: an unknown name, or an option that none of the formats knows.
+        formats, precisions: keys of `FORMATS` and `PRECISIONS`; a UserError lists them where one is unknown.
+        options: {name: value} that were asked for; each goes to the formats that know it, of which there must be one.
     """
     rows = {name: look_up(FORMATS, name, "format") for name in formats}
     for name in precisions:
@@ -82,8 +79,7 @@ def check_outputs(folder: AnyPath, plan: list[Planned]) -> None:
 def precision_on(dataset: Iterable, model: keras.Model) -> Callable[[object], dict]:
     """Returns a function of a detector -> {"AP": {"file", "model", "difference"}} on batches of `load_dataset`.
 
-    Raises:
-        UserError: nothing in the data set defines an average precision.
+    A UserError says where nothing in the data set defines an average precision.
     """
 
     def measure(detector) -> float | None:
@@ -110,18 +106,14 @@ def export_checked(
     """Exports, verifies against the model, then moves the files into place; returns and writes their report.
 
     Args:
-        model: `CenterNet`.
+        model, images: see `export_model`, which also says what is refused; nothing is left in the folder then.
         folder: existing one; its `REPORT` gets the new entries.
         planned: what to write.
-        images: see `export_model`.
         calibration: as of `export_tflite`, where it is needed.
         precision: what `precision_on` returned, for formats that can be measured.
 
     Returns:
         {file name: {"format", "size_bytes", "agreement", "latency_ms" and what else its runtime and `precision` tell}}.
-
-    Raises:
-        UserError: as `export_model`; nothing is left in the folder then.
     """
     row, options = FORMATS[planned.format], dict(planned.options)
     if planned.is_calibrated:
@@ -136,11 +128,7 @@ def export_checked(
 
 
 def read_report(folder: AnyPath) -> dict:
-    """Returns the entries of a folder's report, none where there is no report yet.
-
-    Raises:
-        UserError: the file of that name is something else.
-    """
+    """Returns the entries of a folder's report, if there is one; a UserError says where the file is something else."""
     path = folder / REPORT
     if not path.exists():
         return {}

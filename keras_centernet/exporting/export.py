@@ -84,10 +84,8 @@ def verify(model: keras.Model, path: str | os.PathLike, images: list, format: st
         path: file or folder.
         images: paths or (H, W, 3) uint8 RGB arrays of any sizes.
         format: key of `FORMATS`; None: by the suffix.
-        **options: that it was exported with, such as `precision`: they say how far it may be from the model.
-
-    Raises:
-        UserError: it is farther from the model.
+        **options: that it was exported with, such as `precision`: they say how far it may be from the model. One that
+            is farther is a UserError.
     """
     path = to_path(path)
     row = FORMATS[find_format(path, format)]
@@ -112,7 +110,6 @@ def _usual_images(calibration) -> list:
 
 
 def _verify(row: Format, model, file: AnyPath, path: AnyPath, images: list, options: dict) -> dict:
-    """Returns the report of one file, which errors place beside `path`."""
     opened, report = row.open(file, model), {"size_bytes": size_bytes(file)}
     if opened is None:
         return report

@@ -12,12 +12,7 @@ from keras_centernet.geometry import HALF_ZOOM, is_position, is_vector
 
 
 def fit(image_hw: tf.Tensor, input_hw: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns (zoom (...,), shift_xy (..., 2)) float64 of `geometry.letterbox`: input = zoom * image + shift.
-
-    Args:
-        image_hw: (..., 2) int sizes of images.
-        input_hw: (height, width) of the network's input.
-    """
+    """Returns (zoom (...,), shift_xy (..., 2)) float64 of images of sizes (..., 2): input = zoom * image + shift."""
     image_wh = tf.cast(tf.reverse(image_hw, [-1]), tf.float64)
     input_wh = tf.constant(input_hw[::-1], tf.float64)
     zoom = tf.reduce_min(input_wh / image_wh, axis=-1)
@@ -52,8 +47,7 @@ def to_image_frame(found: dict, image_hw: tf.Tensor, input_hw: tuple[int, int]) 
 
     Args:
         found: (B, N, ...) tensors.
-        image_hw: (B, 2) int sizes of the images.
-        input_hw: of the network.
+        image_hw: (B, 2) int sizes of the images; `input_hw` that of the network.
     """
     zoom, shift_xy = fit(image_hw, input_hw)
 

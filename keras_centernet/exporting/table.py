@@ -52,8 +52,7 @@ class Format:
 def find_format(path: AnyPath, format: str | None) -> str:
     """Returns the key of `FORMATS` for a format by its name or Keras' name of it, or, None, by a path's suffix.
 
-    Raises:
-        UserError: there is no such format.
+    A UserError lists the formats where there is no such one.
     """
     if format is not None:
         names = {row.keras_name: name for name, row in FORMATS.items() if row.keras_name}

@@ -40,11 +40,7 @@ FLOAT32 = Tolerance(missed=0.02, correlation=0.9999, difference=1e-3, box_pixels
 
 
 def verify_opened(model: keras.Model, opened: Opened, images: list, tolerance: Tolerance, name: str) -> dict:
-    """Returns {"agreement": see `compare`, "latency_ms": of one image} and what else is known of a file, called `name`.
-
-    Raises:
-        UserError: it is farther from the model than the tolerance.
-    """
+    """Returns {"agreement": see `compare`, "latency_ms": of one image} and what else is known of a file called `name`."""
     found = compare(model, opened, images)
     check_tolerance(found, tolerance, name)
     (example,) = make_examples(model, opened, images[:1])

@@ -7,9 +7,11 @@ import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_centernet.evaluation.metrics.table import main_metric
 from keras_centernet.files.atomic import write_whole
+from keras_centernet.runs.example_images import detections_and_heatmaps
 from keras_centernet.runs.folder import BEST, HISTORY, RunFolder
 
 
@@ -103,7 +105,7 @@ class AddRateAndTime(keras.callbacks.Callback):
 
 
 class ShowInTensorBoard(keras.callbacks.Callback):
-    """Writes all that is in the logs, and detections and heatmaps of a few images, for TensorBoard.
+    """Writes all that is in the logs for TensorBoard, and detections and heatmaps of a few images.
 
     Args:
         folder: of the run; the events go to its `tensorboard` folder.
@@ -113,16 +115,10 @@ class ShowInTensorBoard(keras.callbacks.Callback):
 
     def __init__(self, folder: RunFolder, images: np.ndarray, every: int):
         super().__init__()
-        import tensorflow as tf
-
         self.writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
         self.images, self.every = images, every
 
     def on_epoch_end(self, epoch, logs=None):
-        import tensorflow as tf
-
-        from keras_centernet.runs.example_images import detections_and_heatmaps
-
         with self.writer.as_default(step=epoch + 1):
             for name, value in logs.items():
                 if math.isfinite(value):

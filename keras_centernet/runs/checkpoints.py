@@ -20,14 +20,11 @@ class Progress:
     """How far a training is.
 
     Attributes:
-        epoch: finished epochs.
-        batch: finished batches of the epoch after them.
+        epoch, batch: finished epochs, and finished batches of the epoch after them.
         steps_per_epoch: batches of an epoch.
-        best: highest main metric so far.
-        waited: evaluations since then.
+        best, waited: highest main metric so far, and evaluations since then.
         seconds: of training so far.
-        rate: learning rate of the first step of the epoch that was begun.
-        running_means: variables of the model's metrics in that epoch.
+        rate, running_means: of the epoch that was begun: learning rate of its first step, variables of the metrics.
     """
 
     epoch: int = 0
@@ -60,15 +57,13 @@ def state_of(model: keras.Model, progress: Progress) -> dict[str, np.ndarray]:
 def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Progress:
     """Loads last.keras into a model that was built and compiled as at the beginning; returns the progress.
 
-    Raises:
-        UserError: the file is damaged, or belongs to another model or to data of other than `steps_per_epoch`.
+    A UserError says where the file is damaged, or of another model or of data of other than `steps_per_epoch`.
     """
     state = folder.read_checkpoint()
     if int(state["steps_per_epoch"]) != steps_per_epoch:
-        raise UserError(
-            f"--resume: expected the data of before, {state['steps_per_epoch']} batches an epoch, got "
-            f"{steps_per_epoch}. Restore the data, or start in another folder with --weights."
-        )
+        found = f"{state['steps_per_epoch']} batches an epoch, got {steps_per_epoch}"
+        advice = "Restore the data, or start in another folder with --weights."
+        raise UserError(f"--resume: expected the data of before, {found}. {advice}")
     try:
         with local_copy(folder / LAST) as path:
             model.load_weights(path)
@@ -159,10 +154,7 @@ def _running_means(model: keras.Model) -> list:
 
 
 def _of_replicas(variable) -> tuple:
-    """Returns the copies of a running mean on the replicas of this process; all are equal.
-
-    Reading or writing the variable as a whole would cost a message between workers.
-    """
+    """Returns the equal copies of a running mean on the replicas here: reading the whole costs a message to workers."""
     return getattr(variable.value, "values", None) or (variable,)
 
 

@@ -33,7 +33,6 @@ class Datasets:
 
     @property
     def batch_size(self) -> int:
-        """Images of a global batch."""
         return self.train.element_spec[0].shape[0]
 
     def to_fit(self, strategy: tf.distribute.Strategy, settings: TrainSettings, progress: Progress) -> dict:
@@ -52,11 +51,7 @@ class Datasets:
 
 
 def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> Datasets:
-    """Returns the data sets that the settings name.
-
-    Raises:
-        UserError: the data are not what they should be, or the devices cannot share a batch.
-    """
+    """Returns the data sets that the settings name; a UserError says where the devices cannot share a batch."""
     names = ("format", "annotations", "images", "strict", "workers", "input_size", "max_objects", "seed")
     shared = {name: getattr(settings, name) for name in names}
     if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has

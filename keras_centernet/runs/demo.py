@@ -23,26 +23,14 @@ COMPARED_IMAGES = 32
 def demo(output: str | os.PathLike, seed: int = 0) -> dict:
     """Trains on `shapes`, evaluates, exports to TFLite and prints how well the two agree; returns the metrics.
 
-    Args:
-        output: folder; an earlier demo in it is replaced, anything else is refused.
-        seed: of weights, order and augmentation.
+    An earlier demo in the folder `output` is replaced, anything else is refused.
     """
     output = to_path(output)
     _clear_earlier_demo(output)
-    settings = TrainSettings(
-        data=DATA,
-        output=str(output),
-        input_size=INPUT_SIZE,
-        batch_size=8,
-        epochs=5,
-        learning_rate=6e-3,
-        warmup_epochs=0.5,
-        evaluate_every=2,
-        augmentation="none",  # the images vary enough by themselves
-        color=False,
-        seed=seed,
-    )
-    metrics = train(settings)
+    # No augmentation: the images vary enough by themselves.
+    data = {"data": DATA, "input_size": INPUT_SIZE, "augmentation": "none", "color": False, "seed": seed}
+    training = {"batch_size": 8, "epochs": 5, "learning_rate": 6e-3, "warmup_epochs": 0.5, "evaluate_every": 2}
+    metrics = train(TrainSettings(output=str(output), **data, **training))
     model = load_model(output / BEST)
     path = export_tflite(model, output / "detector.tflite")
     val_set = load_dataset(DATA, "val", input_size=INPUT_SIZE, batch_size=COMPARED_IMAGES)

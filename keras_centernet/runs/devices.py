@@ -20,9 +20,6 @@ def build_strategy(settings: TrainSettings) -> tf.distribute.Strategy:
     """Returns the strategy that the options ask for; TensorFlow's default (CPU or one GPU) without any.
 
     Several workers must be connected before TensorFlow does anything else in the process.
-
-    Raises:
-        UserError: two options at once, or devices that do not exist.
     """
     chosen = [name for name in STRATEGIES if getattr(settings, name)]
     if len(chosen) > 1:

@@ -13,13 +13,12 @@ SHOWN_SCORE = 0.3
 
 
 def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.PathLike, count: int = 6) -> None:
-    """Draws a grid of image, ground truth, detections and heatmap for the first images of a data set.
+    """Draws image, ground truth, detections and heatmap of the first `count` images of a data set, a row each.
 
     Args:
         model: `CenterNet`.
         dataset: as `load_dataset` yields it, not augmented.
         path: of the drawing.
-        count: largest number of rows.
     """
     images, objects = next(iter(dataset.unbatch().batch(count)))
     images = np.asarray(images)

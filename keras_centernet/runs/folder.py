@@ -22,11 +22,8 @@ class RunFolder:
 
     Args:
         path: folder, made if missing.
-        resume: whether to go on in a folder that holds a run already.
+        resume: whether to go on in a folder that holds a run already; without it, a UserError refuses one.
         writes: whether this process makes and fills the folder: of several workers one does, the others read.
-
-    Raises:
-        UserError: the folder cannot be written, or holds a finished or unfinished run and `resume` is False.
     """
 
     def __init__(self, path: str | os.PathLike, resume: bool = False, writes: bool = True):
@@ -42,7 +39,6 @@ class RunFolder:
         return self.path / name
 
     def holds_run(self) -> bool:
-        """Returns whether it has a checkpoint."""
         return (self / LAST).exists()
 
     def names(self, folder: str) -> list[str]:
@@ -50,7 +46,6 @@ class RunFolder:
         return sorted(list_names(self / folder)) if (self / folder).exists() else []
 
     def write_json(self, name: str, content: dict) -> None:
-        """Writes a JSON file whole or not at all."""
         write_whole(self / name, lambda temporary: temporary.write_text(json.dumps(content, indent=2) + "\n"))
 
     def save_checkpoint(self, model, state: dict[str, np.ndarray], previous: str | None = None) -> None:
@@ -77,11 +72,7 @@ class RunFolder:
         write_whole(self / LAST, write)
 
     def read_checkpoint(self) -> dict[str, np.ndarray]:
-        """Returns the state that `save_checkpoint` wrote.
-
-        Raises:
-            UserError: the file is damaged, or was not written during a training.
-        """
+        """Returns the state that `save_checkpoint` wrote; a UserError where there is none, as in a damaged file."""
         try:
             with local_copy(self / LAST) as path, zipfile.ZipFile(path) as archive:
                 return dict(np.load(io.BytesIO(archive.read(STATE))))

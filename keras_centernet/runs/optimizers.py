@@ -8,13 +8,7 @@ UNDECAYED = ("bias", "beta", "gamma")
 
 
 def build_optimizer(settings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
-    """Returns the Keras optimizer of a run, with its schedule.
-
-    Args:
-        settings: `TrainSettings`.
-        steps_per_epoch: steps of the optimizer in an epoch.
-        slow_paths: paths of the variables that learn with `backbone_rate`.
-    """
+    """Returns the Keras optimizer of a run's settings; variables of the `slow_paths` learn with `backbone_rate`."""
     rate = build_schedule(settings, steps_per_epoch)
     options = {"clipnorm": None, "global_clipnorm": settings.clip_norm or None}
     if slow_paths:

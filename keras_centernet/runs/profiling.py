@@ -3,6 +3,8 @@
 import os
 import time
 
+import tensorflow as tf
+
 from keras_centernet.runs.callbacks import InsteadOfStep
 
 WARM_UP_STEPS = 3  # that run as usual
@@ -47,7 +49,8 @@ class Profile(InsteadOfStep):
             return self.usual(iterator)
         first_timed = WARM_UP_STEPS + 2
         if self._calls == first_timed:
-            self._start_tracing()
+            tf.profiler.experimental.start(self.folder)
+            self._is_tracing = True
         start, waited = time.perf_counter(), 0.0
         for _ in range(self.model.steps_per_execution):
             asked = time.perf_counter()
@@ -65,15 +68,7 @@ class Profile(InsteadOfStep):
             self._finish()
         return outputs
 
-    def _start_tracing(self) -> None:
-        import tensorflow as tf
-
-        tf.profiler.experimental.start(self.folder)
-        self._is_tracing = True
-
     def _stop_tracing(self) -> None:
-        import tensorflow as tf
-
         if self._is_tracing:
             tf.profiler.experimental.stop()
             self._is_tracing = False
@@ -88,7 +83,5 @@ class Profile(InsteadOfStep):
             return f"profile: expected at least {WARM_UP_STEPS + 2} steps, got {self._calls}; nothing timed."
         seconds = (self.waiting + self.working) / self.steps
         share = self.waiting / (self.waiting + self.working)
-        return (
-            f"profile: {seconds:.3f} s a step over {self.steps} steps, {share:.0%} of it waiting for images; trace "
-            f"in {self.folder}"
-        )
+        times = f"{seconds:.3f} s a step over {self.steps} steps, {share:.0%} of it waiting for images"
+        return f"profile: {times}; trace in {self.folder}"

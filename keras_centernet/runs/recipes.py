@@ -44,11 +44,7 @@ class Recipe:
 
 
 def recipe_names() -> list[str]:
-    """Returns the names of the repository's recipes, sorted.
-
-    Raises:
-        UserError: the folder of recipes is not there.
-    """
+    """Returns the sorted names of the repository's recipes; a UserError says where it is not there."""
     if not FOLDER.is_dir():
         why = "it is not there: recipes belong to the repository and are not installed"
         advice = f"Run the command there, or pass the path of a {SUFFIX} file."
@@ -57,13 +53,9 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name: str | os.PathLike) -> Recipe:
-    """Returns a recipe whose settings `TrainSettings` accepts.
+    """Returns the recipe of a name in the repository, or of a .toml file, with settings that `TrainSettings` accepts.
 
-    Args:
-        name: of a recipe of the repository, or the path of a .toml file.
-
-    Raises:
-        UserError: there is no such recipe, or its file is not valid; the line names file and key.
+    A UserError names the file and the key that is wrong, or lists the recipes.
     """
     path = to_path(name)
     if path.suffix != SUFFIX:

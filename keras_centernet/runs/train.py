@@ -124,7 +124,6 @@ class Run:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process evaluates and writes."""
         return is_chief(self.strategy)
 
     @property

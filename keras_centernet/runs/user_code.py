@@ -8,11 +8,7 @@ from keras_centernet.errors import UserError, first_line
 
 
 def import_module(name: str, option: str = "--import") -> types.ModuleType:
-    """Returns a module, also one that lies in the current folder.
-
-    Raises:
-        UserError: it is not there, or its code raises something.
-    """
+    """Returns a module, also one in the current folder; a UserError says where it cannot be imported."""
     if "" not in sys.path:
         sys.path.insert(0, "")  # the current folder, where an installed command does not look
     try:
@@ -25,14 +21,9 @@ def import_module(name: str, option: str = "--import") -> types.ModuleType:
 
 
 def resolve(name: str, option: str) -> object:
-    """Returns what "module:object" names; a name without a colon is returned as it is.
+    """Returns what "module:object" names; a name without a colon, as of a row of a table, is returned as it is.
 
-    Args:
-        name: "mine:build", "package.mine:MODEL", or the key of a table.
-        option: for the error.
-
-    Raises:
-        UserError: the module cannot be imported, or has no such object.
+    A UserError that begins with `option` says where there is no such object.
     """
     module, colon, attribute = name.partition(":")
     if not colon:

@@ -98,10 +98,9 @@ def share(
 
     Args:
         strategy: of the run.
-        dataset: global batches.
+        dataset: global batches of `batch_size` images.
         load: function (batch_size, shard) -> the same data in other batches, of one host; see `load_dataset`.
-        batch_size: images of a global batch.
-        epochs: tuple of the arguments of the `for_epochs` of a training set; None: the data set as it is.
+        epochs: arguments of the `for_epochs` of a training set; None: the data set as it is.
     """
     is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     if strategy.num_replicas_in_sync == 1 and not is_multi_worker(strategy) and not is_tpu:
@@ -120,6 +119,5 @@ def share(
 
 
 def _full_batches(dataset: tf.data.Dataset, batch_size: int, images: int) -> tf.data.Dataset:
-    """Returns batches of static size, without a last partial one."""
     dataset = dataset.rebatch(batch_size, drop_remainder=True)
     return dataset.apply(tf.data.experimental.assert_cardinality(images // batch_size))

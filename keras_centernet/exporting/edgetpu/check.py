@@ -26,8 +26,6 @@ class OperatorCheck:
     """One operator of a file.
 
     Attributes:
-        name: as in the schema.
-        version: of the operator.
         refused: why the Edge TPU does not run it, "" where nothing speaks against it.
         stops: whether the compiler would refuse the whole file for its version.
         is_mapped: whether it and all operators before it are supported: only the first part is compiled.
@@ -118,10 +116,7 @@ def check_edgetpu(path: str | os.PathLike | bytes) -> EdgeTPUReport:
     executes on the CPU". It may leave more there for reasons of size, which no file shows.
 
     Args:
-        path: `.tflite` file, or its content; with or without decoding, compiled or not.
-
-    Raises:
-        UserError: there is no such file, or it is no TFLite file.
+        path: file, or its content; with or without decoding, compiled or not. A UserError says what is no TFLite file.
     """
     content = path if isinstance(path, bytes) else flatbuffer.read_content(path)
     model = flatbuffer.read_flatbuffer(content)

@@ -32,9 +32,8 @@ class CompilerLog:
 
     Attributes:
         subgraphs: number of subgraphs for the Edge TPU: 1, or 0 where nothing maps.
-        operators: of the file that was compiled.
-        on_chip: memory of the parameters that stay on the chip, with its unit.
-        streamed: memory of those that do not fit and are sent again for every image, with its unit.
+        on_chip, streamed: memory, with its unit, of the parameters that stay on the chip, and of those that do not fit
+            and are sent again for every image.
         statuses: (operator, count, status) of each kind of operator.
     """
 
@@ -51,7 +50,6 @@ class CompilerLog:
         return sum(count for _, count, status in self.statuses if status == ON_EDGE_TPU)
 
     def to_dict(self) -> dict:
-        """Returns all of it, for JSON."""
         return dataclasses.asdict(self) | {"mapped": self.mapped}
 
 
@@ -72,11 +70,7 @@ def compiled_name(raw: str) -> str:
 
 
 def compile_edgetpu(content: bytes) -> tuple[bytes, CompilerLog]:
-    """Returns the file that the compiler makes of an int8 file, and what it says.
-
-    Raises:
-        UserError: the compiler is not there, fails, takes too long, or maps nothing.
-    """
+    """Returns the file that the compiler makes of an int8 file, and its log; a UserError tells why there is none."""
     with tempfile.TemporaryDirectory() as folder:
         raw = pathlib.Path(folder, "raw.tflite")
         raw.write_bytes(content)
@@ -93,11 +87,7 @@ def compile_edgetpu(content: bytes) -> tuple[bytes, CompilerLog]:
 
 
 def parse_log(text: str) -> CompilerLog:
-    """Returns what the compiler printed with `-s`.
-
-    Raises:
-        UserError: it did not compile, or left everything to the CPU.
-    """
+    """Returns what the compiler printed with `-s`; a UserError says where it left everything to the CPU, or failed."""
     found = {name: re.search(pattern, text) for name, pattern in _VALUES.items()}
     if not all(found.values()):
         missing = ", ".join(name for name, match in found.items() if not match)

@@ -118,15 +118,15 @@ def _read_compiled(model, compiled) -> bytes:
     content = flatbuffer.read_content(compiled)
     graph = flatbuffer.read_flatbuffer(content)
     if COMPILED not in flatbuffer.custom_operators(graph):
+        advice = f"Compile it first: {compile_command(to_path(compiled).name)}"
         raise UserError(
-            f"{compiled}: expected a file that edgetpu_compiler wrote, got one without {COMPILED}. "
-            f"Compile it first: {compile_command(to_path(compiled).name)}"
+            f"{compiled}: expected a file that edgetpu_compiler wrote, got one without {COMPILED}. {advice}"
         )
     (index,) = graph.subgraphs[0].inputs
-    found = tuple(int(side) for side in graph.subgraphs[0].tensors[index].shape[1:3])
-    if found != model.input_size:
+    height, width = (int(side) for side in graph.subgraphs[0].tensors[index].shape[1:3])
+    if (height, width) != model.input_size:
+        expected = f"an input of {model.input_size[1]}x{model.input_size[0]}, got {width}x{height}"
         raise UserError(
-            f"{compiled}: expected the network of this model with an input of {model.input_size[1]}x"
-            f"{model.input_size[0]}, got {found[1]}x{found[0]}. Give the model that it was made from."
+            f"{compiled}: expected the network of this model with {expected}. Give the model that it was made from."
         )
     return content

@@ -81,10 +81,8 @@ def check_input(graph: schema.ModelT) -> None:
     found = float(image.quantization.scale[0]), int(image.quantization.zeroPoint[0])
     expected = BYTE_SCALE, BYTE_ZERO_POINTS[image.type]
     if found != expected:
-        raise UserError(
-            f"TFLite: expected an input quantised by (scale, zero point) {expected}, got {found}: calibrate with "
-            "images that reach 0 and 255."
-        )
+        reason = "calibrate with images that reach 0 and 255."
+        raise UserError(f"TFLite: expected an input quantised by (scale, zero point) {expected}, got {found}: {reason}")
 
 
 def dequantize(graph: schema.ModelT, name: str, index: int) -> int:
@@ -101,11 +99,7 @@ def dequantize(graph: schema.ModelT, name: str, index: int) -> int:
 
 
 def find_heads(graph: schema.ModelT, model: keras.Model) -> dict[str, int]:
-    """Returns {head: index of its tensor}, in the order of the task.
-
-    Raises:
-        UserError: the outputs have other names or depths than the model's heads.
-    """
+    """Returns {head: index of its tensor} in the task's order; a UserError where outputs have other names or depths."""
     outputs = flatbuffer.outputs_by_name(graph)
     depths = {name: int(graph.subgraphs[0].tensors[index].shape[-1]) for name, index in outputs.items()}
     expected = {head.name: head.channels for head in model.task.heads}

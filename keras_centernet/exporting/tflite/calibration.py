@@ -46,11 +46,7 @@ def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
 
 
 def read_some(source, count: int, what: str = "calibration") -> list[np.ndarray]:
-    """Returns at most `count` images of a source of `calibration_images` in their own sizes; `what` names it in errors.
-
-    Raises:
-        UserError: there is no image, or one that cannot be read.
-    """
+    """Returns at most `count` images, in their own sizes, of a source as of `calibration_images`, for errors `what`."""
     images = list(itertools.islice(_source(source, what, count), count))
     if not images:
         raise UserError(f"{what}: expected {ACCEPTED}, got no image.")

@@ -71,12 +71,9 @@ def _run(converter, backbone: str) -> bytes:
 
 
 def check_builtin(content: bytes, backbone: str = "", allowed: tuple[str, ...] = ()) -> None:
-    """Raises a UserError where a TFLite file has TensorFlow's ("Flex") or custom operators.
+    """Raises a UserError where a TFLite file has TensorFlow's ("Flex") or custom operators, but for those `allowed`.
 
-    Args:
-        content: the file.
-        backbone: key of `BACKBONES`: a sibling without such operators is named.
-        allowed: custom operators that may be there.
+    `backbone` is a key of `BACKBONES`: a sibling without such operators is named.
     """
     custom = flatbuffer.custom_operators(flatbuffer.read_flatbuffer(content))
     if strangers := [name for name in custom if name not in allowed]:

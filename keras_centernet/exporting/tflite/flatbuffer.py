@@ -105,10 +105,7 @@ def add_operator_code(model: schema.ModelT, builtin_code: int, version: int = 1)
 def append_graph(model: schema.ModelT, tail: schema.ModelT, feeds: dict[str, int]) -> dict[str, int]:
     """Puts the operators of `tail` behind those of `model`; returns {output of the tail: index of its tensor}.
 
-    Args:
-        model: changed in place; its outputs stay to be set.
-        tail: a graph whose inputs are computed by the first one.
-        feeds: {input of the tail: index of the tensor in `model`}.
+    `feeds` is {input of the tail: index of the tensor in `model` that it takes}; the model's outputs stay to be set.
     """
     head_graph, tail_graph = model.subgraphs[0], tail.subgraphs[0]
     codes, buffers = len(model.operatorCodes), len(model.buffers)

@@ -13,8 +13,7 @@ class Precision:
     """One row of the table of precisions.
 
     Attributes:
-        configure: function (converter, images) that sets a `tf.lite.TFLiteConverter`; `images` is a function
-            that gives calibration inputs.
+        configure: function (`tf.lite.TFLiteConverter`, function that gives calibration inputs) that sets the converter.
         tolerance: how far a file may be from the model.
         calibrated: whether it needs images to measure ranges on.
     """

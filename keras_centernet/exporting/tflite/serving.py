@@ -22,10 +22,9 @@ def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
         top_k: N.
 
     Returns:
-        "location" (1, N, 4) float32: ymin, xmin, ymax, xmax as fractions of the input, within 0..1;
-        "category" (1, N) float32 class indices; "score" (1, N) float32, descending; "count" (1,) float32; and
-        what else the task decodes by its own names (see `tasks`), positions and vectors (x, y) as fractions of the
-        input too.
+        "location" (1, N, 4) float32: ymin, xmin, ymax, xmax as fractions of the input, within 0..1; "category" (1, N)
+        float32 class indices; "score" (1, N) float32, descending; "count" (1,) float32; and what else the task decodes
+        by its own names (see `tasks`), positions and vectors (x, y) as fractions of the input too.
     """
     found = decode(task, maps, top_k)
     map_height, map_width = maps[task.center_heatmap.name].shape[1:3]
