@@ -38,13 +38,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --import, which `main` acts on before anything is loaded."""
-    parser.add_argument(
-        "--import",
-        action="append",
-        dest="imports",
-        metavar="MODULE",
-        help="module of your own that registers what the model is made of (backbone, task, loss); may be repeated",
-    )
+    what = "module of your own that registers what the model is made of (backbone, task, loss); may be repeated"
+    parser.add_argument("--import", action="append", dest="imports", metavar="MODULE", help=what)
 
 
 def as_type(parse: Callable) -> Callable:
@@ -59,16 +54,9 @@ def as_type(parse: Callable) -> Callable:
     return read
 
 
-def check_score(value: float) -> float:
-    """Returns a score threshold; raises a UserError outside 0..1."""
-    if not 0 <= value <= 1:
-        raise UserError(f"--threshold: expected a score from 0 to 1, got {value}.")
-    return value
-
-
-def make_folder(path: AnyPath, option: str = "--output") -> None:
-    """Makes a folder, also those above it; raises a UserError where that cannot be."""
+def make_folder(path: AnyPath) -> None:
+    """Makes the folder of --output, also those above it; raises a UserError where that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{option} {path}: expected a folder that can be written to: {error.strerror}.") from error
+        raise UserError(f"--output {path}: expected a folder that can be written to: {error.strerror}.") from error

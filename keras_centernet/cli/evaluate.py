@@ -23,23 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     parser.add_argument("--split", default="val", help="split to evaluate on")
     parser.add_argument("--batch-size", type=int, default=16, help="images at a time")
-    parser.add_argument(
-        "--resize",
-        metavar="NAME",
-        default="fit",
-        help="how images are brought to the input's size; 'help' lists the names",
-    )
+    resize = "how images are brought to the input's size; 'help' lists the names"
+    parser.add_argument("--resize", metavar="NAME", default="fit", help=resize)
     parser.add_argument("--flip", action="store_true", help="average the maps with those of the mirrored image")
-    parser.add_argument(
-        "--scales", type=_scales, default=(1.0,), metavar="S,S,...", help="test at these scales and merge: 0.5,1,1.5"
-    )
+    scales = "test at these scales and merge: 0.5,1,1.5"
+    parser.add_argument("--scales", type=_scales, default=(1.0,), metavar="S,S,...", help=scales)
     nms = "suppression of duplicates; 'help' lists the names; default: soft for several scales, else none"
     parser.add_argument("--nms", metavar="NAME", help=nms)
     on = {"action": argparse.BooleanOptionalAction, "default": True}
     parser.add_argument("--as-published", **on, help="keep the boxes that the published soft-NMS fails to remove")
-    parser.add_argument(
-        "--oracle", nargs="+", default=(), metavar="HEAD", help="replace the output of heads by the ground truth"
-    )
+    oracle = "replace the output of heads by the ground truth"
+    parser.add_argument("--oracle", nargs="+", default=(), metavar="HEAD", help=oracle)
     parser.add_argument("--round", action="store_true", help="also evaluate boxes and scores rounded to two decimals")
     parser.add_argument("--clip", **on, help="clip boxes to the image; the published evaluation does not")
     parser.add_argument("--results", help="folder for the result files that evaluation servers want")

@@ -154,13 +154,12 @@ def _line(name: str, report: dict) -> str:
 
 
 def _compared(found: dict) -> str:
+    told = f"as untrained: {found['compared']} compared, scores to {found['score']:.2g}"
     if found["detections"]:
         told = (
             f"{found['detections']} detections, {found['missed']} missed, IoU {found['mean_iou']:.3f}, "
             f"boxes to {found['box_pixels']:.2g} px, scores to {found['score']:.2g}"
         )
-    else:
-        told = f"as untrained: {found['compared']} compared, scores to {found['score']:.2g}"
     if "heads" in found:
         told += "; correlation " + ", ".join(f"{head} {value:.4f}" for head, value in found["heads"].items())
     return told

@@ -20,9 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", help="network; default: recognised")
     parser.add_argument("--task", help="what is detected; default: recognised")
     parser.add_argument("--classes", help="names, separated by commas; default: COCO's, VOC's or numbers")
-    parser.add_argument(
-        "--input-size", type=as_type(parse_size), default=512, help="side, or HEIGHTxWIDTH, of the input"
-    )
+    size = "side, or HEIGHTxWIDTH, of the input"
+    parser.add_argument("--input-size", type=as_type(parse_size), default=512, help=size)
     parser.add_argument("--normalization", help="statistics of the input; default: as published for these classes")
 
 

@@ -1,6 +1,8 @@
 """What a user may point `predict` at: images, folders, globs, videos and webcams."""
 
 import contextlib
+import itertools
+import operator
 import os
 from collections.abc import Iterator
 
@@ -37,29 +39,18 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
 
     A remote file (gs://...) is copied first, because OpenCV reads local ones only.
     """
-    with contextlib.nullcontext(video) if isinstance(video, int) else local_copy(video) as local:
-        yield _read_local(local, video)
-
-
-def _read_local(local: str | os.PathLike | int, video: str | int) -> tuple[float, Iterator]:
     import cv2
 
-    capture = cv2.VideoCapture(local if isinstance(local, int) else os.fspath(local))
-    if not capture.isOpened():
-        what = f"webcam {video}" if isinstance(video, int) else video
-        raise UserError(f"{what}: expected a video that OpenCV can open; check the file or the number.")
-
-    def frames():
+    with contextlib.nullcontext(video) if isinstance(video, int) else local_copy(video) as local:
+        capture = cv2.VideoCapture(local if isinstance(local, int) else os.fspath(local))
+        if not capture.isOpened():
+            what = f"webcam {video}" if isinstance(video, int) else video
+            raise UserError(f"{what}: expected a video that OpenCV can open; check the file or the number.")
+        found = itertools.takewhile(operator.itemgetter(0), iter(capture.read, None))
         try:
-            while True:
-                is_read, frame = capture.read()
-                if not is_read:
-                    return
-                yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            yield capture.get(cv2.CAP_PROP_FPS) or 25.0, (cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for _, frame in found)
         finally:
             capture.release()
-
-    return capture.get(cv2.CAP_PROP_FPS) or 25.0, frames()
 
 
 def _expand(pattern: str, image_suffixes: tuple[str, ...]) -> list[AnyPath]:

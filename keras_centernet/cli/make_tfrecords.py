@@ -36,16 +36,10 @@ def run(args: argparse.Namespace) -> None:
 
     before = read_description(args.output) if to_path(args.output).is_dir() else None
     is_only = before is None or set(before["splits"]) <= {args.split}
-    source = read_source(
-        args.data,
-        args.split,
-        args.format,
-        look_up(TASKS, args.task, "task").fields,
-        annotations=args.annotations,
-        images=args.images,
-        classes=None if is_only else tuple(before["classes"]),
-        strict=args.strict,
-    )
+    fields = look_up(TASKS, args.task, "task").fields
+    classes = None if is_only else tuple(before["classes"])
+    options = {name: getattr(args, name) for name in ("annotations", "images", "strict")}
+    source = read_source(args.data, args.split, args.format, fields, classes=classes, **options)
     how = {name: getattr(args, name) for name in ("overwrite", "strict", "workers")}
     facts = write_tfrecords(source, args.split, args.output, args.shards, **how)
     size = sum(shard["bytes"] for shard in facts["shards"].values()) / 1e6

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from keras_centernet.cli.arguments import add_model_arguments, check_score, make_folder
+from keras_centernet.cli.arguments import add_model_arguments, make_folder
 from keras_centernet.cli.inputs import find_inputs, read_frames
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import local_output
@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from keras_centernet.model import load_model
 
-    check_score(args.threshold)
+    if not 0 <= args.threshold <= 1:
+        raise UserError(f"--threshold: expected a score from 0 to 1, got {args.threshold}.")
     if args.batch_size < 1:
         raise UserError(f"--batch-size: expected a positive number, got {args.batch_size}.")
     images, videos = find_inputs(args.inputs)

@@ -70,7 +70,7 @@ def compare(model: keras.Model, opened: Opened, images: list, threshold: float |
         threshold: lowest score that is compared; None: 0.1, or 0 where the model finds nothing so good.
 
     Returns:
-        "images"; "compared": "detections" or "raw heads"; "detections" of the model that were compared, "missed" of
+        "images"; "compared": `DETECTIONS` or `RAW_HEADS`; "detections" of the model that were compared, "missed" of
         them in the file, "added" by the file; of the matched ones "mean_iou", "box_pixels", "box_pixels_p98" and
         "score": differences, and the largest difference of what else the task decodes by its name; "others": see
         `verifying.Tolerance`; "same_classes": whether none is missed; where raw heads were compared, "heads": {head:
@@ -88,14 +88,6 @@ def compare(model: keras.Model, opened: Opened, images: list, threshold: float |
     if not found["detections"]:
         found["score"] = float(np.max([_difference_by_rank(*pair) for pair in pairs], initial=0.0))
     return found | {"compared": DETECTIONS if found["detections"] or not opened.maps else RAW_HEADS}
-
-
-def correlation_of(a: np.ndarray, b: np.ndarray) -> float:
-    """Returns the correlation of two arrays; where one is constant, 1 or 0: whether they are equal."""
-    a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
-    if a.std() == 0 or b.std() == 0:
-        return float(np.allclose(a, b))
-    return float(np.corrcoef(a, b)[0, 1])
 
 
 def letterboxed(image: np.ndarray, input_hw: tuple[int, int]) -> np.ndarray:
@@ -216,6 +208,13 @@ def _difference_by_rank(ours: _Answer, theirs: _Answer) -> float:
     return float(np.abs(np.subtract(*ranked)).max(initial=0.0))
 
 
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a.ravel().astype(np.float64), b.ravel().astype(np.float64)
+    if a.std() == 0 or b.std() == 0:
+        return float(np.allclose(a, b))
+    return float(np.corrcoef(a, b)[0, 1])
+
+
 def _compare_maps(model, opened: Opened, images) -> dict:
     of_inputs = dataclasses.replace(opened, takes_any_size=False)
     inputs = [example.image for example in make_examples(model, of_inputs, images)]
@@ -224,6 +223,6 @@ def _compare_maps(model, opened: Opened, images) -> dict:
     theirs = {name: np.stack([maps[name] for maps in answers]) for name in ours}
     scales = {name: max(float(np.abs(values).max()), np.finfo(np.float32).tiny) for name, values in ours.items()}
     return {
-        "heads": {name: correlation_of(ours[name], theirs[name]) for name in ours},
+        "heads": {name: _correlation(ours[name], theirs[name]) for name in ours},
         "head_differences": {name: float(np.abs(ours[name] - theirs[name]).max()) / scales[name] for name in ours},
     }

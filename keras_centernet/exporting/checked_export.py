@@ -137,7 +137,5 @@ def read_report(folder: AnyPath) -> dict:
         if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
             raise ValueError("other JSON")
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: expected the report of an earlier export, got {error}. Remove or rename it."
-        ) from None
+        raise UserError(f"{path}: expected the report of an earlier export, got {error}. Remove it.") from None
     return found

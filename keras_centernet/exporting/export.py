@@ -137,9 +137,8 @@ def _folder_beside(path: AnyPath) -> Iterator[pathlib.Path]:
             except UserError as error:
                 raise UserError(str(error).replace(str(folder), str(path.parent))) from error
     except OSError as error:
-        raise UserError(
-            f"{path}: could not be written ({error.strerror or error}). Free some space or name another folder."
-        ) from error
+        reason = error.strerror or error
+        raise UserError(f"{path}: could not be written ({reason}). Free some space or name another folder.") from error
 
 
 def _put(source: pathlib.Path, target: AnyPath) -> None:

@@ -67,12 +67,9 @@ def export_saved_model(
     the extras of `Detections`, such as "locations". The folder's assets/classes.txt holds the names of the classes.
 
     Args:
-        model, path, images: see `export_model`; an existing folder is refused.
+        model, path, images: see `export_model`, also for errors; an existing folder is refused.
         top_k: N.
         xla: whether deformable convolutions stay compiled by XLA: faster, but only in runtimes that have it.
-
-    Raises:
-        UserError: there is something already, the folder cannot be written, or it differs from the model.
     """
     return export_model(model, path, "saved_model", images, top_k=top_k, xla=xla)
 
@@ -86,11 +83,8 @@ def export_onnx(model: keras.Model, path: str | os.PathLike, top_k: int = 100, i
     names of the classes are the file's metadata "classes", as JSON.
 
     Args:
-        model, path, images: see `export_model`; an older file is replaced only once the new one is complete.
+        model, path, images: see `export_model`, also for errors; an older file is replaced by a complete one.
         top_k: N.
-
-    Raises:
-        UserError: a package is missing, the file cannot be written, or it differs from the model.
     """
     return export_model(model, path, "onnx", images, top_k=top_k)
 

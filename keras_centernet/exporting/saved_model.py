@@ -21,10 +21,22 @@ CALIBRATED = "_calibrated"  # end of the names of signatures that take a camera
 
 def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, xla: bool = False) -> None:
     """Writes the folder of a SavedModel without comparing it with the model; see `exporting.export_saved_model`."""
+    import tensorflow as tf
+
+    served = tf.Module()
+    served.weights = [variable.value for variable in model.network.variables]
+    # Custom gradients would be traced and saved too; nobody trains a served graph.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with tempfile.TemporaryDirectory() as folder, contextlib.nullcontext() if xla else without_xla():
         labels = pathlib.Path(folder, LABELS)
         labels.write_text("".join(f"{name}\n" for name in model.classes), encoding="utf-8")
-        _save(model, path, labels, top_k)
+        served.labels = tf.saved_model.Asset(str(labels))
+        # Less than half the time of `keras.export.ExportArchive`, which traces every signature several times.
+        signatures = {
+            name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
+            for name, (function, specs) in build_signatures(model, top_k).items()
+        }
+        tf.saved_model.save(served, str(path), signatures, options)
 
 
 def open_saved_model(path: os.PathLike, model) -> Opened:
@@ -60,22 +72,6 @@ def _file_of(example: Example) -> bytes:
     if example.path:
         return to_path(example.path).read_bytes()
     return cv2.imencode(".png", cv2.cvtColor(example.image, cv2.COLOR_RGB2BGR))[1].tobytes()
-
-
-def _save(model, path, labels, top_k: int) -> None:
-    """Less than half the time of `keras.export.ExportArchive`, which traces every signature several times."""
-    import tensorflow as tf
-
-    served = tf.Module()
-    served.weights = [variable.value for variable in model.network.variables]
-    served.labels = tf.saved_model.Asset(str(labels))
-    signatures = {
-        name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
-        for name, (function, specs) in build_signatures(model, top_k).items()
-    }
-    # Custom gradients would be traced and saved too; nobody trains a served graph.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(served, str(path), signatures, options)
 
 
 def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable, list]]:

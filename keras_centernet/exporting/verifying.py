@@ -40,7 +40,7 @@ FLOAT32 = Tolerance(missed=0.02, correlation=0.9999, difference=1e-3, box_pixels
 
 
 def verify_opened(model: keras.Model, opened: Opened, images: list, tolerance: Tolerance, name: str) -> dict:
-    """Returns {"agreement": see `compare`, "latency_ms": of one image} and what else is known of a file called `name`."""
+    """Returns {"agreement": see `compare`, "latency_ms": of one image} and what else is known of the file `name`."""
     found = compare(model, opened, images)
     check_tolerance(found, tolerance, name)
     (example,) = make_examples(model, opened, images[:1])
@@ -71,6 +71,5 @@ def check_tolerance(found: dict, tolerance: Tolerance, name: str) -> None:
         if not (correlation >= tolerance.correlation or found["head_differences"][head] <= tolerance.difference):
             wrong.append(f"correlation of {head} of at least {tolerance.correlation}, got {correlation:.4g}")
     if wrong:
-        raise UserError(
-            f"{name}: on {found['images']} image(s) it does not find what the model does: expected {'; '.join(wrong)}."
-        )
+        found_on = f"on {found['images']} image(s) it does not find what the model does"
+        raise UserError(f"{name}: {found_on}: expected {'; '.join(wrong)}.")

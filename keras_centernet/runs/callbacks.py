@@ -28,11 +28,9 @@ class InsteadOfStep(keras.callbacks.Callback):
         raise NotImplementedError
 
     def take_over(self) -> None:
-        """From now on Keras calls `step`."""
         self.usual, self.model.train_function = self.model.train_function, self.step
 
     def give_back(self) -> None:
-        """From now on Keras calls its own step again."""
         self.model.train_function, self.usual = self.usual, None
 
 

@@ -74,9 +74,8 @@ def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Prog
         running_means = tuple(state[f"figure_{i}"] for i in range(len(_running_means(model))))
         return Progress(**{name: kind(state[name]) for name, kind in _NUMBERS.items()}, running_means=running_means)
     except Exception as error:  # Keras raises many kinds for files that do not fit
-        raise UserError(
-            f"--resume: expected {folder / LAST} to be of this model and data: {first_line(error)}"
-        ) from error
+        what = f"{folder / LAST} to be of this model and data"
+        raise UserError(f"--resume: expected {what}: {first_line(error)}") from error
 
 
 class EnterEpoch(InsteadOfStep):
@@ -100,7 +99,7 @@ class EnterEpoch(InsteadOfStep):
         self.take_over()
 
     def step(self, iterator) -> dict:
-        """Counts; the data begin behind the skipped batches and are left alone."""
+        # The data begin behind the skipped batches and are left alone.
         self._to_skip -= self.model.steps_per_execution
         if self._to_skip <= 0:
             self.give_back()

@@ -30,7 +30,14 @@ class RunFolder:
         self.path = to_path(path)
         if not writes:
             return
-        self._make()
+        try:
+            check_writable(self.path)
+            for name in self.names(""):
+                if name.startswith(TEMPORARY):  # a process was killed while it wrote
+                    (self / name).unlink(missing_ok=True)
+        except Exception as error:  # OSError here, many kinds elsewhere
+            reason = getattr(error, "strerror", None) or first_line(error)
+            raise UserError(f"--output {self.path}: expected a folder that can be written to: {reason}.") from error
         if self.holds_run() and not resume:
             advice = "Add --resume to go on with it, or name another folder."
             raise UserError(f"--output {path}: expected an empty folder, got one with a run in it. {advice}")
@@ -81,13 +88,3 @@ class RunFolder:
             advice = f"Copy {self / EARLIER}/{earlier[-1]} to its path" if earlier else "Start in another folder"
             expected = f"{self / LAST} with the state of its training, got a file without it ({error})"
             raise UserError(f"--resume: expected {expected}. {advice}.") from error
-
-    def _make(self) -> None:
-        try:
-            check_writable(self.path)
-            for name in self.names(""):
-                if name.startswith(TEMPORARY):  # a process was killed while it wrote
-                    (self / name).unlink(missing_ok=True)
-        except Exception as error:  # OSError here, many kinds elsewhere
-            reason = getattr(error, "strerror", None) or first_line(error)
-            raise UserError(f"--output {self.path}: expected a folder that can be written to: {reason}.") from error

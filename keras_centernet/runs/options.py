@@ -22,7 +22,6 @@ class Option:
     """One row.
 
     Attributes:
-        help: what it is, for people.
         unset: what the value None stands for, in words.
         choices: all values there are.
         table: whose keys are all values there are. One whose import brings Keras is given as "room.module:TABLE"; it is

@@ -19,12 +19,9 @@ class Profile(InsteadOfStep):
     steps therefore fetch the batch first and then run the same step on it; the first of them, which compiles
     the step once more, does not count.
 
-    Args:
-        folder: the trace goes to its plugins/profile folder, where TensorBoard's profile plugin finds it.
-
     Attributes:
-        waiting, working: seconds of the timed steps spent waiting for batches, and training.
-        steps: number of timed steps.
+        folder: the trace goes to its plugins/profile folder, where TensorBoard's profile plugin finds it.
+        waiting, working, steps: seconds of the timed steps spent waiting for batches, and training; their number.
     """
 
     def __init__(self, folder: str | os.PathLike):
@@ -37,7 +34,6 @@ class Profile(InsteadOfStep):
         self.take_over()
 
     def on_train_end(self, logs=None):
-        """Prints the result, or that the training was too short."""
         self._stop_tracing()
         if self.usual is not None:
             self._finish()

@@ -26,7 +26,6 @@ class Recipe:
     """One file.
 
     Attributes:
-        name: of the file, without suffix.
         settings: {field of `TrainSettings`: value}.
         published: {"AP": {"none": 36.3, ...}, ...} in percent, "hours", "gpus" and "retrained_here".
         commands: {"train": ..., "evaluate": ..., ...} as typed in the folder of the repository.

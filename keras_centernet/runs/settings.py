@@ -84,7 +84,7 @@ class TrainSettings:
         "global_batch", "objects that losses are averaged over on several devices", table="fitting.replicas:LOSS_MEANS"
     )
     steps_per_execution: int | None = option(
-        None, "steps that run before control returns to Python", "1, on a TPU up to 32", at_least=1
+        None, "steps between returns to Python", "1, on a TPU up to 32", at_least=1
     )
     profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
     # The folder
@@ -116,7 +116,7 @@ class TrainSettings:
 def _check_step_epochs(step_epochs: tuple[int, ...], epochs: int) -> None:
     bounds = (0, *step_epochs, epochs)
     if not step_epochs or any(after <= before for before, after in itertools.pairwise(bounds)):
+        found = f"{epochs}, got {', '.join(map(str, step_epochs)) or 'none'}"
         raise UserError(
-            f"step_epochs: expected ascending numbers below epochs, {epochs}, got "
-            f"{', '.join(map(str, step_epochs)) or 'none'}. Give both, or another schedule."
+            f"step_epochs: expected ascending numbers below epochs, {found}. Give both, or another schedule."
         )

@@ -14,10 +14,9 @@ def import_module(name: str, option: str = "--import") -> types.ModuleType:
     try:
         return importlib.import_module(name)
     except Exception as error:
-        raise UserError(
-            f"{option} {name}: expected a module that can be imported from the current folder or PYTHONPATH, got "
-            f"{type(error).__name__}: {first_line(error)}."
-        ) from error
+        expected = "a module that can be imported from the current folder or PYTHONPATH"
+        found = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"{option} {name}: expected {expected}, got {found}.") from error
 
 
 def resolve(name: str, option: str) -> object:

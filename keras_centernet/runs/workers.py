@@ -21,9 +21,8 @@ def check_cluster(text: str | None) -> None:
         known = {kind: len(workers[kind]) for kind in ("chief", "worker") if kind in workers}
         is_known = 0 <= int(task["index"]) < known.get(task["type"], 0)
     except (ValueError, KeyError, TypeError):
-        raise UserError(
-            f"--multi-worker: expected TF_CONFIG to list a cluster and a task, got {text}. {hint}"
-        ) from None
+        expected = "expected TF_CONFIG to list a cluster and a task"
+        raise UserError(f"--multi-worker: {expected}, got {text}. {hint}") from None
     if not is_known:
         raise UserError(f"--multi-worker: expected a task of the cluster, {known}, in TF_CONFIG, got {task}. {hint}")
 
@@ -45,9 +44,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     if not is_multi_worker(strategy):
         return True
     resolver = strategy.cluster_resolver
-    if resolver.task_type == "chief":
-        return True
-    return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
+    return resolver.task_type == "chief" or (resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs)
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:

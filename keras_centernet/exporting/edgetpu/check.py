@@ -167,11 +167,7 @@ def _operand(model, tensor) -> Operand:
 
 
 def _network_operators(model, nodes: list[Node]) -> set[int]:
-    """Returns the operators that the raw heads need.
-
-    The heads end the 8-bit part: they are 8-bit outputs or what is dequantised. An operator with weights belongs to
-    the network wherever it stands.
-    """
+    """Returns the operators that the raw heads, which end the 8-bit part, need; and all that have weights."""
     graph = model.subgraphs[0]
     producer = {int(index): i for i, op in enumerate(graph.operators) for index in op.outputs}
     ends = [int(index) for index in graph.outputs if graph.tensors[index].type in _BYTES]

@@ -3,7 +3,6 @@
 import dataclasses
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 
@@ -48,14 +47,6 @@ class CompilerLog:
     def mapped(self) -> int:
         """Number of operators that the Edge TPU runs."""
         return sum(count for _, count, status in self.statuses if status == ON_EDGE_TPU)
-
-    def to_dict(self) -> dict:
-        return dataclasses.asdict(self) | {"mapped": self.mapped}
-
-
-def is_installed() -> bool:
-    """Returns whether the compiler is on the PATH; Coral has it for Debian on x86-64 only."""
-    return shutil.which(COMPILER) is not None
 
 
 def compile_command(raw: str) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import shutil
 
 import keras
 
@@ -10,11 +11,11 @@ from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import Opened
 from keras_centernet.exporting.edgetpu.check import EdgeTPUReport, check_edgetpu
 from keras_centernet.exporting.edgetpu.compiler import (
+    COMPILER,
     CompilerLog,
     compile_command,
     compile_edgetpu,
     compiled_name,
-    is_installed,
 )
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.appending import COMPILED, append_decode
@@ -45,8 +46,8 @@ class EdgeTPUExport:
 
     def to_report(self) -> dict:
         """Returns what is known of the files, for JSON."""
-        log = {"compiler": self.log.to_dict()} if self.log else {}
-        return {"edge_tpu": self.check.to_dict(), "next_steps": self.next_steps, **log}
+        log = {"compiler": dataclasses.asdict(self.log) | {"mapped": self.log.mapped}} if self.log else {}
+        return {"edge_tpu": self.check.to_dict(), "next_steps": self.next_steps} | log
 
     @property
     def next_steps(self) -> list[str]:
@@ -78,7 +79,7 @@ def write_edgetpu(
     check = check_edgetpu(raw)
     if not check.ok:
         raise UserError(f"Edge TPU: expected a network of its operators only, got\n{check}")
-    if not is_installed():
+    if not shutil.which(COMPILER):
         return EdgeTPUExport(check, raw.name)
     content, log = compile_edgetpu(raw.read_bytes())
     return EdgeTPUExport(check, raw.name, _finish(model, content, path, top_k), log)

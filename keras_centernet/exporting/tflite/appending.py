@@ -28,11 +28,8 @@ def append_decode(raw: bytes | str | os.PathLike, model: keras.Model, top_k: int
 
     Args:
         raw: a file (or its path) of `export_tflite(..., raw_heads=True)` or `raw_heads="int8"`, compiled or not.
-        model: `CenterNet` that it was made from.
+        model: `CenterNet` that it was made from; a UserError says where the outputs are not its heads.
         top_k: number of detections in the output.
-
-    Raises:
-        UserError: the file's outputs are not the model's heads, or it has operators that runtimes lack.
     """
     content = raw if isinstance(raw, bytes) else flatbuffer.read_content(raw)
     graph = flatbuffer.read_flatbuffer(content)

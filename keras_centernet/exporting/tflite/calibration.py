@@ -18,7 +18,7 @@ ACCEPTED = "a folder of images, a data set of load_dataset, or (H, W, 3) uint8 i
 
 
 def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
-    """Returns (N, H, W, 3) uint8 inputs, letterboxed as `model.detect` does, N at most 300.
+    """Returns (N, H, W, 3) uint8 inputs, letterboxed as `model.detect` does, N at most 300; warns of fewer than 100.
 
     One pixel of the first becomes black and one white: without the whole range 0..255 the uint8 input of the
     quantised network would not stand for the image's own values, which costs most of its accuracy.
@@ -30,9 +30,6 @@ def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
 
     Raises:
         UserError: there is no image, or one that cannot be read.
-
-    Warns:
-        DataWarning: there are fewer than 100.
     """
     images = [_fit(image, input_hw) for image in itertools.islice(_source(calibration), AT_MOST)]
     if not images:

@@ -17,19 +17,15 @@ def convert(
 ) -> bytes:
     """Returns a TFLite file of `function`, which must give a dict of tensors; its outputs have their names.
 
-    The trace has the static shapes that it is told: with a dynamic batch, which is the default of Keras'
-    own export, browsers refuse the file and CPUs run it several times slower. Weights are made constants before
-    the conversion: the converter itself does not find those of Keras 3, and the way through a SavedModel, where it
-    does, takes six times as long.
+    The trace has static shapes: with a dynamic batch, the default of Keras' own export, browsers refuse the file and
+    CPUs run it several times slower. Weights are made constants first: the converter does not find those of Keras 3,
+    and the way through a SavedModel, where it does, takes six times as long.
 
     Args:
         function: of one positional tensor per input.
         inputs: {name: shape} of float32 tensors, batch included.
         configure: called with the `tf.lite.TFLiteConverter`.
-        backbone: key of `BACKBONES`, for the message.
-
-    Raises:
-        UserError: an operator is not one of LiteRT's own.
+        backbone: key of `BACKBONES`, for the UserError that names operators which are not LiteRT's own.
     """
     import tensorflow as tf
 

@@ -123,6 +123,5 @@ def _find_task(name, content: bytes, classes: tuple[str, ...], channels: dict[st
         task = find_task(task_name, classes, options=notes.get(TASK_OPTIONS))
         if {head.name: head.channels for head in task.heads} == channels:
             return task
-    raise UserError(
-        f"{name}: expected raw heads of {' or '.join(wanted)}, got {channels}. Pass the `task` that they belong to."
-    )
+    expected = f"expected raw heads of {' or '.join(wanted)}, got {channels}"
+    raise UserError(f"{name}: {expected}. Pass the `task` that they belong to.")

@@ -1,8 +1,7 @@
 """What mobile clients read beside the graph: names, labels, what the numbers mean.
 
-MediaPipe Tasks and the Task Library refuse a detector without it. The packages that once wrote it are broken or
-mislabel outputs, and the part that a detector needs is small: it is written here on `flatbuffers`, field by field.
-A table is a dict {number of the field: value}; the numbers are those of the schema.
+MediaPipe Tasks and the Task Library refuse a detector without it. Packages that write it are broken or mislabel
+outputs, so it is written here on `flatbuffers`. A table is a dict {number of the field in the schema: value}.
 
 Source: `metadata_schema.fbs` of TensorFlow Lite Support, version 1.4.
 """
