@@ -1,6 +1,7 @@
 """`model.export`: files reach their folder only after they ran in their own runtime and agreed with the model."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import shutil
@@ -72,7 +73,10 @@ def export_files(
         if measure:
             reports[path.name] |= measure(folder / path.name)
         for file in files:
-            _put(file, path.with_name(file.name))
+            if file.is_dir():
+                move(file, path.with_name(file.name))
+            else:
+                write_whole(path.with_name(file.name), functools.partial(shutil.move, file))
     return made, reports
 
 
@@ -139,13 +143,6 @@ def _folder_beside(path: AnyPath) -> Iterator[pathlib.Path]:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{path}: could not be written ({reason}). Free some space or name another folder.") from error
-
-
-def _put(source: pathlib.Path, target: AnyPath) -> None:
-    if source.is_dir():
-        move(source, target)
-    else:
-        write_whole(target, lambda beside: shutil.move(source, beside))
 
 
 def _local(path: AnyPath, row: Format) -> contextlib.AbstractContextManager[AnyPath]:

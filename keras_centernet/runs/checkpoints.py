@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+from keras.ops import convert_to_numpy
 
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy
@@ -48,9 +49,11 @@ _NUMBERS = {field.name: field.type for field in dataclasses.fields(Progress) if 
 def state_of(model: keras.Model, progress: Progress) -> dict[str, np.ndarray]:
     """Returns as arrays what a model's file does not hold: progress, random state, running means, average."""
     state = {name: np.asarray(getattr(progress, name)) for name in _NUMBERS}
-    state |= {f"random_{i}": _array(variable) for i, variable in enumerate(_random_states(model))}
+    state |= {f"random_{i}": convert_to_numpy(variable) for i, variable in enumerate(_random_states(model))}
     # "figure": the name in the files of version 0.1.0
-    state |= {f"figure_{i}": _array(_of_replicas(variable)[0]) for i, variable in enumerate(_running_means(model))}
+    state |= {
+        f"figure_{i}": convert_to_numpy(_of_replicas(variable)[0]) for i, variable in enumerate(_running_means(model))
+    }
     return state | (model.average.state() if model.average else {})
 
 
@@ -155,7 +158,3 @@ def _running_means(model: keras.Model) -> list:
 def _of_replicas(variable) -> tuple:
     """Returns the equal copies of a running mean on the replicas here: reading the whole costs a message to workers."""
     return getattr(variable.value, "values", None) or (variable,)
-
-
-def _array(variable) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable)

@@ -31,17 +31,13 @@ class Datasets:
     steps_per_execution: int
     steps_per_epoch: int
 
-    @property
-    def batch_size(self) -> int:
-        return self.train.element_spec[0].shape[0]
-
     def to_fit(self, strategy: tf.distribute.Strategy, settings: TrainSettings, progress: Progress) -> dict:
         """Returns the arguments of `fit` that say what is trained and evaluated on, from `progress` on."""
-        replicas = strategy.num_replicas_in_sync
+        replicas, batch_size = strategy.num_replicas_in_sync, self.train.element_spec[0].shape[0]
         val_batch_size = max(1, min(settings.batch_size, self.val.source.size) // replicas) * replicas
         epochs = (progress.epoch, settings.epochs, progress.batch, self.steps_per_epoch)
         return {
-            "x": share(strategy, self.train, self.load_train, self.batch_size, epochs),
+            "x": share(strategy, self.train, self.load_train, batch_size, epochs),
             "steps_per_epoch": self.steps_per_epoch,
             "validation_data": share(strategy, self.val, self.load_val, val_batch_size),
             "validation_freq": settings.evaluate_every,

@@ -97,12 +97,10 @@ class Option:
 
     @property
     def _limits(self) -> str:
+        if self.above == 0 or self.at_least == 1:
+            return "a positive number"
         most = f" and at most {self.at_most}" if self.at_most < math.inf else ""
-        return (
-            "a positive number"
-            if self.above == 0 or self.at_least == 1
-            else f"a number of at least {self.at_least}{most}"
-        )
+        return f"a number of at least {self.at_least}{most}"
 
 
 def option(default: typing.Any, help: str, unset: str = "", **row) -> typing.Any:

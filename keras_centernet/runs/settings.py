@@ -17,7 +17,7 @@ class TrainSettings:
 
     # The data
     data: str = free_option(
-        MISSING, "folder, file, pattern (local or gs://...), or name of a data set", in_recipes=False
+        MISSING, "folder, file or pattern, local or gs://..., or the name of a data set", in_recipes=False
     )
     format: str | None = free_option(None, "format of the data", "recognised", table=FORMATS)
     annotations: str | None = free_option(None, "file or folder of annotations, or label map", "in its usual place")
@@ -38,12 +38,10 @@ class TrainSettings:
     normalization: str | None = option(
         None, "colour statistics", "the backbone's", table="networks.normalization:NORMALIZATIONS"
     )
-    input_size: int | tuple[int, int] = option(
-        512, "side, or HEIGHTxWIDTH, of inputs; multiples of 32", parse=parse_size
-    )
+    input_size: int | tuple[int, int] = option(512, "side or HEIGHTxWIDTH of inputs; multiples of 32", parse=parse_size)
     weights: str | None = free_option(None, "file to start from: this package's, or a published .pth, .safetensors")
     backbone_weights: str | None = free_option(
-        None, "imagenet (downloaded), or a file of the backbone's ImageNet weights"
+        None, "imagenet (downloaded), or a file of ImageNet weights for the backbone"
     )
     # The training
     batch_size: int = option(8, "images in a batch", at_least=1)
@@ -71,7 +69,7 @@ class TrainSettings:
     patience: int | None = free_option(None, "evaluations without a better result before it stops", "never", at_least=1)
     max_objects: int | None = option(None, "objects used of an image, the largest", "the task's", at_least=1)
     data_service: str | None = free_option(
-        None, "grpc://host:port of a tf.data service that reads the training records"
+        None, "address, grpc://host:port, of a tf.data service that reads the training records"
     )
     seed: int = option(0, "seed of weights, order and augmentation")
     deterministic: bool = free_option(False, "use only kernels that give the same bits each time, on GPUs too")
@@ -84,7 +82,7 @@ class TrainSettings:
         "global_batch", "objects that losses are averaged over on several devices", table="fitting.replicas:LOSS_MEANS"
     )
     steps_per_execution: int | None = option(
-        None, "steps between returns to Python", "1, on a TPU up to 32", at_least=1
+        None, "steps that run before control returns to Python", "1, on a TPU up to 32", at_least=1
     )
     profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
     # The folder
@@ -116,7 +114,6 @@ class TrainSettings:
 def _check_step_epochs(step_epochs: tuple[int, ...], epochs: int) -> None:
     bounds = (0, *step_epochs, epochs)
     if not step_epochs or any(after <= before for before, after in itertools.pairwise(bounds)):
-        found = f"{epochs}, got {', '.join(map(str, step_epochs)) or 'none'}"
-        raise UserError(
-            f"step_epochs: expected ascending numbers below epochs, {found}. Give both, or another schedule."
-        )
+        found = ", ".join(map(str, step_epochs)) or "none"
+        expected = f"ascending numbers below epochs, {epochs}"
+        raise UserError(f"step_epochs: expected {expected}, got {found}. Give both, or another schedule.")

@@ -86,7 +86,7 @@ def share(
     dataset: tf.data.Dataset,
     load: Callable,
     batch_size: int,
-    epochs: tuple | None = None,
+    epochs: tuple[int, ...] | None = None,
 ):
     """Returns what `fit` takes for a data set: each host reads its own shard, and each replica gets full batches.
 

@@ -9,14 +9,8 @@ import keras
 
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import Opened
+from keras_centernet.exporting.edgetpu import compiler
 from keras_centernet.exporting.edgetpu.check import EdgeTPUReport, check_edgetpu
-from keras_centernet.exporting.edgetpu.compiler import (
-    COMPILER,
-    CompilerLog,
-    compile_command,
-    compile_edgetpu,
-    compiled_name,
-)
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.appending import COMPILED, append_decode
 from keras_centernet.exporting.tflite.detector import open_tflite
@@ -42,7 +36,7 @@ class EdgeTPUExport:
     check: EdgeTPUReport
     raw: str | None = None
     name: str | None = None
-    log: CompilerLog | None = None
+    log: compiler.CompilerLog | None = None
 
     def to_report(self) -> dict:
         """Returns what is known of the files, for JSON."""
@@ -56,9 +50,9 @@ class EdgeTPUExport:
             return ["Not run here: it needs an Edge TPU and its runtime (libedgetpu)."]
         return [
             "Not compiled: edgetpu_compiler is not installed here (Coral has it for Debian on x86-64). There:",
-            f"  {compile_command(self.raw)}",
+            f"  {compiler.compile_command(self.raw)}",
             "Then append the decoding to the compiled file, here, with the same model:",
-            f"  keras-centernet export --model MODEL --format edgetpu --compiled {compiled_name(self.raw)}",
+            f"  keras-centernet export --model MODEL --format edgetpu --compiled {compiler.compiled_name(self.raw)}",
         ]
 
 
@@ -79,9 +73,9 @@ def write_edgetpu(
     check = check_edgetpu(raw)
     if not check.ok:
         raise UserError(f"Edge TPU: expected a network of its operators only, got\n{check}")
-    if not shutil.which(COMPILER):
+    if not shutil.which(compiler.COMPILER):
         return EdgeTPUExport(check, raw.name)
-    content, log = compile_edgetpu(raw.read_bytes())
+    content, log = compiler.compile_edgetpu(raw.read_bytes())
     return EdgeTPUExport(check, raw.name, _finish(model, content, path, top_k), log)
 
 
@@ -119,7 +113,7 @@ def _read_compiled(model, compiled) -> bytes:
     content = flatbuffer.read_content(compiled)
     graph = flatbuffer.read_flatbuffer(content)
     if COMPILED not in flatbuffer.custom_operators(graph):
-        advice = f"Compile it first: {compile_command(to_path(compiled).name)}"
+        advice = f"Compile it first: {compiler.compile_command(to_path(compiled).name)}"
         raise UserError(
             f"{compiled}: expected a file that edgetpu_compiler wrote, got one without {COMPILED}. {advice}"
         )
