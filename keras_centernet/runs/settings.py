@@ -17,7 +17,7 @@ class TrainSettings:
 
     # The data
     data: str = free_option(
-        MISSING, "folder, file or pattern, local or gs://..., or the name of a data set", in_recipes=False
+        MISSING, "folder, file or pattern, local or gs://..., or a data set's name", in_recipes=False
     )
     format: str | None = free_option(None, "format of the data", "recognised", table=FORMATS)
     annotations: str | None = free_option(None, "file or folder of annotations, or label map", "in its usual place")
@@ -40,9 +40,7 @@ class TrainSettings:
     )
     input_size: int | tuple[int, int] = option(512, "side or HEIGHTxWIDTH of inputs; multiples of 32", parse=parse_size)
     weights: str | None = free_option(None, "file to start from: this package's, or a published .pth, .safetensors")
-    backbone_weights: str | None = free_option(
-        None, "imagenet (downloaded), or a file of ImageNet weights for the backbone"
-    )
+    backbone_weights: str | None = free_option(None, "imagenet (downloaded), or a file of ImageNet weights")
     # The training
     batch_size: int = option(8, "images in a batch", at_least=1)
     epochs: int = option(100, "passes over the data", at_least=1)
@@ -56,9 +54,7 @@ class TrainSettings:
     warmup_epochs: float = option(3.0, "epochs of linear growth before the cosine", at_least=0)
     clip_norm: float = option(0.0, "largest norm of all gradients together; 0: no limit", at_least=0)
     average_decay: float = option(0.9998, "decay of the weights' running average; 0: no average", at_least=0, at_most=1)
-    augmentation: str | None = option(
-        None, "random positions and sizes", "the task's", table="data.inputs:AUGMENTATIONS"
-    )
+    augmentation: str | None = option(None, "random shifts and sizes", "the task's", table="data.inputs:AUGMENTATIONS")
     flip: float | None = option(None, "probability of mirroring", "the task's", at_least=0, at_most=1)
     color: bool | None = option(None, "change the colours of images", "the task's")
     accumulate: int = option(1, "micro-batches, of --batch-size images each, that make one step", at_least=1)
@@ -68,9 +64,7 @@ class TrainSettings:
     evaluate_every: int = free_option(5, "epochs between two evaluations on the validation split", at_least=1)
     patience: int | None = free_option(None, "evaluations without a better result before it stops", "never", at_least=1)
     max_objects: int | None = option(None, "objects used of an image, the largest", "the task's", at_least=1)
-    data_service: str | None = free_option(
-        None, "address, grpc://host:port, of a tf.data service that reads the training records"
-    )
+    data_service: str | None = free_option(None, "grpc://host:port of a tf.data service that reads training records")
     seed: int = option(0, "seed of weights, order and augmentation")
     deterministic: bool = free_option(False, "use only kernels that give the same bits each time, on GPUs too")
     # The devices
