@@ -17,7 +17,7 @@ class TrainSettings:
 
     # The data
     data: str = free_option(
-        MISSING, "folder, file or pattern, local or gs://..., or a data set's name", in_recipes=False
+        MISSING, "folder, file or pattern, local or gs://..., or the name of a data set", in_recipes=False
     )
     format: str | None = free_option(None, "format of the data", "recognised", table=FORMATS)
     annotations: str | None = free_option(None, "file or folder of annotations, or label map", "in its usual place")
