@@ -10,11 +10,13 @@ EXAMPLES = """example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     parser.add_argument("--output", default="runs/demo", help="folder for the results; replaced")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
 
 
 def run(args: argparse.Namespace) -> None:
+    """Runs the demonstration."""
     from keras_centernet.runs.demo import demo
 
     demo(args.output, args.seed)

@@ -18,6 +18,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     parser.add_argument("--model", required=True, help=".keras file, or an exported .tflite detector")
     add_model_arguments(parser)
     add_data_arguments(parser)
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Evaluates."""
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
 

@@ -26,6 +26,7 @@ LINE = "{:34} {:>9} {:>9}  {}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     from keras_centernet.exporting.table import FORMATS
     from keras_centernet.exporting.tflite.precisions import DEFAULT, PRECISIONS
 

@@ -15,6 +15,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     parser.add_argument("checkpoint", help=".pth, .pt, .tar or .safetensors file")
     parser.add_argument("model", help=".keras file to write")
     parser.add_argument("--backbone", help="network; default: recognised")
@@ -42,7 +43,6 @@ def run(args: argparse.Namespace) -> None:
     write_whole(output, model.save)
     for name in unused:
         print(f"unused: {name}")
-    print(
-        f"{output}: {model.network.name}, {model.task.name} of {len(model.classes)} classes, {model.count_params():,} "
-        f"parameters, input {model.input_size[1]}x{model.input_size[0]}, {model.normalization} statistics."
-    )
+    told = f"{model.task.name} of {len(model.classes)} classes, {model.count_params():,} parameters"
+    size = f"{model.input_size[1]}x{model.input_size[0]}"
+    print(f"{output}: {model.network.name}, {told}, input {size}, {model.normalization} statistics.")

@@ -16,6 +16,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     add_data_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument("--split", default="train", help="split to write; others in --output are kept")
@@ -43,7 +44,5 @@ def run(args: argparse.Namespace) -> None:
     how = {name: getattr(args, name) for name in ("overwrite", "strict", "workers")}
     facts = write_tfrecords(source, args.split, args.output, args.shards, **how)
     size = sum(shard["bytes"] for shard in facts["shards"].values()) / 1e6
-    print(
-        f"{args.output}: {facts['images']} images with {facts['objects']} objects of {len(source.classes)} classes, "
-        f"{len(facts['shards'])} file(s), {size:.1f} MB."
-    )
+    told = f"{facts['images']} images with {facts['objects']} objects of {len(source.classes)} classes"
+    print(f"{args.output}: {told}, {len(facts['shards'])} file(s), {size:.1f} MB.")

@@ -13,6 +13,7 @@ LINE = "{:32} {:>13} {:>14} {:>6}  {:10}  {}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     parser.add_argument("names", nargs="*", help="networks to list; default: all")
 
 

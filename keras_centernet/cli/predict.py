@@ -25,6 +25,7 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
     parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files or webcam numbers")
     parser.add_argument("--model", required=True, help=".keras file")
     add_model_arguments(parser)
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Detects."""
     from keras_centernet.model import load_model
 
     if not 0 <= args.threshold <= 1:

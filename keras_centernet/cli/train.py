@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    """Trains."""
     settings = build_settings(args)  # before Keras is imported, so that a mistake is reported at once
     from keras_centernet.runs.train import train
 

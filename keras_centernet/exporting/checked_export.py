@@ -70,9 +70,9 @@ def check_outputs(folder: AnyPath, plan: list[Planned]) -> None:
         check_writable(folder)
     except OSError as error:
         raise UserError(f"--output {folder}: expected a folder that can be written to: {error.strerror}.") from error
-    for name in (name for planned in plan for name in planned.files):
-        if (folder / name).exists():
-            raise UserError(f"{folder / name}: expected a new file to export to, there is one. Remove or rename it.")
+    for path in (folder / name for planned in plan for name in planned.files):
+        if path.exists():
+            raise UserError(f"{path}: expected a new file to export to, there is one. Remove or rename it.")
     read_report(folder)
 
 

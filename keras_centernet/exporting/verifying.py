@@ -52,10 +52,8 @@ def verify_opened(model: keras.Model, opened: Opened, images: list, tolerance: T
 def check_tolerance(found: dict, tolerance: Tolerance, name: str) -> None:
     """Raises a UserError where what `compare` found is more than a tolerance allows, or says nothing."""
     if not found["detections"] and "heads" not in found:
-        raise UserError(
-            f"{name}: expected detections to compare, none of the {found['images']} image(s) has one whose score "
-            "stands out from the lowest of its list. Give images with objects."
-        )
+        none = f"none of the {found['images']} image(s) has one whose score stands out from the lowest of its list"
+        raise UserError(f"{name}: expected detections to compare, {none}. Give images with objects.")
     matched = found["detections"] - found["missed"]
     limits = [(key, found[key] / max(matched + found[key], 1), tolerance.missed) for key in ("missed", "added")]
     limits += [(key, found[key], getattr(tolerance, key)) for key in ("box_pixels_p98", "score", "others")]

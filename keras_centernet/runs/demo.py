@@ -35,11 +35,9 @@ def demo(output: str | os.PathLike, seed: int = 0) -> dict:
     path = export_tflite(model, output / "detector.tflite")
     val_set = load_dataset(DATA, "val", input_size=INPUT_SIZE, batch_size=COMPARED_IMAGES)
     worst = agreement(model, path, np.asarray(next(iter(val_set))[0]))
-    print(
-        f"{path}: {worst['detections']} detections in {worst['images']} images, at most "
-        f"{worst['box_pixels']:.4f} px and {worst['score']:.6f} of score from Keras, classes "
-        f"{'equal' if worst['same_classes'] else 'different'}."
-    )
+    found = f"{worst['detections']} detections in {worst['images']} images, at most {worst['box_pixels']:.4f} px"
+    classes = "equal" if worst["same_classes"] else "different"
+    print(f"{path}: {found} and {worst['score']:.6f} of score from Keras, classes {classes}.")
     return metrics
 
 

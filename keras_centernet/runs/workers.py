@@ -75,10 +75,9 @@ def check_together(strategy: tf.distribute.Strategy, step: int) -> None:
     if not is_multi_worker(strategy):
         return
     if sum_of_workers(strategy, float(step)) != step * strategy.num_replicas_in_sync:
-        raise UserError(
-            f"--multi-worker: expected all workers to begin at the same step, got {step} here and another elsewhere; "
-            "give all of them the same --output, on a disk or bucket that they share."
-        )
+        found = f"got {step} here and another elsewhere"
+        advice = "Give all of them the same --output, on a disk or bucket that they share."
+        raise UserError(f"--multi-worker: expected all workers to begin at the same step, {found}. {advice}")
 
 
 def share(

@@ -95,10 +95,9 @@ def check_network(model: keras.Model) -> None:
         others = ", ".join(f"{name} up to {pixels} px" for name, pixels in known.items())
         raise UserError(f"Edge TPU: expected a network that it can run ({others}), got {name}. Train one of those.")
     if max(height, width) > side:
-        raise UserError(
-            f"Edge TPU: expected an input of {name} of at most {side} px a side, got {width}x{height}: larger maps do "
-            f"not fit its memory. Train with input_size={side}, or load these weights into a CenterNet of that size."
-        )
+        advice = f"Train with input_size={side}, or load these weights into a CenterNet of that size."
+        expected = f"an input of {name} of at most {side} px a side, got {width}x{height}"
+        raise UserError(f"Edge TPU: expected {expected}: larger maps do not fit its memory. {advice}")
 
 
 def _finish(model, content: bytes, path: pathlib.Path, top_k: int) -> str:
@@ -113,15 +112,12 @@ def _read_compiled(model, compiled) -> bytes:
     content = flatbuffer.read_content(compiled)
     graph = flatbuffer.read_flatbuffer(content)
     if COMPILED not in flatbuffer.custom_operators(graph):
-        advice = f"Compile it first: {compiler.compile_command(to_path(compiled).name)}"
-        raise UserError(
-            f"{compiled}: expected a file that edgetpu_compiler wrote, got one without {COMPILED}. {advice}"
-        )
+        found = f"got one without {COMPILED}. Compile it first: {compiler.compile_command(to_path(compiled).name)}"
+        raise UserError(f"{compiled}: expected a file that edgetpu_compiler wrote, {found}")
     (index,) = graph.subgraphs[0].inputs
     height, width = (int(side) for side in graph.subgraphs[0].tensors[index].shape[1:3])
     if (height, width) != model.input_size:
-        expected = f"an input of {model.input_size[1]}x{model.input_size[0]}, got {width}x{height}"
-        raise UserError(
-            f"{compiled}: expected the network of this model with {expected}. Give the model that it was made from."
-        )
+        sizes = f"an input of {model.input_size[1]}x{model.input_size[0]}, got {width}x{height}"
+        advice = "Give the model that it was made from."
+        raise UserError(f"{compiled}: expected the network of this model with {sizes}. {advice}")
     return content
