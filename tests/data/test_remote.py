@@ -146,10 +146,18 @@ def test_images_of_this_machine_never_meet_tensorflows_files(write, monkeypatch)
         (
             "{coco}",
             {"annotations": "ram://x/no.json"},
-            "ram://x/no.json: expected a COCO JSON file, got 'No such file or",
+            "annotations: expected the JSON file, got 'ram://x/no.json', which does not exist.",
         ),
-        ("{coco}", {"images": "ram://no"}, "images: expected a folder, got 'ram://no', which is none."),
-        ("{coco}", {"annotations": "ram://x/no.pbtxt"}, "expected record files such as train-00000-of-00004.tfrecord"),
+        (
+            "{coco}",
+            {"images": "ram://no"},
+            "images: expected the folder of images, got 'ram://no', which does not exist.",
+        ),
+        (
+            "{coco}",
+            {"annotations": "ram://x/no.pbtxt"},
+            "annotations: expected a label map (.pbtxt), got 'ram://x/no.pbtxt'",
+        ),
     ],
 )
 def test_mistakes_are_one_line(data, options, message, write, to_ram):
