@@ -192,7 +192,7 @@ def _to_tensors(annotations: Annotations) -> tuple[dict[str, tf.Tensor], dict[st
 
     of_objects = {key: getattr(annotations, key) for key in OBJECT_KEYS} | annotations.fields
     of_images = {"image_id": annotations.image_ids} | annotations.image_fields
-    return tf.nest.map_structure(to_tensor, (of_objects, of_images))
+    return tuple({key: to_tensor(values) for key, values in known.items()} for known in (of_objects, of_images))
 
 
 class Loader:
