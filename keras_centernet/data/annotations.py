@@ -163,10 +163,7 @@ def drop_bad_boxes(annotations: Annotations) -> Annotations:
     Boxes partly outside stay as they are: targets clip them. Images that lose all their objects stay, too.
     """
     for is_bad, what in (
-        (
-            lambda one: ~has_extent(one.boxes_xyxy),
-            "object(s) skipped, box empty or inverted (expected x1 < x2 and y1 < y2)",
-        ),
+        (_has_no_extent, "object(s) skipped, box empty or inverted (expected x1 < x2 and y1 < y2)"),
         (_is_outside, "object(s) skipped, box completely outside the image"),
         (_is_duplicate, "object(s) skipped, class and box given twice in one image"),
     ):
@@ -191,6 +188,10 @@ def meets(boxes_xyxy: Tensor, height: Tensor | float, width: Tensor | float) -> 
 
 def _show(box_xyxy: np.ndarray) -> str:
     return "[" + ", ".join(f"{value:.6g}" for value in box_xyxy) + "]"
+
+
+def _has_no_extent(annotations: Annotations) -> np.ndarray:
+    return ~has_extent(annotations.boxes_xyxy)
 
 
 def _is_outside(annotations: Annotations) -> np.ndarray:

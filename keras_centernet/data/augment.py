@@ -124,9 +124,8 @@ def warp(
         example: placed by one of the functions above.
         input_hw: (height, width) of the input.
         fields, flip_order: of the `Source`.
-        resample: what moves pixels and values: function (example, names of moving fields, flip_order, input_hw) ->
-            {"image", "boxes_xyxy", those fields} in the input's frame; None for `resample_by_opencv`, or
-            `in_graph.resample`.
+        resample: function (example, names of moving fields, flip_order, input_hw) -> {"image", "boxes_xyxy", those
+            fields} in the input's frame: `in_graph.resample`, or None for `resample_by_opencv`.
     """
     fields = fields or {}
     moved = (resample or resample_by_opencv)(example, moving(fields), flip_order, input_hw)

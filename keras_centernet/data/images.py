@@ -52,10 +52,8 @@ def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
     except cv2.error:
         image = None
     if image is None or image.dtype != np.uint8:
-        raise UserError(
-            f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, got {len(data)} bytes that "
-            "cannot be decoded; convert or remove it."
-        )
+        problem = f"got {len(data)} bytes that cannot be decoded; convert or remove it."
+        raise UserError(f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, {problem}")
     return image
 
 

@@ -23,10 +23,9 @@ def check_classes(found: Collection[str], classes: Collection[str], name: str) -
         raise UserError(f"classes: expected different names, got {_show(classes)}.")
     unknown = [label for label in found if label not in set(classes)]
     if unknown:
-        raise UserError(
-            f"{name}: expected objects of the classes {_show(classes)}, got also {_show(sorted(unknown))}; the "
-            f"data's classes are {_show(sorted(found))}. Pass `classes` that hold all of them."
-        )
+        advice = f"the data's classes are {_show(sorted(found))}. Pass `classes` that hold all of them."
+        got = _show(sorted(unknown))
+        raise UserError(f"{name}: expected objects of the classes {_show(classes)}, got also {got}; {advice}")
 
 
 def _show(names: Collection[str]) -> str:

@@ -65,10 +65,9 @@ def read_kitti_file(path: str | os.PathLike) -> KittiObjects:
     columns = RESULT_COLUMNS if rows and len(rows[0][1]) == RESULT_COLUMNS else LABEL_COLUMNS
     for number, words in rows:
         if len(words) != columns:
-            raise UserError(
-                f"{path}, line {number}: expected {LABEL_COLUMNS} columns (or {RESULT_COLUMNS} with scores, in every "
-                f"line), got {len(words)}: {' '.join(words)[:60]}."
-            )
+            expected = f"{LABEL_COLUMNS} columns (or {RESULT_COLUMNS} with scores, in every line)"
+            found = f"{len(words)}: {' '.join(words)[:60]}"
+            raise UserError(f"{path}, line {number}: expected {expected}, got {found}.")
     values = [[_number(word, f"{path}, line {number}") for word in words[1:]] for number, words in rows]
     table = np.array(values, np.float64).reshape(len(rows), columns - 1)
     return KittiObjects(

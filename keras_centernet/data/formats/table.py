@@ -127,10 +127,8 @@ def read_source(
     row = FORMATS[format]
     if row.fields is not None and not set(fields) <= set(row.fields):
         able = [name for name, other in FORMATS.items() if other.fields is None or set(fields) <= set(other.fields)]
-        expected = f"which this task needs: expected one of {', '.join(able)}"
-        raise UserError(
-            f"format {format} has no {', '.join(fields)}, {expected}. Pass another data set, or another task."
-        )
+        problem = f"format {format} has no {', '.join(fields)}, which this task needs"
+        raise UserError(f"{problem}: expected one of {', '.join(able)}. Pass another data set, or another task.")
     for option, expected in (("annotations", row.annotations), ("images", "the folder of images" * row.takes_images)):
         value = getattr(request, option)
         if value is not None and not expected:

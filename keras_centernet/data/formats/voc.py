@@ -44,11 +44,8 @@ def read_voc(request: DataRequest) -> Source:
         for i, (objects, _) in enumerate(parsed)
         for name, box_xyxy, is_difficult in objects
     ]
-    table = build_annotations(
-        _image_paths(to_path(request.images) if request.images else folder / "JPEGImages", stems),
-        rows,
-        image_hw=[image_hw for _, image_hw in parsed],
-    )
+    images = _image_paths(to_path(request.images) if request.images else folder / "JPEGImages", stems)
+    table = build_annotations(images, rows, image_hw=[image_hw for _, image_hw in parsed])
     return source_from_annotations(request.name, classes, drop_unreadable_images(table, request.strict))
 
 

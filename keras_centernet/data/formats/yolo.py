@@ -147,22 +147,19 @@ def _read_labels(path: AnyPath, names: tuple[str, ...]) -> list[tuple]:
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not line.strip():
             continue
-        where = f"{path}, line {number}"
+        where, shown = f"{path}, line {number}", line.strip()[:60]
         try:
             values = [float(text) for text in line.split()]
         except ValueError:
             values = []
         is_polygon = len(values) >= 7 and len(values) % 2 == 1
         if len(values) != 5 and not is_polygon:
-            raise UserError(
-                f"{where}: expected 'class cx cy w h' or 'class x1 y1 x2 y2 x3 y3 ...', got {line.strip()[:60]!r}."
-            )
+            raise UserError(f"{where}: expected 'class cx cy w h' or 'class x1 y1 x2 y2 x3 y3 ...', got {shown!r}.")
         if values[0] not in range(len(names)):
-            raise UserError(
-                f"{where}: expected a class from 0 to {len(names) - 1}, got {line.split()[0]}; correct 'names'."
-            )
+            last, found = len(names) - 1, line.split()[0]
+            raise UserError(f"{where}: expected a class from 0 to {last}, got {found}; correct 'names'.")
         if max(abs(value) for value in values[1:]) > 2:
-            raise UserError(f"{where}: expected fractions of the image (0 to 1), got pixels: {line.strip()[:60]!r}.")
+            raise UserError(f"{where}: expected fractions of the image (0 to 1), got pixels: {shown!r}.")
         xs, ys = values[1::2], values[2::2]
         box_xyxy = (min(xs), min(ys), max(xs), max(ys)) if is_polygon else tuple(cxcywh_to_xyxy(values[1:]))
         rows.append((int(values[0]), box_xyxy))

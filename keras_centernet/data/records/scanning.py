@@ -85,7 +85,6 @@ def scan_records(
     Damaged records, objects that have no class and boxes that no detector can learn from are counted in warnings.
 
     Args:
-        files: of records.
         labels: from a label map; None takes the names in the records.
         strict: decode every image, and stop at the first damage.
         needs_keypoints: whether the names of the keypoints must be known.
