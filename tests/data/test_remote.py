@@ -143,13 +143,13 @@ def test_images_of_this_machine_never_meet_tensorflows_files(write, monkeypatch)
             "nosuch://x: expected a file or folder that can be reached, got: File system scheme",
         ),
         ("nosuch://x", {"format": "coco"}, "expected a file or folder that can be reached, got: File system scheme"),
+        ("{coco}", {"annotations": "ram://x/no.json"}, "expected the JSON file, got 'ram://x/no.json', which does not"),
         (
             "{coco}",
-            {"annotations": "ram://x/no.json"},
-            "ram://x/no.json: expected a COCO JSON file, got 'No such file or",
+            {"images": "ram://no"},
+            "images: expected the folder of images, got 'ram://no', which does not exist.",
         ),
-        ("{coco}", {"images": "ram://no"}, "images: expected a folder, got 'ram://no', which is none."),
-        ("{coco}", {"annotations": "ram://x/no.pbtxt"}, "expected record files such as train-00000-of-00004.tfrecord"),
+        ("{coco}", {"annotations": "ram://x/no.pbtxt"}, "expected a label map (.pbtxt), got 'ram://x/no.pbtxt', which"),
     ],
 )
 def test_mistakes_are_one_line(data, options, message, write, to_ram):
