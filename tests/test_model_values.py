@@ -10,6 +10,7 @@ import pytest
 
 from keras_centernet import CenterNet, Task, UserError, load_model
 from keras_centernet.tasks.detection import build_detection
+from tests.helpers.tiny_backbone import build_tiny
 
 # What a user's own module holds: a builder of maps, a builder of a task, a loss.
 MINE = textwrap.dedent(
@@ -133,7 +134,7 @@ def test_a_finished_task_is_taken_as_it_is(mine, tmp_path):
 
 
 def test_losses_of_heads_change_what_is_learnt(tiny_model, batch):
-    losses = {name: tiny_model(head_losses={"size": name}) for name in ("l1", "smooth_l1", "giou")}
+    losses = {name: tiny_model(build_tiny, head_losses={"size": name}) for name in ("l1", "smooth_l1", "giou")}
     values = {}
     for name, model in losses.items():
         model.compute_loss(batch[0], batch[1], model(batch[0]))
@@ -153,7 +154,7 @@ def test_a_subclass_adds_to_the_objective(batch):
 
     def losses(kind):
         keras.utils.set_random_seed(1)
-        model = kind("mobilenet_v3_small_minimalistic", num_classes=2, input_size=64)
+        model = kind(build_tiny, num_classes=2, input_size=64)
         model.compile("sgd", color_augmentation=False)
         history = model.fit(*batch, batch_size=2, validation_data=batch, verbose=0).history
         return [history[name][0] for name in ("loss", "val_loss", "size_loss")]
@@ -163,7 +164,7 @@ def test_a_subclass_adds_to_the_objective(batch):
 
 
 def test_sample_weights_are_refused_in_words(tiny_model, batch):
-    model = tiny_model()
+    model = tiny_model(build_tiny)
     model.compile("sgd")
     with pytest.raises(UserError, match="sample_weight: expected None, as the masks of the objects say what counts"):
         model.train_on_batch(*batch, sample_weight=np.ones(2))
