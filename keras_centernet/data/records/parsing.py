@@ -41,11 +41,7 @@ class RecordParser:
         """
         if self.is_trusted:
             return self._parse(where, record)
-
-        def damaged(_):
-            return {**self._parse(where, tf.constant("")), "where": where}
-
-        return first_that_works(record, lambda record: self._parse(where, record), damaged)
+        return first_that_works(record, lambda record: self._parse(where, record), lambda _: self._nothing(where))
 
     def _parse(self, where: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_single_example(record, self._spec())
@@ -76,6 +72,23 @@ class RecordParser:
         }
         named = tf.strings.join([where, ", image ", parsed[keys.FILENAME]])
         return {"encoded": parsed[keys.ENCODED], "where": named, "image_id": _image_id(parsed, where), **rows, **image}
+
+    def _nothing(self, where: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the example of a damaged record."""
+        return {
+            "encoded": tf.constant(""),
+            "where": where,
+            "image_id": _damaged_id(where),
+            "boxes_xyxy": tf.zeros((0, 4)),
+            "classes": tf.zeros((0,), tf.int32),
+            "is_crowd": tf.zeros((0,), tf.bool),
+            "is_difficult": tf.zeros((0,), tf.bool),
+            "areas": tf.zeros((0,)),
+            **{
+                name: tf.zeros(spec.shape if spec.of_image else (0, *spec.shape), spec.dtype)
+                for name, spec in self.fields.items()
+            },
+        }
 
     def _spec(self) -> dict:
         """Returns the features of a record that are read; all may be missing."""
