@@ -36,13 +36,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
 
 
 def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
-    """Returns the image in encoded bytes as (H, W, 3) uint8 RGB.
-
-    Args:
-        data: content of a file.
-        name: of it, for the error.
-        upright: whether to apply the EXIF orientation.
-    """
+    """Returns the image in a file's content as (H, W, 3) uint8 RGB; `upright` applies the EXIF orientation."""
     flags = cv2.IMREAD_COLOR_RGB if upright else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     if _is_cut_off(data):
         cut_off = f"got one cut off after {len(data)} bytes; fetch it again or remove it."

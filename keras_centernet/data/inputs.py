@@ -34,12 +34,8 @@ def build_training_input(
 ) -> Callable[[dict], dict]:
     """Returns the function from an example to the same in the input's frame, changed by its own "seed".
 
-    Args:
-        source: of the examples.
-        input_hw: (height, width) of the input.
-        augmentation: key of `AUGMENTATIONS`.
-        flip, rotation: of `load_dataset`.
-        is_tensor: whether TensorFlow alone resamples the images, and not OpenCV.
+    `augmentation` is a key of `AUGMENTATIONS`; flip and rotation are those of `load_dataset`; `is_tensor` says whether
+    TensorFlow alone resamples the images, and not OpenCV.
     """
     resample = in_graph.resample if is_tensor else augment.resample_by_opencv
     flip_order = source.flip_order

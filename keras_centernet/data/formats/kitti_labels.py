@@ -97,12 +97,7 @@ def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
 
 
 def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
-    """Returns the objects of one image of a batch as KITTI's evaluation wants them.
-
-    Args:
-        rows: {key: (M, ...)} of one image, as in a batch.
-        boxes_xyxy: (M, 4) in original image pixels.
-    """
+    """Returns the objects of one image of a batch, {key: (M, ...)}, with boxes (M, 4) in original image pixels."""
     types = [TYPES[index] for index in rows["kitti_types"]]
     # A DontCare region stands in every class; one of them is enough.
     keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
