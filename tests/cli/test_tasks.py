@@ -63,7 +63,10 @@ def test_poses(write_keypoints, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--task", "pose"], "format shapes has no keypoints_xyv, which this task needs: expected one of coco"),
+        (
+            ["--task", "pose"],
+            "format shapes has no keypoints_xyv, which this task needs: expected one of tfrecord, coco",
+        ),
         (["--task", "tracking"], "Unknown task: expected one of detection, detection_3d, pose; got 'tracking'"),
         (["--task-option", "colour=red"], "task_options of detection: "),
         (["--task-option", "radius"], "--task-option: expected NAME=VALUE, got 'radius'"),

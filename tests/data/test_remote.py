@@ -143,13 +143,21 @@ def test_images_of_this_machine_never_meet_tensorflows_files(write, monkeypatch)
             "nosuch://x: expected a file or folder that can be reached, got: File system scheme",
         ),
         ("nosuch://x", {"format": "coco"}, "expected a file or folder that can be reached, got: File system scheme"),
-        ("{coco}", {"annotations": "ram://x/no.json"}, "expected the JSON file, got 'ram://x/no.json', which does not"),
+        (
+            "{coco}",
+            {"annotations": "ram://x/no.json"},
+            "annotations: expected the JSON file, got 'ram://x/no.json', which does not exist.",
+        ),
         (
             "{coco}",
             {"images": "ram://no"},
             "images: expected the folder of images, got 'ram://no', which does not exist.",
         ),
-        ("{coco}", {"annotations": "ram://x/no.pbtxt"}, "expected a label map (.pbtxt), got 'ram://x/no.pbtxt', which"),
+        (
+            "{coco}",
+            {"annotations": "ram://x/no.pbtxt"},
+            "annotations: expected a label map (.pbtxt), got 'ram://x/no.pbtxt'",
+        ),
     ],
 )
 def test_mistakes_are_one_line(data, options, message, write, to_ram):

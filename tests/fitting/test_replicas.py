@@ -83,7 +83,7 @@ def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
     gradients, losses = [], []
     for shard in (slice(0, 2), slice(2, 4)):
         with tf.GradientTape() as tape:
-            stacks = model._stacks(model._prepare_for_training(images[shard]), training=True)
+            stacks = model.stacks(model.augment_and_normalize(images[shard]), training=True)
             losses.append(model.compute_loss(None, {key: value[shard] for key, value in objects.items()}, stacks))
         gradients.append(tape.gradient(losses[-1], model.trainable_weights))
     step, start = on_two["published mean"], start_of("published mean")
