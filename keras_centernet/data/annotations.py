@@ -117,12 +117,7 @@ def build_annotations(
 
 
 def find_labels(paths: Sequence[AnyPath], kind: str, request: DataRequest) -> list[int]:
-    """Returns the indices of the label files that exist, one file per image of a split; warns of the missing ones.
-
-    Args:
-        paths: where each image's file is expected.
-        kind: of file, for messages.
-        request: of the reader.
+    """Returns the indices of the images of a split whose label file, of this kind, exists; warns of the missing ones.
 
     Raises:
         UserError: strict and a file is missing, or all are.
@@ -138,10 +133,7 @@ def find_labels(paths: Sequence[AnyPath], kind: str, request: DataRequest) -> li
 def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotations:
     """Returns the annotations without images whose file is missing, cut off or not an image; warns with a count.
 
-    Args:
-        annotations: of one split.
-        strict: stop at the first bad file instead; every image is then decoded once, which also finds
-            damage in the middle of a file.
+    If `strict` every image is decoded, which also finds damage in the middle of a file.
 
     Raises:
         UserError: strict and a file is bad, or no file is readable.
@@ -150,10 +142,9 @@ def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotation
 
     def problem_of(name):
         try:
-            check_image(name, decode=strict)
+            return check_image(name, decode=strict)
         except UserError as error:
             return error
-        return None
 
     checks = map_files(problem_of, names, threads=os.cpu_count())
     problems = list(tqdm(checks, "checking images", len(names), delay=2, leave=False, disable=None))
@@ -167,10 +158,9 @@ def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotation
 
 
 def drop_bad_boxes(annotations: Annotations) -> Annotations:
-    """Returns the annotations without boxes that are empty, inverted, outside the image or given twice.
+    """Returns the annotations without boxes that are empty, inverted, outside the image or given twice; warns of each.
 
-    Each kind is counted in one `DataWarning` that names the first file. Boxes partly outside stay as they
-    are: targets clip them. Images that lose all their objects stay, too.
+    Boxes partly outside stay as they are: targets clip them. Images that lose all their objects stay, too.
     """
     for is_bad, what in (
         (_has_no_extent, "object(s) skipped, box empty or inverted (expected x1 < x2 and y1 < y2)"),
@@ -225,6 +215,4 @@ def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:
 def _is_duplicate(annotations: Annotations) -> np.ndarray:
     keys = np.column_stack([annotations.image_index, annotations.classes, annotations.is_crowd, annotations.boxes_xyxy])
     _, first = np.unique(keys, axis=0, return_index=True)
-    is_first = np.zeros(len(keys), bool)
-    is_first[first] = True
-    return ~is_first
+    return ~np.isin(np.arange(len(keys)), first)

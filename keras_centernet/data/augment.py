@@ -1,9 +1,8 @@
 """Where an image lands in the network's input: functions from example to example.
 
-Each takes an example dict and returns a new one in which only "image_to_input" (a (2, 3) float64 matrix)
-was set or composed; `warp` then resamples the image once and moves the boxes. Randomness comes from
-the example's own "seed" ((2,) int64, see `pipeline.py`), so the same seed gives the same data whatever
-the number of workers. Colour is augmented later, in the training step.
+Each sets or composes "image_to_input" (a (2, 3) float64 matrix); `warp` then resamples the image once and moves the
+boxes. Randomness comes from the example's own "seed" ((2,) int64), so the same seed gives the same data whatever the
+number of workers. Colour is augmented later, in the training step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,12 +42,8 @@ def random_crop(example: dict, input_hw: tuple[int, int]) -> dict:
     """
     _, extent = _whole_image(example, input_hw)
     choice = _uniform_int(example, _CHOOSE_SCALE, 0, len(CROP_SCALES))
-    center_xy = tf.stack(
-        [
-            _random_center(example, _CHOOSE_X, tf.shape(example["image"])[1]),
-            _random_center(example, _CHOOSE_Y, tf.shape(example["image"])[0]),
-        ]
-    )
+    width, height = tf.unstack(size_wh_of(example["image"]))
+    center_xy = tf.stack([_random_center(example, _CHOOSE_X, width), _random_center(example, _CHOOSE_Y, height)])
     extent *= tf.gather(tf.constant(CROP_SCALES, tf.float64), choice)
     return {**example, "image_to_input": _similarity(center_xy, extent, input_hw)}
 
@@ -60,10 +55,8 @@ def random_shift_scale(example: dict, input_hw: tuple[int, int]) -> dict:
     multiplied by clip(1 + 0.4 N(0, 1), 0.6, 1.4).
     """
     center_xy, extent = _whole_image(example, input_hw)
-    shift_xy = tf.stack([_normal(example, _CHOOSE_X), _normal(example, _CHOOSE_Y)])
-    center_xy += extent * tf.clip_by_value(SHIFT * shift_xy, -2 * SHIFT, 2 * SHIFT)
-    extent *= tf.clip_by_value(1 + SCALE * _normal(example, _CHOOSE_SCALE), 1 - SCALE, 1 + SCALE)
-    return {**example, "image_to_input": _similarity(center_xy, extent, input_hw)}
+    moved_xy = center_xy + extent * _shift_xy(example)
+    return {**example, "image_to_input": _similarity(moved_xy, extent * _scale(example), input_hw)}
 
 
 def zoom_half(example: dict, input_hw: tuple[int, int]) -> dict:
@@ -76,10 +69,8 @@ def zoom_half(example: dict, input_hw: tuple[int, int]) -> dict:
     """
     center_xy, extent = _whole_image(example, input_hw)
     is_zoomed = tf.random.stateless_uniform((), _seed(example, _CHOOSE_ZOOM)) < ZOOMED_SHARE
-    shift_xy = tf.stack([_normal(example, _CHOOSE_X), _normal(example, _CHOOSE_Y)])
-    size_wh = tf.cast(size_wh_of(example["image"]), tf.float64)
-    moved_xy = center_xy + size_wh * tf.clip_by_value(SHIFT * shift_xy, -2 * SHIFT, 2 * SHIFT)
-    scaled = extent * tf.clip_by_value(1 + SCALE * _normal(example, _CHOOSE_SCALE), 1 - SCALE, 1 + SCALE)
+    moved_xy = center_xy + tf.cast(size_wh_of(example["image"]), tf.float64) * _shift_xy(example)
+    scaled = extent * _scale(example)
     matrix = _similarity(tf.where(is_zoomed, moved_xy, center_xy), tf.where(is_zoomed, scaled, extent), input_hw)
     return {**example, "image_to_input": matrix, "is_zoomed": is_zoomed}
 
@@ -133,9 +124,8 @@ def warp(
         example: placed by one of the functions above.
         input_hw: (height, width) of the input.
         fields, flip_order: of the `Source`.
-        resample: what moves pixels and values: function (example, names of moving fields, flip_order, input_hw) ->
-            {"image", "boxes_xyxy", those fields} in the input's frame; None for `resample_by_opencv`, or
-            `in_graph.resample`.
+        resample: function (example, names of moving fields, flip_order, input_hw) -> {"image", "boxes_xyxy", those
+            fields} in the input's frame: `in_graph.resample`, or None for `resample_by_opencv`.
     """
     fields = fields or {}
     moved = (resample or resample_by_opencv)(example, moving(fields), flip_order, input_hw)
@@ -187,6 +177,15 @@ def _random_center(example: dict, number: int, side: tf.Tensor) -> tf.Tensor:
     halved = tf.constant([_CROP_BORDER >> i for i in range(_CROP_BORDER.bit_length() + 1)])
     border = halved[tf.argmax(side > 2 * halved)]
     return tf.cast(_uniform_int(example, number, border, side - border), tf.float64)
+
+
+def _shift_xy(example: dict) -> tf.Tensor:
+    shift_xy = tf.stack([_normal(example, _CHOOSE_X), _normal(example, _CHOOSE_Y)])
+    return tf.clip_by_value(SHIFT * shift_xy, -2 * SHIFT, 2 * SHIFT)
+
+
+def _scale(example: dict) -> tf.Tensor:
+    return tf.clip_by_value(1 + SCALE * _normal(example, _CHOOSE_SCALE), 1 - SCALE, 1 + SCALE)
 
 
 def _seed(example: dict, number: int) -> tf.Tensor:

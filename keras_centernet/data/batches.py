@@ -30,30 +30,27 @@ def to_batches(
     Args:
         inputs: examples in the input's frame.
         batch_size: images in a batch.
-        max_objects: M.
+        max_objects: M; of more objects the largest (by box in the input) are kept, in their order.
         input_hw: (height, width) of all images; None where they differ: a batch then has images of one size.
         drop_remainder: whether a last partial batch is left out.
         fields: of the source.
-        too_many: of `split_example`.
+        too_many: counts examples with more objects; None where they were counted before.
     """
-    pairs = inputs.map(lambda example: split_example(example, max_objects, fields, too_many))
-    objects_shapes = tf.nest.map_structure(_padded_shape(max_objects), pairs.element_spec[1])
+
+    def padded(spec):
+        return [max_objects if side is None else side for side in spec.shape]
+
+    pairs = inputs.map(lambda example: _split_example(example, max_objects, fields, too_many))
+    objects_shapes = tf.nest.map_structure(padded, pairs.element_spec[1])
     if input_hw is None:
         return _batch_by_shape(pairs, batch_size, ((None, None, 3), objects_shapes))
     return pairs.padded_batch(batch_size, ((*input_hw, 3), objects_shapes), drop_remainder=drop_remainder)
 
 
-def split_example(
-    example: dict, max_objects: int, fields: Mapping[str, FieldSpec], too_many: WarningCounter | None = None
+def _split_example(
+    example: dict, max_objects: int, fields: Mapping[str, FieldSpec], too_many: WarningCounter | None
 ) -> tuple[tf.Tensor, dict]:
-    """Returns (image, objects) of one warped example; objects have up to `max_objects` rows.
-
-    Args:
-        example: in the input's frame.
-        max_objects: M; of more objects the largest (by box in the input) are kept, in their order.
-        fields: of the source.
-        too_many: counts examples with more objects, or None where they were counted before.
-    """
+    """Returns (image, objects) of one example in the input's frame; objects have up to `max_objects` rows."""
     count = tf.shape(example["classes"])[0]
     if too_many is not None:
         too_many.add_if(count > max_objects, tf.strings.as_string(example["image_id"]))
@@ -85,13 +82,7 @@ def warn_of_many(source: Source, max_objects: int, size: int) -> WarningCounter 
 
 
 def _batch_by_shape(examples: tf.data.Dataset, batch_size: int, shapes) -> tf.data.Dataset:
-    """Returns batches of images of one shape each; what is left of every shape at the end makes smaller ones.
-
-    Args:
-        examples: pairs (image, objects).
-        batch_size: images in a batch.
-        shapes: padded shapes of an element, see `tf.data.Dataset.padded_batch`.
-    """
+    """Returns batches of images of one shape each; what is left of every shape at the end makes smaller ones."""
 
     def shape_key(image, objects):
         height, width = tf.unstack(tf.shape(image, tf.int64)[:2])
@@ -101,8 +92,3 @@ def _batch_by_shape(examples: tf.data.Dataset, batch_size: int, shapes) -> tf.da
         return group.padded_batch(batch_size, shapes)
 
     return examples.group_by_window(shape_key, to_batch, window_size=batch_size)
-
-
-def _padded_shape(max_objects: int):
-    """Returns the function from a tensor's spec to its shape with `max_objects` in place of the open side."""
-    return lambda spec: [max_objects if side is None else side for side in spec.shape]

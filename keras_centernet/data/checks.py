@@ -14,25 +14,19 @@ INPUT_MULTIPLE = 32
 
 
 def check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:
-    """Returns (height, width) of the input.
-
-    Raises:
-        UserError: they are not positive multiples of 32.
-    """
+    """Returns (height, width) of the input, or raises unless they are positive multiples of 32."""
     sides = (input_size, input_size) if np.ndim(input_size) == 0 else tuple(input_size)
     if len(sides) != 2 or any(not _is_whole(side) or side < 1 or side % INPUT_MULTIPLE for side in sides):
-        raise UserError(
-            f"input_size: expected one number or (height, width), positive multiples of {INPUT_MULTIPLE}, "
-            f"got {input_size!r}; try {_nearest_sizes(sides)}."
-        )
+        expected = f"one number or (height, width), positive multiples of {INPUT_MULTIPLE}"
+        raise UserError(f"input_size: expected {expected}, got {input_size!r}; try {_nearest_sizes(sides)}.")
     return tuple(int(side) for side in sides)
 
 
 def check_counts(**counts: int | None) -> None:
     """Raises unless all are whole numbers of at least 1; `limit` and `workers` may be None."""
     for name, count in counts.items():
-        is_optional = name in ("limit", "workers")
-        if not (is_optional and count is None) and (not _is_whole(count) or count < 1):
+        is_left_out = count is None and name in ("limit", "workers")
+        if not is_left_out and (not _is_whole(count) or count < 1):
             raise UserError(f"{name}: expected a whole number of at least 1, got {count!r}.")
 
 
@@ -43,10 +37,8 @@ def check_changes(augmentation: str, flip: float, rotation: float, task: str, fi
     if not 0 <= flip <= 1:
         raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
     if rotation and not any(name.endswith("_xyv") for name in fields):
-        raise UserError(
-            f"rotation: expected 0 for task {task}, which has no keypoints and whose boxes do not turn, got "
-            f"{rotation!r}."
-        )
+        reason = "which has no keypoints and whose boxes do not turn"
+        raise UserError(f"rotation: expected 0 for task {task}, {reason}, got {rotation!r}.")
 
 
 def check_view(resize: str, multiple_of: int, scale: float) -> None:
@@ -59,11 +51,7 @@ def check_view(resize: str, multiple_of: int, scale: float) -> None:
 
 
 def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
-    """Returns (n, i).
-
-    Raises:
-        UserError: there is no i-th of n shards, or not an image for each of them.
-    """
+    """Returns (n, i), or raises where there is no i-th of n shards, or not an image for each of them."""
     if len(shard) != 2 or not all(map(_is_whole, shard)) or not 0 <= shard[1] < shard[0] <= size:
         raise UserError(f"shard: expected (n, i), i from 0 to n - 1 and n of at most {size} images, got {shard!r}.")
     return int(shard[0]), int(shard[1])
@@ -72,37 +60,28 @@ def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
 def check_no_order(option: str, skip: int = 0, shard: tuple[int, int] = (1, 0)) -> None:
     """Raises where an epoch whose order `option` leaves open would have to be continued or sharded."""
     if skip:
-        raise UserError(
-            f"{option}: expected no batches to skip, as no seed fixes their order, got {skip}. Remove it, or continue "
-            "from a checkpoint at the end of an epoch."
-        )
+        advice = "Remove it, or continue from a checkpoint at the end of an epoch."
+        raise UserError(f"{option}: expected no batches to skip, as no seed fixes their order, got {skip}. {advice}")
     if shard[0] > 1:
         raise UserError(f"{option}: expected no shard, as no seed fixes the order of the images, got {shard}.")
 
 
 def fit_batch(batch_size: int, size: int, source: Source) -> int:
-    """Returns the batch size, or that of the whole data set with a warning where there are no more images."""
+    """Returns the batch size, or with a warning that of the whole data set where it has fewer images."""
     if size >= batch_size:
         return batch_size
-    warnings.warn(
-        DataWarning(
-            f"{source.name}: batch_size {batch_size} is more than its {size} images; the batch is the whole "
-            f"data set. Pass a batch_size of at most {size}."
-        ),
-        stacklevel=3,
-    )
+    advice = f"the batch is the whole data set. Pass a batch_size of at most {size}."
+    line = f"{source.name}: batch_size {batch_size} is more than its {size} images; {advice}"
+    warnings.warn(DataWarning(line), stacklevel=3)
     return size
 
 
 def _nearest_sizes(sides: tuple) -> str:
-    nearest = [
-        max(INPUT_MULTIPLE, round(side / INPUT_MULTIPLE) * INPUT_MULTIPLE)
-        for side in sides
-        if isinstance(side, int | float)
-    ]
-    if len(nearest) != 2:
+    numbers = [side for side in sides if isinstance(side, int | float)]
+    if len(numbers) != 2:
         return "512"
-    return str(nearest[0]) if nearest[0] == nearest[1] else str(tuple(nearest))
+    height, width = (max(1, round(number / INPUT_MULTIPLE)) * INPUT_MULTIPLE for number in numbers)
+    return str(height if height == width else (height, width))
 
 
 def _is_whole(value) -> bool:

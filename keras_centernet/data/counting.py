@@ -11,12 +11,7 @@ from keras_centernet.errors import DataWarning
 
 
 def warn_counted(names: Sequence[str], what: str) -> None:
-    """Issues one `DataWarning` "<count> <what>; first: <name>", or none for an empty list.
-
-    Args:
-        names: where each case was found, first one first.
-        what: text that follows the number: what is done about which cases.
-    """
+    """Issues one `DataWarning` "<count> <what>; first: <name>", or none for an empty list of names."""
     if len(names):
         warnings.warn(DataWarning(f"{len(names)} {what}; first: {names[0]}"), stacklevel=3)
 
@@ -28,9 +23,7 @@ class WarningCounter:
     """
 
     def __init__(self, what: str):
-        self.what = what
-        self.count = 0
-        self._first = None
+        self.what, self.count, self._first = what, 0, None
         self._lock = threading.Lock()
 
     def add(self, name: str) -> None:
@@ -39,7 +32,7 @@ class WarningCounter:
             self.count += 1
             self._first = self._first or name
             count = self.count
-        if set(str(count)[1:]) <= {"0"} and str(count)[0] == "1":
+        if str(count).rstrip("0") == "1":
             warnings.warn(DataWarning(f"{count} {self.what} so far; first: {self._first}"), stacklevel=2)
 
     def add_if(self, condition: tf.Tensor, name: tf.Tensor) -> None:

@@ -69,10 +69,8 @@ class Epochs:
             check_no_order("data_service" if self.data_service else "deterministic=False", skip=skip)
         if self.data_service:
             return self._describe(self._of_service((stop - first) * steps))
-        skipped = skip * self.step
-        return self._describe(
-            self._of_passes(numbered_passes(self.seed, steps * self.step, first, stop, skipped, self.shard))
-        )
+        passes = numbered_passes(self.seed, steps * self.step, first, stop, skip * self.step, self.shard)
+        return self._describe(self._of_passes(passes))
 
     def _of_passes(self, passes: Passes) -> tf.data.Dataset:
         read = self.source.tensor_examples if self.is_tensor else self.source.examples

@@ -43,20 +43,10 @@ def closed(spec: FieldSpec, side: int) -> FieldSpec:
     return dataclasses.replace(spec, shape=tuple(side if known is None else known for known in spec.shape))
 
 
-def object_keys(fields: Mapping[str, FieldSpec]) -> tuple[str, ...]:
-    """Returns the keys of an example that have one row per object."""
-    return (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
-
-
 def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSpec]) -> dict:
-    """Returns the example with only those objects.
-
-    Args:
-        example: see `source.py`.
-        indices: (n,) of the rows to keep, in their new order.
-        fields: of the example's source.
-    """
-    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys(fields)}}
+    """Returns the example with only the objects of those rows (n,), in that order; fields are those of its source."""
+    object_keys = (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
+    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys}}
 
 
 def moving(fields: Mapping[str, FieldSpec]) -> list[str]:
@@ -67,11 +57,7 @@ def moving(fields: Mapping[str, FieldSpec]) -> list[str]:
 def move(name: str, values: np.ndarray, matrix: np.ndarray, flip_order: Sequence[int] | None = None) -> np.ndarray:
     """Returns a moving field's values (N, ...) in the frame of a (2, 3) matrix, float32; `in_graph.move` of arrays.
 
-    Args:
-        name: of the field.
-        values: (N, ...).
-        matrix: (2, 3) float64.
-        flip_order: K indices of the keypoints that a mirror image shows; None: they have no sides.
+    `flip_order` are K indices of the keypoints that a mirror image shows; None: they have no sides.
     """
     return np.float32(_MOVES[_ending(name)](values, matrix, flip_order)).reshape(values.shape)
 

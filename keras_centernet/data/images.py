@@ -5,6 +5,7 @@ and 16 bit to 8, and is faster than TensorFlow's decoder. `check_image` finds mi
 without decoding them, so that a data set knows its size before the first epoch.
 """
 
+import contextlib
 import os
 
 import cv2
@@ -29,77 +30,52 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     Raises:
         UserError: the file is missing, cut off, or no image that OpenCV can decode.
     """
-    return decode_image(_read_bytes(path), os.fspath(path))
+    with _opened(path) as file:
+        data = file.read()
+    return decode_image(data, os.fspath(path))
 
 
 def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
-    """Returns the image in encoded bytes as (H, W, 3) uint8 RGB; `name` is for the error.
-
-    Args:
-        data: content of a file.
-        name: of it.
-        upright: whether to apply the EXIF orientation.
-    """
+    """Returns the image in a file's content as (H, W, 3) uint8 RGB; `upright` applies the EXIF orientation."""
     flags = cv2.IMREAD_COLOR_RGB if upright else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     if _is_cut_off(data):
-        raise UserError(
-            f"image {name}: expected a complete file, got one cut off after {len(data)} bytes; "
-            "fetch it again or remove it."
-        )
+        cut_off = f"got one cut off after {len(data)} bytes; fetch it again or remove it."
+        raise UserError(f"image {name}: expected a complete file, {cut_off}")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error:
         image = None
     if image is None or image.dtype != np.uint8:
-        raise UserError(
-            f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, got {len(data)} bytes that "
-            "cannot be decoded; convert or remove it."
-        )
+        problem = f"got {len(data)} bytes that cannot be decoded; convert or remove it."
+        raise UserError(f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, {problem}")
     return image
 
 
 def check_image(path: str | os.PathLike, decode: bool = False) -> None:
     """Raises where `read_image` would, but looks only at both ends of a JPEG or PNG file.
 
-    Args:
-        path: the file.
-        decode: whether to decode the whole image, which also finds damage in its middle.
-
-    Raises:
-        UserError: the file is missing, cut off or no image.
+    With `decode` the whole image is decoded, which also finds damage in its middle.
     """
-    if decode:
-        read_image(path)
-        return
-    head, tail = _read_ends(path)
-    is_whole_jpeg = head.startswith(JPEG_START) and _ends_jpeg(tail)
-    if not is_whole_jpeg and not (head.startswith(PNG_START) and _PNG_END in tail):
-        read_image(path)
-
-
-def _read_bytes(path: str | os.PathLike) -> bytes:
-    try:
-        with open_bytes(path) as file:
-            return file.read()
-    except OSError as error:
-        raise _cannot_open(path, error) from None
-
-
-def _read_ends(path: str | os.PathLike) -> tuple[bytes, bytes]:
-    try:
-        with open_bytes(path) as file:
+    if not decode:
+        with _opened(path) as file:
             head = file.read(len(PNG_START))
             file.seek(0, os.SEEK_END)
             file.seek(max(len(head), file.tell() - _TAIL_BYTES))
-            return head, file.read(_TAIL_BYTES)
+            tail = file.read(_TAIL_BYTES)
+        is_whole_jpeg = head.startswith(JPEG_START) and _ends_jpeg(tail)
+        if is_whole_jpeg or (head.startswith(PNG_START) and _PNG_END in tail):
+            return
+    read_image(path)
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike):
+    try:
+        with open_bytes(path) as file:
+            yield file
     except OSError as error:
-        raise _cannot_open(path, error) from None
-
-
-def _cannot_open(path: str | os.PathLike, error: OSError) -> UserError:
-    return UserError(
-        f"image {os.fspath(path)}: expected a readable file, got '{error.strerror}'; correct or remove its entry."
-    )
+        problem = f"got '{error.strerror}'; correct or remove its entry."
+        raise UserError(f"image {os.fspath(path)}: expected a readable file, {problem}") from None
 
 
 def _is_cut_off(data: bytes) -> bool:

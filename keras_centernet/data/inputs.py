@@ -34,12 +34,8 @@ def build_training_input(
 ) -> Callable[[dict], dict]:
     """Returns the function from an example to the same in the input's frame, changed by its own "seed".
 
-    Args:
-        source: of the examples.
-        input_hw: (height, width) of the input.
-        augmentation: key of `AUGMENTATIONS`.
-        flip, rotation: of `load_dataset`.
-        is_tensor: whether TensorFlow alone resamples the images, and not OpenCV.
+    `augmentation` is a key of `AUGMENTATIONS`; flip and rotation are those of `load_dataset`; `is_tensor` says whether
+    TensorFlow alone resamples the images, and not OpenCV.
     """
     resample = in_graph.resample if is_tensor else augment.resample_by_opencv
     flip_order = source.flip_order
@@ -58,12 +54,7 @@ def build_test_input(
 ) -> Callable[[dict], dict]:
     """Returns the function from an example to the same in the input's frame, without chance.
 
-    Args:
-        source: of the examples.
-        input_hw: (height, width) of the input, for "fit".
-        resize: key of `RESIZES`.
-        multiple_of, scale: of `load_dataset`.
-        is_tensor: whether TensorFlow alone resamples the images; for "fit" at scale 1.
+    The arguments are those of `build_training_input` and `load_dataset`; `is_tensor` is for "fit" at scale 1.
     """
     if is_tensor:
         return build_training_input(source, input_hw, "none", flip=0.0, rotation=0.0, is_tensor=True)
@@ -74,21 +65,17 @@ def build_test_input(
 def to_view(example: dict, place: Callable, source: Source) -> dict:
     """Returns the example with image, boxes and moving fields in the input's frame, as `augment.warp` does.
 
-    Objects outside the view stay: what a test cannot see counts as missed.
-
-    Args:
-        example: before any augmentation.
-        place: function from (height, width) to `geometry.View`.
-        source: of the example; its clock gets the seconds as "preprocess".
+    `place` is a function from (height, width) to `geometry.View`. Objects outside the view stay: what a test cannot
+    see counts as missed.
     """
     names, flip_order = ("boxes_xyxy", *fields.moving(source.fields)), source.flip_order
 
     def view_numpy(image, *values):
         with source.clock.measure("preprocess"):
-            placed = place(image.shape[:2])
-            matrix = placed.image_to_input
+            view = place(image.shape[:2])
+            matrix = view.image_to_input
             moved = [fields.move(name, rows, matrix, flip_order) for name, rows in zip(names, values, strict=True)]
-            return geometry.view(image, placed), matrix, *moved
+            return geometry.view(image, view), matrix, *moved
 
     types = [tf.uint8, tf.float64] + [tf.float32] * len(names)
     arguments = [example["image"], *(example[name] for name in names)]

@@ -4,11 +4,7 @@ from collections.abc import Collection
 
 from keras_centernet.errors import UserError
 
-_OTHER_NAMES = {
-    "val": ("valid", "validation"),
-    "valid": ("val", "validation"),
-    "validation": ("val", "valid"),
-}
+_VALIDATION = ("val", "valid", "validation")
 
 
 def split_names(split: str) -> tuple[str, ...]:
@@ -18,28 +14,18 @@ def split_names(split: str) -> tuple[str, ...]:
         >>> split_names("val")
         ('val', 'valid', 'validation')
     """
-    return (split, *_OTHER_NAMES.get(split, ()))
+    return (split, *(name for name in _VALIDATION if split in _VALIDATION and name != split))
 
 
 def check_classes(found: Collection[str], classes: Collection[str], name: str) -> None:
-    """Raises unless every class name found in the data is one of `classes`.
-
-    Args:
-        found: names in the annotations.
-        classes: names that were asked for.
-        name: of the data set, for the message.
-
-    Raises:
-        UserError: listing both.
-    """
+    """Raises unless every class name found in the data is one of the `classes` asked for; the line lists both."""
     if len(set(classes)) != len(classes):
         raise UserError(f"classes: expected different names, got {_show(classes)}.")
     unknown = [label for label in found if label not in set(classes)]
     if unknown:
-        raise UserError(
-            f"{name}: expected objects of the classes {_show(classes)}, got also {_show(sorted(unknown))}; the "
-            f"data's classes are {_show(sorted(found))}. Pass `classes` that hold all of them."
-        )
+        advice = f"the data's classes are {_show(sorted(found))}. Pass `classes` that hold all of them."
+        got = _show(sorted(unknown))
+        raise UserError(f"{name}: expected objects of the classes {_show(classes)}, got also {got}; {advice}")
 
 
 def _show(names: Collection[str]) -> str:

@@ -18,8 +18,8 @@ _READY_ENTRIES = 64  # indices or encoded images: about 10 MB of photos as COCO'
 class Passes:
     """Passes over data, one after the other; `in_order`, `new_pass` and `numbered_passes` return them.
 
-    A shard is every n-th entry of each pass, so that n processes together go through the passes of one process: the
-    same entries with the same random numbers, and no entry twice.
+    A shard is every n-th entry of each pass: n processes together go through the passes of one process, with the same
+    random numbers, and no entry twice.
 
     Attributes:
         size: examples of a pass, of all shards and with those left out; what a data set has beyond them is not used.
@@ -36,7 +36,9 @@ class Passes:
         """Returns the examples of all passes; shuffled ones have a "seed" (2,) int64 of their own.
 
         Args:
-            one_pass: of `stream`; seed None: the entries in the order of the data.
+            one_pass: seed (2,) int64 of a pass -> dataset of its entries in the order of that seed, of None in the
+                order of the data. Those skipped or of other shards are made and dropped, so they should be cheap:
+                indices, not images.
             to_example: function of an entry (the elements of a tuple) to a dict of tensors.
             workers: examples that are made at the same time; None lets tf.data choose.
         """
@@ -52,12 +54,7 @@ class Passes:
         return self.stream(one_pass).prefetch(_READY_ENTRIES).map(seeded, num_parallel_calls=calls)
 
     def stream(self, one_pass: Callable[[tf.Tensor], tf.data.Dataset]) -> tf.data.Dataset:
-        """Returns (entry, seed (2,) int64 of its own) of all shuffled passes.
-
-        Args:
-            one_pass: seed (2,) int64 of a pass -> dataset of its entries in the order of that seed. Those skipped
-                or of other shards are made and dropped, so they should be cheap: indices, not images.
-        """
+        """Returns (entry, seed (2,) int64 of its own) of all shuffled passes; see `examples`."""
 
         @tf.autograph.experimental.do_not_convert
         def of_pass(seed, skip):
@@ -95,10 +92,9 @@ def numbered_passes(
     Args:
         seed: of all passes.
         size: examples of a pass, a multiple of the number of shards.
-        first: number of the first pass, from 0.
-        stop: number after the last one.
+        first, stop: number of the first pass, from 0, and the number after the last one.
         skip: examples of the first pass, of all shards together, that are skipped; such a multiple, too.
-        shard: (n, i): only the i-th of n shards.
+        shard: of `Passes`.
     """
 
     def of_number(number):
@@ -114,10 +110,8 @@ def shuffled_indices(count: int) -> Callable[[tf.Tensor | None], tf.data.Dataset
     def one_pass(seed):
         if seed is None:
             return tf.data.Dataset.range(count)
-        numbers = tf.range(count, dtype=tf.int64)
-        return tf.data.Dataset.from_tensor_slices(
-            tf.random.experimental.stateless_shuffle(numbers, seed, alg=_ALGORITHM)
-        )
+        order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), seed, alg=_ALGORITHM)
+        return tf.data.Dataset.from_tensor_slices(order)
 
     return one_pass
 

@@ -147,7 +147,11 @@ def load_dataset(
 
     options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
     source = _open(data, split, task_name, row.fields, format, options)
-    source = _without_empty(source) if training and not empty_images else source
+    if training and not empty_images:
+        if source.without_empty is None:
+            problem = "is a stream, which does not know its empty images beforehand; expected True, got False."
+            raise UserError(f"empty_images: {source.name} {problem}")
+        source = source.without_empty()
     size = source.size if limit is None else min(limit, source.size)
     shard = checks.check_shard(shard or (1, 0), size)
     is_tensor = pure_tf or bool(data_service)
@@ -179,29 +183,12 @@ def load_dataset(
 
 def _open(data, split: str, task: str, fields: Collection[str], format: str | None, options: dict) -> Source:
     """Returns the source, which knows of objects what the task needs."""
-    if isinstance(data, Source):
-        source = _check_source(data, options["classes"])
-    else:
-        source = read_source(data, split, format, tuple(fields), **options)
+    source = data if isinstance(data, Source) else read_source(data, split, format, tuple(fields), **options)
+    classes = options["classes"]
+    if source is data and classes is not None and tuple(classes) != source.classes:
+        expected = f"those of the source, {list(source.classes)}"
+        raise UserError(f"classes: expected {expected}, got {list(classes)}; order them where the source is made.")
     missing = [field for field in fields if field not in source.fields]
     if missing:
         raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
     return source
-
-
-def _check_source(source: Source, classes: tuple[str, ...] | None) -> Source:
-    if classes is not None and tuple(classes) != source.classes:
-        raise UserError(
-            f"classes: expected those of the source, {list(source.classes)}, got {list(classes)}; order them where "
-            "the source is made."
-        )
-    return source
-
-
-def _without_empty(source: Source) -> Source:
-    if source.without_empty is None:
-        raise UserError(
-            f"empty_images: {source.name} is a stream, which does not know its empty images beforehand; expected True, "
-            "got False."
-        )
-    return source.without_empty()

@@ -19,10 +19,8 @@ _SECONDS_TO_ANSWER = 10
 def check_tensor_source(source: Source, is_fitted: bool) -> None:
     """Raises unless TensorFlow alone can make the source's examples and bring them into the input."""
     if source.tensor_examples is None:
-        raise UserError(
-            f"{source.name}: expected records for pure_tf and data_service, which TensorFlow reads without Python; "
-            "write them with keras-centernet make-tfrecords."
-        )
+        advice = "which TensorFlow reads without Python; write them with keras-centernet make-tfrecords."
+        raise UserError(f"{source.name}: expected records for pure_tf and data_service, {advice}")
     if not is_fitted:
         raise UserError('pure_tf: expected resize "fit" and scale 1, the only ones without OpenCV. Remove it.')
 
@@ -44,24 +42,17 @@ def check_data_service(address: str, training: bool, limit: int | None, shard: t
     try:
         socket.create_connection((host, port), _SECONDS_TO_ANSWER).close()
     except OSError as error:
-        raise UserError(
-            f"data_service: expected a dispatcher that answers at {address}, got '{error.strerror or error}'; start it "
-            "with tf.data.experimental.service.DispatchServer."
-        ) from None
+        problem = f"got '{error.strerror or error}'; start it with tf.data.experimental.service.DispatchServer."
+        raise UserError(f"data_service: expected a dispatcher that answers at {address}, {problem}") from None
 
 
 def distribute(dataset: tf.data.Dataset, address: str) -> tf.data.Dataset:
     """Returns the data set, made by the workers of a service.
 
     Sharding is dynamic: the dispatcher gives each file of an epoch to the worker that asks for one, so that an
-    epoch is every image once, however many workers there are and however fast each is. (Without sharding every worker
-    would give all images: an epoch would grow with the number of workers.) If a worker dies the epoch waits until
-    one answers at its address again, and what it had not yet sent of its files is missing in that epoch. The order
-    depends on who is faster, so no seed fixes it.
-
-    Args:
-        dataset: of single examples; batches are made by the caller, so that none is lost at each worker's end.
-        address: of the dispatcher.
+    epoch is every image once, however many workers there are. If a worker dies the epoch waits until one answers at
+    its address again, and what it had not yet sent of its files is missing in that epoch. The order depends on who is
+    faster, so no seed fixes it. Batches are made by the caller, so that none is lost at each worker's end.
 
     Raises:
         UserError: the dispatcher refuses the data set.

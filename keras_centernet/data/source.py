@@ -38,7 +38,7 @@ import tensorflow as tf
 from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import WarningCounter
-from keras_centernet.data.fields import describe
+from keras_centernet.data.fields import OBJECT_KEYS, describe
 from keras_centernet.data.images import decode_image, read_image
 from keras_centernet.data.passes import Passes, in_order, shuffled_indices
 from keras_centernet.errors import UserError
@@ -108,11 +108,9 @@ def source_from_annotations(
     """Returns a `Source` over annotations in memory; bad boxes are dropped with counted warnings.
 
     Args:
-        name: of the split, for messages.
-        classes: names.
+        name, classes, task_options, category_ids: of the `Source`.
         annotations: whose images are readable.
         load_image: index -> (H, W, 3) uint8; None reads the file of that name.
-        task_options, category_ids: of the `Source`.
 
     Raises:
         UserError: there are no images or no class names.
@@ -170,34 +168,31 @@ def _examples(
         stop = tf.where(is_loaded, splits[index + 1], start)
         example = {key: values[start:stop] for key, values in of_objects.items()}
         if annotations.is_relative:
-            example = _to_pixels(example, tf.shape(image)[:2])
+            size_wh = tf.cast(size_wh_of(image), tf.float32)
+            example["boxes_xyxy"] *= tf.tile(size_wh, [2])
+            example["areas"] = example["areas"] * size_wh[0] * size_wh[1]
         return {"image": image, **example, **{key: values[index] for key, values in of_images.items()}}
 
     requests = threads_for(annotations.image_names[:1], 0)
     threads = workers or requests or None
     dataset = (passes or in_order(count)).examples(shuffled_indices(count), to_example, threads)
-    return dataset.with_options(_as_many_threads(threads)) if requests else dataset
+    if requests:  # else there are as many threads as cores, and all of them wait for remote images
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = max(threads, os.cpu_count())
+        dataset = dataset.with_options(options)
+    return dataset
 
 
 def _to_tensors(annotations: Annotations) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """Returns (what is known of all objects, of all images) as in examples; float64 fields become float32."""
+    """Returns (what is known of all objects, of all images) as in examples; float64 becomes float32."""
 
     def to_tensor(values):
         values = np.asarray(values)
         return tf.constant(values.astype(np.float32) if values.dtype == np.float64 else values)
 
-    of_objects = {
-        "boxes_xyxy": tf.constant(annotations.boxes_xyxy, tf.float32),
-        "classes": tf.constant(annotations.classes, tf.int32),
-        "is_crowd": tf.constant(annotations.is_crowd, tf.bool),
-        "is_difficult": tf.constant(annotations.is_difficult, tf.bool),
-        "areas": tf.constant(annotations.areas, tf.float32),
-    }
-    of_images = {"image_id": tf.constant(annotations.image_ids, tf.int64)}
-    return (
-        of_objects | {key: to_tensor(values) for key, values in annotations.fields.items()},
-        of_images | {key: to_tensor(values) for key, values in annotations.image_fields.items()},
-    )
+    of_objects = {key: getattr(annotations, key) for key in OBJECT_KEYS} | annotations.fields
+    of_images = {"image_id": annotations.image_ids} | annotations.image_fields
+    return tuple({key: to_tensor(values) for key, values in known.items()} for known in (of_objects, of_images))
 
 
 class Loader:
@@ -207,9 +202,8 @@ class Loader:
     on black and without objects, so that the number of batches stays what it was announced to be.
     """
 
-    def __init__(self, load_image: Callable[..., np.ndarray], clock: Clock | None = None):
-        self._load_image = load_image
-        self._clock = clock or Clock()
+    def __init__(self, load_image: Callable[..., np.ndarray], clock: Clock):
+        self._load_image, self._clock = load_image, clock
         self._counter = WarningCounter(BECAME_BLACK)
 
     def __call__(self, *key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -224,13 +218,6 @@ class Loader:
         except UserError as error:
             self._counter.add(str(error))
             return np.zeros((32, 32, 3), np.uint8), np.False_
-
-
-def _as_many_threads(threads: int) -> tf.data.Options:
-    """Else there are as many as cores, and all of them wait for remote images."""
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = max(threads, os.cpu_count())
-    return options
 
 
 def load_encoded(clock: Clock) -> Loader:
@@ -252,13 +239,3 @@ def size_wh_of(image: tf.Tensor) -> tf.Tensor:
     """
     height, width = tf.unstack(tf.shape(image)[:2])
     return tf.stack([width, height])
-
-
-def _to_pixels(example: dict, image_hw: tf.Tensor) -> dict:
-    """Returns the example with boxes and areas in pixels instead of fractions of the image."""
-    size_wh = tf.cast(tf.stack([image_hw[1], image_hw[0]]), tf.float32)
-    return {
-        **example,
-        "boxes_xyxy": example["boxes_xyxy"] * tf.tile(size_wh, [2]),
-        "areas": example["areas"] * size_wh[0] * size_wh[1],
-    }

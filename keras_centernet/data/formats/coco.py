@@ -1,6 +1,7 @@
 """COCO: one JSON file of instances per split and folders of images."""
 
 import json
+import operator
 import re
 
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
@@ -13,12 +14,12 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
 _KEYPOINT_FILES = ("annotations/person_keypoints_{}.json", "person_keypoints_{}.json")
-_FILES = (
-    "annotations/instances_{}.json",
-    "annotations/{}.json",
-    "{}/_annotations.coco.json",
-    "instances_{}.json",
-)
+_FILES = ("annotations/instances_{}.json", "annotations/{}.json", "{}/_annotations.coco.json", "instances_{}.json")
+_NEEDED = {
+    "images": ("id", "file_name"),
+    "annotations": ("image_id", "category_id", "bbox"),
+    "categories": ("id", "name"),
+}
 
 
 def read_coco(request: DataRequest) -> Source:
@@ -45,7 +46,9 @@ def read_coco(request: DataRequest) -> Source:
     content = _read_json(path)
     if not content["images"]:
         raise UserError(f"{path}: expected at least one image, got an empty split; choose another split.")
-    names_by_id = {category["id"]: category["name"] for category in sorted(content["categories"], key=_id)}
+    names_by_id = {
+        category["id"]: category["name"] for category in sorted(content["categories"], key=operator.itemgetter("id"))
+    }
     found = dict.fromkeys(names_by_id[_category(entry, names_by_id, path)] for entry in content["annotations"])
     classes = tuple(dict.fromkeys(names_by_id.values())) if request.classes is None else tuple(request.classes)
     check_classes(found, classes, str(path))
@@ -53,13 +56,10 @@ def read_coco(request: DataRequest) -> Source:
     positions = {image["id"]: i for i, image in enumerate(content["images"])}
     if len(positions) < len(content["images"]):
         raise UserError(f"{path}: expected every image id once, got some twice; number the images anew.")
-    orphans = [
-        f"annotation {a.get('id')} of image {a['image_id']}"
-        for a in content["annotations"]
-        if a["image_id"] not in positions
-    ]
-    warn_counted(orphans, f"annotation(s) of {path} skipped, their image is not in its list of images")
     kept = [entry for entry in content["annotations"] if entry["image_id"] in positions]
+    orphans = [entry for entry in content["annotations"] if entry["image_id"] not in positions]
+    orphan_names = [f"annotation {entry.get('id')} of image {entry['image_id']}" for entry in orphans]
+    warn_counted(orphan_names, f"annotation(s) of {path} skipped, their image is not in its list of images")
     rows = [_to_row(entry, positions, class_indices, path) for entry in kept]
     keypoints = CocoKeypoints(content["categories"], path) if request.fields else None
     image_folder = _find_image_folder(folder, path, split, request.images, content["images"])
@@ -100,24 +100,18 @@ def _find_split_file(folder: AnyPath, split: str, names_of_files: tuple[str, ...
                 if exact.fullmatch(path.relative_to(folder).as_posix()[len(before) : -len(after)])
             ]
             if len(paths) > 1:
-                raise UserError(
-                    f"{folder}: expected one COCO file for split {split!r}, got {_show(paths)}; pass `annotations`."
-                )
+                expected = f"one COCO file for split {split!r}"
+                raise UserError(f"{folder}: expected {expected}, got {_show(paths)}; pass `annotations`.")
             if paths:
                 return paths[0]
     found = [path for pattern in (*names_of_files, "*.json") for path in folder.glob(pattern.replace("{}", "*"))]
-    raise UserError(
-        f"{folder}: expected annotations/instances_{split}*.json for split {split!r}, got {_show(found) or 'no JSON'}; "
-        "choose another split or pass `annotations`."
-    )
+    expected = f"annotations/instances_{split}*.json for split {split!r}"
+    advice = "choose another split or pass `annotations`."
+    raise UserError(f"{folder}: expected {expected}, got {_show(found) or 'no JSON'}; {advice}")
 
 
 def _show(paths: list[AnyPath]) -> str:
     return ", ".join(sorted({str(path) for path in paths})[:5])
-
-
-def _id(entry: dict) -> int:
-    return entry["id"]
 
 
 def _read_json(path: AnyPath) -> dict:
@@ -127,29 +121,21 @@ def _read_json(path: AnyPath) -> dict:
         raise UserError(f"{path}: expected a COCO JSON file, got '{error.strerror}'; correct `annotations`.") from None
     except ValueError as error:
         raise UserError(f"{path}: expected a COCO JSON file, got a file that is not JSON ({error}).") from None
-    needed = {
-        "images": ("id", "file_name"),
-        "annotations": ("image_id", "category_id", "bbox"),
-        "categories": ("id", "name"),
-    }
-    for key, fields in needed.items():
+    for key, fields in _NEEDED.items():
         entries = content.get(key) if isinstance(content, dict) else None
         if not isinstance(entries, list):
             raise UserError(f"{path}: expected lists 'images', 'annotations' and 'categories', got no {key!r}.")
         for number, entry in enumerate(entries):
             if not isinstance(entry, dict) or any(field not in entry for field in fields):
-                raise UserError(
-                    f"{path}: expected {', '.join(fields)} in entry {number} of {key!r}, got {str(entry)[:80]}."
-                )
+                where = f"entry {number} of {key!r}"
+                raise UserError(f"{path}: expected {', '.join(fields)} in {where}, got {str(entry)[:80]}.")
     return content
 
 
 def _category(entry: dict, names_by_id: dict, path: AnyPath) -> int:
     if entry["category_id"] not in names_by_id:
-        raise UserError(
-            f"{path}: expected a category_id of {sorted(names_by_id)}, got {entry['category_id']!r} in annotation "
-            f"{entry.get('id')}; add the category."
-        )
+        found = f"{entry['category_id']!r} in annotation {entry.get('id')}"
+        raise UserError(f"{path}: expected a category_id of {sorted(names_by_id)}, got {found}; add the category.")
     return entry["category_id"]
 
 
@@ -158,9 +144,8 @@ def _to_row(entry: dict, positions: dict, class_indices: dict, path: AnyPath) ->
         x, y, width, height = (float(value) for value in entry["bbox"])
         area = float(entry.get("area") or 0)
     except (TypeError, ValueError):
-        raise UserError(
-            f"{path}: expected a bbox of four numbers in annotation {entry.get('id')}, got {entry['bbox']!r}."
-        ) from None
+        where = f"annotation {entry.get('id')}"
+        raise UserError(f"{path}: expected a bbox of four numbers in {where}, got {entry['bbox']!r}.") from None
     position, index = positions[entry["image_id"]], class_indices[entry["category_id"]]
     return (position, x, y, x + width, y + height, index, bool(entry.get("iscrowd")), False, area or None)
 
@@ -172,16 +157,10 @@ def _find_image_folder(folder: AnyPath, path: AnyPath, split: str, images, entri
         return to_path(images)
     name = path.stem.removeprefix("instances_").removeprefix("person_keypoints_")
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
-    candidates = [
-        base / part
-        for base in dict.fromkeys((folder, root))
-        for part in (name, f"images/{name}", split, f"images/{split}", "images")
-    ]
-    candidates += [path.parent, folder]
+    parts = (name, f"images/{name}", split, f"images/{split}", "images")
+    candidates = [base / part for base in dict.fromkeys((folder, root)) for part in parts] + [path.parent, folder]
     for candidate in candidates:
         if candidate.is_dir() and any((candidate / entry["file_name"]).is_file() for entry in entries[:100]):
             return candidate
-    raise UserError(
-        f"{path}: expected its images in {_show(candidates[:5])} or beside it, found none of the first "
-        f"{min(len(entries), 100)}; pass `images`."
-    )
+    found = f"found none of the first {min(len(entries), 100)}; pass `images`."
+    raise UserError(f"{path}: expected its images in {_show(candidates[:5])} or beside it, {found}")

@@ -25,10 +25,8 @@ class CocoKeypoints:
         self._path = path
         named = {category["id"]: tuple(category["keypoints"]) for category in categories if category.get("keypoints")}
         if not named:
-            raise UserError(
-                f"{path}: expected a category with 'keypoints' (their names), got none; choose COCO's "
-                "person_keypoints file, or task detection."
-            )
+            advice = "choose COCO's person_keypoints file, or task detection."
+            raise UserError(f"{path}: expected a category with 'keypoints' (their names), got none; {advice}")
         skeletons = {names: _skeleton(c, path) for c in categories if (names := named.get(c["id"]))}
         self.skeleton = join_skeletons(list(skeletons.values()))
         starts = dict(zip(skeletons, np.cumsum([0, *map(len, skeletons)]), strict=False))
@@ -52,10 +50,8 @@ class CocoKeypoints:
             except (TypeError, ValueError):
                 values = np.zeros(0)
             if len(values) != expected or not np.all(np.isfinite(values)):
-                raise UserError(
-                    f"{self._path}: expected {expected} finite numbers (x, y, v of each) as keypoints of annotation "
-                    f"{entry.get('id')}, got {str(entry['keypoints'])[:60]}."
-                )
+                what = f"{expected} finite numbers (x, y, v of each) as keypoints of annotation {entry.get('id')}"
+                raise UserError(f"{self._path}: expected {what}, got {str(entry['keypoints'])[:60]}.")
             keypoints[i, part] = values.reshape(-1, 3)
         return keypoints
 

@@ -17,10 +17,7 @@ from keras_centernet.tasks.classes import KITTI_CLASSES
 
 # As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
 HIDES_IN = {"Van": "Car", "Truck": "Car", "Person_sitting": "Pedestrian", "DontCare": None}
-COLUMNS = (
-    *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
-    *("truncations", "occlusions", "kitti_types"),
-)
+COLUMNS = ("locations_xyz", "dimensions_hwl", "alphas", "rotations_y", "truncations", "occlusions", "kitti_types")
 SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
 WHOLE = ("train", "trainval", "training", "all")  # names of the whole data set where no lists of frames exist
 
@@ -74,19 +71,14 @@ def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
     """Returns ((class name, is crowd, box), {column: value}) of what is trained or hidden."""
     rows = []
     for i, kind in enumerate(frame.types):
-        if kind in classes:
-            names, is_crowd = (kind,), not _is_possible(frame, i)
-        else:
-            hidden = HIDES_IN.get(kind, "")
-            names, is_crowd = (classes if hidden is None else (hidden,) if hidden in classes else ()), True
+        # What is behind the camera or has no extent is hidden, not trained.
+        is_possible = frame.locations_xyz[i, 2] > 0 and bool(np.all(frame.dimensions_hwl[i] > 0))
+        is_crowd = kind not in classes or not is_possible
+        name = HIDES_IN.get(kind, kind)
+        names = classes if name is None else [name] * (name in classes)
         columns = {key: getattr(frame, key)[i] for key in COLUMNS[:-1]} | {"kitti_types": TYPES.index(kind)}
         rows += [((name, is_crowd, tuple(frame.boxes_xyxy[i])), columns) for name in names]
     return rows
-
-
-def _is_possible(frame: KittiObjects, i: int) -> bool:
-    """Whether an object is in front of the camera and has an extent; others are hidden, not trained."""
-    return frame.locations_xyz[i, 2] > 0 and bool(np.all(frame.dimensions_hwl[i] > 0))
 
 
 def _root(folder: AnyPath) -> AnyPath:
@@ -113,7 +105,7 @@ def _frames(root: AnyPath, split: str, image_folder: AnyPath) -> list[str]:
 
 def _image_paths(folder: AnyPath, names: list[str]) -> list[str]:
     """Returns the PNG file of each frame, the JPEG file where there is only that."""
-    are_png = are_files([folder / f"{name}.png" for name in names])
-    others = [name for name, is_png in zip(names, are_png, strict=True) if not is_png]
-    are_jpeg = dict(zip(others, are_files([folder / f"{name}.jpg" for name in others]), strict=True))
-    return [str(folder / f"{name}{'.jpg' if are_jpeg.get(name) else '.png'}") for name in names]
+    png, jpeg = ([folder / f"{name}{suffix}" for name in names] for suffix in (".png", ".jpg"))
+    missing = [i for i, is_png in enumerate(are_files(png)) if not is_png]
+    are_jpeg = dict(zip(missing, are_files([jpeg[i] for i in missing]), strict=True))
+    return [str(jpeg[i] if are_jpeg.get(i) else png[i]) for i in range(len(names))]

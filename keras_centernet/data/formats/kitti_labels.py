@@ -44,9 +44,8 @@ class KittiObjects:
         for field in fields(self):
             values = getattr(self, field.name)
             if values is not None and len(values) != len(self.types):
-                raise UserError(
-                    f"KittiObjects: {field.name} needs one row per object, {len(self.types)}; got {len(values)}."
-                )
+                count = len(self.types)
+                raise UserError(f"KittiObjects: {field.name} needs one row per object, {count}; got {len(values)}.")
 
     def __len__(self) -> int:
         return len(self.types)
@@ -66,12 +65,11 @@ def read_kitti_file(path: str | os.PathLike) -> KittiObjects:
     columns = RESULT_COLUMNS if rows and len(rows[0][1]) == RESULT_COLUMNS else LABEL_COLUMNS
     for number, words in rows:
         if len(words) != columns:
-            raise UserError(
-                f"{path}, line {number}: expected {LABEL_COLUMNS} columns (or {RESULT_COLUMNS} with scores, in every "
-                f"line), got {len(words)}: {' '.join(words)[:60]}."
-            )
-    table = np.array([_numbers(path, number, words) for number, words in rows], np.float64)
-    table = table.reshape(len(rows), columns - 1)
+            expected = f"{LABEL_COLUMNS} columns (or {RESULT_COLUMNS} with scores, in every line)"
+            found = f"{len(words)}: {' '.join(words)[:60]}"
+            raise UserError(f"{path}, line {number}: expected {expected}, got {found}.")
+    values = [[_number(word, f"{path}, line {number}") for word in words[1:]] for number, words in rows]
+    table = np.array(values, np.float64).reshape(len(rows), columns - 1)
     return KittiObjects(
         types=tuple(words[0] for _, words in rows),
         truncations=table[:, 0],
@@ -99,38 +97,20 @@ def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
 
 
 def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
-    """Returns the objects of one image of a batch as KITTI's evaluation wants them.
-
-    Args:
-        rows: {key: (M, ...)} of one image, as in a batch.
-        boxes_xyxy: (M, 4) in original image pixels.
-    """
+    """Returns the objects of one image of a batch, {key: (M, ...)}, with boxes (M, 4) in original image pixels."""
     types = [TYPES[index] for index in rows["kitti_types"]]
     # A DontCare region stands in every class; one of them is enough.
     keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
+    names = ("alphas", "dimensions_hwl", "locations_xyz", "rotations_y", "truncations", "occlusions")
     return KittiObjects(
         types=tuple(types[i] for i in keep),
         boxes_xyxy=np.asarray(boxes_xyxy, np.float64)[keep],
-        alphas=rows["alphas"][keep],
-        dimensions_hwl=rows["dimensions_hwl"][keep],
-        locations_xyz=rows["locations_xyz"][keep],
-        rotations_y=rows["rotations_y"][keep],
-        truncations=rows["truncations"][keep],
-        occlusions=rows["occlusions"][keep],
+        **{name: rows[name][keep] for name in names},
     )
 
 
-def _numbers(path, number: int, words: list[str]) -> list[float]:
+def _number(word: str, where: str) -> float:
     try:
-        return [float(word) for word in words[1:]]
+        return float(word)
     except ValueError:
-        bad = next(word for word in words[1:] if not _is_number(word))
-        raise UserError(f"{path}, line {number}: expected numbers after the type, got {bad!r}.") from None
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+        raise UserError(f"{where}: expected numbers after the type, got {word!r}.") from None

@@ -32,11 +32,7 @@ def is_shapes_name(name: str) -> bool:
 
 
 def read_shapes(request: DataRequest) -> Source:
-    """Returns one split of the built-in data set, of the usual size.
-
-    Raises:
-        UserError: the split or the classes are not what they should be.
-    """
+    """Returns one split of the built-in data set, of the usual size; see `build_shapes`."""
     return build_shapes(request.split, classes=request.classes)
 
 
@@ -74,15 +70,13 @@ def build_shapes(
         for i, scene in enumerate(scenes)
         for name, vertices in scene
     ]
-    table = build_annotations(
-        [f"shapes {split} {i}" for i in range(size)], rows, image_hw=[(image_size, image_size)] * size
-    )
-    return source_from_annotations(
-        f"shapes ({split})",
-        classes,
-        table,
-        lambda i: _draw(scenes[i], np.random.default_rng((*stream, i, 1)), image_size),
-    )
+    names = [f"shapes {split} {i}" for i in range(size)]
+    table = build_annotations(names, rows, image_hw=[(image_size, image_size)] * size)
+
+    def load(i):
+        return _draw(scenes[i], np.random.default_rng((*stream, i, 1)), image_size)
+
+    return source_from_annotations(f"shapes ({split})", classes, table, load)
 
 
 def _lay_out(rng: np.random.Generator, side: int) -> list[tuple[str, np.ndarray]]:

@@ -114,11 +114,8 @@ def read_source(
     """Returns one split of a data set of any format.
 
     Args:
-        data: folder, file, pattern or name.
-        split: name of the split.
         format: a key of `FORMATS`, or None to detect it.
-        fields: names of what the objects must know besides class and box.
-        options: annotations, images, classes, strict; see `DataRequest`.
+        data, split, fields, options: of `DataRequest`.
 
     Raises:
         UserError: the format is unknown, cannot be detected or does not take an option, or what the reader raises.
@@ -130,10 +127,8 @@ def read_source(
     row = FORMATS[format]
     if row.fields is not None and not set(fields) <= set(row.fields):
         able = [name for name, other in FORMATS.items() if other.fields is None or set(fields) <= set(other.fields)]
-        raise UserError(
-            f"format {format} has no {', '.join(fields)}, which this task needs: expected one of {', '.join(able)}. "
-            "Pass another data set, or another task."
-        )
+        problem = f"format {format} has no {', '.join(fields)}, which this task needs"
+        raise UserError(f"{problem}: expected one of {', '.join(able)}. Pass another data set, or another task.")
     for option, expected in (("annotations", row.annotations), ("images", "the folder of images" * row.takes_images)):
         value = getattr(request, option)
         if value is not None and not expected:
@@ -148,9 +143,7 @@ def read_source(
 def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None = None) -> str:
     """Returns the key of `FORMATS` that a folder, file, pattern or name looks like.
 
-    Args:
-        data: folder, file, pattern or name.
-        annotations: a file whose suffix belongs to one format decides before `data` does.
+    `annotations`, a file whose suffix belongs to one format, decide before `data` do.
 
     Raises:
         UserError: it looks like none; the line lists what was looked for.

@@ -42,8 +42,7 @@ def read_tfds(request: DataRequest) -> Source:
     Datasets checked the images when it prepared them.
 
     Raises:
-        UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or the
-            data set has no boxes.
+        UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or have no boxes.
     """
     data, fields, classes = str(request.data), request.fields, request.classes
     tfds = _import_tfds()
@@ -98,10 +97,8 @@ def _import_tfds():
     try:
         import tensorflow_datasets
     except ImportError:
-        raise UserError(
-            "format tfds: expected the package tensorflow_datasets, which is not installed; run "
-            'pip install "keras_centernet[tfds]".'
-        ) from None
+        problem = 'which is not installed; run pip install "keras_centernet[tfds]".'
+        raise UserError(f"format tfds: expected the package tensorflow_datasets, {problem}") from None
     return tensorflow_datasets
 
 
@@ -109,17 +106,15 @@ def _build(tfds, name: str):
     try:
         builder = tfds.builder(name)
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
-        raise UserError(
-            f"data: expected the name of a TensorFlow Datasets data set, got {name!r} ({first_line(error)})."
-        ) from None
+        found = f"{name!r} ({first_line(error)})"
+        raise UserError(f"data: expected the name of a TensorFlow Datasets data set, got {found}.") from None
     try:
         builder.download_and_prepare()
     except Exception as error:  # whatever the network, the disk or the data set's own script raises
-        raise UserError(
-            f"{name}: expected to find or fetch it with TensorFlow Datasets, got {type(error).__name__}: "
-            f"{first_line(error)}; "
-            "prepare it where there is a network and set TFDS_DATA_DIR."
-        ) from None
+        found = f"{type(error).__name__}: {first_line(error)}"
+        advice = "prepare it where there is a network and set TFDS_DATA_DIR."
+        line = f"{name}: expected to find or fetch it with TensorFlow Datasets, got {found}; {advice}"
+        raise UserError(line) from None
     return builder
 
 
@@ -133,16 +128,14 @@ def _find_split(builder, split: str) -> str:
 
 def _entries(tfds, builder, split: str, seed: tf.Tensor | None = None, limit: int | None = None) -> tf.data.Dataset:
     """Returns (index, entry) of a split's first `limit` entries, shuffled by a seed (2,), or in their order."""
-    is_shuffled = seed is not None
-    config = tfds.ReadConfig(
-        shuffle_seed=seed[0] if is_shuffled else None, shuffle_reshuffle_each_iteration=False, try_autocache=False
-    )
+    file_seed, seed = (None, None) if seed is None else tf.unstack(seed)
+    config = tfds.ReadConfig(shuffle_seed=file_seed, shuffle_reshuffle_each_iteration=False, try_autocache=False)
     # Images are decoded after all shuffling and sharding, as those of records.
     decoders = {"image": tfds.decode.SkipDecoding()}
-    shuffles_files = is_shuffled and limit is None
+    shuffles_files = seed is not None and limit is None
     dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
     dataset = (dataset if limit is None else dataset.take(limit)).enumerate()
-    return dataset.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False) if is_shuffled else dataset
+    return dataset if seed is None else dataset.shuffle(_SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=False)
 
 
 def _to_example(

@@ -35,19 +35,17 @@ def read_voc(request: DataRequest) -> Source:
     parsed = list(tqdm(parsing, "reading annotations", len(paths), delay=2, leave=False, disable=None))
     found = {name for objects, _ in parsed for name, *_ in objects}
     if classes is None:
-        classes = tuple(sorted(found.union(*_names_in_other_files(annotation_folder, set(stems)))))
+        others = set(annotation_folder.glob("*.xml")) - set(paths)
+        names = {name for objects, _ in map_files(_read_objects, sorted(others)) for name, *_ in objects}
+        classes = tuple(sorted(found | names))
     check_classes(found, classes, str(folder))
-    indices = {name: i for i, name in enumerate(classes)}
     rows = [
-        (i, *box_xyxy, indices[name], False, is_difficult, None)
+        (i, *box_xyxy, classes.index(name), False, is_difficult, None)
         for i, (objects, _) in enumerate(parsed)
         for name, box_xyxy, is_difficult in objects
     ]
-    table = build_annotations(
-        _image_paths(to_path(request.images) if request.images else folder / "JPEGImages", stems),
-        rows,
-        image_hw=[image_hw for _, image_hw in parsed],
-    )
+    images = _image_paths(to_path(request.images) if request.images else folder / "JPEGImages", stems)
+    table = build_annotations(images, rows, image_hw=[image_hw for _, image_hw in parsed])
     return source_from_annotations(request.name, classes, drop_unreadable_images(table, request.strict))
 
 
@@ -70,12 +68,9 @@ def _read_split(list_folder: AnyPath, split: str) -> list[str]:
 def _image_paths(image_folder: AnyPath, stems: list[str]) -> list[str]:
     if not image_folder.is_dir():
         raise UserError(f"{image_folder}: expected a folder of images, got none; pass `images`.")
-    names = {}
-    for entry in sorted(list_names(image_folder), reverse=True):
-        stem, suffix = os.path.splitext(entry)
-        if suffix.lower() in IMAGE_SUFFIXES:
-            names[stem] = entry
-    return [str(image_folder / names.get(stem, f"{stem}.jpg")) for stem in stems]
+    splits = [os.path.splitext(name) for name in sorted(list_names(image_folder), reverse=True)]
+    suffixes = {stem: suffix for stem, suffix in splits if suffix.lower() in IMAGE_SUFFIXES}
+    return [str(image_folder / f"{stem}{suffixes.get(stem, '.jpg')}") for stem in stems]
 
 
 def _read_objects(path: AnyPath) -> tuple[list[tuple], tuple[int, int]]:
@@ -90,19 +85,11 @@ def _read_objects(path: AnyPath) -> tuple[list[tuple], tuple[int, int]]:
         texts = [node.findtext(f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax")]
         if not name or None in texts:
             raise UserError(f"{path}: expected a name and a bndbox in object {number}, got neither or half.")
-        objects.append((name, _to_numbers(texts, path, number), (node.findtext("difficult") or "0").strip() == "1"))
+        try:
+            box_xyxy = [float(text) for text in texts]
+        except ValueError:
+            raise UserError(f"{path}: expected four numbers in the bndbox of object {number}, got {texts}.") from None
+        objects.append((name, box_xyxy, (node.findtext("difficult") or "0").strip() == "1"))
     size = (root.findtext("size/height"), root.findtext("size/width"))
     is_known = all(text is not None and text.strip().isdigit() for text in size)
     return objects, tuple(int(text) for text in size) if is_known else (0, 0)
-
-
-def _to_numbers(texts: list[str], path: AnyPath, number: int) -> list[float]:
-    try:
-        return [float(text) for text in texts]
-    except ValueError:
-        raise UserError(f"{path}: expected four numbers in the bndbox of object {number}, got {texts}.") from None
-
-
-def _names_in_other_files(annotation_folder: AnyPath, stems: set[str]) -> list[set[str]]:
-    paths = [path for path in sorted(annotation_folder.glob("*.xml")) if path.stem not in stems]
-    return [{name for name, *_ in objects} for objects, _ in map_files(_read_objects, paths)]

@@ -3,14 +3,15 @@
 import functools
 import os
 
+import yaml
+
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.formats.request import DataRequest
-from keras_centernet.data.formats.yolo_yaml import parse_yolo_yaml
 from keras_centernet.data.images import IMAGE_SUFFIXES
 from keras_centernet.data.names import check_classes, split_names
 from keras_centernet.data.source import Source, source_from_annotations
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import AnyPath, are_files, join, map_files, to_path
 from keras_centernet.geometry import cxcywh_to_xyxy
 
@@ -30,7 +31,7 @@ def read_yolo(request: DataRequest) -> Source:
     path = request.path if request.path.is_file() else _find_yaml(request.path)
     if path is None:
         raise UserError(f"{request.data}: expected a data.yaml, got none; pass the YAML file itself as `data`.")
-    content = parse_yolo_yaml(path)
+    content = _read_yaml(path)
     names = _names(content, path)
     images = _list_images([to_path(request.images)], path) if request.images else _split_images(content, path, split)
     labels = [_label_path(image, request.annotations) for image in images]
@@ -54,11 +55,23 @@ def is_yolo_data(path: AnyPath) -> bool:
 
 def _find_yaml(folder: AnyPath) -> AnyPath | None:
     """Returns a folder's data.yaml, or its only YAML file, or None."""
-    for name in ("data.yaml", "data.yml", "dataset.yaml"):
-        if (folder / name).is_file():
-            return folder / name
-    candidates = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    usual = [folder / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (folder / name).is_file()]
+    candidates = usual[:1] or [*folder.glob("*.yaml"), *folder.glob("*.yml")]
     return candidates[0] if len(candidates) == 1 else None
+
+
+def _read_yaml(path: AnyPath) -> dict:
+    try:
+        # All values stay text: classes may be called "no" or "1".
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1
+        raise UserError(f"{path}, line {line}: expected YAML, got an error: {error.problem}.") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: expected a text file in YAML, got {first_line(error)}.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected lines 'key: value', got {str(content)[:60]!r}.")
+    return content
 
 
 def _names(content: dict, path: AnyPath) -> tuple[str, ...]:
@@ -71,7 +84,7 @@ def _names(content: dict, path: AnyPath) -> tuple[str, ...]:
         if sorted(names) != list(range(len(names))):
             raise UserError(f"{path}: expected the keys of 'names' to count from 0, got {sorted(names)}.")
         names = [names[i] for i in range(len(names))]
-    if not isinstance(names, list) or not names:
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UserError(f"{path}: expected 'names', a list or a map of class names, got {names!r}.")
     if "nc" in content and content["nc"] != str(len(names)):
         raise UserError(f"{path}: expected {content['nc']} 'names' as 'nc' says, got {len(names)}.")
@@ -86,11 +99,11 @@ def _split_images(content: dict, path: AnyPath, split: str) -> list[AnyPath]:
     root = join(path.parent, content.get("path", ""))
     entries = value if isinstance(value, list) else [value]
     # In the wild `path` is often relative to another folder than the file's, and splits start with "../".
-    candidates = [
-        [join(base, entry.removeprefix(cut)) for base in (root, path.parent) for cut in ("", "../")]
-        for entry in entries
-    ]
-    return _list_images([next((p for p in options if p.exists()), options[0]) for options in candidates], path)
+    chosen = []
+    for entry in entries:
+        candidates = [join(base, entry.removeprefix(cut)) for base in (root, path.parent) for cut in ("", "../")]
+        chosen.append(next((p for p in candidates if p.exists()), candidates[0]))
+    return _list_images(chosen, path)
 
 
 def _list_images(folders_or_lists: list[AnyPath], path: AnyPath) -> list[AnyPath]:
@@ -99,12 +112,9 @@ def _list_images(folders_or_lists: list[AnyPath], path: AnyPath) -> list[AnyPath
         if entry.is_dir():
             images += sorted(p for p in entry.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
         elif entry.is_file():
-            lines = [line.strip() for line in entry.read_text().splitlines() if line.strip()]
-            images += [join(entry.parent, line) for line in lines]
+            images += [join(entry.parent, line.strip()) for line in entry.read_text().splitlines() if line.strip()]
         else:
-            raise UserError(
-                f"{path}: expected a folder of images or a list of them, got {entry}, which does not exist."
-            )
+            raise UserError(f"{path}: expected a folder or a list of images, got {entry}, which does not exist.")
     if not images:
         raise UserError(f"{path}: expected images in {folders_or_lists[0]}, got an empty split.")
     return images
@@ -137,22 +147,19 @@ def _read_labels(path: AnyPath, names: tuple[str, ...]) -> list[tuple]:
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not line.strip():
             continue
-        where = f"{path}, line {number}"
+        where, shown = f"{path}, line {number}", line.strip()[:60]
         try:
             values = [float(text) for text in line.split()]
         except ValueError:
             values = []
         is_polygon = len(values) >= 7 and len(values) % 2 == 1
         if len(values) != 5 and not is_polygon:
-            raise UserError(
-                f"{where}: expected 'class cx cy w h' or 'class x1 y1 x2 y2 x3 y3 ...', got {line.strip()[:60]!r}."
-            )
+            raise UserError(f"{where}: expected 'class cx cy w h' or 'class x1 y1 x2 y2 x3 y3 ...', got {shown!r}.")
         if values[0] not in range(len(names)):
-            raise UserError(
-                f"{where}: expected a class from 0 to {len(names) - 1}, got {line.split()[0]}; correct 'names'."
-            )
+            last, found = len(names) - 1, line.split()[0]
+            raise UserError(f"{where}: expected a class from 0 to {last}, got {found}; correct 'names'.")
         if max(abs(value) for value in values[1:]) > 2:
-            raise UserError(f"{where}: expected fractions of the image (0 to 1), got pixels: {line.strip()[:60]!r}.")
+            raise UserError(f"{where}: expected fractions of the image (0 to 1), got pixels: {shown!r}.")
         xs, ys = values[1::2], values[2::2]
         box_xyxy = (min(xs), min(ys), max(xs), max(ys)) if is_polygon else tuple(cxcywh_to_xyxy(values[1:]))
         rows.append((int(values[0]), box_xyxy))

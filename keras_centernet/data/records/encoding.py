@@ -1,6 +1,7 @@
 """One image and its objects -> one serialized record."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 
 import cv2
@@ -14,42 +15,28 @@ from keras_centernet.data.source import Source
 _QUALITY = 95
 
 
-def encode_image(image: np.ndarray, name: str, data: bytes) -> tuple[bytes, str]:
-    """Returns (file content, "jpeg" or "png") of an upright image; the file's own bytes where they decode to it.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    format = "jpeg" if data.startswith(JPEG_START) else "png"
-    if data:
-        stored = decode_image(data, name, upright=False)
-        if data.startswith((JPEG_START, PNG_START)) and np.array_equal(stored, image):
-            return data, format
-    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if format == "jpeg" else []
-    return cv2.imencode(f".{format}", image[..., ::-1], options)[1].tobytes(), format
-
-
-def encode_record(
-    source: Source, labels: tuple[int, ...], example: dict, encoded: bytes, format: str, name: str
-) -> bytes:
+def encode_record(source: Source, labels: tuple[int, ...], example: dict, name: str, data: bytes) -> bytes:
     """Returns the serialized `tf.train.Example` of one example.
 
     Args:
         source: of the example.
         labels: numbers of its classes in the label map.
         example: as arrays, see `source.py`.
-        encoded: the image's file.
-        format: "jpeg" or "png".
         name: of the image's file.
+        data: its content; b"" where there is none.
+
+    Raises:
+        UserError: the file is damaged.
     """
+    encoded, format = _encode_image(example["image"], name, data)
     height, width = example["image"].shape[:2]
     fractions = np.float64(example["boxes_xyxy"]) / [width, height, width, height]
     values = {
         keys.ENCODED: [encoded],
         keys.FORMAT: [format.encode()],
-        keys.HEIGHT: [height],
-        keys.WIDTH: [width],
-        keys.FILENAME: [name.encode()],
+        keys.HEIGHT: np.array([height]),
+        keys.WIDTH: np.array([width]),
+        keys.FILENAME: [os.path.basename(name).encode()],
         keys.SOURCE_ID: [str(example["image_id"]).encode()],
         keys.SHA256: [hashlib.sha256(encoded).hexdigest().encode()],
         **{key: np.float32(column) for key, column in zip(keys.CORNERS, fractions.T, strict=True)},
@@ -69,6 +56,17 @@ def encode_record(
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
+def _encode_image(image: np.ndarray, name: str, data: bytes) -> tuple[bytes, str]:
+    """Returns (file content, "jpeg" or "png") of an upright image; the file's own bytes where they decode to it."""
+    format = "jpeg" if data.startswith(JPEG_START) else "png"
+    if data:
+        stored = decode_image(data, name, upright=False)
+        if data.startswith((JPEG_START, PNG_START)) and np.array_equal(stored, image):
+            return data, format
+    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if format == "jpeg" else []
+    return cv2.imencode(f".{format}", image[..., ::-1], options)[1].tobytes(), format
+
+
 def _keypoints(keypoints_xyv: np.ndarray, size_wh: tuple[int, int], names: Sequence[str]) -> dict:
     x, y, marks = keypoints_xyv.reshape(-1, 3).T
     return {
@@ -80,10 +78,9 @@ def _keypoints(keypoints_xyv: np.ndarray, size_wh: tuple[int, int], names: Seque
     }
 
 
-def _feature(values: list | np.ndarray) -> tf.train.Feature:
-    is_number = isinstance(values, list) and values and isinstance(values[0], int)
-    kind = values.dtype.kind if isinstance(values, np.ndarray) else "i" if is_number else "O"
-    if kind == "O":  # texts, also of no object
+def _feature(values: list[bytes] | np.ndarray) -> tf.train.Feature:
+    kind = values.dtype.kind if isinstance(values, np.ndarray) else "O"
+    if kind == "O":  # texts
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=list(values)))
     if kind in "fV":  # V: bfloat16
         return tf.train.Feature(float_list=tf.train.FloatList(value=np.float32(values)))

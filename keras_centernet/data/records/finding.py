@@ -14,7 +14,7 @@ import numpy as np
 from keras_centernet.data.fields import closed, known_fields
 from keras_centernet.data.names import split_names
 from keras_centernet.errors import UserError, first_line, look_up
-from keras_centernet.files.paths import AnyPath, expand, is_remote, list_names, size_bytes, to_path
+from keras_centernet.files.paths import AnyPath, expand, is_remote, list_names, to_path
 from keras_centernet.method.specs import FieldSpec
 
 DESCRIPTION, LABEL_MAP = "dataset.json", "label_map.pbtxt"
@@ -52,9 +52,8 @@ def find_records(data: str | os.PathLike, split: str) -> tuple[list[AnyPath], di
     files = [path / name for name in list_names(path)] if is_folder else expand(str(path))
     files = sorted(file for file in files if _RECORD_NAME.fullmatch(file.name))
     if not files:
-        raise UserError(
-            f"data: expected record files such as train-00000-of-00004.tfrecord, got {str(data)!r}, which has none."
-        )
+        expected = "record files such as train-00000-of-00004.tfrecord"
+        raise UserError(f"data: expected {expected}, got {str(data)!r}, which has none.")
     description = read_description(path if is_folder else path.parent)
     if description is not None:
         return _described(files, split, description, path), description
@@ -96,11 +95,6 @@ def fields_of(description: dict) -> dict[str, FieldSpec]:
     return {name: closed(look_up(known, name, f"field of {DESCRIPTION}"), keypoints) for name in fields}
 
 
-def shards_of(description: dict) -> dict[str, dict]:
-    """Returns {file name: {"images", "bytes", "with_objects"}} of all splits of a `dataset.json`."""
-    return {name: facts for split in description["splits"].values() for name, facts in split["shards"].items()}
-
-
 def format_mask(mask: Sequence[bool]) -> str:
     """Returns flags as hexadecimal digits, the first one the highest bit: a hundred thousand images are 25 KB.
 
@@ -114,15 +108,6 @@ def format_mask(mask: Sequence[bool]) -> str:
 def parse_mask(text: str, count: int) -> np.ndarray:
     """Returns the (count,) bool that `format_mask` wrote."""
     return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=count).astype(bool)
-
-
-def check_sizes(files: list[AnyPath], description: dict) -> None:
-    """Raises where a file is not as long as it was when it was written: a copy that was cut off."""
-    known = shards_of(description)
-    for file in files:
-        expected, found = known[file.name]["bytes"], size_bytes(file)
-        if found != expected:
-            raise UserError(f"{file}: expected {expected} bytes as written, got {found}; copy it again.")
 
 
 def _described(files: list[AnyPath], split: str, description: dict, data: AnyPath) -> list[AnyPath]:
@@ -145,9 +130,7 @@ def _of_split(files: list[AnyPath], split: str, data: AnyPath) -> list[AnyPath]:
             return chosen
     if any(_named(files, word) for word in _SPLIT_WORDS):
         shown = ", ".join(file.name for file in files[:3])
-        raise UserError(
-            f"{data}: expected record files with {split!r} in their names, got {shown}; choose another split."
-        )
+        raise UserError(f"{data}: expected record files named after {split!r}, got {shown}; choose another split.")
     return files
 
 
@@ -164,7 +147,6 @@ def _check_complete(files: list[AnyPath]) -> None:
     for (before, count, after), numbers in groups.items():
         missing = sorted(set(range(int(count))) - numbers)
         if missing:
-            raise UserError(
-                f"{before}{missing[0]:05d}-of-{count}{after}: expected {int(count)} files, got {len(numbers)}; copy "
-                "the missing ones, or name the existing ones by a pattern."
-            )
+            name = f"{before}{missing[0]:05d}-of-{count}{after}"
+            advice = "copy the missing ones, or name the existing ones by a pattern."
+            raise UserError(f"{name}: expected {int(count)} files, got {len(numbers)}; {advice}")

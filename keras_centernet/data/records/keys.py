@@ -36,11 +36,7 @@ def are_keypoints(spec: FieldSpec) -> bool:
 
 
 def stored_type(name: str, spec: FieldSpec) -> tf.DType:
-    """Returns what records hold a field's values as: float32, int64 or string.
-
-    Raises:
-        UserError: its type is none that records keep without loss.
-    """
+    """Returns what records hold a field's values as: float32, int64 or string; raises for what they would lose."""
     dtype = tf.as_dtype(spec.dtype)
     if dtype in (tf.float32, tf.float16, tf.bfloat16):
         return tf.float32
@@ -48,7 +44,5 @@ def stored_type(name: str, spec: FieldSpec) -> tf.DType:
         return tf.int64
     if dtype == tf.string:
         return tf.string
-    raise UserError(
-        f"field {name}: expected float32, whole numbers of up to 64 bits, bool or strings, which records keep without "
-        f"loss, got {dtype.name}."
-    )
+    expected = "float32, whole numbers of up to 64 bits, bool or strings, which records keep without loss"
+    raise UserError(f"field {name}: expected {expected}, got {dtype.name}.")

@@ -2,13 +2,30 @@
 
 import dataclasses
 import os
-import re
 from collections.abc import Sequence
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import to_path
 
-_TOKENS = re.compile(r"""\s+|\#[^\n]*|(?P<token>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[\w.+-]+|[{}:;,<>])""")
+# What is read of the API's `StringIntLabelMap`; other fields are passed over.
+_SCHEMA = """
+name: "label_map.proto"
+message_type {
+  name: "LabelMap"
+  field { name: "item" number: 1 type: TYPE_MESSAGE type_name: ".Item" label: LABEL_REPEATED }
+}
+message_type {
+  name: "Item"
+  field { name: "name" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
+  field { name: "id" number: 2 type: TYPE_INT64 label: LABEL_OPTIONAL }
+  field { name: "display_name" number: 3 type: TYPE_STRING label: LABEL_OPTIONAL }
+}
+"""
+_POOL = descriptor_pool.DescriptorPool()
+_POOL.Add(text_format.Parse(_SCHEMA, descriptor_pb2.FileDescriptorProto()))
+_Message = message_factory.GetMessageClass(_POOL.FindMessageTypeByName("LabelMap"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,72 +71,28 @@ def format_label_map(classes: Sequence[str], category_ids: Sequence[int | None] 
 
 
 def read_label_map(path: str | os.PathLike) -> LabelMap:
-    """Returns the content of a label map; a class is called by its display name where it has one.
-
-    Args:
-        path: of a .pbtxt file, local or gs://.
+    """Returns the content of a .pbtxt file; a class is called by its display name where it has one.
 
     Raises:
         UserError: the file cannot be read, or an item has no id or no name.
     """
     try:
-        text = to_path(path).read_text(encoding="utf-8")
+        found = text_format.Parse(to_path(path).read_text(encoding="utf-8"), _Message(), allow_unknown_field=True)
+    except text_format.ParseError as error:
+        where = f"{path}, line {error.GetLine()}"
+        raise UserError(f"{where}: expected a label map in protobuf's text format, got an error at {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: expected a label map (.pbtxt), it cannot be read: {first_line(error)}.") from None
     names, texts = {}, {}
-    for item in _parse_items(text, path):
-        try:
-            label = int(item["id"])
-            name = item.get("display_name") or item["name"]
-        except (KeyError, ValueError):
-            raise UserError(f"{path}: expected items with id and name, got {item}.") from None
+    for item in found.item:
+        label, name = item.id, item.display_name or item.name
+        if not item.HasField("id") or not name:
+            content = text_format.MessageToString(item, as_one_line=True)
+            raise UserError(f"{path}: expected items with id and name, got {{ {content} }}.")
         if label in names or label < 1:
             raise UserError(f"{path}: expected different ids from 1 on, got {label}{' twice' * (label in names)}.")
         names[label] = name
-        texts |= {item.get("name", name): name, name: name}
+        texts |= {item.name or name: name, name: name}
     if not names:
         raise UserError(f"{path}: expected at least one item {{ id: 1 name: 'cat' }}, got none.")
     return LabelMap(dict(sorted(names.items())), texts)
-
-
-def _parse_items(text: str, path: str | os.PathLike) -> list[dict[str, str]]:
-    """Returns the plain fields of every `item { ... }`; messages within an item are passed over."""
-    tokens, position = [], 0
-    while position < len(text):
-        match = _TOKENS.match(text, position)
-        if match is None:
-            line = text.count("\n", 0, position) + 1
-            raise UserError(f"{path}, line {line}: expected a label map in protobuf's text format, got another.")
-        position = match.end()
-        if match["token"] and match["token"] not in ":;,":
-            tokens.append(match["token"])
-    items, depth, key = [], 0, None
-    for token in tokens:
-        if token in "{<":
-            depth += 1
-            if depth == 1:
-                items.append({})
-            key = None
-        elif token in "}>":
-            depth, key = depth - 1, None
-        elif key is None:
-            key = token
-        else:
-            if depth == 1:
-                items[-1].setdefault(key, _unquote(token))
-            key = None
-    if depth:
-        raise UserError(f"{path}: expected every brace to be closed, got a file that is cut off.")
-    return items
-
-
-def _unquote(token: str) -> str:
-    """Returns the text of a token; protobuf writes what is not ASCII as octal bytes."""
-    if token[0] not in "\"'":
-        return token
-
-    def replace(match: re.Match) -> bytes:
-        escaped = match[1]
-        return bytes([int(escaped, 8)]) if escaped.isdigit() else {b"n": b"\n", b"t": b"\t"}.get(escaped, escaped)
-
-    return re.sub(rb"\\([0-3][0-7]{2}|[^0-9])", replace, token[1:-1].encode()).decode(errors="replace")

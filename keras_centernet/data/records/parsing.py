@@ -1,8 +1,7 @@
 """One serialized record -> the rows of an example, by TensorFlow alone; damage never raises within an epoch."""
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -35,14 +34,10 @@ class RecordParser:
     is_trusted: bool = False
 
     def __call__(self, where: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the example of a record: see `source.py`, but with fractions of the image instead of pixels.
+        """Returns the example of a () serialized record: see `source.py`, but in fractions of the image, not pixels.
 
-        "encoded" () is its image, "where" () says where it comes from; areas that are not known are 0. A
-        damaged record has no image, no objects and a negative id.
-
-        Args:
-            where: () file and number of the record, different for all.
-            record: () serialized `tf.train.Example`.
+        "encoded" () is its image, "where" () says where it comes from: file and number, different for all records.
+        Areas that are not known are 0. A damaged record has no image, no objects and a negative id.
         """
         if self.is_trusted:
             return self._parse(where, record)
@@ -65,12 +60,13 @@ class RecordParser:
             if keys.are_keypoints(spec):
                 rows[name] = self._keypoints(parsed, count, spec.shape[0])
             elif not spec.of_image:
-                rows[name] = _shaped(parsed[keys.key_of(name, spec)], spec, count)
+                values = tf.reshape(parsed[keys.key_of(name, spec)], (count, *spec.shape))
+                rows[name] = tf.cast(values, spec.dtype)
         if not self.is_trusted:
             is_good = has_extent(boxes_xyxy) & meets(boxes_xyxy, 1, 1) & ~is_repeated(boxes_xyxy, rows["classes"])
             rows = {name: values[is_good & (rows["classes"] >= 0)] for name, values in rows.items()}
         image = {
-            name: _shaped(_filled(parsed[keys.key_of(name, spec)], _zeros(spec)), spec)
+            name: tf.cast(_filled(parsed[keys.key_of(name, spec)], tf.zeros(spec.shape, spec.dtype)), spec.dtype)
             for name, spec in self.fields.items()
             if spec.of_image
         }
@@ -114,12 +110,9 @@ class RecordParser:
         """(N,) int32, -1 for none of the classes; as in the API a text has more weight than a label."""
         if self.is_trusted:
             return self._look_up(parsed[keys.LABEL], self.labels.names)
-        named = tf.maximum(tf.size(parsed[keys.TEXT]), tf.size(parsed[keys.LABEL]))
-        tf.debugging.assert_equal(named, count)
-        texts = _filled(parsed[keys.TEXT], tf.fill((count,), ""))
-        labels = _filled(parsed[keys.LABEL], tf.zeros((count,), tf.int64))
-        by_text = self._look_up(texts, self.labels.texts)
-        by_label = self._look_up(labels, self.labels.names)
+        tf.debugging.assert_equal(tf.maximum(tf.size(parsed[keys.TEXT]), tf.size(parsed[keys.LABEL])), count)
+        by_text = self._look_up(_filled(parsed[keys.TEXT], tf.fill((count,), "")), self.labels.texts)
+        by_label = self._look_up(_filled(parsed[keys.LABEL], tf.zeros((count,), tf.int64)), self.labels.names)
         return tf.where(by_text >= 0, by_text, by_label)
 
     def _look_up(self, values: tf.Tensor, names: dict) -> tf.Tensor:
@@ -154,18 +147,10 @@ def _filled(values: tf.Tensor, default: tf.Tensor) -> tf.Tensor:
     return tf.reshape(values, tf.shape(default))
 
 
-def _shaped(values: tf.Tensor, spec: FieldSpec, *count: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.reshape(values, (*count, *spec.shape)), spec.dtype)
-
-
-def _zeros(spec: FieldSpec) -> tf.Tensor:
-    return tf.zeros((math.prod(spec.shape),), spec.dtype)
-
-
 def _image_id(parsed: dict, where: tf.Tensor) -> tf.Tensor:
     """() int64: the source's id where that is a number, else a number made of its id, file name or image."""
-    texts: Sequence[tf.Tensor] = (parsed[keys.SOURCE_ID], parsed[keys.FILENAME], parsed[keys.ENCODED])
-    text = tf.where(texts[0] != "", texts[0], tf.where(texts[1] != "", texts[1], texts[2]))
+    source_id, filename, encoded = parsed[keys.SOURCE_ID], parsed[keys.FILENAME], parsed[keys.ENCODED]
+    text = tf.where(source_id != "", source_id, tf.where(filename != "", filename, encoded))
     is_number = tf.strings.regex_full_match(text, _NUMBER)
     number = tf.strings.to_number(tf.where(is_number, text, "0"), tf.int64)
     other = tf.where(text != "", tf.strings.to_hash_bucket_fast(text, _LARGEST_ID), _damaged_id(where))

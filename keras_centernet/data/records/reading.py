@@ -6,7 +6,6 @@ A few large files that are read sequentially instead of one per image: for slow 
 
 import dataclasses
 import functools
-import os
 import sys
 from collections.abc import Callable, Mapping
 
@@ -21,7 +20,7 @@ from keras_centernet.data.names import check_classes
 from keras_centernet.data.passes import Passes, in_order
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.finding import LABEL_MAP, find_records
-from keras_centernet.data.records.label_map import LabelMap, read_label_map
+from keras_centernet.data.records.label_map import read_label_map
 from keras_centernet.data.records.parsing import RecordParser, first_that_works
 from keras_centernet.data.records.scanning import RecordFacts, facts_from_description, scan_records
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
@@ -58,7 +57,9 @@ def read_tfrecord(request: DataRequest) -> Source:
     if strict or not is_described:
         known = known_fields()
         needs_keypoints = any(keys.are_keypoints(known[name]) for name in fields if name in known)
-        scanned = scan_records(files, _find_labels(files, annotations), strict, needs_keypoints)
+        path = files[0].parent / LABEL_MAP if annotations is None else annotations
+        labels = None if annotations is None and not path.exists() else read_label_map(path)
+        scanned = scan_records(files, labels, strict, needs_keypoints)
         facts = facts if is_described else scanned
     missing = [field for field in fields if field not in facts.fields]
     if missing:
@@ -94,13 +95,6 @@ def _build_source(name: str, files: list[AnyPath], facts: RecordFacts, parser: R
         tensor_examples=functools.partial(_examples, files, facts, parser, lambda: _load_tensors),
         service_examples=functools.partial(_service_examples, files, facts, parser),
     )
-
-
-def _find_labels(files: list[AnyPath], annotations: str | os.PathLike | None) -> LabelMap | None:
-    beside = files[0].parent / LABEL_MAP
-    if annotations is not None:
-        return read_label_map(annotations)
-    return read_label_map(beside) if beside.exists() else None
 
 
 def _examples(
@@ -190,8 +184,7 @@ def _records_of_file(
     lost = tf.data.Dataset.from_tensors(b"").repeat()
     # `ignore_errors` would try for ever to open a file that is gone.
     opens = first_that_works(file, _can_be_opened, lambda _: tf.constant(False))
-    records = tf.data.TFRecordDataset(tf.boolean_mask([file], [opens]))
-    records = records.ignore_errors().concatenate(lost)
+    records = tf.data.TFRecordDataset(tf.boolean_mask([file], [opens])).ignore_errors().concatenate(lost)
     names, numbers = tf.data.Dataset.from_tensors(file).repeat(), tf.data.Dataset.range(1, count + 1)
     entries = tf.data.Dataset.zip(names, numbers, records)
     if is_used is None:
@@ -238,8 +231,6 @@ def _to_pixels(example: dict, fields: Mapping[str, FieldSpec]) -> dict:
     boxes_xyxy = example["boxes_xyxy"] * tf.tile(size_wh, [2])
     box_areas = tf.reduce_prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
     areas = tf.where(example["areas"] > 0, example["areas"], box_areas)
-    moved = {"boxes_xyxy": boxes_xyxy, "areas": areas}
-    for name, spec in fields.items():
-        if keys.are_keypoints(spec):
-            moved[name] = example[name] * tf.concat([size_wh, [1.0]], axis=0)
-    return {**example, **moved}
+    keypoints = [name for name, spec in fields.items() if keys.are_keypoints(spec)]
+    moved = {name: example[name] * tf.concat([size_wh, [1.0]], axis=0) for name in keypoints}
+    return {**example, "boxes_xyxy": boxes_xyxy, "areas": areas, **moved}

@@ -13,10 +13,10 @@ from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.fields import closed, known_fields
 from keras_centernet.data.images import decode_image
 from keras_centernet.data.records import keys
-from keras_centernet.data.records.finding import check_sizes, fields_of, parse_mask, shards_of
+from keras_centernet.data.records.finding import fields_of, parse_mask
 from keras_centernet.data.records.label_map import LabelMap, label_map_of
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.paths import AnyPath, size_bytes
 from keras_centernet.method.specs import FieldSpec
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, left_right_pairs
 
@@ -59,14 +59,13 @@ def facts_from_description(files: list[AnyPath], description: dict) -> RecordFac
     Raises:
         UserError: a file is missing or of another length.
     """
-    check_sizes(files, description)
-    known = shards_of(description)
-    shards = [known[file.name] for file in files]
-    ids, masks = description.get("category_ids"), [shard.get("with_objects") for shard in shards]
-    has_objects = None
-    if None not in masks:
-        parsed = [parse_mask(mask, shard["images"]) for mask, shard in zip(masks, shards, strict=True)]
-        has_objects = np.concatenate(parsed)
+    known = {name: shard for split in description["splits"].values() for name, shard in split["shards"].items()}
+    shards, ids, has_objects = [known[file.name] for file in files], description.get("category_ids"), None
+    for file, shard in zip(files, shards, strict=True):
+        if (size := size_bytes(file)) != shard["bytes"]:
+            raise UserError(f"{file}: expected {shard['bytes']} bytes as written, got {size}; copy it again.")
+    if all("with_objects" in shard for shard in shards):
+        has_objects = np.concatenate([parse_mask(shard["with_objects"], shard["images"]) for shard in shards])
     return RecordFacts(
         counts=tuple(shard["images"] for shard in shards),
         labels=label_map_of(description["classes"], ids),
@@ -86,7 +85,6 @@ def scan_records(
     Damaged records, objects that have no class and boxes that no detector can learn from are counted in warnings.
 
     Args:
-        files: of records.
         labels: from a label map; None takes the names in the records.
         strict: decode every image, and stop at the first damage.
         needs_keypoints: whether the names of the keypoints must be known.
@@ -202,10 +200,8 @@ def _named_by_records(classes: dict, file: AnyPath) -> LabelMap:
     """Returns the names in the records, in the order of their labels where they have some, else of the alphabet."""
     texts = {text for _, text in classes if text}
     if not texts or any(not text for _, text in classes):
-        raise UserError(
-            f"{file}: expected objects with {keys.TEXT}, got numbers alone or no objects; pass `annotations` with the "
-            "label map (.pbtxt)."
-        )
+        problem = "got numbers alone or no objects; pass `annotations` with the label map (.pbtxt)."
+        raise UserError(f"{file}: expected objects with {keys.TEXT}, {problem}")
     by_label = {label: text for label, text in sorted(classes) if label > 0}
     if len(by_label) == len(texts) == len(classes):
         return LabelMap(by_label, {text: text for text in texts})
@@ -216,9 +212,7 @@ def _skeleton(keypoints: collections.Counter, where: str | None) -> Skeleton | N
     if where is None:
         return None
     if len(keypoints) != 1:
-        raise UserError(
-            f"{where}: expected the same names of keypoints in {keys.KEYPOINT_TEXT} of every record, got "
-            f"{len(keypoints)} lists."
-        )
+        expected = f"the same names of keypoints in {keys.KEYPOINT_TEXT} of every record"
+        raise UserError(f"{where}: expected {expected}, got {len(keypoints)} lists.")
     (names,) = keypoints
     return COCO_PERSON if names == COCO_PERSON.names else Skeleton(names, left_right_pairs(names))

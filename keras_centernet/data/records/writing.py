@@ -15,17 +15,8 @@ from tqdm import tqdm
 
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.fields import OBJECT_KEYS
-from keras_centernet.data.records import keys
-from keras_centernet.data.records.encoding import encode_image, encode_record
-from keras_centernet.data.records.finding import (
-    DESCRIPTION,
-    DESCRIPTION_FORMAT,
-    DESCRIPTION_VERSION,
-    LABEL_MAP,
-    fields_of,
-    format_mask,
-    read_description,
-)
+from keras_centernet.data.records import finding, keys
+from keras_centernet.data.records.encoding import encode_record
 from keras_centernet.data.records.label_map import format_label_map, labels_of
 from keras_centernet.data.source import BECAME_BLACK, Source
 from keras_centernet.errors import UserError, first_line
@@ -74,19 +65,20 @@ def write_tfrecords(
             # Here such images do not become black, they are left out, which is said at the end.
             warnings.filterwarnings("ignore", f"[0-9]+ {re.escape(BECAME_BLACK)}")
             labels = labels_of(source.classes, description["category_ids"])
-            facts = _write_shards(source, labels, split, beside, shards, strict, workers)
+            damaged = []
+            records = _records(source, labels, strict, workers, damaged)
+            facts = _write_shards(source, split, beside, shards, records, damaged)
             for name in facts["shards"]:
                 (beside / name).replace(folder / name)
     except (OSError, tf.errors.OpError) as error:
         line = error.strerror if isinstance(error, OSError) else first_line(error)
         raise UserError(f"{folder}: could not be written ({line}); free some space or name another folder.") from error
-    stale = set(description["splits"].get(split, {}).get("shards", ())) - set(facts["shards"])
-    for name in stale:
+    for name in set(description["splits"].get(split, {}).get("shards", ())) - set(facts["shards"]):
         (folder / name).unlink(missing_ok=True)
     description["splits"][split] = facts
     label_map = format_label_map(source.classes, description["category_ids"])
-    write_whole(folder / LABEL_MAP, lambda path: path.write_text(label_map, encoding="utf-8"))
-    write_whole(folder / DESCRIPTION, lambda path: path.write_text(json.dumps(description, indent=1) + "\n"))
+    write_whole(folder / finding.LABEL_MAP, lambda path: path.write_text(label_map, encoding="utf-8"))
+    write_whole(folder / finding.DESCRIPTION, lambda path: path.write_text(json.dumps(description, indent=1) + "\n"))
     return facts
 
 
@@ -101,10 +93,8 @@ def _check_fields(source: Source) -> None:
     """Raises where an example knows something that records would lose."""
     found = set(source.examples(limit=1).element_spec) - {"image", "image_id", *OBJECT_KEYS}
     if found != set(source.fields):
-        raise UserError(
-            f"{source.name}: expected examples with the fields {sorted(source.fields)} as `Source.fields` says, got "
-            f"{sorted(found)}."
-        )
+        expected = f"the fields {sorted(source.fields)} as `Source.fields` says"
+        raise UserError(f"{source.name}: expected examples with {expected}, got {sorted(found)}.")
     taken = set(keys.OF_EVERY_RECORD)
     for name, spec in source.fields.items():
         keys.stored_type(name, spec)
@@ -121,15 +111,15 @@ def _check_fields(source: Source) -> None:
 def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -> dict:
     """Returns the content of `dataset.json` for this source, with the splits that stay."""
     description = {
-        "format": DESCRIPTION_FORMAT,
-        "version": DESCRIPTION_VERSION,
+        "format": finding.DESCRIPTION_FORMAT,
+        "version": finding.DESCRIPTION_VERSION,
         "classes": list(source.classes),
         "fields": {name: dataclasses.asdict(spec) for name, spec in source.fields.items()},
         "task_options": source.task_options,
         "category_ids": source.category_ids and list(source.category_ids),
         "splits": {},
     }
-    before = read_description(str(folder)) if folder.is_dir() else None
+    before = finding.read_description(str(folder)) if folder.is_dir() else None
     if before is None:
         taken = sorted(folder.glob(f"{split}-*-of-*.tfrecord")) if folder.is_dir() else []
         if taken and not overwrite:
@@ -139,37 +129,20 @@ def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -
         raise UserError(f"output: expected a folder without split {split!r}, got {folder}; pass --overwrite.")
     others = [name for name in before["splits"] if name != split]
     for key in ("classes", "fields", "task_options"):
-        old, new = (fields_of(one) if key == "fields" else one[key] for one in (before, description))
+        old, new = (finding.fields_of(one) if key == "fields" else one[key] for one in (before, description))
         if others and old != new:
-            raise UserError(
-                f"output: expected {key} as of split {others[0]!r} in {folder}, {old}, got {new}; name another folder."
-            )
-    ids = before.get("category_ids") if others else description["category_ids"]
-    _check_ids(ids, description["category_ids"], folder)
+            expected = f"{key} as of split {others[0]!r} in {folder}, {old}"
+            raise UserError(f"output: expected {expected}, got {new}; name another folder.")
+    # The folder has one label map: without numbers it stays so; a split without numbers takes the folder's.
+    new_ids = description["category_ids"]
+    ids = before.get("category_ids") if others else new_ids
+    if ids and new_ids and any(new not in (None, old) for old, new in zip(ids, new_ids, strict=True)):
+        raise UserError(f"output: expected category ids as in {folder}, {ids}, got {new_ids}; name another folder.")
     return description | {"splits": before["splits"], "category_ids": ids}
 
 
-def _check_ids(ids: list | None, new_ids: list | None, folder: AnyPath) -> None:
-    """Raises where a split's own numbers of the classes are others than those of the folder, which has one label map.
-
-    A folder without numbers stays so; a split without takes the folder's.
-    """
-    if ids and new_ids and any(new not in (None, old) for old, new in zip(ids, new_ids, strict=True)):
-        raise UserError(f"output: expected category ids as in {folder}, {ids}, got {new_ids}; name another folder.")
-
-
-def _write_shards(
-    source: Source,
-    labels: tuple[int, ...],
-    split: str,
-    folder: AnyPath,
-    shards: int,
-    strict: bool,
-    workers: int | None,
-) -> dict:
-    """Returns the split's entry of `dataset.json` after writing its shards into a folder."""
-    damaged = []
-    records = _records(source, labels, strict, workers, damaged)
+def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, records: Iterator, damaged: list) -> dict:
+    """Returns the split's entry of `dataset.json` after writing its records into the shards of a folder."""
     sizes = [source.size * (i + 1) // shards - source.size * i // shards for i in range(shards)]
     facts = {"images": 0, "objects": 0, "most_objects": 0, "shards": {}}
     with tqdm(total=source.size, desc=f"writing {split}", unit="image", disable=None) as progress:
@@ -179,17 +152,16 @@ def _write_shards(
             with tf.io.TFRecordWriter(str(path)) as writer:
                 for record, objects in itertools.islice(records, size):
                     progress.update()
-                    if record is None:
-                        continue
-                    writer.write(record)
-                    with_objects.append(objects > 0)
-                    facts["objects"] += objects
-                    facts["most_objects"] = max(facts["most_objects"], objects)
+                    if record is not None:
+                        writer.write(record)
+                        with_objects.append(objects > 0)
+                        facts["objects"] += objects
+                        facts["most_objects"] = max(facts["most_objects"], objects)
             facts["images"] += len(with_objects)
             facts["shards"][path.name] = {
                 "images": len(with_objects),
                 "bytes": size_bytes(path),
-                "with_objects": format_mask(with_objects),
+                "with_objects": finding.format_mask(with_objects),
             }
     warn_counted(damaged, f"of {source.size} images left out, file damaged")
     if not facts["images"]:
@@ -204,13 +176,12 @@ def _records(
 
     def encode(example: dict, name: str) -> tuple[bytes | None, int]:
         try:
-            encoded, format = encode_image(example["image"], name, _read(name) if source.image_names else b"")
+            record = encode_record(source, labels, example, name, _read(name) if source.image_names else b"")
         except UserError as error:
             if strict:
                 raise
             damaged.append(str(error))
             return None, 0
-        record = encode_record(source, labels, example, encoded, format, os.path.basename(name))
         return record, len(example["classes"])
 
     threads = workers or threads_for(source.image_names or (), os.cpu_count())

@@ -5,7 +5,6 @@ import pytest
 
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.yolo import read_yolo
-from keras_centernet.data.formats.yolo_yaml import parse_yolo_yaml
 from keras_centernet.errors import DataWarning, UserError
 
 LABELS = {"a": "1 0.5 0.5 0.25 0.5\n0 0.125 0.25 0.25 0.5\n", "b": None, "c": "", "d": "0 0 0 0.5 0 0.5 0.25\n"}
@@ -89,12 +88,10 @@ def test_broken_labels_are_named_with_their_line(text, message, write_yolo):
         ("val: images/train\nnames: [cat, dog]\n", "expected a folder for split 'train', got none; splits found: val."),
         ("train: images/no\nnames: [cat, dog]\n", "images/no, which does not exist."),
         ("train: labels\nnames: [cat, dog]\n", "got an empty split."),
-        ("just words\n", ", line 1: expected 'key: value', got 'just words'."),
-        ("names: [cat\n", "expected a closing bracket after 'names', got the end of the file."),
-        (
-            "names:\n  - cat\n  1: dog\n",
-            "line 3: expected '- item' or 'key: item' like the lines before, got '1: dog'.",
-        ),
+        ("names: [[cat]]\n", "expected 'names', a list or a map of class names, got [['cat']]."),
+        ("just words\n", "expected lines 'key: value', got 'just words'."),
+        ("names: [cat\n", "expected YAML, got an error: expected ',' or ']', but got '<stream end>'."),
+        ("names:\n  - cat\n  1: dog\n", ", line 3: expected YAML, got an error: expected <block end>, but found '?'."),
     ],
 )
 def test_broken_data_yaml_is_named(yaml, message, write_yolo):
@@ -107,17 +104,21 @@ def test_folder_without_data_yaml(tmp_path):
         read_yolo(DataRequest(tmp_path, "train"))
 
 
-def test_yaml_subset(tmp_path):
-    path = tmp_path / "data.yaml"
-    path.write_text(
-        "# made by a tool\n---\npath: /data/c#1   # root\nnames: ['traffic, light', \"b # c\", it''s]\nnc: 3\n"
-        "roboflow:\n  license: MIT\nmap: {0: x, 1: 'y'}\ntest:\n"
+def test_yaml_of_other_tools(write_yolo):
+    yaml = (
+        "# made by a tool\n---\ntrain: list#1.txt   # all\nnames: ['traffic, light', \"b # c\", it''s, no, 1]\nnc: 5\n"
+        "roboflow: &made\n  license: MIT\nmap: {0: *made, 1: 'y'}\ndownload: |\n  import os\n  print('a: b')\ntest:\n"
     )
-    assert parse_yolo_yaml(path) == {
-        "path": "/data/c#1",
-        "names": ["traffic, light", "b # c", "it''s"],
-        "nc": "3",
-        "roboflow": {"license": "MIT"},
-        "map": {"0": "x", "1": "y"},
-        "test": "",
-    }
+    folder = write_yolo({"a": LABELS["a"]}, yaml)
+    (folder / "list#1.txt").write_text("images/train/a.png\n")
+    source = read_yolo(DataRequest(folder, "train"))
+    assert source.classes == ("traffic, light", "b # c", "it''s", "no", "1")
+    with pytest.raises(UserError, match="expected a folder for split 'test', got none; splits found: train"):
+        read_yolo(DataRequest(folder, "test"))
+
+
+def test_data_yaml_that_is_no_text(write_yolo):
+    folder = write_yolo(LABELS)
+    (folder / "data.yaml").write_bytes(b"\xff\x00")
+    with pytest.raises(UserError, match=r"data.yaml: expected a text file in YAML, got .*"):
+        read_yolo(DataRequest(folder, "train"))

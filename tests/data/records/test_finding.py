@@ -46,9 +46,7 @@ def test_files_that_are_named_after_no_split_are_any(files):
     assert names(folder / "part-00001*", "train") == ["part-00001-of-00002"]
     assert is_record_data(folder / "part-00000-of-00002")
     folder = files("train.tfrecord")
-    with pytest.raises(
-        UserError, match=r"expected record files with 'val' in their names, got .*, train\.tfrecord; choose"
-    ):
+    with pytest.raises(UserError, match=r"expected record files named after 'val', got .*, train\.tfrecord; choose"):
         names(folder, "val")
 
 

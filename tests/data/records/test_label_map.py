@@ -42,10 +42,10 @@ def test_what_is_written_is_read(tmp_path):
     ("text", "message"),
     [
         ("", "label_map.pbtxt: expected at least one item { id: 1 name: 'cat' }, got none."),
-        ("item { id: 1 }", "label_map.pbtxt: expected items with id and name, got {'id': '1'}."),
+        ("item { id: 1 }", "label_map.pbtxt: expected items with id and name, got { id: 1 }."),
         ("item { id: 1 name: 'a' } item { id: 1 name: 'b' }", "expected different ids from 1 on, got 1 twice."),
         ("item { id: 0 name: 'a' }", "expected different ids from 1 on, got 0."),
-        ("item { id: 1 name: 'a'", "expected every brace to be closed, got a file that is cut off."),
+        ("item { id: 1 name: 'a'", "line 1: expected a label map in protobuf's text format, got an error at 1:20"),
         ("item {\n  id: 1 \x01", "label_map.pbtxt, line 2: expected a label map in protobuf's text format"),
     ],
 )
