@@ -1,8 +1,7 @@
 """One calibrated camera: between pixels and metres.
 
 The camera's frame is KITTI's: x to the right, y down, z along the optical axis, in metres; angles are
-about y, in radians. A calibration is the (3, 4) matrix P that projects (x, y, z, 1) to homogeneous
-pixels. Everything here is NumPy, float64 and vectorised over objects; `locate` also takes tensors.
+about y, in radians. A calibration is the (3, 4) matrix P that projects (x, y, z, 1) to homogeneous pixels.
 """
 
 import os
@@ -28,17 +27,11 @@ def project_points(points_xyz: np.ndarray, calibration: np.ndarray) -> np.ndarra
 
 
 def locate(points_xy, depths, dimensions_hwl, alphas, calibration) -> tuple:
-    """Returns (locations (N, 3), rotations_y (N,)) of boxes whose middles are seen at `points_xy`.
+    """Returns (locations (N, 3), rotations_y (N,)) of boxes whose middles are seen at `points_xy` (N, 2).
 
-    A location is the centre of the bottom face, half a height below the middle, as in KITTI. Arrays of one image are
-    computed by NumPy in their own precision, tensors (B, N, ...) by Keras' operations.
-
-    Args:
-        points_xy: (N, 2) image pixels.
-        depths: (N,) metres along the optical axis.
-        dimensions_hwl: (N, 3) metres.
-        alphas: (N,) radians, seen along the rays.
-        calibration: (3, 4); of tensors (B, 3, 4), one camera per image.
+    A location is the centre of the bottom face, half a height below the middle, as in KITTI; alphas are seen along the
+    rays. Arrays of one image are computed by NumPy in their own precision, tensors (B, N, ...) by Keras' operations
+    with a calibration (B, 3, 4).
 
     Source: `ddd2locrot` and `unproject_2d_to_3d` of the published code, which takes the depth as the third homogeneous
         coordinate: z = depth - P[2, 3].
@@ -101,16 +94,15 @@ def check_calibration(calibration: np.ndarray, where: str = "calibration") -> np
         raise UserError(f"{where}: expected a matrix of numbers, got {str(calibration)[:60]!r}. {advice}") from None
     if matrix.shape == (3, 3):
         matrix = np.concatenate([matrix, np.zeros((3, 1))], axis=1)
+    expected = None
     if matrix.shape != (3, 4):
-        raise UserError(
-            f"{where}: expected a (3, 4) projection or (3, 3) intrinsics, got shape {matrix.shape}. {advice}"
-        )
-    if not np.all(np.isfinite(matrix)):
-        raise UserError(f"{where}: expected finite numbers, got NaN or infinity. {advice}")
-    if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
-        raise UserError(
-            f"{where}: expected positive focal lengths, got {matrix[0, 0]:g} and {matrix[1, 1]:g}. {advice}"
-        )
+        expected = f"a (3, 4) projection or (3, 3) intrinsics, got shape {matrix.shape}"
+    elif not np.all(np.isfinite(matrix)):
+        expected = "finite numbers, got NaN or infinity"
+    elif matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+        expected = f"positive focal lengths, got {matrix[0, 0]:g} and {matrix[1, 1]:g}"
+    if expected:
+        raise UserError(f"{where}: expected {expected}. {advice}")
     return matrix
 
 

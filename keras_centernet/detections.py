@@ -99,15 +99,12 @@ class Detections:
         return self[self.scores >= threshold]
 
     def draw(self, path: str | os.PathLike | None = None, **options) -> np.ndarray:
-        """Returns a copy of the image with what was found drawn on it, and writes it if asked to.
+        """Returns a copy (H, W, 3) uint8 RGB of the image with what was found drawn on it, and writes it if asked to.
 
         Args:
             path: .jpg, .jpeg or .png file to write, or None.
             **options: those of the task's `paint`, such as line_width in pixels, font_scale (boxes) or birds_eye=True
-                (3D boxes, which are then also shown from above).
-
-        Returns:
-            (H, W, 3) uint8 RGB, wider where the task draws something beside the image.
+                (3D boxes, which are then also shown from above, beside the image).
 
         Raises:
             UserError: there is no image to draw on, or the file cannot be written.
@@ -158,14 +155,11 @@ class Detections:
         return {"path": self.path, "image_size": size, "detections": rows}
 
     def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict]:
-        """Returns the rows of a COCO results file.
+        """Returns {"image_id", "category_id", "bbox": [x, y, width, height], "score"} per detection, for COCO's files.
 
         Args:
             image_id: COCO's id of the image.
             category_ids: COCO's id of each class, by class index; None: class index + 1.
-
-        Returns:
-            One {"image_id", "category_id", "bbox": [x, y, width, height], "score"} per detection.
         """
         boxes_xyxy = self.boxes_xyxy.astype(np.float64)
         return coco_rows(int(image_id), boxes_xyxy, self.scores, self.classes, category_ids)

@@ -19,18 +19,13 @@ HALVED_TO_WHOLE = np.array([[2.0, 0.0, 0.5], [0.0, 2.0, 0.5]])
 def affine(
     center_xy: np.ndarray, scale_wh: np.ndarray | float, rotation_degrees: float, output_wh: tuple[int, int]
 ) -> np.ndarray:
-    """Returns the similarity that brings `center_xy` to the middle of an output of `output_wh`.
-
-    The zoom is output width / scale width; a scale height is ignored, as published.
+    """Returns the (2, 3) float64 similarity that brings `center_xy` to the middle of an output of `output_wh`.
 
     Args:
         center_xy: (2,) point of the source frame that lands on (Wout / 2, Hout / 2).
-        scale_wh: number or (2,): extent of the source that fills the output's width.
+        scale_wh: number or (2,): extent of the source that fills the output's width; a height is ignored, as published.
         rotation_degrees: counter-clockwise turn of the sampling frame.
         output_wh: (width, height) of the output in pixels.
-
-    Returns:
-        (2, 3) float64 matrix from source to output.
 
     Source: `get_affine_transform` of the published code, in closed form instead of three point pairs.
     """
@@ -128,13 +123,8 @@ class View(NamedTuple):
 def fixed_resolution(image_hw: tuple[int, int], input_hw: tuple[int, int], scale: float = 1.0) -> View:
     """Returns the published fixed-resolution test: every image in an input of one size.
 
-    At scale 1 this is `letterbox`. The canvas does not grow with the scale: at 1.5 the outer parts of the image
-    are lost, at 0.5 it fills a quarter.
-
-    Args:
-        image_hw: size of the image in pixels.
-        input_hw: size of the input in pixels.
-        scale: factor of the image's size.
+    At scale 1 this is `letterbox`. The canvas does not grow with the scale of the image: at 1.5 its outer parts are
+    lost, at 0.5 it fills a quarter.
 
     Source: `BaseDetector.pre_process` of the published code with `fix_res`.
     """
@@ -148,11 +138,7 @@ def fixed_resolution(image_hw: tuple[int, int], input_hw: tuple[int, int], scale
 def keep_resolution(image_hw: tuple[int, int], multiple_of: int = 32, scale: float = 1.0) -> View:
     """Returns the published keep-resolution test: no zoom, black around to the next multiple.
 
-    Args:
-        image_hw: size of the image in pixels.
-        multiple_of: a power of two, 32, or 128 for the hourglass; the input's sides become
-            `(side | multiple_of - 1) + 1`, always at least one pixel larger than the image's.
-        scale: factor of the image's size.
+    The input's sides become `(side | multiple_of - 1) + 1` of a power of two, at least one pixel larger than the image.
 
     Source: `BaseDetector.pre_process` of the published code without `fix_res`.
     """
@@ -186,18 +172,14 @@ def _scaled(image_hw: tuple[int, int], scale: float) -> tuple[int, int]:
 def warp(image: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
     """Returns the image resampled into another frame: bilinear, black outside.
 
-    The only place where the package resamples images, so that training, evaluation and detection
-    see the same pixels. As published, but for images that shrink to half or less: those are first
-    halved by averaging 2x2 pixels, as often as possible, because bilinear sampling alone would skip
-    most pixels of a large photo.
+    The only place where the package resamples images, so that training, evaluation and detection see the same pixels.
+    As published, but for images that shrink to half or less: those are first halved by averaging 2x2 pixels, as often
+    as possible, because bilinear sampling alone would skip most pixels of a large photo.
 
     Args:
         image: (H, W, 3) uint8 image, or a (H, W) float32 map.
         matrix: (2, 3) transform from image to output.
         output_hw: (height, width) of the output.
-
-    Returns:
-        (height, width, 3) uint8, or (height, width) float32.
     """
     import cv2
 

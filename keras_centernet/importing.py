@@ -25,7 +25,7 @@ def import_weights(
     input_size: int | tuple[int, int] = 512,
     normalization: str | None = None,
 ) -> tuple[CenterNet, list[str]]:
-    """Returns the model that a published checkpoint holds, and the names of the tensors without influence.
+    """Returns the model that a published checkpoint holds, and the names of the unused tensors.
 
     Args:
         path: `.pth`, `.pt`, `.tar` or `.safetensors`, see `read_checkpoint`.
@@ -64,12 +64,12 @@ def _head_names(task: str) -> list[str]:
 
 def _recognise_task(tensors: Mapping[str, np.ndarray], path: str) -> str:
     """The task with the most heads of which all are there."""
-    modules = {name.split(".")[0] for name in tensors}
-    fitting = [task for task in TASKS if modules.issuperset(_head_names(task))]
+    modules, heads = {name.split(".")[0] for name in tensors}, {task: _head_names(task) for task in TASKS}
+    fitting = [task for task, names in heads.items() if modules.issuperset(names)]
     if not fitting:
-        wanted = "; ".join(f"{', '.join(_head_names(task))} ({task})" for task in TASKS)
+        wanted = "; ".join(f"{', '.join(names)} ({task})" for task, names in heads.items())
         raise UserError(f"{path}: expected the heads of a task: {wanted}. They are not there.")
-    return max(fitting, key=lambda task: len(_head_names(task)))
+    return max(fitting, key=lambda task: len(heads[task]))
 
 
 def _class_count(tensors: Mapping[str, np.ndarray], task: str, path: str) -> int:
@@ -80,7 +80,5 @@ def _class_count(tensors: Mapping[str, np.ndarray], task: str, path: str) -> int
 
 
 def _usual_classes(count: int, task: str) -> tuple[str, ...]:
-    for names in (TASKS[task].classes, VOC_CLASSES):
-        if len(names) == count:
-            return names
-    return tuple(str(i) for i in range(count))
+    known = [names for names in (TASKS[task].classes, VOC_CLASSES) if len(names) == count]
+    return known[0] if known else tuple(map(str, range(count)))

@@ -133,8 +133,7 @@ class CenterNet(TaskModel):
         """Returns one `Detections` per image, in its original pixels.
 
         Args:
-            images: a list of paths, (H, W, 3) or (H, W) uint8 arrays (RGB) or PIL images of any sizes,
-                or a single one of them.
+            images: a path, (H, W, 3) or (H, W) uint8 array (RGB) or PIL image of any size, or a list of them.
             calibration: for 3D: (3, 4) projection or (3, 3) intrinsics of the camera, or a list of one per image.
             threshold: lowest score that is kept.
             top_k: how many peaks are read from the heatmap.
@@ -149,9 +148,7 @@ class CenterNet(TaskModel):
         return self.predictor.detect(images, calibration, threshold, top_k, batch_size)
 
     def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
-        """Returns the decoded detections of images that already have the input's size.
-
-        Runs graphs that are traced once per input shape (see `predictor`); never the fixed cost of `predict`.
+        """Returns the decoded detections of images that already have the input's size, by graphs that are kept.
 
         Args:
             images: (B, H, W, 3) uint8 or float RGB in 0..255.
@@ -230,12 +227,9 @@ def _from_saved(value, custom_objects):
 
 
 def load_model(path: str | os.PathLike, custom_objects: dict | None = None) -> CenterNet:
-    """Returns the `CenterNet` that `model.save(path)` wrote, compiled as it was.
+    """Returns the `CenterNet` that `model.save(path)` wrote into a `.keras` file, compiled as it was.
 
-    Args:
-        path: of a `.keras` file.
-        custom_objects: {name: function or class} of a user's own that are not registered
-            (`keras.saving.register_keras_serializable`).
+    `custom_objects` are {name: function or class} that are not registered (`register_keras_serializable`).
 
     Raises:
         UserError: the file is missing, damaged, holds another kind of model, or an object of a user's own that nobody

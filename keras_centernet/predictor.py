@@ -26,9 +26,6 @@ class Predictor:
 
     The first `COMPILED_SHAPES` shapes of a batch have graphs of their own; any further shape runs in one graph of open
     sizes, a little slower and with the same result, and is decoded op by op.
-
-    Args:
-        model: `CenterNet`.
     """
 
     def __init__(self, model: keras.Model):
@@ -63,11 +60,7 @@ class Predictor:
         return self.decoded(self.maps(images, flip), top_k)
 
     def maps(self, images: Tensor, flip: bool = False) -> dict:
-        """Returns the head maps of a batch, (B, Hf, Wf, channels) by name.
-
-        Args:
-            images: (B, H, W, 3) uint8 or float RGB in 0..255.
-            flip: whether they are averaged with those of the mirrored images.
+        """Returns the head maps of a batch, (B, Hf, Wf, channels) by name; see `CenterNet.detect_batch`.
 
         Raises:
             UserError: `flip` for a task where it makes no sense.
@@ -81,7 +74,14 @@ class Predictor:
         if shape not in self._shapes:
             shape = (None, None, None, 3)
         key = ("maps", shape, keras.backend.standardize_dtype(images.dtype), flip)
-        return self._kept(key, self._flipped_maps if flip else self._maps, shape, images.dtype)(images)
+
+        def to_maps(images):
+            model = self._model
+            if flip:
+                return average_mirrored(model.task, model(with_mirrored(images), training=False))
+            return model(images, training=False)
+
+        return self._kept(key, to_maps, shape, images.dtype)(images)
 
     def decoded(self, maps: dict, top_k: int) -> dict:
         """Returns the K best detections that the maps hold, positions in input pixels; see `decode`."""
@@ -94,12 +94,6 @@ class Predictor:
             return decode_maps(maps)
         return self._kept(("decoded", batch, height, width, top_k), decode_maps)(maps)
 
-    def _maps(self, images):
-        return self._model(images, training=False)
-
-    def _flipped_maps(self, images):
-        return average_mirrored(self._model.task, self._model(with_mirrored(images), training=False))
-
     def _kept(self, key: tuple, function, shape: tuple | None = None, dtype=None):
         """Returns the graph of that key, made of the function where it is the first time."""
         if key not in self._graphs:
@@ -110,14 +104,16 @@ class Predictor:
 def to_detections(model, rows: dict, image, path, image_to_input, threshold: float, calibration=None) -> Detections:
     """Returns the detections of one image whose score is at least `threshold`, boxes clipped to the image.
 
+    Boxes without area inside the image are dropped too.
+
     Args:
         model: `CenterNet`.
         rows: what `detect_batch` found in this image, positions in input pixels.
         image: (H, W, 3) uint8.
         path: of the file, or None.
         image_to_input: (2, 3) transform that made the input.
-        threshold: lowest score that is kept; boxes without area inside the image are dropped too.
-        calibration: of the camera, for tasks that need one; None: the published default, with a warning.
+        threshold: lowest score that is kept.
+        calibration: see `calibration_or_default`.
     """
     height, width = image.shape[:2]
     rows = to_image_frame(rows, image_to_input)

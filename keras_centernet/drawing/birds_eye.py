@@ -29,21 +29,15 @@ def draw_birds_eye(
     height: int = REFERENCE_HEIGHT,
     meters: float | None = None,
 ) -> np.ndarray:
-    """Returns a view from above: the camera below in the middle, looking up, a line every 10 m.
+    """Returns a view from above, (height, 3 / 4 height, 3) uint8 RGB: the camera below, looking up, lines every 10 m.
 
     Boxes have the colours of their classes and a line towards where they head; the truth is a thin dark outline.
 
     Args:
-        dimensions_hwl: (N, 3) metres.
-        locations_xyz: (N, 3) metres in the camera's frame.
-        rotations_y: (N,) radians.
-        classes: N class indices.
+        dimensions_hwl, locations_xyz, rotations_y, classes: as in `draw_boxes_3d`.
         truth: None, or (dimensions, locations, rotations) of true boxes.
         height: of the view in pixels.
         meters: how far it reaches; None: so far that all objects in front of the camera are seen, 20 to 120 m.
-
-    Returns:
-        (height, 3 / 4 height, 3) uint8 RGB.
 
     Raises:
         UserError: meters is not a positive number.
@@ -60,14 +54,16 @@ def draw_birds_eye(
     zoom, growth = height / reach, max(1, height / REFERENCE_HEIGHT)
     _draw_grid(canvas, zoom, reach, FONT_SCALE * growth)
     heading_width = round(2 * growth) if zoom >= COARSE else 1
+
+    def outline(footprint, heading, color, heading_width: int) -> None:
+        cv2.polylines(canvas, [_pixels(footprint, zoom, canvas)], True, color, 1, cv2.LINE_AA)
+        cv2.polylines(canvas, [_pixels(heading, zoom, canvas)], False, TRUTH, heading_width, cv2.LINE_AA)
+
     for footprint, heading, color in reversed(list(_footprints(*boxes[0], classes))):  # the best on top
         cv2.fillConvexPoly(canvas, _pixels(footprint, zoom, canvas), color, cv2.LINE_AA)
-        # A light rim separates boxes that overlap.
-        cv2.polylines(canvas, [_pixels(footprint, zoom, canvas)], True, PAPER, 1, cv2.LINE_AA)
-        cv2.polylines(canvas, [_pixels(heading, zoom, canvas)], False, TRUTH, heading_width, cv2.LINE_AA)
+        outline(footprint, heading, PAPER, heading_width)  # a light rim separates boxes that overlap
     for footprint, heading, _ in _footprints(*boxes[-1], None) if truth is not None else ():
-        cv2.polylines(canvas, [_pixels(footprint, zoom, canvas)], True, TRUTH, 1, cv2.LINE_AA)
-        cv2.polylines(canvas, [_pixels(heading, zoom, canvas)], False, TRUTH, 1, cv2.LINE_AA)
+        outline(footprint, heading, TRUTH, 1)
     return canvas
 
 

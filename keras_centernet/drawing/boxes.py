@@ -40,16 +40,16 @@ def class_color(index: int) -> tuple[int, int, int]:
 
 def line_width_of(image: np.ndarray) -> int:
     """Returns the width in pixels of lines that are easy to see on an image of that size."""
-    return int(np.ceil(2 * _side(image) / REFERENCE_SIDE))
+    return int(np.ceil(2 * _zoom(image)))
 
 
 def font_scale_of(image: np.ndarray) -> float:
     """Returns the scale of OpenCV's fonts that is easy to read on an image of that size."""
-    return max(SMALLEST_FONT_SCALE, REFERENCE_FONT_SCALE * _side(image) / REFERENCE_SIDE)
+    return max(SMALLEST_FONT_SCALE, REFERENCE_FONT_SCALE * _zoom(image))
 
 
-def _side(image) -> float:
-    return np.sqrt(image.shape[0] * image.shape[1])
+def _zoom(image) -> float:
+    return np.sqrt(image.shape[0] * image.shape[1]) / REFERENCE_SIDE
 
 
 def paint_boxes(image: np.ndarray, found, **options) -> np.ndarray:

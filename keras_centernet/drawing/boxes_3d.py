@@ -57,8 +57,7 @@ def draw_boxes_3d(
         color = class_color(classes[i])
         face = to_pixels(_project(corners[i, list(FRONT)], calibration, is_closed=True), canvas, is_closed=True)
         if len(face):
-            veil = canvas.copy()
-            cv2.fillConvexPoly(veil, face, color, cv2.LINE_AA)
+            veil = cv2.fillConvexPoly(canvas.copy(), face, color, cv2.LINE_AA)
             canvas = cv2.addWeighted(veil, FRONT_VEIL, canvas, 1 - FRONT_VEIL, 0)
         for edge in EDGES:
             ends = to_pixels(_project(corners[i, list(edge)], calibration), canvas)

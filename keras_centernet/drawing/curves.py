@@ -17,8 +17,7 @@ MOST_NAMED_CURVES = 16  # more classes than that: thin gray lines, and names for
 def draw_curves(history: str | os.PathLike | Mapping[str, Sequence[float]], path: str | os.PathLike) -> None:
     """Draws a training into a file: losses by head, validation metrics and learning rate by epoch.
 
-    A panel appears when the history holds something for it; gaps (NaN, "NA", epochs that were not
-    evaluated) are bridged.
+    Gaps (NaN, "NA", epochs that were not evaluated) are bridged.
 
     Args:
         history: `history.csv` as `keras.callbacks.CSVLogger` writes it, or `model.fit(...).history`. Losses are
@@ -54,8 +53,7 @@ def draw_precision_recall(
     """Draws precision over recall at IoU 0.5 into a file: a line per class and their mean, AP50 beside the names.
 
     Args:
-        curves: {class name: {"recall", "precision": (R,)}}; all with the same recalls. None at all gives
-            an empty diagram that says so.
+        curves: {class name: {"recall", "precision": (R,)}}, all with the same recalls; may be empty.
         path: .png, .jpg, .pdf or .svg file to write.
         classes: all names in the order of their indices, which choose the colours; None: those of the curves.
 
@@ -88,12 +86,11 @@ def draw_precision_recall(
 
 def _draw_losses(axes, columns: dict, names: list[str]) -> None:
     for i, name in enumerate(names):
-        color = "0.1" if name == "loss" else _rgb(i)
-        width = 2.2 if name == "loss" else 1.5
         label = "total" if name == "loss" else name.removesuffix("_loss").replace("_", " ")
-        _plot(axes, columns[name], color=color, lw=width, label=label)
+        style = {"color": "0.1", "lw": 2.2} if name == "loss" else {"color": _rgb(i), "lw": 1.5}
+        _plot(axes, columns[name], label=label, **style)
         if f"val_{name}" in columns:
-            _plot(axes, columns[f"val_{name}"], color=color, lw=width, ls=(0, (3, 1.5)), alpha=0.8)
+            _plot(axes, columns[f"val_{name}"], ls=(0, (3, 1.5)), alpha=0.8, **style)
     if any(name.startswith("val_") and name.endswith("loss") for name in columns):
         axes.plot([], [], color="0.4", ls=(0, (3, 1.5)), label="validation")
     if any(np.any(np.asarray(_finite(columns[name])[1]) > 0) for name in names):
@@ -150,12 +147,9 @@ def _number(text: str | None) -> float:
 
 def _new_figure(size_inches: tuple[float, float]):
     """Returns a figure of its own, without pyplot's global state and without a display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size_inches, dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=size_inches, dpi=130, layout="constrained")
 
 
 def _clean(axes) -> None:

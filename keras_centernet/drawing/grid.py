@@ -40,14 +40,7 @@ class GridRow:
 
 
 def draw_grid(rows: Sequence[GridRow], path: str | os.PathLike | None = None) -> np.ndarray:
-    """Returns a drawing with one line per example: image, truth, detections, heatmap over the image.
-
-    Args:
-        rows: at least one example.
-        path: .jpg or .png to write, or None.
-
-    Returns:
-        (height, width, 3) uint8 RGB.
+    """Returns a uint8 RGB drawing with a line per example, image, truth, detections, heatmap; also written to `path`.
 
     Raises:
         UserError: no rows, or a file that cannot be written.
@@ -61,14 +54,9 @@ def draw_grid(rows: Sequence[GridRow], path: str | os.PathLike | None = None) ->
 
 
 def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """Returns the image under a veil of the heatmap's colours, opaque where it is hot.
+    """Returns the image (H, W, 3) uint8 RGB under a veil of the heatmap's colours, opaque where it is hot.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        heatmap: (Hf, Wf) in 0..1; cell (0, 0) lies on pixel (0, 0), the cells are H / Hf pixels apart.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    The heatmap is (Hf, Wf) in 0..1; its cell (0, 0) lies on pixel (0, 0), the cells are H / Hf pixels apart.
     """
     import cv2
 
@@ -111,9 +99,13 @@ def _line(cells: list[np.ndarray]) -> np.ndarray:
     height, width = cells[0].shape[:2]
     line = np.full((height + GAP, GRID_WIDTH, 3), PAPER, np.uint8)
     for column, cell in enumerate(cells):
-        left = GAP + column * (CELL_SIDE + GAP) + (CELL_SIDE - width) // 2
+        left = _left(column, width)
         line[:height, left : left + width] = cell
     return line
+
+
+def _left(column: int, width: int) -> int:
+    return GAP + column * (CELL_SIDE + GAP) + (CELL_SIDE - width) // 2
 
 
 def _title_line() -> np.ndarray:
@@ -122,7 +114,6 @@ def _title_line() -> np.ndarray:
     line = np.full((TITLE_HEIGHT, GRID_WIDTH, 3), PAPER, np.uint8)
     for column, title in enumerate(TITLES):
         (text_width, text_height), _ = cv2.getTextSize(title, cv2.FONT_HERSHEY_SIMPLEX, 0.7, 1)
-        left = GAP + column * (CELL_SIDE + GAP) + (CELL_SIDE - text_width) // 2
-        base = (TITLE_HEIGHT + text_height) // 2
-        cv2.putText(line, title, (left, base), cv2.FONT_HERSHEY_SIMPLEX, 0.7, INK, 1, cv2.LINE_AA)
+        origin_xy = _left(column, text_width), (TITLE_HEIGHT + text_height) // 2
+        cv2.putText(line, title, origin_xy, cv2.FONT_HERSHEY_SIMPLEX, 0.7, INK, 1, cv2.LINE_AA)
     return line

@@ -12,11 +12,7 @@ JPEG_QUALITY = 95
 
 
 def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
-    """Writes an image as JPEG or PNG, depending on the suffix.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        path: file to write; its folder must exist.
+    """Writes an image (H, W, 3) uint8 RGB as JPEG or PNG, depending on the suffix, into an existing folder.
 
     Raises:
         UserError: another suffix, or a file that cannot be written.
@@ -24,10 +20,11 @@ def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
     import cv2
 
     path = to_path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise UserError(f"{path}: expected an image's suffix, one of {', '.join(SUFFIXES)}; got {path.suffix!r}.")
-    options = [] if path.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    _, encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(image[..., ::-1]), options)
+    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, encoded = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
     try:
         path.write_bytes(encoded.tobytes())
     except OSError as error:

@@ -8,9 +8,7 @@ from keras_centernet.drawing.boxes import class_color, line_width_of
 from keras_centernet.drawing.clipping import to_pixels
 
 KEYPOINT_SIZE = 1.5  # radius of a keypoint, in line widths
-KEYPOINT_SHARE = (
-    1 / 50
-)  # largest radius of a keypoint, as a share of its object's extent: small people keep their faces
+KEYPOINT_SHARE = 1 / 50  # largest radius, as a share of the object's extent: small people keep their faces
 OUTLINE = (255, 255, 255)
 FARTHEST = 1e9  # pixels: keypoints beyond are mistakes and not drawn
 
@@ -45,15 +43,10 @@ def draw_keypoints(
             ends = to_pixels(one[[first, last]], canvas) if is_shown[first] and is_shown[last] else ()
             if len(ends):
                 cv2.line(canvas, ends[0].tolist(), ends[-1].tolist(), class_color(i), width, cv2.LINE_AA)
-        radius = _radius(one[is_shown], width)
+        extent = np.ptp(one[is_shown], axis=0).max() if is_shown.sum() > 1 else np.inf
+        radius = max(1, round(min(KEYPOINT_SIZE * width, KEYPOINT_SHARE * extent)))
         for xy in one[is_shown]:
             for pixel in to_pixels(xy[None], canvas).tolist():
                 cv2.circle(canvas, pixel, radius + 1, OUTLINE, cv2.FILLED, cv2.LINE_AA)
                 cv2.circle(canvas, pixel, radius, class_color(0), cv2.FILLED, cv2.LINE_AA)
     return canvas
-
-
-def _radius(keypoints_xy: np.ndarray, width: int) -> int:
-    """Returns the radius in pixels of the keypoints of one object."""
-    extent = np.ptp(keypoints_xy, axis=0).max() if len(keypoints_xy) > 1 else np.inf
-    return max(1, round(min(KEYPOINT_SIZE * width, KEYPOINT_SHARE * extent)))

@@ -13,12 +13,10 @@ from keras_centernet.evaluation.metrics.table import logged_names
 class AveragePrecision(keras.callbacks.Callback):
     """Puts the metrics of a validation set into the logs at the end of an epoch: val_AP, val_AP50, val_AP75, ...
 
-    The names are those that the rows of `METRICS` log. The history, the progress bar and every callback that comes
-    after this one in the list see them:
-    `[AveragePrecision(val), CSVLogger(...), ModelCheckpoint(..., monitor="val_AP", mode="max")]`. Epochs
-    that are not evaluated, and values without ground truth, are NaN, which such callbacks never take for
-    an improvement. What is measured are the model's averaged weights if it keeps any (`compile(average_decay=...)`),
-    else its weights at that moment; `keras.callbacks.SwapEMAWeights(swap_on_epoch=True)` may come before.
+    The names are those that the rows of `METRICS` log. The history, the progress bar and callbacks that come after
+    this one see them: `[AveragePrecision(val), CSVLogger(...), ModelCheckpoint(..., monitor="val_AP", mode="max")]`.
+    Epochs that are not evaluated, and values without ground truth, are NaN, which is never an improvement. The model's
+    averaged weights are measured if it keeps any (`compile(average_decay=...)`), else its weights at that moment.
 
     Args:
         dataset: batches as `load_dataset` yields them; not the repeated or augmented training set.

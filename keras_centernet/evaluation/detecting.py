@@ -1,9 +1,7 @@
 """The detections of all images of a data set at one or several scales, in image pixels."""
 
-import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -13,34 +11,26 @@ from keras_centernet.evaluation.oracle import find_heads, with_truth
 from keras_centernet.geometry import to_image_frame
 
 
-@dataclasses.dataclass
-class TimedDetector:
-    """Detects in one batch with the options of `evaluate`; the clock gets the seconds of "network" and "decode"."""
-
-    detector: Any
-    top_k: int
-    flip: bool
-    oracle: Sequence[str]
-    clock: Clock
-
-    def __call__(self, images, objects: dict) -> dict[str, np.ndarray]:
-        """Returns {key: (B, N, ...)} in the input frame."""
-        predictor = getattr(self.detector, "predictor", None)
-        if predictor is None:
-            with self.clock.measure("network"):
-                return _as_arrays(self.detector.detect_batch(images, top_k=self.top_k))
-        task = self.detector.task
-        with self.clock.measure("network"):
-            maps = predictor.maps(images, self.flip)
-            np.asarray(maps[task.center_heatmap.name][0, 0, 0, 0])  # waits for the device
-        if self.oracle:
-            maps = with_truth(task, find_heads(task, self.oracle), maps, objects)
-        with self.clock.measure("decode"):
-            return _as_arrays(predictor.decoded(maps, self.top_k))
+def detect_batch(detector, clock: Clock, top_k: int, flip: bool, oracle: Sequence[str], images, objects: dict) -> dict:
+    """Returns {key: (B, N, ...) array} in the input frame; the clock gets the seconds of "network" and "decode"."""
+    predictor = getattr(detector, "predictor", None)
+    if predictor is None:
+        with clock.measure("network"):
+            return _as_arrays(detector.detect_batch(images, top_k=top_k))
+    task = detector.task
+    with clock.measure("network"):
+        maps = predictor.maps(images, flip)
+        np.asarray(maps[task.center_heatmap.name][0, 0, 0, 0])  # waits for the device
+    if oracle:
+        maps = with_truth(task, find_heads(task, oracle), maps, objects)
+    with clock.measure("decode"):
+        return _as_arrays(predictor.decoded(maps, top_k))
 
 
-def detect_views(detect: TimedDetector, views: list, num_classes: int, progress: bool) -> tuple[dict, dict]:
+def detect_views(detect: Callable, views: list, num_classes: int, progress: bool) -> tuple[dict, dict]:
     """Returns ({image id: its objects}, {image id: its detections in image pixels, one dict per view}).
+
+    `detect` is a function of a batch, (images, objects) -> rows, see `detect_batch`.
 
     Raises:
         UserError: a data set is empty, endless or repeats an image, the views differ in their images, a class index
@@ -54,10 +44,10 @@ def detect_views(detect: TimedDetector, views: list, num_classes: int, progress:
             for i, image_id in enumerate(objects["image_id"].tolist()):
                 true_rows = {key: values[i] for key, values in objects.items()}
                 found_rows = {key: values[i] for key, values in batch_found.items()}
-                check_finite(found_rows, image_id)
+                _check_finite(found_rows, image_id)
                 if number == 0:
                     _check_new(image_id, truths)
-                    truths[image_id], found[image_id] = true_rows, []
+                    truths[image_id] = true_rows
                 in_image = to_image_frame(found_rows, true_rows["image_to_input"])
                 found.setdefault(image_id, []).append(in_image)
     if not truths:
@@ -70,8 +60,7 @@ def detect_views(detect: TimedDetector, views: list, num_classes: int, progress:
     return truths, found
 
 
-def check_finite(found: dict, image_id: int) -> None:
-    """Raises a UserError if boxes or scores of an image are NaN or infinite."""
+def _check_finite(found: dict, image_id: int) -> None:
     if not (np.all(np.isfinite(found["boxes_xyxy"])) and np.all(np.isfinite(found["scores"]))):
         raise UserError(
             f"evaluate: expected finite boxes and scores, the model gave NaN or infinity for image_id "

@@ -1,18 +1,18 @@
 """A detector and a data set -> a report."""
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from keras_centernet.clock import Clock
 from keras_centernet.errors import UserError, look_up
-from keras_centernet.evaluation.detecting import TimedDetector, detect_views
+from keras_centernet.evaluation.detecting import detect_batch, detect_views
 from keras_centernet.evaluation.merging import NMS, merge_detections
-from keras_centernet.evaluation.metrics.metric import Accumulator
 from keras_centernet.evaluation.metrics.table import METRICS
 from keras_centernet.evaluation.oracle import find_heads
 from keras_centernet.evaluation.report import STAGES, Report
-from keras_centernet.evaluation.rows import annotation_rows, clip_to_image, detection_rows, image_row, rounded
+from keras_centernet.evaluation.rows import annotation_rows, clip_to_image, detection_rows, rounded
 
 
 def evaluate(
@@ -30,8 +30,7 @@ def evaluate(
 ) -> Report:
     """Returns how well a detector finds the objects of a data set: all metrics of `METRICS` that apply to the two.
 
-    Boxes are compared in original image pixels: those of the batches and those of the detector are both
-    taken back through the inverse of `image_to_input`, in float64.
+    Boxes are compared in original image pixels, in float64.
 
     Args:
         model: `CenterNet`, or anything with `classes` and `detect_batch(images, top_k)`.
@@ -43,10 +42,8 @@ def evaluate(
         nms: "soft", "none"; None: soft for several scales, as published, else none.
         as_published: whether soft-NMS leaves the published leftovers, see `soft_nms.soft_nms`.
         oracle: names of heads that are replaced by the truth; only for one scale without flip.
-        round_results: whether the metrics are also computed from boxes and scores rounded to two decimals, as
-            published.
-        clip_boxes: whether detections are clipped to the image, and those outside dropped, as
-            `model.detect` does. As published: False.
+        round_results: whether the metrics are also computed from numbers rounded to two decimals, as published.
+        clip_boxes: whether detections are clipped to the image, and those outside dropped. As published: False.
         progress: whether a bar is shown on stderr when that is a terminal.
 
     Raises:
@@ -65,10 +62,10 @@ def evaluate(
     _check_options(model, views, flip, oracle)
     classes = _shared_classes(model, views)
     start, clock = time.perf_counter(), Clock()
-    loading = sum((_loading_seconds(view) for view in views), Counter())
-    detect = TimedDetector(model, top_k, flip, oracle, clock)
+    loading = _loading_seconds(views)
+    detect = functools.partial(detect_batch, model, clock, top_k, flip, oracle)
     truths, found = detect_views(detect, views, len(classes), progress)
-    loading = sum((_loading_seconds(view) for view in views), Counter()) - loading
+    loading = _loading_seconds(views) - loading
     with clock.measure("merge"):
         if len(views) > 1 or nms != "none":
             found = {key: [merge_detections(rows, nms, as_published, top_k)] for key, rows in found.items()}
@@ -95,27 +92,25 @@ def _measure(model, classes, truths: dict, found: dict, round_results: bool) -> 
     accumulators = {name: row.build(model, classes) for name, row in METRICS.items() if row.applies(*first)}
     images, annotations, detections = [], [], []
     for image_id, objects in truths.items():
-        rows = annotation_rows(objects)
-        images.append(image_row(objects))
+        rows, (height, width) = annotation_rows(objects), objects["image_hw"].tolist()
+        images.append({"id": image_id, "height": height, "width": width})
         annotations += rows
         detections += detection_rows(found[image_id], image_id)
         for accumulator in accumulators.values():
             accumulator.add(objects, found[image_id], rows)
     categories = [{"id": i, "name": name} for i, name in enumerate(classes, start=1)]
     ground_truth = {"images": images, "categories": categories, "annotations": annotations}
-    metrics = _compute(accumulators, ground_truth, detections)
+
+    def compute(change: Callable = list) -> dict:
+        of_each = [accumulator.compute(ground_truth, detections, change) for accumulator in accumulators.values()]
+        return {name: value for metrics in of_each for name, value in metrics.items()}
+
+    metrics = compute()
     curves = {name: curve for accumulator in accumulators.values() for name, curve in accumulator.curves.items()}
     if round_results:
-        metrics["rounded"] = _compute(accumulators, ground_truth, detections, rounded)
+        metrics["rounded"] = compute(rounded)
     results = {name: accumulator.results(detections) for name, accumulator in accumulators.items()}
     return Report(metrics, detections, curves, ground_truth, results)
-
-
-def _compute(accumulators: dict[str, Accumulator], truth: dict, detections: list, change: Callable = list) -> dict:
-    metrics = {}
-    for accumulator in accumulators.values():
-        metrics |= accumulator.compute(truth, detections, change)
-    return metrics
 
 
 def _check_options(model, views: list, flip: bool, oracle: Sequence[str]) -> None:
@@ -150,9 +145,9 @@ def _shared_classes(model, views: list) -> tuple[str, ...]:
     return expected
 
 
-def _loading_seconds(dataset) -> Counter:
-    source = _source_of(dataset)
-    return Counter(source.clock.seconds) if source else Counter()
+def _loading_seconds(views: list) -> Counter:
+    sources = [source for source in map(_source_of, views) if source]
+    return sum((source.clock.seconds for source in sources), Counter())
 
 
 def _source_of(dataset):

@@ -47,7 +47,7 @@ class Report:
 
     def table(self) -> str:
         """Returns the metrics as aligned text: the summary, then the tables of the metrics, best known terms first."""
-        columns = [self.metrics] + [self.metrics[key] for key in ("rounded",) if key in self.metrics]
+        columns = [self.metrics] + ([self.metrics["rounded"]] if "rounded" in self.metrics else [])
         heading = ("metric", "value", "two decimals")[: len(columns) + 1]
         names = [name for row in METRICS.values() for name in row.names if name in self.metrics]
         summary = [heading, *((name, *(number_text(column.get(name)) for column in columns)) for name in names)]
@@ -64,11 +64,7 @@ class Report:
         return "\n\n".join(parts)
 
     def save(self, path: str | os.PathLike, **more) -> None:
-        """Writes the metrics as JSON; undefined ones are null.
-
-        Args:
-            path: file to write.
-            **more: further keys of the file, such as the command that made it.
+        """Writes the metrics as JSON, undefined ones as null, and `more` keys such as the command that made it.
 
         Raises:
             UserError: the file cannot be written.
@@ -80,15 +76,12 @@ class Report:
             raise UserError(f"{path}: cannot write the metrics there: {error.strerror}.") from None
 
     def write_results(self, folder: str | os.PathLike, category_ids: Sequence[int | None] | None = None) -> list[str]:
-        """Writes the files that the data set's evaluation server expects, such as COCO's JSON or KITTI's text files.
+        """Writes what the data set's evaluation server expects, such as COCO's JSON; returns the paths.
 
         Args:
             folder: made where it is missing.
             category_ids: COCO's id of each class (`dataset.source.category_ids`); None: class index + 1. Rows of
                 classes without one are left out.
-
-        Returns:
-            The paths.
 
         Raises:
             UserError: the folder cannot be written.
@@ -116,9 +109,6 @@ class Report:
 
 def _aligned(rows: list[tuple]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    specs = [f"{'>' if column else '<'}{width}" for column, width in enumerate(widths)]  # the first one to the left
     rows = [rows[0], tuple("-" * width for width in widths), *rows[1:]]
-    lines = []
-    for first, *others in rows:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join(lines)
+    return "\n".join("  ".join(map(format, row, specs)) for row in rows)

@@ -6,12 +6,6 @@ from keras_centernet.detections import coco_rows
 from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xywh
 
 
-def image_row(objects: dict) -> dict:
-    """Returns COCO's row of the image itself."""
-    height, width = objects["image_hw"].tolist()
-    return {"id": int(objects["image_id"]), "height": height, "width": width}
-
-
 def annotation_rows(objects: dict) -> list[dict]:
     """Returns the COCO annotations of one image; "difficult" is for Pascal VOC, COCO ignores it."""
     boxes_xyxy = transform_boxes(objects["boxes_xyxy"], invert_affine(objects["image_to_input"]))
@@ -46,8 +40,8 @@ def rounded(rows: list[dict]) -> list[dict]:
 
     Source: `_to_float` of the published data sets, whose results files look like that.
     """
-    return [{key: value if isinstance(value, int) else _round(value) for key, value in row.items()} for row in rows]
 
+    def round_number(value):
+        return value if isinstance(value, int) else np.round(np.asarray(value, np.float64), 2).tolist()
 
-def _round(value):
-    return np.round(np.asarray(value, np.float64), 2).tolist()
+    return [{key: round_number(value) for key, value in row.items()} for row in rows]

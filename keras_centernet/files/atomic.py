@@ -22,10 +22,9 @@ def local_copy(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     if not is_remote(path):
         yield path
         return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder) / path.name
-        path.copy(copy)
-        yield copy
+    with folder_for(path) as folder:
+        path.copy(folder / path.name)
+        yield folder / path.name
 
 
 @contextlib.contextmanager
@@ -38,20 +37,18 @@ def local_output(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     if not is_remote(path):
         yield path
         return
-    with tempfile.TemporaryDirectory() as folder:
-        local = pathlib.Path(folder) / path.name
+    with folder_for(path) as folder:
         try:
-            yield local
+            yield folder / path.name
         finally:
-            if local.exists():
-                path.upload(local)
+            if (folder / path.name).exists():
+                path.upload(folder / path.name)
 
 
 def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) -> AnyPath:
     """Calls `write` with a local temporary path, then gives that file its final path, which is returned.
 
-    A local file is written in its final folder, flushed to the disk and renamed: whoever kills the process or the
-    machine finds the old file or the new one. A remote file is written locally, uploaded and renamed.
+    Whoever kills the process or the machine finds the old file or the new one.
 
     Raises:
         UserError: nothing could be written, for instance on a full disk; an old file is intact.
@@ -169,10 +166,9 @@ def _write_local(path: pathlib.Path, write: Callable) -> None:
 
 def _write_remote(path: RemotePath, write: Callable) -> None:
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    with tempfile.TemporaryDirectory() as folder:
-        local = pathlib.Path(folder) / path.name
-        write(local)
-        temporary.upload(local)
+    with folder_for(path) as folder:
+        write(folder / path.name)
+        temporary.upload(folder / path.name)
     temporary.replace(path)
 
 

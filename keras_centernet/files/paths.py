@@ -1,8 +1,4 @@
-"""Paths that users name, local or remote (gs://...): how they are found and read.
-
-Code that takes a path calls `to_path` and uses the result as a `pathlib.Path`; code that needs a local file uses
-`atomic.local_copy`. Local paths are `pathlib.Path`s and never reach TensorFlow.
-"""
+"""Paths that users name, local (`pathlib.Path`, never seen by TensorFlow) or remote (gs://...)."""
 
 import glob
 import os
@@ -58,13 +54,7 @@ def expand(pattern: str) -> list[AnyPath]:
 
 
 def map_files(function: Callable, paths: Sequence[str | os.PathLike], threads: int = 1) -> Iterator:
-    """Yields `function(path)` for each path in order; remote files are read in parallel.
-
-    Args:
-        function: of a path.
-        paths: of files.
-        threads: number of threads for local files.
-    """
+    """Yields `function(path)` for each path in order; remote files are read in parallel, local ones in `threads`."""
     threads = threads_for(paths, threads)
     if threads == 1:
         yield from map(function, paths)

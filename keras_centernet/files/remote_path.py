@@ -1,9 +1,7 @@
 """A remote path (gs://bucket/name, ...) with the interface of `pathlib.Path`.
 
-One set of readers and writers serves both kinds of path: this class has the methods of `pathlib.Path` that they use,
-over `tf.io.gfile`. It is our own because `etils.epath`, the library for this, knows a fixed list of schemes (not
-hdfs://, nor ram://, without which none of this could be tested), cannot search nested folders, keeps "..", which no
-bucket understands, and lets most of TensorFlow's errors through.
+It is our own because `etils.epath`, the library for this, knows a fixed list of schemes (not hdfs://, nor ram://),
+cannot search nested folders, keeps "..", which no bucket understands, and lets most of TensorFlow's errors through.
 """
 
 import contextlib
@@ -25,11 +23,7 @@ SCHEME_END = "://"
 
 
 class RemoteError(OSError, UserError):
-    """An error of a remote path.
-
-    Code that expects an error of the disk gets one, with its `strerror`; anywhere else it is a user's mistake in
-    one line, as with any other path.
-    """
+    """An error of a remote path: one of the disk, with its `strerror`, and a user's mistake in one line."""
 
     def __str__(self) -> str:
         return (
@@ -153,7 +147,7 @@ class RemotePath(os.PathLike):
     def rglob(self, pattern: str) -> Iterator["RemotePath"]:
         """Yields the files below that match, but, unlike pathlib, no folders.
 
-        `tf.io.gfile.walk` asks for every single name whether it is a folder, which in a bucket takes a request each.
+        (`tf.io.gfile.walk` asks for every name whether it is a folder, which in a bucket takes a request each.)
         """
         names = self.listdir()
         are_marked = any(name.endswith("/") for name in names)
@@ -198,7 +192,6 @@ class RemotePath(os.PathLike):
                 gfile.remove(str(self))
 
     def rmtree(self) -> None:
-        """Removes a folder with all that is in it."""
         with self._gfile() as gfile:
             gfile.rmtree(str(self))
 

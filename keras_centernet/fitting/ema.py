@@ -29,11 +29,10 @@ class WeightAverage:
 
     def start(self) -> None:
         """Begins with the present weights, unless it has seen a step: a loaded model got its weights after this."""
-        if not self._is_begun:
+        if not self._is_begun():
             for variable, average in zip(self.variables, self.averages, strict=True):
                 average.assign(variable)
 
-    @property
     def _is_begun(self) -> bool:
         return int(ops.convert_to_numpy(self.steps)) > 0
 
@@ -58,10 +57,9 @@ class WeightAverage:
 
     def finish(self) -> None:
         """Puts the averages into the variables for good; nothing changes before the first step."""
-        if not self._is_begun:
-            return
-        for variable, average in zip(self.variables, self.averages, strict=True):
-            variable.assign(average)
+        if self._is_begun():
+            for variable, average in zip(self.variables, self.averages, strict=True):
+                variable.assign(average)
 
     def state(self) -> dict:
         """Returns the averages and the step count as NumPy arrays, for a checkpoint."""

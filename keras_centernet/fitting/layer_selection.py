@@ -13,12 +13,7 @@ BACKBONE = "backbone"
 def freeze(network: keras.Model, selection: Sequence[str], backbone_layers: tuple[str, ...]) -> None:
     """Makes the selected layers keep their weights, and all others trainable.
 
-    Frozen batch normalisation neither uses nor moves the statistics of batches.
-
-    Args:
-        network: of `build_network`.
-        selection: "backbone" or patterns, see `select_layers`.
-        backbone_layers: of the network's `Backbone`.
+    Frozen batch normalisation neither uses nor moves the statistics of batches. Arguments as in `select_layers`.
 
     Raises:
         UserError: nothing matches, or nothing is left to train.

@@ -12,9 +12,8 @@ class NonFiniteLossError(FloatingPointError):
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Stops a training with a clear error at the first batch whose loss is NaN or infinite.
 
-    The running means of an epoch stay NaN once one batch was, so the batch at which they turn is the
-    culprit. At the end of an epoch the weights are looked at too: some kernels of ReLU turn NaN into 0, and a
-    network whose gradients have overflowed goes on with a finite loss.
+    At the end of an epoch the weights are looked at too: some kernels of ReLU turn NaN into 0, and a network whose
+    gradients have overflowed goes on with a finite loss.
 
     Raises:
         NonFiniteLossError: from `fit`, naming the batch.

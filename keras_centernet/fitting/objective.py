@@ -13,13 +13,7 @@ DIVISORS = "loss_divisors"  # key beside the targets: what the totals are divide
 
 
 def head_losses(task: Task, stacks: list[dict], targets: Mapping) -> dict[str, tuple[Tensor, Tensor]]:
-    """Returns {head: (total, count)}; totals are averaged over the stacks, whose counts are all the same.
-
-    Args:
-        task: whose heads.
-        stacks: the head maps of each stack.
-        targets: of `encode_targets`.
-    """
+    """Returns {head: (total, count)} of the head maps of each stack; totals are averaged over the stacks."""
     by_stack = [{head.name: _head_loss(head, maps, targets) for head in task.heads} for maps in stacks]
     return {
         name: (sum(losses[name][0] for losses in by_stack) / len(stacks), count)
@@ -43,12 +37,7 @@ def loss_counts(task: Task, targets: Mapping, maps_bhw: tuple[int, int, int]) ->
 
 
 def divide(losses: Mapping[str, tuple[Tensor, Tensor]], divisors: Mapping[str, Tensor] | None = None) -> dict:
-    """Returns {head: scalar}: each loss divided by its normalizer.
-
-    Args:
-        losses: {head: (total, count)}.
-        divisors: {head: what to divide by} where others were counted, too; None: the losses' own counts.
-    """
+    """Returns {head: scalar}: each total divided by its divisor; None: by the loss's own count."""
     divisors = divisors or {name: divisor(count) for name, (_, count) in losses.items()}
     return {name: ops.sum(total / divisors[name]) for name, (total, _) in losses.items()}
 

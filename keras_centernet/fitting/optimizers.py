@@ -25,12 +25,11 @@ class PartwiseAdam(keras.optimizers.Adam):
     def build(self, variables):
         """Finds the slow ones among the variables and decays them itself."""
         if not self.built:
-            slow = [variable.path in self.slow_paths for variable in variables]
-            self._is_slow = slow
+            self._is_slow = [variable.path in self.slow_paths for variable in variables]
             self._decays = [not any(part in variable.path for part in self.undecayed) for variable in variables]
             if self.weight_decay:
-                chosen = [variable for variable, is_slow in zip(variables, slow, strict=True) if is_slow]
-                self.exclude_from_weight_decay(var_list=chosen, var_names=list(self.undecayed))
+                slow = [variable for variable, is_slow in zip(variables, self._is_slow, strict=True) if is_slow]
+                self.exclude_from_weight_decay(var_list=slow, var_names=list(self.undecayed))
         super().build(variables)
 
     def update_step(self, gradient, variable, learning_rate):

@@ -1,14 +1,10 @@
-"""Cross-replica reductions, so that N devices train like one.
-
-The engine is `tf.distribute`: it runs the step once per replica, each on its share of the global batch,
-and Keras' optimizers add the gradients of the replicas up. What is left to do stands here: means over
-objects are divided by the count of all replicas, metrics and batch statistics are those of the whole
-batch, gradients are clipped after they are added, and no two replicas draw the same random numbers.
+"""Cross-replica reductions, so that N devices train like one: what `tf.distribute` and Keras' optimizers leave to do.
 
 With one replica, outside of a step and on other backends everything here returns what it was given.
 Batch normalisation itself uses the statistics of each replica's share, as published.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -20,24 +16,18 @@ from keras_centernet.method.specs import Tensor
 
 
 def divide_by_global_batch(counts: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the divisors of losses that are means over what all replicas counted together.
+    """Returns {head: divisor} of losses that are means over what all replicas counted together.
 
-    Gradients of N replicas are then those of a single device with the whole batch. (The 1e-4 that some
-    counts carry as published is added once per replica.)
-
-    Args:
-        counts: {head: count on this replica}.
-
-    Returns:
-        {head: divisor}: total / divisor is what this replica contributes; the contributions of all add up to the loss.
+    Total / divisor is what this replica contributes: gradients of N replicas add up to those of a single device with
+    the whole batch. (The 1e-4 that some counts carry as published is added once per replica.)
     """
     return {name: divisor(count) for name, count in sum_over_replicas(counts).items()}
 
 
 def divide_by_replica(counts: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the divisors of losses that each replica averages over its own objects, as published.
+    """Returns {head: divisor} of losses that each replica averages over its own objects, as published.
 
-    Argument and result as in `divide_by_global_batch`. An object weighs more where fewer are with it.
+    An object weighs more where fewer are with it.
 
     Source: `ModelWithLoss` under `DataParallel` of the published code, whose losses are averaged over GPUs.
     """
@@ -54,21 +44,15 @@ def replica_count() -> int:
 
 
 def sum_over_replicas(values):
-    """Returns the sums of a structure of float32 tensors over all replicas, by one message.
-
-    Gradients do not flow back.
-    """
+    """Returns the sums of a structure of float32 tensors over all replicas, by one message, without a gradient."""
     context = _context()
     if context is None:
         return values
     flat = keras.tree.flatten(values)
-    sizes = [math.prod(value.shape) for value in flat]
     packed = ops.concatenate([ops.reshape(ops.stop_gradient(value), (-1,)) for value in flat])
-    starts = [sum(sizes[:i]) for i in range(1, len(sizes))]
-    summed = ops.split(context.all_reduce("SUM", packed), starts)
-    return keras.tree.pack_sequence_as(
-        values, [ops.reshape(total, value.shape) for total, value in zip(summed, flat, strict=True)]
-    )
+    starts = list(itertools.accumulate(math.prod(value.shape) for value in flat[:-1]))
+    parts = zip(ops.split(context.all_reduce("SUM", packed), starts), flat, strict=True)
+    return keras.tree.pack_sequence_as(values, [ops.reshape(total, value.shape) for total, value in parts])
 
 
 def average_over_replicas(variables: list) -> None:
@@ -109,9 +93,12 @@ def with_axis(metrics: dict) -> dict:
     Every replica has the same metrics, so that the average changes nothing.
     """
     context = _context()
-    if context is None or not _is_multi_worker(context.strategy):
+    if context is None:
         return metrics
-    return {name: ops.reshape(value, (1,)) for name, value in metrics.items()}
+    import tensorflow as tf
+
+    between_workers = isinstance(context.strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return {name: ops.reshape(value, (1,)) for name, value in metrics.items()} if between_workers else metrics
 
 
 class UnsavedMean(keras.metrics.Mean):
@@ -144,9 +131,3 @@ def _context():
 
     context = tf.distribute.get_replica_context()  # None outside of a step
     return context if context and context.num_replicas_in_sync > 1 else None
-
-
-def _is_multi_worker(strategy) -> bool:
-    import tensorflow as tf
-
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

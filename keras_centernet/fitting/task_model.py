@@ -22,9 +22,7 @@ PUBLISHED_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
 
 
 class TaskModel(keras.Model):
-    """A network and the task that it is trained for.
-
-    A subclass builds the network and then calls `prepare`.
+    """A network and the task that it is trained for. A subclass builds the network and then calls `prepare`.
 
     Attributes:
         task: whose heads the network has.
@@ -92,13 +90,12 @@ class TaskModel(keras.Model):
             loss_mean: key of `replicas.LOSS_MEANS`, what losses are averaged over where several devices share a
                 batch: the objects of the "global_batch", as a single device would, or those of each "replica", as
                 published for several GPUs. Model and optimizer must be made in the strategy's scope.
-            accumulate: number of micro-batches that each batch is trained in, one after the other, for one step of the
-                optimizer: the memory of a micro-batch, the gradients of the whole batch. The batch size (of each
-                device) is a multiple of it; batch normalisation sees micro-batches.
-            freeze: layers that keep their weights: "backbone" or patterns of layers' names, see
-                `layer_selection.freeze`; None leaves every layer's `trainable` as it is.
-            **kwargs: of `keras.Model.compile` (run_eagerly, jit_compile, steps_per_execution...). The
-                losses belong to the task: `loss`, `metrics` and `loss_weights` are refused.
+            accumulate: number of micro-batches that each batch is trained in for one step of the optimizer: the memory
+                of a micro-batch, the gradients of the batch, whose size (of each device) is a multiple of it. Batch
+                normalisation sees micro-batches.
+            freeze: layers that keep their weights, see `layer_selection.select_layers`; None leaves every layer's
+                `trainable` as it is.
+            **kwargs: of `keras.Model.compile` but `loss`, `metrics` and `loss_weights`, which belong to the task.
         """
         for argument in ("loss", "metrics", "loss_weights"):
             if kwargs.get(argument) is not None:
@@ -182,23 +179,16 @@ class TaskModel(keras.Model):
         return with_axis(self.get_metrics_result())
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Returns the weighted sum of the heads' losses: what every step makes smaller.
+        """Returns the weighted sum of the heads' losses, a float32 scalar: what every step makes smaller.
 
-        A subclass may add to it. Where micro-batches or replicas share a batch, each call returns its share: the shares
-        add up to the loss of the batch.
+        `losses_by_head` then holds its terms {head: scalar}, without their weights. A subclass may add to it. Where
+        micro-batches or replicas share a batch, each call returns its share: they add up to the loss of the batch.
 
         Args:
-            x: not used.
+            x, training: not used.
             y: padded objects as `load_dataset` yields them, or targets that `encode` made.
             y_pred: head maps of one stack, or a list of them; every term is averaged over the stacks.
-            sample_weight: must be None; the masks of the objects take its place.
-            training: not used.
-
-        Returns:
-            float32 scalar. `losses_by_head` then holds its terms {head: scalar}, without their weights.
-
-        Raises:
-            UserError: there are sample weights.
+            sample_weight: must be None (else a UserError); the masks of the objects take its place.
         """
         _refuse_weights(sample_weight)
         stacks = y_pred if isinstance(y_pred, list | tuple) else [y_pred]

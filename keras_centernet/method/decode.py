@@ -35,8 +35,7 @@ def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
 def _read_at_peaks(heatmap: HeadSpec, heads: list[HeadSpec], maps: dict, top_k: int) -> dict:
     """Returns the peaks of every channel of a heatmap, and what other maps say there.
 
-    {its name: (B, C, K) scores, "<its name>_cells_xy": (B, C, K, 2), name of each of the heads: (B, C, K, channels)},
-    C the channels of that heatmap.
+    {its name: (B, C, K) scores, "<its name>_cells_xy": (B, C, K, 2), name of each of the heads: (B, C, K, channels)}.
     """
     values = maps[heatmap.name]
     scores, index = channel_peaks(values, top_k)

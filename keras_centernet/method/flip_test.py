@@ -15,15 +15,8 @@ def with_mirrored(images: Tensor) -> Tensor:
 def average_mirrored(task: Task, maps: dict) -> dict:
     """Returns the maps of B images from those of B images and their B mirror images.
 
-    What each head does is its `HeadSpec.flip`: heatmaps are averaged as probabilities, sizes and
-    displacements as they are; offsets are the image's own, as published.
-
-    Args:
-        task: whose heads the maps belong to.
-        maps: {head name: (2 B, Hf, Wf, channels) raw map}, heatmaps as logits.
-
-    Returns:
-        {head name: (B, Hf, Wf, channels)}, heatmaps again as logits.
+    What each head does is its `HeadSpec.flip`: heatmaps (logits before and after) are averaged as probabilities, sizes
+    and displacements as they are; offsets are the image's own, as published.
 
     Source: paper section 5 "flip test"; `CtdetDetector.process` and `MultiPoseDetector.process` of the
         published code.

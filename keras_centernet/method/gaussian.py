@@ -1,8 +1,4 @@
-"""Gaussian peaks of the centre heatmap: their radius and how they are drawn.
-
-Pure functions of tensors (`keras.ops`): the same code runs inside tf.data, inside the training step
-on the device, and eagerly.
-"""
+"""Gaussian peaks of the centre heatmap: their radius and how they are drawn, as pure functions of tensors."""
 
 from keras import ops
 
@@ -15,9 +11,8 @@ MIN_OVERLAP = 0.7  # a box whose corners move by the radius still overlaps the t
 def published_radius(sizes_wh: Tensor, min_overlap: float = MIN_OVERLAP, round_up: bool = True) -> Tensor:
     """Returns the radius that the published weights were trained with.
 
-    The published code solves three quadratics for the corner shift that keeps the overlap and takes
-    the smallest root, but divides by 2 instead of 2a. The minimum is then always the third case, and
-    4 * min_overlap times (2.8 x at 0.7) its correct root; only that case is computed here.
+    The published code takes the smallest root of three quadratics, but divides by 2 instead of 2a. That is always the
+    third case, and 4 * min_overlap times (2.8 x at 0.7) its correct root; only that case is computed here.
 
     Args:
         sizes_wh: (..., 2) float, width and height in cells.
@@ -92,14 +87,7 @@ def splat(
 def fill_rectangles(
     corners_xyxy: Tensor, channels: Tensor, mask: Tensor, map_hw: tuple[int, int], num_channels: int
 ) -> Tensor:
-    """Returns maps that are 1 inside the rectangles and 0 elsewhere.
-
-    Args:
-        corners_xyxy: (B, M, 4) int32 cells, both corners inside.
-        channels, mask, map_hw, num_channels: as in `splat`.
-
-    Returns:
-        (B, Hf, Wf, C) float32.
+    """Returns maps as `splat` that are 1 inside the rectangles (B, M, 4) int32 cells, both corners included, else 0.
 
     Source: `--rect_mask` of the published `DddDataset`.
     """
@@ -111,8 +99,7 @@ def fill_rectangles(
 
 def _merge(profile_x, profile_y, channels, mask, num_channels: int):
     """Products of profiles (B, M, width) and (B, M, height), merged by maximum -> (B, height, width, C)."""
-    batch, slots = ops.shape(profile_x)[0], profile_x.shape[1]
-    map_width, map_height = profile_x.shape[-1], profile_y.shape[-1]
+    batch, (slots, map_width), map_height = ops.shape(profile_x)[0], profile_x.shape[1:], profile_y.shape[-1]
     profile_y = profile_y * ops.cast(mask, "float32")[..., None]
     peaks = profile_y[..., :, None] * profile_x[..., None, :]
     segments = ops.arange(batch, dtype="int32")[:, None] * num_channels + ops.cast(channels, "int32")
@@ -129,8 +116,7 @@ def _merge(profile_x, profile_y, channels, mask, num_channels: int):
 def _between(first, last, length: int):
     """(B, M) cells -> (B, M, length), 1 from first to last and 0 elsewhere."""
     cells = ops.arange(length, dtype="int32")
-    inside = ops.logical_and(cells >= first[..., None], cells <= last[..., None])
-    return ops.cast(inside, "float32")
+    return ops.cast(ops.logical_and(cells >= first[..., None], cells <= last[..., None]), "float32")
 
 
 def _profile(centers, radii, length: int, sigmas_per_diameter: float):

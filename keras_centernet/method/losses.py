@@ -1,9 +1,7 @@
-"""The losses of the heads, as totals and counts.
+"""The losses of the heads, as totals and counts, all in float32.
 
-Every loss returns (total, count); its value is the sum of total / `divisor(count)`. Keeping the two apart lets a
-training step add both over replicas before it divides, so that N devices with one global batch give
-the gradients of a single device. A loss of several terms with counts of their own returns vectors of
-them. All arithmetic is float32.
+The value of a loss is the sum of total / `divisor(count)`: a training step adds both over replicas before it divides.
+A loss of several terms with counts of their own returns vectors of them.
 """
 
 import dataclasses
@@ -35,9 +33,6 @@ def penalty_reduced_focal(logits: Tensor, target: Tensor) -> tuple[Tensor, Tenso
     Args:
         logits: (B, Hf, Wf, C) raw heatmap.
         target: (B, Hf, Wf, C) float32 in 0..1, exactly 1 at centres.
-
-    Returns:
-        (total, count), two float32 scalars.
 
     Source: paper eq. 1; `_neg_loss` of the published code, which clamps p: see `clipped_focal`.
     """
@@ -90,9 +85,7 @@ def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor,
         target: (B, M, D) float32.
         mask: (B, M) or (B, M, D); false rows count nothing.
 
-    Returns:
-        (total, count), two float32 scalars. As published the count is over coordinates (2 N for sizes
-        and offsets, half of the paper's 1 / N sum) plus 1e-4.
+    As published the count is over coordinates (2 N for sizes and offsets, half of the paper's 1 / N sum) plus 1e-4.
 
     Source: paper eq. 2 and 3; `RegL1Loss` of the published code.
     """
@@ -172,9 +165,6 @@ def box_giou(prediction: Tensor, target: Tensor, mask: Tensor, offset: tuple[Ten
         target: (B, M, 2).
         mask: (B, M).
         offset: (prediction (B, M, 2), target (B, M, 2)) of the head "offset".
-
-    Returns:
-        (total, count), two float32 scalars.
 
     Source: Rezatofighi et al. 2019, "Generalized Intersection over Union".
     """

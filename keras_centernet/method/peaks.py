@@ -3,6 +3,8 @@
 Pure functions of tensors with static shapes, made of operators that phones have.
 """
 
+import math
+
 from keras import ops
 
 from keras_centernet.method.specs import Tensor
@@ -11,13 +13,7 @@ NO_PEAK = -1e4  # a logit that is never a detection and survives float16
 
 
 def local_maxima(logits: Tensor) -> Tensor:
-    """Returns the map with everything but 3x3 local maxima replaced by `NO_PEAK`; ties survive.
-
-    Args:
-        logits: (B, Hf, Wf, C) raw heatmap.
-
-    Returns:
-        (B, Hf, Wf, C).
+    """Returns the raw heatmap (B, Hf, Wf, C) with all but 3x3 local maxima replaced by `NO_PEAK`; ties survive.
 
     Source: paper section 3 (a peak is at least as high as its 8 neighbours). As the sigmoid is
     monotonic the test is made on logits; the two pooling passes equal one 3x3 pass and are faster.
@@ -55,11 +51,7 @@ def top_peaks(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def channel_peaks(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
-    """Returns the K highest local maxima of every channel by itself.
-
-    Args:
-        logits: (B, Hf, Wf, C) raw heatmap.
-        top_k: K; at most Hf * Wf.
+    """Returns the K highest local maxima of every channel by itself; arguments as in `top_peaks`.
 
     Returns:
         (scores (B, C, K) float32 descending, index (B, C, K) int32 = y * Wf + x).
@@ -73,22 +65,12 @@ def channel_peaks(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
 
 
 def read_at(values: Tensor, index: Tensor) -> Tensor:
-    """Returns the vectors of a map at flat cell indices, by one flat gather.
-
-    Args:
-        values: (B, Hf, Wf, D) map, or (B, cells, D).
-        index: (B, N) int, y * Wf + x.
-
-    Returns:
-        (B, N, D).
-    """
-    cells, depth = _cells(values), values.shape[-1]
+    """Returns the (B, N, D) vectors of a map (B, Hf, Wf, D) or (B, cells, D) at cells (B, N) int, y * Wf + x."""
+    cells, depth = math.prod(values.shape[1:-1]), values.shape[-1]
     index = ops.cast(index, "int32")
-    if values.shape[0] == 1:  # static batch of one, as in exported files: no batch arithmetic
-        flat_index = index
-    else:
-        flat_index = index + ops.arange(ops.shape(values)[0], dtype="int32")[:, None] * cells
-    rows = ops.take(ops.reshape(values, (-1, depth)), ops.reshape(flat_index, (-1,)), axis=0)
+    if values.shape[0] != 1:  # a static batch of one, as in exported files, needs no batch arithmetic
+        index = index + ops.arange(ops.shape(values)[0], dtype="int32")[:, None] * cells
+    rows = ops.take(ops.reshape(values, (-1, depth)), ops.reshape(index, (-1,)), axis=0)
     return ops.reshape(rows, (-1, index.shape[1], depth))
 
 
@@ -96,10 +78,3 @@ def cell_xy(index: Tensor, map_width: int) -> Tensor:
     """Returns the (B, N, 2) float32 cell coordinates (x, y) of flat indices (B, N)."""
     y = index // map_width
     return ops.cast(ops.stack([index - y * map_width, y], axis=-1), "float32")
-
-
-def _cells(values) -> int:
-    cells = 1
-    for side in values.shape[1:-1]:
-        cells *= side
-    return cells

@@ -56,11 +56,7 @@ def mask_of(head: HeadSpec, targets: dict) -> Tensor:
 
 
 def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:
-    """Returns where each object lies on the map; what the heads' encoders read.
-
-    Args:
-        objects: as in `encode_targets`.
-        map_hw: (Hf, Wf).
+    """Returns where each object lies on the map; what the heads' encoders read. Arguments as in `encode_targets`.
 
     Returns:
         All keys of `objects`, with "boxes_xyxy" (B, M, 4) now in cells and clipped, "mask" without the

@@ -15,17 +15,8 @@ def conv_norm(
 ) -> Tensor:
     """Returns activation(BatchNorm(convolution(x))), the convolution without bias, padded by kernel // 2.
 
-    The padding is symmetric on every side, as PyTorch pads; Keras' "same" pads strided convolutions
-    at the bottom and right only, which shifts published weights by a pixel.
-
-    Args:
-        x: symbolic tensor.
-        filters: output channels.
-        kernel: side of the kernel.
-        stride: of the convolution.
-        activation: None: no activation.
-        conv: name of the convolution.
-        norm: name of the normalisation.
+    The padding is symmetric, as PyTorch pads; Keras' "same" pads strided convolutions at the bottom and right only,
+    which shifts published weights by a pixel. `conv` and `norm` name the two layers.
     """
     if stride > 1 and kernel > 1:
         x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{conv}_pad")(x)

@@ -49,11 +49,7 @@ def stack_prefixes(stacks: int) -> list[str]:
 
 
 def check_input_size(input_size: int | Sequence[int], multiple_of: int, backbone: str) -> tuple[int, int]:
-    """Returns (height, width) of the input from a side or a pair, both multiples of what the backbone needs.
-
-    Raises:
-        UserError: they are not.
-    """
+    """Returns (height, width) of the input from a side or a pair; a UserError unless both are such multiples."""
     sides = (input_size, input_size) if isinstance(input_size, int) else tuple(int(v) for v in input_size)
     if len(sides) != 2 or any(side < multiple_of or side % multiple_of for side in sides):
         raise UserError(

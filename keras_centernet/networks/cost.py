@@ -1,7 +1,6 @@
 """What a network costs: parameters and arithmetic."""
 
 import math
-from collections.abc import Iterator
 
 import keras
 
@@ -21,20 +20,13 @@ def count_flops(network: keras.Model) -> int:
     Args:
         network: of `build_network` with a fixed `input_hw`.
     """
-    return sum(2 * _kernel_size(layer) * _places(layer) for layer in _convolutions(network))
+    return sum(2 * _multiply_adds(layer) for layer in network.layers)
 
 
-def _convolutions(network) -> Iterator[keras.layers.Layer]:
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            yield from _convolutions(layer)
-        elif _kernel_size(layer):
-            yield layer
-
-
-def _kernel_size(layer) -> int:
-    return sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4)
-
-
-def _places(layer) -> int:
-    return min(math.prod(layer.input.shape[1:3]), math.prod(layer.output.shape[1:3]))
+def _multiply_adds(layer) -> int:
+    if isinstance(layer, keras.Model):
+        return sum(map(_multiply_adds, layer.layers))
+    kernels = sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4)
+    if not kernels:
+        return 0
+    return kernels * min(math.prod(layer.input.shape[1:3]), math.prod(layer.output.shape[1:3]))

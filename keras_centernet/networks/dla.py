@@ -32,14 +32,11 @@ def build_dla34_plain(images: Tensor) -> list:
 
 
 def build_dla34_v0(images: Tensor) -> list:
-    """Returns [(B, H / 4, W / 4, 64) map] of the original DLA-34 up path.
-
-    1x1 convolutions before every doubling, 3x3 convolutions on the concatenation after it.
+    """Returns [(B, H / 4, W / 4, 64) map] of the original DLA-34 up path: 1x1 convolutions, doubling, concatenation.
 
     Source: `dlav0_34` of the published code; "Deep Layer Aggregation" (Yu et al. 2018).
     """
-    maps, join = _trees(images), _concatenate_and_settle
-    return [_aggregate_all(maps, _project_1x1, join)[0]]
+    return [_aggregate_all(_trees(images), _project_1x1, _concatenate_and_settle)[0]]
 
 
 # -- the trees
@@ -96,10 +93,9 @@ def _aggregate_all(maps: list, project: Callable, join: Callable) -> list:
     """Returns the results of strides 4, 8 and 16: stage by stage from the coarsest, each joins all coarser ones."""
     results = []
     for step in range(len(maps) - 1):
-        start = len(maps) - 2 - step
-        maps = maps[:start] + _aggregate(
-            maps[start:], maps[start].shape[-1], (2,) * (step + 1), f"dla_up.ida_{step}", project, join
-        )
+        start, factors = len(maps) - 2 - step, (2,) * (step + 1)
+        channels, name = maps[start].shape[-1], f"dla_up.ida_{step}"
+        maps = maps[:start] + _aggregate(maps[start:], channels, factors, name, project, join)
         results.insert(0, maps[-1])
     return results
 

@@ -8,16 +8,10 @@ LAST_LAYER_SPREAD = 0.01  # small: every map starts near its bias
 
 
 def build_heads(features: Tensor, task: Task, channels: int, prefix: str = "") -> dict:
-    """Returns {head name: (B, Hf, Wf, channels of the head) float32 raw map}.
+    """Returns {head name: (B, Hf, Wf, channels of the head) float32 raw map} of a feature map (B, Hf, Wf, D).
 
-    Each head is a 3x3 convolution, ReLU and a 1x1 convolution with bias; the last one computes in
-    float32 also under mixed precision, because sizes and offsets need it.
-
-    Args:
-        features: (B, Hf, Wf, D) symbolic tensor of a backbone.
-        task: whose heads to build.
-        channels: width of the hidden convolution.
-        prefix: of the layers' names; a backbone with several stacks gives each its own.
+    Each head is a 3x3 convolution to `channels`, ReLU and a 1x1 convolution with bias; the last one computes in
+    float32 also under mixed precision, because sizes and offsets need it. `prefix` begins the layers' names.
 
     Source: paper section 3; head initialisation of the published `resdcn` (small normal weights,
         heatmap bias -2.19; there 0.001 for regressions and PyTorch's default for heatmaps).

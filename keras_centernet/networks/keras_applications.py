@@ -17,8 +17,7 @@ NESTED_NAME = "backbone"  # the layer that holds the network of keras.applicatio
 class Application:
     """A network of keras.applications, its top left out, and where the path back up taps it.
 
-    Its batch normalisation gets the published momentum 0.9 and epsilon 1e-5 (applications: 0.999 and 1e-3, too slow
-    for short trainings).
+    Its batch normalisation gets the published momentum and epsilon, see `BatchNormalization`.
 
     Attributes:
         function: name of the one in keras.applications that builds it.

@@ -3,8 +3,7 @@
 from keras_centernet.networks.keras_applications import Application
 
 MOBILENET_V2 = Application(
-    "MobileNetV2",
-    ("out_relu", "block_13_expand_relu", "block_6_expand_relu", "block_3_expand_relu"),
+    "MobileNetV2", ("out_relu", "block_13_expand_relu", "block_6_expand_relu", "block_3_expand_relu")
 )
 _SMALL = ("expanded_conv_10_add", "expanded_conv_7_add", "expanded_conv_2_add", "expanded_conv_project_bn")
 _LARGE = ("expanded_conv_14_add", "expanded_conv_11_add", "expanded_conv_5_add", "expanded_conv_2_add")

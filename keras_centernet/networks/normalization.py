@@ -1,8 +1,7 @@
 """Normalisation of images on the device, and colour augmentation folded into it.
 
-Brightness, contrast, saturation and lighting are all linear in an image's colours. They are
-composed into one 3x3 matrix and one bias per image, together with the normalisation, so that the
-augmentation costs no more than the normalisation alone.
+Brightness, contrast, saturation and lighting are linear in an image's colours: composed into one 3x3 matrix and one
+bias per image, together with the normalisation, they cost no more than the normalisation alone.
 """
 
 import keras
@@ -35,15 +34,12 @@ _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
 def normalize(images: Tensor, normalization: str, dtype: str = "float32") -> Tensor:
-    """Returns the float images that a backbone takes.
+    """Returns the images that a backbone takes, (B, H, W, 3) in `dtype`, BGR where the weights want that.
 
     Args:
         images: (B, H, W, 3) RGB in 0..255, uint8 or float.
         normalization: key of `NORMALIZATIONS`.
-        dtype: of the result, that the network computes in.
-
-    Returns:
-        (B, H, W, 3); BGR where the weights want that.
+        dtype: that the network computes in.
     """
     mean, deviation, to_bgr = NORMALIZATIONS[normalization]
     scale = 1 / (255 * np.asarray(deviation, np.float32))
@@ -59,12 +55,7 @@ def augment_and_normalize(
 
     Brightness, contrast and saturation by 1 + U(-0.4, 0.4) in random order, then lighting along the
     principal colour axes; grey values and their mean come from the unchanged image; nothing is clipped.
-
-    Args:
-        images: (B, H, W, 3) RGB in 0..255.
-        normalization: key of `NORMALIZATIONS`.
-        seed_generator: `keras.random.SeedGenerator`.
-        dtype: of the result.
+    Arguments as in `normalize`.
 
     Source: `color_aug` of the published code.
     """
@@ -73,11 +64,8 @@ def augment_and_normalize(
     gray_mean = ops.sum(ops.mean(images, axis=(1, 2)) * np.float32(GRAY_RGB), axis=-1)
     batch = ops.shape(images)[0]
     factors = 1 + keras.random.uniform((batch, 3), -JITTER, JITTER, seed=seed_generator)
-    order = ops.take(
-        ops.convert_to_tensor(_ORDERS, "int32"),
-        keras.random.randint((batch,), 0, len(_ORDERS), seed=seed_generator),
-        axis=0,
-    )
+    rows = keras.random.randint((batch,), 0, len(_ORDERS), seed=seed_generator)
+    order = ops.take(ops.convert_to_tensor(_ORDERS, "int32"), rows, axis=0)
     axes = keras.random.normal((batch, 3), stddev=LIGHTING, seed=seed_generator)
     matrix, bias = compose_colors(factors, order, axes, gray_mean)
     deviation = np.asarray(deviation, np.float32)

@@ -19,16 +19,10 @@ def build_from(model: keras.Model, images: Tensor) -> list:
 
     One output of stride 4 is used as it is; several outputs of strides 4, 8, ... get the light path back up.
 
-    Args:
-        model: of `to_model`.
-        images: (B, H, W, 3) symbolic tensor of normalised images.
-
     Raises:
         UserError: outputs of other strides.
     """
-    strides = _strides(model)
-    maps = keras.tree.flatten(model(images))
-    coarsest_first = [maps[i] for i in sorted(range(len(maps)), key=lambda i: -strides[i])]
+    strides, maps = _strides(model), keras.tree.flatten(model(images))
     expected = [STRIDE * 2**i for i in range(len(maps))]
     if sorted(strides) != expected or len(maps) > len(UP_CHANNELS) + 1:
         raise UserError(
@@ -37,6 +31,7 @@ def build_from(model: keras.Model, images: Tensor) -> list:
         )
     if len(maps) == 1:
         return maps
+    coarsest_first = [maps[i] for i in sorted(range(len(maps)), key=lambda i: -strides[i])]
     return [up_path(coarsest_first, UP_CHANNELS[-len(maps) + 1 :])]
 
 
@@ -46,11 +41,7 @@ def own_multiple(model: keras.Model) -> int:
 
 
 def to_model(backbone: keras.Model | Callable) -> keras.Model:
-    """Returns the backbone as one Keras model, which is a layer of the network.
-
-    Args:
-        backbone: a Keras model of images (H, W, 3) of open size, or a function of symbolic images that returns a map or
-            a list of maps.
+    """Returns the backbone, a Keras model or a function of symbolic images, as one model: a layer of the network.
 
     Raises:
         UserError: a model of a fixed input size.
@@ -58,13 +49,13 @@ def to_model(backbone: keras.Model | Callable) -> keras.Model:
     if not isinstance(backbone, keras.Model):
         images = keras.Input((None, None, 3))
         return keras.Model(images, backbone(images), name=NESTED_NAME)
-    model, shape = backbone, backbone.input_shape
+    shape = backbone.input_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[1:] != (None, None, 3):
         raise UserError(
-            f"backbone {model.name}: expected a model of images of open size, built with input_shape=(None, None, 3), "
-            f"got one of inputs {shape}."
+            f"backbone {backbone.name}: expected a model of images of open size, built with "
+            f"input_shape=(None, None, 3), got one of inputs {shape}."
         )
-    return model
+    return backbone
 
 
 def _strides(model: keras.Model) -> list[int]:

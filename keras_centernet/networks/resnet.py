@@ -27,7 +27,7 @@ def build_resnet(depth: int, deformable: bool, images: Tensor) -> list:
         depth: key of `DEPTHS`.
         deformable: whether each doubling is a 3x3 deformable and a 4x4 transposed convolution (to 256,
             128 and 64 channels), or a transposed convolution to 256 only.
-        images: (B, H, W, 3) symbolic tensor of normalised images.
+        images: symbolic tensor.
 
     Source: paper section 5 "ResNet"; `resdcn_*` and `res_*` of the published code. The residual blocks
         are torchvision's, with the stride at the 3x3 convolution of a bottleneck.

@@ -9,16 +9,10 @@ import functools
 from collections.abc import Callable
 
 from keras_centernet.errors import UserError, look_up
+from keras_centernet.networks import mobilenet
 from keras_centernet.networks.dla import build_dla34, build_dla34_plain, build_dla34_v0
 from keras_centernet.networks.hourglass import build_hourglass
 from keras_centernet.networks.keras_applications import NESTED_NAME, Application
-from keras_centernet.networks.mobilenet import (
-    MOBILENET_V2,
-    MOBILENET_V3_LARGE,
-    MOBILENET_V3_LARGE_MINIMALISTIC,
-    MOBILENET_V3_SMALL,
-    MOBILENET_V3_SMALL_MINIMALISTIC,
-)
 from keras_centernet.networks.own import build_from, own_multiple, to_model
 from keras_centernet.networks.resnet import build_resnet
 
@@ -58,11 +52,7 @@ class Backbone:
 
 
 def find_backbone(backbone) -> tuple[str, Backbone]:
-    """Returns the name and the row of a backbone.
-
-    Args:
-        backbone: key of `BACKBONES`; or a Keras model with one output of stride 4 or several of strides 4 to 32, or a
-            function of symbolic images that builds such maps, see `own.to_model`.
+    """Returns the name and the row of a backbone, see `CenterNet`.
 
     Raises:
         UserError: an unknown key, or another kind of value.
@@ -130,9 +120,9 @@ BACKBONES = {
     "resnet50_plain": _resnet(50, deformable=False),
     "resnet101_plain": _resnet(101, deformable=False),
     "resnet152_plain": _resnet(152, deformable=False),
-    "mobilenet_v2": _application(MOBILENET_V2, EDGE_TPU_SIDE),
-    "mobilenet_v3_small": _application(MOBILENET_V3_SMALL),
-    "mobilenet_v3_large": _application(MOBILENET_V3_LARGE),
-    "mobilenet_v3_small_minimalistic": _application(MOBILENET_V3_SMALL_MINIMALISTIC, EDGE_TPU_SIDE),
-    "mobilenet_v3_large_minimalistic": _application(MOBILENET_V3_LARGE_MINIMALISTIC, EDGE_TPU_SIDE),
+    "mobilenet_v2": _application(mobilenet.MOBILENET_V2, EDGE_TPU_SIDE),
+    "mobilenet_v3_small": _application(mobilenet.MOBILENET_V3_SMALL),
+    "mobilenet_v3_large": _application(mobilenet.MOBILENET_V3_LARGE),
+    "mobilenet_v3_small_minimalistic": _application(mobilenet.MOBILENET_V3_SMALL_MINIMALISTIC, EDGE_TPU_SIDE),
+    "mobilenet_v3_large_minimalistic": _application(mobilenet.MOBILENET_V3_LARGE_MINIMALISTIC, EDGE_TPU_SIDE),
 }

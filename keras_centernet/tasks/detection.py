@@ -49,10 +49,7 @@ class Gaussians:
         return splat(cells_xy, radii, channels, mask, placed["map_hw"], num_channels, self.sigmas_per_diameter)
 
     def draw_around_ignored(self, placed: dict, mask: Tensor, ignored: Tensor, radii, num_classes: int) -> Tensor:
-        """Returns the heatmap of the masked objects; Gaussians of ignored ones stay just below 1 at their centres.
-
-        They are then no positives (which are exactly 1) and, to any effect, no negatives.
-        """
+        """Returns the heatmap of the masked objects; Gaussians of ignored ones stay just below 1, so count nothing."""
         hidden = self.draw(placed, ignored, radii, num_classes)
         return ops.maximum(self.draw(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
 
@@ -60,11 +57,7 @@ class Gaussians:
 def build_detection(
     classes: tuple[str, ...], radius: str = "published", sigmas_per_diameter: float = SIGMAS_PER_DIAMETER
 ) -> Task:
-    """Returns the task of finding boxes of the given classes.
-
-    Args:
-        classes: names, in channel order of the heatmap.
-        radius, sigmas_per_diameter: of `Gaussians`.
+    """Returns the task of finding boxes of the given classes; options as in `Gaussians`.
 
     Source: paper section 3, L = L_heatmap + 0.1 L_size + 1.0 L_offset.
     """

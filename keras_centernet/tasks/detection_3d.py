@@ -66,28 +66,12 @@ def build_detection_3d(
     def depth_l1(prediction, target, mask):
         return l1(to_depth(prediction), target, mask)
 
+    bins, of_depth = losses.bin_and_residual, {"bias": DEPTH_BIAS, "target_to_map": from_depth}
     heads = [
         detection.center_heatmap_head(classes, encode_center_heatmap),
-        HeadSpec(
-            "depth",
-            1,
-            "centers",
-            encode_depth,
-            depth_l1,
-            bias=DEPTH_BIAS,
-            target_to_map=from_depth,
-            published_name="dep",
-        ),
+        HeadSpec("depth", 1, "centers", encode_depth, depth_l1, published_name="dep", **of_depth),
         HeadSpec("dimensions", 3, "centers", encode_dimensions, l1, bias=TYPICAL_DIMENSION, published_name="dim"),
-        HeadSpec(
-            "rotation",
-            8,
-            "centers",
-            encode_rotation,
-            losses.bin_and_residual,
-            target_to_map=from_bins,
-            published_name="rot",
-        ),
+        HeadSpec("rotation", 8, "centers", encode_rotation, bins, target_to_map=from_bins, published_name="rot"),
         detection.size_head(loss=l1),
         detection.offset_head(loss=l1),
     ]
@@ -153,26 +137,22 @@ def from_depth(depth: Tensor) -> Tensor:
 
 def from_bins(target: Tensor) -> Tensor:
     """Returns (..., 8) as the network says it from a target (..., 4): not in the bin, in it, sine, cosine; of both."""
-    parts = [
-        part
-        for i in range(len(BIN_CENTERS))
-        for part in (1 - target[..., i], target[..., i], ops.sin(target[..., 2 + i]), ops.cos(target[..., 2 + i]))
-    ]
+    parts = []
+    for i in range(len(BIN_CENTERS)):
+        is_on, angle = target[..., i], target[..., 2 + i]
+        parts += [1 - is_on, is_on, ops.sin(angle), ops.cos(angle)]
     return ops.stack(parts, axis=-1)
 
 
 def to_alpha(rotation: Tensor) -> Tensor:
     """Returns (...) radians, not wrapped, from (..., 8): the residual within the bin whose logit is higher."""
-    angles = [
-        ops.arctan2(rotation[..., 4 * i + 2], rotation[..., 4 * i + 3]) + center for i, center in enumerate(BIN_CENTERS)
-    ]
+    sines, cosines = (rotation[..., 2], rotation[..., 6]), (rotation[..., 3], rotation[..., 7])
+    angles = [ops.arctan2(*pair) + center for *pair, center in zip(sines, cosines, BIN_CENTERS, strict=True)]
     return ops.where(rotation[..., 1] > rotation[..., 5], *angles)
 
 
 def to_boxes(readings: dict) -> dict:
-    """Returns boxes and what lies behind them.
-
-    "boxes_xyxy" (B, K, 4) and "points_xy" (B, K, 2), where the box's centre is seen, in cells;
+    """Returns "boxes_xyxy" (B, K, 4) and "points_xy" (B, K, 2), where the box's centre is seen, in cells;
     "depths" (B, K) and "dimensions_hwl" (B, K, 3) in metres; "alphas" (B, K) radians.
     """
     points_xy = detection.read_centers(readings)
@@ -189,11 +169,7 @@ def to_boxes(readings: dict) -> dict:
 def postprocess(rows: dict, calibration: Tensor) -> dict:
     """Returns "locations" (N, 3), "dimensions" (N, 3), "rotation_y" (N,) and "alpha" (N,) in the camera's frame.
 
-    The same for arrays of one image on the host and for tensors (B, N, ...) in graphs.
-
-    Args:
-        rows: "points_xy" in image pixels, "depths", "dimensions_hwl", "alphas".
-        calibration: (3, 4) projection of the camera; of tensors (B, 3, 4).
+    Rows are those of `to_boxes`, positions in image pixels, as arrays or tensors, see `Task`.
     """
     dimensions, alphas = rows["dimensions_hwl"], rows["alphas"]
     locations, rotations_y = locate(rows["points_xy"], rows["depths"], dimensions, alphas, calibration)
@@ -203,11 +179,7 @@ def postprocess(rows: dict, calibration: Tensor) -> dict:
 def paint(image, found, *, birds_eye: bool = False, **options):
     """Returns a copy of the image with the projected 3D boxes, their classes and distances.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        found: `Detections` of this task.
-        birds_eye: whether the same boxes, seen from above, are drawn to the right of the image.
-        **options: of `draw_boxes_3d`.
+    With `birds_eye` the same boxes, seen from above, are to its right; options are those of `draw_boxes_3d`.
     """
     from keras_centernet.drawing.birds_eye import with_birds_eye
     from keras_centernet.drawing.boxes_3d import draw_boxes_3d

@@ -1,5 +1,7 @@
 """Pose: the keypoints of an object are its centre plus displacements, snapped to the nearest peak of their heatmap."""
 
+import functools
+
 from keras import ops
 
 from keras_centernet.geometry import STRIDE
@@ -16,8 +18,6 @@ UNMATCHED_SCORE = 0.1  # of keypoints that no peak confirms; as in the Object De
 FAR_AWAY = -10000.0
 DRAWN_SCORE = 0.05
 UNMARKED = ("positive", "ignored")
-POSE_FIELDS = {"keypoints_xyv": FieldSpec("float32", (None, 3))}
-
 POSE_FIELDS = {"keypoints_xyv": FieldSpec("float32", (None, 3), record_key="image/object/keypoint")}
 
 
@@ -64,17 +64,8 @@ def build_pose(
         cells_xy = placed["keypoint_cells_xy"]
         return gaussians.draw_cells(placed, cells_xy, radii, channels, placed["keypoint_mask"], count)
 
-    def place_keypoints(placed):
-        return place(placed, count)
-
-    def flip_displacement(mirrored):
-        return flip_displacements(mirrored, skeleton.flip_order)
-
     def flip_heatmap(mirrored):
         return ops.take(mirrored, skeleton.flip_order, axis=-1)
-
-    def paint_keypoints(image, found, **options):
-        return paint(image, found, skeleton, **options)
 
     focal, l1 = losses.penalty_reduced_focal, losses.masked_l1
     heads = (
@@ -86,7 +77,7 @@ def build_pose(
             "centers",
             encode_keypoint_displacement,
             l1,
-            flip=flip_displacement,
+            flip=functools.partial(flip_displacements, flip_order=skeleton.flip_order),
             published_name="hps",
         ),
         detection.offset_head(lambda placed: (detection.encode_offset(placed), placed["is_marked"])),
@@ -103,19 +94,16 @@ def build_pose(
         ),
         HeadSpec("keypoint_offset", 2, "keypoints", encode_keypoint_offset, l1, published_name="hp_offset"),
     )
-    return Task("pose", tuple(classes), heads, to_boxes, place_keypoints, postprocess, paint_keypoints)
+    placing, painting = functools.partial(place, count=count), functools.partial(paint, skeleton=skeleton)
+    return Task("pose", tuple(classes), heads, to_boxes, placing, postprocess, painting)
 
 
 def place(placed: dict, count: int) -> dict:
-    """Adds where the keypoints lie on the map.
+    """Adds where the keypoints "keypoints_xyv" (B, M, K, 3) lie on the map; `count` is K.
 
     A keypoint counts when it is marked and inside the map. An object without a marked keypoint is not "is_marked": as
     published it is a centre, but its size and offset are not trained. In an image that is not "upright" nothing but
     the positions of keypoints is.
-
-    Args:
-        placed: with "keypoints_xyv" (B, M, K, 3).
-        count: K.
 
     Returns:
         Also "keypoints_xy" (B, M * K, 2) float32 cells, "keypoint_cells_xy" (B, M * K, 2) int32, "keypoint_index"
@@ -206,10 +194,9 @@ def paint(image, found, skeleton: Skeleton, **options):
     from keras_centernet.drawing import paint_boxes
     from keras_centernet.drawing.keypoints import draw_keypoints
 
-    canvas = paint_boxes(image, found, **options)
-    scores = found.keypoint_scores
+    canvas, keypoints = paint_boxes(image, found, **options), (found.keypoints_xy, found.keypoint_scores)
     width = options.get("line_width")
-    return draw_keypoints(canvas, found.keypoints_xy, scores, skeleton.limbs, threshold=DRAWN_SCORE, line_width=width)
+    return draw_keypoints(canvas, *keypoints, skeleton.limbs, threshold=DRAWN_SCORE, line_width=width)
 
 
 def _candidates(readings: dict) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ class Skeleton:
     """The keypoints of a class: K names and what belongs to them. JSON's lists are taken for tuples.
 
     Attributes:
-        names: of the keypoints, in the order of the keypoints.
+        names: of the keypoints, in their order.
         flip_pairs: pairs of keypoints that are exchanged in a mirror image, such as left and right eye.
         limbs: pairs of keypoints that a drawing connects.
         sigmas: K numbers, how far apart people mark the same keypoint relative to the object's size (COCO's
@@ -52,10 +52,8 @@ class Skeleton:
 
     def to_dict(self) -> dict:
         """Returns plain lists and numbers, from which `Skeleton(**...)` makes an equal one."""
-        return {
-            key: [list(v) if isinstance(v, tuple) else v for v in values]
-            for key, values in dataclasses.asdict(self).items()
-        }
+        fields = dataclasses.asdict(self).items()
+        return {key: [list(v) if isinstance(v, tuple) else v for v in values] for key, values in fields}
 
 
 def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
@@ -92,12 +90,8 @@ def _pairs(key: str, pairs, count: int) -> tuple[tuple[int, int], ...]:
     return pairs
 
 
-_PERSON = tuple(
-    """nose, left_eye, right_eye, left_ear, right_ear, left_shoulder, right_shoulder, left_elbow, right_elbow,
-    left_wrist, right_wrist, left_hip, right_hip, left_knee, right_knee, left_ankle, right_ankle""".replace(
-        "\n    ", " "
-    ).split(", ")
-)
+_PARTS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+_PERSON = ("nose", *(f"{side}_{part}" for part in _PARTS for side in ("left", "right")))
 _PERSON_LIMBS = (
     ((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8))
     + ((7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6))

@@ -98,12 +98,7 @@ def _build(name: str, build: Callable, classes: tuple[str, ...], options: Mappin
 
 
 def with_losses(task: Task, head_losses: Mapping | None, loss_weights: Mapping[str, float] | None) -> Task:
-    """Returns the task with other losses or weights of some heads.
-
-    Args:
-        task: whose heads.
-        head_losses: {head: key of `LOSSES`, or a function as `HeadSpec.loss`}.
-        loss_weights: {head: factor of its loss in the sum}.
+    """Returns the task with other losses or weights of some heads, see `CenterNet`.
 
     Raises:
         UserError: an unknown head or loss, a loss that does not fit the head, or a weight that is no number of at least

@@ -33,7 +33,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def check_there(path: str, what: str) -> None:
-    """Raises a UserError where there is no such file, here or behind a scheme."""
+    """Raises a UserError where there is no such file, local or remote."""
     if not to_path(path).is_file():
         raise UserError(f"{path}: expected {what}, but it does not exist.")
 
@@ -60,7 +60,10 @@ def _read_torch(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
     for key in WRAPPERS:
         content = content.get(key, content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not content or not all(torch.is_tensor(v) for v in content.values()):
-        raise UserError(f"{path}: expected tensors by name, or a dict with 'state_dict', got {_describe(content)}.")
+        got = f"a {type(content).__name__}"
+        if isinstance(content, dict):
+            got = f"a dict of {', '.join(map(str, list(content)[:5])) or 'nothing'}"
+        raise UserError(f"{path}: expected tensors by name, or a dict with 'state_dict', got {got}.")
     return {name: value.float().numpy() for name, value in content.items()}
 
 
@@ -75,9 +78,3 @@ def _read_safetensors(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
         return {name: np.asarray(value, np.float32) for name, value in load_file(local).items()}
     except Exception as error:
         raise UserError(f"{path}: expected a safetensors file, could not be read: {first_line(error)}") from error
-
-
-def _describe(content) -> str:
-    if not isinstance(content, dict):
-        return f"a {type(content).__name__}"
-    return f"a dict of {', '.join(map(str, list(content)[:5])) or 'nothing'}"

@@ -9,11 +9,11 @@ from keras_centernet.errors import UserError
 
 
 def fill(variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarray], path: str) -> None:
-    """Assigns to each variable the array of its name; changes nothing unless everything fits.
+    """Assigns to each variable the array of its name, in its layout; changes nothing unless everything fits.
 
     Args:
-        variables: by name; each needs an array.
-        arrays: by name, in the variables' layout; further ones are left alone.
+        variables: each needs an array.
+        arrays: further ones are left alone.
         path: of the file that the arrays come from, for messages.
 
     Raises:
@@ -22,11 +22,9 @@ def fill(variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarra
     for name, variable in variables.items():
         if name not in arrays:
             raise UserError(f"{path}: expected a tensor {name} of shape {tuple(variable.shape)}, it is missing.")
-        if tuple(arrays[name].shape) != tuple(variable.shape):
-            raise UserError(
-                f"{path}: {name} has shape {tuple(arrays[name].shape)}, expected {tuple(variable.shape)} "
-                "(in Keras' order of axes)."
-            )
+        shape, expected = tuple(arrays[name].shape), tuple(variable.shape)
+        if shape != expected:
+            raise UserError(f"{path}: {name} has shape {shape}, expected {expected} (in Keras' order of axes).")
         if not np.all(np.isfinite(arrays[name])):
             raise UserError(f"{path}: {name} holds NaN or infinity, expected finite numbers; the file is damaged.")
     for name, variable in variables.items():

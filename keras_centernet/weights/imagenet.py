@@ -37,9 +37,8 @@ def load_imagenet(network: keras.Model, row: Backbone, task: Task, source: str |
 
 
 def _load_file(network, task: Task, beginnings: tuple[str, ...], path: str) -> None:
-    variables = {
-        name: variable for name, variable in published_variables(network, task).items() if name.startswith(beginnings)
-    }
+    published = published_variables(network, task)
+    variables = {name: variable for name, variable in published.items() if name.startswith(beginnings)}
     # A beginning with a dot is the module that holds the whole classifier; its own file does not say so.
     inside = beginnings[0] if beginnings[0].endswith(".") else ""
     arrays = {

@@ -9,9 +9,9 @@ import keras
 
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy
-from keras_centernet.weights.checkpoint import check_there
+from keras_centernet.weights.checkpoint import check_there, read_checkpoint
 from keras_centernet.weights.fill import fill
-from keras_centernet.weights.published import load_published
+from keras_centernet.weights.published import fill_from_published
 
 # What Keras says of functions and classes that it does not know.
 _UNREGISTERED = re.compile(r"Could not locate (?:function|class) '([^']+)'")
@@ -51,15 +51,10 @@ def _read_keras(local: pathlib.Path, path: str, custom_objects: dict | None) -> 
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Fills a model from a file; nothing changes when something does not fit.
+    """Fills a `CenterNet` from a file of this package or a published checkpoint (suffixes: `LOADERS`).
 
     A file with other classes fills everything but the last layer of the heatmap, one of another task the heads
-    that both tasks have; a line says so.
-
-    Args:
-        model: `CenterNet` to fill.
-        path: `.keras` or `.weights.h5` of this package, or a published checkpoint (`.pth`, `.pt`, `.tar`,
-            `.safetensors`).
+    that both tasks have; a line says so. Nothing changes when something does not fit.
 
     Raises:
         UserError: the file is missing or damaged, of another network, or a tensor does not fit (it is named).
@@ -116,9 +111,9 @@ def _head_names(model) -> set[str]:
 
 
 def _load_checkpoint(model, path: str) -> None:
-    unused = load_published(model, path)
+    unused = fill_from_published(model, read_checkpoint(path), path, heads_may_lack=True)
     if unused:
-        print(f"{path}: {len(unused)} tensors without influence left out: {', '.join(unused)}.")
+        print(f"{path}: {len(unused)} unused tensors left out: {', '.join(unused)}.")
 
 
 LOADERS = {

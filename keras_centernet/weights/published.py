@@ -4,7 +4,6 @@ Layers are named as the published modules, so a tensor's name is its layer's and
 heads are named after what they hold; `HeadSpec.published_name` is their name in a checkpoint.
 """
 
-import os
 from collections.abc import Mapping
 
 import keras
@@ -14,7 +13,6 @@ from keras_centernet.errors import UserError
 from keras_centernet.method.specs import Task
 from keras_centernet.networks.build import stack_prefixes
 from keras_centernet.networks.resnet import DEPTHS
-from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.fill import fill
 
 # What a layer's variable is called in PyTorch.
@@ -28,43 +26,33 @@ TENSORS = {
     "offset_kernel": "conv_offset_mask.weight",
     "offset_bias": "conv_offset_mask.bias",
 }
-COUNTER = "num_batches_tracked"  # of PyTorch's batch normalisation; without influence
-
-
-def load_published(model: keras.Model, path: str | os.PathLike) -> list[str]:
-    """Fills a model from a checkpoint of the published implementation; returns the names it did not use.
-
-    A checkpoint of another number of classes fills all but the last layer of the heatmap, one of another
-    task the heads that both have, and a line says so. Nothing changes when something does not fit.
-
-    Args:
-        model: `CenterNet` of the checkpoint's architecture and task.
-        path: see `read_checkpoint`.
-
-    Raises:
-        UserError: the file cannot be read, is of another architecture, or a tensor is missing, has another shape
-            or is not finite; it is named.
-    """
-    return fill_from_published(model, read_checkpoint(path), os.fspath(path), heads_may_lack=True)
+COUNTER = "num_batches_tracked"  # of PyTorch's batch normalisation; unused
 
 
 def fill_from_published(
     model: keras.Model, tensors: Mapping[str, np.ndarray], path: str, heads_may_lack: bool = False
 ) -> list[str]:
-    """Fills a model from tensors that `read_checkpoint` returned; see `load_published`.
+    """Fills a model from a published checkpoint; returns the names of the tensors that it did not use.
+
+    A checkpoint of another number of classes fills all but the last layer of the heatmap, and a line says so. Nothing
+    changes when something does not fit.
 
     Args:
-        model: `CenterNet`.
-        tensors: of the checkpoint.
-        path: of its file, for messages.
-        heads_may_lack: whether heads of which the checkpoint has no tensor keep their random start.
+        model: `CenterNet` of the checkpoint's architecture and task.
+        tensors: what `read_checkpoint` returned.
+        path: of the file, for messages.
+        heads_may_lack: whether heads of which the checkpoint has no tensor keep their random start; a line says so.
+
+    Raises:
+        UserError: another architecture, or a tensor that is missing, has another shape or is not finite; it is named.
     """
     variables = published_variables(model.network, model.task, is_nested(tensors))
     known = recognise_backbone(tensors)
     if known and known != model.network.name:
         raise UserError(f"{path} holds a {known}, expected a {model.network.name}. Use CenterNet({known!r}).")
     arrays = {name: to_keras_layout(array) for name, array in tensors.items()}
-    anew = [name for name in _last_of_heatmap(model, tensors) if _differs(arrays, variables, name)]
+    last_layers = [name for name in _last_of_heatmap(model, tensors) if name in arrays]
+    anew = [name for name in last_layers if tuple(arrays[name].shape) != tuple(variables[name].shape)]
     lacking = _lacking_heads(model.task, tensors) if heads_may_lack else {}
     new = [name for name in variables if name in anew or name.split(".")[0] in lacking]
     fill({name: variable for name, variable in variables.items() if name not in new}, arrays, path)
@@ -81,14 +69,9 @@ def fill_from_published(
 
 
 def published_variables(network: keras.Model, task: Task, nested: bool = False) -> dict[str, keras.Variable]:
-    """Returns the network's variables by their names in a published checkpoint.
+    """Returns the network's variables by their names in a published checkpoint (`nested`: see `is_nested`).
 
     Heads that no checkpoint has (without a `published_name`) are left out.
-
-    Args:
-        network: of `build_network`.
-        task: whose heads it has.
-        nested: whether heads are named by stack, as the published hourglass names them.
     """
     heads = _head_layers(task, _stack_count(network), nested)
     variables = {}
@@ -101,10 +84,9 @@ def published_variables(network: keras.Model, task: Task, nested: bool = False) 
 
 
 def to_keras_layout(array: np.ndarray) -> np.ndarray:
-    """Returns a PyTorch tensor in Keras' order of axes.
+    """Returns a PyTorch tensor in Keras' order of axes: (out, in, kh, kw) reversed but for (kh, kw).
 
-    (out, in, kh, kw) and, for transposed convolutions, (in, out, kh, kw) both become what Keras wants
-    when the axes are reversed but for (kh, kw).
+    For transposed convolutions, (in, out, kh, kw), that is right, too.
     """
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
@@ -116,10 +98,8 @@ def is_nested(tensors: Mapping[str, np.ndarray]) -> bool:
 
 def recognise_backbone(tensors: Mapping[str, np.ndarray]) -> str | None:
     """Returns the key in `BACKBONES` of the network that a checkpoint belongs to, or None."""
-    for backbone, (has, lacks) in FINGERPRINTS.items():
-        if all(name in tensors for name in has) and not any(name in tensors for name in lacks):
-            return backbone
-    return None
+    names, rows = set(tensors), FINGERPRINTS.items()
+    return next((key for key, (has, lacks) in rows if names.issuperset(has) and names.isdisjoint(lacks)), None)
 
 
 def _head_layers(task: Task, stacks: int, nested: bool) -> dict[str, str]:
@@ -150,10 +130,6 @@ def _lacking_heads(task: Task, tensors) -> dict[str, str]:
     modules = {name.split(".")[0] for name in tensors}
     named = {head.published_name: head.name for head in task.heads if head.published_name}
     return {published: name for published, name in named.items() if published not in modules}
-
-
-def _differs(arrays, variables, name: str) -> bool:
-    return name in arrays and tuple(arrays[name].shape) != tuple(variables[name].shape)
 
 
 def _resnet_fingerprint(depth: int, deformable: bool) -> tuple[list[str], list[str]]:

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import UserError
-from keras_centernet.fitting.microbatches import sum_over_micro_batches
 from keras_centernet.fitting.objective import head_losses, loss_counts
+from keras_centernet.fitting.tensorflow_step import sum_over_micro_batches
 from keras_centernet.method.targets import encode_targets
 from keras_centernet.tasks import TASKS
 from tests.helpers import many_devices

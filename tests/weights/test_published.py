@@ -101,7 +101,7 @@ def test_other_classes_leave_the_last_layer_of_the_heatmap(checkpoint, tensors, 
 def test_unused_tensors_are_listed(tmp_path, model, tensors, capsys):
     more = tensors | {"fc.weight": np.ones((3, 2), "float32"), "fc.bias": np.ones(3, "float32")}
     CenterNet(SMALL, num_classes=2, weights=str(write_safetensors(tmp_path / "more.safetensors", more)))
-    assert "2 tensors without influence left out: fc.bias, fc.weight." in capsys.readouterr().out
+    assert "2 unused tensors left out: fc.bias, fc.weight." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

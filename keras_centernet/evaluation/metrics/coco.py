@@ -27,9 +27,8 @@ class BoxPrecision(Accumulator):
 def coco_average_precision(ground_truth: dict, detections: list[dict]) -> dict:
     """Returns COCO's metrics of detected boxes.
 
-    A metric that is not defined because there is no ground truth for it (a class without objects, no
-    small objects, nothing at all) is None, where pycocotools says -1. Classes without objects do not
-    count in any mean.
+    A metric that no ground truth defines (a class without objects, no small objects, nothing at all) is None, where
+    pycocotools says -1. Classes without objects do not count in any mean.
 
     Args:
         ground_truth: {"images": [{"id"}], "categories": [{"id", "name"}], "annotations": [{"image_id",
@@ -50,38 +49,25 @@ def coco_average_precision(ground_truth: dict, detections: list[dict]) -> dict:
 
 
 def evaluate_coco(ground_truth: dict, detections: list[dict]) -> tuple[dict, dict]:
-    """Returns the metrics of `coco_average_precision`, and the precision-recall arrays of each class.
+    """Returns the metrics of `coco_average_precision`, and the precision-recall curve of each class with ground truth.
 
-    Returns:
-        (metrics, {class name: {"recall": (101,), "precision": (101,), "score": (101,) float64}}) at IoU
-        0.5. The score is the lowest that reaches that recall, 0 where it is never reached. Classes
-        without ground truth are left out.
+    Curves are {class name: {"recall", "precision", "score": (101,) float64}} at IoU 0.5. The score is the lowest that
+    reaches that recall, 0 where it is never reached.
     """
     evaluation = run_cocoeval("bbox", ground_truth, detections, _to_row)
     if evaluation is None:
         return {**dict.fromkeys(STATS), "per_class": {}}, {}
     metrics = {name: none_if_undefined(evaluation.stats[row]) for name, row in STATS.items()}
     names = {row["id"]: row["name"] for row in ground_truth["categories"]}
-    ordered_names = [names[i] for i in evaluation.params.catIds]
-    precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MAX_100]  # (IoU, recall, class)
-    score = evaluation.eval["scores"][IOU_50, :, :, ALL_AREAS, MAX_100]
-    metrics["per_class"] = {
-        name: {
-            "AP": none_if_undefined(precision[:, :, k].mean()),
-            "AP50": none_if_undefined(precision[IOU_50, :, k].mean()),
-        }
-        for k, name in enumerate(ordered_names)
-    }
-    curves = {
-        name: {
-            "recall": evaluation.params.recThrs.copy(),
-            "precision": precision[IOU_50, :, k].copy(),
-            "score": score[:, k].copy(),
-        }
-        for k, name in enumerate(ordered_names)
-        if metrics["per_class"][name]["AP"] is not None
-    }
-    return metrics, curves
+    recall, per_class, curves = evaluation.params.recThrs, {}, {}
+    for k, category in enumerate(evaluation.params.catIds):
+        precision = evaluation.eval["precision"][:, :, k, ALL_AREAS, MAX_100]  # (IoU, recall)
+        score = evaluation.eval["scores"][IOU_50, :, k, ALL_AREAS, MAX_100]
+        name, ap50 = names[category], none_if_undefined(precision[IOU_50].mean())
+        per_class[name] = {"AP": none_if_undefined(precision.mean()), "AP50": ap50}
+        if per_class[name]["AP"] is not None:
+            curves[name] = {"recall": recall.copy(), "precision": precision[IOU_50].copy(), "score": score.copy()}
+    return {**metrics, "per_class": per_class}, curves
 
 
 def class_tables(metrics: dict) -> list[list[tuple[str, ...]]]:

@@ -19,8 +19,7 @@ def run_cocoeval(
 
     Args:
         kind: "bbox" or "keypoints".
-        ground_truth: COCO-format dict.
-        detections: rows of a COCO results file.
+        ground_truth, detections: as in `coco_average_precision`.
         to_row: function of an annotation or detection -> all that pycocotools reads of it but its id.
         sigmas: of the keypoints.
     """
@@ -68,13 +67,8 @@ def check_references(ground_truth: dict, detections: list[dict]) -> None:
 def write_coco_file(name: str, rows: list[dict], folder: AnyPath, category_ids: Sequence[int | None] | None) -> list:
     """Writes rows as a COCO results file `name`.json; returns its path in a list. See `Report.write_results`."""
     path = folder / f"{name}.json"
-    ids = None if category_ids is None else [None, *category_ids]
-    rows = [_numbered(row, row["category_id"] if ids is None else ids[row["category_id"]]) for row in rows]
-    text = json.dumps([row for row in rows if row["category_id"] is not None])
+    if category_ids is not None:
+        rows = [row | {"category_id": category_ids[row["category_id"] - 1]} for row in rows]
+    text = json.dumps([row for row in rows if row["category_id"] is not None], default=np.ndarray.tolist)
     write_whole(path, lambda temporary: temporary.write_text(text))
     return [str(path)]
-
-
-def _numbered(row: dict, category_id: int | None) -> dict:
-    plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in row.items()}
-    return plain | {"category_id": category_id}

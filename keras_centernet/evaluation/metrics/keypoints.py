@@ -45,17 +45,14 @@ class KeypointPrecision(Accumulator):
 
 
 def keypoint_average_precision(ground_truth: dict, detections: list[dict], sigmas: Sequence[float]) -> dict:
-    """Returns COCO's metrics of detected keypoints.
+    """Returns COCO's metrics of detected keypoints: {key of `STATS`: float, or None without ground truth}.
 
-    A metric without ground truth is None. Objects without a marked keypoint are ignored, as by COCO.
+    Objects without a marked keypoint are ignored, as by COCO.
 
     Args:
         ground_truth: as in `coco_average_precision`; annotations also hold "keypoints", 3 K numbers x, y, v.
         detections: [{"image_id", "category_id", "score", "keypoints": 3 K numbers}].
         sigmas: K numbers, see `Skeleton`.
-
-    Returns:
-        The keys of `STATS`: float or None.
 
     Raises:
         UserError: a detection or annotation of an unknown image or class.

@@ -1,6 +1,6 @@
 """The KITTI object benchmark's average precision: 2D, orientation, bird's eye and 3D."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +19,7 @@ class Difficulty:
     highest_truncation: float
 
 
-DIFFICULTIES = {
-    "easy": Difficulty(40, 0, 0.15),
-    "moderate": Difficulty(25, 1, 0.30),
-    "hard": Difficulty(25, 2, 0.50),
-}
+DIFFICULTIES = {"easy": Difficulty(40, 0, 0.15), "moderate": Difficulty(25, 1, 0.30), "hard": Difficulty(25, 2, 0.50)}
 # Least overlap of a detection, in all three kinds, as the benchmark has it.
 MIN_OVERLAPS = {"Car": 0.7, "Pedestrian": 0.5, "Cyclist": 0.5}
 NEIGHBOURS = {"Car": ("Van",), "Pedestrian": ("Person_sitting",)}  # detecting one is no false positive
@@ -61,7 +57,7 @@ def kitti_average_precision(
         raise UserError(f"kitti: expected detections of {len(truth)} frames, one each, got {len(found)}.")
     if any(frame.scores is None for frame in found):
         raise UserError("kitti: expected detections with scores, got labels.")
-    overlaps = {name: [overlap(*pair) for pair in zip(found, truth, strict=True)] for name, overlap in KINDS.items()}
+    overlaps = {kind: [overlap(*pair) for pair in zip(found, truth, strict=True)] for kind, overlap in KINDS.items()}
     regions = [_share_in_regions(*pair) for pair in zip(found, truth, strict=True)]
     by_class = {}
     for name in classes:
@@ -85,11 +81,8 @@ class _Frame:
 
     def __init__(self, truth: KittiObjects, found: KittiObjects, in_regions, name: str, difficulty: Difficulty):
         heights = truth.boxes_xyxy[:, 3] - truth.boxes_xyxy[:, 1]
-        is_beyond = (
-            (truth.occlusions > difficulty.highest_occlusion)
-            | (truth.truncations > difficulty.highest_truncation)
-            | (heights <= difficulty.lowest_height)
-        )
+        is_beyond = (truth.occlusions > difficulty.highest_occlusion) | (heights <= difficulty.lowest_height)
+        is_beyond |= truth.truncations > difficulty.highest_truncation
         is_class = np.array([kind == name for kind in truth.types], bool)
         is_neighbour = np.array([kind in NEIGHBOURS.get(name, ()) for kind in truth.types], bool)
         self.truth = np.where(is_class & ~is_beyond, COUNTS, np.where(is_class | is_neighbour, HARMLESS, OTHER))
@@ -201,16 +194,13 @@ def _area(boxes_xyxy: np.ndarray) -> np.ndarray:
     return np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
 
 
-def _in_space(overlap: Callable) -> Callable:
-    def of_objects(found: KittiObjects, truth: KittiObjects) -> np.ndarray:
-        return overlap(*(_rows(objects) for objects in (found, truth)))
-
-    return of_objects
-
-
-def _rows(objects: KittiObjects) -> np.ndarray:
+def _boxes_3d(objects: KittiObjects) -> np.ndarray:
     parts = objects.dimensions_hwl, objects.locations_xyz, objects.rotations_y[:, None]
     return np.concatenate([np.asarray(part, np.float64) for part in parts], axis=1)
 
 
-KINDS = {"2d": _image_iou, "bev": _in_space(bird_eye_iou), "3d": _in_space(volume_iou)}
+KINDS = {
+    "2d": _image_iou,
+    "bev": lambda found, truth: bird_eye_iou(_boxes_3d(found), _boxes_3d(truth)),
+    "3d": lambda found, truth: volume_iou(_boxes_3d(found), _boxes_3d(truth)),
+}

@@ -7,7 +7,7 @@ import numpy as np
 from keras_centernet.camera import calibration_or_default
 from keras_centernet.data.formats.kitti_labels import KittiObjects, objects_of, write_kitti_file
 from keras_centernet.evaluation.metrics.kitti import DIFFICULTIES, kitti_average_precision
-from keras_centernet.evaluation.metrics.metric import Accumulator, number_text
+from keras_centernet.evaluation.metrics.metric import Accumulator, mean_of_defined, number_text
 from keras_centernet.files.paths import AnyPath, map_files
 from keras_centernet.geometry import xywh_to_xyxy
 
@@ -48,9 +48,8 @@ class KittiPrecision(Accumulator):
         `change` is not applied: KITTI's numbers are those of the exact detections.
         """
         by_class = kitti_average_precision(self._truth, list(self._found.values()), self.classes)
-        moderate = [kinds["3d"]["moderate"]["R40"] for kinds in by_class.values()]
-        moderate = [value for value in moderate if value is not None]
-        return {"AP_3D": np.mean(moderate).item() / 100 if moderate else None, "kitti": by_class}
+        mean = mean_of_defined([kinds["3d"]["moderate"]["R40"] for kinds in by_class.values()])
+        return {"AP_3D": None if mean is None else mean / 100, "kitti": by_class}
 
     def results(self, detections: list[dict]) -> dict[int, KittiObjects]:
         """Returns {image id: what was found}."""

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 
 class Accumulator:
     """Gathers what one metric needs and computes it; metrics of boxes alone override `compute` only.
@@ -43,6 +45,17 @@ def no_tables(metrics: dict) -> list[list[tuple[str, ...]]]:
     return []
 
 
+def mean_of_defined(values: Sequence[float | None]) -> float | None:
+    """Returns the mean of the numbers among the values; None: there are none."""
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
+
+
+def number_text(value: float | None, decimals: int = 3) -> str:
+    """Returns a cell of a table; "-" stands for None."""
+    return "-" if value is None else f"{value:.{decimals}f}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Metric:
     """One row of the table of metrics.
@@ -72,8 +85,3 @@ class Metric:
     def applies(self, objects: dict, found: dict) -> bool:
         """Whether objects and detections hold what it needs."""
         return set(self.needs_objects) <= objects.keys() and set(self.needs_found) <= found.keys()
-
-
-def number_text(value: float | None, decimals: int = 3) -> str:
-    """Returns a cell of a table; "-" stands for None."""
-    return "-" if value is None else f"{value:.{decimals}f}"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_centernet.evaluation.metrics.metric import Accumulator
+from keras_centernet.evaluation.metrics.metric import Accumulator, mean_of_defined
 
 RECALL_LEVELS_2007 = np.arange(11) / 10  # linspace gives 0.6000000000000001, which recall 15/25 misses
 
@@ -49,23 +49,16 @@ def voc_average_precision(ground_truth: dict, detections: list[dict], iou_thresh
             "VOC_AP50": None if recall is None else area_ap(recall, precision),
         }
     return {
-        "VOC07_mAP50": _mean([row["VOC07_AP50"] for row in per_class.values()]),
-        "VOC_mAP50": _mean([row["VOC_AP50"] for row in per_class.values()]),
+        "VOC07_mAP50": mean_of_defined([row["VOC07_AP50"] for row in per_class.values()]),
+        "VOC_mAP50": mean_of_defined([row["VOC_AP50"] for row in per_class.values()]),
         "per_class": per_class,
     }
 
 
 def precision_recall(truth: list[dict], found: list[dict], iou_threshold: float = 0.5) -> tuple:
-    """Returns recall and precision of one class after each counted detection, best first.
+    """Returns recall and precision of one class after each counted detection, best first; see `voc_average_precision`.
 
-    Args:
-        truth: annotations of one class, of any number of images.
-        found: detections of that class.
-        iou_threshold: least overlap of a found object.
-
-    Returns:
-        Two (D,) float64 arrays, without the detections of ignored objects; (None, None) when no object
-        counts.
+    They are (D,) float64, without the detections of ignored objects; (None, None) when no object counts.
     """
     ignored = np.array([bool(row.get("difficult") or row.get("iscrowd")) for row in truth], bool)
     count = np.sum(~ignored)
@@ -85,8 +78,7 @@ def precision_recall(truth: list[dict], found: list[dict], iou_threshold: float 
 
 def eleven_point_ap(recall: np.ndarray, precision: np.ndarray) -> float:
     """Returns VOC 2007's AP: mean of the best precision at recall >= 0, 0.1, ..., 1."""
-    best = [np.max(precision[recall >= level], initial=0.0) for level in RECALL_LEVELS_2007]
-    return float(np.mean(best))
+    return float(np.mean([np.max(precision[recall >= level], initial=0.0) for level in RECALL_LEVELS_2007]))
 
 
 def area_ap(recall: np.ndarray, precision: np.ndarray) -> float:
@@ -109,10 +101,7 @@ def _best_overlaps(truth: list[dict], found: list[dict]) -> tuple[np.ndarray, np
 
 
 def inclusive_iou(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
-    """Returns the (N, M) IoU of (N, 4) with (M, 4) boxes of inclusive pixel coordinates.
-
-    A box from x to x + width covers width + 1 pixels.
-    """
+    """Returns the (N, M) IoU of boxes that cover width + 1 pixels, from x to x + width inclusive."""
     low, size = boxes_xywh[:, None, :2], boxes_xywh[:, None, 2:]
     other_low, other_size = others_xywh[None, :, :2], others_xywh[None, :, 2:]
     side = np.minimum(low + size, other_low + other_size) - np.maximum(low, other_low) + 1
@@ -126,8 +115,3 @@ def _by_class(rows: list[dict]) -> dict[int, list[dict]]:
     for row in rows:
         groups[row["category_id"]].append(row)
     return groups
-
-
-def _mean(values: list) -> float | None:
-    defined = [value for value in values if value is not None]
-    return float(np.mean(defined)) if defined else None

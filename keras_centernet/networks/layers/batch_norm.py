@@ -10,10 +10,9 @@ EPSILON = 1e-5  # As published; Keras' default is 1e-3
 class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` over the last axis, fused on TensorFlow.
 
-    Keras 3 writes this layer as about ten elementwise passes; TensorFlow's fused kernel needs one
-    forward and one backward, which makes a MobileNet's training step about twice as fast on CPUs. The
-    moving variance takes the unbiased variance of the batch, as PyTorch does. On other backends and
-    for other than 4-D inputs this is Keras' layer.
+    (Keras' layer is about ten elementwise passes; this makes a MobileNet's training step twice as fast on CPUs.) The
+    moving variance takes the unbiased variance of the batch, as PyTorch does. On other backends and for other than 4-D
+    inputs this is Keras' layer.
 
     Args:
         momentum: share of the old statistics, 0.9 as published.

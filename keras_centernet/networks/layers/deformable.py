@@ -1,14 +1,10 @@
 """Modulated deformable convolution as a pure function of tensors.
 
-Every tap of the kernel samples the image at a position of its own, moved by a learned offset and scaled by a
-learned mask. The image is padded by one pixel of zeros and the sampling position clipped to
-[-1, H] x [-1, W]; the four corners of its bilinear interpolation are then i, i + 1, i + Wp and
-i + Wp + 1 of one flat index, always inside, and no corner needs a test.
+The image is padded by one pixel of zeros and the sampling position clipped to [-1, H] x [-1, W]; the four corners of
+its bilinear interpolation are then i, i + 1, i + Wp and i + Wp + 1 of one flat index, and no corner needs a test.
 
-Taps are computed one after the other and summed, so that no pass holds more than one tap's
-samples; the gradient gathers them again instead of keeping them. On TensorFlow both directions are
-XLA-compiled functions inside a normal graph, which fuse each tap's interpolation into one loop.
-Graphs for runtimes without XLA are traced inside `without_xla()`.
+Taps are computed one after the other and summed, so that no pass holds more than one tap's samples. On TensorFlow both
+directions are XLA-compiled functions inside a normal graph, which fuse each tap's interpolation into one loop.
 """
 
 import contextlib
@@ -58,9 +54,8 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
         (B, Ho, Wo, O) in the dtype of `inputs`. Positions, sums over taps and
         sums of gradients are float32 also for half-precision inputs.
 
-    Memory: forward and backward need at most about 18 B Ho Wo max(C, O) floats beside inputs and outputs, for
-    any number of taps: the gradient gathers the samples of one tap after the other again (at 64 channels,
-    128x128 cells and batch 8: 0.6 GB instead of 3.5 GB when they are kept).
+    Memory: at most about 18 B Ho Wo max(C, O) floats beside inputs and outputs, for any number of taps: the gradient
+    gathers the samples of one tap after the other again (at 64 channels, 128x128 cells and batch 8: 0.6 GB, not 3.5).
 
     Source: "Deformable ConvNets v2" (Zhu et al. 2019), eq. 1; the published CenterNet's DCNv2 kernel.
         Equal to it but for points exactly one pixel outside, where both are zero.
@@ -178,7 +173,6 @@ def _backward_of_group(sampling: Sampling, image: "_PaddedImage", rows, taps: "_
 
 
 def _put(i, array, row):
-    """Returns the array with its i-th row replaced."""
     i = ops.cast(i, "int32")
     return ops.slice_update(array, ops.stack([i] + [ops.zeros_like(i)] * len(row.shape)), row[None])
 
@@ -199,18 +193,12 @@ def _taps_by_group(sampling: Sampling, offsets, masks, matrices) -> list[_Tap]:
     groups, taps = sampling.groups, sampling.taps
     offsets = ops.reshape(ops.cast(offsets, "float32"), (-1, height, width, groups, taps, 2))
     masks = ops.reshape(ops.cast(masks, "float32"), (-1, height, width, groups, taps))
-    by_group = ops.split(matrices, groups, axis=1)
-    start_y, start_x = _starts(sampling, 0, height), _starts(sampling, 1, width)
-    return [
-        _Tap(
-            start_y,
-            start_x,
-            ops.transpose(offsets[:, :, :, group], (3, 0, 1, 2, 4)),
-            ops.transpose(masks[:, :, :, group], (3, 0, 1, 2)),
-            by_group[group],
-        )
-        for group in range(groups)
-    ]
+    starts = _starts(sampling, 0, height), _starts(sampling, 1, width)
+    by_group = []
+    for group, of_group in enumerate(ops.split(matrices, groups, axis=1)):
+        offset = ops.transpose(offsets[:, :, :, group], (3, 0, 1, 2, 4))
+        by_group.append(_Tap(*starts, offset, ops.transpose(masks[:, :, :, group], (3, 0, 1, 2)), of_group))
+    return by_group
 
 
 def _starts(sampling: Sampling, axis: int, side) -> Tensor:
@@ -262,7 +250,6 @@ class _PaddedImage:
         self._first_rows = ops.arange(batch, dtype="int32")[:, None, None] * (self._height + 2) * (self._width + 2)
 
     def corners(self, tap: _Tap) -> _Corners:
-        """Returns what bilinear sampling of one tap reads."""
         y, top, moves_y = _clip(tap.start_y[:, None] + tap.offset[..., 0], self._height)
         x, left, moves_x = _clip(tap.start_x + tap.offset[..., 1], self._width)
         down, right = y - top, x - left
@@ -270,11 +257,8 @@ class _PaddedImage:
         first = self._first_rows + (ops.cast(top, "int32") + 1) * width + ops.cast(left, "int32") + 1
         bilinear = [(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right]
         flat = [ops.reshape(values, (-1,)) for values in (tap.mask, down, right, moves_y, moves_x)]
-        return _Corners(
-            ops.reshape(ops.stack([first, first + 1, first + width, first + width + 1], axis=-1), (-1, 4)),
-            ops.reshape(ops.stack(bilinear, axis=-1), (-1, 4)),
-            *flat,
-        )
+        index = [first, first + 1, first + width, first + width + 1]
+        return _Corners(*(ops.reshape(ops.stack(four, axis=-1), (-1, 4)) for four in (index, bilinear)), *flat)
 
     def unpad(self, rows):
         """Returns (B, H, W, C) of padded rows."""

@@ -16,8 +16,7 @@ class DeformableConv2D(keras.layers.Layer):
     mask logits start at zero: a new layer is half a plain convolution.
 
     Pure `keras.ops`: trains on every backend, compiles under XLA with static shapes, converts to TFLite's
-    builtin operators, takes any batch and image size. Memory is that of one tap, see
-    `keras_centernet.networks.layers.deformable.deformable_conv`.
+    builtin operators, takes any batch and image size, and needs the memory of one tap (see `deformable_conv`).
 
     Args:
         filters: output channels.
@@ -55,34 +54,26 @@ class DeformableConv2D(keras.layers.Layer):
         kernel_hw, dilation = _pair("kernel_size", kernel_size, 1), _pair("dilation_rate", dilation_rate, 1)
         if padding == "same":
             padding = [(d * (k - 1)) // 2 for k, d in zip(kernel_hw, dilation, strict=True)]
-        self.sampling = Sampling(
-            kernel_hw, _pair("strides", strides, 1), _pair("padding", padding, 0), dilation, int(offset_groups)
-        )
+        strides, padding = _pair("strides", strides, 1), _pair("padding", padding, 0)
+        self.sampling = Sampling(kernel_hw, strides, padding, dilation, int(offset_groups))
         if filters < 1 or offset_groups < 1:
             raise ValueError(
-                f"filters and offset_groups: expected positive numbers, got {filters!r} and {offset_groups!r}."
+                f"filters and offset_groups: expected positive numbers, got {filters} and {offset_groups}."
             )
-        self.filters = filters
-        self.use_bias = use_bias
+        self.filters, self.use_bias = filters, use_bias
         published = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
         self.kernel_initializer = keras.initializers.get(kernel_initializer or published)
 
     def build(self, input_shape):
         """Adds kernel, bias, offset_kernel and offset_bias."""
-        channels, sampling = input_shape[-1], self.sampling
-        if channels % sampling.groups:
-            raise ValueError(
-                f"offset_groups: expected a divisor of the {channels} input channels, got {sampling.groups}."
-            )
-        predicted = 3 * sampling.groups * sampling.taps
-        self.kernel = self.add_weight(
-            shape=(*sampling.kernel_hw, channels, self.filters), initializer=self.kernel_initializer, name="kernel"
-        )
-        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias") if self.use_bias else None
-        self.offset_kernel = self.add_weight(
-            shape=(*sampling.kernel_hw, channels, predicted), initializer="zeros", name="offset_kernel"
-        )
-        self.offset_bias = self.add_weight(shape=(predicted,), initializer="zeros", name="offset_bias")
+        channels, groups = input_shape[-1], self.sampling.groups
+        if channels % groups:
+            raise ValueError(f"offset_groups: expected a divisor of the {channels} input channels, got {groups}.")
+        predicted, reach = 3 * groups * self.sampling.taps, (*self.sampling.kernel_hw, channels)
+        self.kernel = self.add_weight((*reach, self.filters), self.kernel_initializer, name="kernel")
+        self.bias = self.add_weight((self.filters,), "zeros", name="bias") if self.use_bias else None
+        self.offset_kernel = self.add_weight((*reach, predicted), "zeros", name="offset_kernel")
+        self.offset_bias = self.add_weight((predicted,), "zeros", name="offset_bias")
 
     def call(self, inputs):
         """Returns the convolved maps."""
