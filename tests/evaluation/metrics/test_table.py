@@ -11,6 +11,7 @@ from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.evaluation.metrics.metric import Accumulator, Metric
 from keras_centernet.evaluation.metrics.table import METRICS, logged_names, main_metric
 from keras_centernet.runs.callbacks import KeepBest
+from keras_centernet.runs.folder import RunFolder
 from tests.evaluation.test_evaluate import Batches, Oracle, build_batch
 
 SPEEDS = np.float32([[3, 5, 0, 0]])
@@ -48,16 +49,6 @@ class Tracker(Oracle):
         return super().detect_batch(images, top_k) | {"speeds": np.repeat(SPEEDS, len(images), axis=0) + 0.1}
 
 
-class Folder:
-    """Keeps the names of the models that a run saves."""
-
-    def __init__(self):
-        self.saved = []
-
-    def save_model(self, name, model):
-        self.saved.append(name)
-
-
 @pytest.fixture
 def speed(monkeypatch):
     row = Metric(
@@ -92,11 +83,12 @@ def test_a_new_metric_is_measured_shown_and_written(speed, dataset, tmp_path):
     assert paths == [str(tmp_path / "results" / name) for name in ("detections.json", "speeds.txt")]
 
 
-def test_a_new_metric_is_logged_and_chooses_the_best_model(speed, dataset):
+def test_a_new_metric_is_logged_and_chooses_the_best_model(speed, dataset, tmp_path):
     model = Tracker(dataset)
     model.averaged = contextlib.nullcontext
     callback, logs = AveragePrecision(dataset, every=2), [{}, {}]
-    keep_best = KeepBest(Folder())
+    model.save = lambda path: path.write_text("weights")
+    keep_best = KeepBest(RunFolder(tmp_path))
     for each in (callback, keep_best):
         each.set_model(model)
         each.set_params({"epochs": 4})
@@ -106,7 +98,7 @@ def test_a_new_metric_is_logged_and_chooses_the_best_model(speed, dataset):
     assert math.isnan(logs[0]["val_AP"])
     assert list(logs[1]) == ["val_AP", "val_AP50", "val_AP75", "val_speed"]
     assert keep_best.best == logs[1]["val_speed"] == pytest.approx(0.9)
-    assert keep_best.folder.saved == ["best.keras"]
+    assert (tmp_path / "best.keras").read_text() == "weights"
 
 
 def test_where_its_data_are_missing_it_is_left_out(speed):
