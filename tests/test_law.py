@@ -25,7 +25,7 @@ from keras_centernet.networks.table import BACKBONES, Backbone
 from keras_centernet.tasks import TASKS, TaskRow, detection
 
 SIDE, IMAGES = 64, 8
-NETWORK, TASK, FORMAT = "densenet", "tracking", "tracks"
+NETWORK, TASK, FORMAT = "mobilenet_v1_quarter", "tracking", "tracks"
 EMBEDDING = 3
 FIELDS = {
     "velocities_dxy": FieldSpec("float32", (2,)),  # pixels per frame
@@ -84,8 +84,9 @@ def read_tracks(request):
 @pytest.fixture
 def rows(monkeypatch):
     """One row per table."""
-    application = Application("DenseNet121", ("relu", "pool4_relu", "pool3_relu", "pool2_relu"), "imagenet")
-    row = Backbone(application.build, normalization="imagenet", head_channels=8, backbone_layers=(NESTED_NAME,))
+    taps = ("conv_pw_13_relu", "conv_pw_11_relu", "conv_pw_5_relu", "conv_pw_3_relu")
+    application = Application("MobileNet", taps, options={"alpha": 0.25})
+    row = Backbone(application.build, normalization="minus_one_to_one", head_channels=8, backbone_layers=(NESTED_NAME,))
     monkeypatch.setitem(BACKBONES, NETWORK, row)
     monkeypatch.setitem(TASKS, TASK, TaskRow(build_tracking, ("car",), fields=FIELDS))
     monkeypatch.setitem(

@@ -67,6 +67,7 @@ def test_history_has_a_row_per_epoch(finished):
     assert all(np.isfinite(float(row["loss"])) for row in history)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_finished_epoch_and_resume_goes_on(photos, finished, tmp_path, monkeypatch, capsys):
     output = tmp_path / "stopped"
 

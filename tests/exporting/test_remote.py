@@ -27,6 +27,7 @@ def test_tflite(tiny_model, there, drawn):
     assert agreement(model, path, drawn[:2], threshold=0.0)["box_pixels_p98"] < 0.1
 
 
+@pytest.mark.slow
 def test_saved_model(tiny_model, there, pictures, tmp_path):
     model = tiny_model(input_size=(64, 96))
     path = model.export(f"{there}/served")

@@ -185,6 +185,7 @@ def must_compile(folder):
     return sum("_XlaMustCompile" in item.attr and item.attr["_XlaMustCompile"].b for item in [*library, *nodes])
 
 
+@pytest.mark.slow
 def test_deformable_convolutions_need_xla_only_when_asked_to(deformable, rng, tmp_path):
     assert must_compile(export_saved_model(deformable, tmp_path / "xla", top_k=TOP_K, xla=True)) > 0
     folder = export_saved_model(deformable, tmp_path / "saved", top_k=TOP_K)

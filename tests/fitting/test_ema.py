@@ -23,6 +23,7 @@ def test_average_equals_the_loop(rng):
 def test_swapping_is_undone_also_after_an_error():
     variable = keras.Variable([1.0])
     average = WeightAverage([variable], decay=0.9)
+    average.update()
     variable.assign([3.0])
     seen = []
 
@@ -34,6 +35,16 @@ def test_swapping_is_undone_also_after_an_error():
     with pytest.raises(RuntimeError, match="inside"):
         look_and_fail()
     assert (seen, float(variable[0])) == ([1.0], 3.0)
+
+
+def test_before_the_first_step_there_is_no_average():
+    variable = keras.Variable([1.0])
+    average = WeightAverage([variable], decay=0.9)
+    variable.assign([3.0])  # as a file does that is read after the model was compiled
+    with average.swapped():
+        assert float(variable[0]) == 3.0
+    average.start()
+    assert float(average.averages[0][0]) == 3.0
 
 
 def test_state_survives():
