@@ -10,6 +10,7 @@ from keras_centernet.detections import Detections
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 
 SHOWN_SCORE = 0.3
+TOP_K = 100
 
 
 def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.PathLike, count: int = 6) -> None:
@@ -23,25 +24,29 @@ def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.P
     images, objects = next(iter(dataset.unbatch().batch(count)))
     images = np.asarray(images)
     objects = {key: np.asarray(value) for key, value in objects.items()}
-    found, heatmaps = _detections(model, images), _heatmaps(model, images)
+    found, heatmaps = _find(model, images)
     truth = [_ground_truth(objects, i, image, model.classes) for i, image in enumerate(images)]
     draw_grid([GridRow(*row) for row in zip(images, truth, found, heatmaps, strict=True)], path)
 
 
 def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
     """Returns {"detections", "heatmaps"}: (B, H, W, 3) uint8 drawings for a batch of inputs."""
-    found, heatmaps = _detections(model, images), _heatmaps(model, images)
+    found, heatmaps = _find(model, images)
     return {
         "detections": np.stack([one.draw() for one in found]),
         "heatmaps": np.stack([overlay_heatmap(*pair) for pair in zip(images, heatmaps, strict=True)]),
     }
 
 
-def _detections(model: keras.Model, images: np.ndarray) -> list[Detections]:
-    outputs = {key: np.asarray(value) for key, value in model.detect_batch(images).items()}
+def _find(model: keras.Model, images: np.ndarray) -> tuple[list[Detections], np.ndarray]:
+    """Returns the detections and the (B, Hf, Wf) float32 heatmap over all classes of each image, by one run."""
+    maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
+    outputs = {key: np.asarray(value) for key, value in model.predictor.decoded(maps, TOP_K).items()}
     kept = outputs["scores"] >= SHOWN_SCORE
     rows = ({key: value[i][kept[i]] for key, value in outputs.items()} for i in range(len(images)))
-    return [_as_detections(row, row["scores"], image, model.classes) for row, image in zip(rows, images, strict=True)]
+    found = [_as_detections(row, row["scores"], image, model.classes) for row, image in zip(rows, images, strict=True)]
+    logits = maps[model.task.center_heatmap.name]
+    return found, keras.ops.convert_to_numpy(keras.ops.sigmoid(keras.ops.max(logits, axis=-1)))
 
 
 def _ground_truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> Detections:
@@ -51,9 +56,3 @@ def _ground_truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ..
 
 def _as_detections(rows: dict, scores: np.ndarray, image: np.ndarray, names: tuple[str, ...]) -> Detections:
     return Detections(rows["boxes_xyxy"], scores, rows["classes"], [names[c] for c in rows["classes"]], image=image)
-
-
-def _heatmaps(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
-    logits = maps[model.task.center_heatmap.name]
-    return keras.ops.convert_to_numpy(keras.ops.sigmoid(keras.ops.max(logits, axis=-1)))
