@@ -1,17 +1,13 @@
 """The objects of a whole split as flat NumPy arrays, and the removal of what no detector can learn from."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_centernet.data.counting import warn_counted
-from keras_centernet.data.formats.request import DataRequest
-from keras_centernet.data.images import check_image, read_image
+from keras_centernet.data.images import read_image
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath, are_files, map_files
 from keras_centernet.method.specs import Tensor
 
 
@@ -24,12 +20,11 @@ class Annotations:
         image_ids: (n,) int64.
         image_hw: (n, 2) int32 as the annotation states it; zeros where it says nothing.
         image_index: (N,) int64 ascending, the image of each object.
-        boxes_xyxy: (N, 4) float64, image pixels, or fractions of the image where `is_relative`.
+        boxes_xyxy: (N, 4) float64, image pixels.
         classes: (N,) int32.
         is_crowd: (N,) bool.
         is_difficult: (N,) bool.
-        areas: (N,) float64, pixels; fractions of the image's area where `is_relative`.
-        is_relative: whether boxes and areas are fractions of the image's size (YOLO).
+        areas: (N,) float64, square image pixels.
         fields: {key: (N, ...) float32 or int32} of what else is known of the objects, see `source.py`.
         image_fields: {key: (n, ...) float32} of what else is known of the images.
     """
@@ -43,7 +38,6 @@ class Annotations:
     is_crowd: np.ndarray
     is_difficult: np.ndarray
     areas: np.ndarray
-    is_relative: bool = False
     fields: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     image_fields: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
@@ -78,7 +72,6 @@ def build_annotations(
     *,
     image_ids: Sequence[int] | None = None,
     image_hw: Sequence[tuple[int, int]] | None = None,
-    is_relative: bool = False,
     fields: dict[str, np.ndarray] | None = None,
     image_fields: dict[str, np.ndarray] | None = None,
 ) -> Annotations:
@@ -90,7 +83,6 @@ def build_annotations(
             area None means width * height.
         image_ids: n numbers; None counts from 0.
         image_hw: n (height, width); None, or a pair of zeros, is unknown.
-        is_relative: whether the boxes are fractions of the image's size.
         fields: {key: one row per object, in the order of `rows`}.
         image_fields: {key: one row per image}.
     """
@@ -110,51 +102,9 @@ def build_annotations(
         is_crowd=table[:, 6] > 0,
         is_difficult=table[:, 7] > 0,
         areas=np.where(np.isnan(table[:, 8]), np.prod(sizes_wh, axis=1), table[:, 8]),
-        is_relative=is_relative,
         fields={key: np.asarray(values)[order] for key, values in (fields or {}).items()},
         image_fields=dict(image_fields or {}),
     )
-
-
-def find_labels(paths: Sequence[AnyPath], kind: str, request: DataRequest) -> list[int]:
-    """Returns the indices of the images of a split whose label file, of this kind, exists; warns of the missing ones.
-
-    Raises:
-        UserError: strict and a file is missing, or all are.
-    """
-    are_there = are_files(paths)
-    missing = [str(path) for path, is_there in zip(paths, are_there, strict=True) if not is_there]
-    if missing and (request.strict or len(missing) == len(paths)):
-        raise UserError(f"{missing[0]}: expected the {kind} file of an image of split {request.split!r}, got none.")
-    warn_counted(missing, f"of {len(paths)} images of split {request.split!r} skipped, no {kind} file")
-    return [i for i, is_there in enumerate(are_there) if is_there]
-
-
-def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotations:
-    """Returns the annotations without images whose file is missing, cut off or not an image; warns with a count.
-
-    If `strict` every image is decoded, which also finds damage in the middle of a file.
-
-    Raises:
-        UserError: strict and a file is bad, or no file is readable.
-    """
-    names = annotations.image_names
-
-    def problem_of(name):
-        try:
-            return check_image(name, decode=strict)
-        except UserError as error:
-            return error
-
-    checks = map_files(problem_of, names, threads=os.cpu_count())
-    problems = list(tqdm(checks, "checking images", len(names), delay=2, leave=False, disable=None))
-    bad = [problem for problem in problems if problem is not None]
-    if bad and strict:
-        raise bad[0]
-    if bad and len(bad) == len(names):
-        raise UserError(f"none of the {len(names)} images of this split can be read; first: {bad[0]}")
-    warn_counted([str(problem) for problem in bad], f"of {len(names)} images skipped, file missing or unreadable")
-    return annotations.keep_images(np.array([problem is None for problem in problems], bool))
 
 
 def drop_bad_boxes(annotations: Annotations) -> Annotations:
@@ -197,8 +147,6 @@ def _has_no_extent(annotations: Annotations) -> np.ndarray:
 def _is_outside(annotations: Annotations) -> np.ndarray:
     """(N,) bool. Annotated sizes can be wrong; the image file decides."""
     boxes_xyxy, image_index = annotations.boxes_xyxy, annotations.image_index
-    if annotations.is_relative:
-        return ~meets(boxes_xyxy, 1, 1)
     image_hw = annotations.image_hw.copy()
     for index in np.unique(image_index[~meets(boxes_xyxy, *image_hw[image_index].T)]):
         image_hw[index] = _true_hw(annotations.image_names[index], image_hw[index])

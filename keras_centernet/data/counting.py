@@ -1,9 +1,10 @@
-"""Aggregated warnings: one line with a count and the first case."""
+"""What is said of the data: lines, and aggregated warnings, one line with a count and the first case."""
 
 import threading
 import warnings
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,6 +15,12 @@ def warn_counted(names: Sequence[str], what: str) -> None:
     """Issues one `DataWarning` "<count> <what>; first: <name>", or none for an empty list of names."""
     if len(names):
         warnings.warn(DataWarning(f"{len(names)} {what}; first: {names[0]}"), stacklevel=3)
+
+
+def say(line: str) -> None:
+    """Prints a line about the data, unless `keras.config.disable_interactive_logging` asked for silence."""
+    if keras.config.is_interactive_logging_enabled():
+        print(line, flush=True)
 
 
 class WarningCounter:

@@ -1,10 +1,13 @@
-"""Names of splits and classes: what data sets call them, and what was asked for."""
+"""Names of splits: what data sets call them, and what was asked for."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath
 
-_VALIDATION = ("val", "valid", "validation")
+_ALIASES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
+_NUMBER = re.compile(r"[-_]?\d+")
 
 
 def split_names(split: str) -> tuple[str, ...]:
@@ -14,19 +17,38 @@ def split_names(split: str) -> tuple[str, ...]:
         >>> split_names("val")
         ('val', 'valid', 'validation')
     """
-    return (split, *(name for name in _VALIDATION if split in _VALIDATION and name != split))
+    others = next((names for names in _ALIASES if split in names), ())
+    return (split, *(name for name in others if name != split))
 
 
-def check_classes(found: Collection[str], classes: Collection[str], name: str) -> None:
-    """Raises unless every class name found in the data is one of the `classes` asked for; the line lists both."""
-    if len(set(classes)) != len(classes):
-        raise UserError(f"classes: expected different names, got {_show(classes)}.")
-    unknown = [label for label in found if label not in set(classes)]
-    if unknown:
-        advice = f"the data's classes are {_show(sorted(found))}. Pass `classes` that hold all of them."
-        got = _show(sorted(unknown))
-        raise UserError(f"{name}: expected objects of the classes {_show(classes)}, got also {got}; {advice}")
+def match_split(split: str, known: Collection[str]) -> str | None:
+    """Returns which of the known splits is meant: of that name, of a usual other one, or of one with a number behind.
+
+    Raises:
+        UserError: several are as likely.
+
+    Example:
+        >>> match_split("val", ["train2017", "val2017"]), match_split("val", ["train"])
+        ('val2017', None)
+    """
+    for name in split_names(split):
+        if name in known:
+            return name
+    for name in split_names(split):
+        numbered = sorted(other for other in known if other.startswith(name) and _NUMBER.fullmatch(other[len(name) :]))
+        if len(numbered) > 1:
+            raise UserError(f"split: expected one of {', '.join(numbered)}, got {split!r}, which may be each of them.")
+        if numbered:
+            return numbered[0]
+    return None
 
 
-def _show(names: Collection[str]) -> str:
-    return "[" + ", ".join(names) + "]"
+def is_usual_split(name: str) -> bool:
+    """Whether a name is that of a split, such as "train", "valid" or "test2017"."""
+    return any(match_split(names[0], [name]) for names in _ALIASES)
+
+
+def split_folders(folder: AnyPath) -> dict[str, AnyPath]:
+    """Returns {name: folder} of the folders inside a folder that are named as splits are."""
+    found: Iterable[AnyPath] = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return {path.name: path for path in found if is_usual_split(path.name) and path.is_dir()}

@@ -30,7 +30,7 @@ and, where the data set knows them, `Source.fields`: what tasks beyond boxes nee
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -67,6 +67,9 @@ class Source:
         without_empty: function () -> the same source without its images that have no object; None for a stream.
         category_ids: the data set's own numbers of the classes, as its evaluation server wants them (None: not its
             class); None: 1, 2, ...
+        annotations: all that is known of the images and their objects; None for a stream.
+        own_image_ids: {image id: the data set's own id} where that is none of 64 bits; None: the same.
+        made_split: {"train": image names, "val": image names} where this split was made here, else None.
         clock: gets the seconds that reading ("load") and resampling ("preprocess") take.
         most_objects: of one image, where a stream knows it beforehand.
         tensor_examples: like `examples`, but made by TensorFlow alone, which other processes can run; None where
@@ -85,6 +88,9 @@ class Source:
     task_options: dict = dataclasses.field(default_factory=dict)
     without_empty: Callable[[], "Source"] | None = None
     category_ids: tuple[int | None, ...] | None = None
+    annotations: Annotations | None = None
+    own_image_ids: Mapping[int, object] | None = None
+    made_split: Mapping[str, Sequence[str]] | None = None
     clock: Clock = dataclasses.field(default_factory=Clock)
     most_objects: int | None = None
     tensor_examples: Callable[..., tf.data.Dataset] | None = None
@@ -104,11 +110,12 @@ def source_from_annotations(
     load_image: Callable[[int], np.ndarray] | None = None,
     task_options: dict | None = None,
     category_ids: tuple[int | None, ...] | None = None,
+    own_image_ids: Mapping[int, object] | None = None,
 ) -> Source:
     """Returns a `Source` over annotations in memory; bad boxes are dropped with counted warnings.
 
     Args:
-        name, classes, task_options, category_ids: of the `Source`.
+        name, classes, task_options, category_ids, own_image_ids: of the `Source`.
         annotations: whose images are readable.
         load_image: index -> (H, W, 3) uint8; None reads the file of that name.
 
@@ -131,7 +138,7 @@ def source_from_annotations(
         indices = np.flatnonzero(counts)
         load_kept = load_image and (lambda index: load_image(indices[index]))
         kept = annotations.keep_images(counts > 0)
-        return source_from_annotations(name, classes, kept, load_kept, task_options, category_ids)
+        return source_from_annotations(name, classes, kept, load_kept, task_options, category_ids, own_image_ids)
 
     return Source(
         name=name,
@@ -144,6 +151,8 @@ def source_from_annotations(
         task_options=task_options or {},
         without_empty=without_empty,
         category_ids=category_ids,
+        annotations=annotations,
+        own_image_ids=own_image_ids,
         clock=clock,
     )
 
@@ -167,10 +176,6 @@ def _examples(
         start = splits[index]
         stop = tf.where(is_loaded, splits[index + 1], start)
         example = {key: values[start:stop] for key, values in of_objects.items()}
-        if annotations.is_relative:
-            size_wh = tf.cast(size_wh_of(image), tf.float32)
-            example["boxes_xyxy"] *= tf.tile(size_wh, [2])
-            example["areas"] = example["areas"] * size_wh[0] * size_wh[1]
         return {"image": image, **example, **{key: values[index] for key, values in of_images.items()}}
 
     requests = threads_for(annotations.image_names[:1], 0)

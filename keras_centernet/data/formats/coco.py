@@ -4,12 +4,11 @@ import json
 import operator
 import re
 
-from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.formats.coco_keypoints import CocoKeypoints
 from keras_centernet.data.formats.request import DataRequest
-from keras_centernet.data.names import check_classes, split_names
-from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.data.names import split_names
+from keras_centernet.data.reading.found import Found
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
@@ -22,7 +21,7 @@ _NEEDED = {
 }
 
 
-def read_coco(request: DataRequest) -> Source:
+def read_coco(request: DataRequest) -> Found:
     """Returns one split of a data set in COCO format.
 
     The classes are the file's categories in the order of their ids, made contiguous; image ids, crowd
@@ -49,10 +48,6 @@ def read_coco(request: DataRequest) -> Source:
     names_by_id = {
         category["id"]: category["name"] for category in sorted(content["categories"], key=operator.itemgetter("id"))
     }
-    found = dict.fromkeys(names_by_id[_category(entry, names_by_id, path)] for entry in content["annotations"])
-    classes = tuple(dict.fromkeys(names_by_id.values())) if request.classes is None else tuple(request.classes)
-    check_classes(found, classes, str(path))
-    class_indices = {key: classes.index(name) for key, name in names_by_id.items() if name in classes}
     positions = {image["id"]: i for i, image in enumerate(content["images"])}
     if len(positions) < len(content["images"]):
         raise UserError(f"{path}: expected every image id once, got some twice; number the images anew.")
@@ -60,25 +55,23 @@ def read_coco(request: DataRequest) -> Source:
     orphans = [entry for entry in content["annotations"] if entry["image_id"] not in positions]
     orphan_names = [f"annotation {entry.get('id')} of image {entry['image_id']}" for entry in orphans]
     warn_counted(orphan_names, f"annotation(s) of {path} skipped, their image is not in its list of images")
-    rows = [_to_row(entry, positions, class_indices, path) for entry in kept]
     keypoints = CocoKeypoints(content["categories"], path) if request.fields else None
     image_folder = _find_image_folder(folder, path, split, request.images, content["images"])
-    table = build_annotations(
-        [str(image_folder / image["file_name"]) for image in content["images"]],
-        rows,
-        image_ids=list(positions),
-        image_hw=[(image.get("height") or 0, image.get("width") or 0) for image in content["images"]],
-        fields={"keypoints_xyv": keypoints.read(kept)} if keypoints else None,
-    )
-    table = drop_unreadable_images(table, request.strict)
-    ids = {name: key for key, name in names_by_id.items()}
-    return source_from_annotations(
+    found = Found(
         f"{path} ({split})",
-        classes,
-        table,
-        task_options={"skeleton": keypoints.skeleton.to_dict()} if keypoints else None,
-        category_ids=tuple(ids.get(name) for name in classes),
+        unit="annotation",
+        classes=tuple(dict.fromkeys(names_by_id.values())),
+        task_options={"skeleton": keypoints.skeleton.to_dict()} if keypoints else {},
+        category_ids={name: key for key, name in names_by_id.items()},
     )
+    for image in content["images"]:
+        hw = (image.get("height"), image.get("width"))
+        found.add_image(image_folder / image["file_name"], path, hw=hw, image_id=image["id"])
+    rows = keypoints.read(kept) if keypoints else None
+    for i, entry in enumerate(kept):
+        fields = {"keypoints_xyv": rows[i]} if keypoints else {}
+        _add(found, positions[entry["image_id"]], names_by_id[_category(entry, names_by_id, path)], entry, fields)
+    return found
 
 
 def is_coco_data(path: AnyPath) -> bool:
@@ -139,15 +132,11 @@ def _category(entry: dict, names_by_id: dict, path: AnyPath) -> int:
     return entry["category_id"]
 
 
-def _to_row(entry: dict, positions: dict, class_indices: dict, path: AnyPath) -> tuple:
-    try:
-        x, y, width, height = (float(value) for value in entry["bbox"])
-        area = float(entry.get("area") or 0)
-    except (TypeError, ValueError):
-        where = f"annotation {entry.get('id')}"
-        raise UserError(f"{path}: expected a bbox of four numbers in {where}, got {entry['bbox']!r}.") from None
-    position, index = positions[entry["image_id"]], class_indices[entry["category_id"]]
-    return (position, x, y, x + width, y + height, index, bool(entry.get("iscrowd")), False, area or None)
+def _add(found: Found, image: int, name: str, entry: dict, fields: dict) -> None:
+    x, y, width, height = entry["bbox"]
+    box_xyxy = (x, y, x + width, y + height)
+    is_crowd, number = bool(entry.get("iscrowd")), entry.get("id")
+    found.add_object(image, name, box_xyxy, number, is_crowd=is_crowd, area=entry.get("area"), **fields)
 
 
 def _find_image_folder(folder: AnyPath, path: AnyPath, split: str, images, entries: list[dict]) -> AnyPath:
@@ -164,3 +153,15 @@ def _find_image_folder(folder: AnyPath, path: AnyPath, split: str, images, entri
             return candidate
     found = f"found none of the first {min(len(entries), 100)}; pass `images`."
     raise UserError(f"{path}: expected its images in {_show(candidates[:5])} or beside it, {found}")
+
+
+def coco_splits(request: DataRequest) -> tuple[str, ...]:
+    """Returns the names of the splits that a folder has files for."""
+    if request.annotations is not None or request.path.is_file():
+        return ()
+    names = {}
+    for pattern in (_KEYPOINT_FILES if request.fields else ()) + _FILES:
+        before, after = pattern.split("{}")
+        for path in sorted(request.path.glob(pattern.replace("{}", "*"))):
+            names[path.relative_to(request.path).as_posix()[len(before) : -len(after)]] = None
+    return tuple(names)

@@ -4,13 +4,10 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_centernet.camera import read_calibration
-from keras_centernet.data.annotations import build_annotations, drop_unreadable_images, find_labels
-from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, read_kitti_file
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
-from keras_centernet.data.names import check_classes
-from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.data.reading.found import Found
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, are_files, map_files, to_path
 from keras_centernet.tasks.classes import KITTI_CLASSES
@@ -22,7 +19,7 @@ SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
 WHOLE = ("train", "trainval", "training", "all")  # names of the whole data set where no lists of frames exist
 
 
-def read_kitti(request: DataRequest) -> Source:
+def read_kitti(request: DataRequest) -> Found:
     """Returns one split of a folder in KITTI's format, with 3D boxes and calibrations.
 
     Objects of other types that look like a class (Van, Truck, Person_sitting) and DontCare regions (in
@@ -38,28 +35,21 @@ def read_kitti(request: DataRequest) -> Source:
     label_folder = to_path(request.annotations) if request.annotations else root / "label_2"
     image_folder = to_path(request.images) if request.images else root / "image_2"
     classes = KITTI_CLASSES if request.classes is None else tuple(request.classes)
-    check_classes(classes, KITTI_CLASSES, str(request.data))
     names = _frames(root, request.split, image_folder)
     labels = [label_folder / f"{name}.txt" for name in names]
-    there = find_labels(labels, "label", request)
+    there = [i for i, is_there in enumerate(are_files(labels)) if is_there]
     names = [names[i] for i in there]
     reading = map_files(read_kitti_file, [labels[i] for i in there])
     frames = list(tqdm(reading, "reading labels", len(names), delay=2, leave=False, disable=None))
     calibrations = list(map_files(read_calibration, [root / "calib" / f"{name}.txt" for name in names]))
-    rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes)]
-    known = known_fields()
-    columns = {
-        key: np.array([row[2][key] for row in rows], known[key].dtype).reshape(len(rows), *known[key].shape)
-        for key in COLUMNS
-    }
-    table = build_annotations(
-        _image_paths(image_folder, names),
-        [(i, *box_xyxy, classes.index(name), is_crowd, False, None) for i, (name, is_crowd, box_xyxy), _ in rows],
-        image_ids=[int(name) if name.isdigit() else i for i, name in enumerate(names)],
-        fields=columns,
-        image_fields={"calibration": np.array(calibrations, np.float32)},
-    )
-    return source_from_annotations(request.name, classes, drop_unreadable_images(table, request.strict))
+    found = Found(request.name, unit="line", classes=KITTI_CLASSES, looked_for=str(labels[0]))
+    images = _image_paths(image_folder, names)
+    for i, (frame, name) in enumerate(zip(frames, names, strict=True)):
+        number = int(name) if name.isdigit() else None
+        index = found.add_image(images[i], labels[there[i]], image_id=number, calibration=calibrations[i])
+        for line, (name, is_crowd, box_xyxy), columns in _rows(frame, classes):
+            found.add_object(index, name, box_xyxy, line, is_crowd=is_crowd, **columns)
+    return found
 
 
 def is_kitti_folder(folder: AnyPath) -> bool:
@@ -68,7 +58,7 @@ def is_kitti_folder(folder: AnyPath) -> bool:
 
 
 def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
-    """Returns ((class name, is crowd, box), {column: value}) of what is trained or hidden."""
+    """Returns (line, (class name, is crowd, box), {column: value}) of what is trained or hidden."""
     rows = []
     for i, kind in enumerate(frame.types):
         # What is behind the camera or has no extent is hidden, not trained.
@@ -77,7 +67,7 @@ def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
         name = HIDES_IN.get(kind, kind)
         names = classes if name is None else [name] * (name in classes)
         columns = {key: getattr(frame, key)[i] for key in COLUMNS[:-1]} | {"kitti_types": TYPES.index(kind)}
-        rows += [((name, is_crowd, tuple(frame.boxes_xyxy[i])), columns) for name in names]
+        rows += [(i + 1, (name, is_crowd, tuple(frame.boxes_xyxy[i])), columns) for name in names]
     return rows
 
 
@@ -109,3 +99,9 @@ def _image_paths(folder: AnyPath, names: list[str]) -> list[str]:
     missing = [i for i, is_png in enumerate(are_files(png)) if not is_png]
     are_jpeg = dict(zip(missing, are_files([jpeg[i] for i in missing]), strict=True))
     return [str(jpeg[i] if are_jpeg.get(i) else png[i]) for i in range(len(names))]
+
+
+def kitti_splits(request: DataRequest) -> tuple[str, ...]:
+    """Returns the names of the lists of frames."""
+    root = _root(request.path)
+    return tuple(dict.fromkeys(p.stem for folder in SPLIT_FOLDERS for p in sorted((root / folder).glob("*.txt"))))

@@ -9,12 +9,13 @@ import numpy as np
 
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.formats.request import DataRequest
-from keras_centernet.data.names import check_classes
+from keras_centernet.data.reading.classes import choose_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 
 CLASSES = ("circle", "square", "star", "triangle")
 SPLIT_SIZES = {"train": 1024, "val": 128, "test": 128}
+_IMAGE_SIZE = 160
 _LARGEST, _SMALLEST = 1 / 2, 1 / 16
 _OBJECTS = (2, 8)
 _LARGEST_OVERLAP = 0.25
@@ -33,14 +34,14 @@ def is_shapes_name(name: str) -> bool:
 
 def read_shapes(request: DataRequest) -> Source:
     """Returns one split of the built-in data set, of the usual size; see `build_shapes`."""
-    return build_shapes(request.split, classes=request.classes)
+    return _build(request)
 
 
 def build_shapes(
     split: str = "train",
     *,
     classes: tuple[str, ...] | None = None,
-    image_size: int = 160,
+    image_size: int = _IMAGE_SIZE,
     size: int | None = None,
     seed: int = 0,
 ) -> Source:
@@ -56,19 +57,24 @@ def build_shapes(
     Raises:
         UserError: the split or an argument is not what it should be.
     """
+    return _build(DataRequest("shapes", split, classes=classes), image_size, size, seed)
+
+
+def _build(request: DataRequest, image_size: int = _IMAGE_SIZE, size: int | None = None, seed: int = 0) -> Source:
+    split = request.split
     if split not in SPLIT_SIZES:
         raise UserError(f"shapes: expected a split of {', '.join(SPLIT_SIZES)}, got {split!r}.")
     if image_size < 32:
         raise UserError(f"shapes: expected an image_size of at least 32 pixels, got {image_size}.")
-    classes = CLASSES if classes is None else tuple(classes)
-    check_classes(CLASSES, classes, "shapes")
+    classes, indices = choose_classes(CLASSES, None, request)
     size = SPLIT_SIZES[split] if size is None else size
     stream = (seed, list(SPLIT_SIZES).index(split))
     scenes = [_lay_out(np.random.default_rng((*stream, i)), image_size) for i in range(size)]
     rows = [
-        (i, *vertices.min(axis=0), *vertices.max(axis=0), classes.index(name), False, False, None)
+        (i, *vertices.min(axis=0), *vertices.max(axis=0), indices[name], False, False, None)
         for i, scene in enumerate(scenes)
         for name, vertices in scene
+        if indices[name] >= 0
     ]
     names = [f"shapes {split} {i}" for i in range(size)]
     table = build_annotations(names, rows, image_hw=[(image_size, image_size)] * size)

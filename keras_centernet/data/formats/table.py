@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from keras_centernet.data.formats.request import DataRequest
@@ -28,8 +28,10 @@ class Format:
     """One row of the table of formats.
 
     Attributes:
-        read: function of a `DataRequest` -> `Source`.
+        read: function of a `DataRequest` -> `Source`; where there is `splits`, -> `Found`.
         recognizes: function of a path (for names: of the name) -> whether it looks like this format.
+        splits: function of a `DataRequest` -> names of the data set's own splits, none if all its images lie together.
+            Then readers get one of them, or None for all images. None: the reader deals with splits itself.
         looks_for: what that is, for errors and help texts.
         fields: names of what it can know of objects and images besides class and box; None: whatever the files hold.
         annotations: what `annotations` names in this format, for errors; empty: it takes none.
@@ -41,6 +43,7 @@ class Format:
     read: Callable
     recognizes: Callable[[AnyPath], bool]
     looks_for: str
+    splits: Callable[[DataRequest], Sequence[str]] | None = None
     fields: tuple[str, ...] | None = ()
     annotations: str = ""
     annotations_suffix: str = ""
@@ -62,6 +65,7 @@ FORMATS = {
         _later("formats.kitti", "read_kitti"),
         _later("formats.kitti", "is_kitti_folder"),
         "image_2/ and label_2/",
+        splits=_later("formats.kitti", "kitti_splits"),
         fields=(
             *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
             *("truncations", "occlusions", "kitti_types", "calibration"),
@@ -72,7 +76,8 @@ FORMATS = {
     "voc": Format(
         _later("formats.voc", "read_voc"),
         _later("formats.voc", "is_voc_folder"),
-        "ImageSets/Main/ and Annotations/",
+        "XML files of Pascal VOC, such as Annotations/ or annots/",
+        splits=_later("formats.voc", "voc_splits"),
         annotations="the folder of XML files",
         takes_images=True,
     ),
@@ -80,6 +85,7 @@ FORMATS = {
         _later("formats.coco", "read_coco"),
         _later("formats.coco", "is_coco_data"),
         "annotations/instances_*.json or a .json file",
+        splits=_later("formats.coco", "coco_splits"),
         fields=("keypoints_xyv",),
         annotations="the JSON file",
         annotations_suffix=".json",
@@ -89,6 +95,7 @@ FORMATS = {
         _later("formats.yolo", "read_yolo"),
         _later("formats.yolo", "is_yolo_data"),
         "data.yaml or a .yaml file",
+        splits=_later("formats.yolo", "yolo_splits"),
         annotations="the folder of label files",
         takes_images=True,
     ),
@@ -137,7 +144,11 @@ def read_source(
             raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
     if not row.is_name and not _is_pattern(data) and not request.path.exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
-    return row.read(request)
+    if row.splits is None:
+        return row.read(request)
+    from keras_centernet.data.reading.parts import read_parts  # imports TensorFlow, which `--help` does without
+
+    return read_parts(row.read, tuple(row.splits(request)), request)
 
 
 def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None = None) -> str:

@@ -14,8 +14,9 @@ from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti import HIDES_IN
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.in_graph import is_repeated
-from keras_centernet.data.names import check_classes, split_names
+from keras_centernet.data.names import split_names
 from keras_centernet.data.passes import in_order
+from keras_centernet.data.reading.classes import choose_classes
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.tasks.classes import KITTI_CLASSES
@@ -44,7 +45,7 @@ def read_tfds(request: DataRequest) -> Source:
     Raises:
         UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or have no boxes.
     """
-    data, fields, classes = str(request.data), request.fields, request.classes
+    data, fields = str(request.data), request.fields
     tfds = _import_tfds()
     builder = _build(tfds, data)
     features = builder.info.features
@@ -56,15 +57,14 @@ def read_tfds(request: DataRequest) -> Source:
     if lacking:
         raise UserError(f"{data}: expected objects with {', '.join(lacking)}, got only {', '.join(columns)}.")
     found = tuple(columns[label].names)
-    classes = (KITTI_CLASSES if label == KITTI_LABEL else found) if classes is None else tuple(classes)
-    if label == "label":
-        check_classes(found, classes, data)
-    split = _find_split(builder, request.split)
     names = [HIDES_IN.get(name, name) if label == KITTI_LABEL else name for name in found]
+    declared = KITTI_CLASSES if label == KITTI_LABEL else found
+    classes, indices = choose_classes(declared, None, request)
+    split = _find_split(builder, request.split)
     to_example = functools.partial(
         _to_example,
         label=label,
-        class_indices=tf.constant([classes.index(name) if name in classes else -1 for name in names], tf.int32),
+        class_indices=tf.constant([indices.get(name, -1) for name in names], tf.int32),
         hides=tf.constant([name != original for name, original in zip(names, found, strict=True)]),
         fields={key: TFDS_FIELDS[key] for key in fields},
         bad_boxes=WarningCounter(f"image(s) of {data} with empty or repeated boxes, which are skipped"),

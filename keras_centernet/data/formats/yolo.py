@@ -5,18 +5,16 @@ import os
 
 import yaml
 
-from keras_centernet.data.annotations import build_annotations, drop_unreadable_images
-from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
-from keras_centernet.data.names import check_classes, split_names
-from keras_centernet.data.source import Source, source_from_annotations
+from keras_centernet.data.names import split_names
+from keras_centernet.data.reading.found import Found
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import AnyPath, are_files, join, map_files, to_path
 from keras_centernet.geometry import cxcywh_to_xyxy
 
 
-def read_yolo(request: DataRequest) -> Source:
+def read_yolo(request: DataRequest) -> Found:
     """Returns one split of a data set in YOLO format.
 
     `data` is the YAML file or its folder, a split is one of its keys. A label file has one line per object, "class cx
@@ -27,7 +25,7 @@ def read_yolo(request: DataRequest) -> Source:
     Raises:
         UserError: a file, a folder or a value in a file is not what it should be.
     """
-    split, classes = request.split, request.classes
+    split = request.split
     path = request.path if request.path.is_file() else _find_yaml(request.path)
     if path is None:
         raise UserError(f"{request.data}: expected a data.yaml, got none; pass the YAML file itself as `data`.")
@@ -35,17 +33,16 @@ def read_yolo(request: DataRequest) -> Source:
     names = _names(content, path)
     images = _list_images([to_path(request.images)], path) if request.images else _split_images(content, path, split)
     labels = [_label_path(image, request.annotations) for image in images]
-    stray = _labels_without_image(labels)
-    warn_counted(stray, f"label file(s) of split {split!r} skipped, no image of that name")
-    there = [i for i, is_there in enumerate(are_files(labels)) if is_there]
-    reading = map_files(functools.partial(_read_labels, names=names), [labels[i] for i in there])
-    objects = [(i, *entry) for i, entries in zip(there, reading, strict=True) for entry in entries]
-    found = dict.fromkeys(names[row[1]] for row in objects)
-    classes = names if classes is None else tuple(classes)
-    check_classes(found, classes, str(path))
-    rows = [(i, *box_xyxy, classes.index(names[number]), False, False, None) for i, number, box_xyxy in objects]
-    table = build_annotations([str(image) for image in images], rows, is_relative=True)
-    return source_from_annotations(f"{path} ({split})", classes, drop_unreadable_images(table, request.strict))
+    there = {labels[i] for i, is_there in enumerate(are_files(labels)) if is_there}
+    found = Found(f"{path} ({split})", unit="line", classes=names, is_relative=True, looked_for=str(labels[0]))
+    for path in _labels_without_image(labels):
+        found.note(f"label file(s) of split {split!r} skipped, no image of that name", path)
+    reading = map_files(functools.partial(_read_labels, names=names), [label for label in labels if label in there])
+    for image, label in zip(images, labels, strict=True):
+        index = found.add_image(image, label, has_labels=label in there)
+        for number, name, box_xyxy in next(reading) if label in there else ():
+            found.add_object(index, name, box_xyxy, number)
+    return found
 
 
 def is_yolo_data(path: AnyPath) -> bool:
@@ -142,7 +139,7 @@ def _labels_without_image(labels: list[AnyPath]) -> list[str]:
 
 
 def _read_labels(path: AnyPath, names: tuple[str, ...]) -> list[tuple]:
-    """Returns [(class number, box_xyxy in fractions of the image)] of one file."""
+    """Returns [(line, class name, box_xyxy in fractions of the image)] of one file."""
     rows = []
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not line.strip():
@@ -158,9 +155,14 @@ def _read_labels(path: AnyPath, names: tuple[str, ...]) -> list[tuple]:
         if values[0] not in range(len(names)):
             last, found = len(names) - 1, line.split()[0]
             raise UserError(f"{where}: expected a class from 0 to {last}, got {found}; correct 'names'.")
-        if max(abs(value) for value in values[1:]) > 2:
-            raise UserError(f"{where}: expected fractions of the image (0 to 1), got pixels: {shown!r}.")
         xs, ys = values[1::2], values[2::2]
         box_xyxy = (min(xs), min(ys), max(xs), max(ys)) if is_polygon else tuple(cxcywh_to_xyxy(values[1:]))
-        rows.append((int(values[0]), box_xyxy))
+        rows.append((number, names[int(values[0])], box_xyxy))
     return rows
+
+
+def yolo_splits(request: DataRequest) -> tuple[str, ...]:
+    """Returns the names of the splits in the YAML file."""
+    path = request.path if request.path.is_file() else _find_yaml(request.path)
+    content = _read_yaml(path) if path is not None else {}
+    return tuple(key for key in ("train", "val", "valid", "test") if content.get(key))

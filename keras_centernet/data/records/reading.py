@@ -16,11 +16,11 @@ from keras_centernet.clock import Clock
 from keras_centernet.data.fields import keep_objects, known_fields
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.in_graph import decode_image
-from keras_centernet.data.names import check_classes
 from keras_centernet.data.passes import Passes, in_order
+from keras_centernet.data.reading.classes import choose_classes
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.finding import LABEL_MAP, find_records
-from keras_centernet.data.records.label_map import read_label_map
+from keras_centernet.data.records.label_map import LabelMap, read_label_map
 from keras_centernet.data.records.parsing import RecordParser, first_that_works
 from keras_centernet.data.records.scanning import RecordFacts, facts_from_description, scan_records
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
@@ -64,10 +64,20 @@ def read_tfrecord(request: DataRequest) -> Source:
     missing = [field for field in fields if field not in facts.fields]
     if missing:
         raise UserError(f"{data}: expected records with {', '.join(missing)}, which they do not have.")
-    classes = facts.labels.classes if request.classes is None else tuple(request.classes)
-    check_classes(facts.labels.classes, classes, str(data))
-    parser = RecordParser(classes, facts.labels, facts.fields if fields else {}, is_trusted=is_described)
+    classes, indices = choose_classes(facts.labels.classes, None, request)
+    parser = RecordParser(
+        classes, _renamed(facts.labels, classes, indices), facts.fields if fields else {}, is_trusted=is_described
+    )
     return _build_source(request.name, files, facts, parser)
+
+
+def _renamed(labels: LabelMap, classes: tuple[str, ...], indices: dict[str, int]) -> LabelMap:
+    """Returns the label map with the names of the classes that are used; others keep theirs."""
+    new = {name: classes[i] if i >= 0 else name for name, i in indices.items()}
+    return LabelMap(
+        {label: new[name] for label, name in labels.names.items()},
+        {text: new[name] for text, name in labels.texts.items()},
+    )
 
 
 def _build_source(name: str, files: list[AnyPath], facts: RecordFacts, parser: RecordParser) -> Source:

@@ -1,0 +1,116 @@
+"""Boxes as label files state them -> pixels of the upright image, where file and labels disagree about its size.
+
+Label files may state the size that they were drawn on. Where it is the stored size of a photo that its EXIF tag
+turns, boxes are turned along; where both sides differ from the file's by one factor, boxes are scaled by it.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_centernet import geometry
+from keras_centernet.data.annotations import Annotations, has_extent
+from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.fields import move, moving
+from keras_centernet.data.images import ImageHeader
+from keras_centernet.errors import UserError
+
+_ROUNDING = 1  # pixels by which two statements of one size may differ
+# EXIF orientation -> where (x, y, 1) of the stored image goes in units of (width, height): linear part, shift.
+_UPRIGHT = {
+    1: ((1, 0, 0), (0, 1, 0)),
+    2: ((-1, 0, "w"), (0, 1, 0)),
+    3: ((-1, 0, "w"), (0, -1, "h")),
+    4: ((1, 0, 0), (0, -1, "h")),
+    5: ((0, 1, 0), (1, 0, 0)),
+    6: ((0, -1, "h"), (1, 0, 0)),
+    7: ((0, -1, "h"), (-1, 0, "w")),
+    8: ((0, 1, 0), (-1, 0, "w")),
+}
+
+
+def to_upright_pixels(
+    annotations: Annotations, headers: Sequence[ImageHeader], is_relative: bool, strict: bool
+) -> tuple[Annotations, int]:
+    """Returns (annotations in pixels of the upright images, number of images whose stated size contradicts the file).
+
+    Args:
+        annotations: whose `image_hw` is what the label files state, zeros where they state nothing.
+        headers: of the image files.
+        is_relative: whether boxes, areas and moving fields are fractions of the upright image.
+        strict: whether a size that contradicts the file is an error.
+
+    Raises:
+        UserError: strict and sizes contradict each other.
+    """
+    upright_hw = np.array([header.hw for header in headers], np.int64).reshape(-1, 2)
+    if is_relative:  # fractions mean the same in an image of another size
+        return _to_pixels(annotations, upright_hw), 0
+    stated_hw = np.asarray(annotations.image_hw, np.int64)
+    is_stated = np.all(stated_hw > 0, axis=1)
+    differs = np.flatnonzero(is_stated & (np.abs(stated_hw - upright_hw).max(axis=1, initial=0) > _ROUNDING))
+    matrices = {i: _matrix(stated_hw[i], headers[i]) for i in differs}
+    names = annotations.image_names
+    shown = {i: f"{names[i]}: {_size(stated_hw[i])} stated, {_size(upright_hw[i])} in the file" for i in differs}
+    if strict and len(differs):
+        problem = shown[differs[0]]
+        raise UserError(f"{problem}: expected one size; correct the label file, or read it without `strict`.")
+    lost = [i for i, matrix in matrices.items() if matrix is None]
+    converted = {i: matrix for i, matrix in matrices.items() if matrix is not None}
+    warn_counted([shown[i] for i in converted], "image(s) of another size than their labels state, boxes are converted")
+    warn_counted([shown[i] for i in lost], "image(s) skipped, the size that their labels state has other proportions")
+    moved = dataclasses.replace(_move(annotations, converted), image_hw=upright_hw.astype(np.int32))
+    keep = np.ones(len(headers), bool)
+    keep[lost] = False
+    return moved.keep_images(keep), len(differs)
+
+
+def _matrix(stated_hw: np.ndarray, header: ImageHeader) -> np.ndarray | None:
+    """Returns the (2, 3) matrix from pixels of the stated size to those of the upright image; None: there is none."""
+    if header.orientation > 1 and np.abs(stated_hw - header.stored_hw).max() <= _ROUNDING:
+        sides = {"h": header.stored_hw[0], "w": header.stored_hw[1]}
+        return np.array([[sides.get(value, value) for value in row] for row in _UPRIGHT[header.orientation]], float)
+    zoom_hw = np.array(header.hw) / stated_hw
+    # One factor: each side follows from the other up to the rounding of whole pixels.
+    if np.all(np.abs(stated_hw * zoom_hw[::-1] - header.hw) <= np.maximum(zoom_hw, 1)):
+        return np.array([[zoom_hw[1], 0, 0], [0, zoom_hw[0], 0]])
+    return None
+
+
+def _move(annotations: Annotations, matrices: dict[int, np.ndarray]) -> Annotations:
+    """Returns the annotations with boxes, areas and moving fields in the frames that the matrices of images lead to."""
+    boxes_xyxy, areas = annotations.boxes_xyxy.copy(), annotations.areas.copy()
+    fields = {key: np.array(annotations.fields[key]) for key in moving(annotations.fields)}
+    splits = annotations.row_splits
+    for i, matrix in matrices.items():
+        rows = slice(splits[i], splits[i + 1])
+        # Transforming orders the corners: what has no extent stays as it is, to be counted and dropped later.
+        is_box = has_extent(boxes_xyxy[rows])[:, None]
+        boxes_xyxy[rows] = np.where(is_box, geometry.transform_boxes(boxes_xyxy[rows], matrix), boxes_xyxy[rows])
+        areas[rows] *= abs(np.linalg.det(matrix[:, :2]))
+        for key, values in fields.items():
+            values[rows] = move(key, values[rows], matrix)
+    return dataclasses.replace(annotations, boxes_xyxy=boxes_xyxy, areas=areas, fields=annotations.fields | fields)
+
+
+def _to_pixels(annotations: Annotations, image_hw: np.ndarray) -> Annotations:
+    """Returns the annotations, whose boxes, areas and moving fields are fractions of the images, in pixels."""
+    scale_wh = image_hw[annotations.image_index][:, ::-1].astype(np.float64)
+    fields = {key: np.array(annotations.fields[key]) for key in moving(annotations.fields)}
+    splits = annotations.row_splits
+    for i, (height, width) in enumerate(image_hw if fields else ()):
+        rows, matrix = slice(splits[i], splits[i + 1]), np.array([[width, 0, 0], [0, height, 0]], float)
+        for key, values in fields.items():
+            values[rows] = move(key, values[rows], matrix)
+    return dataclasses.replace(
+        annotations,
+        image_hw=image_hw.astype(np.int32),
+        boxes_xyxy=annotations.boxes_xyxy * np.tile(scale_wh, 2),
+        areas=annotations.areas * scale_wh.prod(axis=1),
+        fields=annotations.fields | fields,
+    )
+
+
+def _size(hw: np.ndarray) -> str:
+    return f"{hw[1]} x {hw[0]}"

@@ -1,0 +1,105 @@
+"""Where the image is that a label file names, also if it was named on another system or has moved."""
+
+import collections
+import functools
+from collections.abc import Sequence
+
+from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.files.paths import AnyPath, join, list_names
+from keras_centernet.files.remote_path import is_remote
+
+_BACKSLASHES = "name(s) of images with backslashes, read as /"
+_OTHER_CASE = "image(s) found under a name with other upper and lower case"
+_OTHER_SUFFIX = "image(s) found under a name with another suffix"
+_OTHER_FOLDER = "image(s) found in another folder than their label file says"
+
+
+class ImageFiles:
+    """Finds images in folders by the names that label files use.
+
+    Args:
+        folders: where to look, first in the first one; those that do not exist are passed over.
+        root: folder below which an image may lie anywhere if it is in none of them; None looks no further.
+
+    Attributes:
+        notes: {what was guessed: names}, for `Found.notes`.
+    """
+
+    def __init__(self, folders: Sequence[AnyPath], root: AnyPath | None = None):
+        self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+        self.notes: dict[str, list[str]] = {}
+        self._root = root
+        self._names: dict[AnyPath, set[str]] = {}
+
+    def find(self, name: str) -> AnyPath:
+        """Returns the path of an image; where there is none, the path it should have."""
+        plain = name if "\\" not in name else name.replace("\\", "/")
+        path = self._find(plain)
+        if path is not None and plain != name:
+            self._note(_BACKSLASHES, name)
+        if path is not None:
+            return path
+        fallback = self.folders[0] if self.folders else self._root
+        return join(fallback, plain)
+
+    def find_stem(self, stem: str) -> AnyPath | None:
+        """Returns the image that has this name but for its suffix, or None."""
+        for folder in self.folders:
+            for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):
+                if self._is_there(path := join(folder, stem + suffix)):
+                    return path
+        return None
+
+    def all(self) -> list[AnyPath]:
+        """Returns all images in the folders, sorted within each."""
+        return [path for folder in self.folders for path in images_in(folder)]
+
+    def _find(self, name: str) -> AnyPath | None:
+        for folder in self.folders:
+            if self._is_there(path := join(folder, name)):
+                return path
+        base = name.rpartition("/")[2]
+        if base != name:
+            for folder in self.folders:
+                if self._is_there(path := folder / base):
+                    return path
+        return self._find_alike(base, name)
+
+    def _find_alike(self, base: str, name: str) -> AnyPath | None:
+        """Returns the only image of nearly that name."""
+        by_name, by_stem = self._index
+        stem = base.rpartition(".")[0] or base
+        for known, key, what in (
+            (by_name, base.casefold(), _OTHER_CASE),
+            (by_stem, stem.casefold(), _OTHER_SUFFIX),
+        ):
+            paths = known.get(key, ())
+            if len(paths) == 1:
+                self._note(what if paths[0].name != base else _OTHER_FOLDER, name)
+                return paths[0]
+        return None
+
+    def _is_there(self, path: AnyPath) -> bool:
+        folder = path.parent
+        if folder not in self._names:
+            self._names[folder] = set(list_names(folder)) if folder.is_dir() else set()
+        return path.name in self._names[folder] and (is_remote(path) or path.is_file())
+
+    @functools.cached_property
+    def _index(self) -> tuple[dict, dict]:
+        """({name: paths}, {stem: paths}) in lower case of all images in the folders and below the root."""
+        by_name, by_stem = collections.defaultdict(list), collections.defaultdict(list)
+        paths = {path for folder in self.folders for path in images_in(folder)}
+        paths |= set(images_in(self._root)) if self._root is not None and self._root.is_dir() else set()
+        for path in sorted(paths):
+            by_name[path.name.casefold()].append(path)
+            by_stem[path.stem.casefold()].append(path)
+        return by_name, by_stem
+
+    def _note(self, what: str, name: str) -> None:
+        self.notes.setdefault(what, []).append(name)
+
+
+def images_in(folder: AnyPath) -> list[AnyPath]:
+    """Returns all images in a folder and the folders inside it, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)

@@ -1,0 +1,134 @@
+"""Which images of a data set belong to the split that was asked for, and reading them."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.names import is_usual_split, match_split, split_names
+from keras_centernet.data.reading.finishing import to_source
+from keras_centernet.data.reading.found import Found
+from keras_centernet.data.reading.splits import TRAIN, VAL, make_split
+from keras_centernet.data.source import Source
+from keras_centernet.errors import UserError
+
+ALL = "all"
+_MISSING = object()
+
+
+def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], request: DataRequest) -> Source:
+    """Returns the split that a request names: one of the data set's own, "all", or a part of one that is made.
+
+    Args:
+        read: function of a request, whose split is one of `known` or None, to what is found.
+        known: names of the data set's splits; none where all its images lie together.
+        request: what is asked for.
+
+    Raises:
+        UserError: there is no such split and none can be made, or what `to_source` raises.
+    """
+    base = _held_out_of(known, request)
+    if base is not _MISSING:
+        return _read_made(read, base, request)
+    if request.split == ALL or not known or _is_one_pool(known):
+        return to_source(_read_all(read, known, request), request)
+    name = match_split(request.split, known)
+    if name is None:
+        raise UserError(_no_split(known, request))
+    found = read(dataclasses.replace(request, split=name))
+    if found.classes is None and request.classes is None:  # so that all splits number their classes alike
+        found.classes = _names_of(found, *(read(dataclasses.replace(request, split=n)) for n in known if n != name))
+    return to_source(found, request)
+
+
+def evaluation_split(known: Sequence[str], is_made: bool) -> str:
+    """Returns the split that a model is measured on where none is named: the validation split, else all images.
+
+    `is_made` says whether the run that made the model held out a part.
+    """
+    return VAL if is_made or match_split(VAL, known) else ALL
+
+
+def _no_split(known: Sequence[str], request: DataRequest) -> str:
+    expected = f"a split of {', '.join(known)}, or {ALL}"
+    train = match_split(TRAIN, known)
+    advice = f" Pass holds_out={train!r} to hold a part of it out." if _role(request.split) == VAL and train else ""
+    return f"{request.data}: expected {expected}, got {request.split!r}.{advice}"
+
+
+def _is_one_pool(known: Sequence[str]) -> bool:
+    """Whether the images of a data set are not split: its only split has no usual name."""
+    return len(known) == 1 and not is_usual_split(known[0])
+
+
+def _held_out_of(known: Sequence[str], request: DataRequest) -> object:
+    """Returns the split, None for all images, that "train" and "val" are parts of; `_MISSING` if none is made."""
+    if _role(request.split) is None or not request.val_share:
+        return _MISSING
+    if request.holds_out == ALL or not known or _is_one_pool(known):
+        return None
+    if request.holds_out is None:
+        return _MISSING
+    name = match_split(request.holds_out, known)
+    if name is None:
+        expected = f"a split of {', '.join(known)} to hold images out of"
+        raise UserError(f"{request.data}: expected {expected}, got {request.holds_out!r}.")
+    return name
+
+
+def _role(split: str) -> str | None:
+    """Returns which part of a made split a name means."""
+    return next((part for part in (TRAIN, VAL) if split in split_names(part)), None)
+
+
+def _read_all(read: Callable, known: Sequence[str], request: DataRequest) -> Found:
+    """Returns the images of all splits, each once."""
+    first, *others = known or (None,)
+    found = read(dataclasses.replace(request, split=first))
+    for name in others:
+        found.extend(read(dataclasses.replace(request, split=name)))
+    if others:
+        positions = {image: i for i, image in reversed(list(enumerate(found.images)))}
+        found.keep([positions[image] == i for i, image in enumerate(found.images)])
+    found.name = f"{request.data} ({request.split})"
+    return found
+
+
+def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source:
+    """Returns a part of a split that has none of its own."""
+    found = read(dataclasses.replace(request, split=base))
+    names = image_names(found, request)
+    found.classes = _names_of(found) if found.classes is None else found.classes
+    made, part = request.made_split, _role(request.split)
+    if made is None:
+        numbers = {name: i for i, name in enumerate(found.classes)}
+        rows = np.array([(row[0], numbers.get(row[1], -1)) for row in found.rows if isinstance(row[1], str)], np.int64)
+        rows = rows.reshape(-1, 2)
+        made = make_split(names, rows[rows[:, 1] >= 0, 0], rows[rows[:, 1] >= 0, 1], request.val_share)
+    else:
+        everywhere = {name for part_names in made.values() for name in part_names}
+        for name in names:
+            if name not in everywhere:
+                found.note("image(s) left out, they are not in the split that was made before", name)
+    chosen = set(made[part])
+    found.keep([name in chosen for name in names])
+    share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
+    origin = f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
+    found.name = f"{request.data} ({request.split}, {origin})"
+    return dataclasses.replace(to_source(found, request), made_split=made)
+
+
+def image_names(found: Found, request: DataRequest) -> list[str]:
+    """Returns a different name for each image that is the same wherever the data set lies."""
+    root = request.path if request.path.is_dir() else request.path.parent
+    names = [image.removeprefix(f"{root}/").replace("\\", "/") for image in found.images]
+    seen: dict[str, int] = {}
+    for i, name in enumerate(names):
+        seen[name] = seen.get(name, -1) + 1
+        names[i] = f"{name}#{seen[name]}" if seen[name] else name
+    return names
+
+
+def _names_of(*founds: Found) -> tuple[str, ...]:
+    return tuple(sorted({row[1] for found in founds for row in found.rows if isinstance(row[1], str)}))

@@ -1,0 +1,53 @@
+"""One line that says what was read of a split."""
+
+import numpy as np
+
+from keras_centernet.data.annotations import Annotations
+from keras_centernet.data.reading.found import Found
+from keras_centernet.data.source import Source
+
+_BORDER = 1.0  # pixels that a box may reach over the border without being counted: formats count pixels differently
+_SHOWN_CLASSES = 6
+
+
+class Summary:
+    """Counts what is lost between what a reader found and the source made of it.
+
+    Args:
+        found: by the reader.
+        annotations: of the classes that are used, before image files were looked at.
+    """
+
+    def __init__(self, found: Found, annotations: Annotations):
+        self._found = found
+        self._images, self._objects = len(annotations.image_names), len(annotations.boxes_xyxy)
+
+    def line(self, source: Source, contradicting: int) -> str:
+        """Returns the line; counts of zero are left out but for images and objects."""
+        annotations, found = source.annotations, self._found
+        counts = np.bincount(annotations.classes, minlength=len(source.classes))
+        shown = ", ".join(
+            f"{source.classes[i]} {counts[i]}" for i in np.argsort(-counts, kind="stable")[:_SHOWN_CLASSES]
+        )
+        more = ", ..." if len(counts) > _SHOWN_CLASSES else ""
+        images, objects = len(annotations.image_names), len(annotations.boxes_xyxy)
+        parts = [f"{images} images, {objects} objects of {len(counts)} classes ({shown}{more})"]
+        hidden = annotations.is_crowd | np.asarray(annotations.fields.get("is_hidden", np.zeros(objects)), bool)
+        for count, what in (
+            (sum(found.unlabelled), "images without label file"),
+            (int((source.object_counts == 0).sum()), "images without objects"),
+            (self._images - images, "images skipped"),
+            (self._objects - objects, "objects skipped"),
+            (int(hidden.sum()), "objects hidden (crowd, DontCare)"),
+            (int(_over_the_border(annotations).sum()), "boxes over the border"),
+            (contradicting, "images whose stated size contradicts the file"),
+        ):
+            parts += [f"{count} {what}"] if count else []
+        return f"{found.name}: {'; '.join(parts)}."
+
+
+def _over_the_border(annotations: Annotations) -> np.ndarray:
+    """(N,) bool: boxes that reach out of the image by more than a pixel."""
+    height, width = annotations.image_hw[annotations.image_index].T
+    x1, y1, x2, y2 = annotations.boxes_xyxy.T
+    return (x1 < -_BORDER) | (y1 < -_BORDER) | (x2 > width + _BORDER) | (y2 > height + _BORDER)

@@ -1,0 +1,73 @@
+"""Label files as texts, JSON and XML; whatever cannot be read is one line that names the file."""
+
+import codecs
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.remote_path import is_remote
+
+_DECLARED = re.compile(rb"""^<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_WITH_MARK = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def read_content(path: AnyPath) -> bytes:
+    """Returns the bytes of a file; a UserError where there is none, or no ordinary one."""
+    try:
+        if not is_remote(path) and not path.is_file():
+            found = "a folder" if path.is_dir() else "a device or pipe" if path.exists() else "none"
+            raise UserError(f"{path}: expected a file, got {found}.")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: expected a readable file: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def read_text(path: AnyPath) -> str:
+    """Returns the text of a file in UTF-8, or in UTF-16 with a byte order mark; marks are dropped."""
+    return _decode(read_content(path), path)
+
+
+def read_lines(path: AnyPath) -> list[str]:
+    """Returns the lines of a text file, without spaces around them."""
+    return [line.strip() for line in read_text(path).splitlines()]
+
+
+def read_json(path: AnyPath):
+    """Returns the content of a JSON file."""
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: expected JSON, got a file that is none ({error}).") from None
+    except RecursionError:
+        raise UserError(f"{path}: expected JSON, got one that is nested too deeply.") from None
+
+
+def read_xml(path: AnyPath) -> ElementTree.Element:
+    """Returns the root of an XML file, in whichever encoding it declares."""
+    data = read_content(path)
+    declared = _DECLARED.match(data)
+    try:
+        if declared and declared[1].lower() not in (b"utf-8", b"utf-16"):
+            text = data.decode(declared[1].decode())
+            return ElementTree.fromstring(text[text.index("?>") + 2 :])
+        return ElementTree.fromstring(data)
+    except LookupError:
+        expected = "an encoding that Python knows"
+        raise UserError(f"{path}: expected {expected}, got {declared[1].decode()!r}; save it as UTF-8.") from None
+    except (ElementTree.ParseError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: expected XML, got a file that cannot be read as such ({error}).") from None
+
+
+def _decode(data: bytes, path: AnyPath) -> str:
+    encoding = next((name for mark, name in _WITH_MARK.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}, line {line}: expected text in UTF-8, got other bytes; save it as UTF-8.") from None

@@ -1,0 +1,120 @@
+"""The numbers and names that a reader found, checked in one place: what nobody can mean is refused with its place."""
+
+import numpy as np
+
+from keras_centernet.data.fields import known_fields
+from keras_centernet.data.reading.found import Found
+from keras_centernet.errors import UserError
+
+LARGEST = 1e6  # pixels, metres, radians: more is a damaged file
+LARGEST_FRACTION = 2.0  # boxes of objects that are cut off reach over the border
+_INT64 = np.iinfo(np.int64)
+
+
+def box_values(found: Found) -> np.ndarray:
+    """Returns (N, 4) float64 of the boxes in `found`.
+
+    Raises:
+        UserError: a value is no number, not finite or beyond what an image can hold; the line names file and object.
+    """
+    boxes = _numbers([row[2:6] for row in found.rows], 4, found, "the box")
+    if found.is_relative and len(boxes):
+        too_large = np.abs(boxes).max(axis=1) > LARGEST_FRACTION
+        if too_large.any():
+            row = found.rows[int(np.argmax(too_large))]
+            raise UserError(f"{found.where(row)}: expected fractions of the image (0 to 1), got pixels: {_show(row)}.")
+    return boxes
+
+
+def area_values(found: Found) -> np.ndarray:
+    """Returns (N,) float64 areas, NaN where the label file has none."""
+    areas = [row[9] for row in found.rows]
+    is_known = np.array([area is not None and area != 0 for area in areas], bool)
+    values = np.full(len(areas), np.nan)
+    known = [[area] for area, there in zip(areas, is_known, strict=True) if there]
+    rows = [row for row, there in zip(found.rows, is_known, strict=True) if there]
+    values[is_known] = _numbers(known, 1, found, "the area", rows, largest=LARGEST**2)[:, 0]
+    return np.where(values > 0, values, np.nan)
+
+
+def field_values(found: Found, key: str) -> np.ndarray:
+    """Returns (N, ...) of one field of the objects in the type that its schema says."""
+    spec, values = known_fields().get(key), found.fields[key]
+    if spec is not None and spec.dtype == "bool":
+        return np.array(values, bool)
+    width = int(np.prod(np.shape(values[0]))) if values else 0
+    table = _numbers([np.ravel(value).tolist() for value in values], width, found, key)
+    return table.reshape(len(values), *(np.shape(values[0]) if values else ())).astype(spec.dtype if spec else None)
+
+
+def check_names(found: Found) -> None:
+    """Raises unless class names and names of image files are texts that a file can hold."""
+    for row in found.rows:
+        if not _is_text(row[1]):
+            raise UserError(f"{found.where(row)}: expected the name of a class, got {row[1]!r}.")
+    for name in found.classes or ():
+        if not _is_text(name):
+            raise UserError(f"{found.name}: expected names of classes, got {name!r}.")
+    for image, labels in zip(found.images, found.label_files, strict=True):
+        if "\0" in image:
+            raise UserError(f"{labels}: expected the name of an image file, got {image!r}.")
+
+
+def stated_sizes(found: Found) -> np.ndarray:
+    """Returns (n, 2) int64 (height, width) as the label files state them, zeros where they state none.
+
+    Raises:
+        UserError: a size is no whole number of an image's size.
+    """
+    sizes = np.zeros((len(found.images), 2), np.int64)
+    for i, hw in enumerate(found.stated_hw):
+        if not all(side in (None, "") for side in hw):
+            if not all(_is_number(side, LARGEST) and float(side) >= 0 for side in hw):
+                expected = "the image's height and width as whole numbers"
+                raise UserError(f"{found.label_files[i]}: expected {expected}, got {str(hw)[:80]}; correct it.")
+            sizes[i] = [round(float(side)) for side in hw]
+    return sizes * np.all(sizes > 0, axis=1, keepdims=True)
+
+
+def image_numbers(found: Found) -> tuple[np.ndarray, dict[int, object] | None]:
+    """Returns ((n,) int64 image ids, {id: the data set's own id}; None where the two are the same).
+
+    Own ids that are whole numbers of 64 bits stay; if some are not, or come twice, all images are numbered from 0.
+    """
+    ids = found.image_ids
+    is_plain = all(isinstance(i, int) and not isinstance(i, bool) and _INT64.min <= i <= _INT64.max for i in ids)
+    if ids and is_plain and len(set(ids)) == len(ids):
+        return np.array(ids, np.int64), None
+    numbers = np.arange(len(ids))
+    own = {i: value for i, value in enumerate(ids) if value is not None}
+    return numbers, own or None
+
+
+def _numbers(values: list, width: int, found: Found, what: str, rows: list | None = None, largest=LARGEST):
+    try:
+        table = np.array(values, np.float64).reshape(len(values), width)
+    except (TypeError, ValueError, OverflowError):
+        table = None
+    if table is not None and np.all(np.abs(table) <= largest):
+        return table
+    for row, one in zip(rows or found.rows, values, strict=True):
+        if not all(_is_number(value, largest) for value in one):
+            expected = f"numbers of at most {largest:.0e} in size"
+            got = ", ".join(str(value) for value in one)[:80]
+            raise UserError(f"{found.where(row)}: expected {expected} as {what}, got {got}; correct or remove it.")
+    raise UserError(f"{found.name}: expected {width} numbers as {what} of every object, got other ones.")
+
+
+def _is_number(value, largest: float) -> bool:
+    try:
+        return abs(float(value)) <= largest
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _is_text(name) -> bool:
+    return isinstance(name, str) and bool(name.strip()) and "\0" not in name and "\n" not in name
+
+
+def _show(row: tuple) -> str:
+    return " ".join(str(value) for value in row[2:6])
