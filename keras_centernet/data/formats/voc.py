@@ -98,7 +98,10 @@ def _label_folder(folder: AnyPath) -> AnyPath | None:
 
 def _is_of_image(path: AnyPath) -> bool:
     """Whether an XML file looks as one of VOC, judged by its beginning: other tools write XML, too."""
-    head = path.open("rb").read(4096) if path.is_file() else b""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(4096)
     return b"<annotation" in head.replace(b"\0", b"") and b"<annotations" not in head
 
 

@@ -119,9 +119,14 @@ def test_data_set_without_boxes(mock_data):
         read_tfds(DataRequest("mnist", "train"))
 
 
-def test_class_names_that_do_not_match(mock_data):
-    with pytest.raises(UserError, match=r"voc/2007: expected objects of the classes .person., got also .aeroplane"):
-        read_tfds(DataRequest("voc/2007", "train", classes=("person",)))
+def test_other_classes_are_left_out(mock_data, examples_of):
+    with pytest.warns(DataWarning, match=r"19 class.es. of voc/2007 .train. left out"):
+        persons = read_tfds(DataRequest("voc/2007", "train", classes=("person",)))
+    assert persons.classes == ("person",)
+    assert all(not example["classes"].any() for example in examples_of(persons))
+    with pytest.raises(UserError, match=r"voc/2007 .train.: expected objects of the classes .Person., got only others"):
+        read_tfds(DataRequest("voc/2007", "train", classes=("Person",)))
+    assert read_tfds(DataRequest("voc/2007", "train", class_map={"person": "human"})).classes[14] == "human"
 
 
 def test_missing_extra_says_what_to_install(monkeypatch):
