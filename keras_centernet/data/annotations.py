@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.formats.request import DataRequest
-from keras_centernet.data.images import check_image, read_image
+from keras_centernet.data.images import check_image, read_header
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, are_files, map_files
 from keras_centernet.method.specs import Tensor
@@ -142,9 +142,10 @@ def drop_unreadable_images(annotations: Annotations, strict: bool) -> Annotation
 
     def problem_of(name):
         try:
-            return check_image(name, decode=strict)
+            check_image(name, decode=strict)
         except UserError as error:
             return error
+        return None
 
     checks = map_files(problem_of, names, threads=os.cpu_count())
     problems = list(tqdm(checks, "checking images", len(names), delay=2, leave=False, disable=None))
@@ -207,7 +208,7 @@ def _is_outside(annotations: Annotations) -> np.ndarray:
 
 def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:
     try:
-        return read_image(name).shape[:2]
+        return read_header(name).hw
     except UserError:  # no file of its own, or damaged: nothing better than the statement is known
         return stated_hw if stated_hw.all() else (np.iinfo(np.int32).max,) * 2
 

@@ -1,81 +1,187 @@
 """One image file -> (H, W, 3) uint8 RGB, or one line that says why not.
 
-OpenCV decodes: it applies the EXIF orientation, brings grayscale, palette and RGBA to three channels
-and 16 bit to 8, and is faster than TensorFlow's decoder. `check_image` finds missing and cut-off files
-without decoding them, so that a data set knows its size before the first epoch.
+OpenCV decodes: it brings grayscale, palette and RGBA to three channels and is faster than TensorFlow's decoder. EXIF
+orientation is applied here, because versions of OpenCV differ in the formats whose orientation they know.
+`read_header` and `check_image` find sizes, missing and cut-off files without decoding them, so that a data set knows
+its size before the first epoch.
 """
 
 import contextlib
+import io
 import os
+import stat
 
 import cv2
 import numpy as np
 
+from keras_centernet.data.image_headers import JPEG_START, PNG_START, ImageHeader, parse_header
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import open_bytes
+from keras_centernet.files.remote_path import is_remote
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
-JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+MAX_PIXELS = 200_000_000  # 600 MB decoded
+_JPEG_END = b"\xff\xd9"
+_PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START_OF_SCAN = 0xDA
 _TAIL_BYTES = 64
+_AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_SPECIAL = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISSOCK: "a socket",
+}
+# EXIF: from 5 on rows become columns first; then `cv2.flip` with this code.
+_FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
 
 
-def read_image(path: str | os.PathLike) -> np.ndarray:
+def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Returns the image in a file as (H, W, 3) uint8 RGB, upright.
 
-    EXIF orientation is applied; grayscale is repeated to three channels, the alpha channel is dropped
-    and 16-bit values lose their lower byte.
+    EXIF orientation is applied; grayscale is repeated to three channels and the alpha channel is dropped. Values of
+    more than 8 bits are scaled by what white is: the value that the file states (PNG's sBIT, TIFF's MaxSampleValue),
+    else the largest of the smallest number of bits, of 8, 10, 12, 14 and 16, that holds all values of the image.
+    Values with a fraction have to be from 0 to 1.
 
     Raises:
-        UserError: the file is missing, cut off, or no image that OpenCV can decode.
+        UserError: the file is missing, no regular file, cut off, no image that OpenCV can decode, or its header
+            promises more than `max_pixels`.
     """
     with _opened(path) as file:
         data = file.read()
-    return decode_image(data, os.fspath(path))
+    return decode_image(data, os.fspath(path), max_pixels=max_pixels)
 
 
-def decode_image(data: bytes, name: str, upright: bool = True) -> np.ndarray:
-    """Returns the image in a file's content as (H, W, 3) uint8 RGB; `upright` applies the EXIF orientation."""
-    flags = cv2.IMREAD_COLOR_RGB if upright else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+def decode_image(data: bytes, name: str, upright: bool = True, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Returns the image in a file's content as `read_image` does; `upright` applies the EXIF orientation."""
+    return _decode(data, name, upright, max_pixels)[0]
+
+
+def read_header(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageHeader:
+    """Returns the size and orientation of an image file without decoding it.
+
+    A file whose header is not understood is decoded, as there may be an image nevertheless.
+
+    Raises:
+        UserError: where `read_image` would, as far as the header shows it.
+    """
+    with _opened(path) as file:
+        header = parse_header(file)
+    if header is None:
+        return check_image(path, decode=True, max_pixels=max_pixels)
+    _check_pixels(header, os.fspath(path), max_pixels)
+    return header
+
+
+def check_image(path: str | os.PathLike, decode: bool = False, max_pixels: int = MAX_PIXELS) -> ImageHeader:
+    """Returns the header of a whole file; raises where `read_image` would, but looks only at both ends of JPEG and PNG.
+
+    With `decode` the whole image is decoded, which also finds damage in its middle.
+    """
+    with _opened(path) as file:
+        if not decode:
+            header = parse_header(file)
+            start, tail = _ends_of(file)
+            is_whole_jpeg = start.startswith(JPEG_START) and _ends_jpeg(tail)
+            if header and (is_whole_jpeg or (start.startswith(PNG_START) and _PNG_END in tail)):
+                _check_pixels(header, os.fspath(path), max_pixels)
+                return header
+        file.seek(0)
+        data = file.read()
+    return _decode(data, os.fspath(path), True, max_pixels)[1]
+
+
+def _decode(data: bytes, name: str, upright: bool, max_pixels: int) -> tuple[np.ndarray, ImageHeader]:
     if _is_cut_off(data):
         cut_off = f"got one cut off after {len(data)} bytes; fetch it again or remove it."
         raise UserError(f"image {name}: expected a complete file, {cut_off}")
+    header = parse_header(io.BytesIO(data))
+    if header is not None:
+        _check_pixels(header, name, max_pixels)
+    flags = _AS_STORED if header or not upright else cv2.IMREAD_COLOR_RGB
+    flags = cv2.IMREAD_UNCHANGED if header and header.tops else flags
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error:
         image = None
-    if image is None or image.dtype != np.uint8:
+    if image is None:
         problem = f"got {len(data)} bytes that cannot be decoded; convert or remove it."
         raise UserError(f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, {problem}")
-    return image
+    if header and header.tops:
+        image = _to_bytes(_to_rgb(image), header, name)
+    if header and upright and not header.is_turned:
+        image = _turn(image, header.orientation)
+    if header is None or (upright and header.hw != image.shape[:2]):
+        header = ImageHeader(image.shape[:2])
+        _check_pixels(header, name, max_pixels)
+    return image, header
 
 
-def check_image(path: str | os.PathLike, decode: bool = False) -> None:
-    """Raises where `read_image` would, but looks only at both ends of a JPEG or PNG file.
+def _check_pixels(header: ImageHeader, name: str, max_pixels: int) -> None:
+    height, width = header.stored_hw
+    if height * width > max_pixels:
+        problem = f"got {width} x {height}; remove or shrink it, or raise --max-pixels."
+        raise UserError(f"image {name}: expected at most {max_pixels} pixels, {problem}")
 
-    With `decode` the whole image is decoded, which also finds damage in its middle.
-    """
-    if not decode:
-        with _opened(path) as file:
-            head = file.read(len(PNG_START))
-            file.seek(0, os.SEEK_END)
-            file.seek(max(len(head), file.tell() - _TAIL_BYTES))
-            tail = file.read(_TAIL_BYTES)
-        is_whole_jpeg = head.startswith(JPEG_START) and _ends_jpeg(tail)
-        if is_whole_jpeg or (head.startswith(PNG_START) and _PNG_END in tail):
-            return
-    read_image(path)
+
+def _to_rgb(image: np.ndarray) -> np.ndarray:
+    """(H, W), BGR or BGRA -> RGB."""
+    return np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image[..., 2::-1]
+
+
+def _to_bytes(image: np.ndarray, header: ImageHeader, name: str) -> np.ndarray:
+    """Returns an image of more than 8 bits as uint8, white as 255."""
+    if image.dtype == np.uint8:  # OpenCV knows some rare kinds by their upper byte only
+        return np.ascontiguousarray(image)
+    least, most = image.min(), image.max()
+    if image.dtype == np.uint16:
+        top = next(top for top in header.tops if top >= most)
+    elif image.dtype.kind == "f" and least >= 0 and most <= 1:
+        top, image = 1, image.astype(np.float32)
+    else:
+        expected = "expected values of 8 or 16 bits without sign, or from 0 to 1"
+        problem = f"got {image.dtype} from {least:g} to {most:g}; convert or remove it."
+        raise UserError(f"image {name}: {expected}, {problem}")
+    scaled = cv2.convertScaleAbs(np.ascontiguousarray(image), alpha=255 / top)
+    return 255 - scaled if header.is_negative else scaled
+
+
+def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
+    image = cv2.transpose(image) if orientation >= 5 else image
+    return cv2.flip(image, _FLIPS[orientation]) if orientation in _FLIPS else image
 
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike):
     try:
-        with open_bytes(path) as file:
-            yield file
+        special = None if is_remote(path) else _special_kind(path)
+        if special is None:
+            with open_bytes(path) as file:
+                yield file
+            return
     except OSError as error:
-        problem = f"got '{error.strerror}'; correct or remove its entry."
-        raise UserError(f"image {os.fspath(path)}: expected a readable file, {problem}") from None
+        special = f"'{error.strerror}'"
+    problem = f"got {special}; correct or remove its entry."
+    raise UserError(f"image {os.fspath(path)}: expected a readable file, {problem}")
+
+
+def _special_kind(path: str | os.PathLike) -> str | None:
+    """Returns what a local path is where it is no regular file; to open a pipe would wait for its writer."""
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError:
+        return "a name with a NUL"
+    return next((kind for is_kind, kind in _SPECIAL.items() if is_kind(mode)), None)
+
+
+def _ends_of(file) -> tuple[bytes, bytes]:
+    file.seek(0)
+    start = file.read(len(PNG_START))
+    file.seek(0, os.SEEK_END)
+    file.seek(max(len(start), file.tell() - _TAIL_BYTES))
+    return start, file.read(_TAIL_BYTES)
 
 
 def _is_cut_off(data: bytes) -> bool:
