@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_centernet.data.counting import warn_counted
-from keras_centernet.data.images import read_image
+from keras_centernet.data.images import read_header
 from keras_centernet.errors import UserError
 from keras_centernet.method.specs import Tensor
 
@@ -155,7 +155,7 @@ def _is_outside(annotations: Annotations) -> np.ndarray:
 
 def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:
     try:
-        return read_image(name).shape[:2]
+        return read_header(name).hw
     except UserError:  # no file of its own, or damaged: nothing better than the statement is known
         return stated_hw if stated_hw.all() else (np.iinfo(np.int32).max,) * 2
 
