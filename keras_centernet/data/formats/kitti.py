@@ -5,6 +5,7 @@ from tqdm import tqdm
 
 from keras_centernet.camera import read_calibration
 from keras_centernet.data.annotations import build_annotations, drop_unreadable_images, find_labels
+from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.fields import known_fields
 from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, read_kitti_file
 from keras_centernet.data.formats.request import DataRequest
@@ -17,7 +18,8 @@ from keras_centernet.tasks.classes import KITTI_CLASSES
 
 # As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
 HIDES_IN = {"Van": "Car", "Truck": "Car", "Person_sitting": "Pedestrian", "DontCare": None}
-COLUMNS = ("locations_xyz", "dimensions_hwl", "alphas", "rotations_y", "truncations", "occlusions", "kitti_types")
+MEASURED = ("locations_xyz", "dimensions_hwl", "alphas", "rotations_y", "truncations", "occlusions")
+COLUMNS = (*MEASURED, "kitti_types", "is_hidden")
 SPLIT_FOLDERS = ("ImageSets", "../ImageSets")
 WHOLE = ("train", "trainval", "training", "all")  # names of the whole data set where no lists of frames exist
 
@@ -26,7 +28,8 @@ def read_kitti(request: DataRequest) -> Source:
     """Returns one split of a folder in KITTI's format, with 3D boxes and calibrations.
 
     Objects of other types that look like a class (Van, Truck, Person_sitting) and DontCare regions (in
-    every class) are kept as crowds: neither trained nor counted. Tram and Misc are left out, as published.
+    every class) are hidden: neither trained nor counted. Tram and Misc are left out, as published. So are, for tasks
+    in 3D, objects that have no 3D box in front of the camera, which is said with their number.
 
     `data` holds training/, or image_2/ and label_2/. A split is a list ImageSets/<split>.txt; without such lists
     "train", "trainval" or "all" is every frame. All fields are read, whichever are asked for.
@@ -43,10 +46,14 @@ def read_kitti(request: DataRequest) -> Source:
     labels = [label_folder / f"{name}.txt" for name in names]
     there = find_labels(labels, "label", request)
     names = [names[i] for i in there]
-    reading = map_files(read_kitti_file, [labels[i] for i in there])
+    labels = [labels[i] for i in there]
+    reading = map_files(read_kitti_file, labels)
     frames = list(tqdm(reading, "reading labels", len(names), delay=2, leave=False, disable=None))
     calibrations = list(map_files(read_calibration, [root / "calib" / f"{name}.txt" for name in names]))
-    rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes)]
+    in_3d = bool(request.fields)
+    if in_3d:
+        _warn_of_flat_objects(frames, labels, classes)
+    rows = [(i, *row) for i, frame in enumerate(frames) for row in _rows(frame, classes, in_3d)]
     known = known_fields()
     columns = {
         key: np.array([row[2][key] for row in rows], known[key].dtype).reshape(len(rows), *known[key].shape)
@@ -54,7 +61,7 @@ def read_kitti(request: DataRequest) -> Source:
     }
     table = build_annotations(
         _image_paths(image_folder, names),
-        [(i, *box_xyxy, classes.index(name), is_crowd, False, None) for i, (name, is_crowd, box_xyxy), _ in rows],
+        [(i, *box_xyxy, classes.index(name), False, False, None) for i, (name, box_xyxy), _ in rows],
         image_ids=[int(name) if name.isdigit() else i for i, name in enumerate(names)],
         fields=columns,
         image_fields={"calibration": np.array(calibrations, np.float32)},
@@ -67,18 +74,31 @@ def is_kitti_folder(folder: AnyPath) -> bool:
     return any((base / "label_2").is_dir() for base in (folder, folder / "training"))
 
 
-def _rows(frame: KittiObjects, classes: tuple[str, ...]) -> list[tuple]:
-    """Returns ((class name, is crowd, box), {column: value}) of what is trained or hidden."""
-    rows = []
+def _rows(frame: KittiObjects, classes: tuple[str, ...], in_3d: bool) -> list[tuple]:
+    """Returns ((class name, box), {column: value}) of what is trained or hidden."""
+    rows, has_box = [], _has_3d_box(frame)
     for i, kind in enumerate(frame.types):
-        # What is behind the camera or has no extent is hidden, not trained.
-        is_possible = frame.locations_xyz[i, 2] > 0 and bool(np.all(frame.dimensions_hwl[i] > 0))
-        is_crowd = kind not in classes or not is_possible
         name = HIDES_IN.get(kind, kind)
         names = classes if name is None else [name] * (name in classes)
-        columns = {key: getattr(frame, key)[i] for key in COLUMNS[:-1]} | {"kitti_types": TYPES.index(kind)}
-        rows += [((name, is_crowd, tuple(frame.boxes_xyxy[i])), columns) for name in names]
+        columns = {key: getattr(frame, key)[i] for key in MEASURED}
+        columns["kitti_types"] = TYPES.index(kind)
+        columns["is_hidden"] = kind not in classes or (in_3d and not has_box[i])
+        rows += [((name, tuple(frame.boxes_xyxy[i])), columns) for name in names]
     return rows
+
+
+def _has_3d_box(frame: KittiObjects) -> np.ndarray:
+    """(N,) bool: whether each object has an extent and is in front of the camera."""
+    return (frame.locations_xyz[:, 2] > 0) & np.all(frame.dimensions_hwl > 0, axis=1)
+
+
+def _warn_of_flat_objects(frames: list[KittiObjects], labels: list[AnyPath], classes: tuple[str, ...]) -> None:
+    total, flat = 0, []
+    for frame, path in zip(frames, labels, strict=True):
+        has_box = [has_box for has_box, kind in zip(_has_3d_box(frame), frame.types, strict=True) if kind in classes]
+        total += len(has_box)
+        flat += [str(path)] * (len(has_box) - sum(has_box))
+    warn_counted(flat, f"of {total} objects hidden, no 3D box in front of the camera, which this task needs")
 
 
 def _root(folder: AnyPath) -> AnyPath:

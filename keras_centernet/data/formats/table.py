@@ -64,7 +64,7 @@ FORMATS = {
         "image_2/ and label_2/",
         fields=(
             *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
-            *("truncations", "occlusions", "kitti_types", "calibration"),
+            *("truncations", "occlusions", "kitti_types", "is_hidden", "calibration"),
         ),
         annotations="the folder of label files",
         takes_images=True,
