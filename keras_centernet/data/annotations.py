@@ -25,7 +25,7 @@ class Annotations:
         is_crowd: (N,) bool.
         is_difficult: (N,) bool.
         areas: (N,) float64, square image pixels.
-        fields: {key: (N, ...) float32 or int32} of what else is known of the objects, see `source.py`.
+        fields: {key: (N, ...) float32, int32 or bool} of what else is known of the objects, see `source.py`.
         image_fields: {key: (n, ...) float32} of what else is known of the images.
     """
 
@@ -161,6 +161,8 @@ def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:
 
 
 def _is_duplicate(annotations: Annotations) -> np.ndarray:
-    keys = np.column_stack([annotations.image_index, annotations.classes, annotations.is_crowd, annotations.boxes_xyxy])
+    is_hidden = annotations.fields.get("is_hidden", np.zeros_like(annotations.is_crowd))
+    kinds = (annotations.image_index, annotations.classes, annotations.is_crowd, is_hidden)
+    keys = np.column_stack([*kinds, annotations.boxes_xyxy])
     _, first = np.unique(keys, axis=0, return_index=True)
     return ~np.isin(np.arange(len(keys)), first)

@@ -16,6 +16,7 @@ and, where the data set knows them, `Source.fields`: what tasks beyond boxes nee
 
 | key | shape, dtype | content |
 |---|---|---|
+| is_hidden | (N,) bool | whether it is a region that hides objects of its class, see `fields.py` |
 | keypoints_xyv | (N, K, 3) float32 | image pixels x, y, and COCO's v: 0 not marked, 1 hidden, 2 visible |
 | locations_xyz | (N, 3) float32 | metres in the camera's frame, centre of the bottom face |
 | dimensions_hwl | (N, 3) float32 | height, width, length in metres |

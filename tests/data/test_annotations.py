@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import numpy as np
@@ -54,6 +55,12 @@ def test_good_boxes_stay_as_they_are(name, other):
     rows = [row((1, 2, 3, 4))] + ([other] if other else [])
     kept = drop_bad_boxes(annotations_of(*rows))
     np.testing.assert_array_equal(kept.boxes_xyxy, [r[1:5] for r in rows])
+
+
+def test_an_object_and_a_region_may_have_one_box():
+    table = annotations_of(row((1, 2, 3, 4)), row((1, 2, 3, 4)))
+    table = dataclasses.replace(table, fields={"is_hidden": np.array([False, True])})
+    assert drop_bad_boxes(table).fields["is_hidden"].tolist() == [False, True]
 
 
 def test_one_warning_counts_all_cases():

@@ -116,6 +116,20 @@ def test_difficult_objects_count_for_coco_only_and_crowds_for_neither():
     assert metrics["VOC_mAP50"] == 1.0
 
 
+def test_what_is_found_in_a_hidden_region_is_neither_right_nor_wrong():
+    real, region = [0, 0, 20, 20], [40, 0, 90, 60]
+    inside, twice, outside = [50, 10, 70, 40], [52, 10, 72, 40], [4, 40, 30, 60]
+    images, objects = build_batch([((64, 96), [(0, real), (0, region)])])
+    objects["is_hidden"] = np.array([[False, True, False, False]])
+    names = ("AP", "AR100", "VOC07_mAP50", "VOC_mAP50")
+    for found, expected in (([real, inside, twice], 1.0), ([inside, twice], 0.0), ([real, inside, outside], 1.0)):
+        model = Oracle(Batches([build_batch([((64, 96), [(0, box) for box in found])])]))
+        metrics = evaluate(model, Batches([(images, objects)])).metrics
+        assert [metrics[name] for name in names] == [pytest.approx(expected)] * 4, found
+    wrong_first = Oracle(Batches([build_batch([((64, 96), [(0, outside), (0, real)])])]))
+    assert evaluate(wrong_first, Batches([(images, objects)])).metrics["AP"] == pytest.approx(0.5)
+
+
 def test_accepts_a_tf_dataset_also_after_take():
     import tensorflow as tf
 

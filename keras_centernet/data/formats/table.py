@@ -68,7 +68,7 @@ FORMATS = {
         splits=_later("formats.kitti", "kitti_splits"),
         fields=(
             *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
-            *("truncations", "occlusions", "kitti_types", "calibration"),
+            *("truncations", "occlusions", "kitti_types", "is_hidden", "calibration"),
         ),
         annotations="the folder of label files",
         takes_images=True,

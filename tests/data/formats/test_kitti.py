@@ -10,6 +10,9 @@ from keras_centernet.data.formats.kitti import read_kitti
 from keras_centernet.data.formats.kitti_labels import KittiObjects, read_kitti_file, write_kitti_file
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.table import FORMATS
+from keras_centernet.errors import DataWarning
+from keras_centernet.method.targets import encode_targets
+from keras_centernet.tasks import TASKS
 
 CAR = "Car 0.10 1 -1.50 100.00 50.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
 VAN = "Van 0.00 0 0.30 200.00 40.00 260.00 95.00 2.10 1.90 5.00 3.00 1.70 15.00 0.40"
@@ -27,7 +30,7 @@ def test_a_car_with_its_third_dimension(write_kitti):
     example = rows_of(read_kitti(DataRequest(write_kitti({"000007": [CAR]}), "train")))
     assert example["image_id"] == 7
     np.testing.assert_array_equal(example["classes"], [1])  # Pedestrian, Car, Cyclist
-    np.testing.assert_array_equal(example["is_crowd"], [False])
+    assert (example["is_crowd"].tolist(), example["is_hidden"].tolist()) == ([False], [False])
     np.testing.assert_allclose(example["boxes_xyxy"], [[100, 50, 160, 90]])
     np.testing.assert_allclose(example["dimensions_hwl"], [[1.5, 1.6, 3.9]])
     np.testing.assert_allclose(example["locations_xyz"], [[-2, 1.6, 12]])
@@ -43,15 +46,33 @@ def test_what_looks_like_a_class_is_hidden_and_the_rest_left_out(write_kitti):
     example = rows_of(read_kitti(DataRequest(write_kitti({"000001": [VAN, SITTER, REGION, TRAM]}), "all")))
     # The van hides among cars, the sitter among pedestrians, the region in every class.
     np.testing.assert_array_equal(example["classes"], [1, 0, 0, 1, 2])
-    assert example["is_crowd"].all()
+    assert example["is_hidden"].all()
+    assert not example["is_crowd"].any()
 
 
-def test_impossible_objects_are_hidden_not_trained(write_kitti):
-    behind, flat = CAR.replace("12.00", "-3.00"), CAR.replace("1.60 3.90", "0.00 3.90")
-    example = rows_of(
-        read_kitti(DataRequest(write_kitti({"000001": [behind, flat.replace("100.00", "101.00")]}), "train"))
-    )
-    np.testing.assert_array_equal(example["is_crowd"], [True, True])
+BEHIND = CAR.replace("12.00", "-3.00").replace("160.00", "140.00")
+FLAT = CAR.replace("1.60 3.90", "0.00 3.90").replace("160.00", "150.00")
+ZEROS = "Pedestrian 0 0 0 70 20 90 50 0 0 0 0 0 0 0"
+UNKNOWN = "Cyclist 0 0 -1 20 20 60 50 -1 -1 -1 -1000 -1000 -1000 -10"
+
+
+def test_objects_without_a_3d_box_are_hidden_in_3d_and_counted(write_kitti):
+    folder = write_kitti({"000001": [CAR], "000002": [CAR, BEHIND, VAN, FLAT, ZEROS, UNKNOWN, REGION]})
+    message = r"4 of 6 objects hidden, no 3D box in front of the camera, which this task needs; first: .*000002\.txt"
+    with pytest.warns(DataWarning, match=message):
+        source = read_kitti(DataRequest(folder, "train", fields=("locations_xyz", "dimensions_hwl", "alphas")))
+    first, second = ({key: value.numpy() for key, value in example.items()} for example in source.examples())
+    assert first["is_hidden"].tolist() == [False]
+    assert second["is_hidden"].tolist() == [False, *[True] * 8]
+
+
+def test_objects_without_a_3d_box_are_objects_in_2d(write_kitti):
+    data = load_dataset(write_kitti({"000001": [CAR, ZEROS, UNKNOWN, REGION]}), "train", training=False, input_size=128)
+    _, objects = next(iter(data))
+    assert objects["is_hidden"][0, :7].numpy().tolist() == [False] * 3 + [True] * 3 + [False]  # the last is padding
+    targets = encode_targets(TASKS["detection"].build(data.classes), objects, (32, 32))
+    assert np.sum(np.asarray(targets["center_heatmap"]) == 1, axis=(0, 1, 2)).tolist() == [1, 1, 1]
+    assert np.sum(targets["center_mask"]) == 3
 
 
 def test_lists_of_frames_are_splits(write_kitti):

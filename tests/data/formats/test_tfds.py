@@ -139,7 +139,7 @@ def test_kitti_has_its_third_dimension_and_its_rows_from_above(mock_data, exampl
     fields = ("locations_xyz", "dimensions_hwl", "alphas")
     source = read_tfds(DataRequest("kitti", "train", fields=fields))
     assert source.classes == ("Pedestrian", "Car", "Cyclist")
-    assert tuple(source.fields) == fields
+    assert tuple(source.fields) == (*fields, "is_hidden")
     raw = list(mock_data.load("kitti", split="train").as_numpy_iterator())
     types = mock_data.builder("kitti").info.features["objects"].feature["type"].names
     kept = 0
@@ -154,7 +154,7 @@ def test_kitti_has_its_third_dimension_and_its_rows_from_above(mock_data, exampl
             kind = types[objects["type"][place]]
             np.testing.assert_allclose(example["locations_xyz"][i], objects["location"][place])
             assert kind not in ("Tram", "Misc")
-            assert example["is_crowd"][i] == (kind in ("Van", "Truck", "Person_sitting"))
+            assert example["is_hidden"][i] == (kind in ("Van", "Truck", "Person_sitting"))
             kept += 1
     assert kept
     batches = load_dataset("kitti", task="detection_3d", input_size=(64, 96), batch_size=2, max_objects=60)
