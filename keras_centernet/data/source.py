@@ -22,7 +22,7 @@ and, where the data set knows them, `Source.fields`: what tasks beyond boxes nee
 | dimensions_hwl | (N, 3) float32 | height, width, length in metres |
 | alphas, rotations_y | (N,) float32 | radians, seen from the ray and in the camera's frame |
 | truncations, occlusions | (N,) float32, int32 | KITTI's marks |
-| kitti_types | (N,) int32 | index into `kitti_labels.TYPES` |
+| kitti_types | (N,) int32 | index into `formats.kitti.labels.TYPES` |
 | calibration | (3, 4) float32 | projection from the camera's frame to image pixels |
 
 `fields.py` says which keys have one row per object, and how values move when the image is warped.

@@ -11,7 +11,7 @@ from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import has_extent
 from keras_centernet.data.counting import WarningCounter
 from keras_centernet.data.fields import REGION_FIELDS, known_fields
-from keras_centernet.data.formats.kitti import HIDES_IN
+from keras_centernet.data.formats.kitti.kinds import HIDES_IN
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.in_graph import is_repeated
 from keras_centernet.data.names import split_names

@@ -12,6 +12,7 @@ _BACKSLASHES = "name(s) of images with backslashes, read as /"
 _OTHER_CASE = "image(s) found under a name with other upper and lower case"
 _OTHER_SUFFIX = "image(s) found under a name with another suffix"
 _OTHER_FOLDER = "image(s) found in another folder than their label file says"
+_SUFFIXES = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
 
 
 class ImageFiles:
@@ -30,40 +31,43 @@ class ImageFiles:
         self.notes: dict[str, list[str]] = {}
         self._root = root
         self._names: dict[AnyPath, set[str]] = {}
+        self._found: set[AnyPath] = set()
 
     def find(self, name: str) -> AnyPath:
-        """Returns the path of an image; where there is none, the path it should have."""
-        plain = name if "\\" not in name else name.replace("\\", "/")
-        path = self._find(plain)
-        if path is not None and plain != name:
-            self._note(_BACKSLASHES, name)
-        if path is not None:
-            return path
-        fallback = self.folders[0] if self.folders else self._root
-        return join(fallback, plain)
+        """Returns the path of an image, which may be named with folders; where there is none, the path it should have.
+
+        Looked for are, in this order: the name in each folder, the name with / for backslashes, the name without its
+        folders, and the only image below all folders and the root whose name differs in case, suffix or folder.
+        """
+        plain = name.replace("\\", "/")
+        base = plain.rpartition("/")[2]
+        path = self._find_exact(name)
+        if path is None:
+            path = self._find_exact(plain) or self._find_exact(base) or self._find_alike(base, name)
+            if path is not None and plain != name:
+                self._note(_BACKSLASHES, name)
+        if path is None:
+            return join(self.folders[0] if self.folders else self._root, plain)
+        self._found.add(path)
+        return path
 
     def find_stem(self, stem: str) -> AnyPath | None:
-        """Returns the image that has this name but for its suffix, or None."""
-        for folder in self.folders:
-            for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):
-                if self._is_there(path := join(folder, stem + suffix)):
-                    return path
-        return None
+        """Returns the image that has this name, which may have folders, but for its suffix, or None."""
+        path = next((path for suffix in _SUFFIXES if (path := self._find_exact(stem + suffix)) is not None), None)
+        if path is not None:
+            self._found.add(path)
+        return path
 
     def all(self) -> list[AnyPath]:
         """Returns all images in the folders, sorted within each."""
-        return [path for folder in self.folders for path in images_in(folder)]
+        return list(dict.fromkeys(path for folder in self.folders for path in images_in(folder)))
 
-    def _find(self, name: str) -> AnyPath | None:
-        for folder in self.folders:
-            if self._is_there(path := join(folder, name)):
-                return path
-        base = name.rpartition("/")[2]
-        if base != name:
-            for folder in self.folders:
-                if self._is_there(path := folder / base):
-                    return path
-        return self._find_alike(base, name)
+    def others(self) -> list[AnyPath]:
+        """Returns the images in the folders that nobody has asked for."""
+        return [path for path in self.all() if path not in self._found]
+
+    def _find_exact(self, name: str) -> AnyPath | None:
+        return next((path for folder in self.folders if self._is_there(path := join(folder, name))), None)
 
     def _find_alike(self, base: str, name: str) -> AnyPath | None:
         """Returns the only image of nearly that name."""
@@ -89,9 +93,8 @@ class ImageFiles:
     def _index(self) -> tuple[dict, dict]:
         """({name: paths}, {stem: paths}) in lower case of all images in the folders and below the root."""
         by_name, by_stem = collections.defaultdict(list), collections.defaultdict(list)
-        paths = {path for folder in self.folders for path in images_in(folder)}
-        paths |= set(images_in(self._root)) if self._root is not None and self._root.is_dir() else set()
-        for path in sorted(paths):
+        below = images_in(self._root) if self._root is not None and self._root.is_dir() else []
+        for path in sorted({*self.all(), *below}):
             by_name[path.name.casefold()].append(path)
             by_stem[path.stem.casefold()].append(path)
         return by_name, by_stem

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_centernet.data import load_dataset
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.formats.coco import read_coco
-from keras_centernet.data.formats.kitti import read_kitti
+from keras_centernet.data.formats.kitti.reading import read_kitti
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.formats.yolo import read_yolo

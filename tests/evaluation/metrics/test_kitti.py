@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import UserError
-from keras_centernet.data.formats.kitti_labels import TYPES, KittiObjects, objects_of
+from keras_centernet.data.formats.kitti.labels import TYPES, KittiObjects, objects_of
 from keras_centernet.evaluation.metrics.kitti import DIFFICULTIES, KINDS, kitti_average_precision
 
 LEVELS = ("easy", "moderate", "hard")
