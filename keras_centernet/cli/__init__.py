@@ -93,6 +93,6 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefa
     """Keeps the lines of the examples and shows defaults."""
 
     def _get_help_string(self, action):
-        if action.default in (None, False, argparse.SUPPRESS):
+        if action.default in (None, False, argparse.SUPPRESS) or "(default: " in action.help:
             return action.help
         return super()._get_help_string(action)

@@ -2,14 +2,17 @@
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.runs.options import Option, options_of
 from keras_centernet.runs.settings import TrainSettings
 
-DATA = ("data", "format", "annotations", "images", "strict", "workers")
+DATA = (
+    *("data", "format", "annotations", "images", "class_map", "ignore_case"),
+    *("strict", "max_pixels", "workers"),
+)
 
 
 def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
@@ -30,16 +33,30 @@ def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say what is read, those of `DATA`."""
+    """Adds the options that say what is read, those of `DATA`, with their defaults."""
+    add_rows(parser, DATA)
+
+
+def add_rows(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Adds the options of some rows of `TrainSettings`, with their defaults; `collect_repeated` completes them."""
     rows = options_of(TrainSettings)
-    for name in DATA:
+    for name in names:
         add_option(parser, rows[name])
+        if not rows[name].is_repeated and rows[name].default is not dataclasses.MISSING:
+            parser.set_defaults(**{name: rows[name].default})
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --import, which `main` acts on before anything is loaded."""
     what = "module of your own that registers what the model is made of (backbone, task, loss); may be repeated"
     parser.add_argument("--import", action="append", dest="imports", metavar="MODULE", help=what)
+
+
+def collect_repeated(args: argparse.Namespace, names: Sequence[str]) -> None:
+    """Replaces the typed texts of repeated options of `TrainSettings` by their values."""
+    for name, row in options_of(TrainSettings).items():
+        if name in names and row.is_repeated:
+            setattr(args, name, row.collect(getattr(args, name, None) or []))
 
 
 def as_type(parse: Callable) -> Callable:

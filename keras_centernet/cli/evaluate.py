@@ -5,7 +5,13 @@ Prints the metrics, and writes them with a drawing of precision over recall.
 
 import argparse
 
-from keras_centernet.cli.arguments import DATA, add_data_arguments, add_model_arguments, make_folder
+from keras_centernet.cli.arguments import (
+    DATA,
+    add_data_arguments,
+    add_model_arguments,
+    collect_repeated,
+    make_folder,
+)
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
 
@@ -22,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help=".keras file, or an exported .tflite detector")
     add_model_arguments(parser)
     add_data_arguments(parser)
-    parser.add_argument("--split", default="val", help="split to evaluate on")
+    split = "split to evaluate on (default: the one that the model's run held out, else val, else all images)"
+    parser.add_argument("--split", help=split)
     parser.add_argument("--batch-size", type=int, default=16, help="images at a time")
     resize = "how images are brought to the input's size; 'help' lists the names"
     parser.add_argument("--resize", metavar="NAME", default="fit", help=resize)
@@ -46,21 +53,41 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
 
+    collect_repeated(args, DATA)
     output = to_path(args.output)
     make_folder(output.parent)
     model, request = _load_detector(args)
     request |= {name: getattr(args, name) for name in (*DATA, "resize", "batch_size")}
     request |= {"training": False, "classes": model.classes}
-    views = [load_dataset(split=args.split, scale=scale, **request) for scale in args.scales]
+    request |= _choose_split(args)
+    views = [load_dataset(scale=scale, **request) for scale in args.scales]
     how = {name: getattr(args, name) for name in ("flip", "nms", "as_published", "oracle")}
     report = evaluate(model, views, round_results=args.round, clip_boxes=args.clip, **how)
-    told = {name: getattr(args, name) for name in ("model", "data", "split", "scales", "resize", *how, "clip")}
+    told = {name: getattr(args, name) for name in ("model", "data", "scales", "resize", *how, "clip")}
+    told["split"] = request["split"]
     report.save(output, **told)
     curves = output.with_name(f"{output.stem}_precision_recall.png")
     report.draw_precision_recall(curves)
     if args.results:
         report.write_results(args.results, views[0].source.category_ids)
     print(f"{report.table()}\n\n{output}, {curves}")
+
+
+def _choose_split(args: argparse.Namespace) -> dict:
+    """Returns the arguments of `load_dataset` that say which images are measured."""
+    from keras_centernet.data.formats.table import splits_of
+    from keras_centernet.data.reading.parts import evaluation_split
+    from keras_centernet.data.reading.splits import VAL
+    from keras_centernet.runs.folder import SPLIT
+    from keras_centernet.runs.split_file import read_split
+
+    made = read_split(to_path(args.model).parent / SPLIT)
+    if made is not None and made.fits(args.data) and args.split in (None, VAL) and not args.annotations:
+        return {"split": VAL, "made_split": made.parts, "holds_out": made.holds_out}
+    if args.split:
+        return {"split": args.split}
+    own = splits_of(args.data, **{name: getattr(args, name) for name in ("format", "annotations", "images")})
+    return {"split": VAL if own is None else evaluation_split(own)}
 
 
 def _load_detector(args: argparse.Namespace):

@@ -5,11 +5,13 @@ Leaves SPLIT-00000-of-000NN.tfrecord, dataset.json and label_map.pbtxt in --outp
 
 import argparse
 
-from keras_centernet.cli.arguments import add_data_arguments, add_model_arguments
+from keras_centernet.cli.arguments import DATA, add_data_arguments, add_model_arguments, add_rows, collect_repeated
+from keras_centernet.files.paths import to_path
 
 EXAMPLES = """examples:
   keras-centernet make-tfrecords --data coco/ --split train2017 --output records/coco --shards 256
   keras-centernet make-tfrecords --data coco/ --split val2017 --output records/coco --shards 32
+  keras-centernet make-tfrecords --data photos/ --output records/photos          all splits, made ones too
   keras-centernet make-tfrecords --data kitti/ --task detection_3d --output records/kitti --shards 16
   keras-centernet make-tfrecords --data gs://bucket/coco --split train2017 --output gs://bucket/records --shards 256
   keras-centernet train --data records/coco --split train2017 --val-split val2017 --output runs/coco"""
@@ -18,8 +20,10 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     add_data_arguments(parser)
+    add_rows(parser, ("classes", "val_share"))
     add_model_arguments(parser)
-    parser.add_argument("--split", default="train", help="split to write; others in --output are kept")
+    split = "split to write; others in --output are kept (default: all there are, train and val where there are none)"
+    parser.add_argument("--split", help=split)
     parser.add_argument("--task", default="detection", help="task that they are for: decides what objects must know")
     parser.add_argument("--output", required=True, help="folder for the records")
     parser.add_argument("--shards", type=int, default=1, help="number of files; a data service wants many per worker")
@@ -28,21 +32,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the records and says what is in them."""
+    from keras_centernet.data.formats.table import splits_of
+    from keras_centernet.data.reading.splits import TRAIN, VAL
+    from keras_centernet.errors import look_up
+    from keras_centernet.tasks import TASKS
+
+    fields = look_up(TASKS, args.task, "task").fields
+    collect_repeated(args, DATA)
+    places = {name: getattr(args, name) for name in ("annotations", "images")}
+    own = splits_of(args.data, args.format, fields, **places)
+    known = {None: (TRAIN,), (): (TRAIN, VAL) if args.val_share else (TRAIN,)}.get(own, own)
+    for split in [args.split] if args.split else known:
+        _write(args, split, fields)
+
+
+def _write(args: argparse.Namespace, split: str, fields: tuple[str, ...]) -> None:
     from keras_centernet.data.formats.table import read_source
     from keras_centernet.data.records.finding import read_description
     from keras_centernet.data.records.writing import write_tfrecords
-    from keras_centernet.errors import look_up
-    from keras_centernet.files.paths import to_path
-    from keras_centernet.tasks import TASKS
 
     before = read_description(args.output) if to_path(args.output).is_dir() else None
-    is_only = before is None or set(before["splits"]) <= {args.split}
-    fields = look_up(TASKS, args.task, "task").fields
-    classes = None if is_only else tuple(before["classes"])
-    options = {name: getattr(args, name) for name in ("annotations", "images", "strict")}
-    source = read_source(args.data, args.split, args.format, fields, classes=classes, **options)
+    is_only = before is None or set(before["splits"]) <= {split}
+    classes = args.classes if is_only else tuple(before["classes"])
+    names = ("annotations", "images", "strict", "class_map", "ignore_case", "max_pixels", "val_share")
+    options = {name: getattr(args, name) for name in names}
+    source = read_source(args.data, split, args.format, fields, classes=classes, **options)
     how = {name: getattr(args, name) for name in ("overwrite", "strict", "workers")}
-    facts = write_tfrecords(source, args.split, args.output, args.shards, **how)
+    facts = write_tfrecords(source, split, args.output, args.shards, **how)
     size = sum(shard["bytes"] for shard in facts["shards"].values()) / 1e6
     told = f"{facts['images']} images with {facts['objects']} objects of {len(source.classes)} classes"
-    print(f"{args.output}: {told}, {len(facts['shards'])} file(s), {size:.1f} MB.")
+    print(f"{args.output} ({split}): {told}, {len(facts['shards'])} file(s), {size:.1f} MB.")

@@ -50,6 +50,12 @@ def check_view(resize: str, multiple_of: int, scale: float) -> None:
         raise UserError(f"scale: expected a positive number, got {scale!r}.")
 
 
+def check_val_share(val_share: float) -> None:
+    """Raises unless the value is a share that leaves something for both parts, or 0."""
+    if not 0 <= val_share < 1:
+        raise UserError(f"val_share: expected a share from 0 to below 1, got {val_share!r}.")
+
+
 def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
     """Returns (n, i), or raises where there is no i-th of n shards, or not an image for each of them."""
     if len(shard) != 2 or not all(map(_is_whole, shard)) or not 0 <= shard[1] < shard[0] <= size:

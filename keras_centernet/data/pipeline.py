@@ -21,15 +21,17 @@ and the fields of the source, positions and vectors in input pixels; "is_zoomed"
 bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 """
 
+import dataclasses
 import functools
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 
 from keras_centernet.data import checks
 from keras_centernet.data.batches import to_batches, warn_of_many
 from keras_centernet.data.epochs import Epochs
+from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.inputs import build_test_input, build_training_input
 from keras_centernet.data.service import check_data_service, check_tensor_source
@@ -49,6 +51,12 @@ def load_dataset(
     annotations: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
     classes: tuple[str, ...] | None = None,
+    class_map: Mapping[str, str] | None = None,
+    ignore_case: bool = False,
+    val_share: float = VAL_SHARE,
+    holds_out: str | None = None,
+    made_split: Mapping[str, Sequence[str]] | None = None,
+    max_pixels: int = MAX_PIXELS,
     empty_images: bool = True,
     limit: int | None = None,
     strict: bool = False,
@@ -78,13 +86,20 @@ def load_dataset(
     Args:
         data: folder or file of a data set (as all paths possibly a remote one, gs://...), the name of one, or a
             `Source`.
-        split: name of the split: "train", "val", ...
+        split: name of the split: "train", "val", ..., or "all". Where the data set has none, "train" and "val" are made
+            by the names of its images, see `reading.splits`.
         task: key of `TASKS`, or a `Task`: what the objects must know besides their box, and the defaults below.
         format: key of `formats.table.FORMATS`, whose rows say what they look for; None detects it.
         annotations: where the annotations are, if not in their usual place; the format's row says what it may be.
         images: folder of the images, if not in its usual place.
         classes: names in the order that the model uses, for instance `train.classes` when loading "val";
-            None takes those of the data.
+            None takes those of the data. Objects of other classes are left out, with a warning that counts them.
+        class_map: {name in the data: name to use instead}; several may become one.
+        ignore_case: whether class names that differ only in upper and lower case are the same.
+        val_share: share of the images that a made "val" gets; 0: none is made, every split is all images.
+        holds_out: name of a split of the data, out of which "val" is held; "train" is the rest of it.
+        made_split: {"train": names, "val": names} as `.source.made_split` of an earlier load; None makes it.
+        max_pixels: images that promise more are skipped before they are decoded.
         empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
             yes, but for poses.
         limit: use only the first so many images.
@@ -145,13 +160,16 @@ def load_dataset(
     checks.check_changes(augmentation, flip, rotation, task_name, row.fields)
     checks.check_view(resize, multiple_of, scale)
 
+    checks.check_val_share(val_share)
     options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
+    options |= {"class_map": class_map or {}, "ignore_case": ignore_case, "max_pixels": max_pixels}
+    options |= {"val_share": val_share, "holds_out": holds_out, "made_split": made_split}
     source = _open(data, split, task_name, row.fields, format, options)
     if training and not empty_images:
         if source.without_empty is None:
             problem = "is a stream, which does not know its empty images beforehand; expected True, got False."
             raise UserError(f"empty_images: {source.name} {problem}")
-        source = source.without_empty()
+        source = dataclasses.replace(source.without_empty(), made_split=source.made_split)
     size = source.size if limit is None else min(limit, source.size)
     shard = checks.check_shard(shard or (1, 0), size)
     is_tensor = pure_tf or bool(data_service)

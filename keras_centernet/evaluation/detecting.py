@@ -27,10 +27,17 @@ def detect_batch(detector, clock: Clock, top_k: int, flip: bool, oracle: Sequenc
         return _as_arrays(predictor.decoded(maps, top_k))
 
 
-def detect_views(detect: Callable, views: list, num_classes: int, progress: bool) -> tuple[dict, dict]:
+def detect_views(
+    detect: Callable, views: list, renumber: Sequence[np.ndarray | None], num_classes: int, progress: bool
+) -> tuple[dict, dict]:
     """Returns ({image id: its objects}, {image id: its detections in image pixels, one dict per view}).
 
-    `detect` is a function of a batch, (images, objects) -> rows, see `detect_batch`.
+    Args:
+        detect: function of a batch, (images, objects) -> rows, see `detect_batch`.
+        views: data sets.
+        renumber: of each view: (C,) new class numbers, -1 for objects that are left out; None: as they are.
+        num_classes: of the model.
+        progress: whether a bar is shown.
 
     Raises:
         UserError: a data set is empty, endless or repeats an image, the views differ in their images, a class index
@@ -39,7 +46,7 @@ def detect_views(detect: Callable, views: list, num_classes: int, progress: bool
     truths, found = {}, {}
     for number, view in enumerate(views):
         for batch_images, objects in _with_progress(view, progress):
-            batch_found, objects = detect(batch_images, objects), _as_arrays(objects)
+            batch_found, objects = detect(batch_images, objects), _renumbered(_as_arrays(objects), renumber[number])
             _check_class_indices(objects, num_classes)
             for i, image_id in enumerate(objects["image_id"].tolist()):
                 true_rows = {key: values[i] for key, values in objects.items()}
@@ -58,6 +65,15 @@ def detect_views(detect: Callable, views: list, num_classes: int, progress: bool
                 f"evaluate: expected image_id {image_id} once at each of {len(views)} scales, got it {len(rows)} times."
             )
     return truths, found
+
+
+def _renumbered(objects: dict, numbers: np.ndarray | None) -> dict:
+    """Returns the objects with the model's class numbers, without those of classes that it does not know."""
+    if numbers is None:
+        return objects
+    classes = numbers[np.where(objects["mask"], objects["classes"], 0)]
+    is_known = classes >= 0
+    return objects | {"classes": np.where(is_known, classes, 0), "mask": objects["mask"] & is_known}
 
 
 def _check_finite(found: dict, image_id: int) -> None:

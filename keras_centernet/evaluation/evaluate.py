@@ -2,11 +2,14 @@
 
 import functools
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from keras_centernet.clock import Clock
-from keras_centernet.errors import UserError, look_up
+from keras_centernet.errors import DataWarning, UserError, look_up
 from keras_centernet.evaluation.detecting import detect_batch, detect_views
 from keras_centernet.evaluation.merging import NMS, merge_detections
 from keras_centernet.evaluation.metrics.table import METRICS
@@ -30,7 +33,8 @@ def evaluate(
 ) -> Report:
     """Returns how well a detector finds the objects of a data set: all metrics of `METRICS` that apply to the two.
 
-    Boxes are compared in original image pixels, in float64.
+    Boxes are compared in original image pixels, in float64. Where the data set's classes are not those of the model,
+    those with common names are measured and the others are named in a warning.
 
     Args:
         model: `CenterNet`, or anything with `classes` and `detect_batch(images, top_k)`.
@@ -43,12 +47,13 @@ def evaluate(
         as_published: whether soft-NMS leaves the published leftovers, see `soft_nms.soft_nms`.
         oracle: names of heads that are replaced by the truth; only for one scale without flip.
         round_results: whether the metrics are also computed from numbers rounded to two decimals, as published.
-        clip_boxes: whether detections are clipped to the image, and those outside dropped. As published: False.
+        clip_boxes: whether boxes, true and found ones alike, are clipped to the image, and detections outside dropped.
+            As published: False.
         progress: whether a bar is shown on stderr when that is a terminal.
 
     Raises:
-        UserError: the data set has other classes than the model, is empty, endless or repeats an image, detections
-            are not finite, or options do not go together.
+        UserError: the data set has no class of the model, is empty, endless or repeats an image, detections are not
+            finite, or options do not go together.
 
     Source: paper section 5; `test.py` and the detectors of the published code.
 
@@ -60,11 +65,12 @@ def evaluate(
     nms = nms or ("soft" if len(views) > 1 else "none")
     look_up(NMS, nms, "nms")
     _check_options(model, views, flip, oracle)
-    classes = _shared_classes(model, views)
+    classes = tuple(model.classes)
+    renumber = [_class_numbers(classes, view) for view in views]
     start, clock = time.perf_counter(), Clock()
     loading = _loading_seconds(views)
     detect = functools.partial(detect_batch, model, clock, top_k, flip, oracle)
-    truths, found = detect_views(detect, views, len(classes), progress)
+    truths, found = detect_views(detect, views, renumber, len(classes), progress)
     loading = _loading_seconds(views) - loading
     with clock.measure("merge"):
         if len(views) > 1 or nms != "none":
@@ -72,7 +78,7 @@ def evaluate(
     found = {key: clip_to_image(rows[0], truths[key]) if clip_boxes else rows[0] for key, rows in found.items()}
 
     metrics_start = time.perf_counter()
-    report = _measure(model, classes, truths, found, round_results)
+    report = _measure(model, classes, truths, found, round_results, clip_boxes)
     end = time.perf_counter()
     seconds = clock.seconds | loading
     report.metrics |= {
@@ -86,13 +92,13 @@ def evaluate(
     return report
 
 
-def _measure(model, classes, truths: dict, found: dict, round_results: bool) -> Report:
+def _measure(model, classes, truths: dict, found: dict, round_results: bool, clip_boxes: bool) -> Report:
     """Returns the report of what was found, with everything but the times."""
     first = next(iter(truths.values())), next(iter(found.values()))
     accumulators = {name: row.build(model, classes) for name, row in METRICS.items() if row.applies(*first)}
     images, annotations, detections = [], [], []
     for image_id, objects in truths.items():
-        rows, (height, width) = annotation_rows(objects), objects["image_hw"].tolist()
+        rows, (height, width) = annotation_rows(objects, clip_boxes), objects["image_hw"].tolist()
         images.append({"id": image_id, "height": height, "width": width})
         annotations += rows
         detections += detection_rows(found[image_id], image_id)
@@ -133,16 +139,27 @@ def _is_several(dataset) -> bool:
     return isinstance(dataset, list | tuple) and len(dataset) > 0 and not isinstance(dataset[0], tuple)
 
 
-def _shared_classes(model, views: list) -> tuple[str, ...]:
-    expected = tuple(model.classes)
-    for view in views:
-        received = tuple(getattr(_source_of(view) or view, "classes", None) or expected)
-        if received != expected:
-            raise UserError(
-                f"evaluate: expected the model's classes ({', '.join(expected)}) in that order; the data set has "
-                f"({', '.join(received)}). Pass classes=model.classes to load_dataset, or evaluate another model."
-            )
-    return expected
+def _class_numbers(classes: tuple[str, ...], view) -> np.ndarray | None:
+    """Returns (C,) int: the model's number of each class of a data set, -1 for those that the model does not know.
+
+    None where the two are equal, or where the data set has no names.
+    """
+    received = tuple(getattr(_source_of(view) or view, "classes", None) or classes)
+    if received == classes:
+        return None
+    unknown = [name for name in received if name not in classes]
+    if len(unknown) == len(received):
+        problem = f"the data set has [{', '.join(received)}]; rename them by class_map of load_dataset"
+        raise UserError(f"evaluate: expected some of the model's classes, [{', '.join(classes)}], {problem}.")
+    absent = [name for name in classes if name not in received]
+    left_out = [
+        f"{what}: {', '.join(names)}"
+        for what, names in (("unknown to the model", unknown), ("not in the data set", absent))
+        if names
+    ]
+    if left_out:
+        warnings.warn(DataWarning(f"evaluate: only common classes are measured; {'; '.join(left_out)}"), stacklevel=3)
+    return np.array([classes.index(name) if name in classes else -1 for name in received])
 
 
 def _loading_seconds(views: list) -> Counter:

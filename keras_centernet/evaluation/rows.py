@@ -6,9 +6,15 @@ from keras_centernet.detections import coco_rows
 from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xywh
 
 
-def annotation_rows(objects: dict) -> list[dict]:
-    """Returns the COCO annotations of one image; "difficult" is for Pascal VOC, COCO ignores it."""
+def annotation_rows(objects: dict, clip_boxes: bool = False) -> list[dict]:
+    """Returns the COCO annotations of one image; "difficult" is for Pascal VOC, COCO ignores it.
+
+    With `clip_boxes` boxes end at the image's border, as those of `clip_to_image` do.
+    """
     boxes_xyxy = transform_boxes(objects["boxes_xyxy"], invert_affine(objects["image_to_input"]))
+    if clip_boxes:
+        height, width = objects["image_hw"]
+        boxes_xyxy = np.clip(boxes_xyxy, 0, [width, height, width, height])
     return [
         {
             "image_id": int(objects["image_id"]),

@@ -5,10 +5,15 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_centernet.data import load_dataset
+from keras_centernet.data import Source, load_dataset
+from keras_centernet.data.formats.table import splits_of
+from keras_centernet.data.names import match_split
+from keras_centernet.data.reading.splits import TRAIN, VAL
+from keras_centernet.errors import UserError
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.split_file import MadeSplit
 from keras_centernet.runs.workers import share
 from keras_centernet.tasks.table import TASKS
 
@@ -22,6 +27,7 @@ class Datasets:
         load_train, load_val: functions (batch_size, shard) -> the same data in other batches; see `load_dataset`.
         steps_per_execution: steps that run before control returns to Python.
         steps_per_epoch: steps of an epoch, a multiple of them.
+        made_split: which images are trained on and which evaluated on, where the data set does not say it itself.
     """
 
     train: tf.data.Dataset
@@ -30,6 +36,7 @@ class Datasets:
     load_val: Callable
     steps_per_execution: int
     steps_per_epoch: int
+    made_split: MadeSplit | None = None
 
     def to_fit(self, strategy: tf.distribute.Strategy, settings: TrainSettings, progress: Progress) -> dict:
         """Returns the arguments of `fit` that say what is trained and evaluated on, from `progress` on."""
@@ -46,27 +53,38 @@ class Datasets:
         }
 
 
-def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> Datasets:
-    """Returns the data sets that the settings name; a UserError says where the devices cannot share a batch."""
-    names = ("format", "annotations", "images", "strict", "workers", "input_size", "max_objects", "seed")
+def load_datasets(
+    settings: TrainSettings, strategy: tf.distribute.Strategy, made_split: MadeSplit | None = None
+) -> Datasets:
+    """Returns the data sets that the settings name; `made_split` is that of the run that is resumed, if it made one.
+
+    Raises:
+        UserError: both hold the same images, the devices cannot share a batch, or what `load_dataset` raises.
+    """
+    names = ("format", "images", "strict", "workers", "input_size", "max_objects", "seed")
+    names += ("class_map", "ignore_case", "max_pixels")
     shared = {name: getattr(settings, name) for name in names}
     if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has
         shared["task"] = settings.task
     pure_tf = {"pure_tf": reads_elsewhere(settings)}  # for what devices are fed with; the rest is read here
     training_names = ("augmentation", "flip", "empty_images", "data_service")
     only_training = pure_tf | {name: getattr(settings, name) for name in training_names}
+    of_train, of_val = _plan_splits(settings, made_split)
 
     def load_train(data=settings.data, **batches):
-        return load_dataset(data, settings.split, training=True, **only_training, **shared, **batches)
+        how = {"classes": settings.classes} | of_train | only_training | shared
+        return load_dataset(data, training=True, **how, **batches)
 
-    def load_val(data=settings.data, **batches):
-        return load_dataset(data, settings.val_split, training=False, **shared, **batches)
+    def load_val(data=settings.val_data or settings.data, **batches):
+        return load_dataset(data, training=False, **of_val, **shared, **batches)
 
     train = load_train(batch_size=settings.batch_size * settings.accumulate)
     val = load_val(batch_size=settings.batch_size, classes=train.classes)
+    _check_apart(train.source, val.source, settings)
     check_batch(strategy, train.element_spec[0].shape[0], settings.accumulate)
     steps = int(train.cardinality())
     together = steps_together(steps, settings)
+    parts = train.source.made_split
     return Datasets(
         train,
         val,
@@ -74,4 +92,41 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
         lambda **batches: load_val(val.source, **batches, **pure_tf),
         steps_per_execution=together,
         steps_per_epoch=steps - steps % together,
+        made_split=parts and MadeSplit(settings.data, parts, of_train["holds_out"]),
     )
+
+
+def _plan_splits(settings: TrainSettings, made_split: MadeSplit | None) -> tuple[dict, dict]:
+    """Returns the arguments of `load_dataset` that say which images are trained on, and which are evaluated on."""
+    train = {"split": settings.split, "annotations": settings.annotations, "val_share": settings.val_share}
+    train |= {"holds_out": None, "made_split": made_split and made_split.parts}
+    if settings.val_data or settings.val_annotations:  # all of each
+        annotations = settings.val_annotations or (None if settings.val_data else settings.annotations)
+        val = {"split": settings.val_split, "annotations": annotations, "val_share": 0}
+        return train | {"val_share": 0}, val
+    base = made_split.holds_out if made_split else _held_out_of(settings)
+    if base is not None:
+        train |= {"split": TRAIN, "holds_out": base}
+    return train, train | {"split": settings.val_split if base is None else VAL}
+
+
+def _held_out_of(settings: TrainSettings) -> str | None:
+    """Returns the split that a part is held out of, because the data set has no split to evaluate on."""
+    names = ("format", "annotations", "images")
+    own = splits_of(settings.data, **{name: getattr(settings, name) for name in names})
+    if own is None:
+        return None
+    if settings.split == settings.val_split:
+        return settings.split
+    has_val = match_split(settings.val_split, own) or not match_split(settings.split, own)
+    return None if has_val else settings.split
+
+
+def _check_apart(train: Source, val: Source, settings: TrainSettings) -> None:
+    """Raises where images are trained on and evaluated on: what is measured on them says nothing."""
+    both = sorted(set(train.image_names or ()) & set(val.image_names or ()))
+    if both or (train.image_names is None and train.name == val.name):
+        count = f"{len(both)} of {val.size} images" if both else "all images"
+        advice = "Name another --val-split or --val-data, or hold a part out by giving both splits one name."
+        found = f"got {count} in both {train.name} and {val.name}"
+        raise UserError(f"--val-split: expected other images than those that are trained on, {found}. {advice}")

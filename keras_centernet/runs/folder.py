@@ -14,6 +14,7 @@ from keras_centernet.files.paths import AnyPath, list_names, to_path
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
+SPLIT = "split.json"  # where the run made it
 STATE = "training_state.npz"  # inside last.keras
 
 

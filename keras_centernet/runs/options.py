@@ -7,6 +7,7 @@ run must keep, what a recipe may set and the attributes in the docstring are all
 import dataclasses
 import functools
 import importlib
+import itertools
 import json
 import math
 import operator
@@ -26,11 +27,12 @@ class Option:
         choices: all values there are.
         table: whose keys are all values there are. One whose import brings Keras is given as "room.module:TABLE"; it is
             read when values are checked, and `--help` does not list its keys.
-        above, at_least, at_most: limits of a number; "above" excludes the limit itself.
+        above, at_least, at_most, below: limits of a number; "above" and "below" exclude the limit itself.
         may_change: whether a resumed run may have another value than the run had before.
         in_recipes: whether a recipe may set it.
         flag: on the command line; "": the name, with dashes.
-        parse: function from the typed text to the value (for a repeated option: to one item); None: by the type.
+        parse: function from the typed text to the value (for a repeated option: to one item, or a dict of several);
+            None: by the type.
         const: value of the flag alone, if its value may be omitted.
         name, kind, default: name, type (None left out) and default of the field.
     """
@@ -42,6 +44,7 @@ class Option:
     above: float = -math.inf
     at_least: float = -math.inf
     at_most: float = math.inf
+    below: float = math.inf
     may_change: bool = False
     in_recipes: bool = True
     flag: str = ""
@@ -74,7 +77,8 @@ class Option:
             return
         if self.choices is not None and value not in self.choices:
             raise UserError(f"{self.name}: expected one of {', '.join(map(str, self.choices))}, got {value!r}.")
-        if isinstance(value, int | float) and not (self.above < value and self.at_least <= value <= self.at_most):
+        is_number = isinstance(value, int | float)
+        if is_number and not (self.above < value < self.below and self.at_least <= value <= self.at_most):
             raise UserError(f"{self.name}: expected {self._limits}, got {value}.")
 
     def check_name(self, value: str | None) -> None:
@@ -93,13 +97,17 @@ class Option:
             items = [self.parse(text) if self.parse else text for text in texts]
         except UserError as error:
             raise UserError(f"{self.flag}: {error}") from None
-        return dict(items) if self.kind is dict else tuple(items)
+        if self.kind is dict:
+            pairs = (item.items() if isinstance(item, dict) else [item] for item in items)
+            return dict(itertools.chain.from_iterable(pairs))
+        return tuple(items)
 
     @property
     def _limits(self) -> str:
         if self.above == 0 or self.at_least == 1:
             return "a positive number"
         most = f" and at most {self.at_most}" if self.at_most < math.inf else ""
+        most += f" and below {self.below}" if self.below < math.inf else ""
         return f"a number of at least {self.at_least}{most}"
 
 
@@ -149,6 +157,22 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     if not all(number.strip().isdecimal() for number in numbers):
         raise UserError(f"expected whole numbers such as 90,120, got {text}")
     return tuple(map(int, numbers))
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Returns ("cat", "dog") of "cat,dog"."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise UserError(f"expected names such as cat,dog, got {text!r}")
+    return names
+
+
+def parse_renames(text: str) -> dict[str, str]:
+    """Returns {"car": "vehicle", "van": "vehicle"} of "car=vehicle,van=vehicle"."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(old.strip() and equals and new.strip() for old, equals, new in pairs):
+        raise UserError(f"expected OLD=NEW,... such as car=vehicle,van=vehicle, got {text!r}")
+    return {old.strip(): new.strip() for old, _, new in pairs}
 
 
 def parse_pair(text: str) -> tuple[str, object]:

@@ -4,10 +4,20 @@ import dataclasses
 import itertools
 from dataclasses import MISSING
 
+from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.errors import UserError
 from keras_centernet.runs.optimizers import OPTIMIZERS, SCHEDULES
-from keras_centernet.runs.options import free_option, option, options_of, parse_numbers, parse_size, with_attributes
+from keras_centernet.runs.options import (
+    free_option,
+    option,
+    options_of,
+    parse_names,
+    parse_numbers,
+    parse_renames,
+    parse_size,
+    with_attributes,
+)
 
 
 @with_attributes
@@ -23,12 +33,25 @@ class TrainSettings:
     annotations: str | None = free_option(None, "file or folder of annotations, or label map", "in its usual place")
     images: str | None = free_option(None, "folder of the images", "in its usual place")
     strict: bool = free_option(False, "stop at unreadable images instead of skipping them")
+    max_pixels: int = free_option(MAX_PIXELS, "images that promise more pixels are skipped", at_least=1)
     workers: int | None = free_option(None, "images read at the same time", "as many as pay off")
     recipe: str | None = free_option(
         None, "published training, see `recipes`, or a .toml file: replaces the defaults below", in_recipes=False
     )
-    split: str = option("train", "split to train on")
-    val_split: str = free_option("val", "split to evaluate on")
+    split: str = option("train", "split to train on; all is every image")
+    val_split: str = free_option("val", "split to evaluate on; the name of --split holds out a part of that")
+    val_share: float = option(
+        VAL_SHARE, "share of the images held out for evaluation where the data have no such split", at_least=0, below=1
+    )
+    val_data: str | None = free_option(None, "other data to evaluate on", "those of --data", in_recipes=False)
+    val_annotations: str | None = free_option(
+        None, "annotations of the data to evaluate on", "in their usual place", in_recipes=False
+    )
+    classes: tuple[str, ...] | None = free_option(
+        None, "names of the classes to use, in order: cat,dog", "those of the data", parse=parse_names
+    )
+    class_map: dict = option(dict, "other name of a class: old=new,...", flag="--class-map", parse=parse_renames)  # noqa: RUF009
+    ignore_case: bool = option(False, "class names that differ in upper and lower case only are the same")
     # The model
     backbone: str = option("mobilenet_v2", "network, or module:function of your own", table="networks.table:BACKBONES")
     task: str = option("detection", "what is detected, or module:function of your own", table="tasks.table:TASKS")

@@ -20,11 +20,12 @@ from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, res
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices import build_strategy, computes_in_half, plan
 from keras_centernet.runs.example_images import draw_examples
-from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, RunFolder
+from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, SPLIT, RunFolder
 from keras_centernet.runs.optimizers import build_optimizer
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.split_file import read_split
 from keras_centernet.runs.user_code import resolve
 from keras_centernet.runs.workers import StopTogether, check_together, is_chief, is_multi_worker, wait_for_all
 from keras_centernet.tasks.table import task_row
@@ -83,7 +84,9 @@ class Run:
         if settings.deterministic:
             tf.config.experimental.enable_op_determinism()
         keras.utils.set_random_seed(settings.seed)
-        data = load_datasets(settings, strategy)
+        data = load_datasets(settings, strategy, read_split(folder / SPLIT) if is_resumed else None)
+        if is_resumed:
+            _check_same_classes(folder, data.train.classes)
         with strategy.scope():
             model = _build_model(settings, data, is_resumed, *own)
             progress = Progress(steps_per_epoch=data.steps_per_epoch)
@@ -98,6 +101,8 @@ class Run:
         if self.is_chief:
             config = dataclasses.asdict(settings) | {"classes": list(self.model.classes)}
             self.folder.write_json(CONFIG, config)
+            if self.data.made_split:
+                self.data.made_split.write(self.folder / SPLIT)
             cut_history(self.folder, progress.epoch)
         keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
         if keep_best.is_done or progress.epoch >= settings.epochs:
@@ -213,3 +218,11 @@ def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
         if not row.may_change and before.get(name, now[name]) != now[name]:
             found = f"{before.get(name)!r} as in {folder / CONFIG}, got {now[name]!r}"
             raise UserError(f"--resume: expected {name} {found}. Give the same options, or start in another folder.")
+
+
+def _check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
+    before = json.loads((folder / CONFIG).read_bytes()).get("classes", list(classes))
+    if before != list(classes):
+        expected = f"the classes of the run, [{', '.join(before)}], in that order"
+        advice = "Pass them as --classes, or start in another folder."
+        raise UserError(f"--resume: expected {expected}, got [{', '.join(classes)}] from the data. {advice}")

@@ -129,6 +129,29 @@ def read_source(
         UserError: the format is unknown, cannot be detected or does not take an option, or what the reader raises.
     """
     request = DataRequest(data, split, fields=tuple(fields), **options)
+    row = _checked_row(request, format)
+    if row.splits is None:
+        return row.read(request)
+    from keras_centernet.data.reading.parts import read_parts  # imports TensorFlow, which `--help` does without
+
+    return read_parts(row.read, tuple(row.splits(request)), request)
+
+
+def splits_of(
+    data: str | os.PathLike, format: str | None = None, fields: tuple[str, ...] = (), **options
+) -> tuple[str, ...] | None:
+    """Returns the names of a data set's own splits, none if its images lie together; None where nobody can list them.
+
+    Args and errors: as of `read_source`.
+    """
+    request = DataRequest(data, fields=tuple(fields), **options)
+    row = _checked_row(request, format)
+    return None if row.splits is None else tuple(row.splits(request))
+
+
+def _checked_row(request: DataRequest, format: str | None) -> Format:
+    """Returns the format's row, whose reader can answer the request."""
+    data, fields = request.data, request.fields
     format = find_format(data, request.annotations) if format is None else format
     if format not in FORMATS:
         raise UserError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}.")
@@ -145,11 +168,7 @@ def read_source(
             raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
     if not row.is_name and not _is_pattern(data) and not request.path.exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
-    if row.splits is None:
-        return row.read(request)
-    from keras_centernet.data.reading.parts import read_parts  # imports TensorFlow, which `--help` does without
-
-    return read_parts(row.read, tuple(row.splits(request)), request)
+    return row
 
 
 def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None = None) -> str:

@@ -42,12 +42,9 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     return to_source(found, request)
 
 
-def evaluation_split(known: Sequence[str], is_made: bool) -> str:
-    """Returns the split that a model is measured on where none is named: the validation split, else all images.
-
-    `is_made` says whether the run that made the model held out a part.
-    """
-    return VAL if is_made or match_split(VAL, known) else ALL
+def evaluation_split(known: Sequence[str]) -> str:
+    """Returns the split that a model is measured on where none is named: the validation split, else all images."""
+    return VAL if match_split(VAL, known) else ALL
 
 
 def _no_split(known: Sequence[str], request: DataRequest) -> str:
