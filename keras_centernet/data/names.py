@@ -24,6 +24,8 @@ def split_names(split: str) -> tuple[str, ...]:
 def match_split(split: str, known: Collection[str]) -> str | None:
     """Returns which of the known splits is meant: of that name, of a usual other one, or of one with a number behind.
 
+    Upper and lower case do not matter where only one split is meant nevertheless.
+
     Raises:
         UserError: several are as likely.
 
@@ -31,15 +33,20 @@ def match_split(split: str, known: Collection[str]) -> str | None:
         >>> match_split("val", ["train2017", "val2017"]), match_split("val", ["train"])
         ('val2017', None)
     """
-    for name in split_names(split):
-        if name in known:
-            return name
-    for name in split_names(split):
-        numbered = sorted(other for other in known if other.startswith(name) and _NUMBER.fullmatch(other[len(name) :]))
-        if len(numbered) > 1:
-            raise UserError(f"split: expected one of {', '.join(numbered)}, got {split!r}, which may be each of them.")
-        if numbered:
-            return numbered[0]
+    names = split_names(split)
+    exact = next((name for name in names if name in known), None)
+    if exact is not None:
+        return exact
+    for is_meant in (
+        lambda other, name: other.casefold() == name.casefold(),
+        lambda other, name: other.casefold().startswith(name.casefold()) and _NUMBER.fullmatch(other[len(name) :]),
+    ):
+        for name in names:
+            meant = sorted(other for other in known if is_meant(other, name))
+            if len(meant) > 1:
+                raise UserError(f"split: expected one of {', '.join(meant)}, got {split!r}, which may be each of them.")
+            if meant:
+                return meant[0]
     return None
 
 

@@ -14,7 +14,7 @@ from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.names import split_folders
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.image_files import ImageFiles
-from keras_centernet.data.reading.texts import read_lines, read_xml
+from keras_centernet.data.reading.texts import read_beginning, read_lines, read_xml
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, map_files, to_path
 
@@ -98,8 +98,8 @@ def _label_folder(folder: AnyPath) -> AnyPath | None:
 
 def _is_of_image(path: AnyPath) -> bool:
     """Whether an XML file looks as one of VOC, judged by its beginning: other tools write XML, too."""
-    head = path.open("rb").read(4096) if path.is_file() else b""
-    return b"<annotation" in head.replace(b"\0", b"") and b"<annotations" not in head
+    head = read_beginning(path, 4096).replace(b"\0", b"")
+    return b"<annotation" in head and b"<annotations" not in head
 
 
 def _labels_of_split(root: AnyPath, request: DataRequest) -> tuple[list[AnyPath], AnyPath]:

@@ -2,7 +2,7 @@
 
 import collections
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from keras_centernet.data.images import IMAGE_SUFFIXES
 from keras_centernet.files.paths import AnyPath, join, list_names
@@ -33,14 +33,25 @@ class ImageFiles:
 
     def find(self, name: str) -> AnyPath:
         """Returns the path of an image; where there is none, the path it should have."""
-        plain = name if "\\" not in name else name.replace("\\", "/")
-        path = self._find(plain)
-        if path is not None and plain != name:
-            self._note(_BACKSLASHES, name)
-        if path is not None:
-            return path
-        fallback = self.folders[0] if self.folders else self._root
-        return join(fallback, plain)
+        return self.find_all([name])[0]
+
+    def find_all(self, names: Sequence[str]) -> list[AnyPath]:
+        """Returns the path of each image as `find` does; a file that has one of the names is guessed for no other."""
+        plain = [name.replace("\\", "/") for name in names]
+        paths = [self.find_exactly(name) for name in plain]
+        taken = set(paths) - {None}
+        for i, name in enumerate(plain):
+            if paths[i] is None:
+                paths[i] = self._guess(name, taken)
+            if paths[i] is not None and name != names[i]:
+                self._note(_BACKSLASHES, names[i])
+        first = self.folders[0] if self.folders else self._root
+        return [join(first, name) if path is None else path for path, name in zip(paths, plain, strict=True)]
+
+    def find_exactly(self, name: str) -> AnyPath | None:
+        """Returns the image of this name, a path below one of the folders or an absolute one, or None."""
+        paths = (join(folder, name) for folder in self.folders)
+        return next((path for path in paths if self._is_there(path)), None)
 
     def find_stem(self, stem: str) -> AnyPath | None:
         """Returns the image that has this name but for its suffix, or None."""
@@ -54,26 +65,20 @@ class ImageFiles:
         """Returns all images in the folders, sorted within each."""
         return [path for folder in self.folders for path in images_in(folder)]
 
-    def _find(self, name: str) -> AnyPath | None:
-        for folder in self.folders:
-            if self._is_there(path := join(folder, name)):
-                return path
+    def _guess(self, name: str, taken: Collection[AnyPath] = ()) -> AnyPath | None:
+        """Returns an image of that name in another folder, or the only one of nearly that name."""
         base = name.rpartition("/")[2]
-        if base != name:
-            for folder in self.folders:
-                if self._is_there(path := folder / base):
-                    return path
-        return self._find_alike(base, name)
-
-    def _find_alike(self, base: str, name: str) -> AnyPath | None:
-        """Returns the only image of nearly that name."""
+        path = self.find_exactly(base) if base != name else None
+        if path is not None and path not in taken:
+            self._note(_OTHER_FOLDER, name)
+            return path
         by_name, by_stem = self._index
         stem = base.rpartition(".")[0] or base
         for known, key, what in (
             (by_name, base.casefold(), _OTHER_CASE),
             (by_stem, stem.casefold(), _OTHER_SUFFIX),
         ):
-            paths = known.get(key, ())
+            paths = [path for path in known.get(key, ()) if path not in taken]
             if len(paths) == 1:
                 self._note(what if paths[0].name != base else _OTHER_FOLDER, name)
                 return paths[0]
