@@ -8,6 +8,7 @@ from keras_centernet.files.paths import AnyPath
 
 _ALIASES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
 _NUMBER = re.compile(r"[-_]?\d+")
+_USUAL = re.compile(rf"({'|'.join(name for names in _ALIASES for name in names)})([-_]?\d+)?", re.IGNORECASE)
 
 
 def split_names(split: str) -> tuple[str, ...]:
@@ -52,10 +53,11 @@ def match_split(split: str, known: Collection[str]) -> str | None:
 
 def is_usual_split(name: str) -> bool:
     """Whether a name is that of a split, such as "train", "valid" or "test2017"."""
-    return any(match_split(names[0], [name]) for names in _ALIASES)
+    return _USUAL.fullmatch(name) is not None
 
 
 def split_folders(folder: AnyPath) -> dict[str, AnyPath]:
     """Returns {name: folder} of the folders inside a folder that are named as splits are."""
-    found: Iterable[AnyPath] = sorted(folder.iterdir()) if folder.is_dir() else ()
-    return {path.name: path for path in found if is_usual_split(path.name) and path.is_dir()}
+    found: Iterable[AnyPath] = folder.iterdir() if folder.is_dir() else ()
+    usual = sorted(path for path in found if is_usual_split(path.name))  # not all of what may be thousands of files
+    return {path.name: path for path in usual if path.is_dir()}

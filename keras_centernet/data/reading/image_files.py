@@ -12,6 +12,7 @@ _BACKSLASHES = "name(s) of images with backslashes, read as /"
 _OTHER_CASE = "image(s) found under a name with other upper and lower case"
 _OTHER_SUFFIX = "image(s) found under a name with another suffix"
 _OTHER_FOLDER = "image(s) found in another folder than their label file says"
+_JUNK = "__MACOSX"  # what archives made on a Mac have beside the files that were meant
 
 
 class ImageFiles:
@@ -106,5 +107,9 @@ class ImageFiles:
 
 
 def images_in(folder: AnyPath) -> list[AnyPath]:
-    """Returns all images in a folder and the folders inside it, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    """Returns all images in a folder and the folders inside it, sorted; hidden ones and "__MACOSX" are none."""
+    start = len(folder.parts)
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(
+        path for path in paths if not any(part.startswith(".") or part == _JUNK for part in path.parts[start:])
+    )

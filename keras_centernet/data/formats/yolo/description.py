@@ -16,13 +16,11 @@ class Keypoints:
         count: keypoints of each object.
         values: of each keypoint: 2 (x, y) or 3 (x, y, visibility).
         skeleton: their names and sides.
-        has_sides: whether the data set says which keypoints are exchanged in a mirror image.
     """
 
     count: int
     values: int
     skeleton: Skeleton
-    has_sides: bool
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from keras_centernet.data.formats.yolo.labels import look_like_labels
 from keras_centernet.data.formats.yolo.layout import IMAGE_FOLDERS, LABELS
+from keras_centernet.data.formats.yolo.plain_files import LISTS_OF_NAMES
 from keras_centernet.data.images import IMAGE_SUFFIXES
 from keras_centernet.data.reading.listings import Listings
 from keras_centernet.files.paths import AnyPath
 
+_NO_LABELS = {name.removesuffix(".txt") for name in LISTS_OF_NAMES}
 _DEEPEST = 3  # folders of `annotations` that are named after the images' folders
 
 
@@ -42,7 +44,7 @@ class LabelFiles:
         for images, labels in self._folders.items():
             stems.setdefault(labels, set()).update(self._listings.stems(images, IMAGE_SUFFIXES))
         for labels, known in stems.items():
-            for stem in sorted(self._listings.stems(labels, (".txt",)) - known):
+            for stem in sorted(self._listings.stems(labels, (".txt",)) - known - _NO_LABELS):
                 path = labels / f"{stem}.txt"
                 if labels not in self._folders or look_like_labels(path):  # beside images lie other texts, too
                     yield path

@@ -4,11 +4,12 @@ import dataclasses
 import math
 
 from keras_centernet.data.formats.yolo.description import Keypoints, Names
-from keras_centernet.data.reading.texts import read_text
+from keras_centernet.data.reading.texts import encoding_of, read_beginning, read_text
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 
 MOST_CLASSES = 10_000  # of a data set without names
+_HEAD_BYTES = 1 << 16
 _VISIBLE = 2.0
 _VISIBILITIES = (0.0, 1.0, 2.0)
 _BOX, _POLYGON = "'class cx cy w h'", "'class x1 y1 x2 y2 x3 y3 ...'"
@@ -87,10 +88,11 @@ def _corners(x: float, y: float, width: float, height: float) -> tuple[float, fl
 
 def look_like_labels(path: AnyPath) -> bool:
     """Whether a text file is one of labels, judged by its first line that is not empty."""
+    head = read_beginning(path, _HEAD_BYTES)
+    lines = head.decode(encoding_of(head), errors="replace").splitlines()
     try:
-        lines = read_text(path).split("\n", 20)[:20]
         values = _numbers(next((line for line in lines if line.strip()), ""))
-    except ValueError:  # UserError is one
+    except ValueError:
         return False
     return len(values) >= 5 and values[0] >= 0 and values[0] == int(values[0])
 

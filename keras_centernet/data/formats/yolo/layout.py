@@ -4,7 +4,7 @@ from keras_centernet.data.formats.yolo.labels import look_like_labels
 from keras_centernet.data.formats.yolo.plain_files import LISTS_OF_NAMES
 from keras_centernet.data.images import IMAGE_SUFFIXES
 from keras_centernet.data.names import split_folders
-from keras_centernet.data.reading.image_files import has_images
+from keras_centernet.data.reading.image_files import images_in
 from keras_centernet.data.reading.texts import read_lines
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, list_names
@@ -52,7 +52,7 @@ def has_labels(root: AnyPath) -> bool:
 
 
 def _with_images(folder: AnyPath) -> dict[str, AnyPath]:
-    return {split: path for split, path in split_folders(folder).items() if has_images(path)}
+    return {split: path for split, path in split_folders(folder).items() if images_in(path)}
 
 
 def _is_list_of_images(path: AnyPath) -> bool:

@@ -12,13 +12,13 @@ from tqdm import tqdm
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.yolo.description import Description
 from keras_centernet.data.formats.yolo.finding import describe, places_of
+from keras_centernet.data.formats.yolo.image_lists import ImageLists
 from keras_centernet.data.formats.yolo.label_files import LabelFiles
 from keras_centernet.data.formats.yolo.labels import LabelReader
 from keras_centernet.data.reading.found import Found
-from keras_centernet.data.reading.image_files import ImageFiles, images_in
-from keras_centernet.data.reading.texts import read_lines
+from keras_centernet.data.reading.image_files import images_in
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath, exists, map_files, to_path
+from keras_centernet.files.paths import AnyPath, map_files, to_path
 
 _KEYPOINTS = "keypoints_xyv"
 _LOOKED_AT = 100  # images whose label files are looked for in other folders
@@ -44,8 +44,6 @@ def read_yolo(request: DataRequest) -> Found:
     found = Found(request.name, unit="line", classes=described.names, is_relative=True)
     if has_keypoints:
         found.task_options["skeleton"] = described.keypoints.skeleton.to_dict()
-        if not described.keypoints.has_sides:
-            found.note("data set(s) without 'flip_idx', so mirrored images exchange no keypoints", str(described.path))
     labels = LabelFiles(described.root, to_path(request.annotations) if request.annotations else None)
     images = _images_of(described, request.split, found)
     for image, path, rows in _read(images, labels, LabelReader(described.names, described.keypoints)):
@@ -75,26 +73,15 @@ def _read(images: Sequence[AnyPath], labels: LabelFiles, reader: LabelReader) ->
 def _images_of(described: Description, split: str | None, found: Found) -> list[AnyPath]:
     """Returns the images in the folders and lists of a split, each once."""
     images, places = [], places_of(described, split)
+    lists = ImageLists(described.folders, described.root)
     for place in places:
-        if place.is_dir():
-            images += images_in(place)
-            continue
-        files = ImageFiles([place.parent, *filter(exists, described.folders)], root=described.root)
-        images += [files.find(line) for line in _lines(place)]
-        for what, names in files.notes.items():
-            found.notes.setdefault(what, []).extend(names)
+        images += images_in(place) if place.is_dir() else lists.read(place)
+    for what, names in lists.notes.items():
+        found.notes.setdefault(what, []).extend(names)
     if not images:
         where = ", ".join(map(str, places))
         raise UserError(f"{described.path}: expected images in {where}, got an empty split.")
     return list(dict.fromkeys(images))
-
-
-def _lines(path: AnyPath) -> list[str]:
-    lines = [line.strip("\"'") for line in read_lines(path)]
-    damaged = next((line for line in lines if "\0" in line), None)
-    if damaged is not None:
-        raise UserError(f"{path}: expected the paths of images, one a line, got {damaged[:60]!r}.")
-    return list(filter(None, lines))
 
 
 def _looked_for(images: Sequence[AnyPath], labels: LabelFiles) -> str:

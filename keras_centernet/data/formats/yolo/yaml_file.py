@@ -10,7 +10,7 @@ from keras_centernet.data.names import is_usual_split
 from keras_centernet.data.reading.texts import read_text
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import AnyPath, join
-from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, left_right_pairs
+from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 _NOTHING = (None, "", "~", "null", "Null", "NULL")
 _DEEPEST, _MOST = 8, 10_000  # lists in lists, and their entries
@@ -127,13 +127,11 @@ def _keypoints(content: dict, path: AnyPath) -> Keypoints | None:
         raise UserError(f"{path}: expected {expected}, got {_show(shape)}.")
     count, values = numbers
     names, order = _keypoint_names(content.get("kpt_names"), count, path), content.get("flip_idx")
-    pairs = left_right_pairs(names or ()) if order in _NOTHING else _flip_pairs(order, count, path)
-    if count == len(COCO_PERSON.names) and sorted(pairs) == sorted(COCO_PERSON.flip_pairs) and not names:
-        return Keypoints(count, values, COCO_PERSON, True)  # as Ultralytics' tools take them for a person's
-    if names == COCO_PERSON.names:
-        return Keypoints(count, values, COCO_PERSON, True)
-    has_sides = order not in _NOTHING or names is not None or count == 1
-    return Keypoints(count, values, Skeleton(names or tuple(f"keypoint_{i}" for i in range(count)), pairs), has_sides)
+    pairs = None if order in _NOTHING else _flip_pairs(order, count, path)
+    is_person = names is None and count == len(COCO_PERSON.names) and pairs == tuple(sorted(COCO_PERSON.flip_pairs))
+    if is_person or names == COCO_PERSON.names:  # as Ultralytics' tools do
+        return Keypoints(count, values, COCO_PERSON)
+    return Keypoints(count, values, Skeleton(names or tuple(f"keypoint_{i}" for i in range(count)), pairs))
 
 
 def _flip_pairs(order, count: int, path: AnyPath) -> tuple[tuple[int, int], ...]:
