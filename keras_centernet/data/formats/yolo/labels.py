@@ -5,6 +5,7 @@ import math
 
 from keras_centernet.data.formats.yolo.description import Keypoints, Names
 from keras_centernet.data.reading.texts import encoding_of, read_beginning, read_text
+from keras_centernet.data.reading.values import LARGEST_FRACTION
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 
@@ -74,6 +75,8 @@ class LabelReader:
             point = "x y" if width == 2 else "x y visibility"
             raise ValueError(f"{_BOX} and {count} times '{point}' as 'kpt_shape' says ({5 + count * width} numbers)")
         points = [values[start : start + width] for start in range(4, len(values), width)]
+        if any(abs(value) > LARGEST_FRACTION for point in points for value in point[:2]):
+            raise ValueError("keypoints in fractions of the image (0 to 1), not in pixels")
         if width == 2:  # a corner of the image, or a place left or above of it, stands for none
             is_marked = [min(x, y) >= 0 and max(x, y) > 0 for x, y in points]
             return [[x, y, _VISIBLE] if marked else [0.0] * 3 for (x, y), marked in zip(points, is_marked, strict=True)]

@@ -14,6 +14,7 @@ from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 _NOTHING = (None, "", "~", "null", "Null", "NULL")
 _DEEPEST, _MOST = 8, 10_000  # lists in lists, and their entries
+_LONGEST = 4096  # path
 
 
 class _Texts(yaml.SafeLoader):
@@ -64,7 +65,7 @@ def _read(path: AnyPath) -> dict:
         raise UserError(f"{path}, line {line}: expected YAML, got an error: {error.problem}.") from None
     except RecursionError:
         raise UserError(f"{path}: expected YAML, got one that is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:  # the others: values of another tag
         raise UserError(f"{path}: expected YAML, got {first_line(error)}.") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected lines 'key: value', got {_show(content)}.")
@@ -102,7 +103,7 @@ def _entries(content: dict, key: str, path: AnyPath) -> tuple[str, ...]:
         found += [entry for entry in entries if not isinstance(entry, list)]
         entries, depth = [inner for entry in entries if isinstance(entry, list) for inner in entry], depth + 1
     found = [entry for entry in found if entry not in _NOTHING]
-    if entries or not all(isinstance(entry, str) and "\0" not in entry for entry in found):
+    if entries or not all(map(_is_path, found)):
         expected = f"a folder, a list of images, or several of them as {key!r}"
         raise UserError(f"{path}: expected {expected}, got {_show(content[key])}.")
     return tuple(found)
@@ -112,9 +113,13 @@ def _one_text(content: dict, key: str, path: AnyPath) -> str:
     value = content.get(key)
     if value in _NOTHING:
         return ""
-    if not isinstance(value, str) or "\0" in value:
+    if not _is_path(value):
         raise UserError(f"{path}: expected one folder as {key!r}, got {_show(value)}.")
     return value
+
+
+def _is_path(value) -> bool:
+    return isinstance(value, str) and "\0" not in value and len(value) <= _LONGEST
 
 
 def _keypoints(content: dict, path: AnyPath) -> Keypoints | None:
