@@ -14,12 +14,13 @@ from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.names import split_folders
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.image_files import ImageFiles
-from keras_centernet.data.reading.texts import read_lines, read_xml
+from keras_centernet.data.reading.texts import read_beginning, read_lines, read_xml
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, map_files, to_path
 
 LABEL_FOLDERS = ("Annotations", "annotations", "annots", "Annots", "xmls", "xml", "labels")
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs", "img")
+_LISTS = ("ImageSets", "Main")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _ABSENT = ("-1", "1")  # what a list of one class's images has behind a name: absent, present (0: difficult)
 
@@ -55,7 +56,7 @@ def read_voc(request: DataRequest) -> Found:
 def voc_splits(request: DataRequest) -> tuple[str, ...]:
     """Returns the names of the lists in ImageSets/Main, or of folders train/, valid/, ... with XML files."""
     root = _root(request.path)
-    lists = sorted(path.stem for path in _list_folder(root).glob("*.txt")) if _has_lists(root) else []
+    lists = sorted(path.stem for path in root.joinpath(*_LISTS).glob("*.txt")) if _has_lists(root) else []
     if lists:
         stems = set(lists)  # "cat_train" lists the images of one class, beside the whole "train"
         return tuple(name for name in lists if name.rpartition("_")[2] not in stems or "_" not in name)
@@ -82,12 +83,8 @@ def _root(path: AnyPath) -> AnyPath:
     return years[0] if years else path
 
 
-def _list_folder(folder: AnyPath) -> AnyPath:
-    return folder / "ImageSets" / "Main"
-
-
 def _has_lists(folder: AnyPath) -> bool:
-    return _list_folder(folder).is_dir()
+    return folder.joinpath(*_LISTS).is_dir()
 
 
 def _label_folder(folder: AnyPath) -> AnyPath | None:
@@ -101,18 +98,15 @@ def _label_folder(folder: AnyPath) -> AnyPath | None:
 
 def _is_of_image(path: AnyPath) -> bool:
     """Whether an XML file looks as one of VOC, judged by its beginning: other tools write XML, too."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(4096)
-    return b"<annotation" in head.replace(b"\0", b"") and b"<annotations" not in head
+    head = read_beginning(path, 4096).replace(b"\0", b"")
+    return b"<annotation" in head and b"<annotations" not in head
 
 
 def _labels_of_split(root: AnyPath, request: DataRequest) -> tuple[list[AnyPath], AnyPath]:
     """Returns (XML files that a split should have, the folder that it lies in)."""
     if request.split is not None and _has_lists(root):
         labels = to_path(request.annotations) if request.annotations else _label_folder(root) or root / LABEL_FOLDERS[0]
-        stems = _read_list(_list_folder(root) / f"{request.split}.txt", labels)
+        stems = _read_list(root.joinpath(*_LISTS) / f"{request.split}.txt", labels)
         return [labels / f"{stem}.xml" for stem in stems], root
     folder = root / request.split if request.split is not None else root
     labels = to_path(request.annotations) if request.annotations else _label_folder(folder)
