@@ -10,6 +10,7 @@ from keras_centernet.data.formats.table import splits_of
 from keras_centernet.data.names import match_split
 from keras_centernet.data.reading.splits import TRAIN, VAL
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import to_path
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.settings import TrainSettings
@@ -125,6 +126,7 @@ def _held_out_of(settings: TrainSettings) -> str | None:
 def _check_apart(train: Source, val: Source, settings: TrainSettings) -> None:
     """Raises where images are trained on and evaluated on: what is measured on them says nothing."""
     both = sorted(set(train.image_names or ()) & set(val.image_names or ()))
+    both = both if both and to_path(both[0]).is_file() else []  # drawn images have any names
     if both or (train.image_names is None and train.name == val.name):
         count = f"{len(both)} of {val.size} images" if both else "all images"
         advice = "Name another --val-split or --val-data, or hold a part out by giving both splits one name."

@@ -39,12 +39,12 @@ class TrainSettings:
         None, "published training, see `recipes`, or a .toml file: replaces the defaults below", in_recipes=False
     )
     split: str = option("train", "split to train on; all is every image")
-    val_split: str = free_option("val", "split to evaluate on; the name of --split holds out a part of that")
+    val_split: str = option("val", "split to evaluate on; the name of --split holds out a part of that")
     val_share: float = option(
         VAL_SHARE, "share of the images held out for evaluation where the data have no such split", at_least=0, below=1
     )
-    val_data: str | None = free_option(None, "other data to evaluate on", "those of --data", in_recipes=False)
-    val_annotations: str | None = free_option(
+    val_data: str | None = option(None, "other data to evaluate on", "those of --data", in_recipes=False)
+    val_annotations: str | None = option(
         None, "annotations of the data to evaluate on", "in their usual place", in_recipes=False
     )
     classes: tuple[str, ...] | None = free_option(
