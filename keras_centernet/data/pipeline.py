@@ -32,6 +32,7 @@ from keras_centernet.data.batches import to_batches, warn_of_many
 from keras_centernet.data.epochs import Epochs
 from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.inputs import build_test_input, build_training_input
+from keras_centernet.data.own.sources import read_own
 from keras_centernet.data.service import check_data_service, check_tensor_source
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError, look_up
@@ -40,7 +41,7 @@ from keras_centernet.tasks.table import TASKS, task_row
 
 
 def load_dataset(
-    data: str | os.PathLike | Source,
+    data: str | os.PathLike | Source | tuple | dict | tf.data.Dataset,
     split: str = "train",
     *,
     # what is read
@@ -49,6 +50,7 @@ def load_dataset(
     annotations: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
     classes: tuple[str, ...] | None = None,
+    bounding_box_format: str | None = None,
     empty_images: bool = True,
     limit: int | None = None,
     strict: bool = False,
@@ -77,7 +79,8 @@ def load_dataset(
 
     Args:
         data: folder or file of a data set (as all paths possibly a remote one, gs://...), the name of one, or a
-            `Source`.
+            `Source`; or what there is in Python: (images, {"boxes", "labels"}), arrays or lists, or a tf.data set of
+            such pairs, see `own.labels`. Images may have any sizes.
         split: name of the split: "train", "val", ...
         task: key of `TASKS`, or a `Task`: what the objects must know besides their box, and the defaults below.
         format: key of `formats.table.FORMATS`, whose rows say what they look for; None detects it.
@@ -85,6 +88,8 @@ def load_dataset(
         images: folder of the images, if not in its usual place.
         classes: names in the order that the model uses, for instance `train.classes` when loading "val";
             None takes those of the data.
+        bounding_box_format: of "boxes" in Python: "xyxy" (None), "yxyx", "xywh", "center_xywh", "rel_xyxy" (fractions
+            of the image), ..., as in Keras.
         empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
             yes, but for poses.
         limit: use only the first so many images.
@@ -146,6 +151,13 @@ def load_dataset(
     checks.check_view(resize, multiple_of, scale)
 
     options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
+    if isinstance(data, Source | str | os.PathLike):
+        if bounding_box_format is not None:
+            problem = f"expected None with files, whose format says it, got {bounding_box_format!r}; remove it."
+            raise UserError(f"bounding_box_format: {problem}")
+    else:
+        files = {"format": format, "annotations": annotations, "images": images}
+        data = read_own(data, split, classes, bounding_box_format, row.fields, **files)
     source = _open(data, split, task_name, row.fields, format, options)
     if training and not empty_images:
         if source.without_empty is None:

@@ -10,7 +10,7 @@ import keras
 
 from keras_centernet.data.own.box_formats import check_format
 from keras_centernet.data.own.converter import Converter, Expected
-from keras_centernet.data.own.first_batch import check_first
+from keras_centernet.data.own.first_batch import check_images, check_labels
 from keras_centernet.data.own.labels import IMAGES, is_ours, read_labels, unpack
 from keras_centernet.data.own.py_datasets import ConvertedDataset, LoadedDataset, length_of
 from keras_centernet.errors import UserError
@@ -104,12 +104,14 @@ class OwnData:
         """
         if self.is_ours(batch, where):
             return None
+        images, labels = unpack(batch, where)
+        check_images(images, where)
         model, classes = self._model, tuple(self._model.classes)
         row = task_row(getattr(model, "task", "detection"))
         expected = Expected(where, classes, self._box_format, row.fields, getattr(model, "input_size", None))
-        images, labels = unpack(batch, where)
+        Converter(expected).check_sizes(images)
         labels = read_labels(labels, row.fields, where)
-        check_first(images, labels, self._box_format, classes, where)
+        check_labels(labels, images, self._box_format, classes, where)
         if limited:
             expected = dataclasses.replace(expected, rows=max(row.max_objects, labels.boxes.shape[1]))
         self._converters.append(Converter(expected))

@@ -73,14 +73,15 @@ class Converter:
 
     def stack(self, images) -> np.ndarray:
         """Returns (B, H, W, 3) of an array or a list of images, of the size that is expected."""
+        self.check_sizes(images)
         if isinstance(images, tuple | list):
-            images = [to_array(image) for image in images]
-            sizes = {image.shape[:2] for image in images}
-            self._check_sizes(sizes)
-            return np.stack(images)
-        images = to_array(images)
-        self._check_sizes({images.shape[1:3]})
-        return images
+            return np.stack([to_array(image) for image in images])
+        return to_array(images)
+
+    def check_sizes(self, images) -> None:
+        """Raises unless all images, an array or a list, have the expected size."""
+        is_list = isinstance(images, tuple | list)
+        self._check_sizes({tuple(image.shape[:2]) for image in images} if is_list else {tuple(images.shape[1:3])})
 
     def to_objects(self, labels: Mapping, image_hw: tuple[int, int]) -> dict:
         """Returns the padded objects of images of one size, as `data.pipeline` describes them but for "image_id"."""

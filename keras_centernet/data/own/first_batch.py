@@ -9,7 +9,7 @@ from keras_centernet.data.own.box_formats import BOX_FORMATS, is_relative, to_xy
 from keras_centernet.data.own.labels import BOXES, IMAGES, Labels, is_row, to_array
 from keras_centernet.errors import DataWarning, UserError
 
-LOOKED_AT = 32  # images
+_LOOKED_AT = 32  # images
 _CHANNELS = 3
 _LARGEST_VALUE = 255
 _SHARE = 0.25  # of boxes that may be at odds with their format: labels have slips, but a wrong format is in all of them
@@ -17,12 +17,12 @@ _BORDER = 0.1  # of the image's side, by which a box may reach over it
 _FRACTION = 1.5  # the largest number that may be a fraction
 
 
-def check_first(images, labels: Labels, box_format: str, classes: Sequence[str] | None, where: str) -> None:
-    """Raises unless images and labels are as `fit` and `load_dataset` want them; warns of keys that nothing reads.
+def check_labels(labels: Labels, images, box_format: str, classes: Sequence[str] | None, where: str) -> None:
+    """Raises unless labels are as `fit` and `load_dataset` want them; warns of keys that nothing reads.
 
     Args:
+        labels: of B images.
         images: (B, H, W, 3), or a list of (H, W, 3) of any sizes.
-        labels: of these images.
         box_format: that the user gave.
         classes: names; None where they are not known yet.
         where: what the line begins with.
@@ -30,28 +30,30 @@ def check_first(images, labels: Labels, box_format: str, classes: Sequence[str] 
     Raises:
         UserError: a mistake; the line names the key.
     """
-    some = [to_array(image) for image in images[:LOOKED_AT]]
-    check_images(some, where)
     if len(images) != len(labels.classes):
         raise UserError(f"{where}: {BOXES}: expected those of {len(images)} images, got {len(labels.classes)}.")
     check_classes(labels, classes, where)
-    sides_wh = np.float32([image.shape[1::-1] for image in some])[:, None]
+    sides_wh = np.float32([image.shape[1::-1] for image in images[:_LOOKED_AT]])[:, None]
     check_boxes(labels, sides_wh, box_format, where)
     if labels.unused:
         unused = ", ".join(map(repr, labels.unused))
         warnings.warn(DataWarning(f"{where}: the keys {unused} of the labels are not read."), stacklevel=4)
 
 
-def check_images(images: Sequence[np.ndarray], where: str) -> None:
-    """Raises unless these are (H, W, 3) images of 0 to 255."""
+def check_images(images, where: str) -> None:
+    """Raises unless images, an array or a list, are (H, W, 3) each, and the first ones of 0 to 255."""
+    images = images if isinstance(images, tuple | list) else to_array(images)
     if not len(images):
         raise UserError(f"{where}: {IMAGES}: expected at least one, got none.")
     for image in images:
-        if image.ndim != 3 or image.shape[2] != _CHANNELS:
-            advice = "; move the channels to the end." if image.shape[:1] == (_CHANNELS,) else "."
-            raise UserError(f"{where}: {IMAGES}: expected (H, W, {_CHANNELS}) each, got {image.shape}{advice}")
-        if image.dtype == bool or not np.issubdtype(image.dtype, np.number):
-            raise UserError(f"{where}: {IMAGES}: expected uint8 or float, got {image.dtype}.")
+        shape = tuple(image.shape)
+        if len(shape) != 3 or shape[2] != _CHANNELS:
+            advice = "; move the channels to the end." if shape[:1] == (_CHANNELS,) else "."
+            raise UserError(f"{where}: {IMAGES}: expected (H, W, {_CHANNELS}) each, got {shape}{advice}")
+    images = [to_array(image) for image in images[:_LOOKED_AT]]
+    strange = next((image.dtype for image in images if image.dtype.kind not in "uif"), None)
+    if strange is not None:
+        raise UserError(f"{where}: {IMAGES}: expected uint8 or float, got {strange}.")
     low, high = (float(pick([pick(image) for image in images])) for pick in (np.min, np.max))
     expected = f"{where}: {IMAGES}: expected RGB values of 0 to {_LARGEST_VALUE}"
     if low >= 0 and 0 < high <= 1:

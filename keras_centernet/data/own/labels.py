@@ -69,9 +69,9 @@ def unpack(batch, where: str) -> tuple:
         labels = {key: [one.get(key) for one in labels] for key in labels[0]}
     if isinstance(labels, Mapping) and isinstance(labels.get(_NESTED), Mapping):
         labels = labels[_NESTED]
-    if images is None or not isinstance(labels, Mapping):
+    if images is None or isinstance(images, Mapping) or not isinstance(labels, Mapping):
         raise UserError(f"{where}: expected (images, {_KEYS}), got {show(batch)}.")
-    return images, dict(labels)
+    return images, labels
 
 
 def keys_of(labels: Mapping, fields: Mapping[str, FieldSpec], where: str) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def keys_of(labels: Mapping, fields: Mapping[str, FieldSpec], where: str) -> tup
     """
     label_key = next((key for key in LABELS if key in labels), LABELS[0])
     keys = (BOXES, label_key, *fields)
-    missing = [key for key in keys if key not in labels]
+    missing = [key for key in keys if labels.get(key) is None]
     if missing:
         received = ", ".join(map(repr, labels)) or "none"
         wanted = ", ".join(map(repr, missing))
@@ -123,7 +123,8 @@ def is_row(labels: Labels) -> np.ndarray:
 
 
 def to_array(values) -> np.ndarray:
-    """Returns an array of what any framework calls one, on whatever device it is."""
+    """Returns an array of what any framework calls one, on whatever device it is; RaggedTensors padded with -1."""
+    values = to_dense(values)
     if hasattr(values, "detach"):  # PyTorch
         values = values.detach().cpu()
     return np.asarray(values)

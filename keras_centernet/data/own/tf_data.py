@@ -8,11 +8,14 @@ from keras_centernet.errors import UserError
 
 
 def check_batched(dataset: tf.data.Dataset, where: str) -> None:
-    """Raises where the data set is one of single images."""
-    shape = unpack(dataset.element_spec, where)[0].shape
-    if shape.rank == 3:
+    """Raises where the data set is one of single images, or of images whose sizes may differ."""
+    spec = unpack(dataset.element_spec, where)[0]
+    if isinstance(spec, tf.RaggedTensorSpec):
+        problem = "got a RaggedTensor; resize them, or tell their size before: tf.ensure_shape(image, (H, W, 3))."
+        raise UserError(f"{where}: {IMAGES}: expected batches (B, H, W, 3) of one size, {problem}")
+    if spec.shape.rank == 3:
         advice = "dataset.ragged_batch(8) makes some; load_dataset(dataset, classes=...) augments them, too"
-        raise UserError(f"{where}: {IMAGES}: expected batches (B, H, W, 3), got single ones {shape}; {advice}.")
+        raise UserError(f"{where}: {IMAGES}: expected batches (B, H, W, 3), got single ones {spec.shape}; {advice}.")
 
 
 def convert_dataset(dataset: tf.data.Dataset, converter: Converter, first: tuple) -> tf.data.Dataset:
