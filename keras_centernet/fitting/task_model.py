@@ -155,14 +155,13 @@ class TaskModel(keras.Model):
             callbacks, *args, **kwargs: of `keras.Model.fit`.
         """
         own = OwnData(self, bounding_box_format)
-        x, y, shuffles = own.for_keras(x, y, "fit")
+        x, y, kwargs["shuffle"] = own.for_keras(x, y, "fit", kwargs.get("shuffle"))
         if kwargs.get("validation_data") is not None:
             kwargs["validation_data"] = own.validation_for_keras(kwargs["validation_data"])
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [StopOnNonFiniteLoss(), *(callbacks or [])]
         if self.average:
             self.average.start()
-        kwargs.setdefault("shuffle", shuffles)  # load_dataset shuffles; Keras would warn that it cannot
         with own.plain_errors():
             history = super().fit(x, y, *args, callbacks=callbacks, **kwargs)
         if self.average:

@@ -33,35 +33,35 @@ class OwnData:
         self._box_format = check_format(bounding_box_format)
         self._converters = []
 
-    def for_keras(self, x, y, where: str) -> tuple:
-        """Returns (x, y, whether Keras shuffles them unless told) as `keras.Model.fit` takes them.
+    def for_keras(self, x, y, where: str, shuffle: bool | None = None) -> tuple:
+        """Returns (x, y, shuffle) as `keras.Model.fit` takes them.
 
         The first batch is read once more than Keras does, and looked at.
 
         Args:
             x, y: images and labels; or x alone: a data set, a `PyDataset`, a loader or a generator of batches.
             where: what messages begin with, such as "fit".
+            shuffle: None: as Keras does with a user's arrays and `PyDataset`s, not where it would warn, and not ours.
 
         Raises:
             UserError: a mistake in the first batch.
         """
-        if y is not None or isinstance(x, Mapping) or hasattr(x, "dtype"):
+        shuffles = False
+        if hasattr(x, "element_spec"):
+            x = self._tf_data(x, where)
+        elif isinstance(x, keras.utils.PyDataset):
+            converter = self._converter_of_first(iter(x), where)
+            x, shuffles = (ConvertedDataset(x, converter), True) if converter else (x, False)
+        elif isinstance(x, types.GeneratorType):
+            x = self._generated(x, where)
+        elif y is not None or isinstance(x, Mapping) or hasattr(x, "dtype"):
             batch = x if y is None else (x, y)
             converter = self.converter_of(batch, where)
-            return (*converter(batch), True) if converter else (x, y, False)
-        if hasattr(x, "element_spec"):
-            return self._tf_data(x, where), None, False
-        if isinstance(x, keras.utils.PyDataset):
-            converter = self._converter_of_first(iter(x), where)
-            return (ConvertedDataset(x, converter), None, True) if converter else (x, None, False)
-        if isinstance(x, types.GeneratorType):
-            return self._generated(x, where), None, False
-        if hasattr(x, "__iter__"):
-            if length_of(x) is None:
-                problem = "got one without; give it one, or make a tf.data.Dataset of it."
-                raise UserError(f"{where}: expected a loader with a length, which tells when an epoch ends, {problem}")
-            return LoadedDataset(x, self._converter_of_first(iter(x), where)), None, False
-        return x, y, False  # Keras says what it thinks of it
+            x, y, shuffles = (*converter(batch), True) if converter else (x, y, False)
+        elif hasattr(x, "__iter__"):
+            _check_loader(x, shuffle, where)
+            x = LoadedDataset(x, self._converter_of_first(iter(x), where))
+        return x, y, shuffles if shuffle is None else shuffle
 
     def validation_for_keras(self, data):
         """Returns `validation_data` as `keras.Model.fit` takes them."""
@@ -141,6 +141,17 @@ def _first_of(batches: Iterator, where: str):
     if first is None:
         raise UserError(f"{where}: {IMAGES}: expected at least one batch, got none.")
     return first
+
+
+def _check_loader(loader, shuffle: bool | None, where: str) -> None:
+    """Raises unless it knows its length, and nobody wants its batches in another order than its own."""
+    if length_of(loader) is None:
+        problem = "got one without; give it one, or make a tf.data.Dataset of it."
+        raise UserError(f"{where}: expected a loader with a length, which tells when an epoch ends, {problem}")
+    if shuffle:
+        raise UserError(
+            f"{where}: shuffle: expected None with a loader, which shuffles itself, got {shuffle}; remove it."
+        )
 
 
 def _check_classes(dataset, classes: tuple[str, ...], where: str) -> None:

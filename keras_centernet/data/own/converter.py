@@ -44,7 +44,7 @@ class Converter:
     extent are left out and counted.
 
     Attributes:
-        problem: `UserError` that the latest call raised, or None: tf.data wraps it into an error of its own.
+        problem: `UserError` that a call raised, or None: tf.data wraps it into an error of its own.
     """
 
     def __init__(self, expected: Expected):

@@ -21,7 +21,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.method.specs import FieldSpec
 
 PADDING = -1
-_FAR = 2**31 - 1
+_FAR = 2**31 - 1  # as far as int32 reaches
 IMAGES, BOXES, LABELS = "images", "boxes", ("labels", "classes")
 _NESTED = "bounding_boxes"
 _OURS = ("boxes_xyxy", "center_index")  # padded objects as `load_dataset` yields them, or targets
@@ -56,7 +56,7 @@ def unpack(batch, where: str) -> tuple:
     """Returns (images, labels) of what a data set yields; labels are a dict of tensors, arrays or lists.
 
     Raises:
-        UserError: there are no images or no labels; the line begins with `where` they should be.
+        UserError: there are no images or no labels; the line begins with `where`, such as "fit".
     """
     images, labels = batch, None
     if isinstance(batch, Mapping):

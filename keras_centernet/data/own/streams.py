@@ -11,7 +11,7 @@ from keras_centernet.data.annotations import meets
 from keras_centernet.data.counting import WarningCounter
 from keras_centernet.data.own.converter import Converter, Expected
 from keras_centernet.data.own.first_batch import check_images, check_labels
-from keras_centernet.data.own.labels import IMAGES, Labels, keys_of, read_labels, to_dense, unpack
+from keras_centernet.data.own.labels import IMAGES, Labels, keys_of, read_labels, to_array, to_dense, unpack
 from keras_centernet.data.passes import in_order
 from keras_centernet.data.source import Source
 from keras_centernet.errors import DataWarning, UserError
@@ -79,7 +79,7 @@ def _look_at_first(
 ) -> Labels:
     """Returns the labels of the first images, after a look at them."""
     first = [unpack(element, where) for element in dataset.take(_LOOKED_AT)]
-    images = [image.numpy() for image, _ in first]
+    images = [to_array(image) for image, _ in first]
     check_images(images, where)
     _, labels = unpack((images, [labels for _, labels in first]), where)
     labels = read_labels(labels, fields, where)
@@ -90,12 +90,13 @@ def _look_at_first(
 def _count(dataset: tf.data.Dataset, fields: Mapping[str, FieldSpec], where: str) -> tuple[int, int]:
     """Returns the number of images and the largest class index, by going through all of them."""
 
-    def add(state, *element):
-        labels = unpack(element if len(element) > 1 else element[0], where)[1]
-        classes = tf.cast(to_dense(labels[keys_of(labels, fields, where)[1]]), tf.int32)
-        return state[0] + 1, tf.maximum(state[1], tf.reduce_max(tf.concat([tf.reshape(classes, [-1]), [0]], axis=0)))
+    def add(state, element):
+        labels = unpack(element, where)[1]
+        classes = tf.reshape(to_dense(labels[keys_of(labels, fields, where)[1]]), [-1])
+        largest = tf.reduce_max(tf.concat([tf.cast(classes, tf.int32), [state[1]]], axis=0))
+        return state[0] + 1, largest
 
-    size, last = dataset.reduce((tf.constant(0), tf.constant(0)), lambda state, element: add(state, element))
+    size, last = dataset.reduce((0, 0), add)
     return int(size), int(last)
 
 
@@ -105,6 +106,12 @@ def _entries(dataset: tf.data.Dataset, seed: tf.Tensor | None, limit: int | None
     if seed is None:
         return entries
     return entries.shuffle(_SHUFFLE_BUFFER, seed=seed[1], reshuffle_each_iteration=False)
+
+
+def _to_bytes(image: tf.Tensor) -> tf.Tensor:
+    """Returns the image as (H, W, 3) uint8."""
+    image = image if image.dtype == tf.uint8 else tf.saturate_cast(tf.round(tf.cast(image, tf.float32)), tf.uint8)
+    return tf.ensure_shape(image, (None, None, 3))
 
 
 class _Reader:
@@ -118,7 +125,7 @@ class _Reader:
     def to_example(self, index: tf.Tensor, element) -> dict:
         """Returns the example of an element, in the graph; its labels go through NumPy."""
         image, labels = unpack(element, self._where)
-        keys = keys_of(labels, self._fields, self._where)
+        image, keys = to_dense(image), keys_of(labels, self._fields, self._where)
         of_objects = {"boxes_xyxy": ("float32", (4,)), "classes": ("int32", ()), "areas": ("float32", ())}
         of_objects |= {key: (spec.dtype, spec.shape) for key, spec in self._fields.items() if not spec.of_image}
         shapes = {key: (dtype, (None, *shape)) for key, (dtype, shape) in of_objects.items()}
@@ -132,9 +139,7 @@ class _Reader:
         rows = tf.numpy_function(read, given, [dtype for dtype, _ in shapes.values()], stateful=False)
         example = {k: tf.ensure_shape(v, shape) for (k, (_, shape)), v in zip(shapes.items(), rows, strict=True)}
         none = tf.zeros_like(example["classes"], tf.bool)
-        image = image if image.dtype == tf.uint8 else tf.saturate_cast(tf.round(tf.cast(image, tf.float32)), tf.uint8)
-        image = tf.ensure_shape(image, (None, None, 3))
-        return {"image": image, "image_id": index, **example, "is_crowd": none, "is_difficult": none}
+        return {"image": _to_bytes(image), "image_id": index, **example, "is_crowd": none, "is_difficult": none}
 
     def _read(self, labels: Mapping, image_hw: np.ndarray, of_objects: tuple[str, ...]) -> dict:
         """Returns the rows of what can be learnt of one image."""

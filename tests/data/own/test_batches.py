@@ -180,6 +180,15 @@ def test_data_of_load_dataset_with_more_classes_than_the_model(detector):
         OwnData(detector).for_keras(data.take(1), None, "fit")
 
 
+def test_shuffling_is_the_users_to_say(detector, images, padded, loader):
+    for given in (True, False):
+        assert OwnData(detector).for_keras(images, padded, "fit", given)[2] is given
+    assert OwnData(detector).for_keras(loader, None, "fit", False)[2] is False
+    message = "fit: shuffle: expected None with a loader, which shuffles itself, got True; remove it"
+    with pytest.raises(UserError, match=message):
+        OwnData(detector).for_keras(loader, None, "fit", True)
+
+
 class Stream:
     def __iter__(self):
         return itertools.repeat(())
