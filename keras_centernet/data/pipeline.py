@@ -34,6 +34,7 @@ from keras_centernet.data.epochs import Epochs
 from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.inputs import build_test_input, build_training_input
+from keras_centernet.data.own.sources import read_own
 from keras_centernet.data.service import check_data_service, check_tensor_source
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError, look_up
@@ -42,7 +43,7 @@ from keras_centernet.tasks.table import TASKS, task_row
 
 
 def load_dataset(
-    data: str | os.PathLike | Source,
+    data: str | os.PathLike | Source | tuple | dict | tf.data.Dataset,
     split: str = "train",
     *,
     # what is read
@@ -57,6 +58,7 @@ def load_dataset(
     holds_out: str | None = None,
     made_split: Mapping[str, Sequence[str]] | None = None,
     max_pixels: int = MAX_PIXELS,
+    bounding_box_format: str | None = None,
     empty_images: bool = True,
     limit: int | None = None,
     strict: bool = False,
@@ -85,7 +87,8 @@ def load_dataset(
 
     Args:
         data: folder or file of a data set (as all paths possibly a remote one, gs://...), the name of one, or a
-            `Source`.
+            `Source`; or what there is in Python: (images, {"boxes", "labels"}), arrays or lists, or a tf.data set of
+            such pairs, see `own.labels`. Images may have any sizes.
         split: name of the split: "train", "val", ..., or "all". Where the data set has none, "train" and "val" are made
             by the names of its images, see `reading.splits`.
         task: key of `TASKS`, or a `Task`: what the objects must know besides their box, and the defaults below.
@@ -100,6 +103,8 @@ def load_dataset(
         holds_out: name of a split of the data, out of which "val" is held; "train" is the rest of it.
         made_split: {"train": names, "val": names} as `.source.made_split` of an earlier load; None makes it.
         max_pixels: images that promise more are skipped before they are decoded.
+        bounding_box_format: of "boxes" in Python: "xyxy" (None), "yxyx", "xywh", "center_xywh", "rel_xyxy" (fractions
+            of the image), ..., as in Keras.
         empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
             yes, but for poses.
         limit: use only the first so many images.
@@ -165,6 +170,13 @@ def load_dataset(
     options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
     options |= {"class_map": class_map or {}, "ignore_case": ignore_case, "max_pixels": max_pixels}
     options |= {"val_share": val_share, "holds_out": holds_out, "made_split": made_split}
+    if isinstance(data, Source | str | os.PathLike):
+        if bounding_box_format is not None:
+            problem = f"expected None with files, whose format says it, got {bounding_box_format!r}; remove it."
+            raise UserError(f"bounding_box_format: {problem}")
+    else:
+        files = {"format": format, "annotations": annotations, "images": images}
+        data = read_own(data, split, classes, bounding_box_format, row.fields, **files)
     source = _open(data, split, task_name, row.fields, format, options)
     if training and not empty_images:
         if source.without_empty is None:

@@ -24,6 +24,7 @@ from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.method.specs import FieldSpec
 from keras_centernet.tasks import TASKS
 
+FIELDS_3D = ("locations_xyz", "dimensions_hwl", "alphas")
 DOG = {"image_id": 30, "category_id": 18, "bbox": [5, 6, 20, 24], "area": 111.5, "iscrowd": 0}
 CROWD = {"image_id": 30, "category_id": 3, "bbox": [-2, 0, 64, 50.5], "area": 2000, "iscrowd": 1}
 CAR = "Car 0.10 1 -1.50 100.00 50.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
@@ -117,11 +118,10 @@ def test_keypoints_are_the_same_through_records(write_keypoints, tmp_path, examp
 
 
 def test_3d_boxes_are_the_same_through_records(write_kitti, tmp_path, examples_of):
-    source = read_source(write_kitti({"000007": [CAR, REGION], "000009": []}), "train", val_share=0)
+    folder = write_kitti({"000007": [CAR, REGION], "000009": []})
+    source = read_source(folder, "train", fields=FIELDS_3D, val_share=0)
     write_tfrecords(source, "train", tmp_path / "records", 1)
-    again = read_tfrecord(
-        DataRequest(tmp_path / "records", "train", fields=("locations_xyz", "dimensions_hwl", "alphas"))
-    )
+    again = read_tfrecord(DataRequest(tmp_path / "records", "train", fields=FIELDS_3D))
     assert set(again.fields) == set(source.fields)
     assert_same(examples_of(again), examples_of(source))
     first, _ = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
@@ -220,7 +220,7 @@ def test_what_a_source_does_not_declare_is_not_dropped(tmp_path):
 def test_descriptions_of_before_list_the_names_of_fields(write_kitti, write_keypoints, tmp_path, examples_of):
     rows = [(4, [10, 10, 20, 20], [12, 14.5, 2, 20, 15, 1, 0, 0, 0])]
     for source in (
-        read_source(write_kitti({"000007": [CAR]}), "train", val_share=0),
+        read_source(write_kitti({"000007": [CAR]}), "train", fields=FIELDS_3D, val_share=0),
         read_source(write_keypoints([ANIMAL], rows), "train", fields=("keypoints_xyv",), val_share=0),
     ):
         records = tmp_path / f"records {len(source.fields)}"
@@ -257,6 +257,8 @@ def test_records_are_those_of_the_api(write_coco, tmp_path):
 
 def test_images_that_exif_turns_are_stored_upright(write_coco, tmp_path, examples_of):
     folder = write_coco([{**DOG, "bbox": [5, 6, 20, 50]}])
+    labels = folder / "annotations" / "instances_train2017.json"  # the size that labels state says how they see it
+    labels.write_text(labels.read_text().replace('"height": 48, "width": 64', '"height": 64, "width": 48', 1))
     path = folder / "train2017" / "a.jpg"
     jpeg = path.read_bytes()
     tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)  # turned by a quarter
