@@ -9,6 +9,7 @@ from keras_centernet.data import load_dataset
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.user_code import resolve
 from keras_centernet.runs.workers import share
 from keras_centernet.tasks.table import TASKS
 
@@ -53,8 +54,11 @@ def load_datasets(settings: TrainSettings, strategy: tf.distribute.Strategy) -> 
     if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has
         shared["task"] = settings.task
     pure_tf = {"pure_tf": reads_elsewhere(settings)}  # for what devices are fed with; the rest is read here
-    training_names = ("augmentation", "flip", "empty_images", "data_service")
+    training_names = ("augmentation", "flip", "empty_images", "data_service", "vertical_flip", "hsv", "mosaic", "mixup")
     only_training = pure_tf | {name: getattr(settings, name) for name in training_names}
+    only_training["mosaic_until"] = max(0, settings.epochs - settings.close_mosaic)
+    if settings.augment is not None:
+        only_training["augment"] = resolve(settings.augment, "--augment")
 
     def load_train(data=settings.data, **batches):
         return load_dataset(data, settings.split, training=True, **only_training, **shared, **batches)

@@ -26,7 +26,7 @@ class Option:
         choices: all values there are.
         table: whose keys are all values there are. One whose import brings Keras is given as "room.module:TABLE"; it is
             read when values are checked, and `--help` does not list its keys.
-        above, at_least, at_most: limits of a number; "above" excludes the limit itself.
+        above, at_least, at_most: limits of a number, or of each of several; "above" excludes the limit itself.
         may_change: whether a resumed run may have another value than the run had before.
         in_recipes: whether a recipe may set it.
         flag: on the command line; "": the name, with dashes.
@@ -74,8 +74,10 @@ class Option:
             return
         if self.choices is not None and value not in self.choices:
             raise UserError(f"{self.name}: expected one of {', '.join(map(str, self.choices))}, got {value!r}.")
-        if isinstance(value, int | float) and not (self.above < value and self.at_least <= value <= self.at_most):
-            raise UserError(f"{self.name}: expected {self._limits}, got {value}.")
+        for number in value if isinstance(value, tuple) else (value,):
+            is_number = isinstance(number, int | float)
+            if is_number and not (self.above < number and self.at_least <= number <= self.at_most):
+                raise UserError(f"{self.name}: expected {self._limits}, got {number}.")
 
     def check_name(self, value: str | None) -> None:
         """Raises a UserError unless the value is a key of the table, or "module:object" of the user's own."""
@@ -149,6 +151,15 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     if not all(number.strip().isdecimal() for number in numbers):
         raise UserError(f"expected whole numbers such as 90,120, got {text}")
     return tuple(map(int, numbers))
+
+
+def parse_shares(text: str) -> tuple[float, float, float]:
+    """Returns (0.015, 0.7, 0.4) of "0.015,0.7,0.4"."""
+    try:
+        hue, saturation, value = map(float, text.split(","))
+    except ValueError:
+        raise UserError(f"expected three numbers such as 0.015,0.7,0.4, got {text}") from None
+    return hue, saturation, value
 
 
 def parse_pair(text: str) -> tuple[str, object]:
