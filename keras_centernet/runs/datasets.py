@@ -15,6 +15,7 @@ from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import MadeSplit
+from keras_centernet.runs.user_code import resolve
 from keras_centernet.runs.workers import share
 from keras_centernet.tasks.table import TASKS
 
@@ -68,9 +69,12 @@ def load_datasets(
     if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has
         shared["task"] = settings.task
     pure_tf = {"pure_tf": reads_elsewhere(settings)}  # for what devices are fed with; the rest is read here
-    training_names = ("augmentation", "flip", "empty_images", "data_service")
+    training_names = ("augmentation", "flip", "empty_images", "data_service", "vertical_flip", "hsv", "mosaic", "mixup")
     only_training = pure_tf | {name: getattr(settings, name) for name in training_names}
     of_train, of_val = _plan_splits(settings, made_split)
+    only_training["mosaic_until"] = max(0, settings.epochs - settings.close_mosaic)
+    if settings.augment is not None:
+        only_training["augment"] = resolve(settings.augment, "--augment")
 
     def load_train(data=settings.data, **batches):
         how = {"classes": settings.classes} | of_train | only_training | shared
