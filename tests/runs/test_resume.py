@@ -75,6 +75,14 @@ def test_a_run_that_was_stopped_inside_an_epoch_goes_on_to_the_same_end(whole, t
     assert differences(whole, tmp_path) == []
 
 
+def test_mixed_images_are_the_same_after_a_stop(tmp_path):
+    mixed = {"mosaic": 0.5, "mixup": 0.5, "hsv": (0.015, 0.7, 0.4), "vertical_flip": 0.5, "close_mosaic": 2}
+    run(tmp_path / "whole", **mixed)
+    run_and_stop(tmp_path / "stopped", 11, **mixed)  # in the second epoch of 6 steps, the last that is mixed
+    run(tmp_path / "stopped", resume=True, **mixed)
+    assert differences(tmp_path / "whole", tmp_path / "stopped") == []
+
+
 def test_two_runs_with_one_seed_are_equal_even_if_one_is_stopped_before_its_first_checkpoint(whole, tmp_path, capsys):
     run_and_stop(tmp_path, 3)
     run(tmp_path, resume=True)
