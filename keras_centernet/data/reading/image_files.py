@@ -41,9 +41,9 @@ class ImageFiles:
         """
         plain = name.replace("\\", "/")
         base = plain.rpartition("/")[2]
-        path = self._find_exact(name)
+        path = self.look_up(name)
         if path is None:
-            path = self._find_exact(plain) or self._find_exact(base) or self._find_alike(base, name)
+            path = self.look_up(plain) or self.look_up(base) or self._find_alike(base, name)
             if path is not None and plain != name:
                 self._note(_BACKSLASHES, name)
         if path is None:
@@ -53,21 +53,25 @@ class ImageFiles:
 
     def find_stem(self, stem: str) -> AnyPath | None:
         """Returns the image that has this name, which may have folders, but for its suffix, or None."""
-        path = next((path for suffix in _SUFFIXES if (path := self._find_exact(stem + suffix)) is not None), None)
+        path = next((path for suffix in _SUFFIXES if (path := self.look_up(stem + suffix)) is not None), None)
         if path is not None:
             self._found.add(path)
         return path
+
+    def look_up(self, name: str) -> AnyPath | None:
+        """Returns the image of exactly this name, or None; it does not count as found."""
+        return next((path for folder in self.folders if self._is_there(path := join(folder, name))), None)
 
     def all(self) -> list[AnyPath]:
         """Returns all images in the folders, sorted within each."""
         return list(dict.fromkeys(path for folder in self.folders for path in images_in(folder)))
 
     def others(self) -> list[AnyPath]:
-        """Returns the images in the folders that nobody has asked for."""
-        return [path for path in self.all() if path not in self._found]
-
-    def _find_exact(self, name: str) -> AnyPath | None:
-        return next((path for folder in self.folders if self._is_there(path := join(folder, name))), None)
+        """Returns the images that lie beside those that were found and that nobody has asked for, sorted."""
+        folders = {path.parent for path in self._found}
+        names = ((folder, name) for folder in folders for name in list_names(folder))
+        beside = (folder / name for folder, name in names if _is_image_name(name))
+        return sorted(path for path in beside if path not in self._found)
 
     def _find_alike(self, base: str, name: str) -> AnyPath | None:
         """Returns the only image of nearly that name."""
@@ -105,4 +109,18 @@ class ImageFiles:
 
 def images_in(folder: AnyPath) -> list[AnyPath]:
     """Returns all images in a folder and the folders inside it, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return files_below(folder, IMAGE_SUFFIXES)
+
+
+def files_below(folder: AnyPath, suffixes: tuple[str, ...]) -> list[AnyPath]:
+    """Returns the files with one of these suffixes, in any case, in a folder and the folders inside it, sorted.
+
+    What a system or an editor hides there, such as "._a.jpg" or ".trash/a.jpg", does not belong to the data.
+    """
+    length = len(folder.parts)
+    paths = (path for path in folder.rglob("*") if path.name.lower().endswith(suffixes))
+    return sorted(path for path in paths if not any(part.startswith(".") for part in path.parts[length:]))
+
+
+def _is_image_name(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
