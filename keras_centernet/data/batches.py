@@ -30,7 +30,8 @@ def to_batches(
     Args:
         inputs: examples in the input's frame.
         batch_size: images in a batch.
-        max_objects: M; of more objects the largest (by box in the input) are kept, in their order.
+        max_objects: M; of more objects the largest (by box in the input) are kept, in their order; hidden regions
+            last.
         input_hw: (height, width) of all images; None where they differ: a batch then has images of one size.
         drop_remainder: whether a last partial batch is left out.
         fields: of the source.
@@ -55,9 +56,11 @@ def _split_example(
     if too_many is not None:
         too_many.add_if(count > max_objects, tf.strings.as_string(example["image_id"]))
     sizes_wh = example["boxes_xyxy"][:, 2:] - example["boxes_xyxy"][:, :2]
+    areas = sizes_wh[:, 0] * sizes_wh[:, 1]
+    ranks = tf.where(example["is_hidden"], -1 / (1 + areas), areas) if "is_hidden" in example else areas
     largest = tf.cond(
         count > max_objects,
-        lambda: tf.sort(tf.math.top_k(sizes_wh[:, 0] * sizes_wh[:, 1], max_objects).indices),
+        lambda: tf.sort(tf.math.top_k(ranks, max_objects).indices),
         lambda: tf.range(count),
     )
     example = keep_objects(example, largest, fields)

@@ -48,6 +48,7 @@ def to_source(found: Found, request: DataRequest) -> Source:
         category_ids=ids
         and tuple({indices[name]: key for name, key in ids.items()}.get(i) for i in range(len(classes))),
         own_image_ids=own_ids,
+        max_pixels=request.max_pixels,
     )
     if hidden_objects(source.annotations).all():
         raise UserError(f"{found.name}: expected objects, got only boxes without extent or outside of their images.")

@@ -132,9 +132,10 @@ def test_3d_boxes_are_the_same_through_records(write_kitti, tmp_path, examples_o
     options = {"task": "detection_3d", "input_size": (64, 192), "batch_size": 2, "training": False}
     _, objects = next(iter(load_dataset(tmp_path / "records", "train", **options)))
     assert objects["calibration"].shape == (2, 3, 4)
-    assert (
-        set(read_tfrecord(DataRequest(tmp_path / "records", "train")).fields) == set()
-    )  # boxes alone need nothing more
+    boxes_alone = read_tfrecord(DataRequest(tmp_path / "records", "train"))
+    assert set(boxes_alone.fields) == {"is_hidden"}
+    is_hidden = [example["is_hidden"].tolist() for example in examples_of(boxes_alone)]
+    assert is_hidden == [[False, True, True, True], []]
 
 
 FIELDS = {

@@ -140,13 +140,17 @@ def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
 
 
 def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
-    """Returns the objects of one image of a batch, {key: (M, ...)}, with boxes (M, 4) in original image pixels."""
+    """Returns the objects of one image of a batch, {key: (M, ...)}, with boxes (M, 4) in original image pixels.
+
+    Objects without a 3D box, which no detection in 3D could match, become DontCare regions.
+    """
     types = [TYPES[index] for index in rows["kitti_types"]]
     # A DontCare region stands in every class; one of them is enough.
     keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
     names = ("alphas", "dimensions_hwl", "locations_xyz", "rotations_y", "truncations", "occlusions")
+    has_box = np.all(rows["dimensions_hwl"] > 0, axis=1)
     return KittiObjects(
-        types=tuple(types[i] for i in keep),
+        types=tuple(types[i] if has_box[i] else "DontCare" for i in keep),
         boxes_xyxy=np.asarray(boxes_xyxy, np.float64)[keep],
         **{name: rows[name][keep] for name in names},
     )

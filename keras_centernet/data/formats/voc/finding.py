@@ -12,6 +12,7 @@ from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.names import is_usual_split, match_split, split_folders
 from keras_centernet.data.reading.image_files import files_below
 from keras_centernet.data.reading.lists import find_label_files, read_list
+from keras_centernet.data.reading.texts import read_beginning
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
@@ -158,8 +159,5 @@ def _has_labels(folder: AnyPath) -> bool:
 
 def _is_of_image(path: AnyPath) -> bool:
     """Whether an XML file looks as one of VOC, judged by its beginning: other tools write XML, too."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(_HEAD).replace(b"\0", b"")
+    head = read_beginning(path, _HEAD).replace(b"\0", b"")
     return b"<annotation" in head and b"<annotations" not in head
