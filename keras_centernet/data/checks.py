@@ -72,6 +72,16 @@ def check_no_order(option: str, skip: int = 0, shard: tuple[int, int] = (1, 0)) 
         raise UserError(f"{option}: expected no shard, as no seed fixes the order of the images, got {shard}.")
 
 
+def safe_flip(flip: float, source: Source) -> float:
+    """Returns the probability of mirroring, 0 with a warning where nobody knows what a mirror image shows."""
+    if not flip or source.sides_known:
+        return flip
+    advice = "give pairs of them (COCO: `flip_pairs` of the category, [] for none), or pass `flip`."
+    problem = "images are not mirrored, as the names of the keypoints do not tell left from right"
+    warnings.warn(DataWarning(f"{source.name}: {problem}; {advice}"), stacklevel=3)
+    return 0.0
+
+
 def fit_batch(batch_size: int, size: int, source: Source) -> int:
     """Returns the batch size, or with a warning that of the whole data set where it has fewer images."""
     if size >= batch_size:

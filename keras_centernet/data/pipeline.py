@@ -113,7 +113,8 @@ def load_dataset(
             name starts with "train".
         augmentation: in training, "crop" (published random crop), "shift" (published random scale and
             shift), "zoom_half" (published for 3D) or "none" (letterbox). None: the task's usual one.
-        flip: probability of mirroring in training. None: the task's usual one.
+        flip: probability of mirroring in training. None: the task's usual one; 0 where the names of the keypoints do
+            not tell which of them are left and right.
         rotation: standard deviation in degrees by which half of the training images are turned; only for tasks with
             keypoints, which learn nothing but the keypoints' positions from such images. As published: 0.
         seed: of order and augmentation; each pass differs, each run with one seed is the same.
@@ -153,7 +154,7 @@ def load_dataset(
     task_name = getattr(task, "name", task)
     max_objects = row.max_objects if max_objects is None else max_objects
     augmentation = row.augmentation if augmentation is None else augmentation
-    flip = row.flip if flip is None else flip
+    is_usual_flip, flip = flip is None, row.flip if flip is None else flip
     training = split.startswith("train") if training is None else training
     input_hw = checks.check_input_size(input_size)
     checks.check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
@@ -181,6 +182,7 @@ def load_dataset(
         checks.check_no_order("deterministic=False", shard=shard)
 
     if training:
+        flip = checks.safe_flip(flip, source) if is_usual_flip else flip
         batch_size = checks.fit_batch(batch_size, size // shard[0], source)
         to_input = build_training_input(source, input_hw, augmentation, flip, rotation, is_tensor)
     else:

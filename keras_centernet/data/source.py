@@ -67,8 +67,8 @@ class Source:
         fields: {key that its examples have beyond the usual ones: what it holds}.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
         without_empty: function () -> the same source without its images that have no object; None for a stream.
-        category_ids: the data set's own numbers of the classes, as its evaluation server wants them (None: not its
-            class); None: 1, 2, ...
+        category_ids: the data set's own ids of the classes, numbers or texts, as its evaluation server wants them
+            (None: not its class); None: 1, 2, ...
         annotations: all that is known of the images and their objects; None for a stream.
         own_image_ids: {image id: the data set's own id} where that is none of 64 bits; None: the same.
         made_split: {"train": image names, "val": image names} where this split was made here, else None.
@@ -89,7 +89,7 @@ class Source:
     fields: Mapping[str, FieldSpec] = dataclasses.field(default_factory=dict)
     task_options: dict = dataclasses.field(default_factory=dict)
     without_empty: Callable[[], "Source"] | None = None
-    category_ids: tuple[int | None, ...] | None = None
+    category_ids: tuple | None = None
     annotations: Annotations | None = None
     own_image_ids: Mapping[int, object] | None = None
     made_split: Mapping[str, Sequence[str]] | None = None
@@ -101,8 +101,17 @@ class Source:
     @property
     def flip_order(self) -> list[int] | None:
         """K indices: which keypoint of an image each one of its mirror image is; None without skeleton."""
+        return self._skeleton.flip_order if self._skeleton else None
+
+    @property
+    def sides_known(self) -> bool:
+        """Whether it is known which keypoints a mirror image shows; True without keypoints."""
+        return self._skeleton is None or self._skeleton.sides_known
+
+    @property
+    def _skeleton(self) -> Skeleton | None:
         skeleton = self.task_options.get("skeleton")
-        return Skeleton(**skeleton).flip_order if skeleton else None
+        return Skeleton(**skeleton) if skeleton else None
 
 
 def source_from_annotations(
@@ -111,7 +120,7 @@ def source_from_annotations(
     annotations: Annotations,
     load_image: Callable[[int], np.ndarray] | None = None,
     task_options: dict | None = None,
-    category_ids: tuple[int | None, ...] | None = None,
+    category_ids: tuple | None = None,
     own_image_ids: Mapping[int, object] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Source:

@@ -1,11 +1,16 @@
 """Skeletons: what is known of the keypoints of a class. Data, never code."""
 
 import dataclasses
+import json
+import re
 from collections.abc import Sequence
 
 from keras_centernet.errors import UserError
 
 USUAL_SIGMA = 0.05  # default OKS sigma for keypoints without a measured one
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")  # "LeftEye", "eyeL" and "l_eye2" are of several
+_LEFT, _RIGHT = ("left", "l", "lt"), ("right", "r", "rt")
+_SIDES = dict.fromkeys(_LEFT, -1) | dict.fromkeys(_RIGHT, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,23 +19,30 @@ class Skeleton:
 
     Attributes:
         names: of the keypoints, in their order.
-        flip_pairs: pairs of keypoints that are exchanged in a mirror image, such as left and right eye.
+        flip_pairs: pairs of keypoints that are exchanged in a mirror image, such as left and right eye; None finds them
+            by their names, see `left_right_pairs`.
         limbs: pairs of keypoints that a drawing connects.
         sigmas: K numbers, how far apart people mark the same keypoint relative to the object's size (COCO's
             "kpt_oks_sigmas"); empty: `USUAL_SIGMA` for all.
+        sides_known: whether `flip_pairs` are all there are; False where none were found for several keypoints: a mirror
+            image may then show keypoints under wrong names.
 
     Raises:
         UserError: a name or number is twice there, or a pair names a keypoint that is not there.
     """
 
     names: tuple[str, ...]
-    flip_pairs: tuple[tuple[int, int], ...] = ()
+    flip_pairs: tuple[tuple[int, int], ...] | None = ()
     limbs: tuple[tuple[int, int], ...] = ()
     sigmas: tuple[float, ...] = ()
+    sides_known: bool = True
 
     def __post_init__(self):
         count = len(self.names)
         object.__setattr__(self, "names", tuple(self.names))
+        if self.flip_pairs is None:
+            object.__setattr__(self, "flip_pairs", left_right_pairs(self.names))
+            object.__setattr__(self, "sides_known", bool(self.flip_pairs) or count == 1)
         for key in ("flip_pairs", "limbs"):
             object.__setattr__(self, key, _pairs(key, getattr(self, key), count))
         object.__setattr__(self, "sigmas", tuple(self.sigmas) or (USUAL_SIGMA,) * count)
@@ -52,20 +64,49 @@ class Skeleton:
 
     def to_dict(self) -> dict:
         """Returns plain lists and numbers, from which `Skeleton(**...)` makes an equal one."""
-        fields = dataclasses.asdict(self).items()
-        return {key: [list(v) if isinstance(v, tuple) else v for v in values] for key, values in fields}
+        return json.loads(json.dumps(dataclasses.asdict(self)))
 
 
 def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Returns the pairs of keypoints whose names differ in "left" and "right" only.
+    """Returns the pairs (left, right) of keypoints whose names differ in their side only.
+
+    A side is a word of its own, "left", "L", "lt" or "right", "R", "rt" in front or behind, or stands without a space
+    in the name: "lefteye", or "leye" if there is "reye".
 
     Example:
-        >>> left_right_pairs(["nose", "left_eye", "right_eye"])
-        ((1, 2),)
+        >>> left_right_pairs(["nose", "left_eye", "right_eye", "earL", "earR", "l_hip", "r_hip"])
+        ((1, 2), (3, 4), (5, 6))
     """
-    numbers = {name.lower(): i for i, name in enumerate(names)}
-    mirrored = {name: name.replace("left", "right") for name in numbers if "left" in name}
-    return tuple((numbers[left], numbers[right]) for left, right in mirrored.items() if right in numbers)
+    pairs, paired = [], set()
+    for parts_of in (_words, _joined_words, _initials):
+        numbers = {}
+        for i, name in enumerate(names):
+            if i not in paired and any(side in _SIDES.values() for side in parts_of(name)):
+                numbers.setdefault(parts_of(name), i)
+        for parts, left in numbers.items():
+            right = numbers.get(tuple(-part if isinstance(part, int) else part for part in parts))
+            if right is not None and next(part for part in parts if isinstance(part, int)) < 0:
+                pairs.append((left, right))
+                paired |= {left, right}
+    return tuple(sorted(pairs))
+
+
+def _words(name: str) -> tuple[str | int, ...]:
+    """Returns the words of a name in lower case, -1 and 1 in place of left and right."""
+    words = (word.casefold() for word in _WORD.findall(name))
+    return tuple(_SIDES.get(word, word) for word in words)
+
+
+def _joined_words(name: str) -> tuple[str | int, ...]:
+    """The same, with sides inside of words: "lefteye"."""
+    parts = re.split("(left|right)", name.casefold())
+    return tuple(_SIDES.get(part, part) for part in parts if part)
+
+
+def _initials(name: str) -> tuple[str | int, ...]:
+    """The same, with a side as the first letter: "leye"."""
+    folded = name.casefold()
+    return (_SIDES[folded[0]], folded[1:]) if folded[:1] in _SIDES and len(folded) > 2 else (folded,)
 
 
 def join_skeletons(skeletons: Sequence[Skeleton]) -> Skeleton:
@@ -79,7 +120,8 @@ def join_skeletons(skeletons: Sequence[Skeleton]) -> Skeleton:
         limbs += [(a + start, b + start) for a, b in skeleton.limbs]
         sigmas += skeleton.sigmas
         names += [f"{name}_{i}" for name in skeleton.names]
-    return Skeleton(tuple(names), tuple(flip_pairs), tuple(limbs), tuple(sigmas))
+    sides_known = all(skeleton.sides_known for skeleton in skeletons)
+    return Skeleton(tuple(names), tuple(flip_pairs), tuple(limbs), tuple(sigmas), sides_known)
 
 
 def _pairs(key: str, pairs, count: int) -> tuple[tuple[int, int], ...]:

@@ -18,8 +18,44 @@ def test_plain_values_make_an_equal_one():
     assert Skeleton(**COCO_PERSON.to_dict()) == COCO_PERSON
 
 
-def test_sides_are_read_off_the_names():
-    assert left_right_pairs(["Left_Paw", "tail", "right_paw", "left_ear"]) == ((0, 2),)
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        (["Left_Paw", "tail", "right_paw", "left_ear"], ((0, 2),)),
+        (["l_eye", "r_eye"], ((0, 1),)),
+        (["R-hip", "nose", "L-hip"], ((2, 0),)),
+        (["eye_l", "eye_r", "ear_L", "ear_R"], ((0, 1), (2, 3))),
+        (["eyeL", "eyeR"], ((0, 1),)),
+        (["LEye", "REye"], ((0, 1),)),
+        (["L_eye", "R_eye"], ((0, 1),)),
+        (["left eye", "right eye"], ((0, 1),)),
+        (["Left-Eye", "Right-Eye"], ((0, 1),)),
+        (["LeftEye", "RightEye"], ((0, 1),)),
+        (["righteye", "lefteye"], ((1, 0),)),
+        (["eye.left.2", "eye.right.2", "eye.left.1", "eye.right.1"], ((0, 1), (2, 3))),
+        (["lwrist", "rwrist", "head"], ((0, 1),)),
+        (["LWRIST", "RWRIST"], ((0, 1),)),
+        (["front_l_paw", "front_r_paw", "back_l_paw", "back_r_paw"], ((0, 1), (2, 3))),
+        (["L", "R"], ((0, 1),)),
+        (["1", "2", "3"], ()),
+        (["nose", "tail", "left_ear"], ()),
+        (["lip", "tip", "bright"], ()),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_sides_are_read_off_the_names(names, pairs):
+    assert left_right_pairs(names) == pairs
+    assert Skeleton(tuple(names), flip_pairs=None).flip_pairs == pairs
+
+
+def test_sides_are_unknown_where_no_name_tells_them():
+    assert not Skeleton(("a", "b"), flip_pairs=None).sides_known
+    assert Skeleton(("a", "b"), flip_pairs=()).sides_known  # said to have none
+    assert Skeleton(("a",), flip_pairs=None).sides_known
+    assert Skeleton(("l_a", "r_a"), flip_pairs=None).sides_known
+    unknown = Skeleton(("a", "b"), flip_pairs=None)
+    assert Skeleton(**unknown.to_dict()) == unknown
+    assert not join_skeletons([COCO_PERSON, unknown]).sides_known
 
 
 def test_several_classes_have_their_keypoints_one_after_the_other():

@@ -15,7 +15,7 @@ class Found:
 
     Attributes:
         name: of the data, for messages.
-        unit: what the number of an object counts in its label file: "line", "object", "annotation", ...
+        unit: what the number of an object counts in its label file: "line", "object", "entry {} of 'annotations'", ...
         classes: names that the data set declares, in their order; None: the names that objects have, sorted.
         is_relative: whether boxes, and the fields named `_xy`, `_xyxy` and `_xyv`, are fractions of the upright image.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
@@ -97,7 +97,8 @@ class Found:
 
     def where(self, row: tuple) -> str:
         """Returns the file and number of an object, for messages."""
-        return f"{self.label_files[row[0]]}, {self.unit} {row[6]}"
+        unit = self.unit if "{}" in self.unit else f"{self.unit} {{}}"
+        return f"{self.label_files[row[0]]}, {unit.format(row[6])}"
 
     def keep(self, is_kept: Sequence[bool]) -> None:
         """Removes all other images, and their objects."""

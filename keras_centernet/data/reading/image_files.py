@@ -2,10 +2,11 @@
 
 import collections
 import functools
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 
 from keras_centernet.data.images import IMAGE_SUFFIXES
-from keras_centernet.files.paths import AnyPath, join, list_names
+from keras_centernet.files.paths import AnyPath, join, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
 
 _BACKSLASHES = "name(s) of images with backslashes, read as /"
@@ -13,6 +14,7 @@ _OTHER_CASE = "image(s) found under a name with other upper and lower case"
 _OTHER_SUFFIX = "image(s) found under a name with another suffix"
 _OTHER_FOLDER = "image(s) found in another folder than their label file says"
 _SUFFIXES = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
+_JUNK = "__MACOSX"  # what archives made on a Mac have beside the files that were meant
 
 
 class ImageFiles:
@@ -21,15 +23,19 @@ class ImageFiles:
     Args:
         folders: where to look, first in the first one; those that do not exist are passed over.
         root: folder below which an image may lie anywhere if it is in none of them; None looks no further.
+        also: folders that names may start from, without looking into them for names that are not quite right.
 
     Attributes:
+        folders: those that exist.
+        missing: names that no image was found for.
         notes: {what was guessed: names}, for `Found.notes`.
     """
 
-    def __init__(self, folders: Sequence[AnyPath], root: AnyPath | None = None):
+    def __init__(self, folders: Sequence[AnyPath], root: AnyPath | None = None, also: Sequence[AnyPath] = ()):
         self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+        self.missing: list[str] = []
         self.notes: dict[str, list[str]] = {}
-        self._root = root
+        self._root, self._also = root, list(also)
         self._names: dict[AnyPath, set[str]] = {}
         self._found: set[AnyPath] = set()
 
@@ -39,28 +45,37 @@ class ImageFiles:
         Looked for are, in this order: the name in each folder, the name with / for backslashes, the name without its
         folders, and the only image below all folders and the root whose name differs in case, suffix or folder.
         """
-        plain = name.replace("\\", "/")
-        base = plain.rpartition("/")[2]
-        path = self.look_up(name)
-        if path is None:
-            path = self.look_up(plain) or self.look_up(base) or self._find_alike(base, name)
-            if path is not None and plain != name:
-                self._note(_BACKSLASHES, name)
-        if path is None:
-            return join(self.folders[0] if self.folders else self._root, plain)
-        self._found.add(path)
-        return path
+        return self.find_all([name])[0]
+
+    def find_all(self, names: Sequence[str]) -> list[AnyPath]:
+        """Returns the path of each image as `find` does; a file that has one of the names is guessed for no other."""
+        plain, paths = list(names), [self.find_exactly(name) for name in names]
+        for i, name in enumerate(names):
+            if paths[i] is None and "\\" in name:
+                plain[i] = name.replace("\\", "/")
+                paths[i] = self.find_exactly(plain[i])
+        taken = set(paths) - {None}
+        for i, name in enumerate(plain):
+            if paths[i] is None:
+                paths[i] = self._guess(name, taken)
+                taken.add(paths[i])
+            if paths[i] is not None and name != names[i]:
+                self._note(_BACKSLASHES, names[i])
+        self._found |= taken - {None}
+        self.missing += [name for name, path in zip(names, paths, strict=True) if path is None]
+        first = self.folders[0] if self.folders else self._root
+        return [join(first, name) if path is None else path for path, name in zip(paths, plain, strict=True)]
+
+    def find_exactly(self, name: str) -> AnyPath | None:
+        """Returns the image of this name, a path below one of the folders or an absolute one, or None."""
+        return self._in_folders(name, [*self.folders, *self._also])
 
     def find_stem(self, stem: str) -> AnyPath | None:
         """Returns the image that has this name, which may have folders, but for its suffix, or None."""
-        path = next((path for suffix in _SUFFIXES if (path := self.look_up(stem + suffix)) is not None), None)
+        path = next((path for suffix in _SUFFIXES if (path := self.find_exactly(stem + suffix)) is not None), None)
         if path is not None:
             self._found.add(path)
         return path
-
-    def look_up(self, name: str) -> AnyPath | None:
-        """Returns the image of exactly this name, or None; it does not count as found."""
-        return next((path for folder in self.folders if self._is_there(path := join(folder, name))), None)
 
     def all(self) -> list[AnyPath]:
         """Returns all images in the folders, sorted within each."""
@@ -73,15 +88,26 @@ class ImageFiles:
         beside = (folder / name for folder, name in names if _is_image_name(name))
         return sorted(path for path in beside if path not in self._found)
 
-    def _find_alike(self, base: str, name: str) -> AnyPath | None:
-        """Returns the only image of nearly that name."""
+    def _in_folders(self, name: str, folders: Sequence[AnyPath]) -> AnyPath | None:
+        paths = (join(folder, name) for folder in folders)
+        if ".." in name:  # one path for one file
+            paths = (path if is_remote(path) else to_path(os.path.normpath(path)) for path in paths)
+        return next((path for path in paths if self._is_there(path)), None)
+
+    def _guess(self, name: str, taken: Collection[AnyPath]) -> AnyPath | None:
+        """Returns an image of that name in another folder, or the only one of nearly that name."""
+        base = name.rpartition("/")[2]
+        path = self._in_folders(base, self.folders) if base != name else None
+        if path is not None and path not in taken:
+            self._note(_OTHER_FOLDER, name)
+            return path
         by_name, by_stem = self._index
         stem = base.rpartition(".")[0] or base
         for known, key, what in (
             (by_name, base.casefold(), _OTHER_CASE),
             (by_stem, stem.casefold(), _OTHER_SUFFIX),
         ):
-            paths = known.get(key, ())
+            paths = [path for path in known.get(key, ()) if path not in taken]
             if len(paths) == 1:
                 self._note(what if paths[0].name != base else _OTHER_FOLDER, name)
                 return paths[0]
@@ -117,9 +143,11 @@ def files_below(folder: AnyPath, suffixes: tuple[str, ...]) -> list[AnyPath]:
 
     What a system or an editor hides there, such as "._a.jpg" or ".trash/a.jpg", does not belong to the data.
     """
-    length = len(folder.parts)
+    start = len(folder.parts)
     paths = (path for path in folder.rglob("*") if path.name.lower().endswith(suffixes))
-    return sorted(path for path in paths if not any(part.startswith(".") for part in path.parts[length:]))
+    return sorted(
+        path for path in paths if not any(part.startswith(".") or part == _JUNK for part in path.parts[start:])
+    )
 
 
 def _is_image_name(name: str) -> bool:

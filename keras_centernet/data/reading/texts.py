@@ -26,6 +26,17 @@ def read_content(path: AnyPath) -> bytes:
         raise UserError(f"{path}: expected a readable file: {getattr(error, 'strerror', None) or error}.") from None
 
 
+def read_beginning(path: AnyPath, size: int) -> bytes:
+    """Returns the first bytes of a file; b"" where there is none, or no ordinary one that can be read."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(size)
+    except (OSError, ValueError):
+        return b""
+
+
 def read_text(path: AnyPath) -> str:
     """Returns the text of a file in UTF-8, or in UTF-16 with a byte order mark; marks are dropped."""
     return _decode(read_content(path), path)
@@ -64,10 +75,14 @@ def read_xml(path: AnyPath) -> ElementTree.Element:
         raise UserError(f"{path}: expected XML, got a file that cannot be read as such ({error}).") from None
 
 
+def encoding_of(data: bytes) -> str:
+    """Returns the encoding that a byte order mark at the beginning says, else UTF-8."""
+    return next((name for mark, name in _WITH_MARK.items() if data.startswith(mark)), "utf-8")
+
+
 def _decode(data: bytes, path: AnyPath) -> str:
-    encoding = next((name for mark, name in _WITH_MARK.items() if data.startswith(mark)), "utf-8")
     try:
-        return data.decode(encoding)
+        return data.decode(encoding_of(data))
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UserError(f"{path}, line {line}: expected text in UTF-8, got other bytes; save it as UTF-8.") from None

@@ -72,7 +72,7 @@ def stated_sizes(found: Found) -> np.ndarray:
     for i, hw in enumerate(found.stated_hw):
         if not all(side in (None, "") for side in hw):
             if not all(_is_number(side, LARGEST) and float(side) >= 0 for side in hw):
-                expected = "the image's height and width as whole numbers"
+                expected = f"height and width of {found.images[i]} as whole numbers"
                 raise UserError(f"{found.label_files[i]}: expected {expected}, got {str(hw)[:80]}; correct it.")
             sizes[i] = [round(float(side)) for side in hw]
     return sizes * np.all(sizes > 0, axis=1, keepdims=True)

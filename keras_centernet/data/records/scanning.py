@@ -18,7 +18,7 @@ from keras_centernet.data.records.label_map import LabelMap, label_map_of
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, size_bytes
 from keras_centernet.method.specs import FieldSpec
-from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, left_right_pairs
+from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 _OPTIONAL = {keys.IS_CROWD: "int64_list", keys.IS_DIFFICULT: "int64_list", keys.AREA: "float_list"}
 
@@ -215,4 +215,4 @@ def _skeleton(keypoints: collections.Counter, where: str | None) -> Skeleton | N
         expected = f"the same names of keypoints in {keys.KEYPOINT_TEXT} of every record"
         raise UserError(f"{where}: expected {expected}, got {len(keypoints)} lists.")
     (names,) = keypoints
-    return COCO_PERSON if names == COCO_PERSON.names else Skeleton(names, left_right_pairs(names))
+    return COCO_PERSON if names == COCO_PERSON.names else Skeleton(names, flip_pairs=None)

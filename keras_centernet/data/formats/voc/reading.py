@@ -59,7 +59,7 @@ def _add_image(found: Found, path: AnyPath, root: ElementTree.Element, images: I
     image = images.find_stem(name) or images.find_stem(path.stem)
     if image is None:
         image = images.find(stated or f"{name}.jpg")
-    elif stated and images.look_up(stated) not in (None, image):
+    elif stated and images.find_exactly(stated) not in (None, image):
         found.note(_OTHER_IMAGE, f"{path} states {stated}")
     index = found.add_image(image, path, hw=(root.findtext("size/height"), root.findtext("size/width")))
     for number, node in enumerate(root.iter("object"), start=1):
