@@ -70,8 +70,13 @@ def _split_example(
     return example["image"], objects
 
 
-def warn_of_many(source: Source, max_objects: int, size: int) -> WarningCounter | None:
-    """Warns of images with too many objects; returns what counts them where nobody knows beforehand."""
+def warn_of_many(source: Source, max_objects: int, size: int, is_mixed: bool = False) -> WarningCounter | None:
+    """Warns of images with too many objects; returns what counts them where nobody knows beforehand.
+
+    Of mixed images nobody does.
+    """
+    if is_mixed:
+        return WarningCounter(_TOO_MANY.format(max_objects))
     if source.object_counts is not None:
         crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
         names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]

@@ -46,10 +46,14 @@ def closed(spec: FieldSpec, side: int) -> FieldSpec:
     return dataclasses.replace(spec, shape=tuple(side if known is None else known for known in spec.shape))
 
 
+def object_keys(fields: Mapping[str, FieldSpec]) -> tuple[str, ...]:
+    """Returns the keys of an example that have one row per object; fields are those of its source."""
+    return (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
+
+
 def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSpec]) -> dict:
     """Returns the example with only the objects of those rows (n,), in that order; fields are those of its source."""
-    object_keys = (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
-    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys}}
+    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys(fields)}}
 
 
 def moving(fields: Mapping[str, FieldSpec]) -> list[str]:

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_centernet.geometry import STRIDE
+from keras_centernet.method.gaussian import has_channel
 from keras_centernet.method.specs import HeadSpec, Task, Tensor
 
 # Where a head is read -> the beginning of the names of the targets that say at which cells, and which rows count.
@@ -17,8 +18,8 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
     Args:
         task: whose heads to encode.
         objects: "boxes_xyxy" (B, M, 4) float32 in input pixels, "classes" (B, M) int32, "mask" (B, M)
-            bool; padded rows are False. "is_hidden" (B, M) bool, if there: regions that hide objects of their
-            class, neither positive nor negative. Other keys are left alone.
+            bool; padded rows are False, and rows of no class of the task do not count. "is_hidden" (B, M) bool, if
+            there: regions that hide objects of their class, neither positive nor negative. Other keys are left alone.
         map_hw: (Hf, Wf) of the feature map.
 
     Returns:
@@ -32,7 +33,8 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
         [0, Wf - 1] x [0, Hf - 1], the centre is that of the clipped box, objects without area are
         left out.
     """
-    placed = task.place(place_objects(objects, map_hw))
+    mask = has_channel(objects["classes"], objects["mask"], len(task.classes))
+    placed = task.place(place_objects({**objects, "mask": mask}, map_hw))
     targets = {"center_index": placed["center_index"], "center_mask": placed["mask"]}
     targets |= {key: placed[key] for key in ("keypoint_index", "keypoint_mask") if key in placed}
     for head in task.heads:
