@@ -74,10 +74,10 @@ FORMATS = {
         takes_images=True,
     ),
     "voc": Format(
-        _later("formats.voc", "read_voc"),
-        _later("formats.voc", "is_voc_folder"),
+        _later("formats.voc.reading", "read_voc"),
+        _later("formats.voc.finding", "is_voc_folder"),
         "XML files of Pascal VOC, such as Annotations/ or annots/",
-        splits=_later("formats.voc", "voc_splits"),
+        splits=_later("formats.voc.finding", "voc_splits"),
         annotations="the folder of XML files",
         takes_images=True,
     ),
@@ -166,6 +166,8 @@ def _checked_row(request: DataRequest, format: str | None) -> Format:
             raise UserError(f"{option}: expected none with format {format}, got {str(value)!r}; remove it.")
         if value is not None and not to_path(value).exists():
             raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
+        if option == "images" and value is not None and not to_path(value).is_dir():
+            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which is none.")
     if not row.is_name and not _is_pattern(data) and not request.path.exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
     return row
