@@ -65,8 +65,8 @@ class Source:
         fields: {key that its examples have beyond the usual ones: what it holds}.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
         without_empty: function () -> the same source without its images that have no object; None for a stream.
-        category_ids: the data set's own ids of the classes, numbers or texts, as its evaluation server wants them (None:
-            not its class); None: 1, 2, ...
+        category_ids: the data set's own ids of the classes, numbers or texts, as its evaluation server wants them
+            (None: not its class); None: 1, 2, ...
         annotations: all that is known of the images and their objects; None for a stream.
         own_image_ids: {image id: the data set's own id} where that is none of 64 bits; None: the same.
         made_split: {"train": image names, "val": image names} where this split was made here, else None.

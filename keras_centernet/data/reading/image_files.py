@@ -2,10 +2,11 @@
 
 import collections
 import functools
+import os
 from collections.abc import Collection, Sequence
 
 from keras_centernet.data.images import IMAGE_SUFFIXES
-from keras_centernet.files.paths import AnyPath, join, list_names
+from keras_centernet.files.paths import AnyPath, join, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
 
 _BACKSLASHES = "name(s) of images with backslashes, read as /"
@@ -20,13 +21,18 @@ class ImageFiles:
     Args:
         folders: where to look, first in the first one; those that do not exist are passed over.
         root: folder below which an image may lie anywhere if it is in none of them; None looks no further.
+        also: folders that names may start from, without looking into them for names that are not quite right.
 
     Attributes:
+        folders: those that exist.
+        found: number of images that were found.
         notes: {what was guessed: names}, for `Found.notes`.
     """
 
-    def __init__(self, folders: Sequence[AnyPath], root: AnyPath | None = None):
+    def __init__(self, folders: Sequence[AnyPath], root: AnyPath | None = None, also: Sequence[AnyPath] = ()):
         self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+        self._also = list(also)
+        self.found = 0
         self.notes: dict[str, list[str]] = {}
         self._root = root
         self._names: dict[AnyPath, set[str]] = {}
@@ -37,21 +43,25 @@ class ImageFiles:
 
     def find_all(self, names: Sequence[str]) -> list[AnyPath]:
         """Returns the path of each image as `find` does; a file that has one of the names is guessed for no other."""
-        plain = [name.replace("\\", "/") for name in names]
-        paths = [self.find_exactly(name) for name in plain]
+        plain, paths = list(names), [self.find_exactly(name) for name in names]
+        for i, name in enumerate(names):
+            if paths[i] is None and "\\" in name:
+                plain[i] = name.replace("\\", "/")
+                paths[i] = self.find_exactly(plain[i])
         taken = set(paths) - {None}
         for i, name in enumerate(plain):
             if paths[i] is None:
                 paths[i] = self._guess(name, taken)
+                taken.add(paths[i])
             if paths[i] is not None and name != names[i]:
                 self._note(_BACKSLASHES, names[i])
+        self.found += sum(path is not None for path in paths)
         first = self.folders[0] if self.folders else self._root
         return [join(first, name) if path is None else path for path, name in zip(paths, plain, strict=True)]
 
     def find_exactly(self, name: str) -> AnyPath | None:
         """Returns the image of this name, a path below one of the folders or an absolute one, or None."""
-        paths = (join(folder, name) for folder in self.folders)
-        return next((path for path in paths if self._is_there(path)), None)
+        return self._in_folders(name, [*self.folders, *self._also])
 
     def find_stem(self, stem: str) -> AnyPath | None:
         """Returns the image that has this name but for its suffix, or None."""
@@ -65,10 +75,16 @@ class ImageFiles:
         """Returns all images in the folders, sorted within each."""
         return [path for folder in self.folders for path in images_in(folder)]
 
-    def _guess(self, name: str, taken: Collection[AnyPath] = ()) -> AnyPath | None:
+    def _in_folders(self, name: str, folders: Sequence[AnyPath]) -> AnyPath | None:
+        paths = (join(folder, name) for folder in folders)
+        if ".." in name:  # one path for one file
+            paths = (to_path(os.path.normpath(path)) if not is_remote(path) else path for path in paths)
+        return next((path for path in paths if self._is_there(path)), None)
+
+    def _guess(self, name: str, taken: Collection[AnyPath]) -> AnyPath | None:
         """Returns an image of that name in another folder, or the only one of nearly that name."""
         base = name.rpartition("/")[2]
-        path = self.find_exactly(base) if base != name else None
+        path = self._in_folders(base, self.folders) if base != name else None
         if path is not None and path not in taken:
             self._note(_OTHER_FOLDER, name)
             return path
