@@ -41,7 +41,7 @@ def image_name(image: dict, number: int, path: AnyPath) -> str:
     if name is None and isinstance(image.get("coco_url"), str):
         name = image["coco_url"].rpartition("/")[2]
     if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise unexpected(path, "a text as file_name", number, "images", image.get("file_name"))
+        raise unexpected(path, "the name of a file as file_name", number, "images", image.get("file_name"))
     return name
 
 
