@@ -25,14 +25,14 @@ class ImageFiles:
 
     Attributes:
         folders: those that exist.
-        found: number of images that were found.
+        missing: names that no image was found for.
         notes: {what was guessed: names}, for `Found.notes`.
     """
 
     def __init__(self, folders: Sequence[AnyPath], root: AnyPath | None = None, also: Sequence[AnyPath] = ()):
         self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
         self._also = list(also)
-        self.found = 0
+        self.missing: list[str] = []
         self.notes: dict[str, list[str]] = {}
         self._root = root
         self._names: dict[AnyPath, set[str]] = {}
@@ -55,7 +55,7 @@ class ImageFiles:
                 taken.add(paths[i])
             if paths[i] is not None and name != names[i]:
                 self._note(_BACKSLASHES, names[i])
-        self.found += sum(path is not None for path in paths)
+        self.missing += [name for name, path in zip(names, paths, strict=True) if path is None]
         first = self.folders[0] if self.folders else self._root
         return [join(first, name) if path is None else path for path, name in zip(paths, plain, strict=True)]
 

@@ -2,13 +2,15 @@
 
 import math
 
+import numpy as np
+
 from keras_centernet.data.formats.coco.content import unexpected
 from keras_centernet.files.paths import AnyPath
 
 OF_SEGMENTATION = "annotation(s) without bbox, the box is that of the segmentation"
 OF_KEYPOINTS = "annotation(s) without bbox, the box is the hull of the marked keypoints"
 WITHOUT_BOX = "annotation(s) skipped, they have neither bbox nor segmentation nor a marked keypoint"
-_LARGEST_SIDE = 65_535  # pycocotools counts pixels in 32 bits
+_MOST = 10**12  # pixels of a mask
 
 
 def box_of(entry: dict, number: int, path: AnyPath) -> tuple[tuple | None, str | None]:
@@ -58,19 +60,43 @@ def _points(polygons, levels: int = 3) -> list[list[float]] | None:
 
 
 def _box_of_mask(mask: dict, number: int, path: AnyPath) -> tuple:
-    """Returns the box of run lengths, of a list of numbers or in COCO's compressed text."""
-    from pycocotools import mask as coco_mask
-
-    size, counts = mask.get("size"), mask.get("counts")
-    is_size = isinstance(size, list) and len(size) == 2 and all(_is_side(side) for side in size)
-    height, width = size if is_size else (0, 0)
-    is_list = isinstance(counts, list) and all(_is_run(run) for run in counts) and sum(counts) == height * width
-    if not is_size or not (is_list or (isinstance(counts, str) and counts)):
+    """Returns the box of run lengths, down the columns, of a list of numbers or in COCO's compressed text."""
+    size, runs = mask.get("size"), mask.get("counts")
+    runs = _decompress(runs) if isinstance(runs, str) else runs
+    are_numbers = all(isinstance(values, list) and all(map(_is_count, values)) for values in (size, runs))
+    if not are_numbers or len(size) != 2 or not 0 < size[0] * size[1] == sum(runs):
         expected = "run lengths with 'size' [height, width] and 'counts' that fill it"
         raise unexpected(path, expected, number, "annotations", mask)
-    runs = coco_mask.frPyObjects(mask, height, width) if is_list else {"size": size, "counts": counts.encode()}
-    x, y, width, height = coco_mask.toBbox(runs).tolist()
-    return x, y, x + width, y + height
+    ends = np.cumsum(runs)
+    first, last = (ends - runs)[1::2], ends[1::2] - 1  # every other run is of the object
+    first, last = first[first <= last], last[first <= last]
+    if not len(first):
+        return 0.0, 0.0, 0.0, 0.0
+    height = size[0]
+    left, right = (first // height).min(), (last // height).max()
+    turns = np.any(first // height < last // height)  # a run that goes on at the top of the next column
+    top, bottom = (0, height - 1) if turns else ((first % height).min(), (last % height).max())
+    return float(left), float(top), float(right + 1), float(bottom + 1)
+
+
+def _decompress(text: str) -> list[int] | None:
+    """Returns the run lengths in COCO's text, or None where it is damaged.
+
+    Five bits a letter, lowest first, the sixth says that more follow; from the fourth number on differences to the one
+    before the last. Not by pycocotools, which reads and writes beyond the end of a damaged text.
+    """
+    runs, value, shift = [], 0, 0
+    for letter in text:
+        bits = ord(letter) - 48
+        if not 0 <= bits < 64 or shift > 60:
+            return None
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if not bits & 0x20:
+            value -= (1 << shift) if bits & 0x10 else 0
+            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value, shift = 0, 0
+    return None if shift else runs
 
 
 def _hull(points: list) -> tuple:
@@ -89,9 +115,5 @@ def _numbers(values) -> list[float] | None:
         return None
 
 
-def _is_side(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST_SIDE
-
-
-def _is_run(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _is_count(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST

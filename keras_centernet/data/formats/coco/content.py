@@ -3,13 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from keras_centernet.data.reading.texts import read_json
+from keras_centernet.data.reading.texts import read_json, shown
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 
 _NEEDED = {"images": ("id",), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}
 _MARKS = {0: False, 1: True, None: False, "0": False, "1": True}
-_SHOWN = 80
 
 
 def read_content(path: AnyPath) -> dict[str, list[dict]]:
@@ -22,7 +21,7 @@ def read_content(path: AnyPath) -> dict[str, list[dict]]:
     for key, fields in _NEEDED.items():
         entries = content.get(key) if isinstance(content, dict) else None
         if not isinstance(entries, list):
-            got = f"no {key!r}" if entries is None else f"{key!r}: {_show(entries)}"
+            got = f"no {key!r}" if entries is None else f"{key!r}: {shown(entries)}"
             raise UserError(f"{path}: expected lists 'images', 'annotations' and 'categories' as in COCO, got {got}.")
         for number, entry in enumerate(entries):
             if not isinstance(entry, dict) or any(field not in entry for field in fields):
@@ -32,7 +31,7 @@ def read_content(path: AnyPath) -> dict[str, list[dict]]:
 
 def unexpected(path: AnyPath, expected: str, number: int, key: str, got) -> UserError:
     """Returns the error that an entry of a list is not what it should be."""
-    return UserError(f"{path}: expected {expected} in entry {number} of {key!r}, got {_show(got)}; correct it.")
+    return UserError(f"{path}: expected {expected} in entry {number} of {key!r}, got {shown(got)}; correct it.")
 
 
 def image_name(image: dict, number: int, path: AnyPath) -> str:
@@ -128,8 +127,3 @@ def _plain(value) -> int | float | str | None:
     if isinstance(value, float):
         return None if not math.isfinite(value) else int(value) if value.is_integer() else value
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
-
-
-def _show(value) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -11,10 +11,11 @@ from keras_centernet.data.formats.coco.content import (
     is_crowd,
     read_content,
 )
-from keras_centernet.data.formats.coco.finding import image_files, split_file
+from keras_centernet.data.formats.coco.finding import PREFIXES, split_file
 from keras_centernet.data.formats.coco.keypoints import CocoKeypoints
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.reading.found import Found
+from keras_centernet.data.reading.split_files import find_images, images_beside, split_of
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 
@@ -71,12 +72,8 @@ def read_coco(request: DataRequest) -> Found:
 
 def _add_images(found: Found, entries: list[dict], path: AnyPath, request: DataRequest) -> list[int]:
     """Adds the images; returns the index of each entry, the same one for entries of the same file."""
-    files = image_files(request, path)
-    paths = files.find_all([image_name(entry, number, path) for number, entry in enumerate(entries)])
-    if not files.found:
-        looked_in = ", ".join(map(str, files.folders[:3]))
-        problem = f"found none of the {len(entries)} that it names; pass `images`."
-        raise UserError(f"{path}: expected its images in {looked_in}, {problem}")
+    files = images_beside(request, path, split_of(path, request.path, PREFIXES))
+    paths = find_images(files, [image_name(entry, number, path) for number, entry in enumerate(entries)], path)
     positions, indices = {}, []
     for image, entry in zip(paths, entries, strict=True):
         if image in positions:

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from pycocotools import mask as coco_mask
 
 from keras_centernet.data.formats.table import read_source
 from keras_centernet.errors import DataWarning, UserError
@@ -75,6 +76,7 @@ def test_annotation_of_an_unlisted_image_is_skipped(write_coco):
 
 
 RUNS = [48 * 10 + 5, 7, 48 - 7, 7, 48 * 64 - 48 * 11 - 5 - 7]  # two columns, 10 and 11, of rows 5 to 11
+COMPRESSED = coco_mask.frPyObjects({"size": [48, 64], "counts": RUNS}, 48, 64)["counts"].decode()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ RUNS = [48 * 10 + 5, 7, 48 - 7, 7, 48 * 64 - 48 * 11 - 5 - 7]  # two columns, 10
         ({"segmentation": [10, 12, 20, 12, 15, 30]}, (10, 12, 20, 30), "segmentation"),
         ({"segmentation": [[10, 12], [20, 12], [15, 30]]}, (10, 12, 20, 30), "segmentation"),
         ({"segmentation": {"size": [48, 64], "counts": RUNS}}, (10, 5, 12, 12), "segmentation"),
-        ({"segmentation": {"size": [48, 64], "counts": "compressed"}}, (10, 5, 12, 12), "segmentation"),
+        ({"segmentation": {"size": [48, 64], "counts": COMPRESSED}}, (10, 5, 12, 12), "segmentation"),
         ({"bbox": [], "segmentation": [[1, 2, 3, 4]]}, (1, 2, 3, 4), "segmentation"),
         (
             {"segmentation": [], "keypoints": [9, 8, 2, 0, 0, 0, 30, 7, 1]},
@@ -96,26 +98,26 @@ RUNS = [48 * 10 + 5, 7, 48 - 7, 7, 48 * 64 - 48 * 11 - 5 - 7]  # two columns, 10
     ids=["polygon", "two polygons", "flat", "points", "runs", "compressed runs", "empty bbox", "keypoints"],
 )
 def test_box_that_is_not_stated(made_of, box, origin, write_coco, examples_of):
-    if made_of.get("segmentation", {}) and "compressed" in str(made_of):
-        made_of = {"segmentation": {"size": [48, 64], "counts": compress(RUNS)}}
     folder = write_coco([{**WITHOUT_BOX, **made_of}])
     with pytest.warns(DataWarning, match=f"1 annotation.* without bbox, the box is .*{origin}.*; first: entry 0 of"):
         source = read_source(folder, "train")
     np.testing.assert_array_equal(examples_of(source)[0]["boxes_xyxy"], [box])
 
 
-def compress(runs: list[int]) -> str:
-    """COCO's text of run lengths: from the third on differences to the last but one, five bits a letter."""
-    text = ""
-    for i, run in enumerate(runs):
-        value = run - runs[i - 2] if i > 2 else run
-        while True:
-            bits, value = value & 0x1F, value >> 5
-            is_last = value == (-1 if bits & 0x10 else 0)
-            text += chr((bits if is_last else bits | 0x20) + 48)
-            if is_last:
-                break
-    return text
+def test_boxes_of_masks_are_those_that_pycocotools_gives(write_coco, examples_of):
+    rng, masks = np.random.default_rng(0), []
+    for density in (0.001, 0.01, 0.5, 0.99) * 10:
+        y, x, height, width = rng.integers(0, 40, 4)
+        mask = np.zeros((48, 64), np.uint8)
+        mask[y : y + height, x : x + width] = rng.random(mask[y : y + height, x : x + width].shape) < density
+        masks += [mask] if mask.any() else []
+    texts = [coco_mask.encode(np.asfortranarray(mask)) for mask in masks]
+    rows = [{**WITHOUT_BOX, "segmentation": {"size": [48, 64], "counts": text["counts"].decode()}} for text in texts]
+    with pytest.warns(DataWarning):
+        source = read_source(write_coco(rows), "train")
+    x, y, width, height = np.array([coco_mask.toBbox(text) for text in texts]).T
+    expected = np.unique(np.stack([x, y, x + width, y + height], axis=1), axis=0)
+    np.testing.assert_array_equal(np.unique(examples_of(source)[0]["boxes_xyxy"], axis=0), expected)
 
 
 def test_annotation_without_anything_is_skipped(write_coco):
@@ -180,6 +182,9 @@ def test_wrong_value_of_an_annotation_is_named(key, value, message, write_coco):
         {"size": [48, 64], "counts": [1, 2]},
         {"size": [48, 64], "counts": [-1, 48 * 64 + 1]},
         {"size": [0, 64], "counts": "abc"},
+        {"size": [48, 64], "counts": COMPRESSED + "o"},
+        {"size": [48, 64], "counts": COMPRESSED[:-1]},
+        {"size": [48, 64], "counts": "\0\x7f"},
         {"size": [48], "counts": "abc"},
         {"size": "48", "counts": "abc"},
         {"size": [48, 64], "counts": {}},
@@ -188,7 +193,8 @@ def test_wrong_value_of_an_annotation_is_named(key, value, message, write_coco):
 )
 def test_wrong_segmentation_is_named(segmentation, write_coco):
     folder = write_coco([DOG, {**WITHOUT_BOX, "segmentation": segmentation}])
-    with pytest.raises(UserError, match=r"expected (a segmentation of|run lengths with) .* in entry 1 of 'annotations'"):
+    message = r"expected (a segmentation of|run lengths with) .* in entry 1 of 'annotations'"
+    with pytest.raises(UserError, match=message):
         read_source(folder, "train")
 
 
