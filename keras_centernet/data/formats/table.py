@@ -101,10 +101,10 @@ FORMATS = {
         takes_images=True,
     ),
     "labelme": Format(
-        _later("formats.labelme", "read_labelme"),
-        _later("formats.labelme", "is_labelme_data"),
+        _later("formats.labelme.reading", "read_labelme"),
+        _later("formats.labelme.reading", "is_labelme_data"),
         "LabelMe's JSON files, one per image",
-        splits=_later("formats.labelme", "labelme_splits"),
+        splits=_later("formats.labelme.reading", "labelme_splits"),
         fields=("keypoints_xyv",),
         annotations="the folder of JSON files",
         takes_images=True,

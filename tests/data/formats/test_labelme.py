@@ -201,7 +201,7 @@ def test_points_in_groups_are_keypoints(write_labelme, poses):
         shape("tail", [[40, 20]], "point", group_id="2"),
         CAT | {"points": [[1, 1], [9, 9]]},
     ]
-    folder = write_labelme({"train/a.json": shapes, "val/b.json": [CAT, *shapes[:2]]})
+    folder = write_labelme({"train/a.json": shapes, "val/b.json": shapes[:2]})
     skeleton, (found,) = poses(folder, "train")
     assert skeleton["names"] == ["l_eye", "r_eye", "tail"]
     assert skeleton["flip_pairs"] == [[0, 1]]

@@ -8,7 +8,7 @@ import re
 
 from tqdm import tqdm
 
-from keras_centernet.data.formats.labelme_shapes import objects_of, point_labels
+from keras_centernet.data.formats.labelme.shapes import objects_of, point_labels
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.names import is_usual_split
 from keras_centernet.data.reading.found import Found
