@@ -24,6 +24,16 @@ def join(folder: AnyPath, name: str) -> AnyPath:
     return to_path(name) if is_remote(name) or name.startswith("/") else folder / name
 
 
+def exists(path: AnyPath) -> bool:
+    """Whether there is a file or folder of that name; False for names that no disk takes."""
+    try:
+        return path.exists()
+    except OSError as error:
+        if isinstance(error, UserError):  # a remote path that cannot be reached
+            raise
+        return False
+
+
 def list_names(folder: AnyPath) -> list[str]:
     """Returns the names in a folder, in no order."""
     return [path.name for path in folder.iterdir()]

@@ -76,6 +76,9 @@ class RemotePath(os.PathLike):
     def __truediv__(self, name: str | os.PathLike) -> "RemotePath":
         return RemotePath(self, name)
 
+    def joinpath(self, *names: str | os.PathLike) -> "RemotePath":
+        return RemotePath(self, *names)
+
     @property
     def parts(self) -> tuple[str, ...]:
         return (self._root, *self._path.parts[1:])

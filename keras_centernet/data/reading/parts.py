@@ -1,7 +1,9 @@
 """Which images of a data set belong to the split that was asked for, and reading them."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import itertools
+import os
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.splits import TRAIN, VAL, make_split
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.remote_path import is_remote
 
 ALL = "all"
 _MISSING = object()
@@ -28,6 +32,7 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     Raises:
         UserError: there is no such split and none can be made, or what `to_source` raises.
     """
+    read = _without_repetition(read)
     base = _held_out_of(known, request)
     if base is not _MISSING:
         return _read_made(read, base, request)
@@ -40,6 +45,15 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     if found.classes is None and request.classes is None:  # so that all splits number their classes alike
         found.classes = _names_of(found, *(read(dataclasses.replace(request, split=n)) for n in known if n != name))
     return to_source(found, request)
+
+
+def _without_repetition(read: Callable) -> Callable:
+    def read_once(request: DataRequest) -> Found:
+        found = read(request)
+        found.merge_repeated()
+        return found
+
+    return read_once
 
 
 def evaluation_split(known: Sequence[str]) -> str:
@@ -81,33 +95,27 @@ def _role(split: str) -> str | None:
 
 def _read_all(read: Callable, known: Sequence[str], request: DataRequest) -> Found:
     """Returns the images of all splits, each once."""
-    first, *others = known or (None,)
-    found = read(dataclasses.replace(request, split=first))
-    for name in others:
-        found.extend(read(dataclasses.replace(request, split=name)))
-    if others:
-        positions = {image: i for i, image in reversed(list(enumerate(found.images)))}
-        found.keep([positions[image] == i for i, image in enumerate(found.images)])
-    found.name = f"{request.data} ({request.split})"
+    found, seen = None, set()
+    for name in known or (None,):
+        part = read(dataclasses.replace(request, split=name))
+        part.keep([image not in seen for image in part.images])
+        seen.update(part.images)
+        if found is None:
+            found = part
+        else:
+            found.extend(part)
+    found.name = request.name
     return found
 
 
 def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source:
     """Returns a part of a split that has none of its own."""
     found = read(dataclasses.replace(request, split=base))
-    names = image_names(found, request)
     found.classes = _names_of(found) if found.classes is None else found.classes
-    made, part = request.made_split, _role(request.split)
-    if made is None:
-        numbers = {name: i for i, name in enumerate(found.classes)}
-        rows = np.array([(row[0], numbers.get(row[1], -1)) for row in found.rows if isinstance(row[1], str)], np.int64)
-        rows = rows.reshape(-1, 2)
-        made = make_split(names, rows[rows[:, 1] >= 0, 0], rows[rows[:, 1] >= 0, 1], request.val_share)
-    else:
-        everywhere = {name for part_names in made.values() for name in part_names}
-        for name in names:
-            if name not in everywhere:
-                found.note("image(s) left out, they are not in the split that was made before", name)
+    names, part = image_names(found, request), _role(request.split)
+    made = _make_split(found, names, request.val_share) if request.made_split is None else request.made_split
+    if request.made_split is not None:
+        _compare(found, names, made, request)
     chosen = set(made[part])
     found.keep([name in chosen for name in names])
     share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
@@ -116,15 +124,54 @@ def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source
     return dataclasses.replace(to_source(found, request), made_split=made)
 
 
+def _make_split(found: Found, names: Sequence[str], share: float) -> dict[str, tuple[str, ...]]:
+    numbers = {name: i for i, name in enumerate(found.classes)}
+    visible = zip(found.rows, found.is_visible, strict=True)
+    known = [(row[0], numbers[row[1]]) for row, is_visible in visible if is_visible and row[1] in numbers]
+    image_index, classes = np.array(known, np.int64).reshape(-1, 2).T
+    return make_split(names, image_index, classes, share)
+
+
+def _compare(found: Found, names: Sequence[str], made: Mapping[str, Sequence[str]], request: DataRequest) -> None:
+    """Notes what differs between the images there are and those of a split that was made before."""
+    before, now = dict.fromkeys(name for part in made.values() for name in part), set(names)
+    if not now & before.keys():
+        expected = f"images of the split that was made before, such as {next(iter(before), None)!r}"
+        raise UserError(
+            f"{request.data}: expected {expected}, got others, such as {names[0]!r}; name the data as then."
+        )
+    for name in names:
+        if name not in before:
+            found.note("image(s) left out, they are not in the split that was made before", name)
+    for name in before:
+        if name not in now:
+            found.note("image(s) of the split that was made before are not there any more", name)
+
+
 def image_names(found: Found, request: DataRequest) -> list[str]:
-    """Returns a different name for each image that is the same wherever the data set lies."""
-    root = request.path if request.path.is_dir() else request.path.parent
-    names = [image.removeprefix(f"{root}/").replace("\\", "/") for image in found.images]
+    """Returns a different name for each image that is the same wherever the data set lies.
+
+    It is the path below the data set's folder; images elsewhere have the path below the folder that holds all of them.
+    """
+    root = _absolute(request.path if request.path.is_dir() else request.path.parent) + "/"
+    paths = [_absolute(image) for image in found.images]
+    elsewhere = _common_folder([path for path in paths if not path.startswith(root)])
+    names = [path.removeprefix(root if path.startswith(root) else elsewhere) for path in paths]
     seen: dict[str, int] = {}
     for i, name in enumerate(names):
         seen[name] = seen.get(name, -1) + 1
         names[i] = f"{name}#{seen[name]}" if seen[name] else name
     return names
+
+
+def _absolute(path: AnyPath | str) -> str:
+    return str(path) if is_remote(path) else os.path.abspath(path)
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """Returns the folder that all files are in or below, up to a slash; "" for no paths."""
+    parts = zip(*(path.split("/")[:-1] for path in paths), strict=False)
+    return "".join(f"{names[0]}/" for names in itertools.takewhile(lambda names: len(set(names)) == 1, parts))
 
 
 def _names_of(*founds: Found) -> tuple[str, ...]:

@@ -25,25 +25,34 @@ class Summary:
     def line(self, source: Source, contradicting: int) -> str:
         """Returns the line; counts of zero are left out but for images and objects."""
         annotations, found = source.annotations, self._found
-        counts = np.bincount(annotations.classes, minlength=len(source.classes))
+        hidden = hidden_objects(annotations)
+        counts = np.bincount(annotations.classes[~hidden], minlength=len(source.classes))
         shown = ", ".join(
             f"{source.classes[i]} {counts[i]}" for i in np.argsort(-counts, kind="stable")[:_SHOWN_CLASSES]
         )
         more = ", ..." if len(counts) > _SHOWN_CLASSES else ""
         images, objects = len(annotations.image_names), len(annotations.boxes_xyxy)
-        parts = [f"{images} images, {objects} objects of {len(counts)} classes ({shown}{more})"]
-        hidden = annotations.is_crowd | np.asarray(annotations.fields.get("is_hidden", np.zeros(objects)), bool)
+        parts = [f"{images} images, {counts.sum()} objects of {len(counts)} classes ({shown}{more})"]
+        empty = np.bincount(annotations.image_index[~hidden], minlength=images) == 0
+        regions = np.column_stack([annotations.image_index, annotations.boxes_xyxy])[hidden]
         for count, what in (
             (sum(found.unlabelled), "images without label file"),
-            (int((source.object_counts == 0).sum()), "images without objects"),
+            (int(empty.sum()), "images without objects"),
             (self._images - images, "images skipped"),
             (self._objects - objects, "objects skipped"),
-            (int(hidden.sum()), "objects hidden (crowd, DontCare)"),
-            (int(_over_the_border(annotations).sum()), "boxes over the border"),
+            (int(annotations.is_crowd.sum()), "objects marked as crowd"),
+            (len(np.unique(regions, axis=0)), "hidden regions"),
+            (int(_over_the_border(annotations)[~hidden].sum()), "boxes over the border"),
             (contradicting, "images whose stated size contradicts the file"),
         ):
             parts += [f"{count} {what}"] if count else []
         return f"{found.name}: {'; '.join(parts)}."
+
+
+def hidden_objects(annotations: Annotations) -> np.ndarray:
+    """(N,) bool: regions in which objects are hidden, which are neither to be found nor to be trained."""
+    hidden = annotations.fields.get("is_hidden")
+    return np.zeros(len(annotations.boxes_xyxy), bool) if hidden is None else np.asarray(hidden, bool)
 
 
 def _over_the_border(annotations: Annotations) -> np.ndarray:

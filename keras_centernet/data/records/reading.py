@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.clock import Clock
-from keras_centernet.data.fields import keep_objects, known_fields
+from keras_centernet.data.fields import REGION_FIELDS, keep_objects, known_fields
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.in_graph import decode_image
 from keras_centernet.data.passes import Passes, in_order
@@ -43,8 +43,8 @@ def read_tfrecord(request: DataRequest) -> Source:
 
     `data` is a folder, file or pattern, local or gs://; files are chosen by the split's name in theirs, see
     `find_records`. `annotations` is a label map (.pbtxt) of the API; None takes label_map.pbtxt beside the records, or
-    the names in them. With `fields` everything that the records know is read, without them only class and box.
-    `strict` decodes every image before the first epoch.
+    the names in them. With `fields` everything that the records know is read, without them only class and box, and
+    which of them are hidden regions. `strict` decodes every image before the first epoch.
 
     Raises:
         UserError: nothing is found, files are missing or cut off, or classes or keypoints have no names.
@@ -65,9 +65,8 @@ def read_tfrecord(request: DataRequest) -> Source:
     if missing:
         raise UserError(f"{data}: expected records with {', '.join(missing)}, which they do not have.")
     classes, indices = choose_classes(facts.labels.classes, None, request)
-    parser = RecordParser(
-        classes, _renamed(facts.labels, classes, indices), facts.fields if fields else {}, is_trusted=is_described
-    )
+    read = {name: spec for name, spec in facts.fields.items() if fields or name in REGION_FIELDS}
+    parser = RecordParser(classes, _renamed(facts.labels, classes, indices), read, is_trusted=is_described)
     return _build_source(request.name, files, facts, parser)
 
 

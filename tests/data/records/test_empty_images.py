@@ -6,7 +6,7 @@ import pytest
 
 from keras_centernet.data import load_dataset
 from keras_centernet.data.formats.request import DataRequest
-from keras_centernet.data.formats.yolo import read_yolo
+from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.records.reading import read_tfrecord
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import DataWarning, UserError
@@ -22,7 +22,7 @@ def write(write_yolo, tmp_path):
     def write(who, marked=WITH_OBJECTS):
         folder = write_yolo({f"{i:02d}": CAT if i in marked else "" for i in range(11)})
         records = tmp_path / "records"
-        write_tfrecords(read_yolo(DataRequest(folder, "train")), "train", records, 3)
+        write_tfrecords(read_source(folder, "train", val_share=0), "train", records, 3)
         path = records / "dataset.json"
         if who == "api":
             path.unlink()

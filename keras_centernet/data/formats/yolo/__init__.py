@@ -1,0 +1,1 @@
+"""YOLO in every form: `reading` is the door, `describing` what a data set says of itself, `labels` one label file."""

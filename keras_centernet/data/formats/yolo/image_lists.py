@@ -1,0 +1,71 @@
+"""Lists of images, whose paths may be those of another machine."""
+
+import collections
+import re
+from collections.abc import Sequence
+
+from keras_centernet.data.reading.image_files import ImageFiles
+from keras_centernet.data.reading.listings import Listings
+from keras_centernet.data.reading.texts import read_lines
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath, exists, join
+
+_OTHER_MACHINE = "image(s) found by the end of their path, which is one of another machine"
+_BACKSLASHES = "name(s) of images with backslashes, read as /"
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+
+
+class ImageLists:
+    """Finds the images of lists: where their paths say, else where the longest end of a path leads.
+
+    Args:
+        folders: that paths may be relative to.
+        root: folder of the data set, below which an image of a slightly other name may lie anywhere.
+
+    Attributes:
+        notes: {what was guessed: names}, for `Found.notes`.
+    """
+
+    def __init__(self, folders: Sequence[AnyPath], root: AnyPath):
+        self._folders = [folder for folder in folders if exists(folder)]
+        self._root = root
+        self._listings = Listings()
+        self.notes: dict[str, list[str]] = collections.defaultdict(list)
+
+    def read(self, path: AnyPath) -> list[AnyPath]:
+        """Returns the images in a list, one a line; for those that are nowhere, the path they should have.
+
+        Raises:
+            UserError: the list cannot be read, or a line is no path.
+        """
+        lines = [line.strip("\"'") for line in read_lines(path)]
+        damaged = next((line for line in lines if "\0" in line), None)
+        if damaged is not None:
+            raise UserError(f"{path}: expected the paths of images, one a line, got {damaged[:60]!r}.")
+        names, places = list(filter(None, lines)), {}
+        bases = list(dict.fromkeys((path.parent, *self._folders)))
+        self.notes[_BACKSLASHES] += [name for name in names if "\\" in name]
+        names = [name.replace("\\", "/") for name in names]
+        found = [self._find(name, bases, places) for name in names]
+        rest = [name for name, image in zip(names, found, strict=True) if image is None]
+        files = ImageFiles(bases, root=self._root)
+        others = iter([files.find(name) for name in rest])
+        for what, those in files.notes.items():
+            self.notes[what] += those
+        return [next(others) if image is None else image for image in found]
+
+    def _find(self, name: str, bases: list[AnyPath], places: dict[str, list[AnyPath]]) -> AnyPath | None:
+        folder, _, base = name.rpartition("/")
+        if folder not in places:
+            places[folder] = self._places(folder, bases)
+        path = next((place / base for place in places[folder] if base in self._listings.names(place)), None)
+        if path is not None and _ABSOLUTE.match(name) and str(path) != name:
+            self.notes[_OTHER_MACHINE].append(name)
+        return path
+
+    def _places(self, folder: str, bases: list[AnyPath]) -> list[AnyPath]:
+        """Returns the folders that there are of those that a folder in a list may mean."""
+        parts = [part for part in folder.split("/") if part not in ("", ".", "..")]
+        ends = [folder, *("/".join(parts[start:]) for start in range(len(parts) + 1))]
+        places = (join(base, end) for end in ends for base in bases)
+        return list(dict.fromkeys(place for place in places if self._listings.names(place)))
