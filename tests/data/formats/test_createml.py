@@ -116,8 +116,14 @@ def test_damage_is_named(content, message, write_createml):
     [
         ({"coordinates": [1, 2, 3, 4]}, "annotation 1 of entry 0: expected a label and coordinates"),
         ({"coordinates": {**CAT["coordinates"], "x": None}}, "annotation 1 of entry 0: expected a label and"),
-        ({"coordinates": {**CAT["coordinates"], "x": "NaN"}}, "annotation 1 of entry 0: expected numbers of at most"),
-        ({"coordinates": {**CAT["coordinates"], "width": 1e300}}, "annotation 1 of entry 0: expected numbers of at"),
+        (
+            {"coordinates": {**CAT["coordinates"], "x": "NaN"}},
+            "annotation 1 of entry 0: expected 4 number(s) of at most",
+        ),
+        (
+            {"coordinates": {**CAT["coordinates"], "width": 1e300}},
+            "annotation 1 of entry 0: expected 4 number(s) of at",
+        ),
         ({"label": 5}, "annotation 1 of entry 0: expected the name of a class, got 5"),
         ({"label": " "}, "annotation 1 of entry 0: expected the name of a class"),
     ],

@@ -147,7 +147,7 @@ def test_two_label_files_of_an_image(write_labelme):
     folder = write_labelme({"a.json": [CAT]})
     write_labelme({"b.json": [shape("dog", [[1, 2], [3, 4]])]}, imagePath="a.jpg")
     (folder / "b.jpg").unlink()
-    with pytest.warns(DataWarning, match=r"1 label file\(s\) of an image that another one describes"):
+    with pytest.warns(DataWarning, match=r"1 label file\(s\) of an image that has another one"):
         assert read_source(folder, "all").object_counts.tolist() == [2]
 
 
@@ -251,8 +251,8 @@ def test_poses_need_points(write_labelme, poses):
         ({"points": [[1, 2, 3]]}, "shape 1: expected points"),
         ({"points": [["a", 2], [3, 4]]}, "shape 1: expected points"),
         ({"points": {"x": 1}}, "shape 1: expected points"),
-        ({"points": [[float("nan"), 2], [3, 4]]}, "shape 1: expected numbers of at most 1e+06 in size as the box"),
-        ({"points": [[1, 2], [3, 1e300]]}, "shape 1: expected numbers of at most 1e+06 in size as the box"),
+        ({"points": [[float("nan"), 2], [3, 4]]}, "shape 1: expected 4 number(s) of at most 1e+06 in size as the box"),
+        ({"points": [[1, 2], [3, 1e300]]}, "shape 1: expected 4 number(s) of at most 1e+06 in size as the box"),
         ({"points": [[1, 2]], "shape_type": "circle"}, "shape 1: expected a circle's centre and a point on it, got 1"),
     ],
 )

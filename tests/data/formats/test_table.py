@@ -73,9 +73,9 @@ def test_name_of_nothing(name):
         ),
         ("voc", {"images": "no"}, "images: expected the folder of images, got 'no', which does not exist."),
         (
-            "yolo",
+            "voc",
             {"fields": ("keypoints_xyv",)},
-            "format yolo has no keypoints_xyv, which this task needs: expected one of tfrecord, coco, labelme. Pass another",
+            "format voc has no keypoints_xyv, which this task needs: expected one of tfrecord, coco, labelme, yolo",
         ),
     ],
 )

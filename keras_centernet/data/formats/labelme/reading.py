@@ -24,7 +24,6 @@ _PLACES = ("*.json", "*/*.json", "*/*/*.json")
 _TRIED = 20  # files of a folder that are looked into
 _KEYS = {"imagePath", "imageData", "imageHeight", "imageWidth", "version", "flags"}
 _NO_LABELS = "JSON file(s) passed over, they hold no shapes"
-_TWICE = "label file(s) of an image that another one describes, too; their objects are put together"
 _INSIDE = "image(s) that are only inside of their label file (imageData), which is not read; save them as files"
 _WITHOUT_LABELS = "image(s) without label file left out"
 
@@ -45,15 +44,14 @@ def read_labelme(request: DataRequest) -> Found:
     names = _keypoint_names(request, list(folders)) if request.fields else None
     if names is not None:
         found.task_options = {"skeleton": Skeleton(names, flip_pairs=None).to_dict()}
-    there: dict[AnyPath, int] = {}
     left_out: set[AnyPath] = set()
     for folder in chosen:
         files = images_beside(request, folder / "labels.json", folders[folder] or folder.name)
-        _add_folder(found, _label_files(folder, request), files, there, names)
-        left_out |= set() if request.path.is_file() else set(files.all())
+        _add_folder(found, _label_files(folder, request), files, names)
+        left_out |= set() if request.path.is_file() else set(files.others())
         for what, guessed in files.notes.items():
             found.notes.setdefault(what, []).extend(guessed)
-    found.notes[_WITHOUT_LABELS] = [str(path) for path in sorted(left_out - set(there))]
+    found.notes[_WITHOUT_LABELS] = sorted(set(map(str, left_out)) - set(found.images))
     return found
 
 
@@ -146,10 +144,8 @@ def _keypoint_names(request: DataRequest, folders: list[AnyPath]) -> tuple[str, 
     )
 
 
-def _add_folder(
-    found: Found, paths: list[AnyPath], files: ImageFiles, there: dict[AnyPath, int], names: tuple[str, ...] | None
-) -> None:
-    """Adds the images of one folder of label files; `there` are {path of an image: its index} of all folders."""
+def _add_folder(found: Found, paths: list[AnyPath], files: ImageFiles, names: tuple[str, ...] | None) -> None:
+    """Adds the images of one folder of label files; `names` are those of the keypoints, if they are wanted."""
     contents = dict(zip(paths, _read_labels(paths, "reading annotations"), strict=True))
     for path in [path for path, content in contents.items() if content is None]:
         found.note(_NO_LABELS, str(path))
@@ -160,14 +156,10 @@ def _add_folder(
     for image, name, (path, content) in zip(images, image_names, contents.items(), strict=True):
         if name in missing and content["imageData"]:
             found.note(_INSIDE, str(path))
-        if image in there:
-            found.note(_TWICE, str(path))
-        else:
-            hw = (content.get("imageHeight"), content.get("imageWidth"))
-            there[image] = found.add_image(image, path, hw=hw)
+        index = found.add_image(image, path, hw=(content.get("imageHeight"), content.get("imageWidth")))
         for label, box_xyxy, number, is_difficult, keypoints in objects_of(content, path, found, names):
             fields = {"keypoints_xyv": keypoints} if names is not None else {}
-            found.add_object(there[image], label, box_xyxy, number, is_difficult=is_difficult, **fields)
+            found.add_object(index, label, box_xyxy, number, is_difficult=is_difficult, **fields)
 
 
 def _image_name(content: dict, path: AnyPath, files: ImageFiles) -> str:

@@ -154,9 +154,9 @@ def test_annotation_without_anything_is_skipped(write_coco):
         (
             "bbox",
             [1, 2, float("nan"), 4],
-            "entry 0 of 'annotations': expected numbers of at most 1e+06",
+            "entry 0 of 'annotations': expected 4 number(s) of at most 1e+06",
         ),
-        ("bbox", [1, 2, 1e300, 4], "entry 0 of 'annotations': expected numbers of at most 1e+06"),
+        ("bbox", [1, 2, 1e300, 4], "entry 0 of 'annotations': expected 4 number(s) of at most 1e+06"),
         ("area", "large", "in size as the area, got large"),
         ("area", {}, "in size as the area, got {}"),
         ("iscrowd", "no", "expected iscrowd of 0 or 1 in entry 0 of 'annotations', got 'no'"),
