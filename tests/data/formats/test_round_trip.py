@@ -1,6 +1,7 @@
 """One random data set, written in every format, is read as the same one: boxes, classes, splits.
 
-A new format is a row of `WRITERS`: a function (folder, data) that writes `data`, see `draw`, into the empty folder.
+A new format is a row of `WRITERS`: a function (folder, data) that writes `data`, see `draw`, into the empty folder; and
+names of classes, where it cannot write all names.
 """
 
 import hashlib
@@ -16,11 +17,12 @@ from keras_centernet.data.names import match_split
 from keras_centernet.data.records.writing import write_tfrecords
 
 CLASSES = ("big cat", "dog", "x-1", "Ärger")
+WITHOUT_SPACES = ("big-cat", "dog", "x-1", "Ärger")
 SPLITS = ("train", "val", "test")
 NAMES = ("same.png", "my photo {}.png", "{}.jpg", "a.b.{}.png", "ü{}.png", "img-{}.jpeg")
 
 
-def draw(seed):
+def draw(seed, classes):
     """Returns {split: {image name: (pixels (H, W, 3) uint8, [(class, (4,) xyxy)])}}.
 
     Some images are empty, some boxes lie at the border, and every split has an image of the same name.
@@ -34,8 +36,8 @@ def draw(seed):
             for _ in range(rng.integers(0, 5) if i else 4):
                 corners = np.sort(rng.uniform(-0.1, 1.1, (2, 2)).clip(0, 1), axis=0) * [width, height]
                 if np.all(corners[1] - corners[0] > 1):
-                    objects.append((str(rng.choice(CLASSES)), corners.ravel()))
-            objects += [(CLASSES[i % len(CLASSES)], np.array([1.25, 2, width - 3.5, height - 1]))]
+                    objects.append((str(rng.choice(classes)), corners.ravel()))
+            objects += [(classes[i % len(classes)], np.array([1.25, 2, width - 3.5, height - 1]))]
             pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
             data[split][name.format(f"{number}{i}")] = (pixels, objects if i != 3 else [])
     return data
@@ -129,6 +131,32 @@ def write_voc(folder, data):
             write_text(path.with_suffix(".xml"), text)
 
 
+def write_yolo(folder, data):
+    for split, images in data.items():
+        for name, (pixels, objects) in images.items():
+            write_image(folder / "images" / split / name, pixels)
+            height, width = pixels.shape[:2]
+            lines = [
+                f"{CLASSES.index(class_name)} {(x1 + x2) / 2 / width} {(y1 + y2) / 2 / height} "
+                f"{(x2 - x1) / width} {(y2 - y1) / height}\n"
+                for class_name, (x1, y1, x2, y2) in objects
+            ]
+            write_text((folder / "labels" / split / name).with_suffix(".txt"), "".join(lines))
+    places = "".join(f"{split}: images/{split}\n" for split in data)
+    write_text(folder / "data.yaml", f"{places}names: {json.dumps(CLASSES)}\n")
+
+
+def write_kitti(folder, data):
+    for split, images in data.items():
+        for name, (pixels, objects) in images.items():
+            write_image(folder / split / "image_2" / name, pixels)
+            lines = [
+                f"{class_name} 0.00 0 0.00 {x1} {y1} {x2} {y2} 0.00 0.00 0.00 0.00 0.00 0.00 0.00\n"
+                for class_name, (x1, y1, x2, y2) in objects
+            ]
+            write_text((folder / split / "label_2" / name).with_suffix(".txt"), "".join(lines))
+
+
 def write_records(folder, data):
     """From the same in COCO's format, beside which they lie."""
     beside = folder.with_name(f"{folder.name}_coco")
@@ -137,15 +165,17 @@ def write_records(folder, data):
         write_tfrecords(read_source(beside, split), split, folder, 2)
 
 
-# {name: (writer, key of `FORMATS`)}
+# {name: (writer, key of `FORMATS`, names of the classes)}
 WRITERS = {
-    "COCO": (write_coco, "coco"),
-    "COCO, Roboflow's": (write_coco_of_roboflow, "coco"),
-    "COCO, CVAT's": (write_coco_of_cvat, "coco"),
-    "CreateML": (write_createml, "createml"),
-    "LabelMe": (write_labelme, "labelme"),
-    "VOC": (write_voc, "voc"),
-    "TFRecord": (write_records, "tfrecord"),
+    "COCO": (write_coco, "coco", CLASSES),
+    "COCO, Roboflow's": (write_coco_of_roboflow, "coco", CLASSES),
+    "COCO, CVAT's": (write_coco_of_cvat, "coco", CLASSES),
+    "CreateML": (write_createml, "createml", CLASSES),
+    "LabelMe": (write_labelme, "labelme", CLASSES),
+    "VOC": (write_voc, "voc", CLASSES),
+    "YOLO": (write_yolo, "yolo", CLASSES),
+    "KITTI": (write_kitti, "kitti", WITHOUT_SPACES),
+    "TFRecord": (write_records, "tfrecord", CLASSES),
 }
 
 
@@ -176,8 +206,8 @@ def expected_of(images):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", WRITERS)
 def test_what_was_written_is_read(name, seed, tmp_path):
-    write, format = WRITERS[name]
-    data, folder = draw(seed), tmp_path / "data"
+    write, format, expected_classes = WRITERS[name]
+    data, folder = draw(seed, expected_classes), tmp_path / "data"
     folder.mkdir()
     write(folder, data)
     assert find_format(folder) == format
@@ -186,7 +216,7 @@ def test_what_was_written_is_read(name, seed, tmp_path):
     for split in SPLITS:
         images, classes = contents_of(folder, split)
         expected = expected_of(data[split])
-        assert classes == CLASSES
+        assert classes == expected_classes
         assert images.keys() == expected.keys()
         for key, rows in expected.items():
             assert [row[0] for row in images[key]] == [row[0] for row in rows]
