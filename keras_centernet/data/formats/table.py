@@ -82,13 +82,31 @@ FORMATS = {
         takes_images=True,
     ),
     "coco": Format(
-        _later("formats.coco", "read_coco"),
-        _later("formats.coco", "is_coco_data"),
-        "annotations/instances_*.json or a .json file",
-        splits=_later("formats.coco", "coco_splits"),
+        _later("formats.coco.reading", "read_coco"),
+        _later("formats.coco.finding", "is_coco_data"),
+        "COCO's JSON, such as annotations/instances_*.json or _annotations.coco.json",
+        splits=_later("formats.coco.finding", "coco_splits"),
         fields=("keypoints_xyv",),
         annotations="the JSON file",
         annotations_suffix=".json",
+        takes_images=True,
+    ),
+    "createml": Format(
+        _later("formats.createml", "read_createml"),
+        _later("formats.createml", "is_createml_data"),
+        "CreateML's JSON, such as _annotations.createml.json",
+        splits=_later("formats.createml", "createml_splits"),
+        annotations="the JSON file",
+        annotations_suffix=".json",
+        takes_images=True,
+    ),
+    "labelme": Format(
+        _later("formats.labelme.reading", "read_labelme"),
+        _later("formats.labelme.reading", "is_labelme_data"),
+        "LabelMe's JSON files, one per image",
+        splits=_later("formats.labelme.reading", "labelme_splits"),
+        fields=("keypoints_xyv",),
+        annotations="the folder of JSON files",
         takes_images=True,
     ),
     "yolo": Format(
@@ -182,9 +200,9 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
         UserError: it looks like none; the line lists what was looked for.
     """
     suffix = to_path(annotations).suffix if annotations is not None else ""
-    for name, row in FORMATS.items():
-        if suffix and suffix == row.annotations_suffix:
-            return name
+    named = [name for name, row in FORMATS.items() if suffix and suffix == row.annotations_suffix]
+    if named:  # some formats share a suffix
+        return next((name for name in named if FORMATS[name].recognizes(to_path(annotations))), named[0])
     path = to_path(data)
     exists = not _is_pattern(data) and path.exists()
     for name, row in FORMATS.items():
