@@ -214,4 +214,4 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
 
 
 def _is_pattern(data: str | os.PathLike) -> bool:
-    return any(sign in os.fspath(data) for sign in "*?[")
+    return any(sign in os.fspath(data) for sign in "*?[") and not to_path(data).exists()

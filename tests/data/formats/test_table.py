@@ -31,6 +31,12 @@ def test_format_is_found_out(write_voc, write_coco, write_yolo):
     assert {"voc", "coco", "createml", "labelme", "yolo", "kitti", "tfds", "tfrecord", "shapes"} <= set(FORMATS)
 
 
+def test_a_folder_may_have_signs_of_patterns_in_its_name(write_voc, tmp_path):
+    folder = write_voc({"a": [("cat", 1, 2, 30, 40)]}).rename(tmp_path / "photos [2024]")
+    assert find_format(folder) == "voc"
+    assert read_source(folder, "train").size == 1
+
+
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow_datasets") is None, reason="the extra [tfds] is not installed")
 def test_names_of_tensorflow_datasets_are_known():
     assert find_format("coco/2017") == "tfds"
