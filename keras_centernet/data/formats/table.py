@@ -100,6 +100,15 @@ FORMATS = {
         annotations="the folder of label files",
         takes_images=True,
     ),
+    "csv": Format(
+        _later("formats.csv.reading", "read_csv"),
+        _later("formats.csv.finding", "is_csv_data"),
+        "*.csv with the columns filename, class, xmin, ymin, xmax, ymax",
+        splits=_later("formats.csv.finding", "csv_splits"),
+        annotations="the CSV file",
+        annotations_suffix=".csv",
+        takes_images=True,
+    ),
     "shapes": Format(
         _later("formats.shapes", "read_shapes"),
         _later("formats.shapes", "is_shapes_name"),
