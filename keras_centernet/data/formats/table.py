@@ -81,6 +81,15 @@ FORMATS = {
         annotations="the folder of XML files",
         takes_images=True,
     ),
+    "cvat": Format(
+        _later("formats.cvat.reading", "read_cvat"),
+        _later("formats.cvat.reading", "is_cvat_data"),
+        "annotations.xml of CVAT",
+        splits=_later("formats.cvat.reading", "cvat_splits"),
+        annotations="the XML file",
+        annotations_suffix=".xml",
+        takes_images=True,
+    ),
     "coco": Format(
         _later("formats.coco", "read_coco"),
         _later("formats.coco", "is_coco_data"),
