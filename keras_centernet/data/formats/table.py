@@ -81,6 +81,15 @@ FORMATS = {
         annotations="the folder of XML files",
         takes_images=True,
     ),
+    "cvat": Format(
+        _later("formats.cvat.reading", "read_cvat"),
+        _later("formats.cvat.reading", "is_cvat_data"),
+        "annotations.xml of CVAT",
+        splits=_later("formats.cvat.reading", "cvat_splits"),
+        annotations="the XML file",
+        annotations_suffix=".xml",
+        takes_images=True,
+    ),
     "coco": Format(
         _later("formats.coco.reading", "read_coco"),
         _later("formats.coco.finding", "is_coco_data"),
@@ -116,6 +125,15 @@ FORMATS = {
         splits=_later("formats.yolo.finding", "yolo_splits"),
         fields=("keypoints_xyv",),
         annotations="the folder of label files",
+        takes_images=True,
+    ),
+    "csv": Format(
+        _later("formats.csv.reading", "read_csv"),
+        _later("formats.csv.finding", "is_csv_data"),
+        "*.csv with the columns filename, class, xmin, ymin, xmax, ymax",
+        splits=_later("formats.csv.finding", "csv_splits"),
+        annotations="the CSV file",
+        annotations_suffix=".csv",
         takes_images=True,
     ),
     "shapes": Format(

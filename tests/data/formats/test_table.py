@@ -44,8 +44,9 @@ def test_names_of_tensorflow_datasets_are_known():
 
 
 def test_folder_of_no_format_says_what_was_looked_for(tmp_path, monkeypatch):
-    looked_for = ", ".join(f"{row.looks_for} ({name})" for name, row in FORMATS.items() if not row.is_name)
-    message = f"data: expected {looked_for}, got {str(tmp_path)!r}, which holds none of them. Correct it, or pass"
+    known = ", ".join(f"{row.looks_for} ({name})" for name, row in FORMATS.items() if not row.is_name)
+    problem = f"got {str(tmp_path)!r}, which holds none of them. Correct it, or pass `format`."
+    message = f"data: expected {known}, {problem}"
     with pytest.raises(UserError, match=re.escape(message)):
         find_format(tmp_path)
     (tmp_path / "shapes").mkdir()
@@ -81,7 +82,7 @@ def test_name_of_nothing(name):
         (
             "voc",
             {"fields": ("keypoints_xyv",)},
-            "format voc has no keypoints_xyv, which this task needs: expected one of tfrecord, coco, labelme, yolo",
+            "format voc has no keypoints_xyv, which this task needs: expected one of tfrecord, coco",
         ),
     ],
 )
