@@ -1,7 +1,7 @@
 """Which images of a data set belong to the split that was asked for, and reading them."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -28,18 +28,32 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     Raises:
         UserError: there is no such split and none can be made, or what `to_source` raises.
     """
+    names, part = choose_part(known, request)
+    if part is not None:
+        return _read_made(read, names[0], request)
+    if names == (tuple(known) or (None,)):
+        return to_source(_read_all(read, names, request), request)
+    found = read(dataclasses.replace(request, split=names[0]))
+    if found.classes is None and request.classes is None:  # so that all splits number their classes alike
+        others = (read(dataclasses.replace(request, split=name)) for name in known if name != names[0])
+        found.classes = _names_of(found, *others)
+    return to_source(found, request)
+
+
+def choose_part(known: Sequence[str], request: DataRequest) -> tuple[tuple[str | None, ...], str | None]:
+    """Returns (the splits that are read, "train" or "val" where it is a part of them that is made, else None).
+
+    The only split is None where it means all images of the data set. Arguments and errors: as of `read_parts`.
+    """
     base = _held_out_of(known, request)
     if base is not _MISSING:
-        return _read_made(read, base, request)
+        return (base,), _role(request.split)
     if request.split == ALL or not known or _is_one_pool(known):
-        return to_source(_read_all(read, known, request), request)
+        return tuple(known) or (None,), None
     name = match_split(request.split, known)
     if name is None:
         raise UserError(_no_split(known, request))
-    found = read(dataclasses.replace(request, split=name))
-    if found.classes is None and request.classes is None:  # so that all splits number their classes alike
-        found.classes = _names_of(found, *(read(dataclasses.replace(request, split=n)) for n in known if n != name))
-    return to_source(found, request)
+    return (name,), None
 
 
 def evaluation_split(known: Sequence[str]) -> str:
@@ -79,9 +93,9 @@ def _role(split: str) -> str | None:
     return next((part for part in (TRAIN, VAL) if split in split_names(part)), None)
 
 
-def _read_all(read: Callable, known: Sequence[str], request: DataRequest) -> Found:
+def _read_all(read: Callable, known: Sequence[str | None], request: DataRequest) -> Found:
     """Returns the images of all splits, each once."""
-    first, *others = known or (None,)
+    first, *others = known
     found = read(dataclasses.replace(request, split=first))
     for name in others:
         found.extend(read(dataclasses.replace(request, split=name)))
@@ -110,10 +124,14 @@ def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source
                 found.note("image(s) left out, they are not in the split that was made before", name)
     chosen = set(made[part])
     found.keep([name in chosen for name in names])
-    share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
-    origin = f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
-    found.name = f"{request.data} ({request.split}, {origin})"
+    found.name = f"{request.data} ({request.split}, {describe_made(made, base)})"
     return dataclasses.replace(to_source(found, request), made_split=made)
+
+
+def describe_made(made: Mapping[str, Sequence[str]], base: str | None) -> str:
+    """Returns what a made split is, for messages; `base` is the split that it was made of, None: all images."""
+    share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
+    return f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
 
 
 def image_names(found: Found, request: DataRequest) -> list[str]:

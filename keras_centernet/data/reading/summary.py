@@ -1,5 +1,7 @@
 """One line that says what was read of a split."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 from keras_centernet.data.annotations import Annotations
@@ -26,14 +28,9 @@ class Summary:
         """Returns the line; counts of zero are left out but for images and objects."""
         annotations, found = source.annotations, self._found
         counts = np.bincount(annotations.classes, minlength=len(source.classes))
-        shown = ", ".join(
-            f"{source.classes[i]} {counts[i]}" for i in np.argsort(-counts, kind="stable")[:_SHOWN_CLASSES]
-        )
-        more = ", ..." if len(counts) > _SHOWN_CLASSES else ""
         images, objects = len(annotations.image_names), len(annotations.boxes_xyxy)
-        parts = [f"{images} images, {objects} objects of {len(counts)} classes ({shown}{more})"]
         hidden = annotations.is_crowd | np.asarray(annotations.fields.get("is_hidden", np.zeros(objects)), bool)
-        for count, what in (
+        others = (
             (sum(found.unlabelled), "images without label file"),
             (int((source.object_counts == 0).sum()), "images without objects"),
             (self._images - images, "images skipped"),
@@ -41,9 +38,26 @@ class Summary:
             (int(hidden.sum()), "objects hidden (crowd, DontCare)"),
             (int(_over_the_border(annotations).sum()), "boxes over the border"),
             (contradicting, "images whose stated size contradicts the file"),
-        ):
-            parts += [f"{count} {what}"] if count else []
-        return f"{found.name}: {'; '.join(parts)}."
+        )
+        return summary_line(found.name, images, source.classes, counts, others)
+
+
+def summary_line(
+    name: str, images: int, classes: Sequence[str], counts: Sequence[int], others: Iterable[tuple[int, str]]
+) -> str:
+    """Returns the line that says what a split holds.
+
+    Args:
+        name: of the data.
+        images: how many.
+        classes: their names.
+        counts: objects of each class.
+        others: (count, what is counted); those of zero are left out.
+    """
+    order = np.argsort(-np.asarray(counts), kind="stable")[:_SHOWN_CLASSES]
+    shown = ", ".join(f"{classes[i]} {counts[i]}" for i in order) + (", ..." if len(counts) > _SHOWN_CLASSES else "")
+    parts = [f"{images} images, {sum(counts)} objects of {len(counts)} classes ({shown})"]
+    return f"{name}: {'; '.join(parts + [f'{count} {what}' for count, what in others if count])}."
 
 
 def _over_the_border(annotations: Annotations) -> np.ndarray:

@@ -13,11 +13,9 @@ import tensorflow as tf
 
 from keras_centernet.data import load_dataset
 from keras_centernet.data.annotations import build_annotations
-from keras_centernet.data.formats.coco import read_coco
-from keras_centernet.data.formats.kitti import read_kitti
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.shapes import build_shapes
-from keras_centernet.data.formats.yolo import read_yolo
+from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.records.label_map import read_label_map
 from keras_centernet.data.records.reading import read_tfrecord
 from keras_centernet.data.records.writing import write_tfrecords
@@ -51,7 +49,7 @@ def assert_same(examples, references):
 
 
 def test_coco_is_the_same_through_records(write_coco, tmp_path, examples_of):
-    source = read_coco(DataRequest(write_coco([DOG, CROWD]), "train"))
+    source = read_source(write_coco([DOG, CROWD]), "train", "coco")
     facts = write_tfrecords(source, "train", tmp_path / "records", 2)
     assert (facts["images"], facts["objects"], facts["most_objects"]) == (2, 2, 2)
     again = read_tfrecord(DataRequest(tmp_path / "records", "train"))
@@ -62,7 +60,7 @@ def test_coco_is_the_same_through_records(write_coco, tmp_path, examples_of):
 
 def test_category_ids_are_kept(write_coco, tmp_path, examples_of):
     folder, records = write_coco([DOG, CROWD]), tmp_path / "records"
-    source = read_coco(DataRequest(folder, "train"))
+    source = read_source(folder, "train", "coco")
     write_tfrecords(source, "train", records, 1)
     assert read_tfrecord(DataRequest(records, "train")).category_ids == source.category_ids == (3, 18)
     again = read_tfrecord(DataRequest(records, "train", classes=("dog", "bird", "cat")))
@@ -75,7 +73,7 @@ def test_category_ids_are_kept(write_coco, tmp_path, examples_of):
 def test_category_ids_that_no_label_map_takes_are_not_labels(write_coco, tmp_path, examples_of):
     categories = [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}]  # 0 is the background of label maps
     annotations = [DOG | {"category_id": 0}, CROWD | {"category_id": 1}]
-    source = read_coco(DataRequest(write_coco(annotations, categories=categories), "train"))
+    source = read_source(write_coco(annotations, categories=categories), "train", "coco")
     write_tfrecords(source, "train", tmp_path / "records", 1)
     again = read_tfrecord(DataRequest(tmp_path / "records", "train"))
     assert (again.classes, again.category_ids) == (source.classes, source.category_ids)
@@ -85,7 +83,7 @@ def test_category_ids_that_no_label_map_takes_are_not_labels(write_coco, tmp_pat
 
 
 def test_splits_of_a_folder_have_one_label_map(write_coco, tmp_path, examples_of):
-    source = read_coco(DataRequest(write_coco([DOG, CROWD]), "train"))
+    source = read_source(write_coco([DOG, CROWD]), "train", "coco")
     unnumbered = dataclasses.replace(source, category_ids=None)
     other = dataclasses.replace(source, category_ids=(1, 2))
     for first, second in ((source, unnumbered), (unnumbered, source)):
@@ -106,7 +104,7 @@ def test_splits_of_a_folder_have_one_label_map(write_coco, tmp_path, examples_of
 def test_keypoints_are_the_same_through_records(write_keypoints, tmp_path, examples_of):
     rows = [(4, [10, 10, 20, 20], [12, 14.5, 2, 20, 15, 1, 0, 0, 0]), (4, [1, 1, 20, 20], [])]
     fields = ("keypoints_xyv",)
-    source = read_coco(DataRequest(write_keypoints([ANIMAL], rows), "train", fields=fields))
+    source = read_source(write_keypoints([ANIMAL], rows), "train", "coco", fields=fields)
     write_tfrecords(source, "train", tmp_path / "records", 1)
     again = read_tfrecord(DataRequest(tmp_path / "records", "train", fields=fields, strict=True))
     assert again.task_options == source.task_options
@@ -119,7 +117,9 @@ def test_keypoints_are_the_same_through_records(write_keypoints, tmp_path, examp
 
 
 def test_3d_boxes_are_the_same_through_records(write_kitti, tmp_path, examples_of):
-    source = read_kitti(DataRequest(write_kitti({"000007": [CAR, REGION], "000009": []}), "train"))
+    source = read_source(
+        write_kitti({"000007": [CAR, REGION], "000009": []}, splits={"train": ["000007", "000009"]}), "train", "kitti"
+    )
     write_tfrecords(source, "train", tmp_path / "records", 1)
     again = read_tfrecord(
         DataRequest(tmp_path / "records", "train", fields=("locations_xyz", "dimensions_hwl", "alphas"))
@@ -221,8 +221,8 @@ def test_what_a_source_does_not_declare_is_not_dropped(tmp_path):
 def test_descriptions_of_before_list_the_names_of_fields(write_kitti, write_keypoints, tmp_path, examples_of):
     rows = [(4, [10, 10, 20, 20], [12, 14.5, 2, 20, 15, 1, 0, 0, 0])]
     for source in (
-        read_kitti(DataRequest(write_kitti({"000007": [CAR]}))),
-        read_coco(DataRequest(write_keypoints([ANIMAL], rows), fields=("keypoints_xyv",))),
+        read_source(write_kitti({"000007": [CAR]}, splits={"train": ["000007"]}), "train", "kitti"),
+        read_source(write_keypoints([ANIMAL], rows), "train", "coco", fields=("keypoints_xyv",)),
     ):
         records = tmp_path / f"records {len(source.fields)}"
         write_tfrecords(source, "train", records, 1)
@@ -237,7 +237,7 @@ def test_descriptions_of_before_list_the_names_of_fields(write_kitti, write_keyp
 
 def test_records_are_those_of_the_api(write_coco, tmp_path):
     folder = write_coco([DOG, CROWD])
-    write_tfrecords(read_coco(DataRequest(folder, "train")), "train", tmp_path / "records", 1)
+    write_tfrecords(read_source(folder, "train", "coco"), "train", tmp_path / "records", 1)
     first, second = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
     content = (folder / "train2017" / "a.jpg").read_bytes()
     assert first["image/encoded"] == [content]  # byte by byte
@@ -263,7 +263,9 @@ def test_images_that_exif_turns_are_stored_upright(write_coco, tmp_path, example
     tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)  # turned by a quarter
     payload = b"Exif\0\0" + tiff
     path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:])
-    source = read_coco(DataRequest(folder, "train"))
+    labels = folder / "annotations" / "instances_train2017.json"  # drawn on the upright image
+    labels.write_text(labels.read_text().replace('"height": 48, "width": 64', '"height": 64, "width": 48', 1))
+    source = read_source(folder, "train", "coco")
     write_tfrecords(source, "train", tmp_path / "records", 1)
     first, _ = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
     assert (first["image/height"], first["image/width"]) == ([64], [48])
@@ -284,7 +286,7 @@ def test_other_images_become_png(write_yolo, tmp_path, examples_of):
     path = folder / "images" / "train" / "b.png"
     cv2.imwrite(str(path.with_suffix(".bmp")), cv2.imread(str(path)))
     path.unlink()
-    for i, source in enumerate((read_yolo(DataRequest(folder, "train")), build_shapes(size=2, image_size=32))):
+    for i, source in enumerate((read_source(folder, "train", "yolo"), build_shapes(size=2, image_size=32))):
         write_tfrecords(source, "train", tmp_path / f"{i}", 1)
         records = features_of(tmp_path / f"{i}" / "train-00000-of-00001.tfrecord")
         assert [record["image/format"] for record in records] == [[b"png"]] * 2
@@ -346,8 +348,8 @@ def test_a_copy_that_was_cut_off_is_found_before_the_first_epoch(tmp_path):
 
 
 def test_images_damaged_since_the_start_are_left_out(write_coco, tmp_path, examples_of):
-    folder = write_coco([DOG])
-    source = read_coco(DataRequest(folder, "train"))
+    folder = write_coco([DOG, DOG | {"image_id": 7}])
+    source = read_source(folder, "train", "coco")
     (folder / "train2017" / "a.jpg").write_bytes(b"\xff\xd8\xff no image \xff\xd9")
     with pytest.warns(DataWarning, match=r"1 of 2 images left out, file damaged; first: image .*a.jpg: expected"):
         facts = write_tfrecords(source, "train", tmp_path / "records", 1)
@@ -391,4 +393,4 @@ def test_description_is_small_and_plain(tmp_path):
     (shard,) = content["splits"]["train"].pop("shards").values()
     size = (tmp_path / "train-00000-of-00001.tfrecord").stat().st_size
     assert shard == {"images": 4, "bytes": size, "with_objects": "f0"}
-    assert set(content["splits"]["train"]) == {"images", "objects", "most_objects"}
+    assert set(content["splits"]["train"]) == {"images", "objects", "most_objects", "class_objects"}
