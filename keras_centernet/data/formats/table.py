@@ -28,11 +28,12 @@ class Format:
     """One row of the table of formats.
 
     Attributes:
-        read: function of a `DataRequest` -> `Source`; where there is `splits`, -> `Found`.
+        read: function of a `DataRequest` -> `Found`, or `Source` where there is no `splits` or it makes parts itself.
         recognizes: function of a path (for names: of the name) -> whether it looks like this format.
         splits: function of a `DataRequest` -> names of the data set's own splits, none if all its images lie together.
             Then readers get one of them, or None for all images. None: the reader deals with splits itself.
         looks_for: what that is, for errors and help texts.
+        makes_parts: whether the reader makes parts of splits itself, as a reader of streams has to.
         fields: names of what it can know of objects and images besides class and box; None: whatever the files hold.
         annotations: what `annotations` names in this format, for errors; empty: it takes none.
         annotations_suffix: of files that, given as `annotations`, make a data set this format.
@@ -44,6 +45,7 @@ class Format:
     recognizes: Callable[[AnyPath], bool]
     looks_for: str
     splits: Callable[[DataRequest], Sequence[str]] | None = None
+    makes_parts: bool = False
     fields: tuple[str, ...] | None = ()
     annotations: str = ""
     annotations_suffix: str = ""
@@ -57,6 +59,8 @@ FORMATS = {
         _later("records.reading", "read_tfrecord"),
         _later("records.finding", "is_record_data"),
         "*.tfrecord files",
+        splits=_later("records.finding", "record_splits"),
+        makes_parts=True,
         fields=None,
         annotations="a label map (.pbtxt)",
         annotations_suffix=".pbtxt",
@@ -166,7 +170,7 @@ def read_source(
     """
     request = DataRequest(data, split, fields=tuple(fields), **options)
     row = _checked_row(request, format)
-    if row.splits is None:
+    if row.splits is None or row.makes_parts:
         return row.read(request)
     from keras_centernet.data.reading.parts import read_parts  # imports TensorFlow, which `--help` does without
 

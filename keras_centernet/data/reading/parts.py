@@ -33,18 +33,32 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
         UserError: there is no such split and none can be made, or what `to_source` raises.
     """
     read = _without_repetition(read)
+    names, part = choose_part(known, request)
+    if part is not None:
+        return _read_made(read, names[0], request)
+    if names == (tuple(known) or (None,)):
+        return to_source(_read_all(read, names, request), request)
+    found = read(dataclasses.replace(request, split=names[0]))
+    if found.classes is None and request.classes is None:  # so that all splits number their classes alike
+        others = (read(dataclasses.replace(request, split=name)) for name in known if name != names[0])
+        found.classes = _names_of(found, *others)
+    return to_source(found, request)
+
+
+def choose_part(known: Sequence[str], request: DataRequest) -> tuple[tuple[str | None, ...], str | None]:
+    """Returns (the splits that are read, "train" or "val" where it is a part of them that is made, else None).
+
+    The only split is None where it means all images of the data set. Arguments and errors: as of `read_parts`.
+    """
     base = _held_out_of(known, request)
     if base is not _MISSING:
-        return _read_made(read, base, request)
+        return (base,), _role(request.split)
     if request.split == ALL or not known or _is_one_pool(known):
-        return to_source(_read_all(read, known, request), request)
+        return tuple(known) or (None,), None
     name = match_split(request.split, known)
     if name is None:
         raise UserError(_no_split(known, request))
-    found = read(dataclasses.replace(request, split=name))
-    if found.classes is None and request.classes is None:  # so that all splits number their classes alike
-        found.classes = _names_of(found, *(read(dataclasses.replace(request, split=n)) for n in known if n != name))
-    return to_source(found, request)
+    return (name,), None
 
 
 def _without_repetition(read: Callable) -> Callable:
@@ -93,10 +107,10 @@ def _role(split: str) -> str | None:
     return next((part for part in (TRAIN, VAL) if split in split_names(part)), None)
 
 
-def _read_all(read: Callable, known: Sequence[str], request: DataRequest) -> Found:
+def _read_all(read: Callable, known: Sequence[str | None], request: DataRequest) -> Found:
     """Returns the images of all splits, each once."""
     found, seen = None, set()
-    for name in known or (None,):
+    for name in known:
         part = read(dataclasses.replace(request, split=name))
         part.keep([image not in seen for image in part.images])
         seen.update(part.images)
@@ -118,9 +132,7 @@ def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source
         _compare(found, names, made, request)
     chosen = set(made[part])
     found.keep([name in chosen for name in names])
-    share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
-    origin = f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
-    found.name = f"{request.data} ({request.split}, {origin})"
+    found.name = f"{request.data} ({request.split}, {describe_made(made, base)})"
     return dataclasses.replace(to_source(found, request), made_split=made)
 
 
@@ -146,6 +158,12 @@ def _compare(found: Found, names: Sequence[str], made: Mapping[str, Sequence[str
     for name in before:
         if name not in now:
             found.note("image(s) of the split that was made before are not there any more", name)
+
+
+def describe_made(made: Mapping[str, Sequence[str]], base: str | None) -> str:
+    """Returns what a made split is, for messages; `base` is the split that it was made of, None: all images."""
+    share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
+    return f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
 
 
 def image_names(found: Found, request: DataRequest) -> list[str]:

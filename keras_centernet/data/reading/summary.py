@@ -1,5 +1,7 @@
 """One line that says what was read of a split."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 from keras_centernet.data.annotations import Annotations
@@ -27,15 +29,10 @@ class Summary:
         annotations, found = source.annotations, self._found
         hidden = hidden_objects(annotations)
         counts = np.bincount(annotations.classes[~hidden], minlength=len(source.classes))
-        shown = ", ".join(
-            f"{source.classes[i]} {counts[i]}" for i in np.argsort(-counts, kind="stable")[:_SHOWN_CLASSES]
-        )
-        more = ", ..." if len(counts) > _SHOWN_CLASSES else ""
         images, objects = len(annotations.image_names), len(annotations.boxes_xyxy)
-        parts = [f"{images} images, {counts.sum()} objects of {len(counts)} classes ({shown}{more})"]
         empty = np.bincount(annotations.image_index[~hidden], minlength=images) == 0
         regions = np.column_stack([annotations.image_index, annotations.boxes_xyxy])[hidden]
-        for count, what in (
+        others = (
             (sum(found.unlabelled), "images without label file"),
             (int(empty.sum()), "images without objects"),
             (self._images - images, "images skipped"),
@@ -44,9 +41,26 @@ class Summary:
             (len(np.unique(regions, axis=0)), "hidden regions"),
             (int(_over_the_border(annotations)[~hidden].sum()), "boxes over the border"),
             (contradicting, "images whose stated size contradicts the file"),
-        ):
-            parts += [f"{count} {what}"] if count else []
-        return f"{found.name}: {'; '.join(parts)}."
+        )
+        return summary_line(found.name, images, source.classes, counts, others)
+
+
+def summary_line(
+    name: str, images: int, classes: Sequence[str], counts: Sequence[int], others: Iterable[tuple[int, str]]
+) -> str:
+    """Returns the line that says what a split holds.
+
+    Args:
+        name: of the data.
+        images: how many.
+        classes: their names.
+        counts: objects of each class.
+        others: (count, what is counted); those of zero are left out.
+    """
+    order = np.argsort(-np.asarray(counts), kind="stable")[:_SHOWN_CLASSES]
+    shown = ", ".join(f"{classes[i]} {counts[i]}" for i in order) + (", ..." if len(counts) > _SHOWN_CLASSES else "")
+    parts = [f"{images} images, {sum(counts)} objects of {len(counts)} classes ({shown})"]
+    return f"{name}: {'; '.join(parts + [f'{count} {what}' for count, what in others if count])}."
 
 
 def hidden_objects(annotations: Annotations) -> np.ndarray:

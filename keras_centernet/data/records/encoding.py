@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_centernet.data.images import JPEG_START, PNG_START, decode_image
 from keras_centernet.data.records import keys
+from keras_centernet.data.records.image_ids import TEXT_ERRORS, text_of_own
 from keras_centernet.data.source import Source
 
 _QUALITY = 95
@@ -36,8 +37,8 @@ def encode_record(source: Source, labels: tuple[int, ...], example: dict, name: 
         keys.FORMAT: [format.encode()],
         keys.HEIGHT: np.array([height]),
         keys.WIDTH: np.array([width]),
-        keys.FILENAME: [os.path.basename(name).encode()],
-        keys.SOURCE_ID: [str(example["image_id"]).encode()],
+        keys.FILENAME: [os.path.basename(name).encode(errors=TEXT_ERRORS)],
+        keys.SOURCE_ID: [_source_id(source, int(example["image_id"])).encode(errors=TEXT_ERRORS)],
         keys.SHA256: [hashlib.sha256(encoded).hexdigest().encode()],
         **{key: np.float32(column) for key, column in zip(keys.CORNERS, fractions.T, strict=True)},
         keys.LABEL: np.array(labels, np.int64)[example["classes"]],
@@ -54,6 +55,11 @@ def encode_record(source: Source, labels: tuple[int, ...], example: dict, name: 
             values[keys.key_of(field, spec)] = np.array(column, object if spec.dtype == "string" else None).ravel()
     features = {key: _feature(column) for key, column in values.items()}
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def _source_id(source: Source, image_id: int) -> str:
+    own = (source.own_image_ids or {}).get(image_id)
+    return str(image_id) if own is None else text_of_own(own)
 
 
 def _encode_image(image: np.ndarray, name: str, data: bytes) -> tuple[bytes, str]:

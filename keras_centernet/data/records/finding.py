@@ -1,137 +1,121 @@
-"""Which files hold the records of a split, and `dataset.json`, which says what is in them.
+"""Which files hold the records of a split.
 
-Names as the TensorFlow Object Detection API and this package give them: `coco_train.record-00000-of-00100`,
-`train-00000-of-00004.tfrecord`, `val.record`.
+Names as the TensorFlow Object Detection API, Roboflow, Kaggle's data sets and this package give them:
+`coco_train.record-00000-of-00100`, `train/Cells.tfrecord`, `train00-2071.tfrec`, `train-00000-of-00004.tfrecord`.
 """
 
-import json
 import os
 import re
-from collections.abc import Sequence
 
-import numpy as np
-
-from keras_centernet.data.fields import closed, known_fields
-from keras_centernet.data.names import split_names
-from keras_centernet.errors import UserError, first_line, look_up
+from keras_centernet.data.counting import warn_counted
+from keras_centernet.data.formats.request import DataRequest
+from keras_centernet.data.names import split_folders
+from keras_centernet.data.records.description import read_description
+from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, expand, is_remote, list_names, to_path
-from keras_centernet.method.specs import FieldSpec
 
-DESCRIPTION, LABEL_MAP = "dataset.json", "label_map.pbtxt"
-DESCRIPTION_FORMAT, DESCRIPTION_VERSION = "keras_centernet records", 1
-_RECORD_NAME = re.compile(r".*\.(tfrecords?|record)(-\d{5}-of-\d{5})?|[^.]*-\d{5}-of-\d{5}")
+_SUFFIX = r"\.(tfrecords?|tfrec|records?)"
+_SHARD = r"-\d{5}-of-\d{5}"
+# Checkpoints of TensorFlow have shards, too: model.ckpt-1.data-00000-of-00001.
+_RECORD_NAME = re.compile(rf".*{_SUFFIX}({_SHARD})?|(?!.*\.data-).*{_SHARD}({_SUFFIX})?", re.IGNORECASE)
 _SHARD_NAME = re.compile(r"(.*-)(\d{5})-of-(\d{5})(.*)")
-_SPLIT_WORDS = ("train", "trainval", "val", "valid", "validation", "minival", "test", "testdev")
+_SPLIT_WORDS = ("trainval", "training", "train", "minival", "validation", "valid", "val", "testdev", "testing", "test")
 
 
 def is_record_data(path: AnyPath) -> bool:
-    """Whether a path looks like records: a pattern, a record file, or a folder of such."""
+    """Whether a path looks like records: a pattern, a record file, or a folder of such, or of split folders."""
     if "*" in str(path):
         return True
     if path.is_dir():
-        return any(_RECORD_NAME.fullmatch(name) for name in list_names(path))
+        return any(map(_record_files, (path, *split_folders(path).values())))
     if path.is_file():
         return _RECORD_NAME.fullmatch(path.name) is not None
     return any(sign in str(path) for sign in "?[")
 
 
-def find_records(data: str | os.PathLike, split: str) -> tuple[list[AnyPath], dict | None]:
-    """Returns the files of a split in order and the content of `dataset.json` beside them, None without one.
+class RecordFiles:
+    """The record files of a folder, a file or a pattern such as "gs://bucket/coco_train.record-*".
 
-    Args:
-        data: folder, file, or pattern such as "gs://bucket/coco_train.record-*".
-        split: its name. Without `dataset.json` the files whose name holds it as a word; files none of which is
-            named after any split are the split that was asked for.
-
-    Raises:
-        UserError: nothing is found, files are missing, or `dataset.json` is damaged.
-    """
-    # Workers of a data service may run in other folders.
-    path = to_path(data if is_remote(data) else os.path.abspath(data))
-    is_folder = path.is_dir()
-    files = [path / name for name in list_names(path)] if is_folder else expand(str(path))
-    files = sorted(file for file in files if _RECORD_NAME.fullmatch(file.name))
-    if not files:
-        expected = "record files such as train-00000-of-00004.tfrecord"
-        raise UserError(f"data: expected {expected}, got {str(data)!r}, which has none.")
-    description = read_description(path if is_folder else path.parent)
-    if description is not None:
-        return _described(files, split, description, path), description
-    chosen = _of_split(files, split, path)
-    if is_folder:
-        _check_complete(chosen)
-    return chosen, None
-
-
-def read_description(folder: str | os.PathLike) -> dict | None:
-    """Returns the content of a folder's `dataset.json`; None where there is none of this package.
+    Attributes:
+        root: the folder.
+        description: content of `dataset.json` in it, None without one.
 
     Raises:
-        UserError: it is of a later version, or damaged.
+        UserError: nothing is found, or `dataset.json` is damaged.
     """
-    path = to_path(folder) / DESCRIPTION
-    if not path.exists():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected a JSON file, it cannot be read: {first_line(error)}.") from None
-    if not isinstance(content, dict) or content.get("format") != DESCRIPTION_FORMAT:
-        return None
-    if content.get("version") != DESCRIPTION_VERSION:
-        raise UserError(f"{path}: expected version {DESCRIPTION_VERSION}, got {content.get('version')!r}.")
-    lacking = [key for key in ("classes", "fields", "task_options", "splits") if key not in content]
-    if lacking:
-        raise UserError(f"{path}: expected {', '.join(lacking)} in it, got none; make the records anew.")
-    return content
+
+    def __init__(self, data: str | os.PathLike):
+        # Workers of a data service may run in other folders.
+        path = to_path(data if is_remote(data) else os.path.abspath(data))
+        self._is_folder = path.is_dir()
+        self.root = path if self._is_folder else path.parent
+        in_folders = split_folders(path) if self._is_folder else {}
+        self._in_splits = {name: files for name, folder in in_folders.items() if (files := _record_files(folder))}
+        found = _record_files(path) if self._is_folder else expand(str(path))
+        self._loose = sorted(file for file in found if _RECORD_NAME.fullmatch(file.name))
+        if not self._loose and not self._in_splits:
+            expected = "record files such as train-00000-of-00004.tfrecord"
+            raise UserError(f"data: expected {expected}, got {str(data)!r}, which has none.")
+        self.description = read_description(self.root)
+
+    def splits(self, asked: str | None = None) -> tuple[str, ...]:
+        """Returns the names of splits: those of `dataset.json`, of folders and of words in the names of files.
+
+        `asked` is one of them if files are named after it, whatever it is. Without any all files are one pool.
+        """
+        if self.description is not None:
+            return tuple(self.description["splits"])
+        words = {_split_of(file): None for file in self._loose}
+        names = dict.fromkeys((*self._in_splits, *(word for word in _SPLIT_WORDS if word in words)))
+        if asked and asked not in names and _named(self._loose, asked):
+            names = {asked: None, **names}
+        return tuple(names)
+
+    def of(self, split: str | None) -> list[AnyPath]:
+        """Returns the files of one of the splits in order; None: all files.
+
+        Raises:
+            UserError: some are missing.
+        """
+        if self.description is not None:
+            return self._described(self.description["splits"], split)
+        if split is None:
+            chosen = [*self._loose, *(file for files in self._in_splits.values() for file in files)]
+        else:
+            chosen = self._in_splits.get(split, []) + [file for file in self._loose if _split_of(file) == split]
+            chosen = chosen or _named(self._loose, split)
+            others = [str(file) for file in self._loose if not _split_of(file) and file not in chosen]
+            warn_counted(others, f"record file(s) of {self.root} left out, they are named after no split")
+        if self._is_folder:
+            _check_complete(chosen)
+        return chosen
+
+    def _described(self, splits: dict, split: str | None) -> list[AnyPath]:
+        """Returns the files that `dataset.json` says; of a pattern those of them that it means."""
+        shards = [shard for name in ([split] if split else splits) for shard in splits[name]["shards"]]
+        chosen = [file for file in self._loose if file.name in shards]
+        if self._is_folder and len(chosen) < len(shards):
+            missing = sorted(set(shards) - {file.name for file in chosen})
+            problem = f"expected {missing[0]} ({len(missing)} missing), got none; copy the folder again."
+            raise UserError(f"{self.root}: {problem}")
+        if not chosen:
+            expected = f"files of split {split!r} among its {len(self._loose)}"
+            raise UserError(f"{self.root}: expected {expected}, got none of them.")
+        return chosen
 
 
-def fields_of(description: dict) -> dict[str, FieldSpec]:
-    """Returns the fields of a `dataset.json`, which once were known names alone."""
-    fields = description["fields"]
-    if isinstance(fields, dict):
-        return {name: FieldSpec(**spec | {"shape": tuple(spec["shape"])}) for name, spec in fields.items()}
-    known, keypoints = known_fields(), len(description["task_options"].get("skeleton", {}).get("names", ()))
-    return {name: closed(look_up(known, name, f"field of {DESCRIPTION}"), keypoints) for name in fields}
+def record_splits(request: DataRequest) -> tuple[str, ...]:
+    """Returns the names of the splits of records, none where all files are one pool."""
+    return RecordFiles(request.data).splits(request.split)
 
 
-def format_mask(mask: Sequence[bool]) -> str:
-    """Returns flags as hexadecimal digits, the first one the highest bit: a hundred thousand images are 25 KB.
-
-    Example:
-        >>> format_mask([True, False, False, True, True]), parse_mask("98", 5).tolist()
-        ('98', [True, False, False, True, True])
-    """
-    return np.packbits(np.array(mask, bool)).tobytes().hex()
+def _record_files(folder: AnyPath) -> list[AnyPath]:
+    return [folder / name for name in sorted(list_names(folder)) if _RECORD_NAME.fullmatch(name)]
 
 
-def parse_mask(text: str, count: int) -> np.ndarray:
-    """Returns the (count,) bool that `format_mask` wrote."""
-    return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8), count=count).astype(bool)
-
-
-def _described(files: list[AnyPath], split: str, description: dict, data: AnyPath) -> list[AnyPath]:
-    name = next((name for name in split_names(split) if name in description["splits"]), None)
-    if name is None:
-        raise UserError(f"{data}: expected a split of {', '.join(description['splits'])}, got {split!r}.")
-    shards = description["splits"][name]["shards"]
-    chosen = [file for file in files if file.name in shards]
-    if data.is_dir() and len(chosen) < len(shards):
-        missing = sorted(set(shards) - {file.name for file in chosen})
-        raise UserError(f"{data}: expected {missing[0]} ({len(missing)} missing), got none; copy the folder again.")
-    if not chosen:
-        raise UserError(f"{data}: expected files of split {split!r} among its {len(files)}, got none of them.")
-    return chosen
-
-
-def _of_split(files: list[AnyPath], split: str, data: AnyPath) -> list[AnyPath]:
-    for name in split_names(split):
-        if chosen := _named(files, name):
-            return chosen
-    if any(_named(files, word) for word in _SPLIT_WORDS):
-        shown = ", ".join(file.name for file in files[:3])
-        raise UserError(f"{data}: expected record files named after {split!r}, got {shown}; choose another split.")
-    return files
+def _split_of(file: AnyPath) -> str:
+    """Returns the word in a file's name that tells its split, "" where there is none."""
+    return next((word for word in _SPLIT_WORDS if _named([file], word)), "")
 
 
 def _named(files: list[AnyPath], split: str) -> list[AnyPath]:

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.paths import to_path
+from keras_centernet.data.reading.texts import read_text
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath, to_path
+
+_LARGEST_LABEL = 2**31 - 1  # of the API
+LABEL_MAP = "label_map.pbtxt"  # what `make-tfrecords` writes
 
 # What is read of the API's `StringIntLabelMap`; other fields are passed over.
 _SCHEMA = """
@@ -53,7 +57,7 @@ def labels_of(classes: Sequence[str], category_ids: Sequence[int | None] | None 
         >>> labels_of(("cat", "dog"), (3, 18)), labels_of(("cat", "dog"), (0, 1))
         ((3, 18), (1, 2))
     """
-    ids = [key for key in category_ids or () if isinstance(key, int) and key >= 1]
+    ids = [key for key in category_ids or () if type(key) is int and 1 <= key <= _LARGEST_LABEL]
     return tuple(ids) if len(set(ids)) == len(classes) else tuple(range(1, len(classes) + 1))
 
 
@@ -77,12 +81,14 @@ def read_label_map(path: str | os.PathLike) -> LabelMap:
         UserError: the file cannot be read, or an item has no id or no name.
     """
     try:
-        found = text_format.Parse(to_path(path).read_text(encoding="utf-8"), _Message(), allow_unknown_field=True)
+        found = text_format.Parse(read_text(to_path(path)), _Message(), allow_unknown_field=True)
     except text_format.ParseError as error:
         where = f"{path}, line {error.GetLine()}"
         raise UserError(f"{where}: expected a label map in protobuf's text format, got an error at {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: expected a label map (.pbtxt), it cannot be read: {first_line(error)}.") from None
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: expected a label map in protobuf's text format, got another text.") from None
     names, texts = {}, {}
     for item in found.item:
         label, name = item.id, item.display_name or item.name
@@ -96,3 +102,48 @@ def read_label_map(path: str | os.PathLike) -> LabelMap:
     if not names:
         raise UserError(f"{path}: expected at least one item {{ id: 1 name: 'cat' }}, got none.")
     return LabelMap(dict(sorted(names.items())), texts)
+
+
+def find_label_map(files: Sequence[AnyPath], root: AnyPath) -> LabelMap | None:
+    """Returns the label map beside record files, else in the folder of the data set; None where there is none.
+
+    It is label_map.pbtxt, or the only one, or the one named after a record file; "label" in the name is better than
+    none, as other things are written as .pbtxt, too.
+
+    Raises:
+        UserError: it is damaged, or there are several that contradict each other.
+    """
+    maps = {}
+    for folder in dict.fromkeys(file.parent for file in files):
+        path = _choose([one for one in files if one.parent == folder], folder) or _choose([], root)
+        if path is not None:
+            maps[path] = read_label_map(path)
+    if len({str(one.names) for one in maps.values()}) > 1:
+        shown = ", ".join(map(str, maps))
+        raise UserError(f"{shown}: expected label maps that are equal, got different ones; pass one as `annotations`.")
+    return next(iter(maps.values()), None)
+
+
+def _choose(files: Sequence[AnyPath], folder: AnyPath) -> AnyPath | None:
+    paths = sorted(folder.glob("*.pbtxt"))
+    stems = [file.name.partition(".")[0] for file in files]
+    for is_better in (
+        lambda path: path.name == LABEL_MAP,
+        lambda path: "label" in path.name.lower() and any(path.name.startswith(stem) for stem in stems),
+        lambda path: "label" in path.name.lower(),
+        _is_label_map,
+    ):
+        better = [path for path in paths if is_better(path)]
+        if len(better) > 1 and len({str(read_label_map(path).names) for path in better}) > 1:
+            names = ", ".join(path.name for path in better)
+            raise UserError(f"{folder}: expected one label map, got {names}; pass one as `annotations`.")
+        if better:
+            return better[0]
+    return None
+
+
+def _is_label_map(path: AnyPath) -> bool:
+    try:
+        return bool(read_label_map(path).names)
+    except UserError:
+        return False

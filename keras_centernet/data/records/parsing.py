@@ -8,11 +8,10 @@ import tensorflow as tf
 from keras_centernet.data.annotations import has_extent, meets
 from keras_centernet.data.in_graph import is_repeated
 from keras_centernet.data.records import keys
+from keras_centernet.data.records.image_ids import LARGEST_ID, NUMBER
 from keras_centernet.data.records.label_map import LabelMap
 from keras_centernet.method.specs import FieldSpec
 
-_NUMBER = "-?[0-9]{1,18}"
-_LARGEST_ID = 2**62
 _VISIBLE = 2.0  # COCO's v of a keypoint that is marked and says no more
 
 
@@ -148,14 +147,14 @@ def _filled(values: tf.Tensor, default: tf.Tensor) -> tf.Tensor:
 
 
 def _image_id(parsed: dict, where: tf.Tensor) -> tf.Tensor:
-    """() int64: the source's id where that is a number, else a number made of its id, file name or image."""
-    source_id, filename, encoded = parsed[keys.SOURCE_ID], parsed[keys.FILENAME], parsed[keys.ENCODED]
-    text = tf.where(source_id != "", source_id, tf.where(filename != "", filename, encoded))
-    is_number = tf.strings.regex_full_match(text, _NUMBER)
+    """() int64: the source's id where that is a number, else a number made of its id or file name."""
+    source_id, filename = parsed[keys.SOURCE_ID], parsed[keys.FILENAME]
+    text = tf.where(source_id != "", source_id, filename)
+    is_number = tf.strings.regex_full_match(text, NUMBER)
     number = tf.strings.to_number(tf.where(is_number, text, "0"), tf.int64)
-    other = tf.where(text != "", tf.strings.to_hash_bucket_fast(text, _LARGEST_ID), _damaged_id(where))
+    other = tf.where(text != "", tf.strings.to_hash_bucket_fast(text, LARGEST_ID), _damaged_id(where))
     return tf.where(is_number, number, other)
 
 
 def _damaged_id(where: tf.Tensor) -> tf.Tensor:
-    return -1 - tf.strings.to_hash_bucket_fast(where, _LARGEST_ID)
+    return -1 - tf.strings.to_hash_bucket_fast(where, LARGEST_ID)

@@ -1,7 +1,6 @@
-"""What is known of records before the first epoch: from `dataset.json`, or by reading all of them once."""
+"""Reading all records once, to know what is in them; images are not decoded."""
 
 import collections
-import dataclasses
 
 import numpy as np
 import tensorflow as tf
@@ -12,75 +11,22 @@ from keras_centernet.data.annotations import has_extent, meets
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.fields import closed, known_fields
 from keras_centernet.data.images import decode_image
+from keras_centernet.data.reading.values import LARGEST_FRACTION
 from keras_centernet.data.records import keys
-from keras_centernet.data.records.finding import fields_of, parse_mask
+from keras_centernet.data.records.facts import Pair, RecordFacts, class_of
+from keras_centernet.data.records.image_ids import TEXT_ERRORS, ids_of_texts
 from keras_centernet.data.records.label_map import LabelMap, label_map_of
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath, size_bytes
-from keras_centernet.method.specs import FieldSpec
+from keras_centernet.files.paths import AnyPath
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 _OPTIONAL = {keys.IS_CROWD: "int64_list", keys.IS_DIFFICULT: "int64_list", keys.AREA: "float_list"}
 
 
-@dataclasses.dataclass(frozen=True)
-class RecordFacts:
-    """What reading needs to know of a split's records.
-
-    Attributes:
-        counts: records in each file.
-        labels: which label and which text is which class.
-        fields: what the records know of objects and images beyond class and box.
-        task_options: of the `Source`.
-        most_objects: of one image.
-        category_ids: {class: its number in the data set}; None where there are none.
-        has_objects: (n,) bool by record of all files; None where an older `dataset.json` does not say.
-        is_used: (n,) bool, the records that become examples; None: all.
-    """
-
-    counts: tuple[int, ...]
-    labels: LabelMap
-    fields: dict[str, FieldSpec]
-    task_options: dict
-    most_objects: int
-    category_ids: dict[str, int | None] | None = None
-    has_objects: np.ndarray | None = None
-    is_used: np.ndarray | None = None
-
-    @property
-    def size(self) -> int:
-        """Examples."""
-        return sum(self.counts) if self.is_used is None else int(self.is_used.sum())
-
-
-def facts_from_description(files: list[AnyPath], description: dict) -> RecordFacts:
-    """Returns what `dataset.json` says of those files, whose lengths are compared with it.
-
-    Raises:
-        UserError: a file is missing or of another length.
-    """
-    known = {name: shard for split in description["splits"].values() for name, shard in split["shards"].items()}
-    shards, ids, has_objects = [known[file.name] for file in files], description.get("category_ids"), None
-    for file, shard in zip(files, shards, strict=True):
-        if (size := size_bytes(file)) != shard["bytes"]:
-            raise UserError(f"{file}: expected {shard['bytes']} bytes as written, got {size}; copy it again.")
-    if all("with_objects" in shard for shard in shards):
-        has_objects = np.concatenate([parse_mask(shard["with_objects"], shard["images"]) for shard in shards])
-    return RecordFacts(
-        counts=tuple(shard["images"] for shard in shards),
-        labels=label_map_of(description["classes"], ids),
-        fields=fields_of(description),
-        task_options=description["task_options"],
-        most_objects=max(split["most_objects"] for split in description["splits"].values()),
-        category_ids=dict(zip(description["classes"], ids, strict=True)) if ids else None,
-        has_objects=has_objects,
-    )
-
-
 def scan_records(
     files: list[AnyPath], labels: LabelMap | None, strict: bool = False, needs_keypoints: bool = False
 ) -> RecordFacts:
-    """Returns what one pass over all records finds; images are not decoded.
+    """Returns what one pass over all records finds.
 
     Damaged records, objects that have no class and boxes that no detector can learn from are counted in warnings.
 
@@ -98,12 +44,13 @@ def scan_records(
         raise UserError(f"{files[0]}: expected records, got none{' that can be read' * bool(scan.damaged)}.")
     if not scan.usable:
         raise UserError(f"{scan.damaged[0]}; none of {len(files)} file(s) holds a record that can be used.")
+    if scan.in_pixels and len(scan.in_pixels) == scan.with_boxes:
+        raise UserError(f"{scan.in_pixels[0]}: expected boxes in fractions of the image (0 to 1), got pixels.")
     warn_counted(scan.damaged, "record(s) damaged, they become black and without objects")
     warn_counted(scan.bad_boxes, "image(s) with boxes that are empty, outside or given twice, which are skipped")
     category_ids = {name: label for label, name in labels.names.items()} if labels else None
     labels = labels or _named_by_records(scan.classes, files[0])
-    known = {pair for pair in scan.classes if pair[1] in labels.texts or pair[0] in labels.names}
-    unknown = [f"{pair[1] or pair[0]} in {where}" for pair, where in scan.classes.items() if pair not in known]
+    unknown = [f"{p[1] or p[0]} in {where}" for p, where in scan.classes.items() if class_of(p, labels) is None]
     warn_counted(unknown, f"class(es) skipped that are none of {', '.join(labels.classes[:8])}")
     skeleton = _skeleton(scan.keypoints, scan.first_with_keypoints) if needs_keypoints else None
     fields = {
@@ -111,6 +58,7 @@ def scan_records(
         for name, spec in known_fields().items()
         if (skeleton is not None if keys.are_keypoints(spec) else keys.key_of(name, spec) in scan.keys)
     }
+    image_ids, own_image_ids = ids_of_texts(scan.texts, files, counts)
     return RecordFacts(
         counts=tuple(counts),
         labels=labels,
@@ -118,7 +66,10 @@ def scan_records(
         task_options={"skeleton": skeleton.to_dict()} if skeleton else {},
         most_objects=scan.most_objects,
         category_ids=category_ids,
-        has_objects=np.array([not known.isdisjoint(pairs) for pairs in scan.pairs], bool),
+        pairs=scan.pairs,
+        names=_different(scan.names),
+        image_ids=image_ids,
+        own_image_ids=own_image_ids,
     )
 
 
@@ -127,13 +78,16 @@ class _Scan:
 
     def __init__(self, strict: bool):
         self.strict = strict
-        self.classes = {}  # (label or 0, text or "") -> where it was first seen
-        self.pairs = []  # such pairs of each record's boxes that can be learnt from; of a damaged one none
+        self.classes: dict[Pair, str] = {}  # -> where it was first seen
+        self.pairs: list[list[Pair]] = []  # of each record's boxes that can be learnt from; of a damaged one none
+        self.texts: list[str] = []  # by which each record calls its image
+        self.names: list[str] = []  # of the image files, or such a text
         self.keypoints = collections.Counter()  # lists of names -> records that have them
         self.first_with_keypoints = None
         self.keys = set()
-        self.damaged, self.bad_boxes = [], []
-        self.most_objects = self.usable = 0
+        self.damaged, self.bad_boxes, self.in_pixels = [], [], []
+        self.most_objects = self.usable = self.with_boxes = 0
+        self._same: dict[Pair, Pair] = {}  # one object for all equal pairs: there may be millions
 
     def read(self, file: AnyPath) -> int:
         """Returns the number of records in a file; what follows damage cannot be found any more."""
@@ -141,16 +95,21 @@ class _Scan:
         try:
             for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
                 count += 1
-                self.pairs.append(self._look_at(record, f"{file}, record {count}") or ())
+                self.texts.append("")
+                self.names.append(f"{file.name}, record {count}")
+                self.pairs.append(self._look_at(record, f"{file}, record {count}") or [])
         except tf.errors.OpError:
             self._damage(f"{file}: expected whole records, got damage after record {count}, where the rest is lost")
         return count
 
-    def _look_at(self, record: bytes, where: str) -> set | None:
+    def _look_at(self, record: bytes, where: str) -> list[Pair] | None:
         try:
             features = tf.train.Example.FromString(record).features.feature
         except DecodeError:
             return self._damage(f"{where}: expected a tf.train.Example, got something else")
+        source_id, name = (_text(features, key) for key in (keys.SOURCE_ID, keys.FILENAME))
+        self.texts[-1] = source_id or name
+        self.names[-1] = name or source_id or self.names[-1]
         corners = [features[key].float_list.value for key in keys.CORNERS]
         names = [text.decode(errors="replace") for text in features[keys.TEXT].bytes_list.value]
         labels = list(features[keys.LABEL].int64_list.value)
@@ -166,23 +125,33 @@ class _Scan:
             if size and (found != kind or size != count):
                 return self._damage(f"{where}: expected {count} values in a {kind} as {key}, got {size} in a {found}")
         if not features[keys.ENCODED].bytes_list.value:
-            return self._damage(f"{where}: expected an image in {keys.ENCODED}, got none")
+            known = ", ".join(key for key in sorted(features) if features[key].WhichOneof("kind"))[:80]
+            return self._damage(f"{where}: expected an image in {keys.ENCODED}, got none (keys: {known})")
         if self.strict:
             decode_image(features[keys.ENCODED].bytes_list.value[0], where)
-        pairs = list(zip(labels or [0] * count, names or [""] * count, strict=True))
+        pairs = [self._same.setdefault(p, p) for p in zip(labels or [0] * count, names or [""] * count, strict=True)]
         for pair in pairs:
             self.classes.setdefault(pair, where)
-        boxes_xyxy = np.stack(corners, axis=1) if count else np.zeros((0, 4))
-        is_good = has_extent(boxes_xyxy) & meets(boxes_xyxy, 1, 1)
-        rows = {(name, *box) for name, box in zip(names or labels, boxes_xyxy.tolist(), strict=True)}
-        if len(rows) < count or not is_good.all():
-            self.bad_boxes.append(where)
+        is_good = self._look_at_boxes(pairs, np.stack(corners, axis=1) if count else np.zeros((0, 4)), where)
         self.usable += 1
         self.most_objects = max(self.most_objects, count)
         self.keys |= {key for key in features if features[key].WhichOneof("kind")}
         if count and features[keys.KEYPOINT_X].float_list.value:
             self._look_at_keypoints(features, count, where)
-        return {pair for pair, is_kept in zip(pairs, is_good, strict=True) if is_kept}
+        return [pair for pair, is_kept in zip(pairs, is_good, strict=True) if is_kept]
+
+    def _look_at_boxes(self, pairs: list[Pair], boxes_xyxy: np.ndarray, where: str) -> np.ndarray:
+        """(N,) bool: which boxes can be learnt from."""
+        rows = [(pair, *box) for pair, box in zip(pairs, boxes_xyxy.tolist(), strict=True)]
+        first = {row: i for i, row in reversed(list(enumerate(rows)))}
+        is_good = has_extent(boxes_xyxy) & meets(boxes_xyxy, 1, 1)
+        is_good &= np.array([first[row] == i for i, row in enumerate(rows)], bool)
+        if not is_good.all():
+            self.bad_boxes.append(where)
+        self.with_boxes += len(rows) > 0
+        if np.abs(boxes_xyxy).max(initial=0) > LARGEST_FRACTION:
+            self.in_pixels.append(where)
+        return is_good
 
     def _look_at_keypoints(self, features, count: int, where: str) -> None:
         self.first_with_keypoints = self.first_with_keypoints or where
@@ -206,6 +175,20 @@ def _named_by_records(classes: dict, file: AnyPath) -> LabelMap:
     if len(by_label) == len(texts) == len(classes):
         return LabelMap(by_label, {text: text for text in texts})
     return label_map_of(sorted(texts))
+
+
+def _text(features, key: str) -> str:
+    return b"".join(features[key].bytes_list.value[:1]).decode(errors=TEXT_ERRORS)
+
+
+def _different(names: list[str]) -> list[str]:
+    """Returns the names, those that come again with a number behind."""
+    seen: collections.Counter = collections.Counter()
+    different = []
+    for name in names:
+        different.append(f"{name}#{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return different
 
 
 def _skeleton(keypoints: collections.Counter, where: str | None) -> Skeleton | None:

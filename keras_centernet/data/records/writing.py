@@ -10,14 +10,16 @@ import re
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.fields import OBJECT_KEYS
-from keras_centernet.data.records import finding, keys
+from keras_centernet.data.records import description as described
+from keras_centernet.data.records import keys
 from keras_centernet.data.records.encoding import encode_record
-from keras_centernet.data.records.label_map import format_label_map, labels_of
+from keras_centernet.data.records.label_map import LABEL_MAP, format_label_map, labels_of
 from keras_centernet.data.source import BECAME_BLACK, Source
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import temporary_folder, write_whole
@@ -49,8 +51,7 @@ def write_tfrecords(
         workers: images that are read at the same time; None: as many as pay.
 
     Returns:
-        {"images", "objects", "most_objects" (of one image), "shards": {file name: {"images", "bytes",
-        "with_objects" (see `finding.format_mask`)}}}.
+        The split's entry of `dataset.json`, see `description`.
 
     Raises:
         UserError: the output is taken or does not fit the splits that are there, or something cannot be written.
@@ -77,8 +78,8 @@ def write_tfrecords(
         (folder / name).unlink(missing_ok=True)
     description["splits"][split] = facts
     label_map = format_label_map(source.classes, description["category_ids"])
-    write_whole(folder / finding.LABEL_MAP, lambda path: path.write_text(label_map, encoding="utf-8"))
-    write_whole(folder / finding.DESCRIPTION, lambda path: path.write_text(json.dumps(description, indent=1) + "\n"))
+    write_whole(folder / LABEL_MAP, lambda path: path.write_text(label_map, encoding="utf-8"))
+    write_whole(folder / described.DESCRIPTION, lambda path: path.write_text(json.dumps(description, indent=1) + "\n"))
     return facts
 
 
@@ -111,15 +112,15 @@ def _check_fields(source: Source) -> None:
 def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -> dict:
     """Returns the content of `dataset.json` for this source, with the splits that stay."""
     description = {
-        "format": finding.DESCRIPTION_FORMAT,
-        "version": finding.DESCRIPTION_VERSION,
+        "format": described.FORMAT,
+        "version": described.VERSION,
         "classes": list(source.classes),
         "fields": {name: dataclasses.asdict(spec) for name, spec in source.fields.items()},
         "task_options": source.task_options,
         "category_ids": source.category_ids and list(source.category_ids),
         "splits": {},
     }
-    before = finding.read_description(str(folder)) if folder.is_dir() else None
+    before = described.read_description(str(folder)) if folder.is_dir() else None
     if before is None:
         taken = sorted(folder.glob(f"{split}-*-of-*.tfrecord")) if folder.is_dir() else []
         if taken and not overwrite:
@@ -129,7 +130,7 @@ def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -
         raise UserError(f"output: expected a folder without split {split!r}, got {folder}; pass --overwrite.")
     others = [name for name in before["splits"] if name != split]
     for key in ("classes", "fields", "task_options"):
-        old, new = (finding.fields_of(one) if key == "fields" else one[key] for one in (before, description))
+        old, new = (described.fields_of(one) if key == "fields" else one[key] for one in (before, description))
         if others and old != new:
             expected = f"{key} as of split {others[0]!r} in {folder}, {old}"
             raise UserError(f"output: expected {expected}, got {new}; name another folder.")
@@ -144,45 +145,51 @@ def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -
 def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, records: Iterator, damaged: list) -> dict:
     """Returns the split's entry of `dataset.json` after writing its records into the shards of a folder."""
     sizes = [source.size * (i + 1) // shards - source.size * i // shards for i in range(shards)]
-    facts = {"images": 0, "objects": 0, "most_objects": 0, "shards": {}}
+    of_shards, classes, own_ids = {}, [], []
     with tqdm(total=source.size, desc=f"writing {split}", unit="image", disable=None) as progress:
         for i, size in enumerate(sizes):
             path = folder / f"{split}-{i:05d}-of-{shards:05d}.tfrecord"
-            with_objects = []
+            start = len(classes)
             with tf.io.TFRecordWriter(str(path)) as writer:
-                for record, objects in itertools.islice(records, size):
+                for record, example in itertools.islice(records, size):
                     progress.update()
                     if record is not None:
                         writer.write(record)
-                        with_objects.append(objects > 0)
-                        facts["objects"] += objects
-                        facts["most_objects"] = max(facts["most_objects"], objects)
-            facts["images"] += len(with_objects)
-            facts["shards"][path.name] = {
+                        classes.append(example["classes"])
+                        own_ids.append((source.own_image_ids or {}).get(int(example["image_id"])))
+            with_objects = [len(of_image) > 0 for of_image in classes[start:]]
+            of_shards[path.name] = {
                 "images": len(with_objects),
                 "bytes": size_bytes(path),
-                "with_objects": finding.format_mask(with_objects),
+                "with_objects": described.format_mask(with_objects),
             }
     warn_counted(damaged, f"of {source.size} images left out, file damaged")
-    if not facts["images"]:
+    if not classes:
         raise UserError(f"{source.name}: expected images that can be decoded, got none; first: {damaged[0]}")
-    return facts
+    return {
+        "images": len(classes),
+        "objects": sum(map(len, classes)),
+        "most_objects": max(map(len, classes)),
+        "class_objects": np.bincount(np.concatenate(classes), minlength=len(source.classes)).tolist(),
+        **({"own_image_ids": own_ids} if any(own is not None for own in own_ids) else {}),
+        "shards": of_shards,
+    }
 
 
 def _records(
     source: Source, labels: tuple[int, ...], strict: bool, workers: int | None, damaged: list[str]
-) -> Iterator[tuple[bytes | None, int]]:
-    """Yields (record, number of objects) of every image in order; None for one whose file is damaged."""
+) -> Iterator[tuple[bytes | None, dict]]:
+    """Yields (record, example without its image) of every image in order; None for one whose file is damaged."""
 
-    def encode(example: dict, name: str) -> tuple[bytes | None, int]:
+    def encode(example: dict, name: str) -> tuple[bytes | None, dict]:
+        kept = {key: example[key] for key in ("classes", "image_id")}
         try:
-            record = encode_record(source, labels, example, name, _read(name) if source.image_names else b"")
+            return encode_record(source, labels, example, name, _read(name) if source.image_names else b""), kept
         except UserError as error:
             if strict:
                 raise
             damaged.append(str(error))
-            return None, 0
-        return record, len(example["classes"])
+            return None, kept
 
     threads = workers or threads_for(source.image_names or (), os.cpu_count())
     names = source.image_names or (f"{source.name} {i}" for i in range(source.size))

@@ -28,7 +28,7 @@ def write(write_yolo, tmp_path):
             path.unlink()
         if who == "before":
             content = json.loads(path.read_text())
-            del content["category_ids"]
+            del content["category_ids"], content["splits"]["train"]["class_objects"]
             for shard in content["splits"]["train"]["shards"].values():
                 del shard["with_objects"]
             path.write_text(json.dumps(content))
@@ -98,8 +98,10 @@ def test_objects_that_are_skipped_do_not_count(write_records, tmp_path):
         tmp_path / "a.tfrecord", [box | label, empty | label, box | label | {"image/object/class/label": [2]}, b"x"]
     )
     (tmp_path / "label_map.pbtxt").write_text("item { id: 1 name: 'dog' }")
-    source = read_tfrecord(DataRequest(path, "train"))
+    source = read_tfrecord(DataRequest(path, "train", val_share=0))
     assert (source.size, source.without_empty().size) == (4, 1)
     path = write_records(tmp_path / "a.tfrecord", [empty | label])
-    with pytest.raises(UserError, match=r"a.tfrecord \(train\): expected images with objects, got none; remove empty_"):
-        load_dataset(path, "train", input_size=32, empty_images=False)
+    with pytest.raises(
+        UserError, match=r"a.tfrecord \(all\): expected objects to learn .* all 1 image\(s\) are without"
+    ):
+        load_dataset(path, "train", input_size=32, val_share=0)

@@ -1,12 +1,11 @@
 """Which files are a split's, and what is said when they are not all there."""
 
-import json
 import re
 
 import pytest
 
-from keras_centernet.data.records.finding import find_records, is_record_data
-from keras_centernet.errors import UserError
+from keras_centernet.data.records.finding import RecordFiles, is_record_data
+from keras_centernet.errors import DataWarning, UserError
 
 
 @pytest.fixture
@@ -15,6 +14,7 @@ def files(tmp_path):
 
     def make(*names):
         for name in names:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch()
         return tmp_path
 
@@ -22,7 +22,32 @@ def files(tmp_path):
 
 
 def names(data, split):
-    return [path.name for path in find_records(str(data), split)[0]]
+    return [path.name for path in RecordFiles(str(data)).of(split)]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_record"),
+    [
+        ("a.tfrecord", True),
+        ("a.tfrecords", True),
+        ("a.tfrec", True),
+        ("a.record", True),
+        ("a.RECORDS", True),
+        ("coco_train.record-00000-of-00100", True),
+        ("train-00000-of-00004.tfrecord", True),
+        ("coco-train.tfrecord-00000-of-00016", True),
+        ("part-00000-of-00002", True),
+        ("set.v2_train-00000-of-00002", True),
+        ("my set 00-1234.tfrec", True),
+        ("model.ckpt-1.data-00000-of-00001", False),
+        ("train-00000-of-00001.parquet", False),
+        ("records.txt", False),
+        ("a.tfrecord.json", False),
+    ],
+)
+def test_names_of_record_files(name, is_record, files):
+    folder = files(name, "label_map.pbtxt")
+    assert is_record_data(folder / name) is is_record_data(folder) is is_record
 
 
 API = [f"coco_train.record-{i:05d}-of-00002" for i in range(2)] + [
@@ -31,23 +56,38 @@ API = [f"coco_train.record-{i:05d}-of-00002" for i in range(2)] + [
 ]
 
 
-@pytest.mark.parametrize(
-    ("split", "expected"), [("train", API[:2]), ("val", API[2:3]), ("validation", API[2:3]), ("trainval", API[3:])]
-)
-def test_splits_are_words_in_the_names(split, expected, files):
-    folder = files(*API, "label_map.pbtxt", "model.ckpt-1.data-00000-of-00001", "notes.txt")
-    assert names(folder, split) == expected
+def test_splits_are_words_in_the_names(files):
+    found = RecordFiles(files(*API, "label_map.pbtxt", "model.ckpt-1.data-00000-of-00001", "notes.txt"))
+    assert found.splits() == ("trainval", "train", "val")
+    assert [[path.name for path in found.of(split)] for split in found.splits()] == [API[3:], API[:2], API[2:3]]
+    assert [path.name for path in found.of(None)] == API
+
+
+def test_numbered_files_of_one_split(files):
+    folder = files("train00-2071.tfrec", "train01-2071.tfrec", "test00-687.tfrec")
+    assert RecordFiles(folder).splits() == ("train", "test")
+    assert names(folder, "train") == ["train00-2071.tfrec", "train01-2071.tfrec"]
+    assert RecordFiles(folder).splits("train01") == ("train01", "train", "test")
+    assert names(folder, "train01") == ["train01-2071.tfrec"]
+
+
+def test_splits_are_folders(files):
+    folder = files("train/Cells.tfrecord", "valid/Cells.tfrecord", "test/notes.txt", "readme.txt")
     assert is_record_data(folder)
+    found = RecordFiles(folder)
+    assert found.splits() == ("train", "valid")
+    assert found.of("valid") == [folder / "valid" / "Cells.tfrecord"]
+    assert found.of(None) == [folder / name / "Cells.tfrecord" for name in ("train", "valid")]
 
 
-def test_files_that_are_named_after_no_split_are_any(files):
+def test_files_that_are_named_after_no_split_are_a_pool(files):
     folder = files("part-00000-of-00002", "part-00001-of-00002")
-    assert len(names(folder, "train")) == len(names(folder, "val")) == 2
-    assert names(folder / "part-00001*", "train") == ["part-00001-of-00002"]
-    assert is_record_data(folder / "part-00000-of-00002")
+    assert RecordFiles(folder).splits() == ()
+    assert len(names(folder, None)) == 2
+    assert names(folder / "part-00001*", None) == ["part-00001-of-00002"]
     folder = files("train.tfrecord")
-    with pytest.raises(UserError, match=r"expected record files named after 'val', got .*, train\.tfrecord; choose"):
-        names(folder, "val")
+    with pytest.warns(DataWarning, match=r"2 record file\(s\) of .* left out, they are named after no split; first"):
+        assert names(folder, "train") == ["train.tfrecord"]
 
 
 def test_missing_files_are_named(files):
@@ -63,41 +103,4 @@ def test_nothing_there(data, files):
     folder = files("notes.txt")
     assert not is_record_data(folder)
     with pytest.raises(UserError, match=r"data: expected record files such as train-00000-of-00004\.tfrecord, got"):
-        names(folder / data, "train")
-
-
-def test_description_says_which_files(files):
-    folder = files("a.tfrecord", "b.tfrecord", "c.tfrecord")
-    shards = {"val": {"shards": {"a.tfrecord": {}, "c.tfrecord": {}}}, "test": {"shards": {"d.tfrecord": {}}}}
-    content = {"format": "keras_centernet records", "version": 1, "classes": [], "fields": [], "task_options": {}}
-    (folder / "dataset.json").write_text(json.dumps(content | {"splits": shards}))
-    assert names(folder, "valid") == ["a.tfrecord", "c.tfrecord"]
-    assert names(folder / "c.tfrecord", "val") == ["c.tfrecord"]
-    for data, split, message in (
-        (folder, "train", "expected a split of val, test, got 'train'."),
-        (folder, "test", "expected d.tfrecord (1 missing), got none; copy the folder again."),
-        (folder / "b.tfrecord", "val", "expected files of split 'val' among its 1, got none of them."),
-    ):
-        with pytest.raises(UserError, match=re.escape(message)):
-            names(data, split)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{", "dataset.json: expected a JSON file, it cannot be read"),
-        ('{"format": "keras_centernet records", "version": 2}', "dataset.json: expected version 1, got 2."),
-        ('{"format": "keras_centernet records", "version": 1}', "dataset.json: expected classes, fields, task_options"),
-    ],
-)
-def test_damaged_description(content, message, files):
-    folder = files("a.tfrecord")
-    (folder / "dataset.json").write_text(content)
-    with pytest.raises(UserError, match=re.escape(message)):
-        names(folder, "train")
-
-
-def test_a_file_of_that_name_by_others_is_left_alone(files):
-    folder = files("a.tfrecord")
-    (folder / "dataset.json").write_text('{"title": "mine"}')
-    assert find_records(folder, "train") == ([folder / "a.tfrecord"], None)
+        RecordFiles(folder / data)

@@ -347,8 +347,8 @@ def test_a_copy_that_was_cut_off_is_found_before_the_first_epoch(tmp_path):
 
 
 def test_images_damaged_since_the_start_are_left_out(write_coco, tmp_path, examples_of):
-    folder = write_coco([DOG])
-    source = read_source(folder, "train", val_share=0)
+    folder = write_coco([DOG, DOG | {"image_id": 7}])
+    source = read_source(folder, "train", "coco")
     (folder / "train2017" / "a.jpg").write_bytes(b"\xff\xd8\xff no image \xff\xd9")
     with pytest.warns(DataWarning, match=r"1 of 2 images left out, file damaged; first: image .*a.jpg: expected"):
         facts = write_tfrecords(source, "train", tmp_path / "records", 1)
@@ -392,4 +392,4 @@ def test_description_is_small_and_plain(tmp_path):
     (shard,) = content["splits"]["train"].pop("shards").values()
     size = (tmp_path / "train-00000-of-00001.tfrecord").stat().st_size
     assert shard == {"images": 4, "bytes": size, "with_objects": "f0"}
-    assert set(content["splits"]["train"]) == {"images", "objects", "most_objects"}
+    assert set(content["splits"]["train"]) == {"images", "objects", "most_objects", "class_objects"}
