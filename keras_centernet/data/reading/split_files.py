@@ -29,14 +29,14 @@ def label_files(
         is_one: whether it is one by its content; a few files of each folder are asked.
     """
     tried: dict[AnyPath, int] = {}
-    for path in itertools.chain.from_iterable(sorted(folder.glob(f"{place}{suffix}")) for place in _PLACES):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
-        if not is_named(path):
+    for path in itertools.chain.from_iterable(sorted(folder.glob(f"{place}{suffix}"), key=str) for place in _PLACES):
+        is_known = is_named(path)
+        if not is_known:
             tried[path.parent] = tried.get(path.parent, 0) + 1
-            if tried[path.parent] > _TRIED or not is_one(path):
+            if tried[path.parent] > _TRIED:
                 continue
-        if path.is_file():
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not is_hidden and (is_known or is_one(path)) and path.is_file():
             yield path
 
 

@@ -82,7 +82,7 @@ def _by_folder(root: AnyPath) -> dict[AnyPath, list[AnyPath]]:
     """Returns {folder: its JSON files} of a folder and the two levels below it."""
     by_folder: dict[AnyPath, list[AnyPath]] = {}
     for place in _PLACES:
-        for path in sorted(root.glob(place)):
+        for path in sorted(root.glob(place), key=str):
             if not any(part.startswith(".") for part in path.relative_to(root).parts):
                 by_folder.setdefault(path.parent, []).append(path)
     return by_folder
