@@ -75,6 +75,7 @@ def test_a_run_that_was_stopped_inside_an_epoch_goes_on_to_the_same_end(whole, t
     assert differences(whole, tmp_path) == []
 
 
+@pytest.mark.slow
 def test_mixed_images_are_the_same_after_a_stop(tmp_path):
     mixed = {"mosaic": 0.5, "mixup": 0.5, "hsv": (0.015, 0.7, 0.4), "vertical_flip": 0.5, "close_mosaic": 2}
     run(tmp_path / "whole", **mixed)

@@ -16,6 +16,7 @@ from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.method.specs import FieldSpec
 
 SIDE = 128
+HUES = ((255, 40, 40), (40, 255, 40), (40, 40, 255), (255, 255, 40))  # of the classes
 PLAIN = {"augmentation": "none", "flip": 0.0, "input_size": SIDE, "batch_size": 4, "seed": 2}
 
 
@@ -122,6 +123,23 @@ def test_fields_move_with_their_part(bright_source):
         np.testing.assert_array_equal(objects["track_ids"] % 4, objects["classes"])
         tracks += len(objects["track_ids"])
     assert tracks > 20
+
+
+def test_a_mosaic_turns_as_a_whole(bright_source):
+    """Where a turned image shows the middle of an object there is the object's colour."""
+    boxes = [example["boxes_xyxy"][0] for example in bright_source(8).examples().as_numpy_iterator()]
+    middles = [[[(x1 + x2) / 2, (y1 + y2) / 2, 2]] for x1, y1, x2, y2 in boxes]
+    source = bright_source(8, keypoints_xyv=np.array(middles, np.float32))
+    dataset = load_dataset(source, "train", task="pose", **PLAIN, mosaic=1.0, rotation=25.0)
+    turned, seen = [], 0
+    for image, objects in examples_of(dataset.for_epochs(0, 3)):
+        turned.append(objects["is_rotated"])
+        for (x, y, _), index in zip(objects["keypoints_xyv"][:, 0], objects["classes"], strict=True):
+            if 2 <= x < SIDE - 2 and 2 <= y < SIDE - 2:
+                np.testing.assert_allclose(image[round(y), round(x)], HUES[index], atol=25)
+                seen += 1
+    assert 0.2 < np.mean(turned) < 0.8
+    assert seen > 20
 
 
 def test_mixup_is_a_mean_with_the_objects_of_both(bright_source):
