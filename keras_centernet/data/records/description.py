@@ -33,7 +33,7 @@ from keras_centernet.tasks.skeletons import Skeleton
 DESCRIPTION = "dataset.json"
 FORMAT, VERSION = "keras_centernet records", 1
 _ADVICE = "write the records anew with make-tfrecords --overwrite"
-_SHARD = {"images": int, "bytes": int, "with_objects?": str}
+_SHARD = {"images": int, "bytes": int, "with_objects?": str, "?": object}
 _SPLIT = {
     "images": int,
     "objects": int,
@@ -41,6 +41,7 @@ _SPLIT = {
     "shards": {str: _SHARD},
     "class_objects?": [int],
     "own_image_ids?": [object],
+    "?": object,
 }
 _SCHEMA = {
     "classes": [str],

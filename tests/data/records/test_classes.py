@@ -1,0 +1,81 @@
+"""Classes of records: chosen, renamed and merged as asked for, whoever wrote them."""
+
+import dataclasses
+import json
+
+import pytest
+
+from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.records.writing import write_tfrecords
+from keras_centernet.errors import DataWarning, UserError
+
+OBJECTS = [
+    [("Cat", 5, 6, 25, 30), ("car", 1, 2, 30, 40), ("truck", 1, 2, 30, 40)],
+    [("truck", 9, 9, 20, 30)],
+    [("Cat", 2, 2, 20, 20)],
+]
+
+
+@pytest.fixture(params=["ours", "before", "others"])
+def records(request, record, write_records, tmp_path):
+    """A folder of records with the classes Cat, car and truck: of this package, of a first version, of others."""
+    rows = [record(objects, **{"image/source_id": [str(i)]}) for i, objects in enumerate(OBJECTS)]
+    path = write_records(tmp_path / "others" / "train.tfrecord", rows)
+    if request.param == "others":
+        return path.parent
+    write_tfrecords(read_source(path, "train"), "train", tmp_path / "ours", 1)
+    if request.param == "before":
+        path = tmp_path / "ours" / "dataset.json"
+        description = json.loads(path.read_text())
+        del description["splits"]["train"]["class_objects"]
+        path.write_text(json.dumps(description))
+    return tmp_path / "ours"
+
+
+def names_of(source, pure_tf):
+    examples = (source.tensor_examples if pure_tf else source.examples)()
+    return [[source.classes[i] for i in example["classes"]] for example in examples.as_numpy_iterator()]
+
+
+@pytest.mark.parametrize("pure_tf", [False, True])
+def test_all_of_them(pure_tf, records):
+    source = read_source(records, "train")
+    assert source.classes == ("Cat", "car", "truck")
+    assert names_of(source, pure_tf) == [["Cat", "car", "truck"], ["truck"], ["Cat"]]
+
+
+@pytest.mark.parametrize("pure_tf", [False, True])
+def test_some_of_them_in_another_order(pure_tf, records):
+    with pytest.warns(DataWarning, match=r"left out, which are none of \[truck, bird\]; first: Cat"):
+        source = read_source(records, "train", classes=("truck", "bird"))
+    assert source.classes == ("truck", "bird")
+    assert names_of(source, pure_tf) == [["truck"], ["truck"], []]
+    assert source.without_empty().size == 2
+    assert names_of(source.without_empty(), pure_tf) == [["truck"], ["truck"]]
+
+
+@pytest.mark.filterwarnings("ignore:.* left out, which are none of .vehicle, CAT.:keras_centernet.errors.DataWarning")
+@pytest.mark.parametrize("pure_tf", [False, True])
+def test_merged_and_renamed(pure_tf, records):
+    source = read_source(records, "train", class_map={"car": "vehicle", "truck": "vehicle"})
+    assert source.classes == ("Cat", "vehicle")
+    # Car and truck of one box are one vehicle.
+    assert names_of(source, pure_tf) == [["Cat", "vehicle"], ["vehicle"], ["Cat"]]
+    source = read_source(records, "train", classes=("vehicle", "CAT"), class_map={"car": "vehicle"}, ignore_case=True)
+    assert names_of(source, pure_tf)[0] == ["CAT", "vehicle"]
+
+
+def test_none_of_them(records):
+    with pytest.raises(
+        UserError, match=r"expected objects of the classes \[cat\], got only others: Cat.*; pass ignore"
+    ):
+        read_source(records, "train", classes=("cat",))
+
+
+def test_their_own_ids_follow_them(records, tmp_path):
+    source = dataclasses.replace(read_source(records, "train"), category_ids=(18, 3, "t"))
+    write_tfrecords(source, "train", tmp_path / "numbered", 1)
+    again = read_source(tmp_path / "numbered", "train", class_map={"Cat": "cat"})
+    assert (again.classes, again.category_ids) == (("cat", "car", "truck"), (18, 3, "t"))
+    again = read_source(tmp_path / "numbered", "train", classes=("truck", "bird", "Cat", "car"))
+    assert again.category_ids == ("t", None, 18, 3)
