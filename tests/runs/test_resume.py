@@ -9,14 +9,13 @@ from keras_centernet import UserError, load_model
 from keras_centernet.data.formats import shapes
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.model import CenterNet
-from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs.callbacks import first_epochs
 from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 from tests.helpers.killed_runs import IMAGES, OPTIONS, POINTS, differences
 from tests.helpers.processes import run_python
-from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
+from tests.helpers.tiny_backbone import TINY
 
 
 class PulledPlugError(Exception):
@@ -24,17 +23,15 @@ class PulledPlugError(Exception):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tiny():
-    """A network and a data set that train in seconds."""
+def few_images():
+    """A data set that trains in seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shapes, "SPLIT_SIZES", IMAGES)
-        patch.setitem(BACKBONES, TINY, None)
-        add_tiny_backbone()
         yield
 
 
 @pytest.fixture(scope="module")
-def whole(tiny, tmp_path_factory):
+def whole(few_images, tmp_path_factory):
     """A run that nothing interrupted."""
     output = tmp_path_factory.mktemp("runs") / "whole"
     run(output)
