@@ -29,7 +29,7 @@ def read_content(path: AnyPath) -> dict[str, list[dict]]:
     return {key: content[key] for key in _NEEDED}
 
 
-def unexpected(path: AnyPath, expected: str, number: int, key: str, got) -> UserError:
+def unexpected(path: AnyPath, expected: str, number: int, key: str, got: object) -> UserError:
     """Returns the error that an entry of a list is not what it should be."""
     return UserError(f"{path}: expected {expected} in entry {number} of {key!r}, got {shown(got)}; correct it.")
 
