@@ -48,8 +48,7 @@ def random_model(task):
     model = CenterNet(TINY, task=task, classes=("cat", "dög"), input_size=INPUT_HW)
     for head in model.task.heads:
         kernel = model.network.get_layer(head.name).kernel
-        spread = 3.0 if head is model.task.center_heatmap else 0.7
-        kernel.assign(np.random.default_rng(4).normal(0, spread, kernel.shape))
+        kernel.assign(np.random.default_rng(4).normal(0, 0.3, kernel.shape))
     return model
 
 
