@@ -20,7 +20,7 @@ import numpy as np
 
 from keras_centernet import CenterNet, evaluate, load_dataset
 from keras_centernet.camera import read_calibration
-from keras_centernet.data.formats.kitti_labels import read_kitti_file
+from keras_centernet.data.formats.kitti.labels import read_kitti_file
 from keras_centernet.drawing import draw_birds_eye, write_image
 
 

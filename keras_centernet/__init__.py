@@ -18,6 +18,7 @@ _HOMES = {
     "encode_targets": "method.targets",
     "evaluate": "evaluation",
     "import_weights": "importing",
+    "inspect": "inspection",
     "load_dataset": "data",
     "load_model": "model",
 }

@@ -12,6 +12,7 @@ from keras_centernet.cli import (
     evaluate,
     export,
     import_weights,
+    inspect,
     make_tfrecords,
     networks,
     predict,
@@ -22,6 +23,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.runs.user_code import import_module
 
 COMMANDS = {
+    "inspect": inspect,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,

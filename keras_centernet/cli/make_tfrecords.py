@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Writes the records and says what is in them."""
     from keras_centernet.data.formats.table import splits_of
+    from keras_centernet.data.names import is_usual_split
     from keras_centernet.data.reading.splits import TRAIN, VAL
     from keras_centernet.errors import look_up
     from keras_centernet.tasks import TASKS
@@ -42,7 +43,8 @@ def run(args: argparse.Namespace) -> None:
     places = {name: getattr(args, name) for name in ("annotations", "images")}
     own = splits_of(args.data, args.format, fields, **places)
     known = {None: (TRAIN,), (): (TRAIN, VAL) if args.val_share else (TRAIN,)}.get(own, own)
-    for split in [args.split] if args.split else known:
+    usual = [split for split in known if is_usual_split(split)] or known  # no "trainval" beside its two parts
+    for split in [args.split] if args.split else usual:
         _write(args, split, fields)
 
 

@@ -6,7 +6,13 @@ warps, pads and batches it. Read `source.py` first: it defines the example.
 
 import importlib
 
-_HOMES = {"DataRequest": "formats.request", "Source": "source", "load_dataset": "pipeline", "source_of": "epochs"}
+_HOMES = {
+    "DataRequest": "formats.request",
+    "Source": "source",
+    "in_numpy": "changes.own",
+    "load_dataset": "pipeline",
+    "source_of": "epochs",
+}
 __all__ = sorted(_HOMES)
 
 

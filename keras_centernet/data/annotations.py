@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_centernet.data.counting import warn_counted
-from keras_centernet.data.images import read_image
+from keras_centernet.data.images import read_header
 from keras_centernet.errors import UserError
 from keras_centernet.method.specs import Tensor
 
@@ -25,7 +25,7 @@ class Annotations:
         is_crowd: (N,) bool.
         is_difficult: (N,) bool.
         areas: (N,) float64, square image pixels.
-        fields: {key: (N, ...) float32 or int32} of what else is known of the objects, see `source.py`.
+        fields: {key: (N, ...) float32, int32 or bool} of what else is known of the objects, see `source.py`.
         image_fields: {key: (n, ...) float32} of what else is known of the images.
     """
 
@@ -155,12 +155,14 @@ def _is_outside(annotations: Annotations) -> np.ndarray:
 
 def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:
     try:
-        return read_image(name).shape[:2]
+        return read_header(name).hw
     except UserError:  # no file of its own, or damaged: nothing better than the statement is known
         return stated_hw if stated_hw.all() else (np.iinfo(np.int32).max,) * 2
 
 
 def _is_duplicate(annotations: Annotations) -> np.ndarray:
-    keys = np.column_stack([annotations.image_index, annotations.classes, annotations.is_crowd, annotations.boxes_xyxy])
+    is_hidden = annotations.fields.get("is_hidden", np.zeros_like(annotations.is_crowd))
+    kinds = (annotations.image_index, annotations.classes, annotations.is_crowd, is_hidden)
+    keys = np.column_stack([*kinds, annotations.boxes_xyxy])
     _, first = np.unique(keys, axis=0, return_index=True)
     return ~np.isin(np.arange(len(keys)), first)

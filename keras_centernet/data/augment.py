@@ -5,6 +5,7 @@ boxes. Randomness comes from the example's own "seed" ((2,) int64), so the same 
 number of workers. Colour is augmented later, in the training step.
 """
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -21,8 +22,34 @@ CROP_SCALES = np.round(np.arange(0.6, 1.35, 0.1), 1)
 SHIFT, SCALE = 0.1, 0.4
 ZOOMED_SHARE = TURNED_SHARE = 0.5
 _CROP_BORDER = 128
-# Each random choice of one example has a number of its own, added to the seed.
-_CHOOSE_SCALE, _CHOOSE_X, _CHOOSE_Y, _CHOOSE_FLIP, _CHOOSE_ZOOM, _CHOOSE_TURN, _CHOOSE_ANGLE = range(7)
+
+
+class Choice(enum.IntEnum):
+    """The random choices of one example: each has a number of its own, which is added to the seed."""
+
+    SCALE = 0
+    X = 1
+    Y = 2
+    FLIP = 3
+    ZOOM = 4
+    TURN = 5
+    ANGLE = 6
+    VERTICAL_FLIP = 7
+    COLOR = 8
+    MOSAIC = 9
+    CORNER = 10
+    MIXUP = 11
+    SHARE = 12
+
+
+def seed_of(example: dict, choice: Choice) -> tf.Tensor:
+    """Returns the seed (2,) int64 of one choice of an example."""
+    return example["seed"] + tf.constant([0, choice], tf.int64)
+
+
+def is_chosen(example: dict, choice: Choice, probability: float) -> tf.Tensor:
+    """Returns () bool: whether what is chosen with that probability happens to an example."""
+    return tf.random.stateless_uniform((), seed_of(example, choice)) < probability
 
 
 def letterbox(example: dict, input_hw: tuple[int, int]) -> dict:
@@ -41,9 +68,9 @@ def random_crop(example: dict, input_hw: tuple[int, int]) -> dict:
         instead of the longer side, so that training and evaluation see objects at the same size.
     """
     _, extent = _whole_image(example, input_hw)
-    choice = _uniform_int(example, _CHOOSE_SCALE, 0, len(CROP_SCALES))
+    choice = _uniform_int(example, Choice.SCALE, 0, len(CROP_SCALES))
     width, height = tf.unstack(size_wh_of(example["image"]))
-    center_xy = tf.stack([_random_center(example, _CHOOSE_X, width), _random_center(example, _CHOOSE_Y, height)])
+    center_xy = tf.stack([_random_center(example, Choice.X, width), _random_center(example, Choice.Y, height)])
     extent *= tf.gather(tf.constant(CROP_SCALES, tf.float64), choice)
     return {**example, "image_to_input": _similarity(center_xy, extent, input_hw)}
 
@@ -68,7 +95,7 @@ def zoom_half(example: dict, input_hw: tuple[int, int]) -> dict:
     Source: `aug_ddd` of the published `DddDataset`. Unmarked examples are letterboxed, see `letterbox`.
     """
     center_xy, extent = _whole_image(example, input_hw)
-    is_zoomed = tf.random.stateless_uniform((), _seed(example, _CHOOSE_ZOOM)) < ZOOMED_SHARE
+    is_zoomed = is_chosen(example, Choice.ZOOM, ZOOMED_SHARE)
     moved_xy = center_xy + tf.cast(size_wh_of(example["image"]), tf.float64) * _shift_xy(example)
     scaled = extent * _scale(example)
     matrix = _similarity(tf.where(is_zoomed, moved_xy, center_xy), tf.where(is_zoomed, scaled, extent), input_hw)
@@ -81,11 +108,15 @@ def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0
     As published: the image (x -> W - 1 - x) and the crop's centre (c -> W - 1 - c) are mirrored, which
     together is x -> Wi - x in input pixels. Flipping twice is the identity.
     """
-    is_flipped = tf.random.stateless_uniform((), _seed(example, _CHOOSE_FLIP)) < probability
-    matrix = example["image_to_input"]
-    mirror = tf.constant([[-1, 0], [0, 1]], tf.float64)
-    flipped = mirror @ matrix + tf.constant([[0, 0, input_hw[1]], [0, 0, 0]], tf.float64)
-    return {**example, "image_to_input": tf.where(is_flipped, flipped, matrix)}
+    return _mirrored(example, is_chosen(example, Choice.FLIP, probability), (-1, 1), (input_hw[1], 0))
+
+
+def random_vertical_flip(example: dict, input_hw: tuple[int, int], probability: float) -> dict:
+    """Returns the example mirrored top to bottom with that probability: y -> Hi - y in input pixels.
+
+    Left and right keypoints are exchanged, as in every mirror: a person upside down in a mirror raises the other hand.
+    """
+    return _mirrored(example, is_chosen(example, Choice.VERTICAL_FLIP, probability), (1, -1), (0, input_hw[0]))
 
 
 def random_rotation(example: dict, input_hw: tuple[int, int], degrees: float) -> dict:
@@ -96,8 +127,8 @@ def random_rotation(example: dict, input_hw: tuple[int, int], degrees: float) ->
 
     Source: `aug_rot` and `rotate` of the published `MultiPoseDataset`. The last of the placing functions.
     """
-    is_rotated = tf.random.stateless_uniform((), _seed(example, _CHOOSE_TURN)) < TURNED_SHARE
-    angle = tf.clip_by_value(degrees * _normal(example, _CHOOSE_ANGLE), -2 * degrees, 2 * degrees) * (np.pi / 180)
+    is_rotated = is_chosen(example, Choice.TURN, TURNED_SHARE)
+    angle = tf.clip_by_value(degrees * _normal(example, Choice.ANGLE), -2 * degrees, 2 * degrees) * (np.pi / 180)
     angle = tf.where(is_rotated, angle, 0)
     cosine, sine = tf.cos(angle), tf.sin(angle)
     turn = tf.stack([tf.stack([cosine, sine]), tf.stack([-sine, cosine])])
@@ -172,29 +203,32 @@ def _similarity(center_xy: tf.Tensor, extent: tf.Tensor, input_hw: tuple[int, in
     return tf.concat([zoom * tf.eye(2, dtype=tf.float64), shift_xy[:, None]], axis=1)
 
 
-def _random_center(example: dict, number: int, side: tf.Tensor) -> tf.Tensor:
+def _mirrored(example: dict, is_flipped: tf.Tensor, signs_xy: tuple[int, int], shift_xy: tuple[int, int]) -> dict:
+    matrix = example["image_to_input"]
+    mirror = tf.constant(np.diag(signs_xy), tf.float64)
+    flipped = mirror @ matrix + tf.constant([[0, 0, shift_xy[0]], [0, 0, shift_xy[1]]], tf.float64)
+    return {**example, "image_to_input": tf.where(is_flipped, flipped, matrix)}
+
+
+def _random_center(example: dict, choice: Choice, side: tf.Tensor) -> tf.Tensor:
     """Returns a whole pixel in [border, side - border) as float64."""
     halved = tf.constant([_CROP_BORDER >> i for i in range(_CROP_BORDER.bit_length() + 1)])
     border = halved[tf.argmax(side > 2 * halved)]
-    return tf.cast(_uniform_int(example, number, border, side - border), tf.float64)
+    return tf.cast(_uniform_int(example, choice, border, side - border), tf.float64)
 
 
 def _shift_xy(example: dict) -> tf.Tensor:
-    shift_xy = tf.stack([_normal(example, _CHOOSE_X), _normal(example, _CHOOSE_Y)])
+    shift_xy = tf.stack([_normal(example, Choice.X), _normal(example, Choice.Y)])
     return tf.clip_by_value(SHIFT * shift_xy, -2 * SHIFT, 2 * SHIFT)
 
 
 def _scale(example: dict) -> tf.Tensor:
-    return tf.clip_by_value(1 + SCALE * _normal(example, _CHOOSE_SCALE), 1 - SCALE, 1 + SCALE)
+    return tf.clip_by_value(1 + SCALE * _normal(example, Choice.SCALE), 1 - SCALE, 1 + SCALE)
 
 
-def _seed(example: dict, number: int) -> tf.Tensor:
-    return example["seed"] + tf.constant([0, number], tf.int64)
+def _uniform_int(example: dict, choice: Choice, low, high) -> tf.Tensor:
+    return tf.random.stateless_uniform((), seed_of(example, choice), low, high, tf.int32)
 
 
-def _uniform_int(example: dict, number: int, low, high) -> tf.Tensor:
-    return tf.random.stateless_uniform((), _seed(example, number), low, high, tf.int32)
-
-
-def _normal(example: dict, number: int) -> tf.Tensor:
-    return tf.random.stateless_normal((), _seed(example, number), dtype=tf.float64)
+def _normal(example: dict, choice: Choice) -> tf.Tensor:
+    return tf.random.stateless_normal((), seed_of(example, choice), dtype=tf.float64)

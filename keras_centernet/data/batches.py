@@ -30,7 +30,8 @@ def to_batches(
     Args:
         inputs: examples in the input's frame.
         batch_size: images in a batch.
-        max_objects: M; of more objects the largest (by box in the input) are kept, in their order.
+        max_objects: M; of more objects the largest (by box in the input) are kept, in their order; hidden regions
+            last.
         input_hw: (height, width) of all images; None where they differ: a batch then has images of one size.
         drop_remainder: whether a last partial batch is left out.
         fields: of the source.
@@ -55,9 +56,11 @@ def _split_example(
     if too_many is not None:
         too_many.add_if(count > max_objects, tf.strings.as_string(example["image_id"]))
     sizes_wh = example["boxes_xyxy"][:, 2:] - example["boxes_xyxy"][:, :2]
+    areas = sizes_wh[:, 0] * sizes_wh[:, 1]
+    ranks = tf.where(example["is_hidden"], -1 / (1 + areas), areas) if "is_hidden" in example else areas
     largest = tf.cond(
         count > max_objects,
-        lambda: tf.sort(tf.math.top_k(sizes_wh[:, 0] * sizes_wh[:, 1], max_objects).indices),
+        lambda: tf.sort(tf.math.top_k(ranks, max_objects).indices),
         lambda: tf.range(count),
     )
     example = keep_objects(example, largest, fields)
@@ -67,8 +70,13 @@ def _split_example(
     return example["image"], objects
 
 
-def warn_of_many(source: Source, max_objects: int, size: int) -> WarningCounter | None:
-    """Warns of images with too many objects; returns what counts them where nobody knows beforehand."""
+def warn_of_many(source: Source, max_objects: int, size: int, is_mixed: bool = False) -> WarningCounter | None:
+    """Warns of images with too many objects; returns what counts them where nobody knows beforehand.
+
+    Of mixed images nobody does.
+    """
+    if is_mixed:
+        return WarningCounter(_TOO_MANY.format(max_objects))
     if source.object_counts is not None:
         crowded = np.flatnonzero(source.object_counts[:size] > max_objects)
         names = [f"{source.image_names[i]} with {source.object_counts[i]}" for i in crowded]

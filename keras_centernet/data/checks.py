@@ -6,11 +6,14 @@ from collections.abc import Collection
 
 import numpy as np
 
-from keras_centernet.data.inputs import AUGMENTATIONS, RESIZES
+from keras_centernet.data.inputs import AUGMENTATIONS, RESIZES, Changes
 from keras_centernet.data.source import Source
 from keras_centernet.errors import DataWarning, UserError, look_up
+from keras_centernet.method.specs import Task
+from keras_centernet.tasks.table import find_task
 
 INPUT_MULTIPLE = 32
+CONTRADICT_CAMERAS = ("vertical_flip", "mosaic", "mixup")
 
 
 def check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:
@@ -30,15 +33,38 @@ def check_counts(**counts: int | None) -> None:
             raise UserError(f"{name}: expected a whole number of at least 1, got {count!r}.")
 
 
-def check_changes(augmentation: str, flip: float, rotation: float, task: str, fields: Collection[str]) -> None:
-    """Raises unless images of a task that needs these fields can be augmented like this."""
-    if augmentation not in AUGMENTATIONS:
-        raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}.")
-    if not 0 <= flip <= 1:
-        raise UserError(f"flip: expected a probability from 0 to 1, got {flip!r}.")
-    if rotation and not any(name.endswith("_xyv") for name in fields):
+def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task, fields: Collection[str]) -> None:
+    """Raises unless images of a task that needs these fields can be changed like this."""
+    name = getattr(task, "name", task)
+    if changes.augmentation not in AUGMENTATIONS:
+        raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {changes.augmentation!r}.")
+    for option in ("flip", *CONTRADICT_CAMERAS):
+        probability = getattr(changes, option)
+        if not 0 <= probability <= 1:
+            raise UserError(f"{option}: expected a probability from 0 to 1, got {probability!r}.")
+        if option in CONTRADICT_CAMERAS and probability and find_task(task).needs_camera:
+            reason = "whose objects have a place before the camera, which such images contradict"
+            raise UserError(f"{option}: expected 0 for task {name}, {reason}, got {probability!r}.")
+    if changes.rotation and not any(field.endswith("_xyv") for field in fields):
         reason = "which has no keypoints and whose boxes do not turn"
-        raise UserError(f"rotation: expected 0 for task {task}, {reason}, got {rotation!r}.")
+        raise UserError(f"rotation: expected 0 for task {name}, {reason}, got {changes.rotation!r}.")
+    hsv = changes.hsv
+    if hsv is not None and (len(hsv) != 3 or not all(0 <= gain <= 1 for gain in hsv)):
+        raise UserError(f"hsv: expected gains of hue, saturation and value from 0 to 1, got {hsv!r}.")
+    if mosaic_until is not None and (not _is_whole(mosaic_until) or mosaic_until < 0):
+        raise UserError(f"mosaic_until: expected the number of an epoch, 0 or more, got {mosaic_until!r}.")
+
+
+def check_mixing(changes: Changes, source: Source, data_service: str | None) -> None:
+    """Raises where images would be mixed that are known one by one, or that other processes read."""
+    option = next((name for name in ("mosaic", "mixup") if getattr(changes, name)), None)
+    of_images = [name for name, spec in source.fields.items() if spec.of_image]
+    if option and of_images:
+        reason = f"as its {', '.join(of_images)} are of whole images"
+        raise UserError(f"{option}: expected 0 with {source.name}, {reason}, got {getattr(changes, option)!r}.")
+    if option and data_service:
+        reason = "whose workers see images one by one"
+        raise UserError(f"{option}: expected 0 with data_service, {reason}, got {getattr(changes, option)!r}.")
 
 
 def check_view(resize: str, multiple_of: int, scale: float) -> None:

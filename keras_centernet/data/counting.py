@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_centernet.errors import DataWarning
+from keras_centernet.method.specs import Tensor
 
 
 def warn_counted(names: Sequence[str], what: str) -> None:
@@ -24,7 +24,7 @@ def say(line: str) -> None:
 
 
 class WarningCounter:
-    """Counts cases that only show while data is flowing, and warns at the 1st, 10th, 100th, ... of them.
+    """Counts cases that only show while data is flowing, and warns at the first, and when there are 10, 100, ...
 
     Called from the threads of tf.data.
     """
@@ -33,17 +33,18 @@ class WarningCounter:
         self.what, self.count, self._first = what, 0, None
         self._lock = threading.Lock()
 
-    def add(self, name: str) -> None:
-        """Counts one case found in `name`."""
+    def add(self, name: str, cases: int = 1) -> None:
+        """Counts cases, of which the first was found in `name`."""
         with self._lock:
-            self.count += 1
+            before, self.count = self.count, self.count + cases
             self._first = self._first or name
             count = self.count
-        if str(count).rstrip("0") == "1":
+        if not before or len(str(count)) > len(str(before)):
             warnings.warn(DataWarning(f"{count} {self.what} so far; first: {self._first}"), stacklevel=2)
 
-    def add_if(self, condition: tf.Tensor, name: tf.Tensor) -> None:
+    def add_if(self, condition: Tensor, name: Tensor) -> None:
         """Counts one case when a scalar bool tensor is true, inside a graph; name: () string."""
+        import tensorflow as tf
 
         def add(name):
             self.add(name.decode())

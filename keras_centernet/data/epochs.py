@@ -19,10 +19,10 @@ class Epochs:
         source: of the examples.
         size: images of it that are used.
         batch_size: images of a batch.
-        to_input: function from an example to the same in the input's frame, see `inputs.py`.
+        to_input, mix: functions to examples in the input's frame, see `inputs.build_training_input`.
         to_batches: function from a data set of them to one of batches, see `batches.py`.
         is_tensor: whether TensorFlow alone makes the examples.
-        seed, limit, workers, deterministic, shard, data_service: of `load_dataset`.
+        seed, limit, workers, deterministic, shard, data_service, mosaic_until: of `load_dataset`.
     """
 
     source: Source
@@ -37,6 +37,8 @@ class Epochs:
     deterministic: bool
     shard: tuple[int, int]
     data_service: str | None
+    mix: Callable[[Callable], dict] | None = None
+    mosaic_until: int | None = None
 
     @property
     def step(self) -> int:
@@ -57,7 +59,7 @@ class Epochs:
         if self.data_service:
             batches = self._of_service(self.steps)
         else:
-            batches = self._of_passes(new_pass(self.seed, self.steps * self.step, self.shard))
+            batches = self._of_passes(new_pass(self.seed, self.steps * self.step, self.shard), self.mix)
         dataset = self._describe(batches.apply(tf.data.experimental.assert_cardinality(self.steps)))
         dataset.for_epochs = self.for_epochs
         return dataset
@@ -69,12 +71,21 @@ class Epochs:
             check_no_order("data_service" if self.data_service else "deterministic=False", skip=skip)
         if self.data_service:
             return self._describe(self._of_service((stop - first) * steps))
-        passes = numbered_passes(self.seed, steps * self.step, first, stop, skip * self.step, self.shard)
-        return self._describe(self._of_passes(passes))
 
-    def _of_passes(self, passes: Passes) -> tf.data.Dataset:
+        def epochs(start: int, end: int, skip: int, mix: Callable | None) -> tf.data.Dataset:
+            passes = numbered_passes(self.seed, steps * self.step, start, end, skip * self.step, self.shard)
+            return self._of_passes(passes, mix)
+
+        until = stop if self.mosaic_until is None else max(first, min(self.mosaic_until, stop))
+        if self.mix is None or until == first:
+            return self._describe(epochs(first, stop, skip, None))
+        mixed = epochs(first, until, skip, self.mix)
+        return self._describe(mixed if until == stop else mixed.concatenate(epochs(until, stop, 0, None)))
+
+    def _of_passes(self, passes: Passes, mix: Callable | None = None) -> tf.data.Dataset:
         read = self.source.tensor_examples if self.is_tensor else self.source.examples
-        return self.to_batches(self._to_inputs(read(passes, limit=self.limit, workers=self.workers)))
+        examples = read(dataclasses.replace(passes, mix=mix), limit=self.limit, workers=self.workers)
+        return self.to_batches(examples if mix else self._to_inputs(examples))
 
     def _of_service(self, count: int) -> tf.data.Dataset:
         inputs = self._to_inputs(self.source.service_examples(self.workers))

@@ -17,6 +17,9 @@ from keras_centernet.tasks import TASKS
 
 # One row per object in every example, whatever the data set; the rest of an example, but for fields, is of the image.
 OBJECT_KEYS = ("boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
+# What changes the meaning of an object's row: read for every task, wherever a data set knows it. A hidden region stands
+# for objects of its class that nobody has marked one by one: what is inside is neither right nor wrong.
+REGION_FIELDS = {"is_hidden": FieldSpec("bool", record_key="image/object/is_hidden")}
 # What KITTI's files say beyond what its task needs.
 KITTI_FIELDS = {
     "rotations_y": FieldSpec(record_key="image/object/3d/rotation_y"),
@@ -28,8 +31,8 @@ KITTI_FIELDS = {
 
 
 def known_fields() -> dict[str, FieldSpec]:
-    """Returns the fields that the tasks ask for, and those of KITTI."""
-    return KITTI_FIELDS | {name: spec for row in TASKS.values() for name, spec in row.fields.items()}
+    """Returns the fields that the tasks ask for, those of KITTI, and that of hidden regions."""
+    return REGION_FIELDS | KITTI_FIELDS | {name: spec for row in TASKS.values() for name, spec in row.fields.items()}
 
 
 def describe(name: str, values: tf.Tensor, of_image: bool = False) -> FieldSpec:
@@ -43,10 +46,14 @@ def closed(spec: FieldSpec, side: int) -> FieldSpec:
     return dataclasses.replace(spec, shape=tuple(side if known is None else known for known in spec.shape))
 
 
+def object_keys(fields: Mapping[str, FieldSpec]) -> tuple[str, ...]:
+    """Returns the keys of an example that have one row per object; fields are those of its source."""
+    return (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
+
+
 def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSpec]) -> dict:
     """Returns the example with only the objects of those rows (n,), in that order; fields are those of its source."""
-    object_keys = (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
-    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys}}
+    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys(fields)}}
 
 
 def moving(fields: Mapping[str, FieldSpec]) -> list[str]:

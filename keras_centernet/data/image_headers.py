@@ -15,9 +15,11 @@ from keras_centernet.data.image_tags import FileBytes
 
 JPEG_START = b"\xff\xd8\xff"
 PNG_START = b"\x89PNG\r\n\x1a\n"
+MAX_PIXELS = 200_000_000  # of one image: 600 MB decoded
+PNG_BITS_AT = 24
 
 # Sensors have so many bits; a file of 16 bits does not have to say how many of them are used.
-_SENSOR_TOPS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+SENSOR_TOPS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 _JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without what else is among them
 _JPEG_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _JPEG_APP1, _JPEG_SCAN = 0xE1, 0xDA
@@ -99,7 +101,7 @@ def _parse_png(data: FileBytes) -> ImageHeader | None:
     _, kind, width, height, bits = data.numbers(">I4sIIB", 8)
     if kind != b"IHDR":
         return None
-    position, orientation, tops = 33, None, _SENSOR_TOPS if bits > 8 else ()
+    position, orientation, tops = 33, None, SENSOR_TOPS if bits > 8 else ()
     for _ in range(_MOST_PARTS):
         length, kind = data.numbers(">I4s", position)
         if kind in (b"IDAT", b"IEND"):
@@ -107,11 +109,18 @@ def _parse_png(data: FileBytes) -> ImageHeader | None:
         if kind == b"eXIf":
             orientation = image_tags.orientation_in(data.at(position + 8, length))
         elif kind == b"sBIT" and tops and 0 < length <= 4:
-            used = max(data.at(position + 8, length)[:3])
-            # The standard wants these bits at the upper end, so that white is 65535; some writers leave them below.
-            tops = (2 ** min(max(used, 1), 16) - 1, _SENSOR_TOPS[-1])
+            tops = stated_tops(data.at(position + 8, length))
         position += 12 + length
     return ImageHeader((height, width), orientation or _late_orientation(data) or 1, tops)
+
+
+def stated_tops(used_bits: bytes) -> tuple[int, int]:
+    """Returns the `tops` that a PNG's sBIT chunk means: used bits of each channel, of which alpha is the last.
+
+    The standard wants these bits at the upper end, so that white is 65535; some writers leave them at the lower.
+    """
+    colours = used_bits[: len(used_bits) - 1 + len(used_bits) % 2]
+    return 2 ** min(max(*colours, 1), 16) - 1, SENSOR_TOPS[-1]
 
 
 def _late_orientation(data: FileBytes) -> int | None:
@@ -184,7 +193,7 @@ def _parse_tiff(data: FileBytes) -> ImageHeader | None:
 def _tiff_tops(bits: int, stated: int) -> tuple[int, ...]:
     # OpenCV moves packed values of 10, 12 or 14 bits to the upper end of 16.
     shift = max(16 - bits, 0)
-    usual = _SENSOR_TOPS if bits >= 16 else (2**bits - 1 << shift,)
+    usual = SENSOR_TOPS if bits >= 16 else (2**bits - 1 << shift,)
     # 65535 is what the standard takes for granted: who states it says nothing.
     return (stated << shift, *usual) if 0 < stated < 2 ** min(bits, 16) - 1 else usual
 

@@ -14,13 +14,12 @@ import stat
 import cv2
 import numpy as np
 
-from keras_centernet.data.image_headers import JPEG_START, PNG_START, ImageHeader, parse_header
+from keras_centernet.data.image_headers import JPEG_START, MAX_PIXELS, PNG_START, ImageHeader, parse_header
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import open_bytes
 from keras_centernet.files.remote_path import is_remote
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
-MAX_PIXELS = 200_000_000  # 600 MB decoded
 _JPEG_END = b"\xff\xd9"
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START_OF_SCAN = 0xDA

@@ -10,21 +10,53 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from keras_centernet.data.image_headers import PNG_BITS_AT, PNG_START, SENSOR_TOPS
 from keras_centernet.geometry import HALF_ZOOM, HALVED_TO_WHOLE
 
 
 def decode_image(encoded: tf.Tensor) -> tf.Tensor:
     """Returns the (H, W, 3) uint8 RGB image of an encoded file: JPEG, PNG, BMP, WebP or the first frame of a GIF.
 
-    The EXIF orientation is not applied. Damaged files raise.
+    The EXIF orientation is not applied; 16-bit PNGs are scaled as `images.read_image` says. Damaged files raise.
     """
+    is_deep = _is_deep_png(encoded)
+    image = tf.cond(is_deep, lambda: _decode_deep_png(encoded), lambda: _decode_bytes(encoded))
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def _decode_bytes(encoded: tf.Tensor) -> tf.Tensor:
     # With the accurate transform a JPEG's pixels are those of OpenCV; `tf.io.decode_image` takes the fast one.
-    image = tf.cond(
+    return tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
-    return tf.ensure_shape(image, (None, None, 3))
+
+
+def _is_deep_png(encoded: tf.Tensor) -> tf.Tensor:
+    start = tf.strings.substr(encoded, 0, PNG_BITS_AT + 1)
+    return (tf.strings.substr(start, 0, len(PNG_START)) == PNG_START) & (_last_byte(start) == 16)
+
+
+def _decode_deep_png(encoded: tf.Tensor) -> tf.Tensor:
+    values = tf.cast(tf.io.decode_png(encoded, channels=3, dtype=tf.uint16), tf.int32)
+    parts = tf.strings.split(tf.strings.split(encoded, "IDAT", maxsplit=1)[0], "sBIT", maxsplit=1)
+    tops = tf.cond(tf.size(parts) > 1, lambda: _stated_tops(parts), lambda: tf.constant(SENSOR_TOPS))
+    top = tf.reduce_min(tf.boolean_mask(tops, tops >= tf.reduce_max(values)))
+    scale = tf.cast(255 / top, tf.float32)
+    return tf.cast(tf.round(tf.cast(values, tf.float32) * scale), tf.uint8)
+
+
+def _stated_tops(parts: tf.Tensor) -> tf.Tensor:
+    """Returns `image_headers.stated_tops` of what stands before and after the name of an sBIT chunk."""
+    length = _last_byte(parts[0])
+    used = tf.io.decode_raw(tf.strings.substr(parts[1], 0, length), tf.uint8)
+    bits = tf.clip_by_value(tf.cast(tf.reduce_max(used[: length - 1 + length % 2]), tf.int32), 1, 16)
+    return tf.stack([tf.bitwise.left_shift(1, bits) - 1, SENSOR_TOPS[-1]])
+
+
+def _last_byte(text: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.io.decode_raw(text, tf.uint8)[-1], tf.int32)
 
 
 def resample(

@@ -1,5 +1,6 @@
 """Maps an example into the input frame: randomly for training, by a `geometry.View` for tests."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -7,6 +8,9 @@ import tensorflow as tf
 
 from keras_centernet import geometry
 from keras_centernet.data import augment, fields, in_graph
+from keras_centernet.data.changes.colors import random_hsv
+from keras_centernet.data.changes.mixing import Mixing
+from keras_centernet.data.changes.own import build_own
 from keras_centernet.data.source import Source
 
 AUGMENTATIONS = {
@@ -29,24 +33,56 @@ def _keep(input_hw: tuple[int, int], multiple_of: int, scale: float) -> Callable
 RESIZES = {"fit": _fit, "keep": _keep}
 
 
-def build_training_input(
-    source: Source, input_hw: tuple[int, int], augmentation: str, flip: float, rotation: float, is_tensor: bool = False
-) -> Callable[[dict], dict]:
-    """Returns the function from an example to the same in the input's frame, changed by its own "seed".
+@dataclasses.dataclass(frozen=True)
+class Changes:
+    """The random changes of training; the attributes are those of `load_dataset`."""
 
-    `augmentation` is a key of `AUGMENTATIONS`; flip and rotation are those of `load_dataset`; `is_tensor` says whether
-    TensorFlow alone resamples the images, and not OpenCV.
+    augmentation: str = "none"
+    flip: float = 0.0
+    rotation: float = 0.0
+    augment: Callable[[dict], dict] | None = None
+    vertical_flip: float = 0.0
+    hsv: tuple[float, float, float] | None = None
+    mosaic: float = 0.0
+    mixup: float = 0.0
+
+    def place(self, example: dict, input_hw: tuple[int, int]) -> dict:
+        """Returns the example with its place in the input, "image_to_input"."""
+        example = AUGMENTATIONS[self.augmentation](example, input_hw)
+        example = augment.random_flip(example, input_hw, self.flip) if self.flip else example
+        if self.vertical_flip:
+            example = augment.random_vertical_flip(example, input_hw, self.vertical_flip)
+        return augment.random_rotation(example, input_hw, self.rotation) if self.rotation else example
+
+
+def build_training_input(
+    source: Source, input_hw: tuple[int, int], changes: Changes, is_tensor: bool = False
+) -> tuple[Callable[[dict], dict], Mixing | None]:
+    """Returns two functions to examples in the input's frame, changed by their own "seed".
+
+    The first one is of an example, the second one of `draw` (see `Passes.mix`), None where nothing is mixed.
+    `is_tensor` says whether TensorFlow alone resamples the images, and not OpenCV.
     """
     resample = in_graph.resample if is_tensor else augment.resample_by_opencv
     flip_order = source.flip_order
+    prepare = build_own(changes.augment, source, is_tensor) if changes.augment is not None else _unchanged
 
-    def to_input(example: dict) -> dict:
-        example = AUGMENTATIONS[augmentation](example, input_hw)
-        example = augment.random_flip(example, input_hw, flip) if flip else example
-        example = augment.random_rotation(example, input_hw, rotation) if rotation else example
+    def place(example: dict) -> dict:
+        return changes.place(example, input_hw)
+
+    def warp(example: dict) -> dict:
         return augment.warp(example, input_hw, source.fields, flip_order, resample)
 
-    return to_input
+    def finish(example: dict) -> dict:
+        return random_hsv(example, changes.hsv, is_tensor) if changes.hsv and any(changes.hsv) else example
+
+    def to_input(example: dict) -> dict:
+        return finish(warp(place(prepare(example))))
+
+    if not (changes.mosaic or changes.mixup):
+        return to_input, None
+    chances = (changes.mosaic, changes.mixup)
+    return to_input, Mixing(prepare, place, warp, finish, *chances, input_hw, source.fields)
 
 
 def build_test_input(
@@ -57,7 +93,7 @@ def build_test_input(
     The arguments are those of `build_training_input` and `load_dataset`; `is_tensor` is for "fit" at scale 1.
     """
     if is_tensor:
-        return build_training_input(source, input_hw, "none", flip=0.0, rotation=0.0, is_tensor=True)
+        return build_training_input(source, input_hw, Changes(), is_tensor=True)[0]
     place = RESIZES[resize](input_hw, multiple_of, scale)
     return functools.partial(to_view, place=place, source=source)
 
@@ -87,3 +123,7 @@ def to_view(example: dict, place: Callable, source: Source) -> dict:
         "image_to_input": tf.ensure_shape(matrix, (2, 3)),
         **{name: tf.ensure_shape(v, example[name].shape) for name, v in zip(names, moved, strict=True)},
     }
+
+
+def _unchanged(example: dict) -> dict:
+    return example

@@ -7,8 +7,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 
 _ALIASES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
-_NUMBER = re.compile(r"[-_]?\d+")
-_USUAL = re.compile(rf"({'|'.join(name for names in _ALIASES for name in names)})([-_]?\d+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"([-_]?\d+)?")
 
 
 def split_names(split: str) -> tuple[str, ...]:
@@ -18,14 +17,14 @@ def split_names(split: str) -> tuple[str, ...]:
         >>> split_names("val")
         ('val', 'valid', 'validation')
     """
-    others = next((names for names in _ALIASES if split in names), ())
-    return (split, *(name for name in others if name != split))
+    others = next((names for names in _ALIASES if split.casefold() in names), ())
+    return (split, *(name for name in others if name != split.casefold()))
 
 
 def match_split(split: str, known: Collection[str]) -> str | None:
     """Returns which of the known splits is meant: of that name, of a usual other one, or of one with a number behind.
 
-    Upper and lower case do not matter where only one split is meant nevertheless.
+    Names in other upper and lower case are the same, unless both are known.
 
     Raises:
         UserError: several are as likely.
@@ -38,26 +37,24 @@ def match_split(split: str, known: Collection[str]) -> str | None:
     exact = next((name for name in names if name in known), None)
     if exact is not None:
         return exact
-    for is_meant in (
-        lambda other, name: other.casefold() == name.casefold(),
-        lambda other, name: other.casefold().startswith(name.casefold()) and _NUMBER.fullmatch(other[len(name) :]),
-    ):
-        for name in names:
-            meant = sorted(other for other in known if is_meant(other, name))
-            if len(meant) > 1:
-                raise UserError(f"split: expected one of {', '.join(meant)}, got {split!r}, which may be each of them.")
-            if meant:
-                return meant[0]
+    folded = {other: other.casefold() for other in known}
+    for name in map(str.casefold, names):
+        begin = {other: text for other, text in folded.items() if text.startswith(name)}
+        numbered = [other for other, text in begin.items() if _NUMBER.fullmatch(text[len(name) :])]
+        alike = sorted([other for other in numbered if folded[other] == name] or numbered)
+        if len(alike) > 1:
+            raise UserError(f"split: expected one of {', '.join(alike)}, got {split!r}, which may be each of them.")
+        if alike:
+            return alike[0]
     return None
 
 
 def is_usual_split(name: str) -> bool:
     """Whether a name is that of a split, such as "train", "valid" or "test2017"."""
-    return _USUAL.fullmatch(name) is not None
+    return any(match_split(names[0], [name]) for names in _ALIASES)
 
 
 def split_folders(folder: AnyPath) -> dict[str, AnyPath]:
     """Returns {name: folder} of the folders inside a folder that are named as splits are."""
-    found: Iterable[AnyPath] = folder.iterdir() if folder.is_dir() else ()
-    usual = sorted(path for path in found if is_usual_split(path.name))  # not all of what may be thousands of files
-    return {path.name: path for path in usual if path.is_dir()}
+    found: Iterable[AnyPath] = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return {path.name: path for path in found if is_usual_split(path.name) and path.is_dir()}

@@ -5,6 +5,7 @@ after the examples it has seen without reading them again, and several processes
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -12,6 +13,8 @@ import tensorflow as tf
 _ALGORITHM = "philox"  # named, so that every device and every version of TensorFlow draws the same numbers
 _GRAPH_SEED = 1
 _READY_ENTRIES = 64  # indices or encoded images: about 10 MB of photos as COCO's
+# Of which the others of a mixture are drawn; Ultralytics keeps eight batches for that.
+WINDOW = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,14 +29,18 @@ class Passes:
         seeds: dataset of (seed (2,) int64, skip () int64): one element per pass; that many of its first examples
             are skipped. None: one pass in the order of the data, without random numbers.
         shard: (n, i): only the i-th of n shards of equal size.
+        mix: of shuffled passes: function `draw` -> example made of several, see `changes.mixing`; None: each alone.
+            draw(0) is the example whose turn it is, draw(1), ... are others of the 128 that the pass holds around it,
+            each with a "seed" of its own: whatever the shards and wherever a pass is entered, they are the same.
     """
 
     size: int
     seeds: tf.data.Dataset | None = None
     shard: tuple[int, int] = (1, 0)
+    mix: Callable[[Callable[[int], dict]], dict] | None = None
 
     def examples(self, one_pass: Callable, to_example: Callable, workers: int | None = None) -> tf.data.Dataset:
-        """Returns the examples of all passes; shuffled ones have a "seed" (2,) int64 of their own.
+        """Returns the examples of all passes, mixed if so asked; shuffled ones have a "seed" (2,) int64 of their own.
 
         Args:
             one_pass: seed (2,) int64 of a pass -> dataset of its entries in the order of that seed, of None in the
@@ -47,6 +54,8 @@ class Passes:
             return self._part(one_pass(None)).map(to_example, num_parallel_calls=calls)
 
         def seeded(entry, seed):
+            if self.mix is not None:
+                return self.mix(functools.partial(_draw, to_example, *entry, seed))
             example = to_example(*entry) if isinstance(entry, tuple) else to_example(entry)
             return {**example, "seed": seed}
 
@@ -54,14 +63,18 @@ class Passes:
         return self.stream(one_pass).prefetch(_READY_ENTRIES).map(seeded, num_parallel_calls=calls)
 
     def stream(self, one_pass: Callable[[tf.Tensor], tf.data.Dataset]) -> tf.data.Dataset:
-        """Returns (entry, seed (2,) int64 of its own) of all shuffled passes; see `examples`."""
+        """Returns (entry, seed (2,) int64 of its own) of all shuffled passes; see `examples`.
+
+        Where passes are mixed, entries are ((those of a window, their number), place in it).
+        """
 
         @tf.autograph.experimental.do_not_convert
         def of_pass(seed, skip):
             # Of this function's graph alone: `shuffle` refuses a seed that is a tensor where TensorFlow's own is 0.
             tf.random.set_seed(_GRAPH_SEED)
             positions = tf.data.Dataset.range(skip, self.size)
-            entries = self._part(tf.data.Dataset.zip(one_pass(seed).skip(skip), positions))
+            entries = one_pass(seed) if self.mix is None else _in_windows(one_pass(seed))
+            entries = self._part(tf.data.Dataset.zip(entries.skip(skip), positions))
             return entries.map(lambda entry, position: (entry, _example_seed(seed, position)))
 
         return self.seeds.flat_map(of_pass)
@@ -114,6 +127,32 @@ def shuffled_indices(count: int) -> Callable[[tf.Tensor | None], tf.data.Dataset
         return tf.data.Dataset.from_tensor_slices(order)
 
     return one_pass
+
+
+def _in_windows(entries: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns ((entries of a window, their number), place in it); the elements of a window share its memory."""
+
+    def one_by_one(numbers, window):
+        count = tf.size(numbers, tf.int64)
+        whole = tf.data.Dataset.from_tensors((window, count)).repeat()
+        return tf.data.Dataset.zip(whole, tf.data.Dataset.range(count))
+
+    return entries.enumerate().ragged_batch(WINDOW).flat_map(one_by_one)
+
+
+def _draw(
+    to_example: Callable, window: tuple[tuple, tf.Tensor], place: tf.Tensor, seed: tf.Tensor, number: int
+) -> dict:
+    """Returns the example of the entry at that place of a window, or where `number` is not 0 of a random other one."""
+    entries, count = window
+    if number:
+        step = tf.random.stateless_uniform(
+            (), seed + [number, 1], 0, tf.maximum(count - 1, 1), tf.int64, alg=_ALGORITHM
+        )
+        place = (place + 1 + step) % count
+        seed = _uniform_pair(seed + [number, 0])
+    entry = tf.nest.map_structure(lambda values: values[place], entries)
+    return {**(to_example(*entry) if isinstance(entry, tuple) else to_example(entry)), "seed": seed}
 
 
 def _example_seed(seed: tf.Tensor, position: tf.Tensor) -> tf.Tensor:

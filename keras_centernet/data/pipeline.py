@@ -24,7 +24,7 @@ bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
 import dataclasses
 import functools
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -33,7 +33,8 @@ from keras_centernet.data.batches import to_batches, warn_of_many
 from keras_centernet.data.epochs import Epochs
 from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import read_source
-from keras_centernet.data.inputs import build_test_input, build_training_input
+from keras_centernet.data.inputs import Changes, build_test_input, build_training_input
+from keras_centernet.data.own.sources import read_own
 from keras_centernet.data.service import check_data_service, check_tensor_source
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError, look_up
@@ -42,7 +43,7 @@ from keras_centernet.tasks.table import TASKS, task_row
 
 
 def load_dataset(
-    data: str | os.PathLike | Source,
+    data: str | os.PathLike | Source | tuple | dict | tf.data.Dataset,
     split: str = "train",
     *,
     # what is read
@@ -57,6 +58,7 @@ def load_dataset(
     holds_out: str | None = None,
     made_split: Mapping[str, Sequence[str]] | None = None,
     max_pixels: int = MAX_PIXELS,
+    bounding_box_format: str | None = None,
     empty_images: bool = True,
     limit: int | None = None,
     strict: bool = False,
@@ -69,6 +71,12 @@ def load_dataset(
     augmentation: str | None = None,
     flip: float | None = None,
     rotation: float = 0.0,
+    augment: Callable[[dict], dict] | None = None,
+    vertical_flip: float = 0.0,
+    hsv: tuple[float, float, float] | None = None,
+    mosaic: float = 0.0,
+    mixup: float = 0.0,
+    mosaic_until: int | None = None,
     seed: int = 0,
     # tests: what the network sees
     resize: str = "fit",
@@ -85,7 +93,8 @@ def load_dataset(
 
     Args:
         data: folder or file of a data set (as all paths possibly a remote one, gs://...), the name of one, or a
-            `Source`.
+            `Source`; or what there is in Python: (images, {"boxes", "labels"}), arrays or lists, or a tf.data set of
+            such pairs, see `own.labels`. Images may have any sizes.
         split: name of the split: "train", "val", ..., or "all". Where the data set has none, "train" and "val" are made
             by the names of its images, see `reading.splits`.
         task: key of `TASKS`, or a `Task`: what the objects must know besides their box, and the defaults below.
@@ -100,6 +109,8 @@ def load_dataset(
         holds_out: name of a split of the data, out of which "val" is held; "train" is the rest of it.
         made_split: {"train": names, "val": names} as `.source.made_split` of an earlier load; None makes it.
         max_pixels: images that promise more are skipped before they are decoded.
+        bounding_box_format: of "boxes" in Python: "xyxy" (None), "yxyx", "xywh", "center_xywh", "rel_xyxy" (fractions
+            of the image), ..., as in Keras.
         empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
             yes, but for poses.
         limit: use only the first so many images.
@@ -117,6 +128,14 @@ def load_dataset(
             not tell which of them are left and right.
         rotation: standard deviation in degrees by which half of the training images are turned; only for tasks with
             keypoints, which learn nothing but the keypoints' positions from such images. As published: 0.
+        augment: function of your own, in training: example -> what it changes of it, in the pixels of the image, see
+            `source.py` and `changes/own.py`; `in_numpy` makes one of a function of arrays.
+        vertical_flip: probability of mirroring top to bottom in training.
+        hsv: largest turn of the hue (in circles) and largest shares by which saturation and value change in training,
+            usually (0.015, 0.7, 0.4); None: none of it.
+        mosaic: probability that a training image is made of four, see `changes/mixing.py`; the others are read for it.
+        mixup: probability that it is a mean of two.
+        mosaic_until: number of the first epoch without mosaic and MixUp, of those that `for_epochs` numbers.
         seed: of order and augmentation; each pass differs, each run with one seed is the same.
         resize: how images are brought to the network's size outside training: "fit" (into `input_size`) or
             "keep" (as they are, with a black border; `input_size` is not used, the images of a batch have one size,
@@ -158,13 +177,21 @@ def load_dataset(
     training = split.startswith("train") if training is None else training
     input_hw = checks.check_input_size(input_size)
     checks.check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
-    checks.check_changes(augmentation, flip, rotation, task_name, row.fields)
+    changes = Changes(augmentation, flip, rotation, augment, vertical_flip, hsv, mosaic, mixup)
+    checks.check_changes(changes, mosaic_until, task, row.fields)
     checks.check_view(resize, multiple_of, scale)
 
     checks.check_val_share(val_share)
     options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
     options |= {"class_map": class_map or {}, "ignore_case": ignore_case, "max_pixels": max_pixels}
     options |= {"val_share": val_share, "holds_out": holds_out, "made_split": made_split}
+    if isinstance(data, Source | str | os.PathLike):
+        if bounding_box_format is not None:
+            problem = f"expected None with files, whose format says it, got {bounding_box_format!r}; remove it."
+            raise UserError(f"bounding_box_format: {problem}")
+    else:
+        files = {"format": format, "annotations": annotations, "images": images}
+        data = read_own(data, split, classes, bounding_box_format, row.fields, **files)
     source = _open(data, split, task_name, row.fields, format, options)
     if training and not empty_images:
         if source.without_empty is None:
@@ -181,10 +208,13 @@ def load_dataset(
     if not deterministic:
         checks.check_no_order("deterministic=False", shard=shard)
 
+    mix = None
     if training:
-        flip = checks.safe_flip(flip, source) if is_usual_flip else flip
+        if is_usual_flip:
+            changes = dataclasses.replace(changes, flip=checks.safe_flip(flip, source))
+        checks.check_mixing(changes, source, data_service)
         batch_size = checks.fit_batch(batch_size, size // shard[0], source)
-        to_input = build_training_input(source, input_hw, augmentation, flip, rotation, is_tensor)
+        to_input, mix = build_training_input(source, input_hw, changes, is_tensor)
     else:
         to_input = build_test_input(source, input_hw, resize, multiple_of, scale, is_tensor)
     batching = functools.partial(
@@ -194,9 +224,10 @@ def load_dataset(
         input_hw=None if resize == "keep" and not training else input_hw,
         drop_remainder=training,
         fields=source.fields,
-        too_many=warn_of_many(source, max_objects, size),
+        too_many=warn_of_many(source, max_objects, size, is_mixed=mix is not None and not is_tensor),
     )
     work = {"workers": workers, "deterministic": deterministic, "shard": shard, "data_service": data_service}
+    work |= {"mix": mix, "mosaic_until": mosaic_until}
     epochs = Epochs(source, size, batch_size, to_input, batching, is_tensor, seed, limit, **work)
     return epochs.for_training() if training else epochs.in_order()
 

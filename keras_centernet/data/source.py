@@ -16,12 +16,13 @@ and, where the data set knows them, `Source.fields`: what tasks beyond boxes nee
 
 | key | shape, dtype | content |
 |---|---|---|
+| is_hidden | (N,) bool | whether it is a region that hides objects of its class, see `fields.py` |
 | keypoints_xyv | (N, K, 3) float32 | image pixels x, y, and COCO's v: 0 not marked, 1 hidden, 2 visible |
 | locations_xyz | (N, 3) float32 | metres in the camera's frame, centre of the bottom face |
 | dimensions_hwl | (N, 3) float32 | height, width, length in metres |
 | alphas, rotations_y | (N,) float32 | radians, seen from the ray and in the camera's frame |
 | truncations, occlusions | (N,) float32, int32 | KITTI's marks |
-| kitti_types | (N,) int32 | index into `kitti_labels.TYPES` |
+| kitti_types | (N,) int32 | index into `formats.kitti.labels.TYPES` |
 | calibration | (3, 4) float32 | projection from the camera's frame to image pixels |
 
 `fields.py` says which keys have one row per object, and how values move when the image is warped.
@@ -39,6 +40,7 @@ from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import Annotations, drop_bad_boxes
 from keras_centernet.data.counting import WarningCounter
 from keras_centernet.data.fields import OBJECT_KEYS, describe
+from keras_centernet.data.image_headers import MAX_PIXELS
 from keras_centernet.data.images import decode_image, read_image
 from keras_centernet.data.passes import Passes, in_order, shuffled_indices
 from keras_centernet.errors import UserError
@@ -120,6 +122,7 @@ def source_from_annotations(
     task_options: dict | None = None,
     category_ids: tuple | None = None,
     own_image_ids: Mapping[int, object] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Source:
     """Returns a `Source` over annotations in memory; bad boxes are dropped with counted warnings.
 
@@ -127,6 +130,7 @@ def source_from_annotations(
         name, classes, task_options, category_ids, own_image_ids: of the `Source`.
         annotations: whose images are readable.
         load_image: index -> (H, W, 3) uint8; None reads the file of that name.
+        max_pixels: of an image that is read from its file.
 
     Raises:
         UserError: there are no images or no class names.
@@ -137,7 +141,7 @@ def source_from_annotations(
         raise UserError(f"{name}: expected at least one class, got none: no image of it has an object.")
     annotations = drop_bad_boxes(annotations)
     clock = Clock()
-    load = Loader(load_image or (lambda index: read_image(annotations.image_names[index])), clock)
+    load = Loader(load_image or (lambda index: read_image(annotations.image_names[index], max_pixels)), clock)
     of_objects, of_images = _to_tensors(annotations)
     fields = {key: describe(key, of_objects[key]) for key in annotations.fields}
     fields |= {key: describe(key, of_images[key], of_image=True) for key in annotations.image_fields}
@@ -147,7 +151,8 @@ def source_from_annotations(
         indices = np.flatnonzero(counts)
         load_kept = load_image and (lambda index: load_image(indices[index]))
         kept = annotations.keep_images(counts > 0)
-        return source_from_annotations(name, classes, kept, load_kept, task_options, category_ids, own_image_ids)
+        known = (task_options, category_ids, own_image_ids, max_pixels)
+        return source_from_annotations(name, classes, kept, load_kept, *known)
 
     return Source(
         name=name,

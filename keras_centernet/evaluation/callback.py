@@ -19,10 +19,11 @@ class AveragePrecision(keras.callbacks.Callback):
     averaged weights are measured if it keeps any (`compile(average_decay=...)`), else its weights at that moment.
 
     Args:
-        dataset: batches as `load_dataset` yields them; not the repeated or augmented training set.
+        dataset: of `evaluate`; not the repeated or augmented training set.
         every: epochs from one evaluation to the next; the last epoch is always evaluated.
         top_k: detections per image.
         verbose: whether a line with the metrics is printed and a progress bar shown.
+        bounding_box_format: of "boxes" in labels of one's own, as in `CenterNet.fit`.
 
     Attributes:
         report: `Report` of the last evaluation, or None.
@@ -31,11 +32,19 @@ class AveragePrecision(keras.callbacks.Callback):
         >>> model.fit(train, callbacks=[AveragePrecision(val, every=5)])  # doctest: +SKIP
     """
 
-    def __init__(self, dataset, every: int = 1, top_k: int = 100, verbose: bool = False):
+    def __init__(
+        self,
+        dataset,
+        every: int = 1,
+        top_k: int = 100,
+        verbose: bool = False,
+        bounding_box_format: str | None = None,
+    ):
         super().__init__()
         if every < 1:
             raise UserError(f"AveragePrecision: every must be a positive number of epochs, got {every}.")
         self.dataset, self.every, self.top_k, self.verbose = dataset, every, top_k, verbose
+        self.bounding_box_format = bounding_box_format
         self.report = None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -44,7 +53,8 @@ class AveragePrecision(keras.callbacks.Callback):
         values = dict.fromkeys(logged_names(), math.nan)
         if (epoch + 1) % self.every == 0 or is_last:
             with getattr(self.model, "averaged", contextlib.nullcontext)():
-                self.report = evaluate(self.model, self.dataset, top_k=self.top_k, progress=self.verbose)
+                options = {"top_k": self.top_k, "bounding_box_format": self.bounding_box_format}
+                self.report = evaluate(self.model, self.dataset, progress=self.verbose, **options)
             metrics = self.report.metrics
             values = {name: math.nan if metrics[name] is None else metrics[name] for name in logged_names(metrics)}
             if self.verbose:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_centernet.clock import Clock
+from keras_centernet.data.own.batches import OwnData
+from keras_centernet.data.own.measured import is_arrays, measured_batches
 from keras_centernet.errors import DataWarning, UserError, look_up
 from keras_centernet.evaluation.detecting import detect_batch, detect_views
 from keras_centernet.evaluation.merging import NMS, merge_detections
@@ -30,6 +32,7 @@ def evaluate(
     round_results: bool = False,
     clip_boxes: bool = True,
     progress: bool = True,
+    bounding_box_format: str | None = None,
 ) -> Report:
     """Returns how well a detector finds the objects of a data set: all metrics of `METRICS` that apply to the two.
 
@@ -38,9 +41,9 @@ def evaluate(
 
     Args:
         model: `CenterNet`, or anything with `classes` and `detect_batch(images, top_k)`.
-        dataset: batches (images, objects) as `load_dataset` yields them, each image once. A list of several, with
-            the same images at different scales (`load_dataset(..., scale=0.5)`), is a multi-scale test: the
-            detections of all are merged.
+        dataset: batches (images, objects) as `load_dataset` yields them, each image once; or images of the input's
+            size with labels of one's own, as `CenterNet.fit` takes them. A list of several, with the same images at
+            different scales (`load_dataset(..., scale=0.5)`), is a multi-scale test: the detections of all are merged.
         top_k: detections per image and view.
         flip: whether maps are averaged with those of the mirrored image.
         nms: "soft", "none"; None: soft for several scales, as published, else none.
@@ -50,6 +53,7 @@ def evaluate(
         clip_boxes: whether boxes, true and found ones alike, are clipped to the image, and detections outside dropped.
             As published: False.
         progress: whether a bar is shown on stderr when that is a terminal.
+        bounding_box_format: of "boxes" in labels of one's own, as in `CenterNet.fit`.
 
     Raises:
         UserError: the data set has no class of the model, is empty, endless or repeats an image, detections are not
@@ -61,7 +65,9 @@ def evaluate(
         >>> evaluate(model, load_dataset("photos/", split="val")).metrics["AP"]  # doctest: +SKIP
         0.581
     """
+    own = OwnData(model, bounding_box_format)
     views = list(dataset) if _is_several(dataset) else [dataset]
+    views = [measured_batches(own, view, "evaluate") for view in views]
     nms = nms or ("soft" if len(views) > 1 else "none")
     look_up(NMS, nms, "nms")
     _check_options(model, views, flip, oracle)
@@ -135,8 +141,9 @@ def _check_options(model, views: list, flip: bool, oracle: Sequence[str]) -> Non
 
 
 def _is_several(dataset) -> bool:
-    """Whether it is a list of data sets; a list of batches (images, objects) is one."""
-    return isinstance(dataset, list | tuple) and len(dataset) > 0 and not isinstance(dataset[0], tuple)
+    """Whether it is a list of data sets; a list of batches (images, objects) is one, and so are images and labels."""
+    is_list = isinstance(dataset, list | tuple) and len(dataset) > 0 and not is_arrays(dataset)
+    return is_list and not isinstance(dataset[0], tuple)
 
 
 def _class_numbers(classes: tuple[str, ...], view) -> np.ndarray | None:

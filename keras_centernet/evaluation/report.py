@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from keras_centernet.drawing.text_table import align
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.metrics.metric import number_text
 from keras_centernet.evaluation.metrics.table import METRICS, main_metric
@@ -52,7 +53,7 @@ class Report:
         names = [name for row in METRICS.values() for name in row.names if name in self.metrics]
         summary = [heading, *((name, *(number_text(column.get(name)) for column in columns)) for name in names)]
         tables = [summary, *(table for row in METRICS.values() for table in row.tables(self.metrics))]
-        parts = [_aligned(table) for table in tables]
+        parts = [align(table) for table in tables]
         parts.append(
             f"{self.metrics['images']} images in {self.metrics['seconds']:.1f} s "
             f"(network and decoding {self.metrics['seconds_network']:.1f} s, "
@@ -105,10 +106,3 @@ class Report:
 
         classes = [row["name"] for row in self.ground_truth.get("categories", ())]
         draw_precision_recall(self.precision_recall, path, classes=classes or None)
-
-
-def _aligned(rows: list[tuple]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    specs = [f"{'>' if column else '<'}{width}" for column, width in enumerate(widths)]  # the first one to the left
-    rows = [rows[0], tuple("-" * width for width in widths), *rows[1:]]
-    return "\n".join("  ".join(map(format, row, specs)) for row in rows)

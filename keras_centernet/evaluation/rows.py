@@ -7,10 +7,12 @@ from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xyw
 
 
 def annotation_rows(objects: dict, clip_boxes: bool = False) -> list[dict]:
-    """Returns the COCO annotations of one image; "difficult" is for Pascal VOC, COCO ignores it.
+    """Returns the COCO annotations of one image; "difficult" and "hidden" are for Pascal VOC, COCO ignores them.
 
-    With `clip_boxes` boxes end at the image's border, as those of `clip_to_image` do.
+    To COCO a hidden region is a crowd: what is found inside is neither right nor wrong. With `clip_boxes` boxes end at
+    the image's border, as those of `clip_to_image` do.
     """
+    is_hidden = objects.get("is_hidden", np.zeros_like(objects["is_crowd"]))
     boxes_xyxy = transform_boxes(objects["boxes_xyxy"], invert_affine(objects["image_to_input"]))
     if clip_boxes:
         height, width = objects["image_hw"]
@@ -21,8 +23,9 @@ def annotation_rows(objects: dict, clip_boxes: bool = False) -> list[dict]:
             "category_id": int(objects["classes"][i]) + 1,
             "bbox": xyxy_to_xywh(boxes_xyxy[i]).tolist(),
             "area": float(objects["areas"][i]),
-            "iscrowd": int(objects["is_crowd"][i]),
+            "iscrowd": int(objects["is_crowd"][i] or is_hidden[i]),
             "difficult": int(objects["is_difficult"][i]),
+            "hidden": int(is_hidden[i]),
         }
         for i in np.flatnonzero(objects["mask"])
     ]

@@ -14,7 +14,8 @@ def decode_encoded_image(data: tf.Tensor) -> tf.Tensor:
 
     Grayscale is repeated to three channels, alpha is dropped, the EXIF orientation of a JPEG is applied: the same
     pixels as `data.images.decode_image`, but for CMYK JPEGs (other conversion), BMPs with a palette (TensorFlow
-    does not read the palette) and PNGs with an orientation (not applied).
+    does not read the palette), PNGs and WebPs with an orientation (not applied) and 16-bit PNGs (the lower byte is
+    dropped, whatever the image uses of it).
     """
     # The default inverse transform of TensorFlow is the fast one, which is up to 10 levels off.
     return tf.cond(

@@ -104,6 +104,13 @@ def with_axis(metrics: dict) -> dict:
 class UnsavedMean(keras.metrics.Mean):
     """A running mean that is not saved: reading it needs all workers, and only one saves."""
 
+    def update_state(self, values, sample_weight=None):
+        """Adds a scalar, which counts once; sample weights are not used."""
+        # Counting waits for the value: else TensorFlow counts one more where data of unknown length turn out to be
+        # at their end, in a step of which nothing else happens.
+        once = ops.where(ops.isnan(values), 1.0, 1.0)
+        return super().update_state(values, sample_weight=once)
+
     def save_own_variables(self, store):
         """Stores nothing."""
 

@@ -5,6 +5,7 @@ import types
 
 import keras
 
+from keras_centernet.data.own.batches import OwnData
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.fitting import layer_selection
 from keras_centernet.fitting.ema import WeightAverage
@@ -29,6 +30,7 @@ class TaskModel(keras.Model):
         network: functional model from normalised images to the head maps of every stack.
         backbone_row: of the network.
         normalization: key of `NORMALIZATIONS`.
+        input_size: (height, width) of the images.
         average: `WeightAverage` of the network's weights, or None.
         loss_mean, accumulate: of `compile`.
     """
@@ -37,6 +39,7 @@ class TaskModel(keras.Model):
     network: keras.Model
     backbone_row: Backbone
     normalization: str
+    input_size: tuple[int, int]
 
     def prepare(self) -> None:
         """Makes what training needs of a model whose network is there."""
@@ -141,25 +144,40 @@ class TaskModel(keras.Model):
         """The loss and its parts by head, as running means."""
         return list(self._running_means.values())
 
-    def fit(self, *args, callbacks=None, **kwargs):
-        """Trains as `keras.Model.fit` does, and stops with a clear error at the first non-finite loss."""
+    def fit(self, x=None, y=None, *args, callbacks=None, bounding_box_format: str | None = None, **kwargs):
+        """Trains as `keras.Model.fit` does, and stops with a clear error at the first non-finite loss.
+
+        Args:
+            x, y: batches of `load_dataset`; or images (B, H, W, 3) of the input's size and labels {"boxes", "labels"},
+                see `data.own.labels`: both as arrays, or x as a tf.data set, `PyDataset`, loader or generator of them.
+            bounding_box_format: of the "boxes", also in `validation_data`: "yxyx", "xywh", "center_xywh", "rel_xyxy"
+                (fractions of the image), ..., as in Keras; None for "xyxy" in pixels. A UserError names mistakes.
+            callbacks, *args, **kwargs: of `keras.Model.fit`.
+        """
+        own = OwnData(self, bounding_box_format)
+        x, y, kwargs["shuffle"] = own.for_keras(x, y, "fit", kwargs.get("shuffle"))
+        if kwargs.get("validation_data") is not None:
+            kwargs["validation_data"] = own.validation_for_keras(kwargs["validation_data"])
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [StopOnNonFiniteLoss(), *(callbacks or [])]
         if self.average:
             self.average.start()
-        kwargs.setdefault("shuffle", False)  # load_dataset shuffles; Keras would warn that it cannot
-        history = super().fit(*args, callbacks=callbacks, **kwargs)
+        with own.plain_errors():
+            history = super().fit(x, y, *args, callbacks=callbacks, **kwargs)
         if self.average:
             self.average.finish()
         return history
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, x=None, y=None, *args, bounding_box_format: str | None = None, **kwargs):
         """Returns the losses as `keras.Model.evaluate` does, of the averaged weights if there are any.
 
-        For average precision see `keras_centernet.evaluate`.
+        The data are those of `fit`. For average precision see `keras_centernet.evaluate`.
         """
-        with self.averaged():
-            return super().evaluate(*args, **kwargs)
+        own = OwnData(self, bounding_box_format)
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has read them
+            x, y, _ = own.for_keras(x, y, "evaluate")
+        with own.plain_errors(), self.averaged():
+            return super().evaluate(x, y, *args, **kwargs)
 
     def averaged(self):
         """Returns a context in which the model holds its averaged weights, if it keeps any."""

@@ -65,7 +65,7 @@ def splat(
     Args:
         centers_xy: (B, M, 2) int32 cells; a centre outside the map draws the part that falls inside.
         radii: (B, M) int32 cells.
-        channels: (B, M) int32 channel of each object.
+        channels: (B, M) int32 channel of each object; one that is not 0 to C - 1 is not drawn.
         mask: (B, M) bool; objects with False are not drawn.
         map_hw: (Hf, Wf).
         num_channels: C.
@@ -97,9 +97,17 @@ def fill_rectangles(
     return _merge(profile_x, profile_y, channels, mask, num_channels)
 
 
+def has_channel(channels: Tensor, mask: Tensor, num_channels: int) -> Tensor:
+    """Returns the mask (B, M) bool without rows whose channel is not 0 to C - 1: they belong to no map of the image."""
+    channels = ops.cast(channels, "int32")
+    is_channel = ops.logical_and(channels >= 0, channels < num_channels)
+    return ops.logical_and(ops.cast(mask, "bool"), is_channel)
+
+
 def _merge(profile_x, profile_y, channels, mask, num_channels: int):
     """Products of profiles (B, M, width) and (B, M, height), merged by maximum -> (B, height, width, C)."""
     batch, (slots, map_width), map_height = ops.shape(profile_x)[0], profile_x.shape[1:], profile_y.shape[-1]
+    mask = has_channel(channels, mask, num_channels)
     profile_y = profile_y * ops.cast(mask, "float32")[..., None]
     peaks = profile_y[..., :, None] * profile_x[..., None, :]
     segments = ops.arange(batch, dtype="int32")[:, None] * num_channels + ops.cast(channels, "int32")

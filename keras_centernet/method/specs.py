@@ -20,7 +20,7 @@ class FieldSpec:
     How a field moves when an image is warped or mirrored follows from the end of its name, see `geometry`.
 
     Attributes:
-        dtype: of the values, "float32" or "int32".
+        dtype: of the values, "float32", "int32" or "bool".
         shape: of one object's (or image's) value; None is an open side, such as the number of keypoints.
         of_image: whether there is one value per image instead of one per object.
         record_key: the field's key in TFRecord files; "": made of its name.

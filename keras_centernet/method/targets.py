@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_centernet.geometry import STRIDE
+from keras_centernet.method.gaussian import has_channel
 from keras_centernet.method.specs import HeadSpec, Task, Tensor
 
 # Where a head is read -> the beginning of the names of the targets that say at which cells, and which rows count.
@@ -17,7 +18,8 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
     Args:
         task: whose heads to encode.
         objects: "boxes_xyxy" (B, M, 4) float32 in input pixels, "classes" (B, M) int32, "mask" (B, M)
-            bool; padded rows are False. Other keys are left alone.
+            bool; padded rows are False, and rows of no class of the task do not count. "is_hidden" (B, M) bool, if
+            there: regions that hide objects of their class, neither positive nor negative. Other keys are left alone.
         map_hw: (Hf, Wf) of the feature map.
 
     Returns:
@@ -31,7 +33,8 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
         [0, Wf - 1] x [0, Hf - 1], the centre is that of the clipped box, objects without area are
         left out.
     """
-    placed = task.place(place_objects(objects, map_hw))
+    mask = has_channel(objects["classes"], objects["mask"], len(task.classes))
+    placed = task.place(place_objects({**objects, "mask": mask}, map_hw))
     targets = {"center_index": placed["center_index"], "center_mask": placed["mask"]}
     targets |= {key: placed[key] for key in ("keypoint_index", "keypoint_mask") if key in placed}
     for head in task.heads:
@@ -60,21 +63,29 @@ def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:
 
     Returns:
         All keys of `objects`, with "boxes_xyxy" (B, M, 4) now in cells and clipped, "mask" without the
-        objects that have no area on the map, and "centers_xy" (B, M, 2) float32, "cells_xy" (B, M, 2)
-        int32, "sizes_wh" (B, M, 2) float32, "center_index" (B, M) int32, "map_hw".
+        objects that have no area on the map or are hidden, and "centers_xy" (B, M, 2) float32, "cells_xy"
+        (B, M, 2) int32, "sizes_wh" (B, M, 2) float32, "center_index" (B, M) int32, "map_hw". Where objects
+        have "is_hidden" also "hidden" (B, M) bool: the hidden regions that reach into the map.
     """
     map_height, map_width = map_hw
     last_cell = ops.convert_to_tensor([map_width - 1, map_height - 1] * 2, "float32")
-    boxes_xyxy = ops.cast(objects["boxes_xyxy"], "float32") / STRIDE
-    boxes_xyxy = ops.minimum(ops.maximum(boxes_xyxy, 0.0), last_cell)
+    unclipped_xyxy = ops.cast(objects["boxes_xyxy"], "float32") / STRIDE
+    boxes_xyxy = ops.minimum(ops.maximum(unclipped_xyxy, 0.0), last_cell)
     top_left, bottom_right = boxes_xyxy[..., :2], boxes_xyxy[..., 2:]
     sizes_wh = bottom_right - top_left
     mask = ops.logical_and(ops.cast(objects["mask"], "bool"), ops.all(sizes_wh > 0, axis=-1))
+    regions = {}
+    if "is_hidden" in objects:
+        is_hidden = ops.cast(objects["is_hidden"], "bool")
+        reaches_in = ops.logical_and(is_hidden, _meets(unclipped_xyxy, map_hw))
+        regions["hidden"] = ops.logical_and(ops.cast(objects["mask"], "bool"), reaches_in)
+        mask = ops.logical_and(mask, ops.logical_not(is_hidden))
     centers_xy = (top_left + bottom_right) / 2
     cells_xy = ops.cast(ops.floor(centers_xy), "int32")
     center_index = cells_xy[..., 1] * map_width + cells_xy[..., 0]
     return {
         **objects,
+        **regions,
         "boxes_xyxy": boxes_xyxy,
         "mask": mask,
         "centers_xy": centers_xy,
@@ -83,3 +94,10 @@ def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:
         "center_index": ops.where(mask, center_index, 0),
         "map_hw": map_hw,
     }
+
+
+def _meets(boxes_xyxy: Tensor, map_hw: tuple[int, int]) -> Tensor:
+    """Whether some of each box is inside the map: also in what is right of the last cell's corner."""
+    map_size = ops.convert_to_tensor(map_hw[::-1], "float32")
+    is_inside = ops.logical_and(boxes_xyxy[..., 2:] > 0, boxes_xyxy[..., :2] < map_size)
+    return ops.all(is_inside, axis=-1)

@@ -10,10 +10,12 @@ from keras_centernet.data.formats.table import splits_of
 from keras_centernet.data.names import match_split
 from keras_centernet.data.reading.splits import TRAIN, VAL
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import to_path
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import MadeSplit
+from keras_centernet.runs.user_code import resolve
 from keras_centernet.runs.workers import share
 from keras_centernet.tasks.table import TASKS
 
@@ -67,9 +69,12 @@ def load_datasets(
     if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has
         shared["task"] = settings.task
     pure_tf = {"pure_tf": reads_elsewhere(settings)}  # for what devices are fed with; the rest is read here
-    training_names = ("augmentation", "flip", "empty_images", "data_service")
+    training_names = ("augmentation", "flip", "empty_images", "data_service", "vertical_flip", "hsv", "mosaic", "mixup")
     only_training = pure_tf | {name: getattr(settings, name) for name in training_names}
     of_train, of_val = _plan_splits(settings, made_split)
+    only_training["mosaic_until"] = max(0, settings.epochs - settings.close_mosaic)
+    if settings.augment is not None:
+        only_training["augment"] = resolve(settings.augment, "--augment")
 
     def load_train(data=settings.data, **batches):
         how = {"classes": settings.classes} | of_train | only_training | shared
@@ -125,6 +130,7 @@ def _held_out_of(settings: TrainSettings) -> str | None:
 def _check_apart(train: Source, val: Source, settings: TrainSettings) -> None:
     """Raises where images are trained on and evaluated on: what is measured on them says nothing."""
     both = sorted(set(train.image_names or ()) & set(val.image_names or ()))
+    both = both if both and to_path(both[0]).is_file() else []  # drawn images have any names
     if both or (train.image_names is None and train.name == val.name):
         count = f"{len(both)} of {val.size} images" if both else "all images"
         advice = "Name another --val-split or --val-data, or hold a part out by giving both splits one name."

@@ -50,7 +50,8 @@ def _find(model: keras.Model, images: np.ndarray) -> tuple[list[Detections], np.
 
 
 def _ground_truth(objects: dict, i: int, image: np.ndarray, names: tuple[str, ...]) -> Detections:
-    rows = {key: objects[key][i][objects["mask"][i]] for key in ("boxes_xyxy", "classes")}
+    is_object = objects["mask"][i] & ~objects["is_hidden"][i] if "is_hidden" in objects else objects["mask"][i]
+    rows = {key: objects[key][i][is_object] for key in ("boxes_xyxy", "classes")}
     return _as_detections(rows, np.ones(len(rows["classes"])), image, names)
 
 

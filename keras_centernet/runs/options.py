@@ -27,7 +27,8 @@ class Option:
         choices: all values there are.
         table: whose keys are all values there are. One whose import brings Keras is given as "room.module:TABLE"; it is
             read when values are checked, and `--help` does not list its keys.
-        above, at_least, at_most, below: limits of a number; "above" and "below" exclude the limit itself.
+        above, at_least, at_most, below: limits of a number, or of each of several; "above" and "below" exclude
+            the limit.
         may_change: whether a resumed run may have another value than the run had before.
         in_recipes: whether a recipe may set it.
         flag: on the command line; "": the name, with dashes.
@@ -77,9 +78,10 @@ class Option:
             return
         if self.choices is not None and value not in self.choices:
             raise UserError(f"{self.name}: expected one of {', '.join(map(str, self.choices))}, got {value!r}.")
-        is_number = isinstance(value, int | float)
-        if is_number and not (self.above < value < self.below and self.at_least <= value <= self.at_most):
-            raise UserError(f"{self.name}: expected {self._limits}, got {value}.")
+        for number in value if isinstance(value, tuple) else (value,):
+            is_number = isinstance(number, int | float)
+            if is_number and not (self.above < number < self.below and self.at_least <= number <= self.at_most):
+                raise UserError(f"{self.name}: expected {self._limits}, got {number}.")
 
     def check_name(self, value: str | None) -> None:
         """Raises a UserError unless the value is a key of the table, or "module:object" of the user's own."""
@@ -173,6 +175,15 @@ def parse_renames(text: str) -> dict[str, str]:
     if not all(old.strip() and equals and new.strip() for old, equals, new in pairs):
         raise UserError(f"expected OLD=NEW,... such as car=vehicle,van=vehicle, got {text!r}")
     return {old.strip(): new.strip() for old, _, new in pairs}
+
+
+def parse_shares(text: str) -> tuple[float, float, float]:
+    """Returns (0.015, 0.7, 0.4) of "0.015,0.7,0.4"."""
+    try:
+        hue, saturation, value = map(float, text.split(","))
+    except ValueError:
+        raise UserError(f"expected three numbers such as 0.015,0.7,0.4, got {text}") from None
+    return hue, saturation, value
 
 
 def parse_pair(text: str) -> tuple[str, object]:

@@ -15,6 +15,7 @@ from keras_centernet.runs.options import (
     parse_names,
     parse_numbers,
     parse_renames,
+    parse_shares,
     parse_size,
     with_attributes,
 )
@@ -39,12 +40,12 @@ class TrainSettings:
         None, "published training, see `recipes`, or a .toml file: replaces the defaults below", in_recipes=False
     )
     split: str = option("train", "split to train on; all is every image")
-    val_split: str = free_option("val", "split to evaluate on; the name of --split holds out a part of that")
+    val_split: str = option("val", "split to evaluate on; the name of --split holds out a part of that")
     val_share: float = option(
         VAL_SHARE, "share of the images held out for evaluation where the data have no such split", at_least=0, below=1
     )
-    val_data: str | None = free_option(None, "other data to evaluate on", "those of --data", in_recipes=False)
-    val_annotations: str | None = free_option(
+    val_data: str | None = option(None, "other data to evaluate on", "those of --data", in_recipes=False)
+    val_annotations: str | None = option(
         None, "annotations of the data to evaluate on", "in their usual place", in_recipes=False
     )
     classes: tuple[str, ...] | None = free_option(
@@ -80,6 +81,19 @@ class TrainSettings:
     augmentation: str | None = option(None, "random shifts and sizes", "the task's", table="data.inputs:AUGMENTATIONS")
     flip: float | None = option(None, "probability of mirroring", "the task's", at_least=0, at_most=1)
     color: bool | None = option(None, "change the colours of images", "the task's")
+    augment: str | None = option(None, "module:function of your own that changes each training image first", "none")
+    vertical_flip: float = option(0.0, "probability of mirroring top to bottom", at_least=0, at_most=1)
+    hsv: tuple[float, float, float] | None = option(
+        None,
+        "random change of hue, saturation, value: 0.015,0.7,0.4",
+        "none",
+        parse=parse_shares,
+        at_least=0,
+        at_most=1,
+    )
+    mosaic: float = option(0.0, "probability that a training image is made of four", at_least=0, at_most=1)
+    mixup: float = option(0.0, "probability that a training image is a mean of two", at_least=0, at_most=1)
+    close_mosaic: int = option(10, "last epochs, which have neither mosaic nor mixup", at_least=0)
     accumulate: int = option(1, "micro-batches, of --batch-size images each, that make one step", at_least=1)
     freeze: tuple[str, ...] = option((), "layers that keep their weights: backbone, or a pattern such as 'block_1_*'")
     backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0)
@@ -119,6 +133,11 @@ class TrainSettings:
         if self.data_service and (self.multi_worker or self.checkpoint_every):
             other = "multi_worker" if self.multi_worker else "checkpoint_every"
             raise UserError(f"data_service: expected no {other}, as no seed fixes its order, got both. Remove one.")
+        if self.augment is not None and ":" not in self.augment:
+            raise UserError(f"augment: expected module:function, got {self.augment!r}.")
+        if (self.mosaic or self.mixup) and self.close_mosaic >= self.epochs:
+            expected = f"fewer than the {self.epochs} epochs, as no epoch would have mosaic or mixup"
+            raise UserError(f"close_mosaic: expected {expected}, got {self.close_mosaic}. Pass a smaller one.")
         if self.schedule == "step" and self.step_epochs is not None:
             _check_step_epochs(self.step_epochs, self.epochs)
 

@@ -5,7 +5,7 @@ import dataclasses
 from keras import ops
 
 from keras_centernet.method import losses
-from keras_centernet.method.gaussian import RADIUS_RULES, SIGMAS_PER_DIAMETER, splat
+from keras_centernet.method.gaussian import RADIUS_RULES, SIGMAS_PER_DIAMETER, fill_rectangles, splat
 from keras_centernet.method.specs import HeadSpec, Task, Tensor, identity
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
@@ -64,10 +64,34 @@ def build_detection(
     gaussians = Gaussians(radius, sigmas_per_diameter)
 
     def encode_center_heatmap(placed):
-        return gaussians.draw(placed, placed["mask"], gaussians.radii(placed), len(classes))
+        heatmap = gaussians.draw(placed, placed["mask"], gaussians.radii(placed), len(classes))
+        return ignore_hidden(placed, heatmap)
 
     heatmap = center_heatmap_head(classes, encode_center_heatmap)
     return Task("detection", tuple(classes), (heatmap, size_head(), offset_head()), to_boxes)
+
+
+def ignore_hidden(placed: dict, heatmap: Tensor, in_all_channels: bool = False) -> Tensor:
+    """Returns the heatmap (B, Hf, Wf, C) so that nothing is learnt inside hidden regions but from the objects there.
+
+    Args:
+        placed: of `targets.place_objects`; without "hidden" the heatmap stays as it is.
+        heatmap: of the objects that are not hidden.
+        in_all_channels: whether a region is one in every channel, and not only in that of its class.
+    """
+    if "hidden" not in placed:
+        return heatmap
+    if in_all_channels:
+        regions = fill_boxes(placed, placed["hidden"], ops.zeros_like(placed["classes"]), 1)
+    else:
+        regions = fill_boxes(placed, placed["hidden"], placed["classes"], heatmap.shape[-1])
+    return ops.maximum(heatmap, IGNORED * regions)
+
+
+def fill_boxes(placed: dict, mask: Tensor, channels: Tensor, num_channels: int) -> Tensor:
+    """Returns (B, Hf, Wf, channels), 1 in every cell that a masked object's box touches, else 0."""
+    corners = ops.cast(placed["boxes_xyxy"], "int32")
+    return fill_rectangles(corners, channels, mask, placed["map_hw"], num_channels)
 
 
 def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:

@@ -7,7 +7,7 @@ from keras import ops
 from keras_centernet.camera import locate
 from keras_centernet.geometry import STRIDE
 from keras_centernet.method import losses
-from keras_centernet.method.gaussian import SIGMAS_PER_DIAMETER, fill_rectangles
+from keras_centernet.method.gaussian import SIGMAS_PER_DIAMETER
 from keras_centernet.method.specs import FieldSpec, HeadSpec, Task, Tensor
 from keras_centernet.tasks import detection
 
@@ -41,8 +41,8 @@ def build_detection_3d(
         classes: names, in channel order of the heatmap.
         radius, sigmas_per_diameter: of `detection.Gaussians`.
         averages: "published": L1 losses are means over all padded slots, "objects": over real objects.
-        ignore: how crowd objects and DontCare regions are taken out of the heatmap's loss: by a Gaussian
-            that stays below 1 ("center", as published) or by their "rectangle" (the code's --rect_mask).
+        ignore: how crowds, hidden regions and objects without a 3D box are taken out of the heatmap's loss: by
+            a Gaussian that stays below 1 ("center", as published) or by their "rectangle" (the code's --rect_mask).
         projection: whether another head learns how far the projection of the 3D box's centre lies from
             the centre of the 2D box. As published: False; the two are taken for one, which puts objects
             that are cut off by the image's edge some decimetres away from where they are.
@@ -61,7 +61,8 @@ def build_detection_3d(
         if ignore == "center":
             return gaussians.draw_around_ignored(placed, placed["mask"], placed["ignored"], radii, len(classes))
         drawn = gaussians.draw(placed, placed["mask"], radii, len(classes))
-        return ops.maximum(drawn, detection.IGNORED * _rectangles(placed, len(classes)))
+        rectangles = detection.fill_boxes(placed, placed["ignored"], placed["classes"], len(classes))
+        return ops.maximum(drawn, detection.IGNORED * rectangles)
 
     def depth_l1(prediction, target, mask):
         return l1(to_depth(prediction), target, mask)
@@ -82,16 +83,23 @@ def build_detection_3d(
 
 
 def place(placed: dict) -> dict:
-    """Adds "ignored" (B, M): crowds and regions, which are no objects; and "measured": objects at true scale.
+    """Adds "ignored" (B, M): what is no object, crowds, hidden regions and objects without a 3D box in front of the
+    camera; and "measured": objects at true scale.
 
     As published: in an image that augmentation has zoomed, depth and dimensions are not trained.
     """
-    crowd = ops.cast(placed["is_crowd"], "bool")
-    mask = ops.logical_and(placed["mask"], ops.logical_not(crowd))
+    depths = ops.cast(placed["locations_xyz"], "float32")[..., 2]
+    dimensions = ops.cast(placed["dimensions_hwl"], "float32")
+    has_box = ops.logical_and(depths > 0, ops.all(dimensions > 0, axis=-1))
+    is_object = ops.logical_and(has_box, ops.logical_not(ops.cast(placed["is_crowd"], "bool")))
+    mask, ignored = (ops.logical_and(placed["mask"], which) for which in (is_object, ops.logical_not(is_object)))
+    if "hidden" in placed:
+        has_area = ops.all(placed["sizes_wh"] > 0, axis=-1)
+        ignored = ops.logical_or(ignored, ops.logical_and(placed["hidden"], has_area))
     measured = mask
     if "is_zoomed" in placed:
         measured = ops.logical_and(mask, ops.logical_not(ops.cast(placed["is_zoomed"], "bool"))[:, None])
-    return placed | {"mask": mask, "ignored": ops.logical_and(placed["mask"], crowd), "measured": measured}
+    return placed | {"mask": mask, "ignored": ignored, "measured": measured}
 
 
 def encode_depth(placed: dict) -> tuple[Tensor, Tensor]:
@@ -195,8 +203,3 @@ def _angle_between(angles, center: float):
     """Returns the distance of angles in -pi..pi from a bin's middle, around the circle."""
     distance = ops.abs(angles - center)
     return ops.minimum(distance, 2 * math.pi - distance)
-
-
-def _rectangles(placed: dict, num_classes: int):
-    corners = ops.cast(placed["boxes_xyxy"], "int32")
-    return fill_rectangles(corners, placed["classes"], placed["ignored"], placed["map_hw"], num_classes)

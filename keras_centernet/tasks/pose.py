@@ -54,6 +54,7 @@ def build_pose(
         else:
             ignored = ops.logical_and(mask, ops.logical_not(is_marked))
             heatmap = gaussians.draw_around_ignored(placed, is_marked, ignored, radii, len(classes))
+        heatmap = detection.ignore_hidden(placed, heatmap)
         return ops.where(placed["upright"][:, None, None, None], heatmap, detection.IGNORED)
 
     def encode_keypoint_heatmap(placed):
@@ -62,7 +63,8 @@ def build_pose(
         channels = ops.broadcast_to(ops.arange(count, dtype="int32"), (batch, slots, count))
         channels = ops.reshape(channels, (batch, slots * count))
         cells_xy = placed["keypoint_cells_xy"]
-        return gaussians.draw_cells(placed, cells_xy, radii, channels, placed["keypoint_mask"], count)
+        heatmap = gaussians.draw_cells(placed, cells_xy, radii, channels, placed["keypoint_mask"], count)
+        return detection.ignore_hidden(placed, heatmap, in_all_channels=True)
 
     def flip_heatmap(mirrored):
         return ops.take(mirrored, skeleton.flip_order, axis=-1)

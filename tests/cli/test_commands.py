@@ -71,7 +71,11 @@ def test_every_option_of_a_run_has_help(capsys):
             "Unknown backbone",
         ),
         ("bad size", "train --data {photos} --input-size 100 --output {tmp}/run", "100"),
-        ("unknown split", "train --data {photos} --split day --output {tmp}/run", "splits found: train, val"),
+        (
+            "unknown split",
+            "train --data {photos} --split day --output {tmp}/run",
+            "expected a split of train, val, or all, got 'day'",
+        ),
         (
             "nothing to freeze",
             "train --data {photos} --batch-size 2 --freeze nothing* --output {tmp}/run",

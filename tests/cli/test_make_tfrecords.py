@@ -1,6 +1,7 @@
 """Records through the commands: write, train, and what a user can do wrong."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def write(photos, output, *more):
 
 def test_two_splits_in_one_folder(photos, tmp_path, capsys):
     records = tmp_path / "records"
-    assert write(photos, records, "--shards", "2") == 0
+    assert write(photos, records, "--split", "train", "--shards", "2") == 0
     assert "6 images with 6 objects of 2 classes, 2 file(s)" in capsys.readouterr().out
     assert write(photos, records, "--split", "val") == 0
     assert {path.name for path in records.iterdir()} == {
@@ -33,11 +34,25 @@ def test_two_splits_in_one_folder(photos, tmp_path, capsys):
     ]
 
 
+def test_without_a_split_all_are_written_made_ones_too(photos, tmp_path):
+    assert write(photos, tmp_path / "listed") == 0
+    assert set(json.loads((tmp_path / "listed" / "dataset.json").read_text())["splits"]) == {"train", "val"}
+    pool = tmp_path / "pool"
+    shutil.copytree(photos, pool, ignore=shutil.ignore_patterns("ImageSets"))
+    assert write(pool, tmp_path / "made", "--val-share", "0.3") == 0
+    splits = json.loads((tmp_path / "made" / "dataset.json").read_text())["splits"]
+    assert set(splits) == {"train", "val"}
+    assert sum(split["images"] for split in splits.values()) == 10
+    assert write(pool, tmp_path / "whole", "--split", "all", "--classes", "dog", "--class-map", "cat=dog") == 0
+    described = json.loads((tmp_path / "whole" / "dataset.json").read_text())
+    assert (described["splits"]["all"]["images"], described["classes"]) == (10, ["dog"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("on_service", [False, True])
 def test_training_on_records(on_service, photos, tmp_path, data_service):
     records, run = tmp_path / "records", tmp_path / "run"
-    assert write(photos, records, "--shards", "3") == write(photos, records, "--split", "val") == 0
+    assert write(photos, records, "--split", "train", "--shards", "3") == write(photos, records, "--split", "val") == 0
     more = ["--data-service", data_service] if on_service else []
     assert main(["train", "--data", str(records), "--output", str(run), *TRAIN.split(), *more]) == 0
     metrics = json.loads((run / "metrics.json").read_text())
@@ -48,15 +63,15 @@ def test_training_on_records(on_service, photos, tmp_path, data_service):
 @pytest.mark.parametrize(
     ("name", "more", "message"),
     [
-        ("twice", [], "output: expected a folder without split 'train'"),
+        ("twice", ["--split", "train"], "output: expected a folder without split 'train'"),
         ("too many shards", ["--split", "val", "--shards", "9"], "shards: expected a number from 1 to the 4 images"),
         ("no such task", ["--split", "val", "--task", "tracking"], "Unknown task"),
         ("fields that are not there", ["--split", "val", "--task", "pose"], "format voc has no keypoints_xyv"),
-        ("no such split", ["--split", "day"], "splits found: train, val"),
+        ("no such split", ["--split", "day"], "expected a split of train, val, or all, got 'day'"),
     ],
 )
 def test_a_mistake_is_one_line(name, more, message, photos, tmp_path, capsys):
-    assert write(photos, tmp_path / "records") == 0
+    assert write(photos, tmp_path / "records", "--split", "train") == 0
     before = sorted(path.name for path in (tmp_path / "records").iterdir())
     capsys.readouterr()
     assert write(photos, tmp_path / "records", *more) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
-from keras_centernet.data.formats.kitti_labels import read_kitti_file
+from keras_centernet.data.formats.kitti.labels import read_kitti_file
 from keras_centernet.errors import DataWarning
 from keras_centernet.tasks.skeletons import COCO_PERSON
 

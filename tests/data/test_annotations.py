@@ -1,10 +1,11 @@
+import dataclasses
 import re
 
 import numpy as np
 import pytest
 
-from keras_centernet.data.annotations import build_annotations, drop_bad_boxes, drop_unreadable_images
-from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.data.annotations import build_annotations, drop_bad_boxes
+from keras_centernet.errors import DataWarning
 
 NO_EXTENT = "1 object(s) skipped, box empty or inverted (expected x1 < x2 and y1 < y2); first: a.jpg "
 OUTSIDE = "1 object(s) skipped, box completely outside the image; first: a.jpg "
@@ -56,6 +57,12 @@ def test_good_boxes_stay_as_they_are(name, other):
     np.testing.assert_array_equal(kept.boxes_xyxy, [r[1:5] for r in rows])
 
 
+def test_an_object_and_a_region_may_have_one_box():
+    table = annotations_of(row((1, 2, 3, 4)), row((1, 2, 3, 4)))
+    table = dataclasses.replace(table, fields={"is_hidden": np.array([False, True])})
+    assert drop_bad_boxes(table).fields["is_hidden"].tolist() == [False, True]
+
+
 def test_one_warning_counts_all_cases():
     rows = [row((i, 0, i, 5), image=1) for i in range(12)]
     with pytest.warns(DataWarning, match=re.escape("12 object(s) skipped, box empty")) as caught:
@@ -88,29 +95,3 @@ def test_dropping_images_renumbers_the_others():
     np.testing.assert_array_equal(kept.image_ids, [6, 7])
     np.testing.assert_array_equal(kept.image_index, [0, 0, 1])
     np.testing.assert_array_equal(kept.row_splits, [0, 2, 3])
-
-
-class TestUnreadableImages:
-    @pytest.fixture
-    def table(self, tmp_path, write_image):
-        names = [tmp_path / name for name in ("cut.jpg", "good.jpg", "missing.jpg")]
-        write_image(names[0])
-        names[0].write_bytes(names[0].read_bytes()[:500])
-        write_image(names[1])
-        return build_annotations([str(name) for name in names], [row((1, 1, 5, 5), image=i) for i in range(3)])
-
-    def test_are_skipped_with_a_count_and_the_first(self, table):
-        message = "2 of 3 images skipped, file missing or unreadable; first: image .*cut.jpg: expected a complete file"
-        with pytest.warns(DataWarning, match=message):
-            kept = drop_unreadable_images(table, strict=False)
-        assert [name.rsplit("/", 1)[1] for name in kept.image_names] == ["good.jpg"]
-        np.testing.assert_array_equal(kept.image_index, [0])
-
-    def test_stop_at_the_first_when_strict(self, table):
-        with pytest.raises(UserError, match=r"cut.jpg: expected a complete file, got one cut off after 500 bytes"):
-            drop_unreadable_images(table, strict=True)
-
-    def test_are_an_error_when_nothing_is_left(self, table):
-        bad = table.keep_images(np.array([True, False, True]))
-        with pytest.raises(UserError, match=r"none of the 2 images of this split can be read; first: image .*cut.jpg"):
-            drop_unreadable_images(bad, strict=False)

@@ -27,3 +27,13 @@ def test_tally_warns_at_powers_of_ten():
         f"{count} images lost so far; first: 0.jpg" for count in (1, 10, 100)
     ]
     assert tally.count == 120
+
+
+def test_several_cases_count_at_once():
+    tally = WarningCounter("objects lost")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for cases in (3, 4, 2, 1, 5):
+            tally.add("a.jpg", cases)
+    assert [str(entry.message).split()[0] for entry in caught] == ["3", "10"]
+    assert tally.count == 15

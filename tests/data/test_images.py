@@ -1,11 +1,16 @@
+import io
+import os
 import re
+import socket
 import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
-from keras_centernet.data.images import check_image, decode_image, read_image
+from keras_centernet.data.images import check_image, decode_image, read_header, read_image
 from keras_centernet.errors import UserError
 
 GRADIENT = np.stack(np.broadcast_arrays(np.arange(0, 240, 4)[:, None], np.arange(40) * 5, 99), -1).astype(np.uint8)
@@ -15,11 +20,57 @@ def encode(image, suffix=".jpg"):
     return cv2.imencode(suffix, image)[1].tobytes()
 
 
+def exif(orientation, order="<", others=0):
+    """Returns EXIF data that say how to turn an image, after some other entries."""
+    entries = struct.pack(f"{order}HHII", 0x010F, 2, 40, 0) * others
+    entries += struct.pack(f"{order}HHIHH", 0x0112, 3, 1, orientation, 0)
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    return start + struct.pack(f"{order}IH", 8, others + 1) + entries + struct.pack(f"{order}I", 0)
+
+
+def segment(payload, marker=0xE1):
+    return bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload
+
+
 def with_orientation(jpeg, orientation, thumbnail=b""):
     """Returns the JPEG with an EXIF segment that says how to turn it, and perhaps a thumbnail in it."""
-    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-    payload = b"Exif\0\0" + tiff + thumbnail
-    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
+    return jpeg[:2] + segment(b"Exif\0\0" + exif(orientation) + thumbnail) + jpeg[2:]
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def with_chunk(png, kind, data, at_end=False):
+    position = len(png) - 12 if at_end else 33
+    return png[:position] + chunk(kind, data) + png[position:]
+
+
+def saved(image, kind, **options):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind, **options)
+    return file.getvalue()
+
+
+def write(folder, content, name="image"):
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def tiff(values, bits=16, photometric=1, stated=None, kind=1):
+    """Returns a TIFF file of rows of gray values, packed without gaps but for the ends of rows."""
+    rows = ["".join(format(int(value), f"0{bits}b") for value in row) for row in values]
+    if bits < 16:
+        data = b"".join(int(row.ljust(-(-len(row) // 8) * 8, "0"), 2).to_bytes(-(-len(row) // 8)) for row in rows)
+    else:
+        data = values.tobytes()
+    height, width = values.shape
+    fields = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 277: 1, 278: height, 279: len(data)}
+    fields |= {339: kind} | ({} if stated is None else {281: stated})
+    fields[273] = 8 + 2 + 12 * (len(fields) + 1) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4 if tag == 273 else 3, 1, fields[tag]) for tag in sorted(fields))
+    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + entries + bytes(4) + data
 
 
 @pytest.mark.parametrize(
@@ -74,7 +125,7 @@ BAD_FILES = [
         "expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, got 0 bytes that cannot be decoded; convert or",
     ),
     ("text", b"<html>404</html>", "got 16 bytes that cannot be decoded"),
-    ("32-bit tiff", encode(np.ones((4, 4), np.float32), ".tiff"), "cannot be decoded"),
+    ("half floats", tiff(np.ones((4, 4), np.float16), kind=3), "cannot be decoded"),
 ]
 
 
@@ -110,3 +161,183 @@ def test_only_decoding_finds_damage_in_the_middle(tmp_path):
     check_image(path)
     with pytest.raises(UserError, match="cannot be decoded"):
         check_image(path, decode=True)
+
+
+PNG = encode(GRADIENT[..., ::-1], ".png")
+ORIENTED = {
+    "jpeg": lambda orientation: with_orientation(encode(GRADIENT[..., ::-1]), orientation),
+    "jpeg, other byte order": lambda orientation: saved(GRADIENT, "JPEG", exif=b"Exif\0\0" + exif(orientation, ">")),
+    "jpeg, after others": lambda orientation: saved(GRADIENT, "JPEG", exif=b"Exif\0\0" + exif(orientation, "<", 7)),
+    "jpeg, after a comment": lambda orientation: (
+        WHOLE[:2] + segment(b"x" * 70_00, 0xFE) + with_orientation(WHOLE, orientation)[2:]
+    ),
+    "png": lambda orientation: with_chunk(PNG, b"eXIf", exif(orientation)),
+    "png, at the end": lambda orientation: with_chunk(PNG, b"eXIf", exif(orientation), at_end=True),
+    "webp": lambda orientation: saved(GRADIENT, "WEBP", lossless=True, exif=b"Exif\0\0" + exif(orientation)),
+    "lossy webp": lambda orientation: saved(GRADIENT, "WEBP", exif=exif(orientation)),
+    "tiff": lambda orientation: saved(GRADIENT, "TIFF", tiffinfo={274: orientation}),
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ORIENTED)
+def test_the_header_tells_the_size_of_the_upright_image(kind, orientation, tmp_path):
+    content = ORIENTED[kind](orientation)
+    header = read_header(write(tmp_path, content))
+    by_pillow = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    assert (header.stored_hw, header.orientation, header.hw) == ((60, 40), orientation, by_pillow.size[::-1])
+    image = decode_image(content, "x")
+    assert image.shape == (*header.hw, 3)
+    np.testing.assert_allclose(image, np.int32(by_pillow.convert("RGB")), atol=60 if "lossy" in kind else 5)
+    if "tiff" not in kind:  # these OpenCV turns whatever it is told
+        assert decode_image(content, "x", upright=False).shape == (60, 40, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("jpeg", WHOLE),
+        ("progressive jpeg", saved(GRADIENT, "JPEG", progressive=True)),
+        ("grayscale jpeg", encode(GRADIENT[..., 0])),
+        ("jpeg with fill bytes", WHOLE[:2] + b"\xff\xff\xff" + WHOLE[2:]),
+        ("jpeg with bytes between segments", WHOLE[:2] + segment(b"x", 0xFE) + b"abc" + WHOLE[2:]),
+        ("jpeg whose orientation is none", with_orientation(WHOLE, 9)),
+        ("jpeg whose orientation is out of reach", WHOLE[:2] + segment(b"Exif\0\0MM\0*\xff\xff\xff\xff") + WHOLE[2:]),
+        ("png", PNG),
+        ("png whose orientation is damaged", with_chunk(PNG, b"eXIf", exif(6)[:12])),
+        ("palette", saved(GRADIENT[..., 0], "PNG", bits=4)),
+        ("bmp", encode(GRADIENT, ".bmp")),
+        ("bmp from above", encode(GRADIENT, ".bmp").replace(struct.pack("<i", 60), struct.pack("<i", -60), 1)),
+        (
+            "lossy webp",
+            encode(
+                GRADIENT,
+                ".webp",
+            ),
+        ),
+        ("lossless webp", saved(GRADIENT, "WEBP", lossless=True)),
+        ("webp with alpha", saved(np.dstack([GRADIENT, GRADIENT[..., :1]]), "WEBP")),
+        ("gif", saved(GRADIENT[..., 0], "GIF")),
+        ("tiff", encode(GRADIENT, ".tiff")),
+        ("big-endian tiff", saved(GRADIENT[..., 0].astype(">u2"), "TIFF")),
+        ("tiff of 64-bit offsets", saved(GRADIENT, "TIFF", big_tiff=True)),
+        ("a kind that only OpenCV knows", encode(GRADIENT, ".ppm")),
+    ],
+)
+def test_the_size_is_known_without_options(name, content, tmp_path):
+    path = write(tmp_path, content)
+    assert read_header(path).hw == check_image(path).hw == check_image(path, decode=True).hw == (60, 40)
+    assert read_image(path).shape == (60, 40, 3)
+
+
+@pytest.mark.parametrize("content", [WHOLE, PNG, encode(GRADIENT, ".bmp"), encode(GRADIENT, ".webp")])
+def test_the_header_is_read_without_decoding(content, tmp_path, monkeypatch):
+    monkeypatch.delattr(cv2, "imdecode")
+    assert read_header(write(tmp_path, content)).hw == (60, 40)
+
+
+def as_large(content, old, new):
+    assert content.count(old) == 1
+    return content.replace(old, new)
+
+
+HUGE = {
+    "png": b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
+    + chunk(b"IDAT", b"")
+    + chunk(b"IEND", b""),
+    "jpeg": as_large(WHOLE, struct.pack(">HH", 60, 40), struct.pack(">HH", 60_000, 60_000)),
+    "bmp": as_large(encode(GRADIENT, ".bmp"), struct.pack("<ii", 40, 60), struct.pack("<ii", 60_000, 60_000)),
+}
+
+
+@pytest.mark.parametrize("function", [read_image, check_image, read_header])
+@pytest.mark.parametrize("kind", HUGE)
+def test_a_header_that_promises_too_much_is_refused_before_decoding(kind, function, tmp_path, monkeypatch):
+    monkeypatch.delattr(cv2, "imdecode")
+    path = write(tmp_path, HUGE[kind])
+    problem = "got 60000 x 60000; remove or shrink it, or raise --max-pixels."
+    with pytest.raises(UserError, match=re.escape(f"{path}: expected at most 200000000 pixels, {problem}")):
+        function(path)
+
+
+def test_the_number_of_pixels_is_the_callers(tmp_path):
+    path = write(tmp_path, WHOLE)
+    for function in (read_image, check_image, read_header):
+        function(path, max_pixels=2400)
+        with pytest.raises(UserError, match="at most 2399 pixels"):
+            function(path, max_pixels=2399)
+
+
+@pytest.mark.parametrize("function", [read_image, check_image, read_header])
+def test_what_is_no_file_is_one_line_and_never_waits(function, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        monkeypatch.chdir(tmp_path)  # names of sockets are short
+        server.bind("socket")
+        for path, kind in (
+            (tmp_path, "a folder"),
+            (tmp_path / "pipe", "a named pipe"),
+            ("/dev/zero", "a device"),
+            ("socket", "a socket"),
+            ("a\0b", "a name with a NUL"),
+        ):
+            message = f"image {path}: expected a readable file, got {kind}; correct or remove its entry."
+            with pytest.raises(UserError, match=re.escape(message)):
+                function(path)
+
+
+RAMP = (np.arange(60 * 40).reshape(60, 40) * 4095 // 2399).astype(np.uint16)  # 0 to 4095
+DEEP_PNG, COLOURS = encode(RAMP, ".png"), np.dstack([RAMP, RAMP // 2, RAMP // 3])
+OPAQUE = np.full((60, 40), 65535, np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "values", "white"),
+    [
+        ("8 bits in 16", encode(RAMP // 17, ".png"), RAMP // 17, 255),
+        ("10 bits", encode(RAMP // 4, ".png"), RAMP // 4, 1023),
+        ("12 bits", DEEP_PNG, RAMP, 4095),
+        ("14 bits", encode(RAMP * 4, ".png"), RAMP * 4, 16383),
+        ("16 bits", encode(RAMP * 16, ".png"), RAMP * 16, 65535),
+        ("one value above 12 bits", encode(RAMP + 1, ".png"), RAMP + 1, 16383),
+        ("black", encode(RAMP * 0, ".png"), RAMP * 0, 255),
+        ("colours, stored as BGR", encode(COLOURS, ".png"), COLOURS[..., ::-1], 4095),
+        ("alpha is no light", encode(np.dstack([COLOURS, OPAQUE]), ".png"), COLOURS[..., ::-1], 4095),
+        (
+            "a dark image of a sensor of 12 bits",
+            with_chunk(encode(RAMP // 9, ".png"), b"sBIT", b"\x0c"),
+            RAMP // 9,
+            4095,
+        ),
+        ("12 bits at the upper end", with_chunk(encode(RAMP * 8, ".png"), b"sBIT", b"\x0c"), RAMP * 8, 65535),
+        ("tiff", encode(RAMP, ".tiff"), RAMP, 4095),
+        ("tiff that states white", tiff(RAMP // 9, stated=4095), RAMP // 9, 4095),
+        ("tiff that states nothing", tiff(RAMP, stated=65535), RAMP, 4095),
+        ("tiff whose statement is wrong", tiff(RAMP, stated=255), RAMP, 4095),
+        ("tiff of 12 bits", tiff(RAMP // 9, bits=12), RAMP // 9, 4095),
+        ("tiff of 10 bits", tiff(RAMP // 9, bits=10), RAMP // 9, 1023),
+        ("negative tiff", tiff(RAMP, photometric=0), 4095 - RAMP, 4095),
+        ("fractions", encode(np.float32(RAMP / 4095), ".tiff"), RAMP, 4095),
+    ],
+)
+def test_more_than_8_bits_are_scaled_by_what_white_is(name, content, values, white, tmp_path):
+    expected = np.round(values * (255 / white)).astype(np.uint8)
+    image = read_image(write(tmp_path, content))
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, expected if expected.ndim == 3 else expected[..., None].repeat(3, -1))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("fractions above 1", encode(np.float32(RAMP), ".tiff"), "float32 from 0 to 4095"),
+        ("fractions below 0", encode(np.float32(RAMP / 4095 - 0.5), ".tiff"), "float32 from -0.5 to 0.5"),
+        ("no number", encode(np.full((4, 4), np.nan, np.float32), ".tiff"), "float32 from nan to nan"),
+        ("sign", tiff(RAMP.astype(np.int16), kind=2), "int16 from 0 to 4095"),
+    ],
+)
+def test_values_without_a_known_white_are_refused(name, content, found, tmp_path):
+    expected = "expected values of 8 or 16 bits without sign, or from 0 to 1"
+    with pytest.raises(UserError, match=re.escape(f"{expected}, got {found}; convert or remove it.")):
+        check_image(write(tmp_path, content))

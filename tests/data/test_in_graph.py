@@ -1,4 +1,7 @@
-"""Resampling by TensorFlow against `geometry`, which the rest of the package uses."""
+"""Decoding and resampling by TensorFlow against `images` and `geometry`, which the rest of the package uses."""
+
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -6,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import geometry
-from keras_centernet.data import augment, fields, in_graph
+from keras_centernet.data import augment, fields, images, in_graph
 
 SIZE_HW = (96, 128)
 MIRROR = np.diag([-1.0, 1.0])
@@ -99,3 +102,40 @@ def test_the_same_inside_a_pipeline(photo):
     assert np.abs(ours["image"].astype(int) - reference["image"]).mean() < 0.5
     np.testing.assert_allclose(ours["boxes_xyxy"], reference["boxes_xyxy"], atol=1e-4)
     np.testing.assert_array_equal(ours["classes"], reference["classes"])
+
+
+def with_chunk(png, kind, data):
+    return png[:33] + struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) + png[33:]
+
+
+RAMP = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+COLOURS = np.dstack([RAMP // 16, RAMP // 32, RAMP // 64])
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "used_bits"),
+    [
+        *((f"{bits} bits", RAMP >> (16 - bits), b"") for bits in (8, 10, 12, 14, 16)),
+        ("colours", COLOURS, b""),
+        ("alpha", np.dstack([COLOURS, RAMP]), b"\x0c\x0c\x0c\x10"),
+        ("dark, bits stated", RAMP >> 6, b"\x0c"),
+        ("bits stated, at the upper end", (RAMP >> 2) & 0xFFF0, b"\x0c"),
+        ("colours, bits stated", COLOURS, b"\x0c\x0d\x0c"),
+    ],
+)
+def test_16_bits_are_scaled_as_by_opencv(name, image, used_bits):
+    png = cv2.imencode(".png", image)[1].tobytes()
+    png = with_chunk(png, b"sBIT", used_bits) if used_bits else png
+    np.testing.assert_array_equal(in_graph.decode_image(tf.constant(png)), images.decode_image(png, name))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp"])
+def test_8_bits_are_decoded_as_by_opencv(suffix, photo):
+    encoded = cv2.imencode(suffix, photo((61, 83)))[1].tobytes()
+    np.testing.assert_array_equal(in_graph.decode_image(tf.constant(encoded)), images.decode_image(encoded, suffix))
+
+
+@pytest.mark.parametrize("encoded", [b"", b"x", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_image_raises(encoded):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        in_graph.decode_image(tf.constant(encoded))

@@ -127,6 +127,29 @@ def test_more_objects_than_rows_keeps_the_largest_in_their_order():
     assert objects["mask"].numpy().tolist() == [[True, True], [True, False], [True, True]]
 
 
+def test_hidden_regions_make_room_for_objects():
+    boxes = [(0, 0, 50, 30), (1, 1, 5, 5), (0, 0, 60, 40), (2, 2, 4, 4), (3, 3, 40, 40)]
+    table = build_annotations(
+        ["a"],
+        [(0, *box, 0, False, False, None) for box in boxes],
+        image_hw=[(40, 60)],
+        fields={"is_hidden": np.array([True, False, True, False, True])},
+    )
+    source = source_from_annotations("s", ("thing",), table, lambda i: np.zeros((40, 60, 3), np.uint8))
+
+    def kept(max_objects):
+        with pytest.warns(DataWarning, match="more than max_objects"):
+            _, objects = next(
+                iter(load_dataset(source, training=False, input_size=64, batch_size=1, max_objects=max_objects))
+            )
+        return objects["areas"][0].numpy().tolist()
+
+    assert kept(1) == [16]
+    assert kept(2) == [16, 4]
+    assert kept(3) == [16, 2400, 4]  # then the largest region
+    assert kept(4) == [1500, 16, 2400, 4]
+
+
 def test_images_without_objects_and_of_one_pixel():
     for split in ("train", "val"):
         images, objects = next(iter(load_dataset(source_of([[], []], (1, 1)), split, input_size=64, batch_size=2)))

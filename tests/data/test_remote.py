@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_centernet import UserError, load_dataset
 from keras_centernet.data.formats.table import find_format
+from keras_centernet.data.images import check_image, read_header
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import DataWarning
 from keras_centernet.files.remote_path import RemotePath
@@ -94,6 +95,14 @@ def test_images_that_are_missing_or_cut_off_are_skipped(write, to_ram):
     assert [name.rpartition("/")[2] for name in dataset.source.image_names] == ["b.png"]
     with pytest.raises(UserError, match=r"image ram://.*: expected a complete file, got one cut off"):
         batches_of(remote, strict=True)
+
+
+def test_sizes_of_remote_images_are_read_without_decoding(write, to_ram, monkeypatch):
+    images = write("yolo") / "images" / "train"
+    remote = to_ram(images)
+    monkeypatch.delattr(cv2, "imdecode")
+    for path in images.iterdir():
+        assert read_header(f"{remote}/{path.name}") == check_image(f"{remote}/{path.name}") == read_header(path)
 
 
 def test_a_image_that_vanishes_becomes_black(write, to_ram):

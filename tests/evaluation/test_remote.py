@@ -8,7 +8,7 @@ import pytest
 
 from keras_centernet import Detections, UserError
 from keras_centernet.camera import read_calibration
-from keras_centernet.data.formats.kitti_labels import KittiObjects, read_kitti_file
+from keras_centernet.data.formats.kitti.labels import KittiObjects, read_kitti_file
 from keras_centernet.drawing import draw_curves
 from keras_centernet.evaluation.report import Report
 from keras_centernet.files.remote_path import RemotePath

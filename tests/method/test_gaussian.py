@@ -70,3 +70,12 @@ def test_a_centre_is_exactly_one_whatever_the_radius():
     centers = np.full((1, 40, 2), 20, "int32")
     drawn = splat(centers, radii, radii, np.ones((1, 40), bool), (41, 41), 40)
     assert (np.asarray(drawn)[0, 20, 20] == 1.0).all()
+
+
+def test_a_channel_that_is_none_is_not_drawn_into_another_image():
+    cells, radii = np.full((2, 3, 2), 4, "int32"), np.full((2, 3), 2)
+    channels = np.array([[0, 2, -1], [1, 5, -2]])  # of two: 2 would be the first one of the next image
+    drawn = np.asarray(splat(cells, radii, channels, np.ones((2, 3), bool), (9, 9), 2))
+    alone = np.asarray(splat(cells, radii, channels, np.array([[True, False, False]] * 2), (9, 9), 2))
+    np.testing.assert_array_equal(drawn, alone)
+    np.testing.assert_array_equal(drawn.max(axis=(1, 2)), [[1, 0], [0, 1]])

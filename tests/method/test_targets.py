@@ -77,6 +77,20 @@ def test_two_objects_in_one_cell_both_keep_their_rows():
     assert (np.asarray(targets["center_heatmap"]) == 1).sum() == 1
 
 
+@pytest.mark.parametrize("index", [2, 3, -1])
+def test_an_object_of_no_class_trains_nothing(index):
+    task = TASKS["detection"].build(("cat", "dog"))
+    objects = {
+        "boxes_xyxy": np.array([[[8, 8, 24, 24], [30, 30, 50, 60]]] * 2, "float32"),
+        "classes": np.array([[0, index], [1, 1]]),
+        "mask": np.ones((2, 2), bool),
+    }
+    found = encode_targets(task, objects, (16, 16))
+    expected = encode_targets(task, objects | {"mask": np.array([[True, False], [True, True]])}, (16, 16))
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
+
+
 def test_a_batch_equals_its_images_and_the_host_equals_the_device(fixture):
     arrays = fixture("ctdet_target")
     (first, map_hw), (second, _) = scene_objects(arrays, "a"), scene_objects(arrays, "b")

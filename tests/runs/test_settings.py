@@ -113,7 +113,9 @@ def test_a_name_that_a_table_got_later(monkeypatch):
 def test_a_resumed_run_may_change_what_does_not_change_the_training():
     """The list as a user knows it; what is not in it is part of what the weights are."""
     assert {name for name, row in options_of(TrainSettings).items() if row.may_change} == {
-        *("data", "format", "annotations", "images", "strict", "workers", "recipe", "val_split", "data_service"),
+        # which classes it has is compared when the data are read
+        *("data", "format", "annotations", "images", "strict", "workers", "recipe", "max_pixels", "classes"),
+        "data_service",
         *("weights", "backbone_weights", "evaluate_every", "patience", "deterministic", "tpu", "gpus"),
         *("multi_worker", "profile", "output", "resume", "checkpoint_every", "keep", "verbose"),
     }

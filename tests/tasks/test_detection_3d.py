@@ -95,6 +95,46 @@ def test_targets_equal_the_published_ones(fixture, scene):
     np.testing.assert_allclose(np.moveaxis(targets["center_heatmap"], -1, 0), arrays[f"{scene}_hm"], atol=1e-4)
 
 
+@pytest.mark.parametrize("scene", ["a", "keep", "aug", "rect"])
+def test_hidden_regions_are_what_the_published_code_ignores(fixture, scene):
+    """Other words for crowds, which records of before have: the same targets."""
+    task = build(ignore="rectangle" if scene == "rect" else "center")
+    objects = scene_objects(fixture("ddd_target"), scene)
+    hidden = objects | {"is_hidden": objects["is_crowd"], "is_crowd": np.zeros_like(objects["is_crowd"])}
+    assert hidden["is_hidden"].any()
+    expected, received = (encode_targets(task, one, MAP_HW) for one in (objects, hidden))
+    assert received.keys() == expected.keys()
+    counts = np.asarray(expected["center_mask"])
+    for key, values in expected.items():
+        values, others = np.asarray(values), np.asarray(received[key])
+        if key == "center_index":  # of rows that do not count it may be any
+            values, others = values[counts], others[counts]
+        np.testing.assert_array_equal(others, values)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("zeros for everything", {"locations_xyz": [0, 0, 0], "dimensions_hwl": [0, 0, 0]}),
+        ("KITTI's values of unknown ones", {"locations_xyz": [-1000] * 3, "dimensions_hwl": [-1] * 3}),
+        ("behind the camera", {"locations_xyz": [1, 1, -5]}),
+        ("flat", {"dimensions_hwl": [1.5, 0, 3]}),
+    ],
+)
+def test_objects_without_a_3d_box_are_ignored(name, change):
+    """Records that were made of them for detection in 2D hold them as objects."""
+    row = {"boxes_xyxy": [16, 12, 52, 40], "classes": 1, "mask": True, "is_crowd": False, "is_hidden": False}
+    row |= {"locations_xyz": [1, 1, 20], "dimensions_hwl": [1.5, 1.6, 3.9], "alphas": 0.3}
+    real, flat = ({key: np.array([[value]]) for key, value in (row | more).items()} for more in ({}, change))
+    targets, expected = (
+        encode_targets(build(), one, MAP_HW) for one in (flat, real | {"is_crowd": np.array([[True]])})
+    )
+    for key, values in expected.items():
+        np.testing.assert_array_equal(np.asarray(targets[key]) * 1, np.asarray(values) * 1)
+    assert np.max(targets["center_heatmap"]) == np.float32(0.9999)
+    assert np.max(encode_targets(build(), real, MAP_HW)["center_heatmap"]) == 1
+
+
 def published_targets(arrays):
     bins, residuals = arrays["ddd_b_rotbin"].astype("float32"), arrays["ddd_b_rotres"]
     return {

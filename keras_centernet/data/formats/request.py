@@ -4,10 +4,10 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
+from keras_centernet.data.image_headers import MAX_PIXELS
 from keras_centernet.files.paths import AnyPath, to_path
 
 VAL_SHARE = 0.2
-MAX_PIXELS = 200_000_000
 
 
 @dataclasses.dataclass(frozen=True)

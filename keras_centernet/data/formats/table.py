@@ -66,13 +66,13 @@ FORMATS = {
         annotations_suffix=".pbtxt",
     ),
     "kitti": Format(
-        _later("formats.kitti", "read_kitti"),
-        _later("formats.kitti", "is_kitti_folder"),
-        "image_2/ and label_2/",
-        splits=_later("formats.kitti", "kitti_splits"),
+        _later("formats.kitti.reading", "read_kitti"),
+        _later("formats.kitti.finding", "is_kitti_folder"),
+        "label_2/ or labels/ with KITTI's text files",
+        splits=_later("formats.kitti.finding", "kitti_splits"),
         fields=(
             *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
-            *("truncations", "occlusions", "kitti_types", "calibration"),
+            *("truncations", "occlusions", "kitti_types", "is_hidden", "calibration"),
         ),
         annotations="the folder of label files",
         takes_images=True,

@@ -10,8 +10,8 @@ import tensorflow as tf
 from keras_centernet.clock import Clock
 from keras_centernet.data.annotations import has_extent
 from keras_centernet.data.counting import WarningCounter
-from keras_centernet.data.fields import known_fields
-from keras_centernet.data.formats.kitti import HIDES_IN
+from keras_centernet.data.fields import REGION_FIELDS, known_fields
+from keras_centernet.data.formats.kitti.kinds import HIDES_IN
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.in_graph import is_repeated
 from keras_centernet.data.names import split_names
@@ -88,7 +88,7 @@ def read_tfds(request: DataRequest) -> Source:
         classes=classes,
         size=size,
         examples=examples,
-        fields={name: known_fields()[name] for name in fields},
+        fields={name: known_fields()[name] for name in (*fields, *(REGION_FIELDS if label == KITTI_LABEL else ()))},
         clock=clock,
     )
 
@@ -169,10 +169,12 @@ def _to_example(
     rows = {
         "boxes_xyxy": boxes_xyxy,
         "classes": classes,
-        "is_crowd": objects.get("is_crowd", none) | tf.gather(hides, objects[label]),
+        "is_crowd": objects.get("is_crowd", none),
         "is_difficult": objects.get("is_difficult", none),
         "areas": tf.cast(objects["area"], tf.float32) if "area" in objects else areas,
         **{key: objects[column] for key, column in fields.items()},
     }
+    if label == KITTI_LABEL:
+        rows["is_hidden"] = tf.gather(hides, objects[label])
     kept = {key: values[is_good & (classes >= 0) & is_loaded] for key, values in rows.items()}
     return {"image": image, "image_id": image_id, **kept}

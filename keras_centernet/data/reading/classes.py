@@ -41,6 +41,14 @@ def choose_classes(
     return classes, indices
 
 
+def new_name(name: str, request: DataRequest) -> str | None:
+    """Returns what a class of the data set is called from now on; None where it was not asked for."""
+    fold = str.casefold if request.ignore_case else str
+    renamed = {fold(old): new for old, new in request.class_map.items()}.get(fold(name), name)
+    is_wanted = request.classes is None or fold(renamed) in map(fold, request.classes)
+    return renamed if is_wanted else None
+
+
 def _rename(names: list[str], request: DataRequest) -> dict[str, str]:
     """Returns {name: what it is called from now on}."""
     fold = str.casefold if request.ignore_case else str

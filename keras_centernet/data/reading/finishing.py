@@ -12,7 +12,7 @@ from keras_centernet.data.reading.classes import choose_classes
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.frames import to_upright_pixels
 from keras_centernet.data.reading.image_checks import keep_readable_images
-from keras_centernet.data.reading.summary import Summary
+from keras_centernet.data.reading.summary import Summary, hidden_objects
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 
@@ -26,11 +26,12 @@ def to_source(found: Found, request: DataRequest) -> Source:
     if not found.images:
         raise UserError(f"{found.name}: expected at least one image, got an empty split; choose another split.")
     values.check_names(found)
-    classes, indices = choose_classes(found.classes, (row[1] for row in found.rows), request)
+    names = [row[1] for row, is_visible in zip(found.rows, found.is_visible, strict=True) if is_visible]
+    classes, indices = choose_classes(found.classes, names, request)
     annotations, own_ids = _to_arrays(found, indices)
     for what, names in found.notes.items():
         warn_counted(names, what)
-    if not len(annotations.boxes_xyxy):
+    if hidden_objects(annotations).all():
         raise UserError(_nothing(found))
     summary = Summary(found, annotations)
     annotations, headers = keep_readable_images(annotations, request.strict, request.max_pixels)
@@ -47,8 +48,9 @@ def to_source(found: Found, request: DataRequest) -> Source:
         category_ids=ids
         and tuple({indices[name]: key for name, key in ids.items()}.get(i) for i in range(len(classes))),
         own_image_ids=own_ids,
+        max_pixels=request.max_pixels,
     )
-    if not source.annotations.image_index.size:
+    if hidden_objects(source.annotations).all():
         raise UserError(f"{found.name}: expected objects, got only boxes without extent or outside of their images.")
     say(summary.line(source, contradicting))
     return source
@@ -66,7 +68,7 @@ def _to_arrays(found: Found, indices: dict[str, int]) -> tuple[Annotations, dict
         image_hw=values.stated_sizes(found),
         image_index=index[order],
         boxes_xyxy=boxes_xyxy[order],
-        classes=np.array([indices[row[1]] for row in found.rows], np.int32)[order],
+        classes=np.array([indices.get(row[1], -1) for row in found.rows], np.int32)[order],
         is_crowd=np.array([bool(row[7]) for row in found.rows], bool)[order],
         is_difficult=np.array([bool(row[8]) for row in found.rows], bool)[order],
         areas=areas[order],
@@ -79,7 +81,10 @@ def _to_arrays(found: Found, indices: dict[str, int]) -> tuple[Annotations, dict
 def _nothing(found: Found) -> str:
     """Returns why a split has no object, in one line."""
     images, without = len(found.images), sum(found.unlabelled)
-    if without == images and found.looked_for:
+    if found.rows:
+        what = "; ".join(f"{len(names)} {what}" for what, names in found.notes.items())
+        problem = f"all of its objects are hidden{what and ': '}{what}"
+    elif without == images and found.looked_for:
         problem = f"none of {images} image(s) has a label file; looked for {found.looked_for}"
     elif without:
         problem = f"{without} of {images} image(s) have no label file, the others are without objects"

@@ -86,6 +86,11 @@ class Found:
         for key, value in fields.items():
             self.fields.setdefault(key, []).append(value)
 
+    @property
+    def is_visible(self) -> list[bool]:
+        """One value per object: whether it is to be found, and no region that hides objects."""
+        return [not hidden for hidden in self.fields.get("is_hidden", ())] or [True] * len(self.rows)
+
     def note(self, what: str, name: str) -> None:
         """Counts something that was left out or guessed; `what` follows the count in the warning."""
         self.notes.setdefault(what, []).append(name)
@@ -106,6 +111,20 @@ class Found:
             key: [value for value, kept in zip(rows, stays, strict=True) if kept] for key, rows in self.fields.items()
         }
         self.rows = [(numbers[row[0]], *row[1:]) for row in self.rows if row[0] in numbers]
+
+    def merge_repeated(self) -> None:
+        """Puts the objects of an image together that several label files describe; own ids keep images apart."""
+        first, targets = {}, []
+        for i, image in enumerate(self.images):
+            targets.append(first.setdefault(image, i) if self.image_ids[i] is None else i)
+        repeated = {i: self.label_files[i] for i, target in enumerate(targets) if target != i}
+        for labels in repeated.values():
+            self.note("label file(s) of an image that has another one, their objects are put together", labels)
+        if repeated:
+            for k, (i, *values) in enumerate(self.rows):
+                values[5] = f"{values[5]} of {repeated[i]}" if i in repeated else values[5]
+                self.rows[k] = (targets[i], *values)
+            self.keep([i not in repeated for i in range(len(targets))])
 
     def extend(self, other: "Found") -> None:
         """Adds the images and objects of another split of the same data set."""

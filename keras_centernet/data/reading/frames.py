@@ -1,7 +1,9 @@
 """Boxes as label files state them -> pixels of the upright image, where file and labels disagree about its size.
 
 Label files may state the size that they were drawn on. Where it is the stored size of a photo that its EXIF tag
-turns, boxes are turned along; where both sides differ from the file's by one factor, boxes are scaled by it.
+turns, boxes are turned along; where both sides differ from the file's by one factor, boxes are scaled by it. A mirror
+and half a turn leave the size as it is: then boxes are those of the upright image, unless all photos of the split whose
+size tells it were labelled as they are stored.
 """
 
 import dataclasses
@@ -48,13 +50,11 @@ def to_upright_pixels(
     if is_relative:  # fractions mean the same in an image of another size
         return _to_pixels(annotations, upright_hw), 0
     stated_hw = np.asarray(annotations.image_hw, np.int64)
-    is_stated = np.all(stated_hw > 0, axis=1)
-    differs = np.flatnonzero(is_stated & (np.abs(stated_hw - upright_hw).max(axis=1, initial=0) > _ROUNDING))
-    matrices = {i: _matrix(stated_hw[i], headers[i]) for i in differs}
-    names = annotations.image_names
-    shown = {i: f"{names[i]}: {_size(stated_hw[i])} stated, {_size(upright_hw[i])} in the file" for i in differs}
-    if strict and len(differs):
-        problem = shown[differs[0]]
+    differs = np.all(stated_hw > 0, axis=1) & (np.abs(stated_hw - upright_hw).max(axis=1, initial=0) > _ROUNDING)
+    matrices = _matrices(stated_hw, headers, differs)
+    shown = {i: _show(annotations.image_names[i], stated_hw[i], headers[i]) for i in matrices}
+    if strict and differs.any():
+        problem = shown[np.flatnonzero(differs)[0]]
         raise UserError(f"{problem}: expected one size; correct the label file, or read it without `strict`.")
     lost = [i for i, matrix in matrices.items() if matrix is None]
     converted = {i: matrix for i, matrix in matrices.items() if matrix is not None}
@@ -63,19 +63,47 @@ def to_upright_pixels(
     moved = dataclasses.replace(_move(annotations, converted), image_hw=upright_hw.astype(np.int32))
     keep = np.ones(len(headers), bool)
     keep[lost] = False
-    return moved.keep_images(keep), len(differs)
+    return moved.keep_images(keep), int(differs.sum())
 
 
-def _matrix(stated_hw: np.ndarray, header: ImageHeader) -> np.ndarray | None:
-    """Returns the (2, 3) matrix from pixels of the stated size to those of the upright image; None: there is none."""
-    if header.orientation > 1 and np.abs(stated_hw - header.stored_hw).max() <= _ROUNDING:
-        sides = {"h": header.stored_hw[0], "w": header.stored_hw[1]}
-        return np.array([[sides.get(value, value) for value in row] for row in _UPRIGHT[header.orientation]], float)
-    zoom_hw = np.array(header.hw) / stated_hw
+def _matrices(
+    stated_hw: np.ndarray, headers: Sequence[ImageHeader], differs: np.ndarray
+) -> dict[int, np.ndarray | None]:
+    """Returns {image whose boxes move: (2, 3) matrix from stated to upright pixels, None if there is none}."""
+    is_turned = np.array([header.orientation > 1 for header in headers], bool) & np.all(stated_hw > 0, axis=1)
+    upright = {i: _zoom(stated_hw[i], headers[i].hw) for i in np.flatnonzero(differs | is_turned)}
+    turned = {i: _turn(stated_hw[i], headers[i]) for i in np.flatnonzero(is_turned)}
+    telling = [(upright[i] is None, matrix is None) for i, matrix in turned.items()]
+    as_stored = (True, False) in telling and (False, True) not in telling
+    matrices = {}
+    for i, matrix in upright.items():
+        if turned.get(i) is not None and (matrix is None or as_stored):
+            matrices[i] = turned[i]
+        elif differs[i]:
+            matrices[i] = matrix
+    return matrices
+
+
+def _zoom(stated_hw: np.ndarray, hw: tuple[int, int]) -> np.ndarray | None:
+    """Returns the (2, 3) matrix that scales from one size to another; None where that takes more than one factor."""
+    zoom_hw = np.array(hw) / stated_hw
     # One factor: each side follows from the other up to the rounding of whole pixels.
-    if np.all(np.abs(stated_hw * zoom_hw[::-1] - header.hw) <= np.maximum(zoom_hw, 1)):
-        return np.array([[zoom_hw[1], 0, 0], [0, zoom_hw[0], 0]])
-    return None
+    if np.any(np.abs(stated_hw * zoom_hw[::-1] - hw) > np.maximum(zoom_hw, _ROUNDING)):
+        return None
+    return np.array([[zoom_hw[1], 0, 0], [0, zoom_hw[0], 0]])
+
+
+def _turn(stated_hw: np.ndarray, header: ImageHeader) -> np.ndarray | None:
+    """Returns the (2, 3) matrix from a size with the proportions of the stored image to the upright image, or None."""
+    zoom = _zoom(stated_hw, header.stored_hw)
+    sides = dict(zip("hw", header.stored_hw, strict=True))
+    turn = np.array([[sides.get(value, value) for value in row] for row in _UPRIGHT[header.orientation]], float)
+    return None if zoom is None else turn @ np.vstack([zoom, [0, 0, 1]])
+
+
+def _show(name: str, stated_hw: np.ndarray, header: ImageHeader) -> str:
+    turned = f" with EXIF orientation {header.orientation}" if header.orientation > 1 else ""
+    return f"{name}: {_size(stated_hw)} stated, {_size(header.stored_hw)}{turned} in the file"
 
 
 def _move(annotations: Annotations, matrices: dict[int, np.ndarray]) -> Annotations:
@@ -112,5 +140,5 @@ def _to_pixels(annotations: Annotations, image_hw: np.ndarray) -> Annotations:
     )
 
 
-def _size(hw: np.ndarray) -> str:
+def _size(hw: Sequence[int]) -> str:
     return f"{hw[1]} x {hw[0]}"

@@ -2,16 +2,18 @@
 
 import collections
 import functools
+import os
 from collections.abc import Collection, Sequence
 
 from keras_centernet.data.images import IMAGE_SUFFIXES
-from keras_centernet.files.paths import AnyPath, join, list_names
+from keras_centernet.files.paths import AnyPath, join, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
 
 _BACKSLASHES = "name(s) of images with backslashes, read as /"
 _OTHER_CASE = "image(s) found under a name with other upper and lower case"
 _OTHER_SUFFIX = "image(s) found under a name with another suffix"
 _OTHER_FOLDER = "image(s) found in another folder than their label file says"
+_SUFFIXES = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
 _JUNK = "__MACOSX"  # what archives made on a Mac have beside the files that were meant
 
 
@@ -21,55 +23,81 @@ class ImageFiles:
     Args:
         folders: where to look, first in the first one; those that do not exist are passed over.
         root: folder below which an image may lie anywhere if it is in none of them; None looks no further.
+        also: folders that names may start from, without looking into them for names that are not quite right.
 
     Attributes:
+        folders: those that exist.
+        missing: names that no image was found for.
         notes: {what was guessed: names}, for `Found.notes`.
     """
 
-    def __init__(self, folders: Sequence[AnyPath], root: AnyPath | None = None):
+    def __init__(self, folders: Sequence[AnyPath], root: AnyPath | None = None, also: Sequence[AnyPath] = ()):
         self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+        self.missing: list[str] = []
         self.notes: dict[str, list[str]] = {}
-        self._root = root
+        self._root, self._also = root, list(also)
         self._names: dict[AnyPath, set[str]] = {}
+        self._found: set[AnyPath] = set()
 
     def find(self, name: str) -> AnyPath:
-        """Returns the path of an image; where there is none, the path it should have."""
+        """Returns the path of an image, which may be named with folders; where there is none, the path it should have.
+
+        Looked for are, in this order: the name in each folder, the name with / for backslashes, the name without its
+        folders, and the only image below all folders and the root whose name differs in case, suffix or folder.
+        """
         return self.find_all([name])[0]
 
     def find_all(self, names: Sequence[str]) -> list[AnyPath]:
         """Returns the path of each image as `find` does; a file that has one of the names is guessed for no other."""
-        plain = [name.replace("\\", "/") for name in names]
-        paths = [self.find_exactly(name) for name in plain]
+        plain, paths = list(names), [self.find_exactly(name) for name in names]
+        for i, name in enumerate(names):
+            if paths[i] is None and "\\" in name:
+                plain[i] = name.replace("\\", "/")
+                paths[i] = self.find_exactly(plain[i])
         taken = set(paths) - {None}
         for i, name in enumerate(plain):
             if paths[i] is None:
                 paths[i] = self._guess(name, taken)
+                taken.add(paths[i])
             if paths[i] is not None and name != names[i]:
                 self._note(_BACKSLASHES, names[i])
+        self._found |= taken - {None}
+        self.missing += [name for name, path in zip(names, paths, strict=True) if path is None]
         first = self.folders[0] if self.folders else self._root
         return [join(first, name) if path is None else path for path, name in zip(paths, plain, strict=True)]
 
     def find_exactly(self, name: str) -> AnyPath | None:
         """Returns the image of this name, a path below one of the folders or an absolute one, or None."""
-        paths = (join(folder, name) for folder in self.folders)
-        return next((path for path in paths if self._is_there(path)), None)
+        return self._in_folders(name, [*self.folders, *self._also])
 
     def find_stem(self, stem: str) -> AnyPath | None:
-        """Returns the image that has this name but for its suffix, or None."""
-        for folder in self.folders:
-            for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):
-                if self._is_there(path := join(folder, stem + suffix)):
-                    return path
-        return None
+        """Returns the image that has this name, which may have folders, but for its suffix, or None."""
+        path = next((path for suffix in _SUFFIXES if (path := self.find_exactly(stem + suffix)) is not None), None)
+        if path is not None:
+            self._found.add(path)
+        return path
 
     def all(self) -> list[AnyPath]:
         """Returns all images in the folders, sorted within each."""
-        return [path for folder in self.folders for path in images_in(folder)]
+        return list(dict.fromkeys(path for folder in self.folders for path in images_in(folder)))
 
-    def _guess(self, name: str, taken: Collection[AnyPath] = ()) -> AnyPath | None:
+    def others(self) -> list[AnyPath]:
+        """Returns the images that lie beside those that were found and that nobody has asked for, sorted."""
+        folders = {path.parent for path in self._found}
+        names = ((folder, name) for folder in folders for name in list_names(folder))
+        beside = (folder / name for folder, name in names if _is_image_name(name))
+        return sorted(path for path in beside if path not in self._found)
+
+    def _in_folders(self, name: str, folders: Sequence[AnyPath]) -> AnyPath | None:
+        paths = (join(folder, name) for folder in folders)
+        if ".." in name:  # one path for one file
+            paths = (path if is_remote(path) else to_path(os.path.normpath(path)) for path in paths)
+        return next((path for path in paths if self._is_there(path)), None)
+
+    def _guess(self, name: str, taken: Collection[AnyPath]) -> AnyPath | None:
         """Returns an image of that name in another folder, or the only one of nearly that name."""
         base = name.rpartition("/")[2]
-        path = self.find_exactly(base) if base != name else None
+        path = self._in_folders(base, self.folders) if base != name else None
         if path is not None and path not in taken:
             self._note(_OTHER_FOLDER, name)
             return path
@@ -95,9 +123,8 @@ class ImageFiles:
     def _index(self) -> tuple[dict, dict]:
         """({name: paths}, {stem: paths}) in lower case of all images in the folders and below the root."""
         by_name, by_stem = collections.defaultdict(list), collections.defaultdict(list)
-        paths = {path for folder in self.folders for path in images_in(folder)}
-        paths |= set(images_in(self._root)) if self._root is not None and self._root.is_dir() else set()
-        for path in sorted(paths):
+        below = images_in(self._root) if self._root is not None and self._root.is_dir() else []
+        for path in sorted({*self.all(), *below}):
             by_name[path.name.casefold()].append(path)
             by_stem[path.stem.casefold()].append(path)
         return by_name, by_stem
@@ -107,9 +134,21 @@ class ImageFiles:
 
 
 def images_in(folder: AnyPath) -> list[AnyPath]:
-    """Returns all images in a folder and the folders inside it, sorted; hidden ones and "__MACOSX" are none."""
+    """Returns all images in a folder and the folders inside it, sorted."""
+    return files_below(folder, IMAGE_SUFFIXES)
+
+
+def files_below(folder: AnyPath, suffixes: tuple[str, ...]) -> list[AnyPath]:
+    """Returns the files with one of these suffixes, in any case, in a folder and the folders inside it, sorted.
+
+    What a system or an editor hides there, such as "._a.jpg" or ".trash/a.jpg", does not belong to the data.
+    """
     start = len(folder.parts)
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = (path for path in folder.rglob("*") if path.name.lower().endswith(suffixes))
     return sorted(
         path for path in paths if not any(part.startswith(".") or part == _JUNK for part in path.parts[start:])
     )
+
+
+def _is_image_name(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")

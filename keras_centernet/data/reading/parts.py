@@ -1,6 +1,8 @@
 """Which images of a data set belong to the split that was asked for, and reading them."""
 
 import dataclasses
+import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +14,8 @@ from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.splits import TRAIN, VAL, make_split
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.remote_path import is_remote
 
 ALL = "all"
 _MISSING = object()
@@ -28,6 +32,7 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     Raises:
         UserError: there is no such split and none can be made, or what `to_source` raises.
     """
+    read = _without_repetition(read)
     names, part = choose_part(known, request)
     if part is not None:
         return _read_made(read, names[0], request)
@@ -54,6 +59,15 @@ def choose_part(known: Sequence[str], request: DataRequest) -> tuple[tuple[str |
     if name is None:
         raise UserError(_no_split(known, request))
     return (name,), None
+
+
+def _without_repetition(read: Callable) -> Callable:
+    def read_once(request: DataRequest) -> Found:
+        found = read(request)
+        found.merge_repeated()
+        return found
+
+    return read_once
 
 
 def evaluation_split(known: Sequence[str]) -> str:
@@ -95,37 +109,39 @@ def _role(split: str) -> str | None:
 
 def _read_all(read: Callable, known: Sequence[str | None], request: DataRequest) -> Found:
     """Returns the images of all splits, each once."""
-    first, *others = known
-    found = read(dataclasses.replace(request, split=first))
-    for name in others:
-        found.extend(read(dataclasses.replace(request, split=name)))
-    if others:
-        positions = {image: i for i, image in reversed(list(enumerate(found.images)))}
-        found.keep([positions[image] == i for i, image in enumerate(found.images)])
-    found.name = f"{request.data} ({request.split})"
+    found, seen = None, set()
+    for name in known:
+        part = read(dataclasses.replace(request, split=name))
+        part.keep([image not in seen for image in part.images])
+        seen.update(part.images)
+        if found is None:
+            found = part
+        else:
+            found.extend(part)
+    found.name = request.name
     return found
 
 
 def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source:
     """Returns a part of a split that has none of its own."""
     found = read(dataclasses.replace(request, split=base))
-    names = image_names(found, request)
     found.classes = _names_of(found) if found.classes is None else found.classes
-    made, part = request.made_split, _role(request.split)
-    if made is None:
-        numbers = {name: i for i, name in enumerate(found.classes)}
-        rows = np.array([(row[0], numbers.get(row[1], -1)) for row in found.rows if isinstance(row[1], str)], np.int64)
-        rows = rows.reshape(-1, 2)
-        made = make_split(names, rows[rows[:, 1] >= 0, 0], rows[rows[:, 1] >= 0, 1], request.val_share)
-    else:
-        everywhere = {name for part_names in made.values() for name in part_names}
-        for name in names:
-            if name not in everywhere:
-                found.note("image(s) left out, they are not in the split that was made before", name)
+    names, part = image_names(found, request), _role(request.split)
+    made = _make_split(found, names, request.val_share) if request.made_split is None else request.made_split
+    for what, others in compare_made(names, made, request).items():
+        found.notes.setdefault(what, []).extend(others)
     chosen = set(made[part])
     found.keep([name in chosen for name in names])
     found.name = f"{request.data} ({request.split}, {describe_made(made, base)})"
     return dataclasses.replace(to_source(found, request), made_split=made)
+
+
+def _make_split(found: Found, names: Sequence[str], share: float) -> dict[str, tuple[str, ...]]:
+    numbers = {name: i for i, name in enumerate(found.classes)}
+    visible = zip(found.rows, found.is_visible, strict=True)
+    known = [(row[0], numbers[row[1]]) for row, is_visible in visible if is_visible and row[1] in numbers]
+    image_index, classes = np.array(known, np.int64).reshape(-1, 2).T
+    return make_split(names, image_index, classes, share)
 
 
 def describe_made(made: Mapping[str, Sequence[str]], base: str | None) -> str:
@@ -134,15 +150,48 @@ def describe_made(made: Mapping[str, Sequence[str]], base: str | None) -> str:
     return f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
 
 
+def compare_made(names: Sequence[str], made: Mapping[str, Sequence[str]], request: DataRequest) -> dict[str, list[str]]:
+    """Returns {what: names} of what differs between the images there are and those of a split that was made before.
+
+    Raises:
+        UserError: none is the same.
+    """
+    before, now = dict.fromkeys(name for part in made.values() for name in part), set(names)
+    if not now & before.keys():
+        expected = f"images of the split that was made before, such as {next(iter(before), None)!r}"
+        raise UserError(
+            f"{request.data}: expected {expected}, got others, such as {names[0]!r}; name the data as then."
+        )
+    return {
+        "image(s) left out, they are not in the split that was made before": [n for n in names if n not in before],
+        "image(s) of the split that was made before are not there any more": [n for n in before if n not in now],
+    }
+
+
 def image_names(found: Found, request: DataRequest) -> list[str]:
-    """Returns a different name for each image that is the same wherever the data set lies."""
-    root = request.path if request.path.is_dir() else request.path.parent
-    names = [image.removeprefix(f"{root}/").replace("\\", "/") for image in found.images]
+    """Returns a different name for each image that is the same wherever the data set lies.
+
+    It is the path below the data set's folder; images elsewhere have the path below the folder that holds all of them.
+    """
+    root = _absolute(request.path if request.path.is_dir() else request.path.parent) + "/"
+    paths = [_absolute(image) for image in found.images]
+    elsewhere = _common_folder([path for path in paths if not path.startswith(root)])
+    names = [path.removeprefix(root if path.startswith(root) else elsewhere) for path in paths]
     seen: dict[str, int] = {}
     for i, name in enumerate(names):
         seen[name] = seen.get(name, -1) + 1
         names[i] = f"{name}#{seen[name]}" if seen[name] else name
     return names
+
+
+def _absolute(path: AnyPath | str) -> str:
+    return str(path) if is_remote(path) else os.path.abspath(path)
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """Returns the folder that all files are in or below, up to a slash; "" for no paths."""
+    parts = zip(*(path.split("/")[:-1] for path in paths), strict=False)
+    return "".join(f"{names[0]}/" for names in itertools.takewhile(lambda names: len(set(names)) == 1, parts))
 
 
 def _names_of(*founds: Found) -> tuple[str, ...]:

@@ -27,16 +27,19 @@ class Summary:
     def line(self, source: Source, contradicting: int) -> str:
         """Returns the line; counts of zero are left out but for images and objects."""
         annotations, found = source.annotations, self._found
-        counts = np.bincount(annotations.classes, minlength=len(source.classes))
+        hidden = hidden_objects(annotations)
+        counts = np.bincount(annotations.classes[~hidden], minlength=len(source.classes))
         images, objects = len(annotations.image_names), len(annotations.boxes_xyxy)
-        hidden = annotations.is_crowd | np.asarray(annotations.fields.get("is_hidden", np.zeros(objects)), bool)
+        empty = np.bincount(annotations.image_index[~hidden], minlength=images) == 0
+        regions = np.column_stack([annotations.image_index, annotations.boxes_xyxy])[hidden]
         others = (
             (sum(found.unlabelled), "images without label file"),
-            (int((source.object_counts == 0).sum()), "images without objects"),
+            (int(empty.sum()), "images without objects"),
             (self._images - images, "images skipped"),
             (self._objects - objects, "objects skipped"),
-            (int(hidden.sum()), "objects hidden (crowd, DontCare)"),
-            (int(_over_the_border(annotations).sum()), "boxes over the border"),
+            (int(annotations.is_crowd.sum()), "objects marked as crowd"),
+            (len(np.unique(regions, axis=0)), "hidden regions"),
+            (int(_over_the_border(annotations)[~hidden].sum()), "boxes over the border"),
             (contradicting, "images whose stated size contradicts the file"),
         )
         return summary_line(found.name, images, source.classes, counts, others)
@@ -58,6 +61,12 @@ def summary_line(
     shown = ", ".join(f"{classes[i]} {counts[i]}" for i in order) + (", ..." if len(counts) > _SHOWN_CLASSES else "")
     parts = [f"{images} images, {sum(counts)} objects of {len(counts)} classes ({shown})"]
     return f"{name}: {'; '.join(parts + [f'{count} {what}' for count, what in others if count])}."
+
+
+def hidden_objects(annotations: Annotations) -> np.ndarray:
+    """(N,) bool: regions in which objects are hidden, which are neither to be found nor to be trained."""
+    hidden = annotations.fields.get("is_hidden")
+    return np.zeros(len(annotations.boxes_xyxy), bool) if hidden is None else np.asarray(hidden, bool)
 
 
 def _over_the_border(annotations: Annotations) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The numbers and names that a reader found, checked in one place: what nobody can mean is refused with its place."""
 
+import math
+
 import numpy as np
 
 from keras_centernet.data.fields import known_fields
@@ -42,9 +44,9 @@ def field_values(found: Found, key: str) -> np.ndarray:
     spec, values = known_fields().get(key), found.fields[key]
     if spec is not None and spec.dtype == "bool":
         return np.array(values, bool)
-    width = int(np.prod(np.shape(values[0]))) if values else 0
-    table = _numbers([np.ravel(value).tolist() for value in values], width, found, key)
-    return table.reshape(len(values), *(np.shape(values[0]) if values else ())).astype(spec.dtype if spec else None)
+    shape = np.shape(values[0]) if values else ()
+    table = _numbers([np.ravel(value).tolist() for value in values], math.prod(shape), found, key)
+    return table.reshape(len(values), *shape).astype(spec.dtype if spec else None)
 
 
 def check_names(found: Found) -> None:
@@ -90,24 +92,31 @@ def image_numbers(found: Found) -> tuple[np.ndarray, dict[int, object] | None]:
     return numbers, own or None
 
 
-def _numbers(values: list, width: int, found: Found, what: str, rows: list | None = None, largest=LARGEST):
+def _numbers(
+    values: list[list], width: int, found: Found, what: str, rows: list | None = None, largest: float = LARGEST
+) -> np.ndarray:
+    """Returns (N, width) float64 of lists of numbers, or of texts that are some; `rows` are their objects."""
     try:
         table = np.array(values, np.float64).reshape(len(values), width)
     except (TypeError, ValueError, OverflowError):
         table = None
-    if table is not None and np.all(np.abs(table) <= largest):
+    if table is not None and np.all(np.abs(table) <= largest) and not _holds_bool(values):
         return table
-    for row, one in zip(rows or found.rows, values, strict=True):
-        if not all(_is_number(value, largest) for value in one):
-            expected = f"numbers of at most {largest:.0e} in size"
-            got = ", ".join(str(value) for value in one)[:80]
-            raise UserError(f"{found.where(row)}: expected {expected} as {what}, got {got}; correct or remove it.")
-    raise UserError(f"{found.name}: expected {width} numbers as {what} of every object, got other ones.")
+    for row, one in zip(found.rows if rows is None else rows, values, strict=True):
+        if len(one) != width or not all(_is_number(value, largest) for value in one):
+            expected = f"{width} number(s) of at most {largest:.0e} in size as {what}"
+            got = ", ".join(map(str, one))[:80] or "none"
+            raise UserError(f"{found.where(row)}: expected {expected}, got {got}; correct or remove it.")
+    raise UserError(f"{found.name}: expected {width} number(s) as {what} of every object, got other values.")
+
+
+def _holds_bool(values: list[list]) -> bool:
+    return any(isinstance(value, bool) for one in values for value in one)
 
 
 def _is_number(value, largest: float) -> bool:
     try:
-        return abs(float(value)) <= largest
+        return not isinstance(value, bool) and abs(float(value)) <= largest
     except (TypeError, ValueError, OverflowError):
         return False
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_centernet.data.formats.kitti_labels import KittiObjects
+from keras_centernet.data.formats.kitti.labels import KittiObjects
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.metrics.rotated_overlap import bird_eye_iou, volume_iou
 

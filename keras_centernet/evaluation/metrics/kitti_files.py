@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_centernet.camera import calibration_or_default
-from keras_centernet.data.formats.kitti_labels import KittiObjects, objects_of, write_kitti_file
+from keras_centernet.data.formats.kitti.labels import KittiObjects, objects_of, write_kitti_file
 from keras_centernet.evaluation.metrics.kitti import DIFFICULTIES, kitti_average_precision
 from keras_centernet.evaluation.metrics.metric import Accumulator, mean_of_defined, number_text
 from keras_centernet.files.paths import AnyPath, map_files

@@ -23,12 +23,13 @@ def voc_average_precision(ground_truth: dict, detections: list[dict], iou_thresh
     """Returns Pascal VOC's mAP of detected boxes.
 
     Objects marked `difficult` (or `iscrowd`) are neither counted nor held against a detection that
-    finds them. A second detection of an object is a false positive. As in the VOC development kit,
+    finds them. A wrong detection that lies, with a share of at least `iou_threshold`, in a region marked `hidden` is
+    not counted. A second detection of an object is a false positive. As in the VOC development kit,
     boxes are inclusive pixel coordinates: widths and heights in the overlap are x2 - x1 + 1 and
     y2 - y1 + 1, and an overlap equal to the threshold suffices.
 
     Args:
-        ground_truth: COCO-format dict as for `coco_average_precision`; annotations may hold "difficult".
+        ground_truth: COCO-format dict as for `coco_average_precision`; annotations may hold "difficult" and "hidden".
         detections: [{"image_id", "category_id", "bbox": [x, y, width, height], "score"}].
         iou_threshold: least overlap of a found object.
 
@@ -60,6 +61,7 @@ def precision_recall(truth: list[dict], found: list[dict], iou_threshold: float 
 
     They are (D,) float64, without the detections of ignored objects; (None, None) when no object counts.
     """
+    regions, truth = ([row for row in truth if bool(row.get("hidden")) == hidden] for hidden in (True, False))
     ignored = np.array([bool(row.get("difficult") or row.get("iscrowd")) for row in truth], bool)
     count = np.sum(~ignored)
     if count == 0:
@@ -71,7 +73,8 @@ def precision_recall(truth: list[dict], found: list[dict], iou_threshold: float 
     first = np.zeros(len(found), bool)
     hits = np.flatnonzero(hit)
     first[hits[np.unique(match[hits], return_index=True)[1]]] = True  # the best-scored one of each object
-    counted = ~(hit & ignored[match])
+    in_region = _best_overlaps(regions, found, inclusive_share)[0] >= iou_threshold
+    counted = ~(hit & ignored[match]) & (first | ~in_region)
     true_positives = np.cumsum(first[counted])
     return true_positives / count, true_positives / np.arange(1, counted.sum() + 1)
 
@@ -87,14 +90,17 @@ def area_ap(recall: np.ndarray, precision: np.ndarray) -> float:
     return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
 
 
-def _best_overlaps(truth: list[dict], found: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns for each detection the largest IoU in its image and the index of that object."""
+def _best_overlaps(
+    truth: list[dict], found: list[dict], measure: Callable | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns for each detection the largest overlap (default: IoU) in its image and the index of that object."""
+    measure = measure or inclusive_iou
     overlap, match = np.full(len(found), -1.0), np.zeros(len(found), int)
     truth_ids, found_ids = (np.array([row["image_id"] for row in rows]) for rows in (truth, found))
     truth_boxes, found_boxes = (np.array([row["bbox"] for row in rows], float) for rows in (truth, found))
     for image_id in np.intersect1d(truth_ids, found_ids):
         in_truth, in_found = np.flatnonzero(truth_ids == image_id), np.flatnonzero(found_ids == image_id)
-        table = inclusive_iou(found_boxes[in_found], truth_boxes[in_truth])
+        table = measure(found_boxes[in_found], truth_boxes[in_truth])
         overlap[in_found] = table.max(axis=1)
         match[in_found] = in_truth[table.argmax(axis=1)]
     return overlap, match
@@ -102,12 +108,24 @@ def _best_overlaps(truth: list[dict], found: list[dict]) -> tuple[np.ndarray, np
 
 def inclusive_iou(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
     """Returns the (N, M) IoU of boxes that cover width + 1 pixels, from x to x + width inclusive."""
+    intersection = _inclusive_intersection(boxes_xywh, others_xywh)
+    return intersection / (_inclusive_area(boxes_xywh)[:, None] + _inclusive_area(others_xywh) - intersection)
+
+
+def inclusive_share(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
+    """Returns the (N, M) shares of such boxes that lie inside the others."""
+    return _inclusive_intersection(boxes_xywh, others_xywh) / _inclusive_area(boxes_xywh)[:, None]
+
+
+def _inclusive_intersection(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
     low, size = boxes_xywh[:, None, :2], boxes_xywh[:, None, 2:]
     other_low, other_size = others_xywh[None, :, :2], others_xywh[None, :, 2:]
     side = np.minimum(low + size, other_low + other_size) - np.maximum(low, other_low) + 1
-    intersection = np.prod(np.maximum(side, 0), axis=-1)
-    union = np.prod(size + 1, axis=-1) + np.prod(other_size + 1, axis=-1) - intersection
-    return intersection / union
+    return np.prod(np.maximum(side, 0), axis=-1)
+
+
+def _inclusive_area(boxes_xywh: np.ndarray) -> np.ndarray:
+    return np.prod(boxes_xywh[:, 2:] + 1, axis=-1)
 
 
 def _by_class(rows: list[dict]) -> dict[int, list[dict]]:

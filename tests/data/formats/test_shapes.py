@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_centernet.data.formats.shapes import CLASSES, SPLIT_SIZES, build_shapes
-from keras_centernet.errors import UserError
+from keras_centernet.errors import DataWarning, UserError
 
 
 def test_same_seed_same_images(examples_of):
@@ -58,14 +58,24 @@ def test_boxes_are_tight(monkeypatch, examples_of):
         ({"split": "day"}, "shapes: expected a split of train, val, test, got 'day'."),
         ({"image_size": 8}, "shapes: expected an image_size of at least 32 pixels, got 8."),
         (
-            {"classes": ("circle",)},
-            "shapes: expected objects of the classes [circle], got also [square, star, triangle]",
+            {"classes": ("cat",)},
+            "shapes (train): expected objects of the classes [cat], got only others: circle, square, star, triangle",
         ),
     ],
 )
 def test_bad_arguments(options, message):
     with pytest.raises(UserError, match=re.escape(message)):
         build_shapes(**options)
+
+
+def test_classes_that_were_not_asked_for_are_left_out(examples_of):
+    with pytest.warns(DataWarning, match="3 class.es. of shapes .train. left out.*first: circle, star, triangle"):
+        squares = build_shapes(size=8, classes=("square",))
+    everything = build_shapes(size=8)
+    for one, other in zip(examples_of(squares), examples_of(everything), strict=True):
+        is_square = other["classes"] == CLASSES.index("square")
+        np.testing.assert_array_equal(one["boxes_xyxy"], other["boxes_xyxy"][is_square])
+        assert not one["classes"].any()
 
 
 def test_order_of_classes_can_be_given(examples_of):

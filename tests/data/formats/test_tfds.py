@@ -119,9 +119,14 @@ def test_data_set_without_boxes(mock_data):
         read_tfds(DataRequest("mnist", "train"))
 
 
-def test_class_names_that_do_not_match(mock_data):
-    with pytest.raises(UserError, match=r"voc/2007: expected objects of the classes .person., got also .aeroplane"):
-        read_tfds(DataRequest("voc/2007", "train", classes=("person",)))
+def test_other_classes_are_left_out(mock_data, examples_of):
+    with pytest.warns(DataWarning, match=r"19 class.es. of voc/2007 .train. left out"):
+        persons = read_tfds(DataRequest("voc/2007", "train", classes=("person",)))
+    assert persons.classes == ("person",)
+    assert all(not example["classes"].any() for example in examples_of(persons))
+    with pytest.raises(UserError, match=r"voc/2007 .train.: expected objects of the classes .Person., got only others"):
+        read_tfds(DataRequest("voc/2007", "train", classes=("Person",)))
+    assert read_tfds(DataRequest("voc/2007", "train", class_map={"person": "human"})).classes[14] == "human"
 
 
 def test_missing_extra_says_what_to_install(monkeypatch):
@@ -134,7 +139,7 @@ def test_kitti_has_its_third_dimension_and_its_rows_from_above(mock_data, exampl
     fields = ("locations_xyz", "dimensions_hwl", "alphas")
     source = read_tfds(DataRequest("kitti", "train", fields=fields))
     assert source.classes == ("Pedestrian", "Car", "Cyclist")
-    assert tuple(source.fields) == fields
+    assert tuple(source.fields) == (*fields, "is_hidden")
     raw = list(mock_data.load("kitti", split="train").as_numpy_iterator())
     types = mock_data.builder("kitti").info.features["objects"].feature["type"].names
     kept = 0
@@ -149,7 +154,7 @@ def test_kitti_has_its_third_dimension_and_its_rows_from_above(mock_data, exampl
             kind = types[objects["type"][place]]
             np.testing.assert_allclose(example["locations_xyz"][i], objects["location"][place])
             assert kind not in ("Tram", "Misc")
-            assert example["is_crowd"][i] == (kind in ("Van", "Truck", "Person_sitting"))
+            assert example["is_hidden"][i] == (kind in ("Van", "Truck", "Person_sitting"))
             kept += 1
     assert kept
     batches = load_dataset("kitti", task="detection_3d", input_size=(64, 96), batch_size=2, max_objects=60)

@@ -24,6 +24,7 @@ from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.method.specs import FieldSpec
 from keras_centernet.tasks import TASKS
 
+FIELDS_3D = ("locations_xyz", "dimensions_hwl", "alphas")
 DOG = {"image_id": 30, "category_id": 18, "bbox": [5, 6, 20, 24], "area": 111.5, "iscrowd": 0}
 CROWD = {"image_id": 30, "category_id": 3, "bbox": [-2, 0, 64, 50.5], "area": 2000, "iscrowd": 1}
 CAR = "Car 0.10 1 -1.50 100.00 50.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
@@ -49,7 +50,7 @@ def assert_same(examples, references):
 
 
 def test_coco_is_the_same_through_records(write_coco, tmp_path, examples_of):
-    source = read_source(write_coco([DOG, CROWD]), "train", "coco")
+    source = read_source(write_coco([DOG, CROWD]), "train", val_share=0)
     facts = write_tfrecords(source, "train", tmp_path / "records", 2)
     assert (facts["images"], facts["objects"], facts["most_objects"]) == (2, 2, 2)
     again = read_tfrecord(DataRequest(tmp_path / "records", "train"))
@@ -60,7 +61,7 @@ def test_coco_is_the_same_through_records(write_coco, tmp_path, examples_of):
 
 def test_category_ids_are_kept(write_coco, tmp_path, examples_of):
     folder, records = write_coco([DOG, CROWD]), tmp_path / "records"
-    source = read_source(folder, "train", "coco")
+    source = read_source(folder, "train", val_share=0)
     write_tfrecords(source, "train", records, 1)
     assert read_tfrecord(DataRequest(records, "train")).category_ids == source.category_ids == (3, 18)
     again = read_tfrecord(DataRequest(records, "train", classes=("dog", "bird", "cat")))
@@ -73,7 +74,7 @@ def test_category_ids_are_kept(write_coco, tmp_path, examples_of):
 def test_category_ids_that_no_label_map_takes_are_not_labels(write_coco, tmp_path, examples_of):
     categories = [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}]  # 0 is the background of label maps
     annotations = [DOG | {"category_id": 0}, CROWD | {"category_id": 1}]
-    source = read_source(write_coco(annotations, categories=categories), "train", "coco")
+    source = read_source(write_coco(annotations, categories=categories), "train", val_share=0)
     write_tfrecords(source, "train", tmp_path / "records", 1)
     again = read_tfrecord(DataRequest(tmp_path / "records", "train"))
     assert (again.classes, again.category_ids) == (source.classes, source.category_ids)
@@ -83,7 +84,7 @@ def test_category_ids_that_no_label_map_takes_are_not_labels(write_coco, tmp_pat
 
 
 def test_splits_of_a_folder_have_one_label_map(write_coco, tmp_path, examples_of):
-    source = read_source(write_coco([DOG, CROWD]), "train", "coco")
+    source = read_source(write_coco([DOG, CROWD]), "train", val_share=0)
     unnumbered = dataclasses.replace(source, category_ids=None)
     other = dataclasses.replace(source, category_ids=(1, 2))
     for first, second in ((source, unnumbered), (unnumbered, source)):
@@ -104,7 +105,7 @@ def test_splits_of_a_folder_have_one_label_map(write_coco, tmp_path, examples_of
 def test_keypoints_are_the_same_through_records(write_keypoints, tmp_path, examples_of):
     rows = [(4, [10, 10, 20, 20], [12, 14.5, 2, 20, 15, 1, 0, 0, 0]), (4, [1, 1, 20, 20], [])]
     fields = ("keypoints_xyv",)
-    source = read_source(write_keypoints([ANIMAL], rows), "train", "coco", fields=fields)
+    source = read_source(write_keypoints([ANIMAL], rows), "train", fields=fields, val_share=0)
     write_tfrecords(source, "train", tmp_path / "records", 1)
     again = read_tfrecord(DataRequest(tmp_path / "records", "train", fields=fields, strict=True))
     assert again.task_options == source.task_options
@@ -117,13 +118,10 @@ def test_keypoints_are_the_same_through_records(write_keypoints, tmp_path, examp
 
 
 def test_3d_boxes_are_the_same_through_records(write_kitti, tmp_path, examples_of):
-    source = read_source(
-        write_kitti({"000007": [CAR, REGION], "000009": []}, splits={"train": ["000007", "000009"]}), "train", "kitti"
-    )
+    folder = write_kitti({"000007": [CAR, REGION], "000009": []})
+    source = read_source(folder, "train", fields=FIELDS_3D, val_share=0)
     write_tfrecords(source, "train", tmp_path / "records", 1)
-    again = read_tfrecord(
-        DataRequest(tmp_path / "records", "train", fields=("locations_xyz", "dimensions_hwl", "alphas"))
-    )
+    again = read_tfrecord(DataRequest(tmp_path / "records", "train", fields=FIELDS_3D))
     assert set(again.fields) == set(source.fields)
     assert_same(examples_of(again), examples_of(source))
     first, _ = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
@@ -132,9 +130,10 @@ def test_3d_boxes_are_the_same_through_records(write_kitti, tmp_path, examples_o
     options = {"task": "detection_3d", "input_size": (64, 192), "batch_size": 2, "training": False}
     _, objects = next(iter(load_dataset(tmp_path / "records", "train", **options)))
     assert objects["calibration"].shape == (2, 3, 4)
-    assert (
-        set(read_tfrecord(DataRequest(tmp_path / "records", "train")).fields) == set()
-    )  # boxes alone need nothing more
+    boxes_alone = read_tfrecord(DataRequest(tmp_path / "records", "train"))
+    assert set(boxes_alone.fields) == {"is_hidden"}
+    is_hidden = [example["is_hidden"].tolist() for example in examples_of(boxes_alone)]
+    assert is_hidden == [[False, True, True, True], []]
 
 
 FIELDS = {
@@ -221,8 +220,8 @@ def test_what_a_source_does_not_declare_is_not_dropped(tmp_path):
 def test_descriptions_of_before_list_the_names_of_fields(write_kitti, write_keypoints, tmp_path, examples_of):
     rows = [(4, [10, 10, 20, 20], [12, 14.5, 2, 20, 15, 1, 0, 0, 0])]
     for source in (
-        read_source(write_kitti({"000007": [CAR]}, splits={"train": ["000007"]}), "train", "kitti"),
-        read_source(write_keypoints([ANIMAL], rows), "train", "coco", fields=("keypoints_xyv",)),
+        read_source(write_kitti({"000007": [CAR]}), "train", fields=FIELDS_3D, val_share=0),
+        read_source(write_keypoints([ANIMAL], rows), "train", fields=("keypoints_xyv",), val_share=0),
     ):
         records = tmp_path / f"records {len(source.fields)}"
         write_tfrecords(source, "train", records, 1)
@@ -237,7 +236,7 @@ def test_descriptions_of_before_list_the_names_of_fields(write_kitti, write_keyp
 
 def test_records_are_those_of_the_api(write_coco, tmp_path):
     folder = write_coco([DOG, CROWD])
-    write_tfrecords(read_source(folder, "train", "coco"), "train", tmp_path / "records", 1)
+    write_tfrecords(read_source(folder, "train", val_share=0), "train", tmp_path / "records", 1)
     first, second = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
     content = (folder / "train2017" / "a.jpg").read_bytes()
     assert first["image/encoded"] == [content]  # byte by byte
@@ -258,14 +257,14 @@ def test_records_are_those_of_the_api(write_coco, tmp_path):
 
 def test_images_that_exif_turns_are_stored_upright(write_coco, tmp_path, examples_of):
     folder = write_coco([{**DOG, "bbox": [5, 6, 20, 50]}])
+    labels = folder / "annotations" / "instances_train2017.json"  # the size that labels state says how they see it
+    labels.write_text(labels.read_text().replace('"height": 48, "width": 64', '"height": 64, "width": 48', 1))
     path = folder / "train2017" / "a.jpg"
     jpeg = path.read_bytes()
     tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)  # turned by a quarter
     payload = b"Exif\0\0" + tiff
     path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:])
-    labels = folder / "annotations" / "instances_train2017.json"  # drawn on the upright image
-    labels.write_text(labels.read_text().replace('"height": 48, "width": 64', '"height": 64, "width": 48', 1))
-    source = read_source(folder, "train", "coco")
+    source = read_source(folder, "train", val_share=0)
     write_tfrecords(source, "train", tmp_path / "records", 1)
     first, _ = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
     assert (first["image/height"], first["image/width"]) == ([64], [48])
@@ -286,7 +285,7 @@ def test_other_images_become_png(write_yolo, tmp_path, examples_of):
     path = folder / "images" / "train" / "b.png"
     cv2.imwrite(str(path.with_suffix(".bmp")), cv2.imread(str(path)))
     path.unlink()
-    for i, source in enumerate((read_source(folder, "train", "yolo"), build_shapes(size=2, image_size=32))):
+    for i, source in enumerate((read_source(folder, "train", val_share=0), build_shapes(size=2, image_size=32))):
         write_tfrecords(source, "train", tmp_path / f"{i}", 1)
         records = features_of(tmp_path / f"{i}" / "train-00000-of-00001.tfrecord")
         assert [record["image/format"] for record in records] == [[b"png"]] * 2
@@ -349,7 +348,7 @@ def test_a_copy_that_was_cut_off_is_found_before_the_first_epoch(tmp_path):
 
 def test_images_damaged_since_the_start_are_left_out(write_coco, tmp_path, examples_of):
     folder = write_coco([DOG, DOG | {"image_id": 7}])
-    source = read_source(folder, "train", "coco")
+    source = read_source(folder, "train", val_share=0)
     (folder / "train2017" / "a.jpg").write_bytes(b"\xff\xd8\xff no image \xff\xd9")
     with pytest.warns(DataWarning, match=r"1 of 2 images left out, file damaged; first: image .*a.jpg: expected"):
         facts = write_tfrecords(source, "train", tmp_path / "records", 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import UserError
-from keras_centernet.data.formats.kitti_labels import KittiObjects
+from keras_centernet.data.formats.kitti.labels import TYPES, KittiObjects, objects_of
 from keras_centernet.evaluation.metrics.kitti import DIFFICULTIES, KINDS, kitti_average_precision
 
 LEVELS = ("easy", "moderate", "hard")
@@ -252,3 +252,19 @@ def test_equals_the_benchmark_written_as_a_loop(rng, kind, level):
     assert 5 < precision["R40"] < 95
     if kind == "2d":
         assert ours["aos"][level] == pytest.approx(orientation)
+
+
+def test_objects_of_a_batch_are_those_of_its_frame():
+    """A DontCare region stands in every class, and what has no 3D box is one more."""
+    rows = {
+        "mask": np.array([True] * 6 + [False]),
+        "classes": np.array([1, 0, 1, 2, 1, 0, 0]),
+        "kitti_types": np.array([TYPES.index(name) for name in ("Car", *["DontCare"] * 3, "Car", "Pedestrian", "Car")]),
+        "dimensions_hwl": np.array([[1.5, 1.6, 3.9], *[[-1, -1, -1]] * 3, [0, 0, 0], [1.7, 0.6, 0.8], [0, 0, 0]]),
+        "locations_xyz": np.ones((7, 3)),
+        **{name: np.zeros(7) for name in ("alphas", "rotations_y", "truncations")},
+        "occlusions": np.zeros(7, int),
+    }
+    found = objects_of(rows, np.arange(28).reshape(7, 4))
+    assert found.types == ("Car", "DontCare", "DontCare", "Pedestrian")
+    np.testing.assert_array_equal(found.boxes_xyxy[:, 0], [0, 4, 16, 20])

@@ -12,7 +12,7 @@ from keras_centernet.evaluation.metrics.voc import (
 )
 
 A, B = [0, 0, 9, 9], [100, 0, 9, 9]  # [x, y, width, height]: 10 x 10 inclusive pixels each
-NOWHERE = [500, 500, 9, 9]
+NOWHERE, FAR = [500, 500, 9, 9], [50, 0, 200, 200]
 
 
 def obj(bbox, image_id=0, **more):
@@ -57,6 +57,17 @@ def test_inclusive_iou(box, other, expected):
         pytest.param([obj(A), obj(B, difficult=1)], [det(A, 0.8)], [1], [1], id="difficult missed"),
         pytest.param([obj(A), obj(B, difficult=1)], [det(B, 0.9), det(B, 0.8)], [], [], id="difficult found twice"),
         pytest.param([obj(A), obj(B, iscrowd=1)], [det(B, 0.9)], [], [], id="a crowd is ignored alike"),
+        pytest.param(
+            [obj(A), obj(FAR, hidden=1, iscrowd=1)], [det(B, 0.9), det(A, 0.8)], [1], [1], id="inside a hidden region"
+        ),
+        pytest.param([obj(A), obj(FAR, hidden=1)], [det(B, 0.9), det(B, 0.8)], [], [], id="twice inside it"),
+        pytest.param([obj(A), obj([105, 0, 60, 60], hidden=1)], [det(B, 0.9)], [], [], id="half inside it"),
+        pytest.param([obj(A), obj([106, 0, 60, 60], hidden=1)], [det(B, 0.9)], [0], [0], id="less inside it"),
+        pytest.param([obj(B), obj(FAR, hidden=1)], [det(B, 0.9)], [1], [1], id="an object inside a hidden region"),
+        pytest.param(
+            [obj(B), obj(FAR, hidden=1)], [det(B, 0.9), det(B, 0.8)], [1], [1], id="found twice in a hidden region"
+        ),
+        pytest.param([obj(A), obj(FAR, image_id=1, hidden=1)], [det(B, 0.9)], [0], [0], id="hidden in another image"),
     ],
 )
 def test_precision_recall_by_hand(truth, found, recall, precision):
@@ -66,7 +77,8 @@ def test_precision_recall_by_hand(truth, found, recall, precision):
 
 
 @pytest.mark.parametrize(
-    "truth", [pytest.param([], id="no object"), pytest.param([obj(A, difficult=1)], id="only difficult ones")]
+    "truth",
+    [pytest.param([], id="no object"), pytest.param([obj(A, difficult=1), obj(FAR, hidden=1)], id="none counts")],
 )
 def test_without_countable_objects_nothing_is_defined(truth):
     assert precision_recall(truth, [det(A, 0.9)]) == (None, None)

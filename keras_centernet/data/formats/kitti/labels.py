@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from keras_centernet.data.reading.texts import read_text
+from keras_centernet.data.reading.values import LARGEST
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import write_whole
 from keras_centernet.files.paths import to_path
@@ -52,26 +54,20 @@ class KittiObjects:
 
 
 def read_kitti_file(path: str | os.PathLike) -> KittiObjects:
-    """Returns the objects of a label file (15 columns) or a result file (16).
+    """Returns the objects of a label file (15 columns) or a result file (16). Types of one's own may have spaces.
 
     Raises:
-        UserError: the file cannot be read, a line has another number of columns, or a word is no number.
+        UserError: the file cannot be read, a line has another number of columns, or a word is no number that can be
+            meant.
     """
-    try:
-        lines = to_path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: expected a KITTI text file, it cannot be read: {error}.") from None
-    rows = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
-    columns = RESULT_COLUMNS if rows and len(rows[0][1]) == RESULT_COLUMNS else LABEL_COLUMNS
-    for number, words in rows:
-        if len(words) != columns:
-            expected = f"{LABEL_COLUMNS} columns (or {RESULT_COLUMNS} with scores, in every line)"
-            found = f"{len(words)}: {' '.join(words)[:60]}"
-            raise UserError(f"{path}, line {number}: expected {expected}, got {found}.")
-    values = [[_number(word, f"{path}, line {number}") for word in words[1:]] for number, words in rows]
-    table = np.array(values, np.float64).reshape(len(rows), columns - 1)
+    lines = read_text(to_path(path)).splitlines()
+    rows = [_split_line(line, f"{path}, line {i}") for i, line in enumerate(lines, start=1) if line.strip()]
+    columns = len(rows[0][1]) if rows else LABEL_COLUMNS - 1
+    if any(len(numbers) != columns for _, numbers in rows):
+        raise UserError(f"{path}: expected scores in every line or in none, got them in some; remove them.")
+    table = np.array([numbers for _, numbers in rows], np.float64).reshape(len(rows), columns)
     return KittiObjects(
-        types=tuple(words[0] for _, words in rows),
+        types=tuple(kind for kind, _ in rows),
         truncations=table[:, 0],
         occlusions=table[:, 1].astype(int),
         alphas=table[:, 2],
@@ -79,8 +75,55 @@ def read_kitti_file(path: str | os.PathLike) -> KittiObjects:
         dimensions_hwl=table[:, 7:10],
         locations_xyz=table[:, 10:13],
         rotations_y=table[:, 13],
-        scores=table[:, 14] if columns == RESULT_COLUMNS else None,
+        scores=table[:, 14] if columns == RESULT_COLUMNS - 1 else None,
     )
+
+
+def types_in(path: str | os.PathLike) -> set[str]:
+    """Returns the types in a file, which has to be one of KITTI in nothing else."""
+    lines = read_text(to_path(path)).splitlines()
+    return {_type_and_numbers(line)[0] or line.split()[0] for line in lines if line.strip()}
+
+
+def is_kitti_line(line: str) -> bool:
+    """Whether a line of text has a type, which is no number, and KITTI's columns behind it."""
+    kind, numbers = _type_and_numbers(line)
+    return bool(kind) and len(numbers) in (LABEL_COLUMNS - 1, RESULT_COLUMNS - 1)
+
+
+def _split_line(line: str, where: str) -> tuple[str, list[float]]:
+    """Returns (type, numbers) of a line."""
+    kind, words = _type_and_numbers(line)
+    kind, words = (kind, words) if kind else (words[0], words[1:])  # a type may be called "0"
+    numbers = [float(word) for word in words]
+    if len(numbers) not in (LABEL_COLUMNS - 1, RESULT_COLUMNS - 1):
+        words = line.split()
+        if len(words) in (LABEL_COLUMNS, RESULT_COLUMNS):
+            wrong = next(word for word in words[:0:-1] if not _is_number(word))
+            raise UserError(f"{where}: expected numbers after the type, got {wrong!r}.")
+        expected = f"{LABEL_COLUMNS} columns (or {RESULT_COLUMNS} with scores, in every line)"
+        raise UserError(f"{where}: expected {expected}, got {len(words)}: {' '.join(words)[:60]}.")
+    if not all(abs(number) <= LARGEST for number in numbers):
+        wrong = next(word for word, number in zip(words, numbers, strict=True) if not abs(number) <= LARGEST)
+        raise UserError(f"{where}: expected numbers of at most {LARGEST:.0e} in size, got {wrong}; correct it.")
+    return kind, numbers
+
+
+def _type_and_numbers(line: str) -> tuple[str, list[str]]:
+    """Returns (type, words of the numbers behind it); a type is all before the numbers that end a line."""
+    words = line.split()
+    start = len(words)
+    while start > 0 and _is_number(words[start - 1]):
+        start -= 1
+    return " ".join(words[:start]), words[start:]
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
@@ -97,20 +140,17 @@ def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
 
 
 def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
-    """Returns the objects of one image of a batch, {key: (M, ...)}, with boxes (M, 4) in original image pixels."""
+    """Returns the objects of one image of a batch, {key: (M, ...)}, with boxes (M, 4) in original image pixels.
+
+    Objects without a 3D box, which no detection in 3D could match, become DontCare regions.
+    """
     types = [TYPES[index] for index in rows["kitti_types"]]
     # A DontCare region stands in every class; one of them is enough.
     keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
     names = ("alphas", "dimensions_hwl", "locations_xyz", "rotations_y", "truncations", "occlusions")
+    has_box = np.all(rows["dimensions_hwl"] > 0, axis=1)
     return KittiObjects(
-        types=tuple(types[i] for i in keep),
+        types=tuple(types[i] if has_box[i] else "DontCare" for i in keep),
         boxes_xyxy=np.asarray(boxes_xyxy, np.float64)[keep],
         **{name: rows[name][keep] for name in names},
     )
-
-
-def _number(word: str, where: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise UserError(f"{where}: expected numbers after the type, got {word!r}.") from None

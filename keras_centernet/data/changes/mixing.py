@@ -1,0 +1,130 @@
+"""Several images in one, with the objects of all: mosaics of four, and MixUp of two (which may be mosaics).
+
+Each part is warped by itself, once, with a matrix of its own, so its boxes and fields move as those of any image.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import tensorflow as tf
+
+from keras_centernet.data.augment import Choice, is_chosen, seed_of
+from keras_centernet.data.fields import object_keys
+from keras_centernet.data.source import size_wh_of
+from keras_centernet.method.specs import FieldSpec
+
+# Where the parts of a mosaic lie: how many of its own widths and heights each begins before the common corner.
+TILES = ((1, 1), (0, 1), (1, 0), (0, 0))
+MIXUP_BETA = 32.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixing:
+    """Makes one example in the input's frame of one or several examples.
+
+    Attributes:
+        prepare: function of an example -> the same, changed in its own pixels.
+        place: function of an example -> the same with "image_to_input".
+        warp: function of a placed example -> the same in the input's frame.
+        finish: function of an example in the input's frame -> the same in other colours.
+        mosaic, mixup: probabilities.
+        input_hw: (height, width) of the input.
+        fields: of the source; all of them belong to objects.
+    """
+
+    prepare: Callable[[dict], dict]
+    place: Callable[[dict], dict]
+    warp: Callable[[dict], dict]
+    finish: Callable[[dict], dict]
+    mosaic: float
+    mixup: float
+    input_hw: tuple[int, int]
+    fields: Mapping[str, FieldSpec]
+
+    def __call__(self, draw: Callable[[int], dict]) -> dict:
+        """Returns the example; what is known of the image as a whole is that of example 0.
+
+        Args:
+            draw: function of a number -> example with a "seed" of its own: 0 is the one whose turn it is, the others
+                are random ones. They are read only if they are needed.
+        """
+        example = self._image(draw, 0)
+        if self.mixup:
+            example = tf.cond(
+                is_chosen(example, Choice.MIXUP, self.mixup),
+                lambda: self._blend(example, self._image(draw, len(TILES))),
+                lambda: example,
+            )
+        return self.finish(example)
+
+    def _image(self, draw: Callable[[int], dict], first: int) -> dict:
+        """Returns a mosaic or, as chance has it, the first image alone, in the input's frame."""
+        example = self.prepare(draw(first))
+        others = range(first + 1, first + len(TILES))
+        if not self.mosaic:
+            return self.warp(self.place(example))
+        return tf.cond(
+            is_chosen(example, Choice.MOSAIC, self.mosaic),
+            lambda: self._mosaic([example, *(self.prepare(draw(number)) for number in others)]),
+            lambda: self.warp(self.place(example)),
+        )
+
+    def _mosaic(self, examples: Sequence[dict]) -> dict:
+        """Returns four examples around a random corner, each as large as the letterbox would show it alone.
+
+        The corner is a random point of an image as large as the input; that image is placed as any other, and what
+        lies around it is seen where a view reaches over its border.
+
+        Source: `Mosaic` of Ultralytics: there a canvas of twice the input's sides, of which its middle is seen.
+        """
+        middle = self.place({**examples[0], "image": tf.zeros((*self.input_hw, 3), tf.uint8)})
+        size_wh = tf.constant(self.input_hw[::-1], tf.float64)
+        corner_xy = size_wh * tf.random.stateless_uniform((2,), seed_of(middle, Choice.CORNER), dtype=tf.float64)
+        parts = []
+        for before, example in zip(TILES, examples, strict=True):
+            image_wh = tf.cast(size_wh_of(example["image"]), tf.float64)
+            zoom = tf.reduce_min(size_wh / image_wh)
+            shift_xy = corner_xy - zoom * image_wh * tf.constant(before, tf.float64)
+            matrices = {key: _compose(middle[key], zoom, shift_xy) for key in middle if key.endswith("_to_input")}
+            parts.append(self.warp({**middle, **_cut_at_border(example), **matrices}))
+        # The parts do not overlap, and black is 0: the seams are blended as the edges of images are.
+        image = tf.add_n([tf.cast(part["image"], tf.int32) for part in parts])
+        return self._together(parts, tf.cast(tf.minimum(image, 255), tf.uint8))
+
+    def _blend(self, first: dict, second: dict) -> dict:
+        """Returns the mean of two images with random weights that are seldom far from equal.
+
+        Source: `MixUp` of Ultralytics: the weight is one of Beta(32, 32).
+        """
+        draws = tf.random.stateless_gamma((2,), seed_of(first, Choice.SHARE), MIXUP_BETA)
+        share = draws[0] / tf.reduce_sum(draws)
+        images = [tf.cast(example["image"], tf.float32) for example in (first, second)]
+        image = tf.cast(tf.round(images[1] + share * (images[0] - images[1])), tf.uint8)
+        # A mark such as "is_zoomed" says what cannot be learnt from an image: of either one.
+        marks = [key for key, value in first.items() if value.dtype == tf.bool and value.shape.rank == 0]
+        return self._together([first, second], image) | {key: first[key] | second[key] for key in marks}
+
+    def _together(self, parts: Sequence[dict], image: tf.Tensor) -> dict:
+        rows = {key: tf.concat([part[key] for part in parts], axis=0) for key in object_keys(self.fields)}
+        return {**parts[0], **rows, "image": image}
+
+
+def _compose(outer: tf.Tensor, zoom: tf.Tensor, shift_xy: tf.Tensor) -> tf.Tensor:
+    """Returns the (2, 3) matrix that zooms and shifts before it does what `outer` does."""
+    linear = outer[:, :2]
+    return tf.concat([zoom * linear, (tf.linalg.matvec(linear, shift_xy) + outer[:, 2])[:, None]], axis=1)
+
+
+def _cut_at_border(example: dict) -> dict:
+    """Returns the example without what reaches over its image's border, where in a mosaic another image begins.
+
+    Boxes are cut off, keypoints there are not marked any more.
+    """
+    size_wh = tf.cast(size_wh_of(example["image"]), tf.float32)
+    cut = {"boxes_xyxy": tf.clip_by_value(example["boxes_xyxy"], 0, tf.tile(size_wh, [2]))}
+    for name in example:
+        if name.endswith("_xyv"):
+            xy, marks = example[name][..., :2], example[name][..., 2:]
+            is_inside = tf.reduce_all((xy >= 0) & (xy < size_wh), axis=-1, keepdims=True)
+            cut[name] = tf.concat([xy, tf.where(is_inside, marks, 0)], axis=-1)
+    return {**example, **cut}

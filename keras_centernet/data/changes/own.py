@@ -1,0 +1,161 @@
+"""A user's own change of each training image, in the pixels of the image, before it is placed in the input.
+
+The change is a function of an example (see `source.py`) to what it has changed of it, in TensorFlow, or in NumPy by
+`in_numpy`. Keys that it does not return stay as they are. Where it returns KEPT, (n,) integers, objects that are still
+there, keys that it does not return keep those rows, in that order.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_centernet.data.annotations import has_extent, meets
+from keras_centernet.data.fields import keep_objects, object_keys
+from keras_centernet.data.source import Source
+from keras_centernet.errors import UserError
+
+KEPT = "kept"
+_CALLS_TO_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+
+
+def in_numpy(change: Callable[[dict], dict]) -> Callable[[dict], dict]:
+    """Returns a function for `load_dataset(augment=...)` from one of NumPy arrays, such as those of Albumentations.
+
+    Args:
+        change: function of an example as a dict of arrays of its own, which it may write into, to a dict of what it
+            changed, see `changes.own`; lists are taken for arrays. Its "seed" (2,) int64 suits
+            `np.random.default_rng`. It is called by several threads.
+
+    Example:
+        >>> @in_numpy
+        ... def darken(example):
+        ...     return {"image": example["image"] // 2}
+        >>> int(darken({"image": tf.fill((2, 2, 3), tf.constant(90, tf.uint8))})["image"][0, 0, 0])
+        45
+    """
+
+    def change_tensors(example: dict) -> dict:
+        keys = sorted(example)
+        # The first side of what has a row per object is not known beforehand.
+        of_objects = {key for key in keys if key != "image" and example[key].shape[:1] == [None]}
+        sides = {key: tuple(example[key].shape[1:]) for key in keys}
+
+        def call(*arrays):
+            given = dict(zip(keys, arrays, strict=True))
+            changed = change({key: np.array(values) for key, values in given.items()})
+            _check_keys(changed, keys)
+            kept = changed.get(KEPT)
+            if kept is not None:
+                kept = np.asarray(kept, np.int64)
+                given |= {key: given[key][kept] for key in of_objects}
+            return [_to_array(key, changed.get(key, given[key]), given[key], sides[key]) for key in keys]
+
+        values = tf.numpy_function(call, [example[key] for key in keys], [example[key].dtype for key in keys])
+        values = tf.nest.flatten(values)  # one value comes alone
+        return {key: tf.ensure_shape(v, example[key].shape) for key, v in zip(keys, values, strict=True)}
+
+    return change_tensors
+
+
+def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = False) -> Callable[[dict], dict]:
+    """Returns the function from an example to the same, changed and checked, inside tf.data.
+
+    Objects whose box is then empty or outside the image are dropped. The function is traced, and tried on the first
+    example.
+
+    Args:
+        change: of the user.
+        source: of the examples.
+        is_tensor: whether TensorFlow alone must do it.
+
+    Raises:
+        UserError: it cannot be called, fails, or returns another key, dtype or rank; the line names the key.
+    """
+    if not callable(change):
+        raise UserError(f"augment: expected a function of an example, got {change!r}.")
+    examples = source.examples(limit=1)
+    spec = {**examples.element_spec, "seed": tf.TensorSpec((2,), tf.int64)}
+    traced = _trace(change, spec)
+    if is_tensor and {node.type for node in traced.graph.get_operations()} & _CALLS_TO_PYTHON:
+        raise UserError("augment: expected TensorFlow alone with pure_tf and data_service, got a function of NumPy.")
+    keys = object_keys(source.fields)
+
+    def to_changed(example: dict) -> dict:
+        # Far from the seeds of all other choices; not negative, for NumPy's generators.
+        seed = tf.random.stateless_uniform((2,), example["seed"] - [1, 0], 0, tf.int64.max, tf.int64)
+        changed = dict(traced({**example, "seed": seed}))
+        kept = changed.pop(KEPT, None)
+        rest = example if kept is None else keep_objects(example, kept, source.fields)
+        shaped = {key: tf.ensure_shape(value, spec[key].shape) for key, value in changed.items()}
+        changed = {**rest, **shaped, "seed": example["seed"]}
+        counts = tf.stack([tf.shape(changed[key])[0] for key in keys])
+        message = f"augment: expected as many rows of {', '.join(keys)}; return all that change, or {KEPT!r}. Got"
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(counts == counts[0]), [message, counts])]):
+            boxes_xyxy = tf.identity(changed["boxes_xyxy"])
+        height, width = tf.unstack(tf.cast(tf.shape(changed["image"])[:2], tf.float32))
+        is_seen = has_extent(boxes_xyxy) & meets(boxes_xyxy, height, width)
+        return keep_objects(changed, tf.where(is_seen)[:, 0], source.fields)
+
+    _try(to_changed, examples)
+    return to_changed
+
+
+def _trace(change: Callable, spec: dict) -> Callable:
+    """Returns the function as a graph whose results are checked."""
+    try:
+        traced = tf.function(change).get_concrete_function(spec)
+    except Exception as error:  # whatever the user's code raises
+        raise UserError(f"augment: expected a function of an example's tensors, got {_last_line(error)}") from error
+    changed = traced.structured_outputs
+    _check_keys(changed, spec)
+    for key, value in changed.items():
+        if key == KEPT:
+            wanted, is_right = "(n,) integers", value.dtype.is_integer and value.shape.rank in (1, None)
+        else:
+            wanted = f"{spec[key].dtype.name} of shape {_show(spec[key].shape)}"
+            is_right = value.dtype == spec[key].dtype and value.shape.is_compatible_with(spec[key].shape)
+        if not is_right:
+            raise UserError(f"augment: expected {key!r} as {wanted}, got {value.dtype.name} of shape {value.shape}.")
+    return traced
+
+
+def _check_keys(changed, known) -> None:
+    if not isinstance(changed, dict):
+        raise UserError(f"augment: expected a dict of what has changed, got {type(changed).__name__}.")
+    for key in changed:
+        if key not in known and key != KEPT:
+            raise UserError(f"augment: expected some of the keys {', '.join(known)} or {KEPT}, got {key!r}.")
+
+
+def _to_array(key: str, value, before: np.ndarray, sides: tuple) -> np.ndarray:
+    """Returns what a function of NumPy returned under a key, in the dtype that it was given.
+
+    `sides` are those of the shape after the first one, None where they may change.
+    """
+    array = np.asarray(value)
+    if array.size == 0 and sides and None not in sides:
+        array = array.reshape(0, *sides)  # an empty list of boxes
+    has_shape = array.ndim == before.ndim and all(s in (None, n) for s, n in zip(sides, array.shape[1:], strict=True))
+    is_number = array.dtype.kind in "biuf" or before.dtype.kind not in "biuf"
+    if not has_shape or not is_number or (key == "image" and array.dtype != np.uint8):
+        wanted = f"{before.dtype} of shape {_show((None, *sides)[: before.ndim])}"
+        raise UserError(f"augment: expected {key!r} as {wanted}, got {array.dtype} of shape {array.shape}.")
+    return array.astype(before.dtype)
+
+
+def _show(shape: tuple) -> str:
+    return "(" + ", ".join("n" if side is None else str(side) for side in shape) + ")"
+
+
+def _try(to_changed: Callable, examples: tf.data.Dataset) -> None:
+    try:
+        next(iter(examples.map(lambda example: to_changed({**example, "seed": tf.constant([0, 0], tf.int64)}))))
+    except tf.errors.OpError as error:
+        raise UserError(f"augment: expected a function that takes the first example, got {error.message}") from error
+
+
+def _last_line(error: Exception) -> str:
+    """Returns the last line of an exception: TensorFlow tells first where it was raised."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1].strip()}" if lines else type(error).__name__

@@ -1,0 +1,1 @@
+"""KITTI: finding and reading its folders, what its types mean, and its text files."""

@@ -1,0 +1,86 @@
+"""A user's data on their way to `keras_centernet.evaluate`: whatever has batches."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from keras_centernet.data.own.batches import OwnData
+from keras_centernet.data.own.py_datasets import length_of
+
+_ENDLESS, _UNKNOWN = -1, -2  # as tf.data counts
+_TOGETHER = 32  # images of arrays: Keras' own batch size
+
+
+def is_arrays(data) -> bool:
+    """Whether these are the images and labels of a whole data set: (images, labels), or a dict of them."""
+    if isinstance(data, Mapping):
+        return True
+    return isinstance(data, tuple) and len(data) == 2 and _is_labels(data[1])
+
+
+def measured_batches(own: OwnData, data, where: str):
+    """Returns batches (images, objects) that have all that measuring needs; what is ours stays as it is.
+
+    Args:
+        own: of the call.
+        data: batches in any container, or arrays.
+        where: what messages begin with.
+
+    Raises:
+        UserError: a mistake in the first batch, when it is read.
+    """
+    if hasattr(data, "element_spec"):
+        if own.is_ours(data.element_spec, where):
+            return data
+        from keras_centernet.data.own.tf_data import check_batched
+
+        check_batched(data, where)
+    if isinstance(data, list) and all(own.is_ours(batch, where) for batch in data[:1]):
+        return data
+    return _Measured(own, list(_slices(data)) if is_arrays(data) else data, where)
+
+
+class _Measured:
+    """Batches in which the id of an image is its position, where it has none."""
+
+    def __init__(self, own: OwnData, batches, where: str):
+        self._own, self._batches, self._where = own, batches, where
+        self.classes = getattr(batches, "classes", None)
+
+    def cardinality(self) -> int:
+        """Returns the number of batches, or why there is none, as tf.data does."""
+        if hasattr(self._batches, "cardinality"):
+            return int(self._batches.cardinality())
+        if getattr(self._batches, "num_batches", 0) is None:
+            return _ENDLESS
+        length = length_of(self._batches)
+        return _UNKNOWN if length is None else length
+
+    def __iter__(self) -> Iterator[tuple]:
+        convert, start = None, 0
+        for batch in self._batches:
+            convert = convert or self._own.converter_of(batch, self._where, limited=False) or tuple
+            images, objects = convert(batch)
+            stop = start + len(objects["mask"])
+            yield images, {"image_id": np.arange(start, stop), **objects}
+            start = stop
+
+
+def _is_labels(labels) -> bool:
+    return isinstance(labels, Mapping) or (
+        isinstance(labels, tuple | list) and len(labels) > 0 and isinstance(labels[0], Mapping)
+    )
+
+
+def _slices(data) -> Iterator:
+    """Yields batches of arrays."""
+    images = data["images"] if isinstance(data, Mapping) else data[0]
+    for start in range(0, len(images), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        yield _sliced(data, part) if isinstance(data, Mapping) else (images[part], _sliced(data[1], part))
+
+
+def _sliced(values, part: slice):
+    if isinstance(values, Mapping):
+        return {key: _sliced(value, part) for key, value in values.items()}
+    return values[part]

@@ -1,0 +1,50 @@
+"""Lists of image names by which data sets say what belongs to a split, and the label files that they mean."""
+
+import collections
+from collections.abc import Sequence
+
+from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.reading.texts import read_lines
+from keras_centernet.files.paths import AnyPath
+
+_LABEL_SUFFIXES = (".xml", ".txt", ".json")
+
+
+def read_list(path: AnyPath) -> list[str]:
+    """Returns the lines of a list that are not empty, without quotes and with / for backslashes."""
+    lines = [line.strip("\"'").replace("\\", "/") for line in read_lines(path)]
+    return [line for line in lines if line]
+
+
+def without_suffix(name: str) -> str:
+    """Returns a name without the suffix of an image or of a label file; other dots are parts of names.
+
+    Example:
+        >>> without_suffix("images/a.b.JPG"), without_suffix("a.b")
+        ('images/a.b', 'a.b')
+    """
+    suffix = f".{name.rpartition('.')[2].lower()}"
+    return name[: -len(suffix)] if suffix in (*IMAGE_SUFFIXES, *_LABEL_SUFFIXES) else name
+
+
+def find_label_files(names: Sequence[str], folder: AnyPath, suffix: str) -> list[AnyPath | None]:
+    """Returns the label file in a folder, or anywhere below it, of each name, None where there is none.
+
+    Names may have folders, such as those of their images, and suffixes. A name without the right folder means the only
+    label file of that name.
+    """
+    known: dict[str, AnyPath] = {}
+    by_stem: dict[str, list[AnyPath]] = collections.defaultdict(list)
+    for path in sorted(folder.rglob(f"*{suffix}")):
+        name = path.relative_to(folder).as_posix().removesuffix(suffix)
+        known[name] = path
+        by_stem[name.rpartition("/")[2]].append(path)
+
+    def find(name: str) -> AnyPath | None:
+        parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+        tails = ("/".join(parts[i:]) for i in range(len(parts)))
+        exact = next((known[tail] for tail in tails if tail in known), None)
+        alone = by_stem.get(parts[-1], ()) if parts else ()
+        return alone[0] if exact is None and len(alone) == 1 else exact
+
+    return [find(name) or find(without_suffix(name)) for name in names]

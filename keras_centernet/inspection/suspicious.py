@@ -1,0 +1,116 @@
+"""Images whose labels look wrong, and images that are in two splits."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from keras_centernet.data.images import read_image
+from keras_centernet.errors import UserError
+from keras_centernet.inspection.facts import SplitFacts
+
+HUGE, TINY, OUTSIDE, SAME = 0.95, 2.0, 0.05, 0.9  # share of the image, pixels, share of the box, overlap
+_HASH_SIDE, _HASH_BITS = 9, 2  # pixels of a row; bits by which two prints of one photo may differ
+_ROWS_AT_A_TIME = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Suspicion:
+    """What looks wrong in one image.
+
+    Attributes:
+        split: name of the split.
+        image: its index in the split.
+        name: of the image.
+        reasons: {what it is: how many objects}.
+    """
+
+    split: str
+    image: int
+    name: str
+    reasons: dict[str, int]
+
+
+def find_suspicions(facts: SplitFacts) -> list[Suspicion]:
+    """Returns the images with huge, tiny, outlying or repeated boxes, or without labels among labelled ones."""
+    annotations, found = facts.annotations, {}
+    boxes_xyxy, image_index = annotations.boxes_xyxy, annotations.image_index
+    sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+    image_wh = annotations.image_hw[image_index][:, ::-1]
+    inside = np.maximum(np.minimum(boxes_xyxy[:, 2:], image_wh) - np.maximum(boxes_xyxy[:, :2], 0), 0)
+    for what, is_so in (
+        ("box as large as the image", np.prod(sides, axis=1) > HUGE * np.prod(image_wh, axis=1)),
+        ("box of less than two pixels", sides.min(axis=1, initial=np.inf) < TINY),
+        ("box over the border", np.prod(inside, axis=1) < (1 - OUTSIDE) * np.prod(sides, axis=1)),
+        ("two boxes for one object", _is_repeated(facts)),
+    ):
+        for index, count in zip(*np.unique(image_index[is_so], return_counts=True), strict=True):
+            found.setdefault(int(index), {})[what] = int(count)
+    for index in _unlabelled_neighbours(facts):
+        found.setdefault(index, {})["no object, but its neighbours have some"] = 1
+    suspicions = [Suspicion(facts.name, i, annotations.image_names[i], reasons) for i, reasons in found.items()]
+    return sorted(suspicions, key=lambda one: (-len(one.reasons), -sum(one.reasons.values()), one.name))
+
+
+def find_near_duplicates(splits: Sequence[SplitFacts]) -> list[tuple[str, str, str, str]]:
+    """Returns (split, image, other split, image) of photos that show the same in two splits.
+
+    Prints of 64 bits (which pixel of a row is brighter than the next, of 9 x 8 gray ones) are compared: copies in
+    other sizes, formats and qualities are found, crops and mirror images are not. Needs image files.
+    """
+    prints = [(facts, *_prints(facts)) for facts in splits if facts.source.image_names is not None]
+    pairs = []
+    for (facts, indices, hashes), (others, other_indices, other_hashes) in itertools.combinations(prints, 2):
+        for start in range(0, len(hashes), _ROWS_AT_A_TIME):
+            distances = np.bitwise_count(hashes[start : start + _ROWS_AT_A_TIME, None] ^ other_hashes[None])
+            for i, j in np.argwhere(distances <= _HASH_BITS):
+                mine = facts.annotations.image_names[indices[start + i]]
+                pairs.append((facts.name, mine, others.name, others.annotations.image_names[other_indices[j]]))
+    return pairs
+
+
+def _prints(facts: SplitFacts) -> tuple[list[int], np.ndarray]:
+    """Returns (indices of the images that can be read, (n,) uint64); images of one colour have none."""
+    indices, hashes = [], []
+    for i, name in enumerate(facts.annotations.image_names):
+        try:
+            gray = cv2.cvtColor(read_image(name), cv2.COLOR_RGB2GRAY)
+        except UserError:
+            continue
+        small = cv2.resize(gray, (_HASH_SIDE, _HASH_SIDE - 1), interpolation=cv2.INTER_AREA).astype(np.int16)
+        if np.ptp(small) > 1:
+            indices.append(i)
+            hashes.append(np.packbits(small[:, 1:] > small[:, :-1]).view(np.uint64)[0])
+    return indices, np.array(hashes, np.uint64)
+
+
+def _is_repeated(facts: SplitFacts) -> np.ndarray:
+    """(N,) bool: boxes that overlap an earlier one of their image and class almost entirely."""
+    annotations, splits = facts.annotations, facts.annotations.row_splits
+    repeated = np.zeros(len(annotations.boxes_xyxy), bool)
+    for start, stop in itertools.pairwise(splits):
+        boxes, classes = annotations.boxes_xyxy[start:stop], annotations.classes[start:stop]
+        if len(boxes) < 2:
+            continue
+        common = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+        overlap = np.prod(np.maximum(common, 0), axis=2)
+        areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+        is_same = overlap > SAME * (areas[:, None] + areas[None] - overlap)
+        is_same &= classes[:, None] == classes[None]
+        repeated[start:stop] = np.tril(is_same, -1).any(axis=1)
+    return repeated
+
+
+def _unlabelled_neighbours(facts: SplitFacts) -> list[int]:
+    """Returns the images without objects between two with some, in the order of their names, if such are rare."""
+    names, counts = facts.annotations.image_names, facts.object_counts
+    order = sorted(range(len(names)), key=lambda i: (len(names[i]), names[i]))
+    if (counts == 0).mean() > 0.1:
+        return []
+    return [
+        b
+        for a, b, c in zip(order[:-2], order[1:-1], order[2:], strict=True)
+        if counts[a] and not counts[b] and counts[c]
+    ]
