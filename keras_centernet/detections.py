@@ -154,28 +154,35 @@ class Detections:
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         return {"path": self.path, "image_size": size, "detections": rows}
 
-    def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict]:
+    def to_coco(self, image_id: int | str, category_ids: Sequence[int | str] | None = None) -> list[dict]:
         """Returns {"image_id", "category_id", "bbox": [x, y, width, height], "score"} per detection, for COCO's files.
 
         Args:
-            image_id: COCO's id of the image.
+            image_id: COCO's id of the image, whatever the data set has as such.
             category_ids: COCO's id of each class, by class index; None: class index + 1.
         """
         boxes_xyxy = self.boxes_xyxy.astype(np.float64)
-        return coco_rows(int(image_id), boxes_xyxy, self.scores, self.classes, category_ids)
+        return coco_rows(image_id, boxes_xyxy, self.scores, self.classes, category_ids)
 
 
-def coco_rows(image_id: int, boxes_xyxy, scores, classes, category_ids: Sequence[int] | None = None) -> list[dict]:
+def coco_rows(
+    image_id: int | str, boxes_xyxy, scores, classes, category_ids: Sequence[int | str] | None = None
+) -> list[dict]:
     """Returns the rows of a COCO results file of one image; see `Detections.to_coco`."""
     return [
         {
-            "image_id": image_id,
-            "category_id": int(index) + 1 if category_ids is None else int(category_ids[index]),
+            "image_id": _plain_id(image_id),
+            "category_id": int(index) + 1 if category_ids is None else _plain_id(category_ids[index]),
             "bbox": box,
             "score": float(score),
         }
         for box, score, index in zip(xyxy_to_xywh(boxes_xyxy).tolist(), scores, classes, strict=True)
     ]
+
+
+def _plain_id(value):
+    """Returns an id as a value that JSON can hold."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def plain(values: np.ndarray) -> list:

@@ -57,14 +57,23 @@ def rng():
     return np.random.default_rng(7)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tiny_backbone():
+    """The name of a network of two convolutions, which all tests may ask for: most are not about a network."""
+    from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
+
+    add_tiny_backbone()
+    return TINY
+
+
 @pytest.fixture(scope="session")
-def tiny_model():
+def tiny_model(tiny_backbone):
     """Returns a function that builds a small untrained detector of two classes whose scores all differ."""
     import keras
 
     from keras_centernet import CenterNet
 
-    def build(backbone="mobilenet_v3_small_minimalistic", **options):
+    def build(backbone=tiny_backbone, **options):
         keras.utils.set_random_seed(3)
         model = CenterNet(backbone, **{"classes": ("cat", "dog"), "input_size": 64} | options)
         for head, spread in (("center_heatmap", 1.0), ("size", 0.5), ("offset", 0.5)):

@@ -122,6 +122,13 @@ def test_to_coco():
     assert [row["category_id"] for row in street().to_coco(17, category_ids=[1, 5, 90])] == [90, 90, 1]
 
 
+@pytest.mark.parametrize("own", ["photo-a", 2**70, np.int64(5)])
+def test_to_coco_takes_ids_of_any_kind(own):
+    rows = json.loads(json.dumps(street().to_coco(own, category_ids=["a", 2, np.int32(3)])))
+    assert {row["image_id"] for row in rows} == {own}
+    assert [row["category_id"] for row in rows] == [3, 3, "a"]
+
+
 def test_draw_returns_a_new_drawing_and_writes_it(tmp_path):
     found = street()
     before = IMAGE.copy()

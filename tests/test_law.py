@@ -23,7 +23,7 @@ from keras_centernet.method.specs import FieldSpec, HeadSpec
 from keras_centernet.networks.keras_applications import NESTED_NAME, Application
 from keras_centernet.networks.table import BACKBONES, Backbone
 from keras_centernet.tasks import TASKS, TaskRow, detection
-from tests.helpers.tiny_backbone import TINY, TINY_ROW
+from tests.helpers.tiny_backbone import TINY
 
 SIDE, IMAGES = 64, 8
 NETWORK, TASK, FORMAT = "mobilenet_v1_quarter", "tracking", "tracks"
@@ -89,7 +89,6 @@ def rows(monkeypatch):
     application = Application("MobileNet", taps, options={"alpha": 0.25})
     row = Backbone(application.build, normalization="minus_one_to_one", head_channels=8, backbone_layers=(NESTED_NAME,))
     monkeypatch.setitem(BACKBONES, NETWORK, row)
-    monkeypatch.setitem(BACKBONES, TINY, TINY_ROW)
     monkeypatch.setitem(TASKS, TASK, TaskRow(build_tracking, ("car",), fields=FIELDS))
     monkeypatch.setitem(
         FORMATS,

@@ -1,6 +1,5 @@
 """The model: its outputs, its training step, its file."""
 
-import functools
 import subprocess
 import sys
 
@@ -11,17 +10,7 @@ import tensorflow as tf
 
 from keras_centernet import CenterNet, UserError, encode_targets, load_model
 from keras_centernet.fitting.nonfinite import NonFiniteLossError
-from keras_centernet.networks.table import BACKBONES
 from keras_centernet.tasks import COCO_CLASSES
-from tests.helpers.tiny_backbone import TINY, TINY_ROW
-
-
-@pytest.fixture
-def tiny_model(tiny_model, monkeypatch):
-    """Builds models of two convolutions."""
-    monkeypatch.setitem(BACKBONES, TINY, TINY_ROW)
-    return functools.partial(tiny_model, TINY)
-
 
 LOSSES = {"loss", "center_heatmap_loss", "size_loss", "offset_loss"}
 

@@ -14,6 +14,7 @@ from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.networks.layers.deformable import without_xla
 from keras_centernet.predictor import Predictor
 from keras_centernet.tasks import TASKS
+from tests.helpers.tiny_backbone import TINY
 
 
 class OneBoxPredictor(Predictor):
@@ -116,7 +117,7 @@ def test_equal_shapes_share_their_graphs(tiny_model):
 @pytest.mark.parametrize(
     ("backbone", "compiled", "flips"),
     [
-        ("mobilenet_v3_small_minimalistic", 1, (False, True)),
+        (TINY, 1, (False, True)),
         ("resnet18", 0, (False,)),  # deformable: XLA would compile every shape anew
     ],
 )

@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> None:
     curves = output.with_name(f"{output.stem}_precision_recall.png")
     report.draw_precision_recall(curves)
     if args.results:
-        report.write_results(args.results, views[0].source.category_ids)
+        source = views[0].source
+        report.write_results(args.results, source.category_ids, source.own_image_ids)
     print(f"{report.table()}\n\n{output}, {curves}")
 
 

@@ -8,6 +8,7 @@ from keras_centernet.files.paths import AnyPath
 
 _ALIASES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
 _NUMBER = re.compile(r"([-_]?\d+)?")
+_USUAL = re.compile(rf"({'|'.join(name for names in _ALIASES for name in names)}){_NUMBER.pattern}", re.IGNORECASE)
 
 
 def split_names(split: str) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ def match_split(split: str, known: Collection[str]) -> str | None:
 
 def is_usual_split(name: str) -> bool:
     """Whether a name is that of a split, such as "train", "valid" or "test2017"."""
-    return any(match_split(names[0], [name]) for names in _ALIASES)
+    return _USUAL.fullmatch(name) is not None
 
 
 def split_folders(folder: AnyPath) -> dict[str, AnyPath]:

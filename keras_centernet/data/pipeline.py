@@ -203,6 +203,8 @@ def load_dataset(
     is_tensor = pure_tf or bool(data_service)
     if is_tensor:
         check_tensor_source(source, training or (resize == "fit" and scale == 1))
+    if training:
+        checks.check_mixing(changes, source, data_service)
     if data_service:
         check_data_service(data_service, training, limit, shard)
     if not deterministic:
@@ -212,7 +214,6 @@ def load_dataset(
     if training:
         if is_usual_flip:
             changes = dataclasses.replace(changes, flip=checks.safe_flip(flip, source))
-        checks.check_mixing(changes, source, data_service)
         batch_size = checks.fit_batch(batch_size, size // shard[0], source)
         to_input, mix = build_training_input(source, input_hw, changes, is_tensor)
     else:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keras_centernet.drawing.text_table import align
@@ -76,13 +76,19 @@ class Report:
         except OSError as error:
             raise UserError(f"{path}: cannot write the metrics there: {error.strerror}.") from None
 
-    def write_results(self, folder: str | os.PathLike, category_ids: Sequence[int | None] | None = None) -> list[str]:
+    def write_results(
+        self,
+        folder: str | os.PathLike,
+        category_ids: Sequence | None = None,
+        image_ids: Mapping[int, object] | None = None,
+    ) -> list[str]:
         """Writes what the data set's evaluation server expects, such as COCO's JSON; returns the paths.
 
         Args:
             folder: made where it is missing.
-            category_ids: COCO's id of each class (`dataset.source.category_ids`); None: class index + 1. Rows of
-                classes without one are left out.
+            category_ids: the data set's id of each class (`dataset.source.category_ids`); None: class index + 1. Rows
+                of classes without one are left out.
+            image_ids: {image id: the data set's own} (`dataset.source.own_image_ids`); None: they are the same.
 
         Raises:
             UserError: the folder cannot be written.
@@ -92,7 +98,8 @@ class Report:
         rows = {name: row for name, row in rows.items() if row.writes_alone} or rows
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            return [path for name, row in rows.items() for path in row.write(self.results[name], folder, category_ids)]
+            ids = category_ids, image_ids or {}
+            return [path for name, row in rows.items() for path in row.write(self.results[name], folder, *ids)]
         except OSError as error:
             raise UserError(f"{folder}: expected a folder that can be written to: {error.strerror}.") from error
 

@@ -50,7 +50,12 @@ def are_files(paths: Sequence[AnyPath]) -> list[bool]:
 
 
 def expand(pattern: str) -> list[AnyPath]:
-    """Returns the files that match a pattern, sorted; "**" is any number of folders, for local patterns only."""
+    """Returns the files that match a pattern, sorted; "**" is any number of folders, for local patterns only.
+
+    A file that has the pattern for its name is that file alone.
+    """
+    if to_path(pattern).is_file():
+        return [to_path(pattern)]
     if not is_remote(pattern):
         return [path for path in map(pathlib.Path, sorted(glob.glob(pattern, recursive=True))) if path.is_file()]
     if "**" in pattern:

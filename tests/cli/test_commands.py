@@ -78,8 +78,8 @@ def test_every_option_of_a_run_has_help(capsys):
         ),
         (
             "nothing to freeze",
-            "train --data {photos} --batch-size 2 --freeze nothing* --output {tmp}/run",
-            "freeze: expected a pattern of layers of mobilenet_v2",
+            "train --data {photos} --batch-size 2 --backbone tiny --freeze nothing* --output {tmp}/run",
+            "freeze: expected a pattern of layers of tiny",
         ),
         ("output is a file", "train --data {photos} --output {model}/run", "Not a directory"),
         ("no such model", "evaluate --model nowhere.keras --data {photos}", "nowhere.keras"),

@@ -8,8 +8,9 @@ import pytest
 
 from keras_centernet.cli import main
 from keras_centernet.data import load_dataset
+from tests.helpers.tiny_backbone import TINY
 
-TRAIN = "--backbone mobilenet_v3_small_minimalistic --input-size 64 --batch-size 3 --epochs 1 --verbose 0"
+TRAIN = f"--backbone {TINY} --input-size 64 --batch-size 3 --epochs 1 --verbose 0"
 
 
 def write(photos, output, *more):

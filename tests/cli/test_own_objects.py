@@ -22,13 +22,17 @@ def build_network(images):
     return keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
 
 
+def darken(example):
+    return {"image": example["image"] // 2}
+
+
 @keras.saving.register_keras_serializable(package="mine")
 def build_task(classes, radius="published"):
     return dataclasses.replace(build_detection(classes, radius=radius), name="of_mine")
 """
 TRAIN = "train --backbone {module}:build_network --task {module}:build_task --task-option radius=geometric"
 TRAIN += " --input-size 64 --batch-size 3 --epochs 1 --head-loss size=smooth_l1 --loss-weight size=0.2"
-TRAIN += " --mixed-precision"
+TRAIN += " --mixed-precision --augment {module}:darken --hsv 0.015,0.7,0.4 --mosaic 0.5 --close-mosaic 0"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,7 @@ def best(module, photos):
 def test_the_run_remembers_the_names(best, photos, there, capsys):
     config = json.loads((best.parent / "config.json").read_text())
     assert (config["backbone"], config["task"]) == ("objects_of_mine:build_network", "objects_of_mine:build_task")
+    assert (config["augment"], config["hsv"]) == ("objects_of_mine:darken", [0.015, 0.7, 0.4])
     assert (config["head_losses"], config["loss_weights"]) == ({"size": "smooth_l1"}, {"size": 0.2})
     model = load_model(best)
     assert (model.dtype_policy.name, model.dtype_policy.compute_dtype) == ("mixed_bfloat16", "bfloat16")
@@ -93,6 +98,8 @@ def test_a_fresh_process_imports_the_module(command, best, photos):
     [
         ("--backbone objects_of_mine:other", "--backbone objects_of_mine:other: expected an object of module"),
         ("--backbone nowhere:build", "--backbone nowhere: expected a module that can be imported"),
+        ("--augment objects_of_mine:lighten", "--augment objects_of_mine:lighten: expected an object of module"),
+        ("--mosaic 0.5 --epochs 10", "close_mosaic: expected fewer than the 10 epochs"),
         ("--import nowhere", "--import nowhere: expected a module that can be imported"),
         ("--head-loss size=sharp", "Unknown loss: expected one of focal"),
         ("--head-loss nose=l1", "Unknown head of head_losses: expected one of center_heatmap"),

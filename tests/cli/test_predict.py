@@ -57,6 +57,15 @@ def test_equal_names_of_different_folders_do_not_overwrite_each_other(photos, mo
     assert sorted(path.name for path in (tmp_path / "out").glob("*.jpg")) == ["same.jpg", "same_2.jpg"]
 
 
+def test_a_file_that_exists_is_that_file(photos, tmp_path):
+    images = [tmp_path / name for name in ("img[1].jpg", "what?.jpg", "img1.jpg")]
+    for image in images:
+        image.write_bytes((photos / "JPEGImages/photo0.jpg").read_bytes())
+    for image in images:
+        assert find_inputs([str(image)]) == ([image], [])
+    assert find_inputs([str(tmp_path / "img*.jpg")]) == ([images[2], images[0]], [])
+
+
 def test_numbers_are_webcams(photos):
     images, videos = find_inputs(["0", str(photos / "JPEGImages")])
     assert videos == [0]

@@ -8,10 +8,11 @@ import pytest
 from keras_centernet.cli import main, train
 from keras_centernet.runs.recipes import recipe_names
 from keras_centernet.runs.settings import TrainSettings
+from tests.helpers.tiny_backbone import TINY
 
-TINY = """
+MINE = f"""
 [train]
-backbone = "mobilenet_v3_small_minimalistic"
+backbone = "{TINY}"
 input_size = 64
 batch_size = 3
 epochs = 4
@@ -85,13 +86,13 @@ def test_mistakes_are_one_line(arguments, message, capsys):
 
 def test_a_run_of_a_recipe_remembers_it(photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.toml").write_text(TINY)
-    command = ["train", "--data", str(photos), "--recipe", "tiny.toml", "--epochs", "2", "--step-epochs", "1"]
+    (tmp_path / "mine.toml").write_text(MINE)
+    command = ["train", "--data", str(photos), "--recipe", "mine.toml", "--epochs", "2", "--step-epochs", "1"]
     assert main(command) == 0
-    config = json.loads((tmp_path / "runs" / "tiny" / "config.json").read_text())
-    assert (config["recipe"], config["epochs"], config["step_epochs"]) == ("tiny", 2, [1])
+    config = json.loads((tmp_path / "runs" / "mine" / "config.json").read_text())
+    assert (config["recipe"], config["epochs"], config["step_epochs"]) == ("mine", 2, [1])
     assert config["normalization"] == "published_voc_kitti"
-    with open(tmp_path / "runs" / "tiny" / "history.csv") as file:
+    with open(tmp_path / "runs" / "mine" / "history.csv") as file:
         names, *rows = (line.strip().split(",") for line in file)
     rates = [float(row[names.index("learning_rate")]) for row in rows]
     assert rates == pytest.approx([1e-3, 1e-4], rel=1e-3)

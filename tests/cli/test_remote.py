@@ -11,8 +11,9 @@ from keras_centernet import load_dataset, load_model
 from keras_centernet.cli import main
 from keras_centernet.exporting import TFLiteDetector
 from keras_centernet.files.remote_path import RemotePath
+from tests.helpers.tiny_backbone import TINY
 
-TRAIN = "--backbone mobilenet_v3_small_minimalistic --input-size 64 --batch-size 3 --epochs 1 --verbose 0"
+TRAIN = f"--backbone {TINY} --input-size 64 --batch-size 3 --epochs 1 --verbose 0"
 
 
 @pytest.fixture(autouse=True)

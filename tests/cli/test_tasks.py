@@ -10,10 +10,11 @@ from keras_centernet.cli import main
 from keras_centernet.data.formats.kitti.labels import read_kitti_file
 from keras_centernet.errors import DataWarning
 from keras_centernet.tasks.skeletons import COCO_PERSON
+from tests.helpers.tiny_backbone import TINY
 
 CAR = "Car 0.00 0 -1.50 100.00 30.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
 TRAIN = [
-    *("--backbone", "mobilenet_v3_small_minimalistic"),
+    *("--backbone", TINY),
     *("--batch-size", "2", "--epochs", "1", "--verbose", "0", "--val-split", "train"),
 ]
 

@@ -9,8 +9,9 @@ import pytest
 from keras_centernet import load_model
 from keras_centernet.cli import main
 from keras_centernet.runs import callbacks
+from tests.helpers.tiny_backbone import TINY
 
-OPTIONS = "--backbone mobilenet_v3_small_minimalistic --input-size 64 --batch-size 3 --epochs 2 --evaluate-every 1"
+OPTIONS = f"--backbone {TINY} --input-size 64 --batch-size 3 --epochs 2 --evaluate-every 1"
 FILES = {
     "best.keras",
     "last.keras",

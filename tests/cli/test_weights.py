@@ -10,7 +10,7 @@ from tests.weights.test_published import published_tensors, write_safetensors
 
 @pytest.fixture
 def checkpoint(tmp_path, tiny_model):
-    tensors = published_tensors(tiny_model("resnet18"))
+    tensors = published_tensors(tiny_model("resnet18_plain"))
     more = {"fc.weight": np.zeros((3, 2), "float32")}
     return write_safetensors(tmp_path / "published.safetensors", tensors | more)
 
@@ -21,7 +21,7 @@ def test_import_weights_leaves_a_model_that_detects(checkpoint, tmp_path, capsys
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "unused: fc.weight" in printed
-    assert "resnet18, detection of 2 classes, 14," in printed
+    assert "resnet18_plain, detection of 2 classes, 15," in printed
     model = load_model(output)
     assert model.classes == ("cat", "dog")
     assert len(model.detect([np.zeros((50, 70, 3), np.uint8)], threshold=0)) == 1

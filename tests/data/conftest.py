@@ -71,6 +71,30 @@ def write_coco(tmp_path, write_image):
 
 
 @pytest.fixture
+def write_coco_file(write_image):
+    """write_coco_file(path, names, image_folder=..., **changes) writes a COCO file and its images of 48 x 64.
+
+    There is one object per image, of the categories 1 cat and 2 dog in turn.
+    """
+
+    def write(path, names=("a.jpg",), image_folder=None, **changes):
+        for name in names if image_folder is not None else ():
+            write_image(image_folder / name)
+        rows = [{"image_id": i, "category_id": 1 + i % 2, "bbox": [5, 6, 20, 24]} for i in range(len(names))]
+        content = {
+            "images": [{"id": i, "file_name": name, "height": 48, "width": 64} for i, name in enumerate(names)],
+            "annotations": [{"id": i, **row} for i, row in enumerate(rows)],
+            "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+            **changes,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+        return path
+
+    return write
+
+
+@pytest.fixture
 def write_yolo(tmp_path, write_image):
     """write_yolo({stem: label text or None}, yaml=...) -> folder; every image is 48 x 64."""
 

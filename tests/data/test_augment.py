@@ -109,6 +109,40 @@ def test_flip_probability(probability):
     assert np.mean(flips) == pytest.approx(probability, abs=0.12 * (0 < probability < 1))
 
 
+def test_vertical_flip_turns_the_image_upside_down():
+    """Against NumPy: the letterboxed image, its rows in reverse, one row down, as the flip from left to right does."""
+    example = augment.letterbox(example_of(), INPUT_HW)
+    plain, flipped = (
+        augment.warp(augment.random_vertical_flip(example, INPUT_HW, chance), INPUT_HW) for chance in (0.0, 1.0)
+    )
+    np.testing.assert_allclose(flipped["image"][1:].numpy().astype(int), plain["image"][:0:-1], atol=8)
+    (x1, y1, x2, y2) = plain["boxes_xyxy"].numpy()[0]
+    np.testing.assert_allclose(flipped["boxes_xyxy"][0], [x1, 96 - y2, x2, 96 - y1], atol=1e-4)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_vertical_flip_probability(probability):
+    examples = [augment.letterbox(example_of(seed=seed), INPUT_HW) for seed in range(200)]
+    matrices = [augment.random_vertical_flip(e, INPUT_HW, probability)["image_to_input"].numpy() for e in examples]
+    assert all(matrix[0, 0] > 0 for matrix in matrices)
+    share = np.mean([matrix[1, 1] < 0 for matrix in matrices])
+    assert share == pytest.approx(probability, abs=0.12 * (0 < probability < 1))
+
+
+@pytest.mark.parametrize(("flips", "order"), [((1, 0), [1, 0]), ((0, 1), [1, 0]), ((1, 1), [0, 1]), ((0, 0), [0, 1])])
+def test_every_mirror_exchanges_left_and_right(flips, order):
+    """Two of them are a turn by half a circle, which exchanges nothing."""
+    fields = {"keypoints_xyv": FieldSpec("float32", (2, 3))}
+    example = augment.letterbox(example_of(), INPUT_HW) | {"keypoints_xyv": tf.constant([[[10.0, 12, 2], [20, 30, 1]]])}
+    placed = augment.random_flip(example, INPUT_HW, flips[0])
+    placed = augment.random_vertical_flip(placed, INPUT_HW, flips[1])
+    keypoints = augment.warp(placed, INPUT_HW, fields, [1, 0])["keypoints_xyv"].numpy()[0]
+    moved = np.array([[20, 24], [40, 60]], float)
+    moved = np.where(flips, [128, 96] - moved, moved)
+    np.testing.assert_allclose(keypoints[order, :2], moved, atol=1e-4)
+    assert keypoints[order, 2].tolist() == [2, 1]
+
+
 @pytest.mark.parametrize("place", [augment.letterbox, augment.random_crop, augment.random_shift_scale])
 @pytest.mark.parametrize("seed", range(4))
 def test_boxes_stay_on_their_object(place, seed):

@@ -90,6 +90,17 @@ def test_results_for_a_server_have_its_numbers(tmp_path, tiny_model, source):
     assert rows == [row | {"category_id": 17} for row in cats]  # dogs are not the server's
 
 
+def test_results_have_the_data_sets_own_ids(tmp_path, tiny_model, source):
+    report, own = evaluate(tiny_model(), view(source)), {0: "photo-a", 1: 2**70}
+    report.write_results(tmp_path, ["kitten", 2], own)
+    rows = json.loads((tmp_path / "detections.json").read_text())
+    expected = [(own.get(row["image_id"], row["image_id"]), row["category_id"]) for row in report.detections]
+    assert [(row["image_id"], row["category_id"]) for row in rows] == [
+        (image_id, "kitten" if category_id == 1 else 2) for image_id, category_id in expected
+    ]
+    assert {"photo-a", 2**70} <= {row["image_id"] for row in rows}
+
+
 def test_keypoints_have_a_file_of_their_own(tmp_path):
     rows = [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.5, "keypoints": np.ones(6)}]
     Report({}, results={"boxes": [], "keypoints": rows}).write_results(tmp_path)

@@ -7,8 +7,10 @@ import pytest
 from keras_centernet import CenterNet, load_dataset
 from keras_centernet.exporting import export_tflite
 from keras_centernet.tasks import TASKS
+from tests.helpers.tiny_backbone import TINY
 
 INPUT_HW = (64, 96)
+MOBILE = "mobilenet_v3_small_minimalistic"
 TOP_K = 20
 
 
@@ -21,8 +23,8 @@ def drawn():
 
 @pytest.fixture(scope="session")
 def export_once(tiny_model, drawn, tmp_path_factory):
-    """export_once(precision, raw_heads) -> (model, path): the tiny detector, written once per combination."""
-    model, folder, paths = tiny_model(input_size=INPUT_HW), tmp_path_factory.mktemp("exports"), {}
+    """export_once(precision, raw_heads) -> (model, path): a mobile detector, written once per combination."""
+    model, folder, paths = tiny_model(MOBILE, input_size=INPUT_HW), tmp_path_factory.mktemp("exports"), {}
 
     def export(precision="float32", raw_heads=False):
         key = precision, raw_heads
@@ -43,7 +45,7 @@ def model_of_task(request):
 def random_model(task):
     """Returns an untrained model all of whose maps differ from cell to cell, and whose scores lie far apart."""
     keras.utils.set_random_seed(6)
-    model = CenterNet("mobilenet_v3_small_minimalistic", task=task, classes=("cat", "dög"), input_size=INPUT_HW)
+    model = CenterNet(TINY, task=task, classes=("cat", "dög"), input_size=INPUT_HW)
     for head in model.task.heads:
         kernel = model.network.get_layer(head.name).kernel
         spread = 3.0 if head is model.task.center_heatmap else 0.7
@@ -54,7 +56,7 @@ def random_model(task):
 @pytest.fixture(scope="session")
 def untrained():
     """A model as it is built: no score stands out."""
-    return CenterNet("mobilenet_v3_small_minimalistic", classes=("cat", "dog"), input_size=INPUT_HW)
+    return CenterNet(TINY, classes=("cat", "dog"), input_size=INPUT_HW)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from keras_centernet import UserError, evaluate, load_dataset
 from keras_centernet.exporting import PRECISIONS, TFLiteDetector, agreement, verify
 from keras_centernet.exporting.agreement import Opened, compare
 from keras_centernet.exporting.verifying import check_tolerance
+from tests.exporting.conftest import MOBILE
 
 SAME = {
     "images": 3,
@@ -50,7 +51,7 @@ def test_correlations_are_those_of_the_maps(export_once, drawn):
 
 def test_a_moved_head_shows_in_boxes_and_correlation(export_once, tiny_model, drawn):
     path = export_once()[1]
-    other = tiny_model(input_size=(64, 96))
+    other = tiny_model(MOBILE, input_size=(64, 96))
     kernel = other.network.get_layer("offset").kernel
     kernel.assign(-kernel)
     found = agreement(other, path, drawn[:2])

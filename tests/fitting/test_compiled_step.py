@@ -8,11 +8,11 @@ import pytest
 
 from keras_centernet import BACKBONES
 from tests.helpers import one_compiled_step
+from tests.helpers.many_devices import DEFORMABLE, TWO_STACKS
 
-# XLA takes minutes for the large ones on a CPU; the tiny network below has their parts.
+# XLA takes minutes for the large ones on a CPU; the small networks below have their parts.
 QUICK = "resnet18"
-NETWORKS = [name for name in BACKBONES if name != "tiny"]
-ROWS = [pytest.param(name, marks=pytest.mark.slow if name == QUICK else pytest.mark.exhaustive) for name in NETWORKS]
+ROWS = [pytest.param(name, marks=pytest.mark.slow if name == QUICK else pytest.mark.exhaustive) for name in BACKBONES]
 
 
 def run(*arguments):
@@ -22,19 +22,24 @@ def run(*arguments):
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
-def test_a_small_network_of_two_stacks_and_a_deformable_convolution():
-    run("tiny")
+def test_a_small_network_of_two_stacks():
+    run(TWO_STACKS)
+
+
+@pytest.mark.slow
+def test_a_deformable_convolution():
+    run(DEFORMABLE)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["detection_3d", "pose"])
 def test_the_other_tasks(task):
-    run("tiny", task)
+    run(DEFORMABLE, task)
 
 
 @pytest.mark.slow
 def test_a_batch_in_parts():
-    run("tiny", "detection", "2")
+    run(DEFORMABLE, "detection", "2")
 
 
 @pytest.mark.parametrize("name", ROWS)

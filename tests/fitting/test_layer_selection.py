@@ -6,6 +6,8 @@ import pytest
 from keras_centernet import CenterNet, UserError, load_model
 from keras_centernet.fitting.layer_selection import backbone_paths, freeze, select_layers
 
+MOBILE = "mobilenet_v3_small_minimalistic"
+
 
 def values(variables):
     return [np.asarray(variable) for variable in variables]
@@ -24,7 +26,7 @@ def test_the_backbone_is_what_imagenet_weights_fill(resnet, tiny_model):
     }
     assert {"conv1", "bn1", "layer1.0.conv1", "layer4.1.bn2"} <= names
     assert not any(name.startswith(("deconv", "center", "size", "offset")) for name in names)
-    model = tiny_model()
+    model = tiny_model(MOBILE)
     chosen = select_layers(model.network, ["backbone"], model.backbone_row.backbone_layers)
     assert [layer.name for layer in chosen] == ["backbone"]
 
@@ -35,7 +37,7 @@ def test_patterns_find_layers_also_inside_nested_models(resnet, tiny_model):
         "size_hidden",
         "offset",
     }
-    assert len(select_layers(tiny_model().network, ["expanded_conv_1_*"], ())) > 3
+    assert len(select_layers(tiny_model(MOBILE).network, ["expanded_conv_1_*"], ())) > 3
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_a_network_without_imagenet_weights_says_so():
 
 
 def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(tiny_model, batch, tmp_path):
-    model = tiny_model()
+    model = tiny_model(MOBILE)
     model.compile("adam", freeze="backbone")
     frozen = model.network.get_layer("backbone")
     ids = {id(variable) for variable in frozen.variables}
@@ -83,7 +85,7 @@ def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(tiny_m
 
 
 def test_paths_of_the_backbone_are_those_of_its_variables(tiny_model):
-    model = tiny_model()
+    model = tiny_model(MOBILE)
     paths = backbone_paths(model.network, model.backbone_row.backbone_layers)
     assert len(paths) == len(model.network.get_layer("backbone").trainable_variables)
     assert set(paths) < {variable.path for variable in model.trainable_variables}

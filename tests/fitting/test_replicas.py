@@ -12,19 +12,18 @@ import tensorflow as tf
 from keras_centernet import UserError
 from keras_centernet.fitting.replicas import LOSS_MEANS, ReplicaSeeds
 from tests.helpers import many_devices
-from tests.helpers.many_devices import CASES, DECAY, RATE
+from tests.helpers.many_devices import CASES, DECAY, DEFORMABLE, RATE, TWO_STACKS
 
 PARTS = ("in parts", "clipped in parts")  # of one image each, on two devices
-SLOW = [name for name in CASES if name not in ("detection", "published mean", *PARTS)]
 
 
 @pytest.fixture(scope="module")
 def on_devices(tmp_path_factory):
-    """Returns a function: (number of logical devices, cases) -> what the replicas wrote, by case."""
+    """Returns a function: (number of logical devices, network, cases) -> what the replicas wrote, by case."""
 
-    def run(devices, *cases):
+    def run(devices, network, *cases):
         folder = tmp_path_factory.mktemp("devices")
-        command = [sys.executable, many_devices.__file__, str(devices), str(folder), *cases]
+        command = [sys.executable, many_devices.__file__, str(devices), str(folder), network, *cases]
         root = str(pathlib.Path(many_devices.__file__).parents[2])
         done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": root})
         assert done.returncode == 0, done.stderr[-2000:]
@@ -36,15 +35,15 @@ def on_devices(tmp_path_factory):
 @pytest.fixture(scope="module")
 def on_two(on_devices):
     """Two replicas, the cases that are quick."""
-    return on_devices(2, "detection", "published mean", *PARTS)
+    return on_devices(2, TWO_STACKS, "detection", "published mean", *PARTS)
 
 
 def weights_of(step, model):
     return [step[f"weight{i}"] for i in range(len(model.network.variables))]
 
 
-def start_of(case):
-    return [np.asarray(variable) for variable in many_devices.build(case).network.variables]
+def start_of(case, network=TWO_STACKS):
+    return [np.asarray(variable) for variable in many_devices.build(case, network).network.variables]
 
 
 def assert_same_change(received, expected, start):
@@ -54,10 +53,10 @@ def assert_same_change(received, expected, start):
         np.testing.assert_allclose(got - before, change, rtol=1e-4, atol=1e-4 * np.abs(change).max() + 1e-7)
 
 
-def check_against_one_device(step, case):
-    model, figures = many_devices.train(case)
+def check_against_one_device(step, case, network=TWO_STACKS):
+    model, figures = many_devices.train(case, network)
     expected = [np.asarray(variable) for variable in model.network.variables]
-    start = start_of(case)
+    start = start_of(case, network)
     assert sum(np.abs(a - b).max() > 1e-6 for a, b in zip(expected, start, strict=True)) > 10  # it has moved at all
     assert_same_change(weights_of(step, model), expected, start)
     for name, value in figures.items():
@@ -73,7 +72,12 @@ def test_two_devices_move_the_weights_as_one_does(on_two):
 
 @pytest.mark.parametrize("case", PARTS)
 def test_two_devices_with_two_parts_move_the_weights_as_one_device_with_the_whole_batch(on_two, case):
-    check_against_one_device(on_two[case], case.replace("in parts", "").strip() or "detection")
+    check_against_one_device(on_two[case], whole_of(case))
+
+
+def whole_of(case):
+    """The case with the batch in one part."""
+    return case.replace("in parts", "").strip() or "detection"
 
 
 def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
@@ -97,26 +101,26 @@ def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
 
 @pytest.mark.slow
 def test_every_case_on_two_devices(on_devices):
-    steps = on_devices(2, *SLOW)
-    for case in ("detection_3d", "pose", "clipped"):
-        check_against_one_device(steps[case], case)
+    steps = on_devices(2, DEFORMABLE, *(name for name in CASES if name != "published mean"))
+    for case in ("detection", "detection_3d", "pose", "clipped", *PARTS):
+        check_against_one_device(steps[case], whole_of(case), DEFORMABLE)
     check_alike(steps["alike"])
     check_average(steps["averaged"])
 
 
 @pytest.mark.slow
 def test_four_devices_of_which_one_has_no_object(on_devices):
-    steps = on_devices(4, "detection", "clipped", "averaged")
+    steps = on_devices(4, DEFORMABLE, "detection", "clipped", "averaged")
     for case in ("detection", "clipped"):
-        check_against_one_device(steps[case], case)
+        check_against_one_device(steps[case], case, DEFORMABLE)
     check_average(steps["averaged"])
 
 
 def check_alike(step):
     """With the same image everywhere a replica's batch statistics are those of the whole batch."""
-    model, figures = many_devices.train("alike")
+    model, figures = many_devices.train("alike", DEFORMABLE)
     trainable = {id(variable) for variable in model.trainable_variables}
-    columns = zip(model.network.variables, weights_of(step, model), start_of("alike"), strict=True)
+    columns = zip(model.network.variables, weights_of(step, model), start_of("alike", DEFORMABLE), strict=True)
     for variable, received, before in columns:
         if id(variable) in trainable:
             assert_same_change([received], [np.asarray(variable)], [before])
@@ -127,8 +131,9 @@ def check_alike(step):
 
 def check_average(step):
     """`fit` ends with the average of the start and of the step, batch statistics (means of the replicas') included."""
-    model, _ = many_devices.train("averaged")
-    moved = [np.abs(a - b).max() for a, b in zip(weights_of(step, model), start_of("averaged"), strict=True)]
+    model, _ = many_devices.train("averaged", DEFORMABLE)
+    start = start_of("averaged", DEFORMABLE)
+    moved = [np.abs(a - b).max() for a, b in zip(weights_of(step, model), start, strict=True)]
     assert np.mean(np.array(moved) > 0) > 0.9
     for received, variable in zip(weights_of(step, model), model.network.variables, strict=True):
         if "moving_mean" in variable.path:  # means of means are exact; normalised activations are not
@@ -138,7 +143,7 @@ def check_average(step):
 
 @pytest.mark.slow
 def test_replicas_draw_different_numbers_and_a_nan_stops_them(on_devices):
-    drawn = on_devices(2)["drawn"]["drawn"]
+    drawn = on_devices(2, TWO_STACKS)["drawn"]["drawn"]
     assert not np.allclose(drawn[0], drawn[1])
     alone = many_devices.draw(many_devices.build("detection")._seeds)
     np.testing.assert_allclose(drawn[0], alone[0])

@@ -1,10 +1,11 @@
-"""One training step of a tiny network, on one device or on several; what tests of replicas compare.
+"""One training step of a small network, on one device or on several; what tests of replicas compare.
 
 Logical devices must be made before TensorFlow starts, so several are a process of their own:
 
-    python tests/helpers/many_devices.py DEVICES FOLDER CASE...
+    python tests/helpers/many_devices.py DEVICES FOLDER NETWORK CASE...
 """
 
+import functools
 import os
 import pathlib
 import sys
@@ -20,6 +21,7 @@ from keras_centernet.fitting.nonfinite import NonFiniteLossError
 from keras_centernet.networks.blocks import conv_norm, deformable_norm
 from keras_centernet.networks.table import BACKBONES, Backbone
 
+TWO_STACKS, DEFORMABLE = "two_stacks", "deformable_stacks"
 RATE, DECAY, SIDE = 0.01, 0.9, 32
 OBJECTS = (1, 3, 0, 2)  # in each of the four images: no two shards are alike, and a shard of one image is empty
 # name -> (task, whether batch normalisation is frozen, whether all images are alike, options of compile, of SGD)
@@ -36,21 +38,26 @@ CASES = {
 }
 
 
-def build_tiny(images):
-    """Two stacks, the second behind a deformable convolution."""
+def build_stacks(is_deformable, images):
+    """Two stacks, the second behind a convolution, which XLA compiles where it is deformable: seconds each time."""
     x = conv_norm(images, 8, 3, stride=2, conv="conv1", norm="bn1")
     x = conv_norm(x, 8, 3, stride=2, conv="conv2", norm="bn2")
-    return [x, deformable_norm(x, 8, conv="conv3", norm="bn3")]
+    names = {"conv": "conv3", "norm": "bn3"}
+    return [x, deformable_norm(x, 8, **names) if is_deformable else conv_norm(x, 8, 3, **names)]
 
 
-BACKBONES["tiny"] = Backbone(build_tiny, head_channels=4)
+def add_two_stacks() -> None:
+    """Puts the two networks into the table of this process."""
+    for name in (TWO_STACKS, DEFORMABLE):
+        BACKBONES[name] = Backbone(functools.partial(build_stacks, name == DEFORMABLE), head_channels=4)
 
 
-def build(case: str) -> CenterNet:
+def build(case: str, network: str = TWO_STACKS) -> CenterNet:
     """Returns the compiled model of a case, with the same weights each time."""
     task, is_frozen, _, options, of_sgd = CASES[case]
+    add_two_stacks()
     keras.utils.set_random_seed(1)
-    model = CenterNet("tiny", task, num_classes=3 if task == "detection_3d" else 2, input_size=SIDE)
+    model = CenterNet(network, task, num_classes=3 if task == "detection_3d" else 2, input_size=SIDE)
     random = np.random.default_rng(2)
     for variable in model.trainable_variables:  # away from the zeros at which heads and offsets start
         variable.assign(variable + random.normal(0, 0.05, variable.shape))
@@ -82,9 +89,9 @@ def batch(case: str) -> tuple:
     return images, objects
 
 
-def train(case: str) -> tuple[CenterNet, dict]:
+def train(case: str, network: str = TWO_STACKS) -> tuple[CenterNet, dict]:
     """Returns the model after one step of `fit`, and the figures of that step."""
-    model = build(case)
+    model = build(case, network)
     history = model.fit(tf.data.Dataset.from_tensors(batch(case)), verbose=0).history
     return model, {name: values[0] for name, values in history.items()}
 
@@ -94,9 +101,9 @@ def evaluate(model: CenterNet, case: str) -> dict:
     return model.evaluate(tf.data.Dataset.from_tensors(batch(case)), verbose=0, return_dict=True)
 
 
-def write_step(case: str, folder: pathlib.Path) -> None:
+def write_step(case: str, network: str, folder: pathlib.Path) -> None:
     """Writes weights, figures and validation figures of a case; replicas must hold the same weights."""
-    model, figures = train(case)
+    model, figures = train(case, network)
     for variable in model.network.variables + (model.average.averages if model.average else []):
         first, *others = (np.asarray(value) for value in variable.value.values)
         assert all(np.array_equal(first, other) for other in others), variable.path
@@ -125,12 +132,12 @@ def check_that_a_nan_stops(case: str = "detection") -> None:
 
 
 if __name__ == "__main__":
-    devices, place = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+    devices, place, network, *cases = int(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:]
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
     with tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)]).scope():
-        for name in sys.argv[3:]:
-            write_step(name, place)
-        if len(sys.argv) == 3:
+        for name in cases:
+            write_step(name, network, place)
+        if not cases:
             check_that_a_nan_stops()
             np.savez(place / "drawn.npz", drawn=draw(build("detection")._seeds))

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet import BACKBONES, CenterNet
-from tests.helpers import many_devices  # adds the tiny network
+from tests.helpers import many_devices
 from tests.helpers.graph_nodes import CALLS_TO_PYTHON, nodes_of
 
 CALLS_TO_THE_HOST = CALLS_TO_PYTHON | {"HostSend", "HostRecv", "Print", "PrintV2", "Assert"}
@@ -99,6 +99,7 @@ def check_graph(graph_def) -> None:
 
 def main(name: str, task: str = "detection", parts: str = "1") -> None:
     """Compiles, compares, inspects."""
+    many_devices.add_two_stacks()
     side = 2 * BACKBONES[name].multiple_of  # of a single cell and two images, batch normalisation is but a sign
     model, batch = build(name, task, side, int(parts)), objects_of(side)
     start = [np.asarray(variable) for variable in model.variables]

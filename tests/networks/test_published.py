@@ -8,6 +8,7 @@ import pytest
 from keras_centernet.method.specs import HeadSpec, Task
 from keras_centernet.networks.build import build_network
 from keras_centernet.networks.cost import count_parameters
+from keras_centernet.networks.layers.deformable import without_xla
 from keras_centernet.weights.fill import fill
 from keras_centernet.weights.published import published_variables, to_keras_layout
 from tests.conftest import FIXTURES
@@ -58,7 +59,8 @@ def test_heads_and_parameter_counts_equal_the_published_implementation(run, fixt
     image = make_input(seed, run["input"], run["input_shape"]).transpose(0, 2, 3, 1)
     network = published_network(run)
     assert count_parameters(network) + sum(DEAD.get(run["arch"], {}).values()) == run["n_params"]
-    stacks = network(image, training=False)
+    with without_xla():  # which compiles every size anew; that it computes the same is tested at the layer
+        stacks = network(image, training=False)
     stacks = stacks if isinstance(stacks, list) else [stacks]
     for key, tolerance in run["tolerance"].items():
         stack, head = key.removeprefix("stack").split("__")

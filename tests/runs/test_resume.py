@@ -9,14 +9,13 @@ from keras_centernet import UserError, load_model
 from keras_centernet.data.formats import shapes
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.model import CenterNet
-from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs.callbacks import first_epochs
 from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 from tests.helpers.killed_runs import IMAGES, OPTIONS, POINTS, differences
 from tests.helpers.processes import run_python
-from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
+from tests.helpers.tiny_backbone import TINY
 
 
 class PulledPlugError(Exception):
@@ -24,17 +23,15 @@ class PulledPlugError(Exception):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tiny():
-    """A network and a data set that train in seconds."""
+def few_images():
+    """A data set that trains in seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shapes, "SPLIT_SIZES", IMAGES)
-        patch.setitem(BACKBONES, TINY, None)
-        add_tiny_backbone()
         yield
 
 
 @pytest.fixture(scope="module")
-def whole(tiny, tmp_path_factory):
+def whole(few_images, tmp_path_factory):
     """A run that nothing interrupted."""
     output = tmp_path_factory.mktemp("runs") / "whole"
     run(output)
@@ -73,6 +70,15 @@ def test_a_run_that_was_stopped_inside_an_epoch_goes_on_to_the_same_end(whole, t
     assert int(RunFolder(tmp_path, resume=True).read_checkpoint()["batch"]) == 2
     run(tmp_path, resume=True)
     assert differences(whole, tmp_path) == []
+
+
+@pytest.mark.slow
+def test_mixed_images_are_the_same_after_a_stop(tmp_path):
+    mixed = {"mosaic": 0.5, "mixup": 0.5, "hsv": (0.015, 0.7, 0.4), "vertical_flip": 0.5, "close_mosaic": 2}
+    run(tmp_path / "whole", **mixed)
+    run_and_stop(tmp_path / "stopped", 11, **mixed)  # in the second epoch of 6 steps, the last that is mixed
+    run(tmp_path / "stopped", resume=True, **mixed)
+    assert differences(tmp_path / "whole", tmp_path / "stopped") == []
 
 
 def test_two_runs_with_one_seed_are_equal_even_if_one_is_stopped_before_its_first_checkpoint(whole, tmp_path, capsys):

@@ -8,6 +8,7 @@ import pytest
 
 from keras_centernet import CenterNet, UserError, load_model
 from keras_centernet.weights.load import common_variables
+from tests.helpers.tiny_backbone import TINY
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +21,14 @@ def saved(tiny_model, tmp_path_factory):
 
 def test_start_from_a_file(saved, tiny_model, batch):
     model, path = saved
-    fresh = CenterNet("mobilenet_v3_small_minimalistic", classes=("cat", "dog"), input_size=64, weights=str(path))
+    fresh = CenterNet(TINY, classes=("cat", "dog"), input_size=64, weights=str(path))
     for name, value in model(batch[0]).items():
         np.testing.assert_array_equal(fresh(batch[0])[name], value)
 
 
 def test_other_classes_take_all_but_the_last_layer_of_the_heatmap(saved, batch, capsys):
     model, path = saved
-    fresh = CenterNet("mobilenet_v3_small_minimalistic", num_classes=5, input_size=64, weights=str(path))
+    fresh = CenterNet(TINY, num_classes=5, input_size=64, weights=str(path))
     anew = "center_heatmap/kernel, center_heatmap/bias"
     taken = len(fresh.network.variables) - 2
     assert capsys.readouterr().out == (
@@ -43,12 +44,12 @@ def test_weights_alone(saved, tmp_path, batch):
     model, _ = saved
     path = tmp_path / "some.weights.h5"
     model.save_weights(path)
-    fresh = CenterNet("mobilenet_v3_small_minimalistic", classes=("cat", "dog"), input_size=64, weights=str(path))
+    fresh = CenterNet(TINY, classes=("cat", "dog"), input_size=64, weights=str(path))
     np.testing.assert_array_equal(fresh(batch[0])["size"], model(batch[0])["size"])
 
 
 def test_another_network_is_named(saved):
-    with pytest.raises(UserError, match="holds a mobilenet_v3_small_minimalistic: expected the tensors of resnet18"):
+    with pytest.raises(UserError, match="holds a tiny: expected the tensors of resnet18"):
         CenterNet("resnet18_plain", num_classes=2, input_size=64, weights=str(saved[1]))
 
 
@@ -74,7 +75,7 @@ def test_damaged_and_foreign_files(saved, tmp_path):
 def test_another_task_takes_the_heads_that_both_have(saved, batch, capsys):
     model, path = saved
     options = {"task": "pose", "input_size": 64}
-    pose = CenterNet("mobilenet_v3_small_minimalistic", weights=str(path), **options)
+    pose = CenterNet(TINY, weights=str(path), **options)
     printed = capsys.readouterr().out
     assert "has no keypoint_displacement, keypoint_heatmap, keypoint_offset: starts anew" in printed
     assert "has other classes: the last layer of center_heatmap starts anew" in printed

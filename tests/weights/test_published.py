@@ -12,6 +12,7 @@ from keras_centernet.importing import import_weights
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.published import FINGERPRINTS, published_variables, recognise_backbone
 from tests.helpers.published_weights import make_tensor, torch_shape
+from tests.helpers.shapes_only import shapes_only
 
 SMALL = "resnet18"
 
@@ -126,7 +127,10 @@ def test_what_does_not_fit_is_named_and_nothing_changes(tmp_path, tensors, chang
 
 
 def test_a_checkpoint_of_another_architecture_is_recognised(checkpoint):
-    with pytest.raises(UserError, match=r"holds a resnet18, expected a resnet18_plain\. Use CenterNet\('resnet18'\)"):
+    with (
+        shapes_only(),
+        pytest.raises(UserError, match=r"holds a resnet18, expected a resnet18_plain\. Use CenterNet\('resnet18'\)"),
+    ):
         CenterNet("resnet18_plain", num_classes=2, weights=str(checkpoint))
 
 
@@ -173,18 +177,17 @@ def test_missing_files_and_readers(tmp_path, monkeypatch):
 
 
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
-    with pytest.raises(UserError, match=r"weights that ends in \.h5, \.keras, \.pth, \.pt, \.tar, \.safetensors"):
+    with (
+        shapes_only(),
+        pytest.raises(UserError, match=r"weights that ends in \.h5, \.keras, \.pth, \.pt, \.tar, \.safetensors"),
+    ):
         CenterNet(SMALL, num_classes=2, weights=str(tmp_path / "model.onnx"))
 
 
-LARGE = ("hourglass104", "resnet101", "resnet152", "resnet101_plain", "resnet152_plain")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in FINGERPRINTS]
-)
+@pytest.mark.parametrize("name", FINGERPRINTS)
 def test_every_published_architecture_is_recognised(name):
-    model = CenterNet(name, num_classes=2, input_size=128)
+    with shapes_only():
+        model = CenterNet(name, num_classes=2, input_size=128)
     for nested in (True, False):
         assert recognise_backbone(published_variables(model.network, model.task, nested)) == name
 
@@ -199,7 +202,8 @@ def test_import_finds_out_everything(checkpoint, tensors):
 
 
 def test_twenty_classes_are_vocs_with_their_statistics(tmp_path):
-    tensors = published_tensors(CenterNet(SMALL, num_classes=20, input_size=64))
+    with shapes_only():
+        tensors = published_tensors(CenterNet(SMALL, num_classes=20, input_size=64))
     imported, _ = import_weights(write_safetensors(tmp_path / "voc.safetensors", tensors), input_size=64)
     assert imported.classes[:2] == ("aeroplane", "bicycle")
     assert imported.normalization == "published_voc_kitti"
@@ -218,7 +222,8 @@ def test_twenty_classes_are_vocs_with_their_statistics(tmp_path):
     ],
 )
 def test_the_other_tasks_are_recognised_by_their_heads(tmp_path, task, classes, statistics, head):
-    tensors = published_tensors(CenterNet(SMALL, task=task, input_size=64))
+    with shapes_only():
+        tensors = published_tensors(CenterNet(SMALL, task=task, input_size=64))
     assert head in tensors
     imported, unused = import_weights(write_safetensors(tmp_path / "task.safetensors", tensors), input_size=64)
     assert (imported.task.name, imported.classes, imported.normalization) == (task, classes, statistics)
@@ -226,7 +231,8 @@ def test_the_other_tasks_are_recognised_by_their_heads(tmp_path, task, classes, 
 
 
 def test_heads_that_nobody_published_start_anew(tmp_path, capsys):
-    tensors = published_tensors(CenterNet(SMALL, task="detection_3d", input_size=64))
+    with shapes_only():
+        tensors = published_tensors(CenterNet(SMALL, task="detection_3d", input_size=64))
     path = write_safetensors(tmp_path / "3d.safetensors", tensors)
     model = CenterNet(SMALL, "detection_3d", input_size=64, task_options={"projection": True}, weights=str(path))
     assert "published checkpoints have no projection: starts anew" in capsys.readouterr().out
@@ -234,7 +240,8 @@ def test_heads_that_nobody_published_start_anew(tmp_path, capsys):
 
 
 def test_hourglass_heads_are_named_by_stack():
-    model = CenterNet("hourglass104", num_classes=3, input_size=128)
+    with shapes_only():
+        model = CenterNet("hourglass104", num_classes=3, input_size=128)
     variables = published_variables(model.network, model.task, nested=True)
     assert variables["hm.0.0.conv.weight"] is model.network.get_layer("stack0_center_heatmap_hidden").kernel
     assert variables["hm.0.1.bias"] is model.network.get_layer("stack0_center_heatmap").bias

@@ -5,6 +5,7 @@ import pytest
 
 from keras_centernet import CenterNet, UserError, import_weights, load_model
 from keras_centernet.weights.published import published_variables
+from tests.helpers.tiny_backbone import TINY
 from tests.weights.test_imagenet import classifier
 from tests.weights.test_published import published_tensors, write_safetensors
 
@@ -49,9 +50,9 @@ def test_published_checkpoints_and_classifiers(tiny_model, tmp_path, to_ram, cap
 def test_nothing_there_is_said_as_of_a_local_file(name, what):
     for path in (f"ram://none/{name}", f"/none/{name}"):
         with pytest.raises(UserError, match=f"^{path}: expected {what}, but it does not exist.$"):
-            CenterNet("resnet18", num_classes=2, input_size=64, weights=path)
+            CenterNet(TINY, num_classes=2, input_size=64, weights=path)
     with pytest.raises(UserError, match=f"^nosuch://x/{name}: expected a file or folder that can be reached"):
-        CenterNet("resnet18", num_classes=2, input_size=64, weights=f"nosuch://x/{name}")
+        CenterNet(TINY, num_classes=2, input_size=64, weights=f"nosuch://x/{name}")
     with pytest.raises(UserError, match=r"^nosuch://x/m.keras: expected a file or folder that can be reached"):
         load_model("nosuch://x/m.keras")
 

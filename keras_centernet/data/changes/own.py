@@ -5,6 +5,8 @@ The change is a function of an example (see `source.py`) to what it has changed 
 there, keys that it does not return keep those rows, in that order.
 """
 
+import re
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +18,11 @@ from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 
 KEPT = "kept"
+_LONGEST_LINE = 300
 _CALLS_TO_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+# Of what an exception says: colours, and where it was raised.
+_BEFORE = r"\x1b\[\d*m|^\{\{.*?\}\} |Error in user-defined function .*? with iterator: \S+ "
+_BEHIND = r"\n\s*Traceback|\n\s*Arguments received|\]?\s*\[\[\{\{"
 
 
 def in_numpy(change: Callable[[dict], dict]) -> Callable[[dict], dict]:
@@ -77,7 +83,7 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
     examples = source.examples(limit=1)
     spec = {**examples.element_spec, "seed": tf.TensorSpec((2,), tf.int64)}
     traced = _trace(change, spec)
-    if is_tensor and {node.type for node in traced.graph.get_operations()} & _CALLS_TO_PYTHON:
+    if is_tensor and _operations_of(traced) & _CALLS_TO_PYTHON:
         raise UserError("augment: expected TensorFlow alone with pure_tf and data_service, got a function of NumPy.")
     keys = object_keys(source.fields)
 
@@ -89,10 +95,10 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
         rest = example if kept is None else keep_objects(example, kept, source.fields)
         shaped = {key: tf.ensure_shape(value, spec[key].shape) for key, value in changed.items()}
         changed = {**rest, **shaped, "seed": example["seed"]}
+        boxes_xyxy = changed["boxes_xyxy"]
         counts = tf.stack([tf.shape(changed[key])[0] for key in keys])
-        message = f"augment: expected as many rows of {', '.join(keys)}; return all that change, or {KEPT!r}. Got"
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(counts == counts[0]), [message, counts])]):
-            boxes_xyxy = tf.identity(changed["boxes_xyxy"])
+        message = f"augment: expected as many rows of {', '.join(keys)}, got {{}}; return all of them, or {KEPT}."
+        tf.debugging.Assert(tf.reduce_all(counts == counts[0]), [tf.strings.format(message, counts, summarize=-1)])
         height, width = tf.unstack(tf.cast(tf.shape(changed["image"])[:2], tf.float32))
         is_seen = has_extent(boxes_xyxy) & meets(boxes_xyxy, height, width)
         return keep_objects(changed, tf.where(is_seen)[:, 0], source.fields)
@@ -103,13 +109,18 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
 
 def _trace(change: Callable, spec: dict) -> Callable:
     """Returns the function as a graph whose results are checked."""
+
+    def to_tensors(example):
+        changed = change(example)
+        _check_keys(changed, spec)
+        hints = {key: tensor.dtype for key, tensor in example.items()}
+        return {key: tf.convert_to_tensor(value, dtype_hint=hints.get(key)) for key, value in changed.items()}
+
     try:
-        traced = tf.function(change).get_concrete_function(spec)
+        traced = tf.function(to_tensors).get_concrete_function(spec)
     except Exception as error:  # whatever the user's code raises
-        raise UserError(f"augment: expected a function of an example's tensors, got {_last_line(error)}") from error
-    changed = traced.structured_outputs
-    _check_keys(changed, spec)
-    for key, value in changed.items():
+        raise _user_error(error, "of an example's tensors") from error
+    for key, value in traced.structured_outputs.items():
         if key == KEPT:
             wanted, is_right = "(n,) integers", value.dtype.is_integer and value.shape.rank in (1, None)
         else:
@@ -118,6 +129,12 @@ def _trace(change: Callable, spec: dict) -> Callable:
         if not is_right:
             raise UserError(f"augment: expected {key!r} as {wanted}, got {value.dtype.name} of shape {value.shape}.")
     return traced
+
+
+def _operations_of(traced: Callable) -> set[str]:
+    graph = traced.graph.as_graph_def()
+    nodes = (*graph.node, *(node for function in graph.library.function for node in function.node_def))
+    return {node.op for node in nodes}
 
 
 def _check_keys(changed, known) -> None:
@@ -152,10 +169,17 @@ def _try(to_changed: Callable, examples: tf.data.Dataset) -> None:
     try:
         next(iter(examples.map(lambda example: to_changed({**example, "seed": tf.constant([0, 0], tf.int64)}))))
     except tf.errors.OpError as error:
-        raise UserError(f"augment: expected a function that takes the first example, got {error.message}") from error
+        raise _user_error(error, "that takes the first example") from error
 
 
-def _last_line(error: Exception) -> str:
-    """Returns the last line of an exception: TensorFlow tells first where it was raised."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[-1].strip()}" if lines else type(error).__name__
+def _user_error(error: Exception, what: str) -> UserError:
+    """Returns in one line what a user's function raised.
+
+    TensorFlow, which ran it, puts the places in the code before it or behind it, and Keras the arguments.
+    """
+    text = re.split(_BEHIND, re.sub(_BEFORE, "", str(getattr(error, "message", error))))[0]
+    if checked := re.findall(r"augment: expected .+", text):
+        return UserError(checked[-1])  # lines of code may stand before it
+    raised = re.search(r"(?:^|\s)(\w+(?:Error|Exception)): (.+)", text, re.DOTALL)
+    kind, line = raised.groups() if raised else (type(error).__name__, text)
+    return UserError(f"augment: expected a function {what}, got {kind}: {textwrap.shorten(line, _LONGEST_LINE)}")

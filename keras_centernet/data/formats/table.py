@@ -78,21 +78,48 @@ FORMATS = {
         takes_images=True,
     ),
     "voc": Format(
-        _later("formats.voc", "read_voc"),
-        _later("formats.voc", "is_voc_folder"),
+        _later("formats.voc.reading", "read_voc"),
+        _later("formats.voc.finding", "is_voc_folder"),
         "XML files of Pascal VOC, such as Annotations/ or annots/",
-        splits=_later("formats.voc", "voc_splits"),
+        splits=_later("formats.voc.finding", "voc_splits"),
         annotations="the folder of XML files",
         takes_images=True,
     ),
+    "cvat": Format(
+        _later("formats.cvat.reading", "read_cvat"),
+        _later("formats.cvat.reading", "is_cvat_data"),
+        "annotations.xml of CVAT",
+        splits=_later("formats.cvat.reading", "cvat_splits"),
+        annotations="the XML file",
+        annotations_suffix=".xml",
+        takes_images=True,
+    ),
     "coco": Format(
-        _later("formats.coco", "read_coco"),
-        _later("formats.coco", "is_coco_data"),
-        "annotations/instances_*.json or a .json file",
-        splits=_later("formats.coco", "coco_splits"),
+        _later("formats.coco.reading", "read_coco"),
+        _later("formats.coco.finding", "is_coco_data"),
+        "COCO's JSON, such as annotations/instances_*.json or _annotations.coco.json",
+        splits=_later("formats.coco.finding", "coco_splits"),
         fields=("keypoints_xyv",),
         annotations="the JSON file",
         annotations_suffix=".json",
+        takes_images=True,
+    ),
+    "createml": Format(
+        _later("formats.createml", "read_createml"),
+        _later("formats.createml", "is_createml_data"),
+        "CreateML's JSON, such as _annotations.createml.json",
+        splits=_later("formats.createml", "createml_splits"),
+        annotations="the JSON file",
+        annotations_suffix=".json",
+        takes_images=True,
+    ),
+    "labelme": Format(
+        _later("formats.labelme.reading", "read_labelme"),
+        _later("formats.labelme.reading", "is_labelme_data"),
+        "LabelMe's JSON files, one per image",
+        splits=_later("formats.labelme.reading", "labelme_splits"),
+        fields=("keypoints_xyv",),
+        annotations="the folder of JSON files",
         takes_images=True,
     ),
     "yolo": Format(
@@ -102,6 +129,15 @@ FORMATS = {
         splits=_later("formats.yolo.finding", "yolo_splits"),
         fields=("keypoints_xyv",),
         annotations="the folder of label files",
+        takes_images=True,
+    ),
+    "csv": Format(
+        _later("formats.csv.reading", "read_csv"),
+        _later("formats.csv.finding", "is_csv_data"),
+        "*.csv with the columns filename, class, xmin, ymin, xmax, ymax",
+        splits=_later("formats.csv.finding", "csv_splits"),
+        annotations="the CSV file",
+        annotations_suffix=".csv",
         takes_images=True,
     ),
     "shapes": Format(
@@ -170,6 +206,8 @@ def _checked_row(request: DataRequest, format: str | None) -> Format:
             raise UserError(f"{option}: expected none with format {format}, got {str(value)!r}; remove it.")
         if value is not None and not to_path(value).exists():
             raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
+        if option == "images" and value is not None and not to_path(value).is_dir():
+            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which is none.")
     if not row.is_name and not _is_pattern(data) and not request.path.exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
     return row
@@ -184,9 +222,9 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
         UserError: it looks like none; the line lists what was looked for.
     """
     suffix = to_path(annotations).suffix if annotations is not None else ""
-    for name, row in FORMATS.items():
-        if suffix and suffix == row.annotations_suffix:
-            return name
+    named = [name for name, row in FORMATS.items() if suffix and suffix == row.annotations_suffix]
+    if named:  # some formats share a suffix
+        return next((name for name in named if FORMATS[name].recognizes(to_path(annotations))), named[0])
     path = to_path(data)
     exists = not _is_pattern(data) and path.exists()
     for name, row in FORMATS.items():
@@ -198,4 +236,4 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
 
 
 def _is_pattern(data: str | os.PathLike) -> bool:
-    return any(sign in os.fspath(data) for sign in "*?[")
+    return any(sign in os.fspath(data) for sign in "*?[") and not to_path(data).exists()

@@ -4,6 +4,7 @@ import collections
 from collections.abc import Sequence
 
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.data.reading.image_files import files_below
 from keras_centernet.data.reading.texts import read_lines
 from keras_centernet.files.paths import AnyPath
 
@@ -35,8 +36,8 @@ def find_label_files(names: Sequence[str], folder: AnyPath, suffix: str) -> list
     """
     known: dict[str, AnyPath] = {}
     by_stem: dict[str, list[AnyPath]] = collections.defaultdict(list)
-    for path in sorted(folder.rglob(f"*{suffix}")):
-        name = path.relative_to(folder).as_posix().removesuffix(suffix)
+    for path in files_below(folder, (suffix,)):
+        name = path.relative_to(folder).as_posix()[: -len(suffix)]
         known[name] = path
         by_stem[name.rpartition("/")[2]].append(path)
 

@@ -10,6 +10,7 @@ from keras_centernet.files.paths import AnyPath
 from keras_centernet.files.remote_path import is_remote
 
 _DECLARED = re.compile(rb"""^<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_SHOWN = 80
 _WITH_MARK = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -73,6 +74,12 @@ def read_xml(path: AnyPath) -> ElementTree.Element:
         raise UserError(f"{path}: expected {expected}, got {declared[1].decode()!r}; save it as UTF-8.") from None
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: expected XML, got a file that cannot be read as such ({error}).") from None
+
+
+def shown(value) -> str:
+    """Returns a value of JSON for messages, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def encoding_of(data: bytes) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -64,11 +64,18 @@ def check_references(ground_truth: dict, detections: list[dict]) -> None:
                     )
 
 
-def write_coco_file(name: str, rows: list[dict], folder: AnyPath, category_ids: Sequence[int | None] | None) -> list:
+def write_coco_file(
+    name: str, rows: list[dict], folder: AnyPath, category_ids: Sequence | None, image_ids: Mapping[int, object]
+) -> list[str]:
     """Writes rows as a COCO results file `name`.json; returns its path in a list. See `Report.write_results`."""
     path = folder / f"{name}.json"
     if category_ids is not None:
         rows = [row | {"category_id": category_ids[row["category_id"] - 1]} for row in rows]
-    text = json.dumps([row for row in rows if row["category_id"] is not None], default=np.ndarray.tolist)
+    rows = [
+        row | {"image_id": image_ids.get(row["image_id"], row["image_id"])}
+        for row in rows
+        if row["category_id"] is not None
+    ]
+    text = json.dumps(rows, default=np.ndarray.tolist)
     write_whole(path, lambda temporary: temporary.write_text(text))
     return [str(path)]

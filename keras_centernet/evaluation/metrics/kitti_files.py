@@ -1,6 +1,6 @@
 """KITTI's average precision of a model: objects and detections gathered, tabled, written for the benchmark's server."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -67,8 +67,11 @@ def kitti_tables(metrics: dict) -> list[list[tuple[str, ...]]]:
     return [[("KITTI AP", *(" ".join(column) for column in columns)), *rows]] if rows else []
 
 
-def write_kitti_files(found: dict[int, KittiObjects], folder: AnyPath, category_ids) -> list[str]:
-    """Writes a text file per image; returns the paths. See `Report.write_results`."""
-    objects = {folder / f"{image_id:06d}.txt": rows for image_id, rows in found.items()}
+def write_kitti_files(
+    found: dict[int, KittiObjects], folder: AnyPath, category_ids, image_ids: Mapping[int, object]
+) -> list[str]:
+    """Writes a text file per image, named after its id; returns the paths. See `Report.write_results`."""
+    names = {image_id: image_ids.get(image_id, f"{image_id:06d}") for image_id in found}
+    objects = {folder / f"{names[image_id]}.txt": rows for image_id, rows in found.items()}
     list(map_files(lambda path: write_kitti_file(path, objects[path]), list(objects)))
     return [str(path) for path in objects]

@@ -67,8 +67,8 @@ class Metric:
         main: the one that tells which of two models is better, or None.
         needs_objects, needs_found: keys of a batch's objects and of detections without which it is left out.
         tables: function (metrics) -> further tables of the report, each a list of rows of texts, heading first.
-        write: function (results, folder, category_ids) -> paths of files for an evaluation server, or None; see
-            `Report.write_results`.
+        write: function (results, folder, category_ids, image_ids) -> paths of files for an evaluation server, or None;
+            see `Report.write_results`; image ids are a dict, in which ids that stay are missing.
         writes_alone: whether the server expects no files of other metrics.
     """
 

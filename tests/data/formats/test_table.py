@@ -28,7 +28,13 @@ def test_format_is_found_out(write_voc, write_coco, write_yolo):
     assert find_format("shapes") == "shapes"
     assert find_format("records/*.tfrecord") == find_format("gs://bucket/records-*") == "tfrecord"
     assert find_format("records", annotations="label_map.pbtxt") == "tfrecord"
-    assert set(FORMATS) == {"voc", "coco", "yolo", "kitti", "tfds", "tfrecord", "shapes"}
+    assert {"voc", "coco", "createml", "labelme", "yolo", "kitti", "tfds", "tfrecord", "shapes"} <= set(FORMATS)
+
+
+def test_a_folder_may_have_signs_of_patterns_in_its_name(write_voc, tmp_path):
+    folder = write_voc({"a": [("cat", 1, 2, 30, 40)]}).rename(tmp_path / "photos [2024]")
+    assert find_format(folder) == "voc"
+    assert read_source(folder, "train").size == 1
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow_datasets") is None, reason="the extra [tfds] is not installed")
@@ -38,11 +44,9 @@ def test_names_of_tensorflow_datasets_are_known():
 
 
 def test_folder_of_no_format_says_what_was_looked_for(tmp_path, monkeypatch):
-    message = (
-        "data: expected *.tfrecord files (tfrecord), image_2/ and label_2/ (kitti), ImageSets/Main/ and Annotations/ "
-        "(voc), annotations/instances_*.json or a .json file (coco), data.yaml or a .yaml file (yolo), got "
-        f"{str(tmp_path)!r}, which holds none of them. Correct it, or pass `format`."
-    )
+    known = ", ".join(f"{row.looks_for} ({name})" for name, row in FORMATS.items() if not row.is_name)
+    problem = f"got {str(tmp_path)!r}, which holds none of them. Correct it, or pass `format`."
+    message = f"data: expected {known}, {problem}"
     with pytest.raises(UserError, match=re.escape(message)):
         find_format(tmp_path)
     (tmp_path / "shapes").mkdir()
@@ -60,7 +64,7 @@ def test_name_of_nothing(name):
 @pytest.mark.parametrize(
     ("format", "options", "message"),
     [
-        ("pascal", {}, "format: expected one of tfrecord, kitti, voc, coco, yolo, shapes, tfds, got 'pascal'."),
+        ("pascal", {}, f"format: expected one of {', '.join(FORMATS)}, got 'pascal'."),
         ("voc", {}, "data: expected a folder or file in voc format, got 'nowhere', which does not exist."),
         ("shapes", {"images": "photos"}, "images: expected none with format shapes, got 'photos'; remove it."),
         (
@@ -76,9 +80,9 @@ def test_name_of_nothing(name):
         ),
         ("voc", {"images": "no"}, "images: expected the folder of images, got 'no', which does not exist."),
         (
-            "yolo",
+            "voc",
             {"fields": ("keypoints_xyv",)},
-            "format yolo has no keypoints_xyv, which this task needs: expected one of tfrecord, coco. Pass another",
+            "format voc has no keypoints_xyv, which this task needs: expected one of tfrecord, coco",
         ),
     ],
 )

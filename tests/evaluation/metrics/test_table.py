@@ -37,7 +37,7 @@ class SpeedError(Accumulator):
         return self.errors
 
 
-def write(errors, folder, category_ids):
+def write(errors, folder, category_ids, image_ids):
     (folder / "speeds.txt").write_text(json.dumps(errors))
     return [str(folder / "speeds.txt")]
 

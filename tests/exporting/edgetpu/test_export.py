@@ -14,7 +14,7 @@ from keras_centernet.exporting.edgetpu.operators import Node, Operand, refusal
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.networks.build import build_network
 from keras_centernet.networks.cost import count_flops
-from tests.exporting.conftest import INPUT_HW, TOP_K
+from tests.exporting.conftest import INPUT_HW, MOBILE, TOP_K
 from tests.helpers import fake_edgetpu_compiler as fake
 
 INT8 = Operand((1, 8, 8, 16), "int8")
@@ -283,20 +283,18 @@ def test_a_file_compiled_from_another_model_is_refused(raw, tiny_model, tmp_path
     compiled = tmp_path / "compiled.tflite"
     compiled.write_bytes(fake.compile_whole(raw[1]))
     with pytest.raises(UserError, match="expected the network of this model with an input of 64x64, got 96x64"):
-        export_edgetpu(tiny_model(), tmp_path / "detector.tflite", compiled=compiled)
-    other = tiny_model(input_size=INPUT_HW, classes=("a", "b", "c"))
+        export_edgetpu(tiny_model(MOBILE), tmp_path / "detector.tflite", compiled=compiled)
+    other = tiny_model(MOBILE, input_size=INPUT_HW, classes=("a", "b", "c"))
     with pytest.raises(UserError, match="expected outputs of these names and channels"):
         export_edgetpu(other, tmp_path / "detector.tflite", compiled=compiled)
     assert [path.name for path in tmp_path.iterdir()] == ["compiled.tflite"]
 
 
 def test_other_networks_and_sizes_are_told_what_goes(tiny_model, tmp_path):
-    with pytest.raises(
-        UserError, match=r"expected a network that it can run \(mobilenet_v2 up to 320 px, .*got resnet"
-    ):
-        export_edgetpu(tiny_model("resnet18_plain"), tmp_path / "detector.tflite")
+    with pytest.raises(UserError, match=r"expected a network that it can run \(mobilenet_v2 up to 320 px, .*got tiny"):
+        export_edgetpu(tiny_model(), tmp_path / "detector.tflite")
     with pytest.raises(UserError, match="of at most 320 px a side, got 352x64: larger maps do not fit"):
-        export_edgetpu(tiny_model(input_size=(64, 352)), tmp_path / "detector.tflite")
+        export_edgetpu(tiny_model(MOBILE, input_size=(64, 352)), tmp_path / "detector.tflite")
 
 
 def shifted(name):

@@ -12,6 +12,7 @@ from keras_centernet.exporting import TFLiteDetector, append_decode
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.appending import check_input
 from keras_centernet.exporting.tflite.metadata import read_labels
+from tests.exporting.conftest import MOBILE
 from tests.exporting.tflite.test_export import operators
 from tests.exporting.tflite.test_metadata import output_names
 
@@ -89,7 +90,7 @@ def test_other_custom_operators_are_refused(raw):
 
 
 def test_heads_of_another_model_are_refused(raw, export_once, tiny_model):
-    other = tiny_model(classes=("a", "b", "c"), input_size=(64, 96))
+    other = tiny_model(MOBILE, classes=("a", "b", "c"), input_size=(64, 96))
     with pytest.raises(UserError, match=r"expected outputs of these names and channels, .*'center_heatmap': 3"):
         append_decode(raw[1], other)
     with pytest.raises(UserError, match=r"append_decode: expected outputs .* got .*'location'"):

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras_centernet import UserError
 from keras_centernet.exporting import FORMATS, PRECISIONS, TFLiteDetector, agreement, export_tflite
 from keras_centernet.exporting.tflite.serving import OUTPUTS
-from tests.exporting.conftest import TOP_K
+from tests.exporting.conftest import MOBILE, TOP_K
 
 # Builtin operators that LiteRT's converter makes of the whole detector; Flex and custom ones have other names.
 DECODING = {"TOPK_V2", "GATHER", "MAX_POOL_2D", "LOGISTIC"}
@@ -182,7 +182,7 @@ def test_mixed_precision_is_exported_in_float32(tiny_model, drawn, tmp_path):
 
 def test_a_file_that_detects_something_else_is_not_written(export_once, tiny_model, drawn, tmp_path, monkeypatch):
     path = export_once()[1]
-    other = tiny_model(input_size=(64, 96))
+    other = tiny_model(MOBILE, input_size=(64, 96))
     for weight in other.network.get_layer("size").trainable_weights:
         weight.assign(weight * 2)
     replace_writer(monkeypatch, lambda beside: beside.write_bytes(path.read_bytes()))

@@ -1,9 +1,20 @@
 """What the tests of layers share."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from keras_centernet.networks.layers.deformable import without_xla
+
+
+@pytest.fixture(params=["plain", pytest.param("xla", marks=pytest.mark.slow)])
+def either_way(request):
+    """Deformable convolutions as ordinary operations and, which takes XLA seconds for each kind, compiled."""
+    with without_xla() if request.param == "plain" else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture

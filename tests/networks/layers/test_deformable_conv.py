@@ -34,7 +34,7 @@ def test_equals_the_published_module(fixture):
         {"padding": (2, 0), "use_bias": False},
     ],
 )
-def test_a_new_layer_is_half_a_plain_convolution(rng, options):
+def test_a_new_layer_is_half_a_plain_convolution(rng, options, either_way):
     layer = DeformableConv2D(4, **options)
     images = rng.normal(size=(2, 9, 8, 6)).astype("float32")
     outputs = layer(images)
@@ -59,7 +59,7 @@ def test_trains_towards_where_to_look():
 
 
 def test_saving(tmp_path, rng):
-    layer = DeformableConv2D(4, (3, 1), strides=(1, 2), padding=(1, 0), dilation_rate=1, offset_groups=2)
+    layer = DeformableConv2D(4, (2, 1), strides=(1, 2), padding=(1, 0), dilation_rate=1, offset_groups=2)
     model = keras.Sequential([keras.Input((None, None, 6)), layer])
     for weight in layer.weights:
         weight.assign(rng.normal(size=weight.shape))
@@ -70,14 +70,14 @@ def test_saving(tmp_path, rng):
 
 
 def test_mixed_precision(rng):
-    layer = DeformableConv2D(4, dtype="mixed_bfloat16")
+    layer = DeformableConv2D(4, (2, 1), dtype="mixed_bfloat16")
     outputs = layer(rng.normal(size=(1, 5, 6, 6)))
     assert outputs.dtype == "bfloat16"
     assert {weight.dtype for weight in layer.weights} == {"float32"}
 
 
 def test_converts_to_builtin_operators_and_runs_there(equals_keras_in_litert):
-    equals_keras_in_litert((9, 7, 4), [DeformableConv2D(5)])
+    equals_keras_in_litert((9, 7, 4), [DeformableConv2D(5, (2, 1))])
 
 
 @pytest.mark.parametrize(

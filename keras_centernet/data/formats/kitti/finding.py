@@ -11,6 +11,7 @@ import itertools
 from keras_centernet.data.formats.kitti.labels import is_kitti_line
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.names import split_folders, split_names
+from keras_centernet.data.reading.image_files import files_below
 from keras_centernet.data.reading.lists import find_label_files, read_list
 from keras_centernet.data.reading.texts import read_lines
 from keras_centernet.errors import UserError
@@ -80,7 +81,7 @@ def find_split(request: DataRequest) -> KittiSplit:
     folder = folder / inside
     without, looked_for = [], f"*.txt in {folder}"
     if list_file is None:
-        paths = sorted(folder.rglob("*.txt"))
+        paths = files_below(folder, (".txt",))
     else:
         entries = read_list(list_file)
         found = find_label_files(entries, folder, ".txt")
@@ -91,7 +92,7 @@ def find_split(request: DataRequest) -> KittiSplit:
         raise UserError(f"{list_file}: expected frames with a label file in {folder}, {problem}.")
     if not paths and list_file is None:
         raise UserError(f"{folder}: expected label files *.txt, got none; pass their folder as `annotations`.")
-    names = [path.relative_to(folder).as_posix().removesuffix(".txt") for path in paths]
+    names = [path.relative_to(folder).as_posix()[: -len(".txt")] for path in paths]
     return KittiSplit(base, inside, paths, names, without, list_file is not None, looked_for)
 
 

@@ -12,7 +12,7 @@ from keras_centernet.data.formats.kitti.kinds import Kinds, find_kinds
 from keras_centernet.data.formats.kitti.labels import TYPES, KittiObjects, read_kitti_file, types_in
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.reading.found import Found
-from keras_centernet.data.reading.image_files import ImageFiles
+from keras_centernet.data.reading.image_files import ImageFiles, files_below
 from keras_centernet.files.paths import AnyPath, map_files, to_path
 
 IMAGE_FOLDERS = ("image_2", "images", "data")
@@ -68,7 +68,7 @@ def read_kitti(request: DataRequest) -> Found:
 def _all_types(paths: list[AnyPath], frames: list[KittiObjects], request: DataRequest) -> set[str]:
     """Returns the types in all label files of the data set, so that all splits have the same classes."""
     known = set(paths)
-    others = [path for folder in label_folders(request) for path in sorted(folder.rglob("*.txt")) if path not in known]
+    others = [path for folder in label_folders(request) for path in files_below(folder, (".txt",)) if path not in known]
     return set().union(*(frame.types for frame in frames), *map_files(types_in, others))
 
 

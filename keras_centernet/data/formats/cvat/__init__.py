@@ -1,0 +1,1 @@
+"""CVAT's own XML: one file of many images."""

@@ -1,0 +1,1 @@
+"""LabelMe: one JSON file of shapes per image; see `reading.py`."""

@@ -1,0 +1,1 @@
+"""Pascal VOC: finding its folders, and reading an XML file per image."""

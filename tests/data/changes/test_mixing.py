@@ -1,0 +1,319 @@
+"""Mosaics and MixUp: what is seen is where the boxes say, and the same whenever and by whomever it is made."""
+
+import dataclasses
+import re
+import warnings
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet.data import load_dataset
+from keras_centernet.data.formats.shapes import build_shapes
+from keras_centernet.data.passes import numbered_passes
+from keras_centernet.data.records.writing import write_tfrecords
+from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.method.specs import FieldSpec
+
+SIDE = 128
+HUES = ((255, 40, 40), (40, 255, 40), (40, 40, 255), (255, 255, 40))  # of the classes
+PLAIN = {"augmentation": "none", "flip": 0.0, "input_size": SIDE, "batch_size": 4, "seed": 2}
+
+
+def examples_of(dataset):
+    """[(image, {key: rows of objects or value of the image})] of a data set, without the padded rows."""
+    found = []
+    for images, objects in dataset:
+        for i, image in enumerate(images.numpy()):
+            mask = objects["mask"][i].numpy()
+            values = {key: value[i].numpy() for key, value in objects.items()}
+            found.append((image, {k: v[mask] if v.shape[:1] == mask.shape else v for k, v in values.items()}))
+    return found
+
+
+def assert_same(some, others):
+    some, others = list(some), list(others)
+    assert len(some) == len(others)
+    for ours, theirs in zip(some, others, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"augmentation": "shift", "flip": 0.5, "vertical_flip": 0.5},
+        {"input_size": (96, 160), "augmentation": "crop"},
+    ],
+)
+def test_boxes_of_a_mosaic_lie_on_their_objects(changes, bright_source, found_boxes):
+    options = PLAIN | {"mosaic": 1.0} | changes
+    dataset = load_dataset(bright_source(), "train", **options).for_epochs(0, 3)
+    seen = 0
+    for image, objects in examples_of(dataset):
+        height, width = image.shape[:2]
+        boxes = np.clip(objects["boxes_xyxy"], 0, [width - 1, height - 1] * 2)
+        for box, index in zip(boxes, objects["classes"], strict=True):
+            if (box[2:] - box[:2] < 8).any():
+                continue  # a sliver at the border
+            distances = [np.abs(np.subtract(region, box)).max() for region in found_boxes(image, index)]
+            assert min(distances) <= 1.6
+            seen += 1
+    assert seen > 40
+
+
+def slow_part(image, number, corner_xy, side):
+    """The pixels of part `number` of a mosaic, one by one: the nearest ones of an image that ends at the corner."""
+    canvas = np.zeros((side, side, 3), int)
+    height, width = image.shape[:2]
+    zoom = side / max(height, width)
+    left = corner_xy[0] - (0 if number % 2 else zoom * width)
+    top = corner_xy[1] - (0 if number // 2 else zoom * height)
+    for y in range(side):
+        for x in range(side):
+            row, column = round((y - top) / zoom), round((x - left) / zoom)
+            if 0 <= row < height and 0 <= column < width:
+                canvas[y, x] = image[row, column]
+    return canvas
+
+
+def test_a_mosaic_equals_a_slow_one(bright_source):
+    """Its first part is the image of its id, where `image_to_input` says; the others explain the rest."""
+    source, side = bright_source(4), 64
+    photos = {int(example["image_id"]): example["image"] for example in source.examples().as_numpy_iterator()}
+    chosen = set()
+    dataset = load_dataset(source, "train", **PLAIN | {"input_size": side}, mosaic=1.0)
+    for image, objects in examples_of(dataset.for_epochs(0, 1)):
+        number, matrix = int(objects["image_id"]), objects["image_to_input"]
+        height, width = photos[number].shape[:2]
+        corner_xy = np.diag(matrix) * (width, height) + matrix[:, 2]
+        assert matrix[0, 0] == pytest.approx(side / max(height, width))
+        assert ((corner_xy >= 0) & (corner_xy <= side)).all()
+        rest = image - slow_part(photos[number], 0, corner_xy, side)
+        for place in (1, 2, 3):
+            parts = {i: slow_part(photo, place, corner_xy, side) for i, photo in photos.items() if i != number}
+            found = min(parts, key=lambda i: np.abs(rest - parts[i])[parts[i] > 0].mean() if parts[i].any() else 0)
+            rest = rest - parts[found]
+            chosen.add((number, place, found))
+        assert np.abs(rest).mean() < 6  # edges: the nearest pixel against bilinear
+    assert len({found for *_, found in chosen}) > 2
+
+
+def test_objects_over_the_border_of_their_image_end_there(bright_source):
+    boxes = [(-40, 10, 300, 50)] * 8
+    for _, objects in examples_of(load_dataset(bright_source(8, boxes), "train", **PLAIN, mosaic=1.0)):
+        widths = objects["boxes_xyxy"][:, 2] - objects["boxes_xyxy"][:, 0]
+        assert (widths <= SIDE + 1e-3).all()
+
+
+def test_fields_move_with_their_part(bright_source):
+    """A keypoint in the middle of its box stays there; one outside of its image is not marked any more."""
+    source = bright_source(8)
+    middles = []
+    for example in source.examples().as_numpy_iterator():
+        x1, y1, x2, y2 = example["boxes_xyxy"][0]
+        middles.append([[(x1 + x2) / 2, (y1 + y2) / 2, 2], [-5, y1, 2]])
+    source = bright_source(8, keypoints_xyv=np.array(middles, np.float32), track_ids=np.arange(8, dtype=np.int32))
+    dataset = load_dataset(source, "train", **PLAIN | {"augmentation": "crop", "flip": 0.5}, mosaic=1.0, mixup=0.5)
+    tracks = 0
+    for _, objects in examples_of(dataset.for_epochs(0, 2)):
+        boxes, keypoints = objects["boxes_xyxy"], objects["keypoints_xyv"]
+        np.testing.assert_allclose(keypoints[:, 0, :2], (boxes[:, :2] + boxes[:, 2:]) / 2, atol=0.01)
+        assert keypoints[:, :, 2].tolist() == [[2, 0]] * len(keypoints)
+        np.testing.assert_array_equal(objects["track_ids"] % 4, objects["classes"])
+        tracks += len(objects["track_ids"])
+    assert tracks > 20
+
+
+def test_a_mosaic_turns_as_a_whole(bright_source):
+    """Where a turned image shows the middle of an object there is the object's colour."""
+    boxes = [example["boxes_xyxy"][0] for example in bright_source(8).examples().as_numpy_iterator()]
+    middles = [[[(x1 + x2) / 2, (y1 + y2) / 2, 2]] for x1, y1, x2, y2 in boxes]
+    source = bright_source(8, keypoints_xyv=np.array(middles, np.float32))
+    dataset = load_dataset(source, "train", task="pose", **PLAIN, mosaic=1.0, rotation=25.0)
+    turned, seen = [], 0
+    for image, objects in examples_of(dataset.for_epochs(0, 3)):
+        turned.append(objects["is_rotated"])
+        for (x, y, _), index in zip(objects["keypoints_xyv"][:, 0], objects["classes"], strict=True):
+            if 2 <= x < SIDE - 2 and 2 <= y < SIDE - 2:
+                np.testing.assert_allclose(image[round(y), round(x)], HUES[index], atol=25)
+                seen += 1
+    assert 0.2 < np.mean(turned) < 0.8
+    assert seen > 20
+
+
+def test_mixup_is_a_mean_with_the_objects_of_both(bright_source):
+    source = bright_source(6)
+    plain = {}
+    for image, objects in examples_of(load_dataset(source, "train", **PLAIN | {"batch_size": 6})):
+        plain[int(objects["image_id"])] = image.astype(float), objects["boxes_xyxy"]
+    shares = []
+    for image, objects in examples_of(
+        load_dataset(source, "train", **PLAIN | {"batch_size": 6}, mixup=1.0).for_epochs(0, 6)
+    ):
+        first, boxes = plain[int(objects["image_id"])]
+        np.testing.assert_allclose(objects["boxes_xyxy"][: len(boxes)], boxes, atol=1e-3)
+        (other,) = [i for i, (_, its) in plain.items() if np.allclose(its, objects["boxes_xyxy"][len(boxes) :])]
+        assert other != int(objects["image_id"])
+        difference = first - plain[other][0]
+        share = (difference * (image - plain[other][0])).sum() / (difference**2).sum()
+        np.testing.assert_allclose(image, plain[other][0] + share * difference, atol=1)
+        shares.append(share)
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
+    assert np.std(shares) == pytest.approx(0.062, abs=0.03)  # of Beta(32, 32): 1 / sqrt(4 * 65)
+
+
+def test_marks_of_either_image_hold_for_both(bright_source):
+    options = PLAIN | {"augmentation": "zoom_half"}
+    marks = [
+        objects["is_zoomed"]
+        for _, objects in examples_of(load_dataset(bright_source(40), "train", **options, mixup=1.0))
+    ]
+    assert np.mean(marks) == pytest.approx(0.75, abs=0.15)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
+def test_probability_of_a_mosaic(probability, bright_source):
+    source = bright_source(40)
+    dataset = load_dataset(source, "train", **PLAIN, mosaic=probability, mixup=1e-9)
+    whole = {int(o["image_id"]): o["image_to_input"] for _, o in examples_of(load_dataset(source, "train", **PLAIN))}
+    moved = [
+        not np.allclose(objects["image_to_input"], whole[int(objects["image_id"])])
+        for _, objects in examples_of(dataset)
+    ]
+    assert np.mean(moved) == pytest.approx(probability, abs=0.2 * (0 < probability < 1))
+
+
+MIXED = {"input_size": 64, "batch_size": 2, "seed": 9, "mosaic": 0.7, "mixup": 0.4, "hsv": (0.015, 0.7, 0.4)}
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return load_dataset(build_shapes(size=7), "train", **MIXED)
+
+
+def test_an_epoch_is_the_same_wherever_training_begins(mixed):
+    whole = list(mixed.for_epochs(0, 3))
+    assert len(whole) == 9
+    again = load_dataset(build_shapes(size=7), "train", **MIXED, workers=2)
+    assert_same(again.for_epochs(0, 3), whole)
+    assert_same(again.for_epochs(2, 3), whole[6:])
+    assert_same(again.for_epochs(1, 3, skip=2), whole[5:])
+    assert_same(again.for_epochs(1, 3, steps=2), whole[3:5] + whole[6:8])
+
+
+def test_shards_are_together_one_process(mixed):
+    parts = [load_dataset(build_shapes(size=7), "train", **MIXED | {"batch_size": 1}, shard=(2, i)) for i in range(2)]
+    for (images, _), *shares in zip(mixed.for_epochs(0, 2, 1), *(p.for_epochs(0, 2, 1) for p in parts), strict=True):
+        np.testing.assert_array_equal(images, np.concatenate([share for share, _ in shares]))
+
+
+def test_each_pass_over_the_plain_data_set_is_new(mixed):
+    first, second = (np.concatenate([images for images, _ in mixed]) for _ in range(2))
+    assert mixed.cardinality() == 3
+    assert (first != second).any()
+
+
+def test_the_last_epochs_are_not_mixed(mixed):
+    """Epochs 0 and 1 are those of a data set that always mixes, the others those of one that never does."""
+    plain = load_dataset(build_shapes(size=7), "train", **MIXED | {"mosaic": 0.0, "mixup": 0.0})
+    expected = [*mixed.for_epochs(0, 2), *plain.for_epochs(2, 4)]
+    until = load_dataset(build_shapes(size=7), "train", **MIXED, mosaic_until=2)
+    for first, skip in ((0, 2), (1, 1), (2, 1)):
+        assert_same(until.for_epochs(first, 4, skip), expected[3 * first + skip :])
+    never = load_dataset(build_shapes(size=7), "train", **MIXED, mosaic_until=0)
+    assert_same(never.for_epochs(2, 4), expected[6:])
+
+
+def test_records_are_mixed_too_and_without_python(tmp_path):
+    """A window of the stream gives the others; TensorFlow alone differs by rounding."""
+    write_tfrecords(build_shapes(size=20, image_size=48), "train", tmp_path, 3)
+    options = MIXED | {"batch_size": 4, "hsv": None}
+    ours, reference = (load_dataset(tmp_path, "train", **options, pure_tf=pure) for pure in (True, False))
+    whole = list(reference.for_epochs(0, 2))
+    assert_same(reference.for_epochs(0, 2, skip=3), whole[3:])
+    for (images, objects), (expected, truth) in zip(ours.for_epochs(0, 2), whole, strict=True):
+        assert np.abs(images.numpy().astype(int) - expected.numpy()).mean() < 0.6
+        for key, values in truth.items():
+            np.testing.assert_allclose(objects[key], values, atol=1e-3, err_msg=key)
+
+
+def test_entries_of_streams_may_have_rows_of_their_own():
+    """As those of TensorFlow Datasets, whose entries hold the objects of an image."""
+
+    def one_pass(seed):
+        entries = tf.data.Dataset.range(9).map(lambda i: (i, {"boxes": tf.fill((i, 4), i), "name": tf.as_string(i)}))
+        return entries.shuffle(9, seed=seed[0], reshuffle_each_iteration=False)
+
+    def mix(draw):
+        example, other = draw(0), draw(1)
+        return {**example, "other": other["index"], "other_seed": other["seed"]}
+
+    def to_example(index, entry):
+        return {"index": index, "boxes": entry["boxes"], "name": entry["name"]}
+
+    def drawn(*epochs, **options):
+        passes = dataclasses.replace(numbered_passes(3, 9, *epochs, **options), mix=mix)
+        return list(passes.examples(one_pass, to_example).as_numpy_iterator())
+
+    whole = drawn(0, 2)
+    for examples in (whole[:9], whole[9:]):
+        assert sorted(example["index"] for example in examples) == list(range(9))
+    for example in whole:
+        assert example["boxes"].shape == (example["index"], 4)
+        assert example["name"] == str(example["index"]).encode()
+        assert example["other"] != example["index"]
+        assert (example["seed"] != example["other_seed"]).all()
+    assert len({example["other"] for example in whole}) > 4
+    assert_same(drawn(1, 2, skip=4), whole[13:])
+
+
+def test_one_image_is_mixed_with_itself(bright_source):
+    ((_, objects),) = examples_of(load_dataset(bright_source(1), "train", **PLAIN | {"batch_size": 1}, mixup=1.0))
+    np.testing.assert_allclose(objects["boxes_xyxy"][0], objects["boxes_xyxy"][1])
+
+
+def test_a_mosaic_may_have_too_many_objects(bright_source):
+    dataset = load_dataset(bright_source(8), "train", **PLAIN, mosaic=1.0, mixup=1.0, max_objects=1)
+    with pytest.warns(DataWarning, match=r"1 image\(s\) with more than max_objects = 1 objects, .* so far"):
+        list(dataset)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mosaic": 1.5}, "mosaic: expected a probability from 0 to 1, got 1.5."),
+        ({"mixup": -1}, "mixup: expected a probability from 0 to 1, got -1."),
+        ({"vertical_flip": 2}, "vertical_flip: expected a probability from 0 to 1, got 2."),
+        ({"mosaic": 1.0, "mosaic_until": -1}, "mosaic_until: expected the number of an epoch, 0 or more, got -1."),
+        (
+            {"mosaic": 0.5, "data_service": "grpc://127.0.0.1:1"},
+            "mosaic: expected 0 with data_service, whose workers see images one by one, got 0.5.",
+        ),
+    ],
+)
+def test_mistakes(options, message, tmp_path):
+    write_tfrecords(build_shapes(size=4, image_size=48), "train", tmp_path, 1)
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_dataset(tmp_path, "train", input_size=64, batch_size=2, **options)
+
+
+@pytest.mark.parametrize("option", ["vertical_flip", "mosaic", "mixup"])
+def test_tasks_before_a_camera_have_none_of_it(option, write_kitti):
+    message = f"{option}: expected 0 for task detection_3d, whose objects have a place before the camera"
+    with pytest.raises(UserError, match=message):
+        load_dataset("kitti", task="detection_3d", **{option: 0.5})
+
+
+def test_what_is_known_of_whole_images_cannot_be_mixed(bright_source):
+    source = bright_source(4, calibration=np.zeros((4, 3, 4), np.float32))
+    assert source.fields["calibration"] == FieldSpec("float32", (3, 4), True, "image/camera/calibration")
+    with pytest.raises(UserError, match="mixup: expected 0 with bright, as its calibration are of whole images, got 1"):
+        load_dataset(source, "train", mixup=1)
+
+
+def test_nothing_is_added_where_nothing_is_mixed(bright_source):
+    plain, until = (load_dataset(bright_source(8), "train", **PLAIN, **more) for more in ({}, {"mosaic_until": 3}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(plain.for_epochs(0, 1), until.for_epochs(0, 1))

@@ -1,0 +1,223 @@
+"""One random data set, written in every format, is read as the same one: boxes, classes, splits.
+
+A new format is a row of `WRITERS`: a function (folder, data) that writes `data`, see `draw`, into the empty folder; and
+names of classes, where it cannot write all names.
+"""
+
+import hashlib
+import json
+import xml.sax.saxutils
+
+import cv2
+import numpy as np
+import pytest
+
+from keras_centernet.data.formats.table import find_format, read_source, splits_of
+from keras_centernet.data.names import match_split
+from keras_centernet.data.records.writing import write_tfrecords
+
+CLASSES = ("big cat", "dog", "x-1", "Ärger")
+WITHOUT_SPACES = ("big-cat", "dog", "x-1", "Ärger")
+SPLITS = ("train", "val", "test")
+NAMES = ("same.png", "my photo {}.png", "{}.jpg", "a.b.{}.png", "ü{}.png", "img-{}.jpeg")
+
+
+def draw(seed, classes):
+    """Returns {split: {image name: (pixels (H, W, 3) uint8, [(class, (4,) xyxy)])}}.
+
+    Some images are empty, some boxes lie at the border, and every split has an image of the same name.
+    """
+    rng, data = np.random.default_rng(seed), {}
+    for number, split in enumerate(SPLITS):
+        data[split] = {}
+        for i, name in enumerate(NAMES):
+            height, width = rng.integers(20, 90, 2)
+            objects = []
+            for _ in range(rng.integers(0, 5) if i else 4):
+                corners = np.sort(rng.uniform(-0.1, 1.1, (2, 2)).clip(0, 1), axis=0) * [width, height]
+                if np.all(corners[1] - corners[0] > 1):
+                    objects.append((str(rng.choice(classes)), corners.ravel()))
+            objects += [(classes[i % len(classes)], np.array([1.25, 2, width - 3.5, height - 1]))]
+            pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+            data[split][name.format(f"{number}{i}")] = (pixels, objects if i != 3 else [])
+    return data
+
+
+def write_image(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = cv2.imencode(path.suffix, pixels[..., ::-1])[1]
+    path.write_bytes(encoded.tobytes())
+
+
+def write_text(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def coco_json(images, prefix=""):
+    entries, annotations = [], []
+    for image_id, (name, (pixels, objects)) in enumerate(images.items(), start=1):
+        height, width = pixels.shape[:2]
+        entries.append({"id": image_id, "file_name": prefix + name, "height": height, "width": width})
+        for class_name, (x1, y1, x2, y2) in objects:
+            row = {"image_id": image_id, "category_id": CLASSES.index(class_name) + 1, "iscrowd": 0}
+            annotations.append({**row, "id": len(annotations) + 1, "bbox": [x1, y1, x2 - x1, y2 - y1]})
+    categories = [{"id": i, "name": name} for i, name in enumerate(CLASSES, start=1)]
+    return json.dumps({"images": entries, "annotations": annotations, "categories": categories})
+
+
+def write_coco(folder, data):
+    for split, images in data.items():
+        for name, (pixels, _) in images.items():
+            write_image(folder / f"{split}2017" / name, pixels)
+        write_text(folder / "annotations" / f"instances_{split}2017.json", coco_json(images))
+
+
+def write_coco_of_roboflow(folder, data):
+    for split, images in data.items():
+        part = folder / ("valid" if split == "val" else split)
+        for name, (pixels, _) in images.items():
+            write_image(part / name, pixels)
+        write_text(part / "_annotations.coco.json", coco_json(images))
+
+
+def write_coco_of_cvat(folder, data):
+    for split, images in data.items():
+        for name, (pixels, _) in images.items():
+            write_image(folder / "images" / split / name, pixels)
+        write_text(folder / "annotations" / f"instances_{split}.json", coco_json(images, f"images/{split}/"))
+
+
+def write_createml(folder, data):
+    for split, images in data.items():
+        entries = []
+        for name, (pixels, objects) in images.items():
+            write_image(folder / split / name, pixels)
+            rows = []
+            for class_name, (x1, y1, x2, y2) in objects:
+                sides = {"x": (x1 + x2) / 2, "y": (y1 + y2) / 2, "width": x2 - x1, "height": y2 - y1}
+                rows.append({"label": class_name, "coordinates": sides})
+            entries.append({"image": name, "annotations": rows})
+        write_text(folder / split / "_annotations.createml.json", json.dumps(entries))
+
+
+def write_labelme(folder, data):
+    for split, images in data.items():
+        for name, (pixels, objects) in images.items():
+            write_image(folder / split / name, pixels)
+            shapes = [
+                {"label": class_name, "points": [[x1, y2], [x2, y1]], "shape_type": "rectangle", "group_id": None}
+                for class_name, (x1, y1, x2, y2) in objects
+            ]
+            height, width = pixels.shape[:2]
+            content = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": name, "imageData": None}
+            content |= {"imageHeight": height, "imageWidth": width}
+            write_text((folder / split / name).with_suffix(".json"), json.dumps(content))
+
+
+def write_voc(folder, data):
+    for split, images in data.items():
+        for name, (pixels, objects) in images.items():
+            path = folder / split / name
+            write_image(path, pixels)
+            nodes = "".join(
+                f"<object><name>{xml.sax.saxutils.escape(class_name)}</name><bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>"
+                f"<xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox></object>"
+                for class_name, (x1, y1, x2, y2) in objects
+            )
+            height, width = pixels.shape[:2]
+            size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+            text = f"<annotation><filename>{name}</filename>{size}{nodes}</annotation>"
+            write_text(path.with_suffix(".xml"), text)
+
+
+def write_yolo(folder, data):
+    for split, images in data.items():
+        for name, (pixels, objects) in images.items():
+            write_image(folder / "images" / split / name, pixels)
+            height, width = pixels.shape[:2]
+            lines = [
+                f"{CLASSES.index(class_name)} {(x1 + x2) / 2 / width} {(y1 + y2) / 2 / height} "
+                f"{(x2 - x1) / width} {(y2 - y1) / height}\n"
+                for class_name, (x1, y1, x2, y2) in objects
+            ]
+            write_text((folder / "labels" / split / name).with_suffix(".txt"), "".join(lines))
+    places = "".join(f"{split}: images/{split}\n" for split in data)
+    write_text(folder / "data.yaml", f"{places}names: {json.dumps(CLASSES)}\n")
+
+
+def write_kitti(folder, data):
+    for split, images in data.items():
+        for name, (pixels, objects) in images.items():
+            write_image(folder / split / "image_2" / name, pixels)
+            lines = [
+                f"{class_name} 0.00 0 0.00 {x1} {y1} {x2} {y2} 0.00 0.00 0.00 0.00 0.00 0.00 0.00\n"
+                for class_name, (x1, y1, x2, y2) in objects
+            ]
+            write_text((folder / split / "label_2" / name).with_suffix(".txt"), "".join(lines))
+
+
+def write_records(folder, data):
+    """From the same in COCO's format, beside which they lie."""
+    beside = folder.with_name(f"{folder.name}_coco")
+    write_coco(beside, data)
+    for split in data:
+        write_tfrecords(read_source(beside, split), split, folder, 2)
+
+
+# {name: (writer, key of `FORMATS`, names of the classes)}
+WRITERS = {
+    "COCO": (write_coco, "coco", CLASSES),
+    "COCO, Roboflow's": (write_coco_of_roboflow, "coco", CLASSES),
+    "COCO, CVAT's": (write_coco_of_cvat, "coco", CLASSES),
+    "CreateML": (write_createml, "createml", CLASSES),
+    "LabelMe": (write_labelme, "labelme", CLASSES),
+    "VOC": (write_voc, "voc", CLASSES),
+    "YOLO": (write_yolo, "yolo", CLASSES),
+    "KITTI": (write_kitti, "kitti", WITHOUT_SPACES),
+    "TFRecord": (write_records, "tfrecord", CLASSES),
+}
+
+
+def contents_of(folder, split):
+    """Returns ({hash of an image's pixels: sorted [(class, x1, y1, x2, y2)]}, classes) as they are read."""
+    source, images = read_source(folder, split), {}
+    for example in source.examples().as_numpy_iterator():
+        names = [source.classes[index] for index in example["classes"]]
+        rows = [(name, *map(float, box)) for name, box in zip(names, example["boxes_xyxy"], strict=True)]
+        images[hash_of(example["image"])] = sorted(rows)
+    return images, source.classes
+
+
+def hash_of(pixels):
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
+def expected_of(images):
+    """Returns what `contents_of` should; JPEG changes the pixels."""
+    rows = {}
+    for name, (pixels, objects) in images.items():
+        encoded = cv2.imencode(f".{name.rpartition('.')[2]}", pixels[..., ::-1])[1]
+        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
+        rows[hash_of(np.ascontiguousarray(decoded))] = sorted((name, *box.tolist()) for name, box in objects)
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_was_written_is_read(name, seed, tmp_path):
+    write, format, expected_classes = WRITERS[name]
+    data, folder = draw(seed, expected_classes), tmp_path / "data"
+    folder.mkdir()
+    write(folder, data)
+    assert find_format(folder) == format
+    known = splits_of(folder)
+    assert known is None or {match_split(split, known) for split in SPLITS} == set(known)
+    for split in SPLITS:
+        images, classes = contents_of(folder, split)
+        expected = expected_of(data[split])
+        assert classes == expected_classes
+        assert images.keys() == expected.keys()
+        for key, rows in expected.items():
+            assert [row[0] for row in images[key]] == [row[0] for row in rows]
+            np.testing.assert_allclose([row[1:] for row in images[key]], [row[1:] for row in rows], atol=0.01)

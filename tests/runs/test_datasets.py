@@ -1,0 +1,63 @@
+"""What a run's settings make of its training images."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import UserError
+from keras_centernet.data import load_dataset
+from keras_centernet.data.formats import shapes
+from keras_centernet.runs.datasets import load_datasets
+from keras_centernet.runs.settings import TrainSettings
+
+SIZES = {"input_size": 64, "batch_size": 3}
+CHANGES = {"vertical_flip": 0.5, "hsv": (0.1, 0.7, 0.4), "mosaic": 0.5, "mixup": 0.5}
+MODULE = """
+def darken(example):
+    return {"image": example["image"] // 2}
+
+NOTHING = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Few images, and a module of the user's own in the current folder."""
+    monkeypatch.setattr(shapes, "SPLIT_SIZES", {"train": 6, "val": 3, "test": 3})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "changes_of_mine.py").write_text(MODULE)
+
+
+def load(**options):
+    return load_datasets(TrainSettings("shapes", **SIZES, **options), tf.distribute.get_strategy())
+
+
+def test_the_last_epochs_of_a_run_are_neither_mosaics_nor_mixed():
+    data = load(epochs=5, close_mosaic=2, **CHANGES)
+    always, never = (load_dataset("shapes", **SIZES, **CHANGES | more) for more in ({}, {"mosaic": 0.0, "mixup": 0.0}))
+    expected = [*always.for_epochs(0, 3), *never.for_epochs(3, 5)]
+    for (images, _), (wanted, _) in zip(data.train.for_epochs(0, 5), expected, strict=True):
+        np.testing.assert_array_equal(images, wanted)
+    plain = load_dataset("shapes", "val", **SIZES)
+    np.testing.assert_array_equal(next(iter(data.val))[0], next(iter(plain))[0])
+
+
+def test_a_function_of_ones_own_is_named_on_the_command_line():
+    images, wanted = (
+        np.concatenate([images for images, _ in load(**options).train.for_epochs(0, 1)])
+        for options in ({"augment": "changes_of_mine:darken"}, {})
+    )
+    assert images.max() <= 128
+    np.testing.assert_allclose(images, wanted / 2, atol=1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("changes_of_mine:lighten", "--augment changes_of_mine:lighten: expected an object of module changes_of_mine"),
+        ("changes_of_mine:NOTHING", "augment: expected a function of an example, got 3"),
+    ],
+)
+def test_names_of_no_function(name, message):
+    with pytest.raises(UserError, match=message):
+        load(augment=name)
