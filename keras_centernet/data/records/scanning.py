@@ -11,6 +11,7 @@ from keras_centernet.data.annotations import has_extent, meets
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.fields import REGION_FIELDS, closed, known_fields
 from keras_centernet.data.images import decode_image
+from keras_centernet.data.reading.texts import read_beginning
 from keras_centernet.data.reading.values import LARGEST_FRACTION
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.facts import Pair, RecordFacts, class_of
@@ -20,6 +21,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
+_GZIP = b"\x1f\x8b"
 _HIDDEN = REGION_FIELDS["is_hidden"].record_key
 _INTEGERS = (keys.IS_CROWD, keys.IS_DIFFICULT, _HIDDEN)
 _OPTIONAL = dict.fromkeys(_INTEGERS, "int64_list") | {keys.AREA: "float_list"}
@@ -93,6 +95,10 @@ class _Scan:
 
     def read(self, file: AnyPath) -> int:
         """Returns the number of records in a file; what follows damage cannot be found any more."""
+        if read_beginning(file, len(_GZIP)) == _GZIP:
+            raise UserError(
+                f"{file}: expected records as they are, got a file that is compressed; unpack it by gunzip."
+            )
         count = 0
         try:
             for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
@@ -101,6 +107,9 @@ class _Scan:
                 self.names.append(f"{file.name}, record {count}")
                 self.pairs.append(self._look_at(record, f"{file}, record {count}") or [])
         except tf.errors.OpError:
+            if not count and read_beginning(file, len(_GZIP)) == _GZIP:
+                problem = "got a file that is compressed; unpack it by gunzip"
+                raise UserError(f"{file}: expected records as they are, {problem}.") from None
             self._damage(f"{file}: expected whole records, got damage after record {count}, where the rest is lost")
         return count
 
