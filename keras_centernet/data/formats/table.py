@@ -58,7 +58,7 @@ FORMATS = {
     "tfrecord": Format(
         _later("records.reading", "read_tfrecord"),
         _later("records.finding", "is_record_data"),
-        "*.tfrecord files",
+        "*.tfrecord, *.tfrec or *.record files, all in one folder or in train/, valid/, test/",
         splits=_later("records.finding", "record_splits"),
         makes_parts=True,
         fields=None,

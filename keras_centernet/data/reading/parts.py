@@ -128,8 +128,8 @@ def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source
     found.classes = _names_of(found) if found.classes is None else found.classes
     names, part = image_names(found, request), _role(request.split)
     made = _make_split(found, names, request.val_share) if request.made_split is None else request.made_split
-    if request.made_split is not None:
-        _compare(found, names, made, request)
+    for what, others in compare_made(names, made, request).items():
+        found.notes.setdefault(what, []).extend(others)
     chosen = set(made[part])
     found.keep([name in chosen for name in names])
     found.name = f"{request.data} ({request.split}, {describe_made(made, base)})"
@@ -144,26 +144,28 @@ def _make_split(found: Found, names: Sequence[str], share: float) -> dict[str, t
     return make_split(names, image_index, classes, share)
 
 
-def _compare(found: Found, names: Sequence[str], made: Mapping[str, Sequence[str]], request: DataRequest) -> None:
-    """Notes what differs between the images there are and those of a split that was made before."""
+def describe_made(made: Mapping[str, Sequence[str]], base: str | None) -> str:
+    """Returns what a made split is, for messages; `base` is the split that it was made of, None: all images."""
+    share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
+    return f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
+
+
+def compare_made(names: Sequence[str], made: Mapping[str, Sequence[str]], request: DataRequest) -> dict[str, list[str]]:
+    """Returns {what: names} of what differs between the images there are and those of a split that was made before.
+
+    Raises:
+        UserError: none is the same.
+    """
     before, now = dict.fromkeys(name for part in made.values() for name in part), set(names)
     if not now & before.keys():
         expected = f"images of the split that was made before, such as {next(iter(before), None)!r}"
         raise UserError(
             f"{request.data}: expected {expected}, got others, such as {names[0]!r}; name the data as then."
         )
-    for name in names:
-        if name not in before:
-            found.note("image(s) left out, they are not in the split that was made before", name)
-    for name in before:
-        if name not in now:
-            found.note("image(s) of the split that was made before are not there any more", name)
-
-
-def describe_made(made: Mapping[str, Sequence[str]], base: str | None) -> str:
-    """Returns what a made split is, for messages; `base` is the split that it was made of, None: all images."""
-    share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
-    return f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
+    return {
+        "image(s) left out, they are not in the split that was made before": [n for n in names if n not in before],
+        "image(s) of the split that was made before are not there any more": [n for n in before if n not in now],
+    }
 
 
 def image_names(found: Found, request: DataRequest) -> list[str]:

@@ -122,7 +122,12 @@ def _is_number(value, largest: float) -> bool:
 
 
 def _is_text(name) -> bool:
-    return isinstance(name, str) and bool(name.strip()) and "\0" not in name and "\n" not in name
+    if not isinstance(name, str) or not name.strip() or "\0" in name or "\n" in name:
+        return False
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:  # half of a character, which JSON can hold
+        return False
 
 
 def _show(row: tuple) -> str:

@@ -17,7 +17,7 @@ from keras_centernet.files.paths import AnyPath, expand, is_remote, list_names, 
 _SUFFIX = r"\.(tfrecords?|tfrec|records?)"
 _SHARD = r"-\d{5}-of-\d{5}"
 # Checkpoints of TensorFlow have shards, too: model.ckpt-1.data-00000-of-00001.
-_RECORD_NAME = re.compile(rf".*{_SUFFIX}({_SHARD})?|(?!.*\.data-).*{_SHARD}({_SUFFIX})?", re.IGNORECASE)
+_RECORD_NAME = re.compile(rf".*{_SUFFIX}({_SHARD})?(\.gz)?|(?!.*\.data-).*{_SHARD}({_SUFFIX})?", re.IGNORECASE)
 _SHARD_NAME = re.compile(r"(.*-)(\d{5})-of-(\d{5})(.*)")
 _SPLIT_WORDS = ("trainval", "training", "train", "minival", "validation", "valid", "val", "testdev", "testing", "test")
 

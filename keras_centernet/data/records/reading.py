@@ -16,7 +16,7 @@ from keras_centernet.data.counting import say, warn_counted
 from keras_centernet.data.fields import REGION_FIELDS, known_fields
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.reading.classes import choose_classes
-from keras_centernet.data.reading.parts import choose_part, describe_made
+from keras_centernet.data.reading.parts import choose_part, compare_made, describe_made
 from keras_centernet.data.reading.splits import make_split
 from keras_centernet.data.reading.summary import summary_line
 from keras_centernet.data.records import keys
@@ -41,7 +41,7 @@ def read_tfrecord(request: DataRequest) -> Source:
     `data` is a folder, file or pattern, local or gs://; files are chosen by the split's name in theirs, or by that of
     their folder, see `finding`. `annotations` is a label map (.pbtxt) of the API; None takes the one beside the
     records, or the names in them. With `fields` everything that the records know is read, without them only class and
-    box. `strict` decodes every image before the first epoch.
+    box, and which of them are hidden regions. `strict` decodes every image before the first epoch.
 
     Raises:
         UserError: nothing is found, files are missing or cut off, classes or keypoints have no names, or no object is
@@ -65,7 +65,7 @@ def read_tfrecord(request: DataRequest) -> Source:
     facts = facts.of_classes(classes, indices)
     # Objects of left out classes are to be removed, and merged ones may be the same twice.
     is_trusted = is_described and -1 not in indices.values() and len(set(indices.values())) == len(indices)
-    fields = {field: spec for field, spec in facts.fields.items() if request.fields or field in REGION_FIELDS}
+    fields = {key: spec for key, spec in facts.fields.items() if request.fields or key in REGION_FIELDS}
     _say(name, classes, facts)
     source = _build_source(name, files, facts, RecordParser(classes, facts.labels, fields, is_trusted))
     return dataclasses.replace(source, made_split=made)
@@ -95,9 +95,8 @@ def _made_split(facts: RecordFacts, request: DataRequest) -> Mapping[str, Sequen
     """Returns {"train": image names, "val": image names}: those made before, or new ones."""
     made = request.made_split
     if made is not None:
-        everywhere = {name for names in made.values() for name in names}
-        others = [name for name in facts.names if name not in everywhere]
-        warn_counted(others, "image(s) left out, they are not in the split that was made before")
+        for what, names in compare_made(facts.names, made, request).items():
+            warn_counted(names, what)
         return made
     numbers = {name: i for i, name in enumerate(facts.labels.classes)}
     objects = [(i, class_of(pair, facts.labels)) for i, pairs in enumerate(facts.pairs) for pair in pairs]
@@ -148,7 +147,7 @@ def _build_source(name: str, files: Sequence[AnyPath], facts: RecordFacts, parse
         size=facts.size,
         examples=functools.partial(examples_of, files, facts, parser, lambda: load_encoded(clock)),
         fields=parser.fields,
-        task_options=facts.task_options if parser.fields else {},
+        task_options=facts.task_options if set(parser.fields) - set(REGION_FIELDS) else {},
         without_empty=without_empty,
         category_ids=tuple(ids.get(name) for name in parser.classes) if ids else None,
         own_image_ids=facts.own_image_ids,

@@ -9,8 +9,9 @@ from tqdm import tqdm
 
 from keras_centernet.data.annotations import has_extent, meets
 from keras_centernet.data.counting import warn_counted
-from keras_centernet.data.fields import closed, known_fields
+from keras_centernet.data.fields import REGION_FIELDS, closed, known_fields
 from keras_centernet.data.images import decode_image
+from keras_centernet.data.reading.texts import read_beginning
 from keras_centernet.data.reading.values import LARGEST_FRACTION
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.facts import Pair, RecordFacts, class_of
@@ -20,7 +21,10 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
-_OPTIONAL = {keys.IS_CROWD: "int64_list", keys.IS_DIFFICULT: "int64_list", keys.AREA: "float_list"}
+_GZIP = b"\x1f\x8b"
+_HIDDEN = REGION_FIELDS["is_hidden"].record_key
+_INTEGERS = (keys.IS_CROWD, keys.IS_DIFFICULT, _HIDDEN)
+_OPTIONAL = dict.fromkeys(_INTEGERS, "int64_list") | {keys.AREA: "float_list"}
 
 
 def scan_records(
@@ -79,7 +83,7 @@ class _Scan:
     def __init__(self, strict: bool):
         self.strict = strict
         self.classes: dict[Pair, str] = {}  # -> where it was first seen
-        self.pairs: list[list[Pair]] = []  # of each record's boxes that can be learnt from; of a damaged one none
+        self.pairs: list[list[Pair]] = []  # of each record's objects that can be learnt from
         self.texts: list[str] = []  # by which each record calls its image
         self.names: list[str] = []  # of the image files, or such a text
         self.keypoints = collections.Counter()  # lists of names -> records that have them
@@ -91,6 +95,10 @@ class _Scan:
 
     def read(self, file: AnyPath) -> int:
         """Returns the number of records in a file; what follows damage cannot be found any more."""
+        if read_beginning(file, len(_GZIP)) == _GZIP:
+            raise UserError(
+                f"{file}: expected records as they are, got a file that is compressed; unpack it by gunzip."
+            )
         count = 0
         try:
             for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
@@ -99,6 +107,9 @@ class _Scan:
                 self.names.append(f"{file.name}, record {count}")
                 self.pairs.append(self._look_at(record, f"{file}, record {count}") or [])
         except tf.errors.OpError:
+            if not count and read_beginning(file, len(_GZIP)) == _GZIP:
+                problem = "got a file that is compressed; unpack it by gunzip"
+                raise UserError(f"{file}: expected records as they are, {problem}.") from None
             self._damage(f"{file}: expected whole records, got damage after record {count}, where the rest is lost")
         return count
 
@@ -132,17 +143,18 @@ class _Scan:
         pairs = [self._same.setdefault(p, p) for p in zip(labels or [0] * count, names or [""] * count, strict=True)]
         for pair in pairs:
             self.classes.setdefault(pair, where)
-        is_good = self._look_at_boxes(pairs, np.stack(corners, axis=1) if count else np.zeros((0, 4)), where)
+        hidden = np.array(features[_HIDDEN].int64_list.value or [0] * count, bool)
+        is_good = self._look_at_boxes(pairs, hidden, np.stack(corners, axis=1) if count else np.zeros((0, 4)), where)
         self.usable += 1
         self.most_objects = max(self.most_objects, count)
         self.keys |= {key for key in features if features[key].WhichOneof("kind")}
         if count and features[keys.KEYPOINT_X].float_list.value:
             self._look_at_keypoints(features, count, where)
-        return [pair for pair, is_kept in zip(pairs, is_good, strict=True) if is_kept]
+        return [pair for pair, is_kept in zip(pairs, is_good & ~hidden, strict=True) if is_kept]
 
-    def _look_at_boxes(self, pairs: list[Pair], boxes_xyxy: np.ndarray, where: str) -> np.ndarray:
+    def _look_at_boxes(self, pairs: list[Pair], hidden: np.ndarray, boxes_xyxy: np.ndarray, where: str) -> np.ndarray:
         """(N,) bool: which boxes can be learnt from."""
-        rows = [(pair, *box) for pair, box in zip(pairs, boxes_xyxy.tolist(), strict=True)]
+        rows = list(zip(pairs, hidden.tolist(), map(tuple, boxes_xyxy.tolist()), strict=True))
         first = {row: i for i, row in reversed(list(enumerate(rows)))}
         is_good = has_extent(boxes_xyxy) & meets(boxes_xyxy, 1, 1)
         is_good &= np.array([first[row] == i for i, row in enumerate(rows)], bool)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from keras_centernet.data.counting import warn_counted
-from keras_centernet.data.fields import OBJECT_KEYS
+from keras_centernet.data.fields import OBJECT_KEYS, REGION_FIELDS
 from keras_centernet.data.records import description as described
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.encoding import encode_record
@@ -24,6 +24,8 @@ from keras_centernet.data.source import BECAME_BLACK, Source
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import temporary_folder, write_whole
 from keras_centernet.files.paths import AnyPath, open_bytes, size_bytes, threads_for, to_path
+
+(_HIDDEN,) = REGION_FIELDS
 
 
 def write_tfrecords(
@@ -145,7 +147,7 @@ def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -
 def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, records: Iterator, damaged: list) -> dict:
     """Returns the split's entry of `dataset.json` after writing its records into the shards of a folder."""
     sizes = [source.size * (i + 1) // shards - source.size * i // shards for i in range(shards)]
-    of_shards, classes, own_ids = {}, [], []
+    of_shards, classes, visible, own_ids = {}, [], [], []
     with tqdm(total=source.size, desc=f"writing {split}", unit="image", disable=None) as progress:
         for i, size in enumerate(sizes):
             path = folder / f"{split}-{i:05d}-of-{shards:05d}.tfrecord"
@@ -156,6 +158,7 @@ def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, reco
                     if record is not None:
                         writer.write(record)
                         classes.append(example["classes"])
+                        visible.append(example["classes"][~example[_HIDDEN]] if _HIDDEN in example else classes[-1])
                         own_ids.append((source.own_image_ids or {}).get(int(example["image_id"])))
             with_objects = [len(of_image) > 0 for of_image in classes[start:]]
             of_shards[path.name] = {
@@ -170,7 +173,7 @@ def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, reco
         "images": len(classes),
         "objects": sum(map(len, classes)),
         "most_objects": max(map(len, classes)),
-        "class_objects": np.bincount(np.concatenate(classes), minlength=len(source.classes)).tolist(),
+        "class_objects": np.bincount(np.concatenate(visible), minlength=len(source.classes)).tolist(),
         **({"own_image_ids": own_ids} if any(own is not None for own in own_ids) else {}),
         "shards": of_shards,
     }
@@ -182,7 +185,7 @@ def _records(
     """Yields (record, example without its image) of every image in order; None for one whose file is damaged."""
 
     def encode(example: dict, name: str) -> tuple[bytes | None, dict]:
-        kept = {key: example[key] for key in ("classes", "image_id")}
+        kept = {key: example[key] for key in ("classes", "image_id", _HIDDEN) if key in example}
         try:
             return encode_record(source, labels, example, name, _read(name) if source.image_names else b""), kept
         except UserError as error:

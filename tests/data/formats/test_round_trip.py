@@ -11,6 +11,7 @@ import xml.sax.saxutils
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_centernet.data.formats.table import find_format, read_source, splits_of
 from keras_centernet.data.names import match_split
@@ -131,19 +132,61 @@ def write_voc(folder, data):
             write_text(path.with_suffix(".xml"), text)
 
 
-def write_yolo(folder, data):
+def box_line(number, box, width, height):
+    x1, y1, x2, y2 = box
+    cx, cy = (x1 + x2) / 2 / width, (y1 + y2) / 2 / height
+    return f"{number} {cx} {cy} {(x2 - x1) / width} {(y2 - y1) / height}\n"
+
+
+def polygon_line(number, box, width, height):
+    x1, y1, x2, y2 = box
+    points = [(x1, (y1 + y2) / 2), (x1 + (x2 - x1) / 3, y1), (x2, y2 - (y2 - y1) / 4), ((x1 + x2) / 2, y2)]
+    return " ".join([str(number), *(f"{x / width} {y / height}" for x, y in points)]) + "\n"
+
+
+def write_yolo_files(images, image_folder, label_folder, line=box_line):
+    for name, (pixels, objects) in images.items():
+        write_image(image_folder / name, pixels)
+        height, width = pixels.shape[:2]
+        lines = [line(CLASSES.index(class_name), box, width, height) for class_name, box in objects]
+        write_text((label_folder / name).with_suffix(".txt"), "".join(lines))
+
+
+def write_yolo(folder, data, line=box_line):
     for split, images in data.items():
-        for name, (pixels, objects) in images.items():
-            write_image(folder / "images" / split / name, pixels)
-            height, width = pixels.shape[:2]
-            lines = [
-                f"{CLASSES.index(class_name)} {(x1 + x2) / 2 / width} {(y1 + y2) / 2 / height} "
-                f"{(x2 - x1) / width} {(y2 - y1) / height}\n"
-                for class_name, (x1, y1, x2, y2) in objects
-            ]
-            write_text((folder / "labels" / split / name).with_suffix(".txt"), "".join(lines))
+        write_yolo_files(images, folder / "images" / split, folder / "labels" / split, line)
     places = "".join(f"{split}: images/{split}\n" for split in data)
     write_text(folder / "data.yaml", f"{places}names: {json.dumps(CLASSES)}\n")
+
+
+def write_yolo_polygons(folder, data):
+    write_yolo(folder, data, polygon_line)
+
+
+def write_yolo_of_roboflow(folder, data):
+    names = {split: "valid" if split == "val" else split for split in data}
+    for split, images in data.items():
+        write_yolo_files(images, folder / names[split] / "images", folder / names[split] / "labels")
+    places = "".join(f"{split}: ../{name}/images\n" for split, name in names.items())
+    write_text(folder / "data.yaml", f"{places}nc: {len(CLASSES)}\nnames: {json.dumps(CLASSES, ensure_ascii=False)}\n")
+
+
+def write_yolo_of_label_studio(folder, data):
+    for split, images in data.items():
+        write_yolo_files(images, folder / split / "images", folder / split / "labels")
+    categories = [{"id": i, "name": name} for i, name in enumerate(CLASSES)]
+    write_text(folder / "notes.json", json.dumps({"categories": categories, "info": {"contributor": "me"}}))
+
+
+def write_darknet(folder, data):
+    lines = [f"classes = {len(CLASSES)}", "names = data/obj.names", "backup = backup/"]
+    for split, images in data.items():
+        place = f"obj_{split}_data"
+        write_yolo_files(images, folder / place, folder / place)
+        write_text(folder / f"{split}.txt", "".join(f"data/{place}/{name}\n" for name in images))
+        lines.append(f"{'valid' if split == 'val' else split} = data/{split}.txt")
+    write_text(folder / "obj.names", "".join(f"{name}\n" for name in CLASSES))
+    write_text(folder / "obj.data", "\n".join(lines))
 
 
 def write_kitti(folder, data):
@@ -165,6 +208,35 @@ def write_records(folder, data):
         write_tfrecords(read_source(beside, split), split, folder, 2)
 
 
+def write_records_of_roboflow(folder, data):
+    for split, images in data.items():
+        place = folder / ("valid" if split == "val" else split)
+        place.mkdir()
+        with tf.io.TFRecordWriter(str(place / "Cells.tfrecord")) as writer:
+            for name, (pixels, objects) in images.items():
+                writer.write(record_of(name, pixels, objects))
+        items = (
+            f"item {{\n    name: {json.dumps(name)},\n    id: {i},\n}}\n" for i, name in enumerate(CLASSES, start=1)
+        )
+        write_text(place / "Cells_label_map.pbtxt", "".join(items))
+
+
+def record_of(name, pixels, objects):
+    height, width = pixels.shape[:2]
+    suffix = name.rpartition(".")[2]
+    texts = {"encoded": [cv2.imencode(f".{suffix}", pixels[..., ::-1])[1].tobytes()], "filename": [name.encode()]}
+    texts |= {"format": [suffix.encode()], "object/class/text": [class_name.encode() for class_name, _ in objects]}
+    numbers = {"height": [height], "width": [width]}
+    numbers["object/class/label"] = [CLASSES.index(class_name) + 1 for class_name, _ in objects]
+    sides = {"xmin": (0, width), "ymin": (1, height), "xmax": (2, width), "ymax": (3, height)}
+    floats = {f"object/bbox/{key}": [box[i] / side for _, box in objects] for key, (i, side) in sides.items()}
+    features = {key: tf.train.Feature(bytes_list=tf.train.BytesList(value=values)) for key, values in texts.items()}
+    features |= {key: tf.train.Feature(int64_list=tf.train.Int64List(value=v)) for key, v in numbers.items()}
+    features |= {key: tf.train.Feature(float_list=tf.train.FloatList(value=v)) for key, v in floats.items()}
+    features = tf.train.Features(feature={f"image/{key}": feature for key, feature in features.items()})
+    return tf.train.Example(features=features).SerializeToString()
+
+
 # {name: (writer, key of `FORMATS`, names of the classes)}
 WRITERS = {
     "COCO": (write_coco, "coco", CLASSES),
@@ -174,8 +246,13 @@ WRITERS = {
     "LabelMe": (write_labelme, "labelme", CLASSES),
     "VOC": (write_voc, "voc", CLASSES),
     "YOLO": (write_yolo, "yolo", CLASSES),
+    "YOLO, polygons": (write_yolo_polygons, "yolo", CLASSES),
+    "YOLO, Roboflow's": (write_yolo_of_roboflow, "yolo", CLASSES),
+    "YOLO, Label Studio's": (write_yolo_of_label_studio, "yolo", CLASSES),
+    "YOLO, darknet's": (write_darknet, "yolo", CLASSES),
     "KITTI": (write_kitti, "kitti", WITHOUT_SPACES),
     "TFRecord": (write_records, "tfrecord", CLASSES),
+    "TFRecord, Roboflow's": (write_records_of_roboflow, "tfrecord", CLASSES),
 }
 
 

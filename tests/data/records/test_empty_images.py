@@ -23,7 +23,7 @@ def write(write_yolo, tmp_path):
     def write(who, marked=WITH_OBJECTS):
         folder = write_yolo({f"{i:02d}": CAT if i in marked else "" for i in range(11)})
         records = tmp_path / "records"
-        write_tfrecords(read_source(folder, "train", val_share=0), "train", records, 3)
+        write_tfrecords(read_source(folder, "train"), "train", records, 3)
         path = records / "dataset.json"
         if who == "api":
             path.unlink()

@@ -36,6 +36,7 @@ def names(data, split):
         ("coco_train.record-00000-of-00100", True),
         ("train-00000-of-00004.tfrecord", True),
         ("coco-train.tfrecord-00000-of-00016", True),
+        ("a.tfrecord.gz", True),
         ("part-00000-of-00002", True),
         ("set.v2_train-00000-of-00002", True),
         ("my set 00-1234.tfrec", True),

@@ -112,6 +112,9 @@ def test_label_map_beside_or_given(write_records, tmp_path, examples_of):
     label_map.rename(tmp_path / "set" / "label_map.pbtxt")
     source = read_tfrecord(request(path, "train", classes=("dog", "bird", "cat")))
     assert [example["classes"].tolist() for example in examples_of(source)] == [[0], [0], [0]]
+    renamed = read_tfrecord(request(path, class_map={"DOG": "animal", "cat": "animal"}, ignore_case=True))
+    assert renamed.classes == ("animal",)
+    assert [example["classes"].tolist() for example in examples_of(renamed)] == [[0], [0], [0]]
 
 
 def test_objects_of_no_class_and_bad_boxes_are_counted_and_skipped(write_records, tmp_path, examples_of):

@@ -1,5 +1,6 @@
 """Which records are a split: those of its files or folder, or a part that is made by the names of their images."""
 
+import gzip
 import re
 
 import numpy as np
@@ -130,4 +131,12 @@ def test_records_of_other_tasks_are_named_with_what_they_have(write_records, tmp
     )
     message = "expected an image in image/encoded, got none (keys: image, image_name, target); none of 1 file(s) holds"
     with pytest.raises(UserError, match=re.escape(f"{path}, record 1: {message}")):
+        read_source(tmp_path, "train")
+
+
+def test_compressed_files_are_refused(tmp_path):
+    (tmp_path / "train.tfrecord.gz").write_bytes(gzip.compress(b"x"))
+    with pytest.raises(
+        UserError, match=r"train.tfrecord.gz: expected records as they are, got a file that is compressed"
+    ):
         read_source(tmp_path, "train")

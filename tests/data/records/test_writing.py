@@ -348,7 +348,7 @@ def test_a_copy_that_was_cut_off_is_found_before_the_first_epoch(tmp_path):
 
 def test_images_damaged_since_the_start_are_left_out(write_coco, tmp_path, examples_of):
     folder = write_coco([DOG, DOG | {"image_id": 7}])
-    source = read_source(folder, "train", "coco")
+    source = read_source(folder, "train", val_share=0)
     (folder / "train2017" / "a.jpg").write_bytes(b"\xff\xd8\xff no image \xff\xd9")
     with pytest.warns(DataWarning, match=r"1 of 2 images left out, file damaged; first: image .*a.jpg: expected"):
         facts = write_tfrecords(source, "train", tmp_path / "records", 1)
