@@ -35,7 +35,8 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     read = _without_repetition(read)
     base = _held_out_of(known, request)
     if base is not _MISSING:
-        return _read_made(read, base, request)
+        whole = _read_all(read, known, request) if base is None else read(dataclasses.replace(request, split=base))
+        return _part_of(whole, base, request)
     if request.split == ALL or not known or _is_one_pool(known):
         return to_source(_read_all(read, known, request), request)
     name = match_split(request.split, known)
@@ -108,9 +109,8 @@ def _read_all(read: Callable, known: Sequence[str], request: DataRequest) -> Fou
     return found
 
 
-def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source:
-    """Returns a part of a split that has none of its own."""
-    found = read(dataclasses.replace(request, split=base))
+def _part_of(found: Found, base: str | None, request: DataRequest) -> Source:
+    """Returns a part of a split that has none of its own; `base` is its name, None for all images."""
     found.classes = _names_of(found) if found.classes is None else found.classes
     names, part = image_names(found, request), _role(request.split)
     made = _make_split(found, names, request.val_share) if request.made_split is None else request.made_split
