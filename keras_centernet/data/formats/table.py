@@ -31,7 +31,7 @@ class Format:
         read: function of a `DataRequest` -> `Found`, or `Source` where there is no `splits` or it makes parts itself.
         recognizes: function of a path (for names: of the name) -> whether it looks like this format.
         splits: function of a `DataRequest` -> names of the data set's own splits, none if all its images lie together.
-            Then readers get one of them, or None for all images. None: the reader deals with splits itself.
+            Readers then get one of them, None where there are none. No function: the reader deals with splits itself.
         looks_for: what that is, for errors and help texts.
         makes_parts: whether the reader makes parts of splits itself, as a reader of streams has to.
         fields: names of what it can know of objects and images besides class and box; None: whatever the files hold.

@@ -97,10 +97,11 @@ def _numbers(
 ) -> np.ndarray:
     """Returns (N, width) float64 of lists of numbers, or of texts that are some; `rows` are their objects."""
     try:
-        table = np.array(values, np.float64).reshape(len(values), width)
+        table = np.array(values, np.float64) if values else np.zeros((0, width))
     except (TypeError, ValueError, OverflowError):
         table = None
-    if table is not None and np.all(np.abs(table) <= largest) and not _holds_bool(values):
+    is_table = table is not None and table.shape == (len(values), width)
+    if is_table and np.all(np.abs(table) <= largest) and not _holds_bool(values):
         return table
     for row, one in zip(found.rows if rows is None else rows, values, strict=True):
         if len(one) != width or not all(_is_number(value, largest) for value in one):
