@@ -12,6 +12,7 @@ from keras_centernet.data.names import is_usual_split, match_split, split_names
 from keras_centernet.data.reading.finishing import to_source
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.splits import TRAIN, VAL, make_split
+from keras_centernet.data.reading.values import check_names
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
@@ -32,7 +33,7 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     Raises:
         UserError: there is no such split and none can be made, or what `to_source` raises.
     """
-    read = _without_repetition(read)
+    read = _checked(read)
     base = _held_out_of(known, request)
     if base is not _MISSING:
         return _read_made(read, base, request)
@@ -47,9 +48,10 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     return to_source(found, request)
 
 
-def _without_repetition(read: Callable) -> Callable:
+def _checked(read: Callable) -> Callable:
     def read_once(request: DataRequest) -> Found:
         found = read(request)
+        check_names(found)
         found.merge_repeated()
         return found
 
@@ -175,4 +177,4 @@ def _common_folder(paths: Sequence[str]) -> str:
 
 
 def _names_of(*founds: Found) -> tuple[str, ...]:
-    return tuple(sorted({row[1] for found in founds for row in found.rows if isinstance(row[1], str)}))
+    return tuple(sorted({row[1] for found in founds for row in found.rows}))
