@@ -12,6 +12,7 @@ from keras_centernet.data.names import is_usual_split, match_split, split_names
 from keras_centernet.data.reading.finishing import to_source
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.splits import TRAIN, VAL, make_split
+from keras_centernet.data.reading.values import check_names
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
@@ -32,7 +33,7 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     Raises:
         UserError: there is no such split and none can be made, or what `to_source` raises.
     """
-    read = _without_repetition(read)
+    read = _checked(read)
     names, part = choose_part(known, request)
     if part is not None:
         return _part_of(_read_all(read, names, request), names, request)
@@ -61,9 +62,10 @@ def choose_part(known: Sequence[str], request: DataRequest) -> tuple[tuple[str |
     return (name,), None
 
 
-def _without_repetition(read: Callable) -> Callable:
+def _checked(read: Callable) -> Callable:
     def read_once(request: DataRequest) -> Found:
         found = read(request)
+        check_names(found)
         found.merge_repeated()
         return found
 
@@ -195,4 +197,4 @@ def _common_folder(paths: Sequence[str]) -> str:
 
 
 def _names_of(*founds: Found) -> tuple[str, ...]:
-    return tuple(sorted({row[1] for found in founds for row in found.rows if isinstance(row[1], str)}))
+    return tuple(sorted({row[1] for found in founds for row in found.rows}))
