@@ -243,7 +243,10 @@ def test_poses_need_points(write_labelme, poses):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": 5}, "shape 1: expected a label, points, a text as shape_type, and a number, got {'label': 5"),
+        (
+            {"label": 5},
+            "shape 1: expected a label, points, a text as shape_type, and a number or nothing as group_id, got",
+        ),
         ({"label": None}, "shape 1: expected a label"),
         ({"label": " "}, "shape 1: expected a label"),
         ({"group_id": [1]}, "shape 1: expected a label"),
