@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.paths import AnyPath, is_remote, to_path
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from keras_centernet.data.source import Source
@@ -242,4 +242,5 @@ def _format_of_annotations(path: AnyPath) -> str | None:
 
 
 def _is_pattern(data: str | os.PathLike) -> bool:
-    return any(sign in os.fspath(data) for sign in "*?[") and not to_path(data).exists()
+    has_sign = any(sign in os.fspath(data) for sign in "*?[")
+    return has_sign and (is_remote(data) or not to_path(data).exists())

@@ -24,13 +24,13 @@ _SPLIT_WORDS = ("trainval", "training", "train", "minival", "validation", "valid
 
 def is_record_data(path: AnyPath) -> bool:
     """Whether a path looks like records: a pattern, a record file, or a folder of such, or of split folders."""
-    if "*" in str(path):
+    if is_remote(path) and "*" in str(path):
         return True
     if path.is_dir():
         return any(map(_record_files, (path, *split_folders(path).values())))
     if path.is_file():
         return _RECORD_NAME.fullmatch(path.name) is not None
-    return any(sign in str(path) for sign in "?[")
+    return any(sign in str(path) for sign in "*?[")
 
 
 class RecordFiles:
@@ -51,7 +51,8 @@ class RecordFiles:
         self.root = path if self._is_folder else path.parent
         in_folders = split_folders(path) if self._is_folder else {}
         self._in_splits = {name: files for name, folder in in_folders.items() if (files := _record_files(folder))}
-        found = _record_files(path) if self._is_folder else expand(str(path))
+        is_file = not self._is_folder and path.is_file()  # also one with a sign of patterns in its name
+        found = _record_files(path) if self._is_folder else [path] if is_file else expand(str(path))
         self._loose = sorted(file for file in found if _RECORD_NAME.fullmatch(file.name))
         if not self._loose and not self._in_splits:
             expected = "record files such as train-00000-of-00004.tfrecord"

@@ -91,6 +91,13 @@ def test_files_that_are_named_after_no_split_are_a_pool(files):
         assert names(folder, "train") == ["train.tfrecord"]
 
 
+def test_names_with_the_signs_of_patterns(files):
+    folder = files("a[1]/train [2].tfrecord") / "a[1]"
+    for data in (folder, folder / "train [2].tfrecord", folder.parent / "a*" / "*.tfrecord"):
+        assert is_record_data(data)
+        assert names(data, "train") == ["train [2].tfrecord"]
+
+
 def test_missing_files_are_named(files):
     folder = files("train-00000-of-00003.tfrecord", "train-00002-of-00003.tfrecord")
     message = "train-00001-of-00003.tfrecord: expected 3 files, got 2; copy the missing ones"

@@ -105,8 +105,9 @@ def _darknet_files(folder: AnyPath) -> list[AnyPath]:
 
 
 def _has_named_labels(folder: AnyPath) -> bool:
-    """Whether there are names of classes and a folder of labels, in which only empty files may be."""
+    """Whether there are names of classes and label files, or a folder of labels, in which only empty ones may be."""
     folders = layout.names_folders(folder)
+    if not any((path / name).is_file() for path in folders for name in (*LISTS_OF_NAMES, NOTES)):
+        return False
     has_folder = any(path.name == layout.LABELS and path.is_dir() for path in folders)
-    names = (*LISTS_OF_NAMES, NOTES)
-    return has_folder and any((path / name).is_file() for path in folders for name in names)
+    return has_folder or layout.has_labels(folder, is_named=True)

@@ -41,9 +41,10 @@ def names_folders(root: AnyPath) -> list[AnyPath]:
     return [*inner, *split_folders(root / LABELS).values()]
 
 
-def has_labels(root: AnyPath) -> bool:
-    """Whether one of the usual places below a folder holds a label file."""
-    for folder in names_folders(root):
+def has_labels(root: AnyPath, is_named: bool = False) -> bool:
+    """Whether one of the usual places below a folder holds a label file; `is_named`: or any folder in it."""
+    folders = [*names_folders(root), *(sorted(root.iterdir()) if is_named else ())]
+    for folder in folders:
         names = sorted(name for name in list_names(folder) if name.endswith(".txt")) if folder.is_dir() else []
         names = [name for name in names if name not in (*LISTS_OF_NAMES, *_LISTS)]
         if any(look_like_labels(folder / name) for name in names[:_TRIED]):

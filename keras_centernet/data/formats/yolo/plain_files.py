@@ -25,7 +25,7 @@ def describe_darknet(path: AnyPath) -> Description:
         if line and not line.startswith("#"):
             if not sign:
                 raise UserError(f"{path}, line {number}: expected 'key = value', got {line[:60]!r}.")
-            values[key.strip()] = value.strip().strip("\"'").replace("\\", "/")
+            values[key.strip()] = value.strip().strip("\"'")
     folder = path.parent
     folders = tuple(dict.fromkeys((folder, folder.parent)))
     names_file = find_place(values.get("names", ""), folders) if values.get("names") else None
@@ -83,10 +83,12 @@ def find_place(entry: str, folders: Iterable[AnyPath]) -> AnyPath | None:
     Folders that are left off may not be the ones that tell splits apart.
     """
     folders = list(folders)
+    plain = entry.replace("\\", "/")
     for folder in folders:
-        if exists(path := join(folder, entry)):
-            return path
-    parts = [part for part in entry.split("/") if part not in ("", ".", "..")]
+        for name in dict.fromkeys((entry, plain)):
+            if exists(path := join(folder, name)):
+                return path
+    parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
     for start in range(len(parts)):
         left_off, end = parts[:start], parts[start:]
         if any(map(is_usual_split, left_off)) and not any(is_usual_split(part.partition(".")[0]) for part in end):

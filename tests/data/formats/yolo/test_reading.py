@@ -44,6 +44,10 @@ LAYOUTS = {
         "l.txt": "./images/x/a.png\n",
         "m.txt": "images/y/b.png\n",
     },
+    "backslashes in the YAML": splits("train", "val", "images/{}/{}", "labels/{}/{}")
+    | {"data.yaml": "path: C:\\set\ntrain: C:\\set\\images\\train\nval: .\\images\\val\nnames: [cat, dog]"},
+    "paths that begin with a slash": splits("train", "val", "images/{}/{}", "labels/{}/{}")
+    | {"data.yaml": "train: /images/train/\nval: /images/val/\nnames: [cat, dog]"},
     "YAML of names alone": splits("train", "val", "images/{}/{}", "labels/{}/{}") | {"x.yaml": "names: [cat, dog]"},
     "YAML of another folder": splits("train", "val", "images/{}/{}", "labels/{}/{}")
     | {"data.yaml": f"path: ../datasets/coco8\n{YAML}", "hyper.yaml": "lr0: 0.01\n"},
@@ -98,6 +102,14 @@ POOLS = {
         "images/tue/b.png": None,
         "labels/tue/b.txt": DOG,
         "classes.txt": NAMES,
+    },
+    "FiftyOne": {
+        "data/a.png": None,
+        "data/a.txt": CAT,
+        "data/b.png": None,
+        "data/b.txt": DOG,
+        "obj.names": NAMES,
+        "images.txt": "data/a.png\ndata/b.png\n",
     },
     "YAML and a pool": POOL | {"data.yaml": "names: [cat, dog]\n"},
     "an archive of a Mac": POOL | {"classes.txt": NAMES, "images/._a.png": b"\0\5", "__MACOSX/images/a.png": b"\0\5"},
