@@ -61,21 +61,17 @@ def run_and_stop(output, steps, **options):
             run(output, **options)
 
 
-def test_a_run_that_was_stopped_inside_an_epoch_goes_on_to_the_same_end(whole, tmp_path):
-    run_and_stop(tmp_path, 15)  # of 6 a epoch, a checkpoint behind every 4th
+def test_a_run_that_was_stopped_again_and_again_goes_on_to_the_same_end(whole, tmp_path, capsys):
+    """Before its first checkpoint, and inside an epoch."""
+    run_and_stop(tmp_path, 3)
+    run_and_stop(tmp_path, 15, resume=True)  # of 6 a epoch, a checkpoint behind every 4th
+    assert f"--resume: {tmp_path} holds no checkpoint yet: this is the beginning." in capsys.readouterr().out
     state = RunFolder(tmp_path, resume=True).read_checkpoint()
     assert (int(state["epoch"]), int(state["batch"])) == (2, 0)
     load_model(tmp_path / "checkpoints" / "step_000000008.keras")
     run_and_stop(tmp_path, 11, resume=True)  # the first 2 are those of before
     assert int(RunFolder(tmp_path, resume=True).read_checkpoint()["batch"]) == 2
     run(tmp_path, resume=True)
-    assert differences(whole, tmp_path) == []
-
-
-def test_two_runs_with_one_seed_are_equal_even_if_one_is_stopped_before_its_first_checkpoint(whole, tmp_path, capsys):
-    run_and_stop(tmp_path, 3)
-    run(tmp_path, resume=True)
-    assert f"--resume: {tmp_path} holds no checkpoint yet: this is the beginning." in capsys.readouterr().out
     assert differences(whole, tmp_path) == []
 
 
