@@ -1,9 +1,10 @@
 """A split for data sets that have none: made by the names of images and the classes in them.
 
 It is the same wherever the data lie. What shows the same stays together: copies of one image, and neighbours in a
-numbered series, such as the frames of a film. Classes are spread over both parts.
+numbered series, such as the frames of a film. Classes are spread over both parts; a series is cut where that needs it.
 """
 
+import bisect
 import collections
 import hashlib
 import re
@@ -12,7 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 
 TRAIN, VAL = "train", "val"
-_LEAST_STRETCHES, _STRETCH = 10, 50  # of a series that is too long for "val": how many at least, how long otherwise
+# For the sake of whole films "val" may have so many times what it should have of a class: one of three films of equal
+# length is not too much. Where a film has to be cut, because its class is in no other one, the pieces fit better.
+_WHOLE, _CUT = (0.5, 1.7), (0.8, 1.2)
+_STRETCHES = (10, 20)  # into which a longer series is cut, or into more of the greater of these lengths
+_LENGTHS = (5, 50)  # images in a stretch
 _DIGITS = 9  # of the sums that decide: the same on machines that round differently
 # Ends of the names of copies: Roboflow's ".rf.<hash>", "photo (1)", "photo copy 2", "photo_aug_3", "photo_hflip".
 _COPY = re.compile(
@@ -42,35 +47,67 @@ def make_split(
     """
     if len(names) < 2:  # nothing can be held out
         return {TRAIN: tuple(names), VAL: ()}
-    groups = _group(names, share)
-    groups = [[i] for i in range(len(names))] if len(groups) < 2 else groups
-    in_group = np.empty(len(names), np.int64)
-    for number, group in enumerate(groups):
-        in_group[group] = number
+    units, starts = _series(names, share)
+    in_unit = np.empty(len(names), np.int64)
+    for number, unit in enumerate(units):
+        in_unit[unit] = number
+    _cut_for_classes(starts, in_unit[image_index], classes, share)
+    in_group = np.searchsorted(starts, in_unit, side="right") - 1
+    if len(starts) == 1:  # one series, or one image and its copies
+        in_group = in_unit if len(units) > 1 else np.arange(len(names))
     # One column per class, and one of the images themselves.
-    counts = np.zeros((len(groups), int(classes.max(initial=-1)) + 2))
+    counts = np.zeros((in_group.max() + 1, int(classes.max(initial=-1)) + 2))
     np.add.at(counts, (in_group[image_index], classes), 1)
     counts[:, -1] = np.bincount(in_group)
-    in_val = _choose(counts, [_hash(min(names[i] for i in group)) for group in groups], share)[in_group]
+    first_names = dict(sorted(zip(in_group.tolist(), names, strict=True), reverse=True))
+    in_val = _choose(counts, [_hash(first_names[g]) for g in range(len(counts))], share)[in_group]
     return {part: tuple(np.array(names, object)[in_val == (part == VAL)]) for part in (TRAIN, VAL)}
 
 
-def _group(names: Sequence[str], share: float) -> list[list[int]]:
-    """Returns the indices of images that stay together, in an order that follows from the names."""
+def _series(names: Sequence[str], share: float) -> tuple[list[list[int]], list[int]]:
+    """Returns (images with their copies, one series after the other; where a group begins that stays together)."""
     longest = max(1, round(share * len(names)))
     series = collections.defaultdict(list)
     for name, copies in _copies(names, max(longest, _MOST_COPIES)):
         match = _SERIES.fullmatch(name)
         prefix, number = (match[1], match[2].lstrip("0")) if match else (name, "")
         series[prefix].append((len(number), number, name, copies))
-    groups = []
+    units, starts = [], []
     for _, members in sorted(series.items()):
-        images = [copies for *_, copies in sorted(members)]
-        is_short = sum(map(len, images)) <= longest
-        parts = 1 if is_short else min(max(_LEAST_STRETCHES, len(images) // _STRETCH), len(images))
-        for stretch in np.array_split(np.arange(len(images)), parts):
-            groups.append([i for k in stretch for i in images[k]])
-    return groups
+        is_whole = sum(len(copies) for *_, copies in members) <= _WHOLE[1] * longest
+        parts = 1 if is_whole else _stretches(len(members))
+        starts += [len(units) + int(stretch[0]) for stretch in np.array_split(np.arange(len(members)), parts)]
+        units += [copies for *_, copies in sorted(members)]
+    return units, starts
+
+
+def _stretches(length: int) -> int:
+    """Returns into how many stretches a series is cut: many, to spread classes, but long ones, as it may be a film."""
+    most = max(_STRETCHES[1], length // _LENGTHS[1])
+    return min(length, max(_STRETCHES[0], min(most, length // _LENGTHS[0])))
+
+
+def _cut_for_classes(starts: list[int], in_unit: np.ndarray, classes: np.ndarray, share: float) -> None:
+    """Cuts groups where "val" could have nothing or too much of a class: those with most of it, in the middle.
+
+    Args:
+        starts: first units of the groups, ascending; more are added.
+        in_unit, classes: (N,) of each object.
+        share: of the units of a class that belongs into "val".
+    """
+    for number in np.unique(classes):
+        members = np.unique(in_unit[classes == number])
+        wanted = share * len(members)
+        least, most = _WHOLE
+        while wanted >= 1:
+            counts = np.bincount(np.searchsorted(starts, members, side="right"))
+            sizes = np.sort(counts[counts > 0])
+            reachable = np.concatenate([sizes, np.cumsum(sizes)]) / wanted
+            if sizes[-1] < 2 or np.any((reachable >= least) & (reachable <= most)):
+                break
+            largest = int(np.argmax(counts))
+            bisect.insort(starts, int(members[counts[:largest].sum() + sizes[-1] // 2]))
+            least, most = _CUT
 
 
 def _copies(names: Sequence[str], most: int) -> list[tuple[str, list[int]]]:
@@ -103,11 +140,12 @@ def _choose(counts: np.ndarray, keys: list[str], share: float) -> np.ndarray:
     """Returns (G,) bool, the groups of "val".
 
     One group after the other goes where it brings the counts of all its columns nearest to the share, as an error
-    diffusion: what earlier groups put on one side too much is made up by later ones. Rare classes come first.
+    diffusion: what earlier groups put on one side too much is made up by later ones. Rare classes come first, and of
+    each class the largest groups.
 
     Args:
         counts: (G, columns) what is to be shared out: objects of each class, images.
-        keys: G texts; groups of equally rare classes come in their order.
+        keys: G texts; groups of equally rare classes and equal size come in their order.
         share: of each column that belongs into "val".
     """
     totals, holders = counts.sum(axis=0), (counts > 0).sum(axis=0)
@@ -115,11 +153,31 @@ def _choose(counts: np.ndarray, keys: list[str], share: float) -> np.ndarray:
     scaled = counts / np.maximum(typical, 1)
     rarest = np.where(counts > 0, totals, np.inf).min(axis=1)
     missing, in_val = np.zeros(counts.shape[1]), np.zeros(len(counts), bool)
-    for g in sorted(range(len(counts)), key=lambda g: (rarest[g], keys[g])):
+    for g in sorted(range(len(counts)), key=lambda g: (rarest[g], -counts[g, -1], keys[g])):
         missing += share * scaled[g]
         in_val[g] = round(missing @ scaled[g], _DIGITS) > round(scaled[g] @ scaled[g] / 2, _DIGITS)
         missing -= in_val[g] * scaled[g]
-    return _fill_both(in_val, counts[:, :-1].any(axis=1), keys)
+    return _fill_both(_improve(in_val, counts, share), counts[:, :-1].any(axis=1), keys)
+
+
+def _improve(in_val: np.ndarray, counts: np.ndarray, share: float) -> np.ndarray:
+    """Returns the choice with groups on the other side as long as that brings the shares of all columns nearer.
+
+    Columns weigh by what "val" has of them too much or too little in relation to what it should have; all classes
+    together weigh as much as the images.
+    """
+    scaled = counts / np.maximum(share * counts.sum(axis=0), 1)
+    scaled[:, -1] *= np.sqrt(counts.shape[1] - 1)
+    missing = share * scaled.sum(axis=0) - scaled[in_val].sum(axis=0)
+    signs, squares = np.where(in_val, -1, 1), (scaled**2).sum(axis=1)
+    for _ in range(len(counts)):
+        gains = np.round(2 * signs * (scaled @ missing) - squares, _DIGITS)
+        best = int(np.argmax(gains))
+        if gains[best] <= 0:
+            break
+        missing -= signs[best] * scaled[best]
+        signs[best] *= -1
+    return signs < 0
 
 
 def _fill_both(in_val: np.ndarray, has_objects: np.ndarray, keys: list[str]) -> np.ndarray:

@@ -67,10 +67,29 @@ def test_classes_are_spread_over_a_numbered_series():
     np.testing.assert_allclose(of_classes, 0.2, atol=0.06)
 
 
+@pytest.mark.parametrize("name", ["img_{i:04d}.jpg", "class{c}_{i}.jpg", "{c}/{i}.jpg"])
+@pytest.mark.parametrize(("count", "classes"), [(60, 2), (100, 3), (100, 10), (500, 7), (1000, 20)])
+def test_images_that_are_sorted_by_class_have_all_classes_on_both_sides(name, count, classes):
+    objects = [[i * classes // count] for i in range(count)]
+    names = [name.format(i=i, c=number) for i, (number,) in enumerate(objects)]
+    of_images, of_classes = shares(split(names, objects), names, objects)
+    assert of_images == pytest.approx(0.2, abs=0.06)
+    assert of_classes.min() > 0.05
+    assert of_classes.max() < 0.4
+
+
+def test_a_class_in_one_film_only_is_on_both_sides():
+    films = [[f"{film}_{i}.jpg" for i in range(25)] for film in "abcdef"]
+    names = [frame for film in films for frame in film]
+    objects = [[0, 1] if name.startswith("b") else [0] for name in names]
+    made = split(names, objects)
+    assert [len(parts_of(made, film)) for film in films] == [1, 2, 1, 1, 1, 1]
+
+
 def test_many_rare_classes_do_not_empty_the_training_part():
     names, objects = unrelated(300), [[i // 3] for i in range(300)]
     of_images, of_classes = shares(split(names, objects), names, objects)
-    assert of_images == pytest.approx(0.2, abs=0.01)
+    assert of_images == pytest.approx(0.2, abs=0.02)
     assert np.isin(np.round(of_classes * 3), (0, 1)).all()
 
 
@@ -116,6 +135,10 @@ def test_copies_stay_together(names):
         assert len(parts_of(split([*unrelated(40, seed), *names]), names)) == 1
 
 
+def test_nothing_but_copies_of_one_image():
+    assert len(split(["photo.jpg", "photo (1).jpg"])["val"]) == 1
+
+
 def test_numbers_in_brackets_are_no_copies_where_there_are_many():
     names = [f"{kind} ({i}).jpg" for kind in ("cat", "dog") for i in range(1, 51)]
     made = split(names, [[0]] * 50 + [[1]] * 50)
@@ -124,11 +147,19 @@ def test_numbers_in_brackets_are_no_copies_where_there_are_many():
 
 
 @pytest.mark.parametrize("name", ["film{film}/frame_{i:04d}.jpg", "film-{film}-{i}.png", "{film}clip_{i}_left.jpg"])
-def test_films_stay_whole_where_they_are_shorter_than_the_part(name):
-    films = [[name.format(film=film, i=i) for i in range(0, 60, 3)] for film in "abcdefghij"]
+@pytest.mark.parametrize(("films", "held_out"), [("abcdefghij", 2), ("abcdef", 1), ("abcd", 1), ("abc", 1)])
+def test_films_stay_whole(name, films, held_out):
+    films = [[name.format(film=film, i=i) for i in range(0, 60, 3)] for film in films]
     made = split([frame for film in films for frame in film])
     assert all(len(parts_of(made, film)) == 1 for film in films)
-    assert len(made["val"]) == 40
+    assert len(made["val"]) == 20 * held_out
+
+
+def test_a_film_among_photos_does_not_change_the_share():
+    film, photos = [f"film{i}.jpg" for i in range(60)], unrelated(140)
+    made = split(film + photos)
+    assert len(parts_of(made, film)) == 1
+    assert len(made["val"]) == pytest.approx(40, abs=3)
 
 
 @pytest.mark.parametrize("frames", [100, 1000])
