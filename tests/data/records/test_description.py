@@ -129,7 +129,7 @@ SPLIT, SHARD = "splits/val", "splits/val/shards/a.tfrecord"
         ("category_ids", [1], "2 category_ids, one of each class, got 1"),
         ("category_ids", "1 2", "a list as category_ids, got '1 2'"),
         ("fields", 5, "an object as fields, got 5"),
-        ("fields", ["keypoints"], "fields of rotations_y, truncations"),
+        ("fields", ["keypoints"], "fields of is_hidden, rotations_y, truncations"),
         ("fields", [["keypoints"]], "a text as fields.0, got ['keypoints']"),
         ("fields/keypoints_xyv", [], "an object as fields.keypoints_xyv, got []"),
         ("fields/keypoints_xyv/dtype", "float33", "a type of TensorFlow and a shape in fields.keypoints_xyv, got"),
