@@ -9,6 +9,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_centernet import CenterNet, load_dataset, load_model
@@ -158,8 +159,9 @@ def tracker(rows, tmp_path, rng):
     """An untrained model of the new network and task, whose maps differ from cell to cell."""
     keras.utils.set_random_seed(2)
     model = CenterNet(NETWORK, TASK, input_size=SIDE)
+    learn = tf.function(lambda images: model(images, training=True))
     for _ in range(20):  # batch statistics: without them the features are almost nothing
-        model(rng.integers(0, 256, (4, SIDE, SIDE, 3), np.uint8), training=True)
+        learn(tf.constant(rng.integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)))
     for head in model.task.heads:
         kernel = model.network.get_layer(head.name).kernel
         kernel.assign(keras.random.normal(kernel.shape, stddev=0.3))

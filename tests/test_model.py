@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_centernet import CenterNet, UserError, encode_targets, load_model
 from keras_centernet.fitting.nonfinite import NonFiniteLossError
 from keras_centernet.tasks import COCO_CLASSES
+from tests.helpers.tiny_backbone import TINY
 
 LOSSES = {"loss", "center_heatmap_loss", "size_loss", "offset_loss"}
 
@@ -172,9 +173,9 @@ def test_keras_loads_the_file_once_the_package_is_imported(tmp_path):
 
 
 def test_classes_of_nobody_are_those_of_coco():
-    assert CenterNet("mobilenet_v3_small", input_size=64).classes == COCO_CLASSES
+    assert CenterNet(TINY, input_size=64).classes == COCO_CLASSES
     assert len(set(COCO_CLASSES)) == 80
-    assert CenterNet("mobilenet_v3_small", num_classes=2, input_size=64).classes == ("0", "1")
+    assert CenterNet(TINY, num_classes=2, input_size=64).classes == ("0", "1")
 
 
 @pytest.mark.parametrize(
@@ -189,12 +190,12 @@ def test_classes_of_nobody_are_those_of_coco():
         ({"input_size": 100}, "expected a positive multiple of 32 or a .height, width. pair of them, got 100"),
         ({"input_size": (64, 0)}, "expected a positive multiple of 32"),
         ({"weights": "nowhere.keras"}, "nowhere.keras: expected a .keras file, but it does not exist"),
-        ({"backbone_weights": "cifar"}, "expected None or 'imagenet', got 'cifar'"),
+        ({"backbone": "mobilenet_v3_small", "backbone_weights": "cifar"}, "expected None or 'imagenet', got 'cifar'"),
     ],
 )
 def test_bad_arguments(options, message):
     with pytest.raises(UserError, match=message):
-        CenterNet(**{"backbone": "mobilenet_v3_small", "input_size": 64} | options)
+        CenterNet(**{"backbone": TINY, "input_size": 64} | options)
 
 
 @pytest.mark.parametrize("argument", ["loss", "metrics", "loss_weights"])

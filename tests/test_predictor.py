@@ -14,6 +14,7 @@ from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.networks.layers.deformable import without_xla
 from keras_centernet.predictor import Predictor
 from keras_centernet.tasks import TASKS
+from tests.helpers.many_devices import DEFORMABLE, add_two_stacks
 from tests.helpers.tiny_backbone import TINY
 
 
@@ -118,13 +119,14 @@ def test_equal_shapes_share_their_graphs(tiny_model):
     ("backbone", "compiled", "flips"),
     [
         (TINY, 1, (False, True)),
-        ("resnet18", 0, (False,)),  # deformable: XLA would compile every shape anew
+        (DEFORMABLE, 0, (False,)),  # deformable: XLA would compile every shape anew
     ],
 )
 def test_shapes_beyond_the_first_share_one_graph_and_find_the_same(
     tiny_model, rng, monkeypatch, backbone, compiled, flips
 ):
     monkeypatch.setattr(predictor, "COMPILED_SHAPES", compiled)
+    add_two_stacks()
     model = tiny_model(backbone)
     for flip in flips:
         for shape in [(1, 64, 64, 3), (1, 64, 96, 3), (2, 32, 64, 3)]:

@@ -81,8 +81,9 @@ def build_training_input(
 
     if not (changes.mosaic or changes.mixup):
         return to_input, None
-    chances = (changes.mosaic, changes.mixup)
-    return to_input, Mixing(prepare, place, warp, finish, *chances, input_hw, source.fields)
+    # A function of TensorFlow's: one graph for all parts.
+    steps = (prepare, place, tf.function(warp), finish)
+    return to_input, Mixing(*steps, changes.mosaic, changes.mixup, input_hw, source.fields)
 
 
 def build_test_input(

@@ -1,10 +1,10 @@
 """Names of splits: what data sets call them, and what was asked for."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.paths import AnyPath, list_names
 
 _ALIASES = (("train", "training"), ("val", "valid", "validation"), ("test", "testing"))
 _NUMBER = re.compile(r"([-_]?\d+)?")
@@ -57,5 +57,5 @@ def is_usual_split(name: str) -> bool:
 
 def split_folders(folder: AnyPath) -> dict[str, AnyPath]:
     """Returns {name: folder} of the folders inside a folder that are named as splits are."""
-    found: Iterable[AnyPath] = sorted(folder.iterdir()) if folder.is_dir() else ()
-    return {path.name: path for path in found if is_usual_split(path.name) and path.is_dir()}
+    names = sorted(filter(is_usual_split, list_names(folder))) if folder.is_dir() else ()
+    return {name: folder / name for name in names if (folder / name).is_dir()}

@@ -30,14 +30,14 @@ class Passes:
             are skipped. None: one pass in the order of the data, without random numbers.
         shard: (n, i): only the i-th of n shards of equal size.
         mix: of shuffled passes: function `draw` -> example made of several, see `changes.mixing`; None: each alone.
-            draw(0) is the example whose turn it is, draw(1), ... are others of the 128 that the pass holds around it,
-            each with a "seed" of its own: whatever the shards and wherever a pass is entered, they are the same.
+            draw of the tensor 0 is the example whose turn it is, of 1, 2, ... others of the 128 that the pass holds
+            around it, each with a "seed" of its own: the same whatever the shards and wherever a pass is entered.
     """
 
     size: int
     seeds: tf.data.Dataset | None = None
     shard: tuple[int, int] = (1, 0)
-    mix: Callable[[Callable[[int], dict]], dict] | None = None
+    mix: Callable[[Callable[[tf.Tensor], dict]], dict] | None = None
 
     def examples(self, one_pass: Callable, to_example: Callable, workers: int | None = None) -> tf.data.Dataset:
         """Returns the examples of all passes, mixed if so asked; shuffled ones have a "seed" (2,) int64 of their own.
@@ -54,8 +54,8 @@ class Passes:
             return self._part(one_pass(None)).map(to_example, num_parallel_calls=calls)
 
         def seeded(entry, seed):
-            if self.mix is not None:
-                return self.mix(functools.partial(_draw, to_example, *entry, seed))
+            if self.mix is not None:  # a function: one graph for all that are drawn
+                return self.mix(tf.function(functools.partial(_draw, to_example, *entry, seed)))
             example = to_example(*entry) if isinstance(entry, tuple) else to_example(entry)
             return {**example, "seed": seed}
 
@@ -141,18 +141,17 @@ def _in_windows(entries: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _draw(
-    to_example: Callable, window: tuple[tuple, tf.Tensor], place: tf.Tensor, seed: tf.Tensor, number: int
+    to_example: Callable, window: tuple[tuple, tf.Tensor], place: tf.Tensor, seed: tf.Tensor, number: tf.Tensor
 ) -> dict:
     """Returns the example of the entry at that place of a window, or where `number` is not 0 of a random other one."""
-    entries, count = window
-    if number:
-        step = tf.random.stateless_uniform(
-            (), seed + [number, 1], 0, tf.maximum(count - 1, 1), tf.int64, alg=_ALGORITHM
-        )
-        place = (place + 1 + step) % count
-        seed = _uniform_pair(seed + [number, 0])
+    (entries, count), number = window, tf.cast(number, tf.int64)
+    others = tf.maximum(count - 1, 1)
+    choice = seed + tf.stack([number, 1])
+    step = 1 + tf.random.stateless_uniform((), choice, 0, others, tf.int64, alg=_ALGORITHM)
+    place = tf.where(number == 0, place, (place + step) % count)
     entry = tf.nest.map_structure(lambda values: values[place], entries)
-    return {**(to_example(*entry) if isinstance(entry, tuple) else to_example(entry)), "seed": seed}
+    example = to_example(*entry) if isinstance(entry, tuple) else to_example(entry)
+    return {**example, "seed": tf.where(number == 0, seed, _uniform_pair(seed + tf.stack([number, 0])))}
 
 
 def _example_seed(seed: tf.Tensor, position: tf.Tensor) -> tf.Tensor:

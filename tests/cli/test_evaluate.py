@@ -41,6 +41,21 @@ def test_three_columns_of_the_papers_table(evaluate, tmp_path, capsys):
     assert "two decimals" in capsys.readouterr().out
 
 
+def test_result_files_have_the_ids_of_the_data(photos, model_file, tmp_path):
+    content = {
+        "images": [{"id": key, "file_name": f"photo{i}.jpg"} for i, key in enumerate(["a", 2**70, 5])],
+        "annotations": [{"image_id": "a", "category_id": "tom", "bbox": [1, 2, 30, 40]}],
+        "categories": [{"id": "tom", "name": "cat"}, {"id": 7, "name": "dog"}],
+    }
+    (tmp_path / "val.json").write_text(json.dumps(content))
+    data = ["--data", str(tmp_path / "val.json"), "--images", str(photos / "JPEGImages")]
+    output = ["--results", str(tmp_path / "results"), "--output", str(tmp_path / "metrics.json")]
+    assert main(["evaluate", "--model", str(model_file), *data, *output]) == 0
+    rows = json.loads((tmp_path / "results" / "detections.json").read_text())
+    assert {row["image_id"] for row in rows} == {"a", 2**70, 5}
+    assert {row["category_id"] for row in rows} == {"tom", 7}
+
+
 def test_the_truth_in_place_of_all_heads_finds_everything(evaluate):
     status, metrics = evaluate("--oracle", "heatmap", "size", "offset")
     assert status == 0

@@ -36,6 +36,14 @@ def test_scripts_are_the_command_with_a_format(name, monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
+def mobile_file(tiny_model, tmp_path_factory):
+    """A saved detector that fits the Edge TPU."""
+    path = tmp_path_factory.mktemp("mobile") / "model.keras"
+    tiny_model("mobilenet_v3_small_minimalistic").save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
 def exported(model_file, photos, tmp_path_factory):
     """A folder with a TFLite file and a SavedModel."""
     folder = tmp_path_factory.mktemp("exported")
@@ -73,10 +81,9 @@ def test_nothing_is_replaced(exported, model_file, capsys):
 
 
 @pytest.mark.slow
-def test_edge_tpu_with_and_without_the_compiler(tiny_model, photos, tmp_path, capsys, monkeypatch, edgetpu_compiler):
+def test_edge_tpu_with_and_without_the_compiler(mobile_file, photos, tmp_path, capsys, monkeypatch, edgetpu_compiler):
     output = tmp_path / "out"
-    tiny_model("mobilenet_v3_small_minimalistic").save(tmp_path / "model.keras")
-    command = ["export", "--model", str(tmp_path / "model.keras"), "--format", "edgetpu"]
+    command = ["export", "--model", str(mobile_file), "--format", "edgetpu"]
     with pytest.warns(DataWarning, match=FEW):
         assert main([*command, "--output", str(output), "--calibration", str(photos)]) == 0
     assert "Not run here: it needs an Edge TPU" in capsys.readouterr().out
@@ -128,14 +135,21 @@ def test_edge_tpu_with_and_without_the_compiler(tiny_model, photos, tmp_path, ca
         ("empty", "--precision int8 --calibration {empty}", "got no image"),
         ("unreadable", "--precision int8 --calibration {broken}", "broken.jpg"),
         ("no pictures", "--images {empty}", "--images: expected a folder of images"),
-        ("not compiled", "--format edgetpu --compiled {tmp}/none.tflite", "expected a TFLite file, got 'No such file"),
+        (
+            "not compiled",
+            "--format edgetpu --compiled {tmp}/none.tflite --model {mobile}",
+            "expected a TFLite file, got 'No such file",
+        ),
     ],
 )
-def test_mistakes_are_one_line_and_leave_nothing(name, arguments, message, photos, model_file, tmp_path, capfd):
+def test_mistakes_are_one_line_and_leave_nothing(
+    name, arguments, message, photos, model_file, mobile_file, tmp_path, capfd
+):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "broken.jpg").write_bytes(b"no picture")
-    places = {"photos": photos, "model": model_file, "tmp": tmp_path} | {n: tmp_path / n for n in ("empty", "broken")}
+    places = {"photos": photos, "model": model_file, "mobile": mobile_file, "tmp": tmp_path}
+    places |= {n: tmp_path / n for n in ("empty", "broken")}
     command = ["export", "--model", str(model_file), "--output", str(tmp_path / "out")]
     assert main([*command, *arguments.format(**places).split()]) == 2
     error = capfd.readouterr().err

@@ -49,8 +49,9 @@ def test_a_run_holds_images_out_writes_them_down_and_is_measured_on_them(pool, t
     # Another image would change a new split; the run keeps its own, wherever the folder lies.
     moved = tmp_path / "elsewhere" / "pool"
     shutil.copytree(pool, moved)
-    for folder, suffix in (("JPEGImages", "jpg"), ("Annotations", "xml")):
-        shutil.copy(moved / folder / f"photo0.{suffix}", moved / folder / f"new.{suffix}")
+    shutil.copy(moved / "JPEGImages" / "photo0.jpg", moved / "JPEGImages" / "new.jpg")
+    text = (moved / "Annotations" / "photo0.xml").read_text()
+    (moved / "Annotations" / "new.xml").write_text(text.replace("photo0", "new"))
     with pytest.warns(UserWarning, match="1 image.s. left out, they are not in the split that was made before"):
         assert evaluate(run / "best.keras", moved, tmp_path / "m.json")["images"] == held_out
     # Other data are measured as a whole.

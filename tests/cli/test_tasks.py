@@ -1,6 +1,7 @@
 """Pose and 3D through the commands: train, evaluate, predict, and the files they leave."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,12 +16,13 @@ from tests.helpers.tiny_backbone import TINY
 CAR = "Car 0.00 0 -1.50 100.00 30.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"
 TRAIN = [
     *("--backbone", TINY),
-    *("--batch-size", "2", "--epochs", "1", "--verbose", "0", "--val-split", "train"),
+    *("--batch-size", "1", "--epochs", "1", "--verbose", "0"),
 ]
 
 
 def test_3d_boxes(write_kitti, tmp_path, capsys):
-    folder, run = write_kitti({"000001": [CAR], "000002": [CAR, CAR.replace("100.00", "110.00")]}), tmp_path / "run"
+    frames = {"000001": [CAR], "000002": [CAR, CAR.replace("100.00", "110.00")]}
+    folder, run = write_kitti(frames, splits={"train": ["000001"], "val": ["000002"]}), tmp_path / "run"
     shape = ["--input-size", "64x192", "--task", "detection_3d", "--task-option", "projection=true"]
     assert main(["train", "--data", str(folder), "--output", str(run), *shape, *TRAIN]) == 0
     metrics = json.loads((run / "metrics.json").read_text())
@@ -49,7 +51,8 @@ def test_poses(write_keypoints, tmp_path, capsys):
     keypoints = np.column_stack([np.linspace(12, 28, 17), np.linspace(12, 40, 17), np.full(17, 2)])
     folder, run = write_keypoints([person], [(1, [10, 10, 20, 32], keypoints.ravel().tolist())]), tmp_path / "run"
     command = ["train", "--data", str(folder), "--output", str(run), "--task", "pose", "--input-size", "64", *TRAIN]
-    assert main([*command, "--batch-size", "1"]) == 0
+    others = shutil.copytree(folder, f"{tmp_path}_others")
+    assert main([*command, "--val-data", str(others), "--val-split", "train"]) == 0
     assert json.loads((run / "metrics.json").read_text())["OKS_AP"] is not None
     model = load_model(run / "best.keras")
     assert model.task_options["skeleton"] == COCO_PERSON.to_dict()

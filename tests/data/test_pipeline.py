@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_centernet.data import epochs, load_dataset
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.formats.shapes import build_shapes
+from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.geometry import invert_affine, transform_boxes
@@ -189,7 +190,7 @@ def test_batch_larger_than_the_data_set():
         ({"workers": -1}, "workers: expected a whole number of at least 1, got -1."),
         ({"augmentation": "mosaic"}, "augmentation: expected one of crop, shift, zoom_half, none, got 'mosaic'."),
         ({"flip": 2}, "flip: expected a probability from 0 to 1, got 2."),
-        ({"format": "pascal"}, "format: expected one of tfrecord, kitti, voc, coco, yolo, shapes, tfds, got 'pascal'."),
+        ({"format": "pascal"}, f"format: expected one of {', '.join(FORMATS)}, got 'pascal'."),
     ],
 )
 def test_bad_arguments(options, message):

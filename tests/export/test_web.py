@@ -115,7 +115,7 @@ def pictures(drawn, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(browse, export_once, pictures):
+def results(browse, export_mobile_once, pictures):
     """{what was done: what the page gave}, one after the other on one page."""
     steps = {
         "dropped together": {"drop": ["same.png", "float32.tflite"]},
@@ -130,7 +130,7 @@ def results(browse, export_once, pictures):
         "camera": {"press": "camera", "path": None},
         "after the camera": {"choose": ["picture", "same.png"], "path": "same.png"},
     }
-    files = {f"{precision}.tflite": export_once(precision)[1] for precision in ("float32", "float16", "int8")}
+    files = {f"{precision}.tflite": export_mobile_once(precision)[1] for precision in ("float32", "float16", "int8")}
     return dict(zip(steps, browse(list(steps.values()), pictures | files), strict=True))
 
 
@@ -160,15 +160,15 @@ def detect(model, path):
 @pytest.mark.parametrize(
     ("done", "score"), [("float32", 1e-4), ("float16", 5e-3), ("padded", 1e-4), ("after the camera", 1e-4)]
 )
-def test_it_finds_what_the_model_finds(export_once, pictures, results, done, score):
-    result, expected = results[done], detect(export_once()[0], pictures[results[done]["path"]])
+def test_it_finds_what_the_model_finds(export_mobile_once, pictures, results, done, score):
+    result, expected = results[done], detect(export_mobile_once()[0], pictures[results[done]["path"]])
     assert result["image_size"] == expected["image_size"]
     assert_same(result, expected["detections"], CUT, score)
 
 
-def test_it_reads_files_of_integers(export_once, drawn, results):
+def test_it_reads_files_of_integers(export_mobile_once, drawn, results):
     """Against the same file in LiteRT; what integers cost is the exporter's to check."""
-    model, path = export_once("int8")
+    model, path = export_mobile_once("int8")
     found = TFLiteDetector(path)(drawn[0])
     boxes_xyxy = np.clip(found["boxes_xyxy"], 0, [96, 64, 96, 64]).tolist()
     columns = zip(boxes_xyxy, found["scores"].tolist(), found["classes"], strict=True)
@@ -176,9 +176,9 @@ def test_it_reads_files_of_integers(export_once, drawn, results):
     assert_same(results["int8"], expected, CUT, 5e-3)
 
 
-def test_other_sizes_differ_by_a_pixel_of_the_input(export_once, pictures, results):
+def test_other_sizes_differ_by_a_pixel_of_the_input(export_mobile_once, pictures, results):
     """Browsers resample in their own way, and an untrained network notices: most boxes, not all, are the same."""
-    expected = detect(export_once()[0], pictures["large.png"])["detections"]
+    expected = detect(export_mobile_once()[0], pictures["large.png"])["detections"]
     found = results["resampled"]["detections"][:10]
     pixels = 300 / 96 * CUT
     assert sum(is_among(row, expected, pixels, 0.02) for row in found) >= 8
@@ -219,9 +219,11 @@ def test_a_wrong_file_is_told_and_changes_nothing(results, done, message):
     assert not results["float32 again"]["is_error"]
 
 
-def test_files_beside_the_page_open_by_their_address(browse, export_once, pictures, results):
+def test_files_beside_the_page_open_by_their_address(browse, export_mobile_once, pictures, results):
     query = "?model=files/float32.tflite&picture=files/same.png"
-    (found,) = browse([{"slide": LOWEST, "path": "same.png"}], pictures | {"float32.tflite": export_once()[1]}, query)
+    (found,) = browse(
+        [{"slide": LOWEST, "path": "same.png"}], pictures | {"float32.tflite": export_mobile_once()[1]}, query
+    )
     assert found["detections"] == results["float32"]["detections"]
     (found,) = browse([{"slide": LOWEST, "says": "nothing.png"}], {}, "?picture=nothing.png")
     assert found["status"].startswith("nothing.png: expected a file, got 404")

@@ -151,6 +151,11 @@ def test_the_names_of_the_classes_are_in_the_folder(exported):
     assert (exported[1] / "assets" / "classes.txt").read_text("utf-8") == "cat\ndög\n"
 
 
+@pytest.mark.parametrize(
+    "model_of_task",
+    [pytest.param(task, marks=pytest.mark.slow if task != "detection" else ()) for task in MORE],
+    indirect=True,
+)
 def test_runs_in_a_process_without_this_package(exported, pictures, tmp_path):
     model, folder, _ = exported
     (tmp_path / "picture.png").write_bytes(png(pictures[0]))

@@ -14,7 +14,8 @@ from keras_centernet.fitting.replicas import LOSS_MEANS, ReplicaSeeds
 from tests.helpers import many_devices
 from tests.helpers.many_devices import CASES, DECAY, DEFORMABLE, RATE, TWO_STACKS
 
-PARTS = ("in parts", "clipped in parts")  # of one image each, on two devices
+# Of cases in which an image is a part of its own, the case of the whole batch.
+WHOLE = {"in parts": "detection", "clipped in parts": "clipped"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def on_devices(tmp_path_factory):
 @pytest.fixture(scope="module")
 def on_two(on_devices):
     """Two replicas, the cases that are quick."""
-    return on_devices(2, TWO_STACKS, "detection", "published mean", *PARTS)
+    return on_devices(2, TWO_STACKS, "detection", "published mean", "clipped in parts")
 
 
 def weights_of(step, model):
@@ -70,14 +71,8 @@ def test_two_devices_move_the_weights_as_one_does(on_two):
     check_against_one_device(on_two["detection"], "detection")
 
 
-@pytest.mark.parametrize("case", PARTS)
-def test_two_devices_with_two_parts_move_the_weights_as_one_device_with_the_whole_batch(on_two, case):
-    check_against_one_device(on_two[case], whole_of(case))
-
-
-def whole_of(case):
-    """The case with the batch in one part."""
-    return case.replace("in parts", "").strip() or "detection"
+def test_two_devices_with_two_parts_move_the_weights_as_one_device_with_the_whole_batch(on_two):
+    check_against_one_device(on_two["clipped in parts"], "clipped")
 
 
 def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
@@ -102,8 +97,8 @@ def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
 @pytest.mark.slow
 def test_every_case_on_two_devices(on_devices):
     steps = on_devices(2, DEFORMABLE, *(name for name in CASES if name != "published mean"))
-    for case in ("detection", "detection_3d", "pose", "clipped", *PARTS):
-        check_against_one_device(steps[case], whole_of(case), DEFORMABLE)
+    for case in ("detection", "detection_3d", "pose", "clipped", *WHOLE):
+        check_against_one_device(steps[case], WHOLE.get(case, case), DEFORMABLE)
     check_alike(steps["alike"])
     check_average(steps["averaged"])
 

@@ -4,6 +4,7 @@ Each part is warped by itself, once, with a matrix of its own, so its boxes and 
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
@@ -41,31 +42,31 @@ class Mixing:
     input_hw: tuple[int, int]
     fields: Mapping[str, FieldSpec]
 
-    def __call__(self, draw: Callable[[int], dict]) -> dict:
+    def __call__(self, draw: Callable[[tf.Tensor], dict]) -> dict:
         """Returns the example; what is known of the image as a whole is that of example 0.
 
         Args:
-            draw: function of a number -> example with a "seed" of its own: 0 is the one whose turn it is, the others
-                are random ones. They are read only if they are needed.
+            draw: function of a number, () int64 -> example with a "seed" of its own: 0 is the one whose turn it is, the
+                others are random ones. They are read only if they are needed.
         """
-        example = self._image(draw, 0)
+        image = tf.function(functools.partial(self._image, draw))  # a function: one graph for both
+        example = image(tf.constant(0, tf.int64))
         if self.mixup:
             example = tf.cond(
                 is_chosen(example, Choice.MIXUP, self.mixup),
-                lambda: self._blend(example, self._image(draw, len(TILES))),
+                lambda: self._blend(example, image(tf.constant(len(TILES), tf.int64))),
                 lambda: example,
             )
         return self.finish(example)
 
-    def _image(self, draw: Callable[[int], dict], first: int) -> dict:
+    def _image(self, draw: Callable[[tf.Tensor], dict], first: tf.Tensor) -> dict:
         """Returns a mosaic or, as chance has it, the first image alone, in the input's frame."""
         example = self.prepare(draw(first))
-        others = range(first + 1, first + len(TILES))
         if not self.mosaic:
             return self.warp(self.place(example))
         return tf.cond(
             is_chosen(example, Choice.MOSAIC, self.mosaic),
-            lambda: self._mosaic([example, *(self.prepare(draw(number)) for number in others)]),
+            lambda: self._mosaic([example, *(self.prepare(draw(first + i)) for i in range(1, len(TILES)))]),
             lambda: self.warp(self.place(example)),
         )
 

@@ -80,12 +80,13 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
     """
     if not callable(change):
         raise UserError(f"augment: expected a function of an example, got {change!r}.")
-    examples = source.examples(limit=1)
-    spec = {**examples.element_spec, "seed": tf.TensorSpec((2,), tf.int64)}
+    examples, keys = source.examples(limit=1), object_keys(source.fields)
+    spec = {**examples.element_spec, "image": tf.TensorSpec((None, None, 3), tf.uint8)}
+    spec |= {key: tf.TensorSpec((None, *spec[key].shape[1:]), spec[key].dtype) for key in keys}
+    spec["seed"] = tf.TensorSpec((2,), tf.int64)
     traced = _trace(change, spec)
     if is_tensor and _operations_of(traced) & _CALLS_TO_PYTHON:
         raise UserError("augment: expected TensorFlow alone with pure_tf and data_service, got a function of NumPy.")
-    keys = object_keys(source.fields)
 
     def to_changed(example: dict) -> dict:
         # Far from the seeds of all other choices; not negative, for NumPy's generators.

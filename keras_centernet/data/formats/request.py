@@ -16,7 +16,7 @@ class DataRequest:
 
     Attributes:
         data: folder, file, pattern or name.
-        split: name of the split; a reader that has `Format.splits` gets one of those, or None: all images there are.
+        split: name of the split; a reader that has `Format.splits` gets one of those, or None where there are none.
         annotations: where the annotations are, if not in their usual place; what it may be is the format's matter.
         images: folder of the images, if not in its usual place.
         classes: names in the wanted order, the others are left out; None: those of the data set.

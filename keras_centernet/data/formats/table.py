@@ -31,7 +31,7 @@ class Format:
         read: function of a `DataRequest` -> `Found`, or `Source` where there is no `splits` or it makes parts itself.
         recognizes: function of a path (for names: of the name) -> whether it looks like this format.
         splits: function of a `DataRequest` -> names of the data set's own splits, none if all its images lie together.
-            Then readers get one of them, or None for all images. None: the reader deals with splits itself.
+            Readers then get one of them, None where there are none. No function: the reader deals with splits itself.
         looks_for: what that is, for errors and help texts.
         makes_parts: whether the reader makes parts of splits itself, as a reader of streams has to.
         fields: names of what it can know of objects and images besides class and box; None: whatever the files hold.
@@ -216,15 +216,13 @@ def _checked_row(request: DataRequest, format: str | None) -> Format:
 def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None = None) -> str:
     """Returns the key of `FORMATS` that a folder, file, pattern or name looks like.
 
-    `annotations`, a file whose suffix belongs to one format, decide before `data` do.
+    `annotations`, a file whose suffix belongs to one format or a folder that looks like one, decide before `data` do.
 
     Raises:
         UserError: it looks like none; the line lists what was looked for.
     """
-    suffix = to_path(annotations).suffix if annotations is not None else ""
-    named = [name for name, row in FORMATS.items() if suffix and suffix == row.annotations_suffix]
-    if named:  # some formats share a suffix
-        return next((name for name in named if FORMATS[name].recognizes(to_path(annotations))), named[0])
+    if annotations is not None and (name := _format_of_annotations(to_path(annotations))):
+        return name
     path = to_path(data)
     exists = not _is_pattern(data) and path.exists()
     for name, row in FORMATS.items():
@@ -233,6 +231,14 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     known = ", ".join(f"{row.looks_for} ({name})" for name, row in FORMATS.items() if not (row.is_name and exists))
     problem = "which holds none of them" if exists else "which does not exist"
     raise UserError(f"data: expected {known}, got {str(data)!r}, {problem}. Correct it, or pass `format`.")
+
+
+def _format_of_annotations(path: AnyPath) -> str | None:
+    """Returns the key of the format that a file or folder of annotations alone looks like, or None."""
+    named = [name for name, row in FORMATS.items() if path.suffix and path.suffix == row.annotations_suffix]
+    able = [name for name, row in FORMATS.items() if row.annotations and not row.is_name and path.is_dir()]
+    alike = (name for name in named or able if FORMATS[name].recognizes(path))
+    return next(alike, named[0] if named else None)
 
 
 def _is_pattern(data: str | os.PathLike) -> bool:

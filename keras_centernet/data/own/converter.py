@@ -112,17 +112,17 @@ class Converter:
             boxes_xyxy = to_xyxy(labels.boxes, self.expected.box_format, np.float32([[[width, height]]]))
             mask = self._mask(labels, boxes_xyxy)
             areas = np.prod(boxes_xyxy[..., 2:] - boxes_xyxy[..., :2], axis=-1)
-        batch = len(mask)
-        of_objects = {"boxes_xyxy": boxes_xyxy, "classes": labels.classes, "mask": mask}
-        of_objects |= {"is_crowd": np.zeros_like(mask), "is_difficult": np.zeros_like(mask), "areas": areas}
         fields = self.expected.fields
+        of_objects = {"boxes_xyxy": boxes_xyxy, "classes": labels.classes, "mask": mask, "areas": areas}
         of_objects |= {name: values for name, values in labels.fields.items() if not fields[name].of_image}
         order = self._order(mask, areas)
+        objects = {key: _take(values, mask, order) for key, values in of_objects.items()}
         return {
-            **{key: _take(values, mask, order) for key, values in of_objects.items()},
+            **objects,
             **{name: values for name, values in labels.fields.items() if fields[name].of_image},
-            "image_hw": np.tile(np.int32([[height, width]]), (batch, 1)),
-            "image_to_input": np.tile(_WHOLE, (batch, 1, 1)),
+            **{name: np.zeros_like(objects["mask"]) for name in ("is_crowd", "is_difficult")},
+            "image_hw": np.tile(np.int32([[height, width]]), (len(mask), 1)),
+            "image_to_input": np.tile(_WHOLE, (len(mask), 1, 1)),
         }
 
     def _mask(self, labels: Labels, boxes_xyxy: np.ndarray) -> np.ndarray:

@@ -25,7 +25,6 @@ def to_source(found: Found, request: DataRequest) -> Source:
     """
     if not found.images:
         raise UserError(f"{found.name}: expected at least one image, got an empty split; choose another split.")
-    values.check_names(found)
     names = [row[1] for row, is_visible in zip(found.rows, found.is_visible, strict=True) if is_visible]
     classes, indices = choose_classes(found.classes, names, request)
     annotations, own_ids = _to_arrays(found, indices)

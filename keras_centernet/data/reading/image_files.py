@@ -145,9 +145,8 @@ def files_below(folder: AnyPath, suffixes: tuple[str, ...]) -> list[AnyPath]:
     """
     start = len(folder.parts)
     paths = (path for path in folder.rglob("*") if path.name.lower().endswith(suffixes))
-    return sorted(
-        path for path in paths if not any(part.startswith(".") or part == _JUNK for part in path.parts[start:])
-    )
+    shown = (path for path in paths if not any(part[0] == "." or part == _JUNK for part in path.parts[start:]))
+    return sorted(path for path in shown if is_remote(path) or path.is_file())
 
 
 def _is_image_name(name: str) -> bool:

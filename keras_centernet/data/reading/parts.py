@@ -12,6 +12,7 @@ from keras_centernet.data.names import is_usual_split, match_split, split_names
 from keras_centernet.data.reading.finishing import to_source
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.splits import TRAIN, VAL, make_split
+from keras_centernet.data.reading.values import check_names
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
@@ -32,10 +33,10 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     Raises:
         UserError: there is no such split and none can be made, or what `to_source` raises.
     """
-    read = _without_repetition(read)
+    read = _checked(read)
     names, part = choose_part(known, request)
     if part is not None:
-        return _read_made(read, names[0], request)
+        return _part_of(_read_all(read, names, request), names, request)
     if names == (tuple(known) or (None,)):
         return to_source(_read_all(read, names, request), request)
     found = read(dataclasses.replace(request, split=names[0]))
@@ -52,7 +53,7 @@ def choose_part(known: Sequence[str], request: DataRequest) -> tuple[tuple[str |
     """
     base = _held_out_of(known, request)
     if base is not _MISSING:
-        return (base,), _role(request.split)
+        return tuple(known) or (None,) if base is None else (base,), _role(request.split)
     if request.split == ALL or not known or _is_one_pool(known):
         return tuple(known) or (None,), None
     name = match_split(request.split, known)
@@ -61,9 +62,10 @@ def choose_part(known: Sequence[str], request: DataRequest) -> tuple[tuple[str |
     return (name,), None
 
 
-def _without_repetition(read: Callable) -> Callable:
+def _checked(read: Callable) -> Callable:
     def read_once(request: DataRequest) -> Found:
         found = read(request)
+        check_names(found)
         found.merge_repeated()
         return found
 
@@ -122,9 +124,8 @@ def _read_all(read: Callable, known: Sequence[str | None], request: DataRequest)
     return found
 
 
-def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source:
-    """Returns a part of a split that has none of its own."""
-    found = read(dataclasses.replace(request, split=base))
+def _part_of(found: Found, names_of_splits: Sequence[str | None], request: DataRequest) -> Source:
+    """Returns a part that is made of the splits that were found."""
     found.classes = _names_of(found) if found.classes is None else found.classes
     names, part = image_names(found, request), _role(request.split)
     made = _make_split(found, names, request.val_share) if request.made_split is None else request.made_split
@@ -132,7 +133,7 @@ def _read_made(read: Callable, base: str | None, request: DataRequest) -> Source
         found.notes.setdefault(what, []).extend(others)
     chosen = set(made[part])
     found.keep([name in chosen for name in names])
-    found.name = f"{request.data} ({request.split}, {describe_made(made, base)})"
+    found.name = f"{request.data} ({request.split}, {describe_made(made, names_of_splits)})"
     return dataclasses.replace(to_source(found, request), made_split=made)
 
 
@@ -144,10 +145,11 @@ def _make_split(found: Found, names: Sequence[str], share: float) -> dict[str, t
     return make_split(names, image_index, classes, share)
 
 
-def describe_made(made: Mapping[str, Sequence[str]], base: str | None) -> str:
-    """Returns what a made split is, for messages; `base` is the split that it was made of, None: all images."""
+def describe_made(made: Mapping[str, Sequence[str]], names: Sequence[str | None]) -> str:
+    """Returns what a made split is, for messages; `names` are the splits that it was made of, see `choose_part`."""
     share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
-    return f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
+    origin = f" of {names[0]}" if len(names) == 1 and names[0] is not None else ""
+    return f"made by image names, {VAL} is {share}{origin}"
 
 
 def compare_made(names: Sequence[str], made: Mapping[str, Sequence[str]], request: DataRequest) -> dict[str, list[str]]:
@@ -195,4 +197,4 @@ def _common_folder(paths: Sequence[str]) -> str:
 
 
 def _names_of(*founds: Found) -> tuple[str, ...]:
-    return tuple(sorted({row[1] for found in founds for row in found.rows if isinstance(row[1], str)}))
+    return tuple(sorted({row[1] for found in founds for row in found.rows}))

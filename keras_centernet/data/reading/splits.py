@@ -14,16 +14,15 @@ import numpy as np
 TRAIN, VAL = "train", "val"
 _LEAST_STRETCHES, _STRETCH = 10, 50  # of a series that is too long for "val": how many at least, how long otherwise
 _DIGITS = 9  # of the sums that decide: the same on machines that round differently
-# Ends of the names of copies: Roboflow's ".rf.<hash>", "photo (1)", "photo#1" (one file listed twice), "photo copy 2",
-# "photo_aug_3", "photo_hflip".
+# Ends of the names of copies: Roboflow's ".rf.<hash>", "photo (1)", "photo copy 2", "photo_aug_3", "photo_hflip".
 _COPY = re.compile(
     r"(\.rf\.[0-9a-f]{6,}"
     r"|[ _-]*\(\d+\)"
-    r"|#\d+"
     r"|[ _-]+(copy|aug|augmented|[hv]?flip|flipped|mirror|mirrored|rot|rotate|rotated|blur|noise|bright|dark|gray)"
     r"[ _-]*\d*)$"
 )
 _MOST_COPIES = 5  # of one image, unless even more of them are fewer than "val" gets: "photo (1)" also numbers photos
+_SUFFIX = re.compile(r"\.[A-Za-z]{3,4}(#\d+)?$")  # "photo.jpg#1": the same file, listed twice
 _SERIES = re.compile(r"(.*?)(\d+)[^\d/]*")  # the last number of a name, and what stands before it
 
 
@@ -97,7 +96,7 @@ def _original(name: str) -> str:
 
 
 def _stem(name: str) -> str:
-    return re.sub(r"\.[A-Za-z]{3,4}$", "", name).casefold()
+    return _SUFFIX.sub("", name).casefold()
 
 
 def _choose(counts: np.ndarray, keys: list[str], share: float) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_centernet.data.fields import known_fields
 from keras_centernet.data.reading.found import Found
+from keras_centernet.data.reading.texts import shown
 from keras_centernet.errors import UserError
 
 LARGEST = 1e6  # pixels, metres, radians: more is a damaged file
@@ -53,13 +54,13 @@ def check_names(found: Found) -> None:
     """Raises unless class names and names of image files are texts that a file can hold."""
     for row in found.rows:
         if not _is_text(row[1]):
-            raise UserError(f"{found.where(row)}: expected the name of a class, got {row[1]!r}.")
+            raise UserError(f"{found.where(row)}: expected the name of a class, got {shown(row[1])}.")
     for name in found.classes or ():
         if not _is_text(name):
-            raise UserError(f"{found.name}: expected names of classes, got {name!r}.")
+            raise UserError(f"{found.name}: expected names of classes, got {shown(name)}.")
     for image, labels in zip(found.images, found.label_files, strict=True):
-        if "\0" in image:
-            raise UserError(f"{labels}: expected the name of an image file, got {image!r}.")
+        if "\0" in image or not _is_encodable(image, "surrogateescape"):
+            raise UserError(f"{labels}: expected the name of an image file, got {shown(image)}.")
 
 
 def stated_sizes(found: Found) -> np.ndarray:
@@ -97,10 +98,11 @@ def _numbers(
 ) -> np.ndarray:
     """Returns (N, width) float64 of lists of numbers, or of texts that are some; `rows` are their objects."""
     try:
-        table = np.array(values, np.float64).reshape(len(values), width)
+        table = np.array(values, np.float64) if values else np.zeros((0, width))
     except (TypeError, ValueError, OverflowError):
         table = None
-    if table is not None and np.all(np.abs(table) <= largest) and not _holds_bool(values):
+    is_table = table is not None and table.shape == (len(values), width)
+    if is_table and np.all(np.abs(table) <= largest) and not _holds_bool(values):
         return table
     for row, one in zip(found.rows if rows is None else rows, values, strict=True):
         if len(one) != width or not all(_is_number(value, largest) for value in one):
@@ -122,11 +124,16 @@ def _is_number(value, largest: float) -> bool:
 
 
 def _is_text(name) -> bool:
-    if not isinstance(name, str) or not name.strip() or "\0" in name or "\n" in name:
-        return False
+    is_line = isinstance(name, str) and bool(name.strip()) and "\0" not in name and "\n" not in name
+    return is_line and _is_encodable(name)
+
+
+def _is_encodable(text: str, errors: str = "strict") -> bool:
+    """Whether a text has no halves of characters, which JSON can hold and files cannot."""
     try:
-        return bool(name.encode())
-    except UnicodeEncodeError:  # half of a character, which JSON can hold
+        text.encode(errors=errors)
+        return True
+    except UnicodeEncodeError:
         return False
 
 

@@ -60,7 +60,7 @@ def read_tfrecord(request: DataRequest) -> Source:
         made = _made_split(facts, request)
         chosen = set(made[part])
         facts = facts.using(np.array([image in chosen for image in facts.names], bool))
-        name = f"{request.data} ({request.split}, {describe_made(made, names[0])})"
+        name = f"{request.data} ({request.split}, {describe_made(made, names)})"
     classes, indices = choose_classes(facts.labels.classes, _objects_by_class(facts), request)
     facts = facts.of_classes(classes, indices)
     # Objects of left out classes are to be removed, and merged ones may be the same twice.

@@ -104,8 +104,10 @@ def test_one_file(write_labelme):
 
 def test_images_elsewhere(write_labelme, tmp_path):
     folder = write_labelme({"labels/a.json": [CAT]}, "../photos")
-    labels = (folder / "labels").rename(tmp_path / "mine")
-    assert read_source(tmp_path, "all", annotations=labels, images=folder / "photos").size == 1
+    labels, photos = (folder / "labels").rename(tmp_path / "mine"), folder / "photos"
+    assert find_format(photos, annotations=labels) == "labelme"
+    assert read_source(photos, "all", annotations=labels).size == 1
+    assert read_source(tmp_path, "all", annotations=labels, images=photos).size == 1
 
 
 def test_other_json_is_passed_over(write_labelme):
@@ -241,7 +243,10 @@ def test_poses_need_points(write_labelme, poses):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": 5}, "shape 1: expected a label, points, and a number or nothing as group_id, got {'label': 5"),
+        (
+            {"label": 5},
+            "shape 1: expected a label, points, a text as shape_type, and a number or nothing as group_id, got",
+        ),
         ({"label": None}, "shape 1: expected a label"),
         ({"label": " "}, "shape 1: expected a label"),
         ({"group_id": [1]}, "shape 1: expected a label"),

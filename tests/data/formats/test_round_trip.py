@@ -280,6 +280,15 @@ def expected_of(images):
     return rows
 
 
+@pytest.mark.parametrize("name", ["CreateML", "LabelMe", "COCO, Roboflow's"])
+def test_remote_data_are_read_alike(name, tmp_path, to_ram):
+    write, format, classes = WRITERS[name]
+    write(tmp_path / "data", draw(0, classes))
+    remote = to_ram(tmp_path / "data")
+    assert find_format(remote) == format
+    assert contents_of(remote, "val") == contents_of(tmp_path / "data", "val")
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", WRITERS)
 def test_what_was_written_is_read(name, seed, tmp_path):

@@ -29,7 +29,7 @@ def read_content(path: AnyPath) -> dict[str, list[dict]]:
     return {key: content[key] for key in _NEEDED}
 
 
-def unexpected(path: AnyPath, expected: str, number: int, key: str, got) -> UserError:
+def unexpected(path: AnyPath, expected: str, number: int, key: str, got: object) -> UserError:
     """Returns the error that an entry of a list is not what it should be."""
     return UserError(f"{path}: expected {expected} in entry {number} of {key!r}, got {shown(got)}; correct it.")
 
@@ -84,7 +84,9 @@ class Ids:
                 raise unexpected(path, "a number or a text as id", number, key, entry["id"])
             if plain in self._positions:
                 where = f"entries {self._positions[plain]} and {number} of {key!r}"
-                raise UserError(f"{path}: expected every id once, got {entry['id']!r} in {where}; number them anew.")
+                raise UserError(
+                    f"{path}: expected every id once, got {shown(entry['id'])} in {where}; number them anew."
+                )
             self._positions[plain] = number
             by_text.setdefault(str(plain), []).append(number)
         self._by_text = {text: numbers[0] for text, numbers in by_text.items() if len(numbers) == 1}
@@ -106,7 +108,7 @@ class Ids:
             raise unexpected(self._path, f"a number or a text as {field}", number, "annotations", entry[field])
         position = self._positions.get(plain)
         if position is None and (position := self._by_text.get(str(plain))) is not None:
-            of_other_type.append(f"{self._path}: {field} {entry[field]!r} in entry {number} of 'annotations'")
+            of_other_type.append(f"{self._path}: {field} {shown(entry[field])} in entry {number} of 'annotations'")
         return position
 
 

@@ -79,5 +79,5 @@ def _skeleton(category: dict, number: int, path: AnyPath) -> Skeleton | None:
         first = 0 if any(0 in limb for limb in limbs) else 1  # COCO counts from 1, some tools from 0
         limbs = tuple((a - first, b - first) for a, b in limbs)
         return Skeleton(names, category.get("flip_pairs"), limbs, tuple(category.get("sigmas") or ()))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: category {category['name']!r}: {error}") from None

@@ -16,6 +16,7 @@ from keras_centernet.data.formats.coco.keypoints import CocoKeypoints
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.split_files import find_images, images_beside, split_of
+from keras_centernet.data.reading.texts import shown
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 
@@ -96,6 +97,5 @@ def _add_object(found: Found, image: int, name: str, entry: dict, number: int, p
 
 
 def _unknown_category(ids: list, entry: dict, number: int, path: AnyPath) -> UserError:
-    shown = ", ".join(map(repr, ids[:20])) + (", ..." if len(ids) > 20 else "")
-    got = f"{entry['category_id']!r} in entry {number} of 'annotations'"
-    return UserError(f"{path}: expected a category_id of [{shown}], got {got}; add the category.")
+    got = f"{shown(entry['category_id'])} in entry {number} of 'annotations'"
+    return UserError(f"{path}: expected a category_id of {shown(ids)}, got {got}; add the category.")

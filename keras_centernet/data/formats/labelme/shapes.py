@@ -64,8 +64,9 @@ def _shapes(content: dict, path: AnyPath) -> Iterator[tuple[int, dict]]:
         raise UserError(f"{path}: expected a list of shapes, got {shown(content['shapes'])}.")
     for number, shape in enumerate(content["shapes"]):
         is_right = isinstance(shape, dict) and isinstance(shape.get("label"), str) and shape["label"].strip()
+        is_right = is_right and isinstance(shape.get("shape_type"), str | None)
         if not is_right or not isinstance(shape.get("group_id"), str | int | float | None):
-            expected = "a label, points, and a number or nothing as group_id"
+            expected = "a label, points, a text as shape_type, and a number or nothing as group_id"
             raise UserError(f"{path}, shape {number}: expected {expected}, got {shown(shape)}; correct it.")
         yield number, shape
 

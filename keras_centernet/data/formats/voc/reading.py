@@ -64,7 +64,8 @@ def _add_image(found: Found, path: AnyPath, root: ElementTree.Element, images: I
     index = found.add_image(image, path, hw=(root.findtext("size/height"), root.findtext("size/width")))
     for number, node in enumerate(root.iter("object"), start=1):
         name = (node.findtext("name") or "").strip()
-        box = [node.findtext(f"bndbox/{key}") for key in _SIDES]
+        sides = node.find("bndbox")
+        box = [None if sides is None else sides.findtext(key) for key in _SIDES]
         if not name or None in box:
             raise UserError(f"{path}: expected a name and a bndbox in object {number}, got neither or half.")
         is_difficult = (node.findtext("difficult") or "0").strip() == "1"

@@ -10,8 +10,8 @@ import struct
 import zlib
 from typing import BinaryIO
 
-from keras_centernet.data import image_tags
-from keras_centernet.data.image_tags import FileBytes
+from keras_centernet.data.image_headers import tags
+from keras_centernet.data.image_headers.tags import FileBytes
 
 JPEG_START = b"\xff\xd8\xff"
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -84,7 +84,7 @@ def _parse_jpeg(data: FileBytes) -> ImageHeader | None:
             stored_hw = data.numbers(">HH", position + 5)
         elif marker == _JPEG_APP1 and orientation is None and length >= 16:
             segment = data.at(position + 4, length - 2)
-            orientation = image_tags.orientation_in(segment) if segment.startswith(image_tags.EXIF_MARK) else None
+            orientation = tags.orientation_in(segment) if segment.startswith(tags.EXIF_MARK) else None
         position += 2 + length
     return None
 
@@ -107,7 +107,7 @@ def _parse_png(data: FileBytes) -> ImageHeader | None:
         if kind in (b"IDAT", b"IEND"):
             break
         if kind == b"eXIf":
-            orientation = image_tags.orientation_in(data.at(position + 8, length))
+            orientation = tags.orientation_in(data.at(position + 8, length))
         elif kind == b"sBIT" and tops and 0 < length <= 4:
             tops = stated_tops(data.at(position + 8, length))
         position += 12 + length
@@ -132,7 +132,7 @@ def _late_orientation(data: FileBytes) -> int | None:
         return None
     length = int.from_bytes(tail[position - 4 : position], "big")
     chunk, check = tail[position : position + 4 + length], tail[position + 4 + length : position + 8 + length]
-    return image_tags.orientation_in(chunk[4:]) if zlib.crc32(chunk).to_bytes(4, "big") == check else None
+    return tags.orientation_in(chunk[4:]) if zlib.crc32(chunk).to_bytes(4, "big") == check else None
 
 
 def _parse_webp(data: FileBytes) -> ImageHeader | None:
@@ -156,7 +156,7 @@ def _webp_orientation(data: FileBytes) -> int:
     for _ in range(_MOST_PARTS):
         kind, length = data.numbers("<4sI", position)
         if kind == b"EXIF":
-            return image_tags.orientation_in(data.at(position + 8, length)) or 1
+            return tags.orientation_in(data.at(position + 8, length)) or 1
         position += 8 + length + length % 2
     return 1
 
@@ -175,17 +175,17 @@ def _parse_bmp(data: FileBytes) -> ImageHeader | None:
 
 
 def _parse_tiff(data: FileBytes) -> ImageHeader | None:
-    fields = image_tags.read_directory(data)
-    if image_tags.WIDTH not in fields or image_tags.HEIGHT not in fields:
+    fields = tags.read_directory(data)
+    if tags.WIDTH not in fields or tags.HEIGHT not in fields:
         return None
-    orientation = fields.get(image_tags.ORIENTATION, (1,))[0]
-    bits = max(fields.get(image_tags.BITS, (1,)))
-    stated = fields.get(image_tags.MOST_POSSIBLE) or fields.get(image_tags.MOST_USED) or (0,)
+    orientation = fields.get(tags.ORIENTATION, (1,))[0]
+    bits = max(fields.get(tags.BITS, (1,)))
+    stated = fields.get(tags.MOST_POSSIBLE) or fields.get(tags.MOST_USED) or (0,)
     return ImageHeader(
-        stored_hw=(fields[image_tags.HEIGHT][0], fields[image_tags.WIDTH][0]),
+        stored_hw=(fields[tags.HEIGHT][0], fields[tags.WIDTH][0]),
         orientation=orientation if 1 <= orientation <= 8 else 1,
         tops=_tiff_tops(bits, max(stated)) if bits > 8 else (),
-        is_negative=bits > 8 and fields.get(image_tags.PHOTOMETRIC, (1,))[0] == 0,
+        is_negative=bits > 8 and fields.get(tags.PHOTOMETRIC, (1,))[0] == 0,
         is_turned=True,
     )
 

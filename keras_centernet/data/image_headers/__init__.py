@@ -1,0 +1,11 @@
+"""What the first bytes of an image file say, without decoding it."""
+
+from keras_centernet.data.image_headers.parsing import (
+    JPEG_START,
+    MAX_PIXELS,
+    PNG_BITS_AT,
+    PNG_START,
+    SENSOR_TOPS,
+    ImageHeader,
+    parse_header,
+)
