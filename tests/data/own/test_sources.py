@@ -31,9 +31,8 @@ def truth():
 
 @pytest.fixture
 def files(tmp_path, photos):
-    """A folder with these images and COCO's annotations."""
+    """A folder with these images and COCO's annotations, the same ones as train and as val."""
     (tmp_path / "annotations").mkdir()
-    (tmp_path / "train2017").mkdir()
     annotations = [
         {"image_id": i, "category_id": index + 1, "bbox": [x1, y1, x2 - x1, y2 - y1]}
         for i, rows in enumerate(BOXES)
@@ -47,9 +46,11 @@ def files(tmp_path, photos):
         "annotations": [{"id": i, "iscrowd": 0, **row} for i, row in enumerate(annotations)],
         "categories": [{"id": i, "name": name} for i, name in enumerate(CLASSES, start=1)],
     }
-    (tmp_path / "annotations" / "instances_train2017.json").write_text(json.dumps(content))
-    for i, photo in enumerate(photos):
-        keras.utils.save_img(tmp_path / "train2017" / f"{i}.png", photo)
+    for split in ("train2017", "val2017"):
+        (tmp_path / split).mkdir()
+        (tmp_path / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
+        for i, photo in enumerate(photos):
+            keras.utils.save_img(tmp_path / split / f"{i}.png", photo)
     return tmp_path
 
 
