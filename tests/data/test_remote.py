@@ -18,12 +18,17 @@ from keras_centernet.files.remote_path import RemotePath
 
 CAR = "Car 0.00 0 -1.58 100.00 30.00 200.00 90.00 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59"
 SPLITS = {"train": ["000007", "000009"]}
+CVAT = "<annotations><version>1.1</version>" + "".join(
+    f'<image name="train/{name}.jpg" subset="train"><box label="{label}" xtl="5" ytl="6" xbr="30" ybr="31"/></image>'
+    for name, label in (("a", "cat"), ("b", "dog"))
+)
+CVAT += "</annotations>"
 YAML = "path: .\ntrain: ../images/train\nnames: [cat, dog]\n"
-FORMATS = ("voc", "coco", "yolo", "kitti", "tfrecord")
+FORMATS = ("voc", "coco", "yolo", "kitti", "csv", "cvat", "tfrecord")
 
 
 @pytest.fixture
-def write(write_voc, write_coco, write_yolo, write_kitti, tmp_path):
+def write(write_voc, write_coco, write_yolo, write_kitti, write_image, tmp_path):
     """write(format) -> a small folder in that format, whose split is train."""
 
     def write_records():
@@ -31,7 +36,15 @@ def write(write_voc, write_coco, write_yolo, write_kitti, tmp_path):
         write_tfrecords(source, "train", tmp_path / "records", 1)
         return tmp_path / "records"
 
+    def write_file(name, text):
+        for image in ("a.jpg", "b.jpg"):
+            write_image(tmp_path / "data" / "train" / image)
+        (tmp_path / "data" / name).write_text(text)
+        return tmp_path / "data"
+
     writers = {
+        "csv": lambda: write_file("train.csv", "a.jpg,5,6,30,31,cat\nb.jpg,1,2,9,20,dog\n"),
+        "cvat": lambda: write_file("annotations.xml", CVAT),
         "voc": lambda: write_voc({"a": [("cat", 5, 6, 30, 31)], "b": [("dog", 1, 2, 9, 20), ("cat", 30, 20, 60, 40)]}),
         "coco": lambda: write_coco(
             [

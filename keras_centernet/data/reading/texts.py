@@ -10,6 +10,8 @@ from keras_centernet.files.paths import AnyPath
 from keras_centernet.files.remote_path import is_remote
 
 _DECLARED = re.compile(rb"""^<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_NOT_OF_BYTES = ("utf-16", "utf-32", "ucs-", "unicode")
 _SHOWN = 80
 _WITH_MARK = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -61,14 +63,18 @@ def read_json(path: AnyPath):
 
 
 def read_xml(path: AnyPath) -> ElementTree.Element:
-    """Returns the root of an XML file, in whichever encoding it declares."""
+    """Returns the root of an XML file, in the encoding that its mark says, else in the one that it declares.
+
+    A declaration in ASCII that says UTF-16, as some programs write it, is wrong: then the file is in UTF-8.
+    """
     data = read_content(path)
-    declared = _DECLARED.match(data)
+    marked, declared = encoding_of(data), _DECLARED.match(data)
+    name = declared[1].decode().lower() if declared else marked
     try:
-        if declared and declared[1].lower() not in (b"utf-8", b"utf-16"):
-            text = data.decode(declared[1].decode())
-            return ElementTree.fromstring(text[text.index("?>") + 2 :])
-        return ElementTree.fromstring(data)
+        if marked == "utf-8" and name == "utf-8":
+            return ElementTree.fromstring(data)
+        text = data.decode("utf-8" if name.startswith(_NOT_OF_BYTES) and marked == "utf-8" else name)
+        return ElementTree.fromstring(_DECLARATION.sub("", text, count=1))
     except LookupError:
         expected = "an encoding that Python knows"
         raise UserError(f"{path}: expected {expected}, got {declared[1].decode()!r}; save it as UTF-8.") from None

@@ -41,6 +41,10 @@ def test_other_bytes_are_named_with_their_line(tmp_path):
         ("windows-1252", "cp1252"),
         ("gb2312", "gb2312"),
         ("shift_jis", "shift_jis"),
+        ("utf-16", "utf-8"),
+        ("Unicode", "utf-8"),
+        ("latin-1", "utf-8-sig"),
+        ("utf-8", "utf-16"),
     ],
 )
 def test_encodings_that_xml_declares(tmp_path, declared, encoding):
