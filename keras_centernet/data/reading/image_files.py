@@ -6,7 +6,8 @@ import os
 from collections.abc import Collection, Sequence
 
 from keras_centernet.data.images import IMAGE_SUFFIXES
-from keras_centernet.files.paths import AnyPath, join, list_names, to_path
+from keras_centernet.data.reading.listings import Listings
+from keras_centernet.files.paths import AnyPath, join, to_path
 from keras_centernet.files.remote_path import is_remote
 
 _BACKSLASHES = "name(s) of images with backslashes, read as /"
@@ -36,7 +37,7 @@ class ImageFiles:
         self.missing: list[str] = []
         self.notes: dict[str, list[str]] = {}
         self._root, self._also = root, list(also)
-        self._names: dict[AnyPath, set[str]] = {}
+        self._listings = Listings()
         self._found: set[AnyPath] = set()
 
     def find(self, name: str) -> AnyPath:
@@ -84,7 +85,7 @@ class ImageFiles:
     def others(self) -> list[AnyPath]:
         """Returns the images that lie beside those that were found and that nobody has asked for, sorted."""
         folders = {path.parent for path in self._found}
-        names = ((folder, name) for folder in folders for name in list_names(folder))
+        names = ((folder, name) for folder in folders for name in self._listings.names(folder))
         beside = (folder / name for folder, name in names if _is_image_name(name))
         return sorted(path for path in beside if path not in self._found)
 
@@ -114,10 +115,7 @@ class ImageFiles:
         return None
 
     def _is_there(self, path: AnyPath) -> bool:
-        folder = path.parent
-        if folder not in self._names:
-            self._names[folder] = set(list_names(folder)) if folder.is_dir() else set()
-        return path.name in self._names[folder] and (is_remote(path) or path.is_file())
+        return self._listings.has(path) and (is_remote(path) or path.is_file())
 
     @functools.cached_property
     def _index(self) -> tuple[dict, dict]:
