@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_centernet.data import Source, load_dataset
 from keras_centernet.data.formats.table import splits_of
 from keras_centernet.data.names import match_split
+from keras_centernet.data.reading.parts import ALL
 from keras_centernet.data.reading.splits import TRAIN, VAL
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
@@ -107,7 +108,8 @@ def _plan_splits(settings: TrainSettings, made_split: MadeSplit | None) -> tuple
     train |= {"holds_out": None, "made_split": made_split and made_split.parts}
     if settings.val_data or settings.val_annotations:  # all of each
         annotations = settings.val_annotations or (None if settings.val_data else settings.annotations)
-        val = {"split": settings.val_split, "annotations": annotations, "val_share": 0}
+        split = ALL if settings.val_annotations else settings.val_split
+        val = {"split": split, "annotations": annotations, "val_share": 0}
         return train | {"val_share": 0}, val
     base = made_split.holds_out if made_split else _held_out_of(settings)
     if base is not None:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data.annotations import Annotations
-from keras_centernet.data.own.box_formats import check_format, is_relative, to_xyxy
+from keras_centernet.data.own.box_formats import check_format, to_xyxy
 from keras_centernet.data.own.first_batch import check_images, check_labels
 from keras_centernet.data.own.labels import Labels, is_row, read_labels, show, to_array, unpack
 from keras_centernet.data.own.measured import is_arrays
@@ -81,19 +81,20 @@ def _annotations_of(
     labels: Labels, image_hw: list, name: str, box_format: str, fields: Mapping[str, FieldSpec]
 ) -> Annotations:
     rows = is_row(labels)
-    boxes_xyxy = to_xyxy(labels.boxes[rows].astype(np.float64), box_format)
+    image_index, image_hw = np.nonzero(rows)[0], np.asarray(image_hw, np.int32).reshape(-1, 2)
+    sides_wh = image_hw[image_index][:, ::-1].astype(np.float64)
+    boxes_xyxy = to_xyxy(labels.boxes[rows].astype(np.float64), box_format, sides_wh)
     none = np.zeros(len(boxes_xyxy), bool)
     return Annotations(
         image_names=tuple(f"{name} image {i}" for i in range(len(image_hw))),
         image_ids=np.arange(len(image_hw)),
-        image_hw=np.asarray(image_hw, np.int32),
-        image_index=np.nonzero(rows)[0],
+        image_hw=image_hw,
+        image_index=image_index,
         boxes_xyxy=boxes_xyxy,
         classes=labels.classes[rows],
         is_crowd=none,
         is_difficult=none,
         areas=np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1),
-        is_relative=is_relative(box_format),
         fields={key: values[rows] for key, values in labels.fields.items() if not fields[key].of_image},
         image_fields={key: values for key, values in labels.fields.items() if fields[key].of_image},
     )

@@ -81,12 +81,12 @@ def assert_equal(found, expected):
 
 @pytest.mark.parametrize("split", ["val", "train"])
 def test_arrays_are_as_files(split, photos, truth, files):
-    expected = batch_of(files, split, training=split == "train", annotations=annotations_of(files))
+    expected = batch_of(files, split, training=split == "train", annotations=annotations_of(files, split))
     assert_equal(batch_of((photos, truth), split, classes=CLASSES), expected)
 
 
-def annotations_of(files):
-    return files / "annotations" / "instances_train2017.json"
+def annotations_of(files, split="val"):
+    return files / "annotations" / f"instances_{split}2017.json"
 
 
 def test_a_stream_is_as_files(stream, files):
