@@ -19,7 +19,8 @@ TRAIN = [
 
 
 def test_3d_boxes(write_kitti, tmp_path, capsys):
-    folder, run = write_kitti({"000001": [CAR], "000002": [CAR, CAR.replace("100.00", "110.00")]}), tmp_path / "run"
+    frames = {"000001": [CAR], "000002": [CAR, CAR.replace("100.00", "110.00")], "000003": [CAR]}
+    folder, run = write_kitti(frames), tmp_path / "run"
     shape = ["--input-size", "64x192", "--task", "detection_3d", "--task-option", "projection=true"]
     assert main(["train", "--data", str(folder), "--output", str(run), *shape, *TRAIN]) == 0
     metrics = json.loads((run / "metrics.json").read_text())
@@ -27,7 +28,7 @@ def test_3d_boxes(write_kitti, tmp_path, capsys):
     assert "depth_loss" in (run / "history.csv").read_text()
     model, results = str(run / "best.keras"), tmp_path / "results"
     assert load_model(model).task_options == {"projection": True}
-    command = ["evaluate", "--model", model, "--data", str(folder), "--split", "train", "--results", str(results)]
+    command = ["evaluate", "--model", model, "--data", str(folder), "--split", "all", "--results", str(results)]
     assert main([*command, "--output", str(tmp_path / "metrics.json")]) == 0
     assert "KITTI AP" in capsys.readouterr().out
     assert len(read_kitti_file(results / "000001.txt").types) == len((results / "000001.txt").read_text().splitlines())
