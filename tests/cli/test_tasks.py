@@ -30,7 +30,7 @@ def test_3d_boxes(write_kitti, tmp_path, capsys):
     assert "depth_loss" in (run / "history.csv").read_text()
     model, results = str(run / "best.keras"), tmp_path / "results"
     assert load_model(model).task_options == {"projection": True}
-    command = ["evaluate", "--model", model, "--data", str(folder), "--split", "train", "--results", str(results)]
+    command = ["evaluate", "--model", model, "--data", str(folder), "--split", "all", "--results", str(results)]
     assert main([*command, "--output", str(tmp_path / "metrics.json")]) == 0
     assert "KITTI AP" in capsys.readouterr().out
     assert len(read_kitti_file(results / "000001.txt").types) == len((results / "000001.txt").read_text().splitlines())
