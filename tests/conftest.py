@@ -38,6 +38,11 @@ def release_memory():
     Without this a process of tests grows by some 100 MB a file.
     """
     yield
+    release()
+
+
+def release():
+    """Forgets all models that no test holds any more."""
     if "keras" in sys.modules:
         sys.modules["keras"].backend.clear_session()
     gc.collect()
@@ -63,6 +68,8 @@ def tiny_backbone():
     from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 
     add_tiny_backbone()
+    gc.collect()
+    gc.freeze()  # a million objects of TensorFlow's imports, which are looked through ever again otherwise
     return TINY
 
 

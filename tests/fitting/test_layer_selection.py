@@ -1,12 +1,13 @@
 """Freezing: what is frozen keeps weights and statistics, everything else learns, also after a file."""
 
+import keras
 import numpy as np
 import pytest
 
 from keras_centernet import CenterNet, UserError, load_model
 from keras_centernet.fitting.layer_selection import backbone_paths, freeze, select_layers
-
-MOBILE = "mobilenet_v3_small_minimalistic"
+from keras_centernet.networks.blocks import conv_norm
+from tests.helpers.shapes_only import shapes_only
 
 
 def values(variables):
@@ -15,10 +16,27 @@ def values(variables):
 
 @pytest.fixture(scope="module")
 def resnet():
-    return CenterNet("resnet18_plain", num_classes=2, input_size=64)
+    with shapes_only():
+        return CenterNet("resnet18_plain", num_classes=2, input_size=64)
 
 
-def test_the_backbone_is_what_imagenet_weights_fill(resnet, tiny_model):
+@pytest.fixture(scope="module")
+def mobile():
+    """Its backbone is a model within the network."""
+    with shapes_only():
+        return CenterNet("mobilenet_v3_small_minimalistic", num_classes=2, input_size=64)
+
+
+@pytest.fixture
+def nested(tiny_model):
+    """A small network with a model within."""
+    images = keras.Input((None, None, 3))
+    x = conv_norm(images, 8, 3, stride=2, conv="conv1", norm="bn1")
+    x = conv_norm(x, 8, 3, stride=2, conv="conv2", norm="bn2")
+    return tiny_model(keras.Model(images, x, name="backbone"))
+
+
+def test_the_backbone_is_what_imagenet_weights_fill(resnet, mobile):
     names = {
         layer.name
         for layer in select_layers(resnet.network, ["backbone"], resnet.backbone_row.backbone_layers)
@@ -26,18 +44,17 @@ def test_the_backbone_is_what_imagenet_weights_fill(resnet, tiny_model):
     }
     assert {"conv1", "bn1", "layer1.0.conv1", "layer4.1.bn2"} <= names
     assert not any(name.startswith(("deconv", "center", "size", "offset")) for name in names)
-    model = tiny_model(MOBILE)
-    chosen = select_layers(model.network, ["backbone"], model.backbone_row.backbone_layers)
+    chosen = select_layers(mobile.network, ["backbone"], mobile.backbone_row.backbone_layers)
     assert [layer.name for layer in chosen] == ["backbone"]
 
 
-def test_patterns_find_layers_also_inside_nested_models(resnet, tiny_model):
+def test_patterns_find_layers_also_inside_nested_models(resnet, mobile):
     assert {layer.name for layer in select_layers(resnet.network, ["size*", "off?et"], ())} == {
         "size",
         "size_hidden",
         "offset",
     }
-    assert len(select_layers(tiny_model(MOBILE).network, ["expanded_conv_1_*"], ())) > 3
+    assert len(select_layers(mobile.network, ["expanded_conv_1_*"], ())) > 3
 
 
 @pytest.mark.parametrize(
@@ -58,13 +75,14 @@ def test_bad_parts(resnet, parts, message):
 
 
 def test_a_network_without_imagenet_weights_says_so():
-    model = CenterNet("hourglass52", num_classes=2, input_size=128)
+    with shapes_only():
+        model = CenterNet("hourglass52", num_classes=2, input_size=128)
     with pytest.raises(UserError, match="hourglass52 has no layers that ImageNet weights fill; select its layers"):
         select_layers(model.network, ["backbone"], model.backbone_row.backbone_layers)
 
 
-def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(tiny_model, batch, tmp_path):
-    model = tiny_model(MOBILE)
+def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(nested, batch, tmp_path):
+    model = nested
     model.compile("adam", freeze="backbone")
     frozen = model.network.get_layer("backbone")
     ids = {id(variable) for variable in frozen.variables}
@@ -84,8 +102,8 @@ def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(tiny_m
     assert int(loaded.optimizer.iterations) == 2
 
 
-def test_paths_of_the_backbone_are_those_of_its_variables(tiny_model):
-    model = tiny_model(MOBILE)
+def test_paths_of_the_backbone_are_those_of_its_variables(nested):
+    model = nested
     paths = backbone_paths(model.network, model.backbone_row.backbone_layers)
     assert len(paths) == len(model.network.get_layer("backbone").trainable_variables)
     assert set(paths) < {variable.path for variable in model.trainable_variables}
