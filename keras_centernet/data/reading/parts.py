@@ -12,6 +12,7 @@ from keras_centernet.data.names import is_usual_split, match_split, split_names
 from keras_centernet.data.reading.finishing import to_source
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.splits import TRAIN, VAL, make_split
+from keras_centernet.data.reading.values import check_names
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
@@ -111,12 +112,18 @@ def _read_all(read: Callable, known: Sequence[str], request: DataRequest) -> Fou
 
 def _part_of(found: Found, base: str | None, request: DataRequest) -> Source:
     """Returns a part of a split that has none of its own; `base` is its name, None for all images."""
+    check_names(found)
+    if not found.images:
+        return to_source(found, request)  # which says so
     found.classes = _names_of(found) if found.classes is None else found.classes
     names, part = image_names(found, request), _role(request.split)
     made = _make_split(found, names, request.val_share) if request.made_split is None else request.made_split
     if request.made_split is not None:
         _compare(found, names, made, request)
     chosen = set(made[part])
+    if not chosen:
+        problem = f"got {len(names)}; add images, or name other data to measure with"
+        raise UserError(f"{request.data}: expected at least two images to hold one out for {part!r}, {problem}.")
     found.keep([name in chosen for name in names])
     share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
     origin = f"made by image names, {VAL} is {share}" + (f" of {base}" if base else "")
