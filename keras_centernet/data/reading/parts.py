@@ -126,12 +126,17 @@ def _read_all(read: Callable, known: Sequence[str | None], request: DataRequest)
 
 def _part_of(found: Found, names_of_splits: Sequence[str | None], request: DataRequest) -> Source:
     """Returns a part that is made of the splits that were found."""
+    if not found.images:
+        return to_source(found, request)  # which says so
     found.classes = _names_of(found) if found.classes is None else found.classes
     names, part = image_names(found, request), _role(request.split)
     made = _make_split(found, names, request.val_share) if request.made_split is None else request.made_split
     for what, others in compare_made(names, made, request).items():
         found.notes.setdefault(what, []).extend(others)
     chosen = set(made[part])
+    if not chosen:
+        problem = f"got {len(names)}; add images, or name other data to measure with"
+        raise UserError(f"{request.data}: expected at least two images to hold one out for {part!r}, {problem}.")
     found.keep([name in chosen for name in names])
     found.name = f"{request.data} ({request.split}, {describe_made(made, names_of_splits)})"
     return dataclasses.replace(to_source(found, request), made_split=made)

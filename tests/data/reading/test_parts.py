@@ -42,6 +42,7 @@ def names_of(source):
 
 
 POOL = {None: {name: ["animal"] for name in NAMES}}
+MADE = {"train": ("ape.jpg", "bee.jpg", "cat.jpg"), "val": ("dog.jpg",)}
 OWN = {"train": {name: ["animal"] for name in NAMES[:6]}, "val2017": {name: ["bird"] for name in NAMES[6:]}}
 
 
@@ -118,15 +119,24 @@ def test_val_is_held_out_of_a_split(reader):
 def test_one_image_is_all_for_training(reader):
     read = reader({None: {"ape": ["animal"]}})
     assert names_of(read("train")) == ["ape"]
-    with pytest.raises(UserError, match="expected at least one image, got an empty split"):
+    with pytest.raises(UserError, match="expected at least two images to hold one out for 'val', got 1; add images"):
         read("val")
+
+
+@pytest.mark.parametrize("made_split", [None, MADE])
+def test_no_image(reader, made_split):
+    with pytest.raises(UserError, match="expected at least one image, got an empty split"):
+        reader({None: {}})("train", made_split=made_split)
+
+
+@pytest.mark.parametrize("name", [["cat"], {}, None, 7])
+def test_names_of_classes_are_texts(reader, name):
+    with pytest.raises(UserError, match=r"ape\.txt, object 1: expected the name of a class, got"):
+        reader({None: {"ape": [name]}})("train")
 
 
 def test_an_unknown_split_of_a_pool_is_all_of_it(reader):
     assert reader(POOL)("test").size == 10
-
-
-MADE = {"train": ("ape.jpg", "bee.jpg", "cat.jpg"), "val": ("dog.jpg",)}
 
 
 def test_a_split_that_was_made_before_is_used_again(reader):
