@@ -41,6 +41,13 @@ def release_memory():
     release()
 
 
+@pytest.fixture
+def release_models():
+    """Gives memory back after each test: for files whose networks are large."""
+    yield
+    release()
+
+
 def release():
     """Forgets all models that no test holds any more."""
     if "keras" in sys.modules:

@@ -14,6 +14,7 @@ from keras_centernet.weights.published import published_variables, to_keras_layo
 from tests.conftest import FIXTURES
 from tests.helpers.published_weights import make_input, make_tensor, torch_shape
 
+pytestmark = pytest.mark.usefixtures("release_models")
 REFERENCE = json.loads((FIXTURES / "networks.json").read_text())
 NAMES = {
     "dla_34": "dla34",

@@ -9,6 +9,8 @@ from tests.helpers.published_weights import make_tensor, torch_shape
 from tests.helpers.shapes_only import shapes_only
 from tests.weights.test_published import write_safetensors
 
+pytestmark = pytest.mark.usefixtures("release_models")
+
 
 def classifier(name, prefix=""):
     """Tensors as torchvision (ResNet) and the authors of DLA (without "base.") name them."""

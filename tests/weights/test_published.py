@@ -14,6 +14,7 @@ from keras_centernet.weights.published import FINGERPRINTS, published_variables,
 from tests.helpers.published_weights import make_tensor, torch_shape
 from tests.helpers.shapes_only import shapes_only
 
+pytestmark = pytest.mark.usefixtures("release_models")
 SMALL = "resnet18"
 
 

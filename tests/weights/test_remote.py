@@ -9,6 +9,8 @@ from tests.helpers.tiny_backbone import TINY
 from tests.weights.test_imagenet import classifier
 from tests.weights.test_published import published_tensors, write_safetensors
 
+pytestmark = pytest.mark.usefixtures("release_models")
+
 
 def values_of(model):
     return [np.asarray(variable) for variable in model.network.variables]
