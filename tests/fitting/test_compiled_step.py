@@ -34,7 +34,7 @@ def test_a_deformable_convolution():
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["detection_3d", "pose"])
 def test_the_other_tasks(task):
-    run(DEFORMABLE, task)
+    run(TWO_STACKS, task)
 
 
 @pytest.mark.slow

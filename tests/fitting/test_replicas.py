@@ -14,6 +14,7 @@ from keras_centernet.fitting.replicas import LOSS_MEANS, ReplicaSeeds
 from tests.helpers import many_devices
 from tests.helpers.many_devices import CASES, DECAY, DEFORMABLE, RATE, TWO_STACKS
 
+QUICK = ("detection", "published mean", "clipped in parts")
 # Of cases in which an image is a part of its own, the case of the whole batch.
 WHOLE = {"in parts": "detection", "clipped in parts": "clipped"}
 
@@ -36,7 +37,7 @@ def on_devices(tmp_path_factory):
 @pytest.fixture(scope="module")
 def on_two(on_devices):
     """Two replicas, the cases that are quick."""
-    return on_devices(2, TWO_STACKS, "detection", "published mean", "clipped in parts")
+    return on_devices(2, TWO_STACKS, *QUICK)
 
 
 def weights_of(step, model):
@@ -96,26 +97,33 @@ def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
 
 @pytest.mark.slow
 def test_every_case_on_two_devices(on_devices):
-    steps = on_devices(2, DEFORMABLE, *(name for name in CASES if name != "published mean"))
-    for case in ("detection", "detection_3d", "pose", "clipped", *WHOLE):
-        check_against_one_device(steps[case], WHOLE.get(case, case), DEFORMABLE)
+    steps = on_devices(2, TWO_STACKS, *(name for name in CASES if name not in QUICK))
+    for case in ("detection_3d", "pose", "clipped", "in parts"):
+        check_against_one_device(steps[case], WHOLE.get(case, case))
     check_alike(steps["alike"])
     check_average(steps["averaged"])
 
 
 @pytest.mark.slow
 def test_four_devices_of_which_one_has_no_object(on_devices):
-    steps = on_devices(4, DEFORMABLE, "detection", "clipped", "averaged")
+    steps = on_devices(4, TWO_STACKS, "detection", "clipped", "averaged")
     for case in ("detection", "clipped"):
-        check_against_one_device(steps[case], case, DEFORMABLE)
+        check_against_one_device(steps[case], case)
     check_average(steps["averaged"])
+
+
+@pytest.mark.slow
+def test_a_deformable_convolution_on_two_devices(on_devices):
+    steps = on_devices(2, DEFORMABLE, "detection", "clipped in parts")
+    for case, step in steps.items():
+        check_against_one_device(step, WHOLE.get(case, case), DEFORMABLE)
 
 
 def check_alike(step):
     """With the same image everywhere a replica's batch statistics are those of the whole batch."""
-    model, figures = many_devices.train("alike", DEFORMABLE)
+    model, figures = many_devices.train("alike")
     trainable = {id(variable) for variable in model.trainable_variables}
-    columns = zip(model.network.variables, weights_of(step, model), start_of("alike", DEFORMABLE), strict=True)
+    columns = zip(model.network.variables, weights_of(step, model), start_of("alike"), strict=True)
     for variable, received, before in columns:
         if id(variable) in trainable:
             assert_same_change([received], [np.asarray(variable)], [before])
@@ -126,8 +134,8 @@ def check_alike(step):
 
 def check_average(step):
     """`fit` ends with the average of the start and of the step, batch statistics (means of the replicas') included."""
-    model, _ = many_devices.train("averaged", DEFORMABLE)
-    start = start_of("averaged", DEFORMABLE)
+    model, _ = many_devices.train("averaged")
+    start = start_of("averaged")
     moved = [np.abs(a - b).max() for a, b in zip(weights_of(step, model), start, strict=True)]
     assert np.mean(np.array(moved) > 0) > 0.9
     for received, variable in zip(weights_of(step, model), model.network.variables, strict=True):
