@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import to_path
+from keras_centernet.files.remote_path import is_remote
 
 # The published fallback: KITTI's usual camera.
 DEFAULT_CALIBRATION = np.array(
@@ -70,8 +71,12 @@ def read_calibration(path: str | os.PathLike, key: str = "P2") -> np.ndarray:
     Raises:
         UserError: the file cannot be read, has no such line, or not 12 numbers in it.
     """
+    path = to_path(path)
     try:
-        lines = to_path(path).read_text(encoding="utf-8").splitlines()
+        is_special = not is_remote(path) and path.exists() and not (path.is_file() or path.is_dir())
+        if is_special:  # to open a pipe would wait for its writer
+            raise OSError(None, "it is a device or a pipe")
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"{path}: expected a calibration file, it cannot be read: {reason}.") from None

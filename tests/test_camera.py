@@ -1,5 +1,7 @@
 """Between pixels and metres: the published arrays, round trips, and what is wrong with a calibration."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -101,6 +103,14 @@ def test_matrices_of_a_user():
     np.testing.assert_array_equal(camera.check_calibration(P2.astype(np.float32)).dtype, np.float64)
     padded = camera.check_calibration(P2[:, :3].tolist())  # intrinsics alone
     np.testing.assert_array_equal(padded, np.concatenate([P2[:, :3], np.zeros((3, 1))], axis=1))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(
+        UserError, match=r"pipe: expected a calibration file, it cannot be read: it is a device or a pipe"
+    ):
+        camera.read_calibration(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize(
