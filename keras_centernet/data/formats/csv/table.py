@@ -13,7 +13,7 @@ from keras_centernet.files.paths import AnyPath
 SUFFIXES = (".csv", ".tsv")
 SIDES = ("x1", "y1", "x2", "y2")
 _SEPARATORS = (",", ";", "\t", "|")
-_BEGINNING = 1 << 16  # bytes in which the first line ends
+_BEGINNING, _LINES = 1 << 16, 20  # bytes and lines by which a table is known
 # What the column of each name is called in the wild, most telling first: lower case, _ for spaces.
 _COLUMNS = {
     "image": (
@@ -62,23 +62,26 @@ class Layout:
 
 
 def read_layout(path: AnyPath) -> Layout | None:
-    """Returns how a file is to be read, judged by its first line; None where it is no table of boxes."""
+    """Returns how a file is to be read, judged by its first lines; None where it is no table of boxes."""
     data = read_beginning(path, _BEGINNING)
-    lines = data.decode(encoding_of(data), errors="ignore").splitlines()
-    first = next(filter(str.strip, lines), "")
-    for separator in _SEPARATORS:
-        try:
-            (words,) = csv.reader([first], delimiter=separator, skipinitialspace=True)
-        except (csv.Error, ValueError):
-            continue
-        words = [word.strip() for word in words]
-        names = [re.sub(r"\W+", "_", word.lower()) for word in words]
+    lines = list(filter(str.strip, data.decode(encoding_of(data), errors="ignore").splitlines()))[:_LINES]
+    for separator in _SEPARATORS if lines else ():
+        rows = [_split(line, separator) for line in lines]
+        names = [re.sub(r"\W+", "_", word.lower()) for word in rows[0]]
         columns = {key: names.index(name) for key, known in _COLUMNS.items() for name in known[::-1] if name in names}
         if set(_NEEDED) <= columns.keys():
             return Layout(separator, columns, True, set(names) >= _FRACTIONS)
-        if _is_plain_line(words):
+        if any(map(_is_plain_line, rows)):  # whatever is wrong with others is said when they are read
             return Layout(separator, _PLAIN, False, False)
     return None
+
+
+def _split(line: str, separator: str) -> list[str]:
+    try:
+        (words,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
+    except (csv.Error, ValueError):
+        return []
+    return [word.strip() for word in words]
 
 
 def read_lines_of(path: AnyPath, layout: Layout) -> Iterator[tuple[int, dict[str, str]]]:

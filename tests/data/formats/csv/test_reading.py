@@ -206,6 +206,13 @@ def test_bad_lines_are_named(write, line, message):
         read_source(folder, "all")
 
 
+@pytest.mark.parametrize("line", ["a.jpg,five,6,25,30,dog", "file,left,up,right,down,kind"])
+def test_a_bad_first_line_is_named(write, line):
+    folder = write({"labels.csv": f"{line}\na.jpg,1,2,3,4,cat\n"})
+    with pytest.raises(UserError, match=r"labels\.csv, line 1: expected 4 number\(s\)"):
+        read_source(folder, "all")
+
+
 def test_a_table_without_any_object_stops(write):
     with pytest.raises(UserError, match=r"expected objects to learn from .* all 1 image\(s\) are without objects"):
         read_source(write({"labels.csv": "a.jpg,,,,,\n"}), "all")
