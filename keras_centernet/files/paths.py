@@ -54,12 +54,12 @@ def expand(pattern: str) -> list[AnyPath]:
 
     A file that has the pattern for its name is that file alone.
     """
+    if is_remote(pattern) and "**" in pattern:
+        raise UserError(f"{pattern}: expected a pattern without **, which remote paths do not support; name a folder.")
     if to_path(pattern).is_file():
         return [to_path(pattern)]
     if not is_remote(pattern):
         return [path for path in map(pathlib.Path, sorted(glob.glob(pattern, recursive=True))) if path.is_file()]
-    if "**" in pattern:
-        raise UserError(f"{pattern}: expected a pattern without **, which remote paths do not support; name a folder.")
     parts = pattern.split("/")
     first = next((i for i, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts))
     folder = RemotePath("/".join(parts[:first]))
