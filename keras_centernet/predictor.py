@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_centernet.camera import calibration_or_default
+from keras_centernet.compiling import compile_function
 from keras_centernet.data.images import read_image
 from keras_centernet.detections import Detections
 from keras_centernet.errors import UserError
@@ -14,7 +15,6 @@ from keras_centernet.geometry import STRIDE, letterbox, to_image_frame, to_input
 from keras_centernet.method.decode import decode
 from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.method.specs import Tensor
-from keras_centernet.networks.layers.deformable import without_xla
 
 # Input shapes that get a graph of their own, in which every size is known. Images at their own resolution have a
 # hundred shapes; compiling each would take longer than running it.
@@ -49,7 +49,8 @@ class Predictor:
             batch = loaded[start : start + batch_size]
             transforms = [letterbox(image.shape[:2], input_hw) for (image, _), _ in batch]
             inputs = [warp(image, m, input_hw) for ((image, _), _), m in zip(batch, transforms, strict=True)]
-            outputs = {key: np.asarray(value) for key, value in self.detect_batch(np.stack(inputs), top_k).items()}
+            found_in_batch = self.detect_batch(np.stack(inputs), top_k)
+            outputs = {key: ops.convert_to_numpy(value) for key, value in found_in_batch.items()}
             for i, ((image, path), camera) in enumerate(batch):
                 rows = {key: value[i] for key, value in outputs.items()}
                 found.append(to_detections(self._model, rows, image, path, transforms[i], threshold, camera))
@@ -97,7 +98,7 @@ class Predictor:
     def _kept(self, key: tuple, function, shape: tuple | None = None, dtype=None):
         """Returns the graph of that key, made of the function where it is the first time."""
         if key not in self._graphs:
-            self._graphs[key] = _compile(function, shape, dtype)
+            self._graphs[key] = compile_function(self._model, function, shape, dtype)
         return self._graphs[key]
 
 
@@ -140,18 +141,6 @@ def to_detections(model, rows: dict, image, path, image_to_input, threshold: flo
 
 def _in_float32(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32) if values.dtype.kind == "f" else values
-
-
-def _compile(function, shape: tuple | None, dtype):
-    if keras.backend.backend() != "tensorflow":
-        return function
-    import tensorflow as tf
-
-    graph = tf.function(function, autograph=False, input_signature=shape and [tf.TensorSpec(shape, dtype)])
-    if shape and None in shape:
-        with without_xla():  # XLA would compile each shape that comes
-            graph.get_concrete_function()
-    return graph
 
 
 def _one_each(calibration, count: int) -> list:

@@ -27,11 +27,16 @@ class WeightAverage:
         self.averages = [keras.Variable(ops.convert_to_tensor(v), trainable=False) for v in self.variables]
         self.steps = keras.Variable(0, dtype="int32", trainable=False)
 
+    @property
+    def own_variables(self) -> list:
+        """The averages and the step count."""
+        return [*self.averages, self.steps]
+
     def start(self) -> None:
         """Begins with the present weights, unless it has seen a step: a loaded model got its weights after this."""
         if not self._is_begun():
             for variable, average in zip(self.variables, self.averages, strict=True):
-                average.assign(variable)
+                average.assign(ops.copy(variable.value))
 
     def _is_begun(self) -> bool:
         return int(ops.convert_to_numpy(self.steps)) > 0
@@ -46,20 +51,27 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def swapped(self) -> Iterator[None]:
-        """Puts the averages into the variables for the length of a `with` block."""
-        raw = [ops.convert_to_numpy(variable) for variable in self.variables]
-        self.finish()
+        """Puts the averages into the variables for the length of a `with` block, and what those were in their place."""
+        if not self._is_begun():
+            yield
+            return
+        self._swap()
         try:
             yield
         finally:
-            for variable, value in zip(self.variables, raw, strict=True):
-                variable.assign(value)
+            self._swap()
+
+    def _swap(self) -> None:
+        values = _values(self.variables), _values(self.averages)
+        for variable, average, *pair in zip(self.variables, self.averages, *values, strict=True):
+            average.assign(pair[0])
+            variable.assign(pair[1])
 
     def finish(self) -> None:
         """Puts the averages into the variables for good; nothing changes before the first step."""
         if self._is_begun():
             for variable, average in zip(self.variables, self.averages, strict=True):
-                variable.assign(average)
+                variable.assign(ops.copy(average.value))
 
     def state(self) -> dict:
         """Returns the averages and the step count as NumPy arrays, for a checkpoint."""
@@ -71,3 +83,10 @@ class WeightAverage:
         self.steps.assign(state["average_steps"])
         for i, average in enumerate(self.averages):
             average.assign(state[f"average_{i}"])
+
+
+def _values(variables: list) -> list:
+    """Returns the present values, which assignments do not change; on JAX as they are, wherever they are."""
+    if keras.backend.backend() == "jax":
+        return [variable.value for variable in variables]
+    return [ops.convert_to_numpy(variable) for variable in variables]

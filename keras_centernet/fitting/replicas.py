@@ -43,6 +43,12 @@ def replica_count() -> int:
     return context.num_replicas_in_sync if context else 1
 
 
+def first_image(batch_size: Tensor | int) -> Tensor | int:
+    """Returns the number, in the global batch, of the first image of this replica's share of `batch_size` images."""
+    context = _context()
+    return ops.cast(context.replica_id_in_sync_group, "int32") * batch_size if context else 0
+
+
 def sum_over_replicas(values):
     """Returns the sums of a structure of float32 tensors over all replicas, by one message, without a gradient."""
     context = _context()
@@ -116,18 +122,6 @@ class UnsavedMean(keras.metrics.Mean):
 
     def load_own_variables(self, store):
         """Leaves the mean as it is."""
-
-
-class ReplicaSeeds(keras.random.SeedGenerator):
-    """A `keras.random.SeedGenerator` whose replicas draw different numbers; the first those of a single device."""
-
-    def next(self, ordered=True):
-        """Returns the next seed of this replica."""
-        context, seed = _context(), super().next(ordered)
-        if context is None:
-            return seed
-        replica = ops.cast(context.replica_id_in_sync_group, seed.dtype)
-        return seed + ops.stack([replica, ops.zeros_like(replica)])
 
 
 def _context():

@@ -4,18 +4,22 @@ import contextlib
 import types
 
 import keras
+from keras import ops
 
 from keras_centernet.data.own.batches import OwnData
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.fitting import layer_selection
+from keras_centernet.fitting.backends import step_of_backend
 from keras_centernet.fitting.ema import WeightAverage
 from keras_centernet.fitting.nonfinite import StopOnNonFiniteLoss
 from keras_centernet.fitting.objective import DIVISORS, divide, head_losses, weighted_sum
 from keras_centernet.fitting.optimizers import PartwiseAdam  # noqa: F401 Keras must know it before it reads a file with it
-from keras_centernet.fitting.replicas import LOSS_MEANS, ReplicaSeeds, UnsavedMean, sum_over_replicas, with_axis
+from keras_centernet.fitting.replicas import LOSS_MEANS, UnsavedMean, first_image, sum_over_replicas
+from keras_centernet.fitting.step import refuse_weights
+from keras_centernet.method.draws import uniform
 from keras_centernet.method.specs import Task
 from keras_centernet.method.targets import encode_targets
-from keras_centernet.networks.normalization import augment_and_normalize, normalize
+from keras_centernet.networks.normalization import RANDOM_NUMBERS, augment_and_normalize, normalize
 from keras_centernet.networks.table import Backbone
 
 PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, grows with the batch
@@ -43,7 +47,7 @@ class TaskModel(keras.Model):
 
     def prepare(self) -> None:
         """Makes what training needs of a model whose network is there."""
-        self._seeds = ReplicaSeeds()
+        self._seeds = keras.random.SeedGenerator()
         self._running_means = {"loss": UnsavedMean("loss")}
         self._running_means |= {head.name: UnsavedMean(f"{head.name}_loss") for head in self.task.heads}
         self._color_augmentation = True
@@ -55,8 +59,16 @@ class TaskModel(keras.Model):
         """Nothing is left to build: the network is functional and has its weights already."""
         self.built = True
 
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing is left to build."""
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing is left to build; Keras would average a batch over replicas for it, which masks (bool) refuse."""
+
+    @property
+    def non_trainable_variables(self):
+        """What a step changes beside the trained weights and the optimizer: also the running average."""
+        return super().non_trainable_variables + (self.average.own_variables if self.average else [])
 
     def normalize(self, images):
         """Returns what the network takes of images (B, H, W, 3) in 0..255."""
@@ -66,7 +78,9 @@ class TaskModel(keras.Model):
         """Returns the same with the published colour changes, where training has them."""
         if not self._color_augmentation:
             return self.normalize(images)
-        return augment_and_normalize(images, self.normalization, self._seeds, self.compute_dtype)
+        batch = ops.shape(images)[0]
+        numbers = uniform(self._seeds.next(), batch, RANDOM_NUMBERS, first_image(batch))
+        return augment_and_normalize(images, self.normalization, numbers, self.compute_dtype)
 
     def stacks(self, inputs, training: bool = False) -> list[dict]:
         """Returns the head maps of every stack, of normalised images."""
@@ -183,18 +197,16 @@ class TaskModel(keras.Model):
         """Returns a context in which the model holds its averaged weights, if it keeps any."""
         return self.average.swapped() if self.average else contextlib.nullcontext()
 
-    def train_step(self, data):
-        """Renders the targets, sums `compute_loss` over micro-batches, updates the weights and returns the metrics."""
-        from keras_centernet.fitting.tensorflow_step import train_step
+    def train_step(self, *state_and_data):
+        """Renders the targets, sums `compute_loss` over micro-batches, updates the weights and returns the metrics.
 
-        return train_step(self, *_images_and_objects(data))
+        As Keras' own this takes the data; on JAX (state, data), and returns (metrics, state).
+        """
+        return step_of_backend().train_step(self, *state_and_data)
 
-    def test_step(self, data):
-        """Returns the same metrics as `train_step` without augmentation and without an update."""
-        images, objects = _images_and_objects(data)
-        loss = self.compute_loss(images, objects, self.stacks(self.normalize(images)), training=False)
-        self.record(loss, self.losses_by_head)
-        return with_axis(self.get_metrics_result())
+    def test_step(self, *state_and_data):
+        """Returns the same as `train_step` without augmentation and without an update."""
+        return step_of_backend().test_step(self, *state_and_data)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the weighted sum of the heads' losses, a float32 scalar: what every step makes smaller.
@@ -208,7 +220,7 @@ class TaskModel(keras.Model):
             y_pred: head maps of one stack, or a list of them; every term is averaged over the stacks.
             sample_weight: must be None (else a UserError); the masks of the objects take its place.
         """
-        _refuse_weights(sample_weight)
+        refuse_weights(sample_weight)
         stacks = y_pred if isinstance(y_pred, list | tuple) else [y_pred]
         targets = self.encode(y, tuple(stacks[0][self.task.center_heatmap.name].shape[1:3]))
         losses = head_losses(self.task, stacks, targets)
@@ -230,17 +242,3 @@ class TaskModel(keras.Model):
         values = sum_over_replicas({"loss": loss, **losses_by_head})
         for name, value in values.items():
             self._running_means[name].update_state(value)
-
-
-def _images_and_objects(data) -> tuple:
-    images, objects, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    _refuse_weights(sample_weight)
-    return images, objects
-
-
-def _refuse_weights(sample_weight) -> None:
-    if sample_weight is not None:
-        raise UserError(
-            "sample_weight: expected None, as the masks of the objects say what counts; got weights. Remove them, and "
-            "weight heads by CenterNet(loss_weights=...)."
-        )

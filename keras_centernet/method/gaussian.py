@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_centernet.method.by_image import map_images, maps_images
 from keras_centernet.method.specs import Tensor
 
 SIGMAS_PER_DIAMETER = 6.0  # As published: sigma = (2 r + 1) / 6
@@ -110,15 +111,28 @@ def _merge(profile_x, profile_y, channels, mask, num_channels: int):
     mask = has_channel(channels, mask, num_channels)
     profile_y = profile_y * ops.cast(mask, "float32")[..., None]
     peaks = profile_y[..., :, None] * profile_x[..., None, :]
+    if maps_images():
+
+        def merge(peaks, channels):  # a channel that is none belongs to a masked object, whose peak is zero
+            return ops.segment_max(peaks, channels, num_segments=num_channels)
+
+        rows = ops.reshape(peaks, (batch, slots, map_height * map_width))
+        maps = map_images(merge, rows, ops.where(mask, ops.cast(channels, "int32"), 0))
+        return _to_maps(maps, (batch, map_height, map_width, num_channels))
     segments = ops.arange(batch, dtype="int32")[:, None] * num_channels + ops.cast(channels, "int32")
     maps = ops.segment_max(
         ops.reshape(peaks, (batch * slots, map_height * map_width)),
         ops.reshape(ops.where(mask, segments, 0), (-1,)),
         num_segments=batch * num_channels,
     )
+    return _to_maps(maps, (batch, map_height, map_width, num_channels))
+
+
+def _to_maps(segments, shape: tuple):
+    """Maxima of channels, whose cells are last, -> maps of that shape, the channels last."""
+    batch, height, width, channels = shape
     # A channel without objects holds the lowest float after the segment maximum.
-    maps = ops.reshape(ops.maximum(maps, 0.0), (batch, num_channels, map_height, map_width))
-    return ops.transpose(maps, (0, 2, 3, 1))
+    return ops.transpose(ops.reshape(ops.maximum(segments, 0.0), (batch, channels, height, width)), (0, 2, 3, 1))
 
 
 def _between(first, last, length: int):

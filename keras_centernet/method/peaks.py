@@ -7,6 +7,7 @@ import math
 
 from keras import ops
 
+from keras_centernet.method.by_image import map_images, maps_images
 from keras_centernet.method.specs import Tensor
 
 NO_PEAK = -1e4  # a logit that is never a detection and survives float16
@@ -68,6 +69,9 @@ def read_at(values: Tensor, index: Tensor) -> Tensor:
     """Returns the (B, N, D) vectors of a map (B, Hf, Wf, D) or (B, cells, D) at cells (B, N) int, y * Wf + x."""
     cells, depth = math.prod(values.shape[1:-1]), values.shape[-1]
     index = ops.cast(index, "int32")
+    if maps_images():
+        rows = ops.reshape(values, (-1, cells, depth))
+        return map_images(lambda rows, index: ops.take(rows, index, axis=0), rows, index)
     if values.shape[0] != 1:  # a static batch of one, as in exported files, needs no batch arithmetic
         index = index + ops.arange(ops.shape(values)[0], dtype="int32")[:, None] * cells
     rows = ops.take(ops.reshape(values, (-1, depth)), ops.reshape(index, (-1,)), axis=0)

@@ -4,10 +4,10 @@ Brightness, contrast, saturation and lighting are linear in an image's colours: 
 bias per image, together with the normalisation, they cost no more than the normalisation alone.
 """
 
-import keras
 import numpy as np
 from keras import ops
 
+from keras_centernet.method.draws import normal
 from keras_centernet.method.specs import Tensor
 
 # (mean, standard deviation) of RGB in 0..1, and whether the network wants BGR.
@@ -30,6 +30,7 @@ PCA_VECTORS = (
     (-0.5832747, 0.00994535, -0.81221408),
     (-0.58752847, -0.69563484, 0.41340352),
 )
+RANDOM_NUMBERS = 7  # that one image's changes are made of: three factors, their order, three amounts of lighting
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
@@ -48,25 +49,22 @@ def normalize(images: Tensor, normalization: str, dtype: str = "float32") -> Ten
     return _to_input(images, to_bgr, dtype)
 
 
-def augment_and_normalize(
-    images: Tensor, normalization: str, seed_generator: keras.random.SeedGenerator, dtype: str = "float32"
-) -> Tensor:
-    """Returns normalised images after the published colour augmentation, one draw per image.
+def augment_and_normalize(images: Tensor, normalization: str, numbers: Tensor, dtype: str = "float32") -> Tensor:
+    """Returns normalised images after the published colour augmentation, drawn for each image by itself.
 
     Brightness, contrast and saturation by 1 + U(-0.4, 0.4) in random order, then lighting along the
     principal colour axes; grey values and their mean come from the unchanged image; nothing is clipped.
-    Arguments as in `normalize`.
+    `numbers` are (B, RANDOM_NUMBERS) random ones between 0 and 1; other arguments as in `normalize`.
 
     Source: `color_aug` of the published code.
     """
     mean, deviation, to_bgr = NORMALIZATIONS[normalization]
     images = ops.cast(images, "float32") / 255
     gray_mean = ops.sum(ops.mean(images, axis=(1, 2)) * np.float32(GRAY_RGB), axis=-1)
-    batch = ops.shape(images)[0]
-    factors = 1 + keras.random.uniform((batch, 3), -JITTER, JITTER, seed=seed_generator)
-    rows = keras.random.randint((batch,), 0, len(_ORDERS), seed=seed_generator)
+    factors = 1 + JITTER * (2 * numbers[:, :3] - 1)
+    rows = ops.cast(ops.floor(numbers[:, 3] * len(_ORDERS)), "int32")
     order = ops.take(ops.convert_to_tensor(_ORDERS, "int32"), rows, axis=0)
-    axes = keras.random.normal((batch, 3), stddev=LIGHTING, seed=seed_generator)
+    axes = LIGHTING * normal(numbers[:, 4:])
     matrix, bias = compose_colors(factors, order, axes, gray_mean)
     deviation = np.asarray(deviation, np.float32)
     matrix = matrix / deviation[:, None]

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_centernet.method.by_image import map_images, maps_images
 from keras_centernet.method.specs import Tensor
 
 _uses_xla = contextvars.ContextVar("uses_xla", default=True)
@@ -99,11 +100,30 @@ def output_side(side: int | None, sampling: Sampling, axis: int) -> int | None:
 def _compiled(sampling: Sampling, uses_xla: bool):
     """Returns (forward, backward) for one sampling: shared by all layers, so that equal shapes compile once."""
     directions = [functools.partial(_forward, sampling), functools.partial(_backward, sampling)]
+    if maps_images():
+        return [functools.partial(direction, sampling) for direction in (_forward_by_image, _backward_by_image)]
     if keras.backend.backend() != "tensorflow" or not uses_xla:
         return directions
     import tensorflow as tf
 
     return [tf.function(direction, autograph=False, jit_compile=True) for direction in directions]
+
+
+def _forward_by_image(sampling: Sampling, inputs, offsets, masks, matrices):
+    def forward(*image):
+        return _forward(sampling, *(values[None] for values in image), matrices)[0]
+
+    return map_images(forward, inputs, offsets, masks)
+
+
+def _backward_by_image(sampling: Sampling, inputs, offsets, masks, matrices, upstream):
+    def backward(*image):
+        *image, upstream = (values[None] for values in image)
+        *gradients, of_matrices = _backward(sampling, *image, matrices, upstream)
+        return (*(gradient[0] for gradient in gradients), of_matrices)
+
+    *gradients, of_matrices = map_images(backward, inputs, offsets, masks, upstream)
+    return (*gradients, ops.sum(of_matrices, axis=0))
 
 
 def _forward(sampling: Sampling, inputs, offsets, masks, matrices):
