@@ -14,7 +14,7 @@ from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.networks.layers.deformable import without_xla
 from keras_centernet.predictor import Predictor
 from keras_centernet.tasks import TASKS
-from tests.helpers.many_devices import DEFORMABLE, add_two_stacks
+from tests.helpers.step_cases import DEFORMABLE, add_two_stacks
 from tests.helpers.tiny_backbone import TINY
 
 

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 from keras import ops
 
 WARM_UP_STEPS = 10
@@ -24,7 +25,7 @@ class WeightAverage:
     def __init__(self, variables: list, decay: float):
         self.decay = decay
         self.variables = [v for v in variables if keras.backend.is_float_dtype(v.dtype)]
-        self.averages = [keras.Variable(ops.convert_to_tensor(v), trainable=False) for v in self.variables]
+        self.averages = [keras.Variable(ops.copy(v.value), trainable=False) for v in self.variables]
         self.steps = keras.Variable(0, dtype="int32", trainable=False)
 
     @property
@@ -89,4 +90,4 @@ def _values(variables: list) -> list:
     """Returns the present values, which assignments do not change; on JAX as they are, wherever they are."""
     if keras.backend.backend() == "jax":
         return [variable.value for variable in variables]
-    return [ops.convert_to_numpy(variable) for variable in variables]
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]  # PyTorch's would be the memory itself

@@ -8,7 +8,7 @@ import pytest
 
 from keras_centernet import BACKBONES
 from tests.helpers import one_compiled_step
-from tests.helpers.many_devices import DEFORMABLE, TWO_STACKS
+from tests.helpers.step_cases import DEFORMABLE, TWO_STACKS
 
 # XLA takes minutes for the large ones on a CPU; the small networks below have their parts.
 QUICK = "resnet18"

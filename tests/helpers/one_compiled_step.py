@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet import BACKBONES, CenterNet
-from tests.helpers import many_devices
+from tests.helpers import step_cases
 from tests.helpers.graph_nodes import CALLS_TO_PYTHON, nodes_of
 
 CALLS_TO_THE_HOST = CALLS_TO_PYTHON | {"HostSend", "HostRecv", "Print", "PrintV2", "Assert"}
@@ -41,9 +41,9 @@ def build(name: str, task: str, side: int, parts: int) -> CenterNet:
 
 def objects_of(side: int) -> tuple:
     """Returns two images and their objects, with what every task wants to know."""
-    images, objects = many_devices.batch("detection")
+    images, objects = step_cases.batch("detection")
     images = np.random.default_rng(1).integers(0, 256, (BATCH, side, side, 3), np.uint8)
-    scale = side / many_devices.SIDE
+    scale = side / step_cases.SIDE
     objects = {key: values[:BATCH] for key, values in objects.items()}
     objects["boxes_xyxy"] = objects["boxes_xyxy"] * np.float32(scale)
     return tf.constant(images), {key: tf.constant(values) for key, values in objects.items()}
@@ -99,7 +99,7 @@ def check_graph(graph_def) -> None:
 
 def main(name: str, task: str = "detection", parts: str = "1") -> None:
     """Compiles, compares, inspects."""
-    many_devices.add_two_stacks()
+    step_cases.add_two_stacks()
     side = 2 * BACKBONES[name].multiple_of  # of a single cell and two images, batch normalisation is but a sign
     model, batch = build(name, task, side, int(parts)), objects_of(side)
     start = [np.asarray(variable) for variable in model.variables]
@@ -114,7 +114,7 @@ def main(name: str, task: str = "detection", parts: str = "1") -> None:
         assert abs(compiled_figures[key] - value) <= allowed, (key, value, compiled_figures[key])
     assert difference <= min(LARGEST, max(SMOOTH, 3 * sensitivity))
     check_graph(step.get_concrete_function(batch).graph.as_graph_def(add_shapes=True))
-    # With colours, which XLA draws otherwise: that they compile, and stay finite.
+    # Colours compile too, and stay finite.
     model.compile(model.optimizer, color_augmentation=True)
     colored = tf.function(model.train_step, autograph=False, jit_compile=True)
     assert np.isfinite(float(colored(batch)["loss"]))

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet.runs.profiling import TIMED_STEPS, WARM_UP_STEPS, Profile
-from tests.helpers import many_devices
+from tests.helpers import step_cases
 
 STEPS = WARM_UP_STEPS + 1 + TIMED_STEPS + 2
 WAIT = 0.2  # seconds that a batch takes where the input is too slow
@@ -21,7 +21,7 @@ def dataset(steps, seconds=0.0):
         time.sleep(seconds)
         return step
 
-    batch = many_devices.batch("detection")
+    batch = step_cases.batch("detection")
     steps = tf.data.Dataset.range(steps).map(lambda step: tf.numpy_function(wait, [step], tf.int64))
     return steps.map(lambda _: tf.nest.map_structure(tf.constant, batch))
 
@@ -30,7 +30,7 @@ def dataset(steps, seconds=0.0):
 def profiled(tmp_path_factory):
     """A training whose input is slow, and its profile."""
     folder = tmp_path_factory.mktemp("tensorboard")
-    model, profile = many_devices.build("detection"), Profile(folder)
+    model, profile = step_cases.build("detection"), Profile(folder)
     seen = []
     model.fit(
         dataset(STEPS, WAIT),
@@ -54,13 +54,13 @@ def test_a_trace_lies_where_tensorboard_looks(profiled):
 
 
 def test_the_weights_are_those_of_a_training_without_it(profiled):
-    usual = many_devices.build("detection")
+    usual = step_cases.build("detection")
     usual.fit(dataset(STEPS), verbose=0)
     for variable, expected in zip(profiled[0].network.variables, usual.network.variables, strict=True):
         np.testing.assert_allclose(variable, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_too_short_a_training_says_so(tmp_path, capsys):
-    model = many_devices.build("detection")
+    model = step_cases.build("detection")
     model.fit(dataset(2), verbose=0, callbacks=[Profile(tmp_path)])
     assert "expected at least 5 steps, got 2; nothing timed" in capsys.readouterr().out

@@ -1,0 +1,62 @@
+"""One model, three backends: a step of training is the same on each of them, on one device and on many."""
+
+import numpy as np
+import pytest
+
+from tests.helpers.processes import run_python
+from tests.helpers.step_cases import DEFORMABLE, TWO_STACKS, assert_same_change, build, one_step, weights_of
+
+QUICK = ("everything", "detection_3d")
+SLOW = ("detection", "pose", "clipped", "in parts", "averaged", "colors")
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    """Returns a function: backend, network, cases -> what a process on that backend wrote, by case."""
+
+    def run(backend, network, *cases, images=4, devices=0):
+        folder = tmp_path_factory.mktemp(backend)
+        arguments = [str(folder), network, str(images), str(devices), *cases]
+        done = run_python("tests/helpers/one_backend.py", *arguments, KERAS_BACKEND=backend)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return {path.stem: dict(np.load(path)) for path in folder.iterdir()}
+
+    return run
+
+
+def check_same_step(step, expected, case, network=TWO_STACKS):
+    """Losses to 1e-5, weights to rounding, detections to 1e-4 px and 1e-5 of score."""
+    for name, value in expected.items():
+        if name.endswith("loss"):
+            assert step[name] == pytest.approx(value, rel=1e-5 if not name.startswith("val_") else 1e-4), name
+    weights = [[of[name] for name in expected if name.startswith("weight")] for of in (step, expected)]
+    assert_same_change(*weights, weights_of(build(case, network)))
+    np.testing.assert_allclose(step["scores"], expected["scores"], atol=1e-5)
+    np.testing.assert_allclose(step["boxes_xyxy"], expected["boxes_xyxy"], atol=1e-3)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_step_is_the_same_on_every_backend(steps, backend):
+    for case, step in steps(backend, TWO_STACKS, *QUICK).items():
+        check_same_step(step, one_step(case), case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_every_case_is_the_same_on_every_backend(steps, backend):
+    for case, step in steps(backend, TWO_STACKS, *SLOW).items():
+        check_same_step(step, one_step(case), case)
+    for case, step in steps(backend, DEFORMABLE, "everything").items():
+        check_same_step(step, one_step(case, DEFORMABLE), case, DEFORMABLE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [TWO_STACKS, DEFORMABLE])
+def test_devices_that_share_a_batch_move_the_weights_as_one_does(steps, network):
+    """Also with images without objects on some devices, in micro-batches, with batch statistics and clipped."""
+    cases = ("detection_3d", "everything", "colors")
+    alone = steps("jax", network, *cases, images=8)
+    for devices in (2, 4, 8) if network == TWO_STACKS else (4,):
+        together = steps("jax", network, *cases, images=8, devices=devices)
+        for case in cases:
+            check_same_step(together[case], alone[case], case, network)
