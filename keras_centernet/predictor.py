@@ -68,7 +68,7 @@ class Predictor:
         """
         if flip and not self._model.task.flip_and_scale:
             raise UserError(f"flip: expected False for task {self._model.task.name}, which has no flip test; got True.")
-        images = ops.convert_to_tensor(images)
+        images = ops.convert_to_tensor(images if keras.ops.is_tensor(images) else np.asarray(images))
         shape = tuple(images.shape)
         if len(self._shapes) < COMPILED_SHAPES:
             self._shapes.add(shape)

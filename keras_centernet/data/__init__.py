@@ -11,7 +11,7 @@ _HOMES = {
     "Source": "source",
     "in_numpy": "changes.own",
     "load_dataset": "pipeline",
-    "source_of": "epochs",
+    "source_of": "origin",
 }
 __all__ = sorted(_HOMES)
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from keras_centernet import geometry
 from keras_centernet.data.annotations import meets
-from keras_centernet.data.fields import keep_objects, move, moving
+from keras_centernet.data.fields import move, moving
+from keras_centernet.data.in_graph import keep_objects
 from keras_centernet.data.source import size_wh_of
 from keras_centernet.method.specs import FieldSpec
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data.counting import WarningCounter, warn_counted
-from keras_centernet.data.fields import keep_objects
+from keras_centernet.data.in_graph import keep_objects
 from keras_centernet.data.source import Source
 from keras_centernet.errors import DataWarning
 from keras_centernet.method.specs import FieldSpec

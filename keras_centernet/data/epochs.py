@@ -59,7 +59,9 @@ class Epochs:
         if self.data_service:
             batches = self._of_service(self.steps)
         else:
-            batches = self._of_passes(new_pass(self.seed, self.steps * self.step, self.shard), self.mix)
+            batches = self._of_passes(
+                new_pass(self.seed, self.steps * self.step, self.shard, self.batch_size), self.mix
+            )
         dataset = self._describe(batches.apply(tf.data.experimental.assert_cardinality(self.steps)))
         dataset.for_epochs = self.for_epochs
         return dataset
@@ -73,7 +75,8 @@ class Epochs:
             return self._describe(self._of_service((stop - first) * steps))
 
         def epochs(start: int, end: int, skip: int, mix: Callable | None) -> tf.data.Dataset:
-            passes = numbered_passes(self.seed, steps * self.step, start, end, skip * self.step, self.shard)
+            of_shard = {"shard": self.shard, "block": self.batch_size}
+            passes = numbered_passes(self.seed, steps * self.step, start, end, skip * self.step, **of_shard)
             return self._of_passes(passes, mix)
 
         until = stop if self.mosaic_until is None else max(first, min(self.mosaic_until, stop))
@@ -103,14 +106,3 @@ class Epochs:
         source = self.source
         dataset.classes, dataset.task_options, dataset.source = source.classes, source.task_options, source
         return dataset
-
-
-def source_of(dataset) -> Source | None:
-    """Returns the source of a data set of `load_dataset`, also after take(), map() and the like; None for other data.
-
-    `dataset.source` alone is lost by every such step. TensorFlow has no public way from a data set to its inputs.
-    """
-    if hasattr(dataset, "source"):
-        return dataset.source
-    inputs = dataset._inputs() if isinstance(dataset, tf.data.Dataset) else ()
-    return next((source for source in map(source_of, inputs) if source), None)

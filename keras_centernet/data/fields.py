@@ -9,10 +9,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from keras_centernet import geometry
-from keras_centernet.method.specs import FieldSpec
+from keras_centernet.method.specs import FieldSpec, Tensor
 from keras_centernet.tasks import TASKS
 
 # One row per object in every example, whatever the data set; the rest of an example, but for fields, is of the image.
@@ -35,7 +34,7 @@ def known_fields() -> dict[str, FieldSpec]:
     return REGION_FIELDS | KITTI_FIELDS | {name: spec for row in TASKS.values() for name, spec in row.fields.items()}
 
 
-def describe(name: str, values: tf.Tensor, of_image: bool = False) -> FieldSpec:
+def describe(name: str, values: Tensor, of_image: bool = False) -> FieldSpec:
     """Returns the spec of a field with these values (N, ...); its key in records is the known one, if there is one."""
     key = known_fields().get(name, FieldSpec()).record_key
     return FieldSpec(values.dtype.name, tuple(values.shape[1:]), of_image, key)
@@ -49,11 +48,6 @@ def closed(spec: FieldSpec, side: int) -> FieldSpec:
 def object_keys(fields: Mapping[str, FieldSpec]) -> tuple[str, ...]:
     """Returns the keys of an example that have one row per object; fields are those of its source."""
     return (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
-
-
-def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSpec]) -> dict:
-    """Returns the example with only the objects of those rows (n,), in that order; fields are those of its source."""
-    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys(fields)}}
 
 
 def moving(fields: Mapping[str, FieldSpec]) -> list[str]:

@@ -6,12 +6,19 @@ gives the same pixels but for rounding. It takes about four times as long as Ope
 float32 positions axis by axis, where `crop_and_resize` interpolates both at once: sharing would change pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from keras_centernet.data.fields import object_keys
 from keras_centernet.data.image_headers import PNG_BITS_AT, PNG_START, SENSOR_TOPS
 from keras_centernet.geometry import HALF_ZOOM, HALVED_TO_WHOLE
+from keras_centernet.method.specs import FieldSpec
+
+
+def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSpec]) -> dict:
+    """Returns the example with only the objects of those rows (n,), in that order; fields are those of its source."""
+    return {**example, **{key: tf.gather(example[key], indices) for key in object_keys(fields)}}
 
 
 def decode_image(encoded: tf.Tensor) -> tf.Tensor:

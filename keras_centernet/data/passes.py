@@ -21,14 +21,16 @@ WINDOW = 128
 class Passes:
     """Passes over data, one after the other; `in_order`, `new_pass` and `numbered_passes` return them.
 
-    A shard is every n-th entry of each pass: n processes together go through the passes of one process, with the same
-    random numbers, and no entry twice.
+    A shard of shuffled passes is every n-th block of entries: n processes with batches of a block each have together,
+    one behind the other, the batches of one process, with the same random numbers. In the order of the data it is every
+    n-th entry.
 
     Attributes:
         size: examples of a pass, of all shards and with those left out; what a data set has beyond them is not used.
         seeds: dataset of (seed (2,) int64, skip () int64): one element per pass; that many of its first examples
             are skipped. None: one pass in the order of the data, without random numbers.
         shard: (n, i): only the i-th of n shards of equal size.
+        block: entries that a shard has in a row, where they are shuffled.
         mix: of shuffled passes: function `draw` -> example made of several, see `changes.mixing`; None: each alone.
             draw of the tensor 0 is the example whose turn it is, of 1, 2, ... others of the 128 that the pass holds
             around it, each with a "seed" of its own: the same whatever the shards and wherever a pass is entered.
@@ -37,6 +39,7 @@ class Passes:
     size: int
     seeds: tf.data.Dataset | None = None
     shard: tuple[int, int] = (1, 0)
+    block: int = 1
     mix: Callable[[Callable[[tf.Tensor], dict]], dict] | None = None
 
     def examples(self, one_pass: Callable, to_example: Callable, workers: int | None = None) -> tf.data.Dataset:
@@ -51,7 +54,9 @@ class Passes:
         """
         calls = workers or tf.data.AUTOTUNE
         if self.seeds is None:
-            return self._part(one_pass(None)).map(to_example, num_parallel_calls=calls)
+            count, index = self.shard
+            entries = one_pass(None).take(self.size // count * count).shard(count, index)
+            return entries.map(to_example, num_parallel_calls=calls)
 
         def seeded(entry, seed):
             if self.mix is not None:  # a function: one graph for all that are drawn
@@ -74,16 +79,16 @@ class Passes:
             tf.random.set_seed(_GRAPH_SEED)
             positions = tf.data.Dataset.range(skip, self.size)
             entries = one_pass(seed) if self.mix is None else _in_windows(one_pass(seed))
-            entries = self._part(tf.data.Dataset.zip(entries.skip(skip), positions))
+            entries = self._of_shard(tf.data.Dataset.zip(entries.skip(skip), positions))
             return entries.map(lambda entry, position: (entry, _example_seed(seed, position)))
 
         return self.seeds.flat_map(of_pass)
 
-    def _part(self, entries: tf.data.Dataset) -> tf.data.Dataset:
+    def _of_shard(self, entries: tf.data.Dataset) -> tf.data.Dataset:
         count, index = self.shard
         if count == 1:
             return entries
-        return entries.take(self.size // count * count).shard(count, index)
+        return entries.filter(lambda entry, position: position // self.block % count == index)
 
 
 def in_order(size: int, shard: tuple[int, int] = (1, 0)) -> Passes:
@@ -91,30 +96,30 @@ def in_order(size: int, shard: tuple[int, int] = (1, 0)) -> Passes:
     return Passes(size, shard=shard)
 
 
-def new_pass(seed: int, size: int, shard: tuple[int, int] = (1, 0)) -> Passes:
-    """Returns one pass, another one whenever the data is gone through again."""
+def new_pass(seed: int, size: int, shard: tuple[int, int] = (1, 0), block: int = 1) -> Passes:
+    """Returns one pass, another one whenever the data is gone through again; arguments as in `numbered_passes`."""
     numbers = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True).take(1)
-    return Passes(size, numbers.map(lambda pair: (pair, tf.constant(0, tf.int64))), shard)
+    return Passes(size, numbers.map(lambda pair: (pair, tf.constant(0, tf.int64))), shard, block)
 
 
 def numbered_passes(
-    seed: int, size: int, first: int, stop: int, skip: int = 0, shard: tuple[int, int] = (1, 0)
+    seed: int, size: int, first: int, stop: int, skip: int = 0, shard: tuple[int, int] = (1, 0), block: int = 1
 ) -> Passes:
     """Returns the passes first, first + 1, ..., stop - 1.
 
     Args:
         seed: of all passes.
-        size: examples of a pass, a multiple of the number of shards.
+        size: examples of a pass, a multiple of the number of shards times the block.
         first, stop: number of the first pass, from 0, and the number after the last one.
         skip: examples of the first pass, of all shards together, that are skipped; such a multiple, too.
-        shard: of `Passes`.
+        shard, block: of `Passes`.
     """
 
     def of_number(number):
         pass_seed = _uniform_pair(tf.stack([tf.constant(seed, tf.int64), number]))
         return pass_seed, tf.where(number == first, tf.constant(skip, tf.int64), 0)
 
-    return Passes(size, tf.data.Dataset.range(first, stop).map(of_number), shard)
+    return Passes(size, tf.data.Dataset.range(first, stop).map(of_number), shard, block)
 
 
 def shuffled_indices(count: int) -> Callable[[tf.Tensor | None], tf.data.Dataset]:

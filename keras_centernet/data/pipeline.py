@@ -145,8 +145,9 @@ def load_dataset(
         workers: images that are read at the same time; None lets tf.data choose.
         deterministic: whether order and augmentation are a function of `seed` and epoch; False takes what is
             ready first, which is faster where files are slow.
-        shard: (n, i): only the i-th of n equal shards of each pass, for n processes with one seed: their k-th batches
-            together are the k-th batch of one process with n times the batch size.
+        shard: (n, i): only the i-th of n equal shards of each pass, for n processes with one seed: their k-th batches,
+            one behind the other, are the k-th batch of one process with n times the batch size. (Outside training the
+            images of that batch in another order.)
         pure_tf: decode and warp by TensorFlow alone (records only; "fit" at scale 1), for pipelines that must run
             without this process' Python; slower than OpenCV, pixels differ by rounding.
         data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp

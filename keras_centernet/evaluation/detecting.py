@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from keras.ops import convert_to_numpy
 
 from keras_centernet.clock import Clock
 from keras_centernet.errors import UserError
@@ -16,15 +17,15 @@ def detect_batch(detector, clock: Clock, top_k: int, flip: bool, oracle: Sequenc
     predictor = getattr(detector, "predictor", None)
     if predictor is None:
         with clock.measure("network"):
-            return _as_arrays(detector.detect_batch(images, top_k=top_k))
+            return _found(detector.detect_batch(images, top_k=top_k))
     task = detector.task
     with clock.measure("network"):
         maps = predictor.maps(images, flip)
-        np.asarray(maps[task.center_heatmap.name][0, 0, 0, 0])  # waits for the device
+        convert_to_numpy(maps[task.center_heatmap.name][0, 0, 0, 0])  # waits for the device
     if oracle:
         maps = with_truth(task, find_heads(task, oracle), maps, objects)
     with clock.measure("decode"):
-        return _as_arrays(predictor.decoded(maps, top_k))
+        return _found(predictor.decoded(maps, top_k))
 
 
 def detect_views(
@@ -46,7 +47,8 @@ def detect_views(
     truths, found = {}, {}
     for number, view in enumerate(views):
         for batch_images, objects in _with_progress(view, progress):
-            batch_found, objects = detect(batch_images, objects), _renumbered(_as_arrays(objects), renumber[number])
+            objects = {key: np.asarray(value) for key, value in objects.items()}
+            batch_found, objects = detect(batch_images, objects), _renumbered(objects, renumber[number])
             _check_class_indices(objects, num_classes)
             for i, image_id in enumerate(objects["image_id"].tolist()):
                 true_rows = {key: values[i] for key, values in objects.items()}
@@ -116,5 +118,5 @@ def _with_progress(dataset, progress: bool) -> Iterator:
     )
 
 
-def _as_arrays(tensors: dict) -> dict[str, np.ndarray]:
-    return {key: np.asarray(value) for key, value in tensors.items()}
+def _found(tensors: dict) -> dict[str, np.ndarray]:
+    return {key: convert_to_numpy(value) for key, value in tensors.items()}

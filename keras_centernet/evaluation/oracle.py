@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from keras.ops import convert_to_numpy
 
 from keras_centernet.errors import UserError
 from keras_centernet.method.specs import HeadSpec, Task
@@ -45,10 +46,10 @@ def with_truth(task: Task, heads: Sequence[HeadSpec], maps: dict, objects: dict)
 
 
 def _perfect_map(head: HeadSpec, targets: dict, map_hw: tuple[int, int]) -> np.ndarray:
-    values = np.asarray(head.target_to_map(targets[head.name]), np.float32)
+    values = np.asarray(convert_to_numpy(head.target_to_map(targets[head.name])), np.float32)
     if head.read_at == "everywhere":
         return values
-    index, mask = np.asarray(index_of(head, targets)), np.asarray(mask_of(head, targets)) > 0
+    index, mask = convert_to_numpy(index_of(head, targets)), convert_to_numpy(mask_of(head, targets)) > 0
     mask = mask.reshape(*index.shape, -1).any(axis=-1)
     return np.stack([_fill(*rows, map_hw) for rows in zip(values, index, mask, strict=True)])
 

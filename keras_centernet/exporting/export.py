@@ -12,6 +12,7 @@ import keras
 from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import compare
+from keras_centernet.exporting.other_process import export_elsewhere, must_leave
 from keras_centernet.exporting.table import FORMATS, Format, find_format
 from keras_centernet.exporting.tflite.calibration import read_some
 from keras_centernet.exporting.verifying import verify_opened
@@ -27,6 +28,8 @@ def export_model(
 ):
     """Writes a model in one of the `FORMATS` once it agrees with the model; returns the path.
 
+    TensorFlow converts it: where Keras runs on another backend, in a process of its own.
+
     Args:
         model: `CenterNet`, trained or not. One in mixed precision is exported in float32.
         path: file, or folder of a format that is one.
@@ -39,6 +42,8 @@ def export_model(
         UserError: an unknown format or suffix, an option that the format does not have, one that cannot be met, files
             that differ from the model by more than they may, or that cannot be written.
     """
+    if must_leave():
+        return export_elsewhere(model, path, format, images, options)
     made, _ = export_files(model, to_path(path), find_format(to_path(path), format), images, **options)
     return to_path(path) if made is None else made
 

@@ -19,6 +19,8 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         NonFiniteLossError: from `fit`, naming the batch.
     """
 
+    async_safe = True  # Keras may go on with the next batch meanwhile, so that the device does not wait
+
     def __init__(self):
         super().__init__()
         self._epoch = 0

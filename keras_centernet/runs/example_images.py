@@ -41,7 +41,8 @@ def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str,
 def _find(model: keras.Model, images: np.ndarray) -> tuple[list[Detections], np.ndarray]:
     """Returns the detections and the (B, Hf, Wf) float32 heatmap over all classes of each image, by one run."""
     maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
-    outputs = {key: np.asarray(value) for key, value in model.predictor.decoded(maps, TOP_K).items()}
+    outputs = model.predictor.decoded(maps, TOP_K)
+    outputs = {key: keras.ops.convert_to_numpy(value) for key, value in outputs.items()}
     kept = outputs["scores"] >= SHOWN_SCORE
     rows = ({key: value[i][kept[i]] for key, value in outputs.items()} for i in range(len(images)))
     found = [_as_detections(row, row["scores"], image, model.classes) for row, image in zip(rows, images, strict=True)]

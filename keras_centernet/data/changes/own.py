@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data.annotations import has_extent, meets
-from keras_centernet.data.fields import keep_objects, object_keys
+from keras_centernet.data.fields import object_keys
+from keras_centernet.data.in_graph import keep_objects
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 

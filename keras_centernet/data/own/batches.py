@@ -156,7 +156,7 @@ def _check_loader(loader, shuffle: bool | None, where: str) -> None:
 
 def _check_classes(dataset, classes: tuple[str, ...], where: str) -> None:
     """Raises where a data set of `load_dataset` has more classes than the model."""
-    from keras_centernet.data.epochs import source_of
+    from keras_centernet.data.origin import source_of
 
     source = source_of(dataset)
     if source is not None and len(source.classes) > len(classes):

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet.data.fields import keep_objects
-from keras_centernet.data.in_graph import decode_image
+from keras_centernet.data.in_graph import decode_image, keep_objects
 from keras_centernet.data.passes import Passes, in_order
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.facts import RecordFacts

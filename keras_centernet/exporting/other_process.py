@@ -1,0 +1,73 @@
+"""Exporting a model that lives on another backend: in a process of its own that runs on TensorFlow."""
+
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import keras
+
+from keras_centernet.errors import UserError
+
+ENGINE = "tensorflow"
+_CODE = "import sys; from keras_centernet.exporting.other_process import main; main(sys.argv[1])"
+_MODEL, _CALL, _ANSWER = "model.keras", "call", "answer"
+
+
+def must_leave() -> bool:
+    """Whether this process runs another backend than the one that exports."""
+    return keras.backend.backend() != ENGINE
+
+
+def export_elsewhere(model: keras.Model, path: str | os.PathLike, format: str | None, images, options: dict):
+    """Returns what `export_model` returns, with the same arguments, from another process.
+
+    Raises:
+        UserError: what `export_model` raises; a model with objects that its file does not rebuild, or images or options
+            that cannot be sent.
+    """
+    options = {name: list(value) if isinstance(value, Iterator) else value for name, value in options.items()}
+    with tempfile.TemporaryDirectory(prefix="keras_centernet_export_") as name:
+        folder = pathlib.Path(name)
+        model.save(folder / _MODEL)
+        try:
+            (folder / _CALL).write_bytes(pickle.dumps((os.fspath(path), format, images, options)))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise UserError(
+                f"export: expected images and options that another process can read, got {error}. Pass a folder of "
+                f"images, or load the model with KERAS_BACKEND={ENGINE}."
+            ) from error
+        done = subprocess.run([sys.executable, "-c", _CODE, name], env=_environment(), check=False)
+        if not (folder / _ANSWER).exists():
+            raise UserError(
+                f"export: expected a process with KERAS_BACKEND={ENGINE} to export the model, it ended with "
+                f"{done.returncode}; its output says why. Is TensorFlow installed?"
+            )
+        answer = pickle.loads((folder / _ANSWER).read_bytes())
+    if isinstance(answer, UserError):
+        raise answer
+    return answer
+
+
+def main(name: str) -> None:
+    """Exports what `export_elsewhere` left in a folder, and leaves the answer there."""
+    from keras_centernet.exporting.export import export_model
+    from keras_centernet.model import load_model
+
+    folder = pathlib.Path(name)
+    path, format, images, options = pickle.loads((folder / _CALL).read_bytes())
+    try:
+        answer = export_model(load_model(folder / _MODEL), path, format, images, **options)
+    except UserError as error:
+        answer = error
+    part = folder / f"{_ANSWER}.part"
+    part.write_bytes(pickle.dumps(answer))
+    part.rename(folder / _ANSWER)
+
+
+def _environment() -> dict[str, str]:
+    paths = os.pathsep.join(path for path in sys.path if path)
+    return os.environ | {"KERAS_BACKEND": ENGINE, "PYTHONPATH": paths}
