@@ -109,6 +109,7 @@ def batches_of(data, split="val"):
     return next(iter(load_dataset(data, split, task=TASK, input_size=SIDE, batch_size=IMAGES, training=False)))
 
 
+@pytest.mark.slow
 def test_a_task_and_a_format_of_ones_own_are_trained_measured_and_used_by_the_commands(rows, tracks, tmp_path, capsys):
     run = tmp_path / "run"
     options = f"--task {TASK} --backbone {TINY} --input-size {SIDE} --epochs 1 --batch-size 4"

@@ -76,6 +76,7 @@ def best(module, photos):
     return module.parent / "run" / "best.keras"
 
 
+@pytest.mark.slow
 def test_the_run_remembers_the_names(best, photos, there, capsys):
     config = json.loads((best.parent / "config.json").read_text())
     assert (config["backbone"], config["task"]) == ("objects_of_mine:build_network", "objects_of_mine:build_task")
@@ -103,6 +104,7 @@ def run_afresh(folder, *commands):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_fresh_process_imports_the_module(best, photos):
     measure = ["evaluate", "--model", str(best), "--data", str(photos), "--output", "metrics.json"]
     detect = ["predict", "--model", str(best), str(photos / "JPEGImages"), "--no-draw", "--output", "found"]

@@ -84,6 +84,7 @@ def test_mistakes_are_one_line(arguments, message, capsys):
     assert message in line
 
 
+@pytest.mark.slow
 def test_a_run_of_a_recipe_remembers_it(photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text(MINE)

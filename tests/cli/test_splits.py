@@ -60,6 +60,7 @@ def test_a_run_holds_images_out_writes_them_down_and_is_measured_on_them(pool, t
     assert evaluate(run / "best.keras", moved, tmp_path / "m.json", "--split", "all")["images"] == 11
 
 
+@pytest.mark.slow
 def test_both_splits_of_one_name_hold_a_part_of_it_out(photos, tmp_path):
     run = tmp_path / "run"
     assert train(photos, run, "--epochs", 1, "--val-split", "train") == 0
@@ -86,6 +87,7 @@ def test_a_mistake_is_one_line(more, message, photos, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_other_data_to_evaluate_on(photos, pool, tmp_path):
     assert train(pool, tmp_path / "run", "--epochs", 1, "--val-data", photos, "--val-split", "val") == 0
     assert not (tmp_path / "run" / "split.json").exists()
@@ -105,6 +107,7 @@ def test_a_resumed_run_keeps_its_split_and_its_classes(pool, tmp_path, capsys):
     assert "--resume: expected the classes of the run, [dog, cat], in that order" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_classes_in_common_are_measured(photos, pool, tmp_path):
     run = tmp_path / "run"
     assert train(photos, run, "--epochs", 1) == 0

@@ -20,6 +20,7 @@ TRAIN = [
 ]
 
 
+@pytest.mark.slow
 def test_3d_boxes(write_kitti, tmp_path, capsys):
     frames = {"000001": [CAR], "000002": [CAR, CAR.replace("100.00", "110.00")]}
     folder, run = write_kitti(frames, splits={"train": ["000001"], "val": ["000002"]}), tmp_path / "run"
@@ -46,6 +47,7 @@ def test_3d_boxes(write_kitti, tmp_path, capsys):
     assert "expected a calibration file, it cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_poses(write_keypoints, tmp_path, capsys):
     person = {"id": 1, "name": "person", "keypoints": list(COCO_PERSON.names), "skeleton": []}
     keypoints = np.column_stack([np.linspace(12, 28, 17), np.linspace(12, 40, 17), np.full(17, 2)])

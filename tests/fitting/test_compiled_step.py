@@ -22,6 +22,7 @@ def run(*arguments):
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_a_small_network_of_two_stacks():
     run(TWO_STACKS)
 

@@ -60,15 +60,18 @@ def check_against_one_device(step, case, network=TWO_STACKS):
         assert step[f"val_{name}"] == pytest.approx(value, rel=1e-3), name
 
 
+@pytest.mark.slow
 def test_two_devices_move_the_weights_as_one_does(on_two):
     """Batch normalisation is frozen: it would use each replica's own statistics, as published."""
     check_against_one_device(on_two["detection"], "detection")
 
 
+@pytest.mark.slow
 def test_two_devices_with_two_parts_move_the_weights_as_one_device_with_the_whole_batch(on_two):
     check_against_one_device(on_two["clipped in parts"], "clipped")
 
 
+@pytest.mark.slow
 def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
     model = many_devices.build("published mean")
     images, objects = many_devices.batch("published mean")

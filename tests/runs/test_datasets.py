@@ -32,6 +32,7 @@ def load(**options):
     return load_datasets(TrainSettings("shapes", **SIZES, **options), tf.distribute.get_strategy())
 
 
+@pytest.mark.slow
 def test_the_last_epochs_of_a_run_are_neither_mosaics_nor_mixed():
     data = load(epochs=5, close_mosaic=2, **CHANGES)
     always, never = (load_dataset("shapes", **SIZES, **CHANGES | more) for more in ({}, {"mosaic": 0.0, "mixup": 0.0}))

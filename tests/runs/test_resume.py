@@ -61,6 +61,7 @@ def run_and_stop(output, steps, **options):
             run(output, **options)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_again_and_again_goes_on_to_the_same_end(whole, tmp_path, capsys):
     """Before its first checkpoint, and inside an epoch."""
     run_and_stop(tmp_path, 3)
@@ -113,6 +114,7 @@ def test_other_data_is_not_taken_for_the_data_of_before(whole, monkeypatch):
         run(whole, resume=True)
 
 
+@pytest.mark.slow
 def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
     output = f"ram://{tmp_path.name}/run"
     options = {"freeze": ("backbone",), "backbone_rate": 0.1, "accumulate": 2, "patience": 1, "verbose": 2}

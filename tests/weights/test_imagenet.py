@@ -28,9 +28,9 @@ def classifier(name, prefix=""):
     ("name", "prefix", "first", "untouched"),
     [
         ("resnet18", "", "conv1", "deconv_layers.0"),
-        ("resnet50_plain", "", "layer4.0.conv3", "deconv_layers.0"),
-        ("dla34", "base.", "base.level5.root.conv", "ida_up.node_1.conv"),
-        ("dla34_v0", "base.", "base.base_layer.0", "dla_up.ida_0.node_1.0"),
+        pytest.param("resnet50_plain", "", "layer4.0.conv3", "deconv_layers.0", marks=pytest.mark.slow),
+        pytest.param("dla34", "base.", "base.level5.root.conv", "ida_up.node_1.conv", marks=pytest.mark.slow),
+        pytest.param("dla34_v0", "base.", "base.base_layer.0", "dla_up.ida_0.node_1.0", marks=pytest.mark.slow),
     ],
 )
 def test_the_lower_part_is_filled(tmp_path, name, prefix, first, untouched):

@@ -33,9 +33,8 @@ class DeformableConv2D(keras.layers.Layer):
         tap, then groups * taps mask logits.
 
     Example:
-        >>> layer = DeformableConv2D(16)
-        >>> layer(keras.ops.ones((1, 8, 6, 4))).shape
-        TensorShape([1, 8, 6, 16])
+        >>> DeformableConv2D(16)(keras.Input((8, 6, 4))).shape
+        (None, 8, 6, 16)
     """
 
     def __init__(

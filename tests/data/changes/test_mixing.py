@@ -227,6 +227,7 @@ def test_the_last_epochs_are_not_mixed(epochs):
     assert_same(until.for_epochs(2, 4, skip=1), plain[1:])
 
 
+@pytest.mark.slow
 def test_records_are_mixed_too_and_without_python(tmp_path):
     """A window of the stream gives the others; TensorFlow alone differs by rounding."""
     write_tfrecords(build_shapes(size=12, image_size=48), "train", tmp_path, 3)

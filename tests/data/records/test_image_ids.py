@@ -46,6 +46,7 @@ def test_equal_names_are_told_apart_by_position(pure_tf, record, write_records, 
     assert ids_of(read_source(tmp_path / "moved", "train").examples()) == ids
 
 
+@pytest.mark.slow
 def test_order_and_epochs_are_those_of_different_names(record, write_records, tmp_path):
     def order(names):
         values = [record([CAT], value=10 * i, **{"image/filename": [name]}) for i, name in enumerate(names)]

@@ -91,6 +91,7 @@ def test_a_part_of_a_split_is_held_out(record, write_records, tmp_path):
         assert again.size == reference.size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pure_tf", [False, True])
 def test_epochs_of_a_part_are_whole_and_end_with_objects(pure_tf, record, write_records, tmp_path):
     records = numbered(record, range(16))
