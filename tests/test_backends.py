@@ -1,8 +1,13 @@
 """What a user does with a model on JAX and on PyTorch; `fitting/test_backends.py` compares the numbers."""
 
+import keras
+import numpy as np
 import pytest
 
+from keras_centernet import CenterNet, load_model
+from tests.helpers import moved_model
 from tests.helpers.processes import run_python
+from tests.helpers.step_cases import batch
 
 IMPORTS = """
 import sys
@@ -50,3 +55,37 @@ def test_a_model_of_another_backend_is_exported_by_a_process_of_its_own(backend,
     assert (tmp_path / "detector.tflite").stat().st_size > 100_000
     assert "refused: " in said
     assert "expected one of these suffixes: .tflite" in said
+
+
+MOVED = {  # network, task
+    "quick": ("mobilenet_v3_small_minimalistic", "detection"),
+    "mobilenet_v2": ("mobilenet_v2", "detection"),
+    "deformable": ("resnet18", "detection"),
+    "pose": ("resnet18_plain", "pose"),
+    "detection_3d": ("mobilenet_v2", "detection_3d"),
+}
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize("case", ["quick", *(pytest.param(c, marks=pytest.mark.slow) for c in list(MOVED)[1:])])
+def test_a_file_moves_to_another_backend_and_back(case, backend, tmp_path):
+    """It detects the same there, trains there, and what is saved there is the same here."""
+    network, task = MOVED[case]
+    images, objects = batch(task)
+    keras.utils.set_random_seed(1)
+    model = CenterNet(network, task, num_classes=3 if task == "detection_3d" else 2, input_size=images.shape[1:3])
+    random = np.random.default_rng(2)
+    for head in model.task.heads:  # away from zero: all scores differ
+        kernel = model.network.get_layer(head.name).kernel
+        kernel.assign(random.normal(0, 0.3, kernel.shape))
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "batch.npz", images=images, **objects)
+    succeed("-m", "tests.helpers.moved_model", str(tmp_path), KERAS_BACKEND=backend)
+    expected, found = moved_model.detect(model, images), dict(np.load(tmp_path / "found.npz"))
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-5 if name == "scores" else 1e-4)
+    for name, values in moved_model.detect(load_model(tmp_path / "again.keras"), images).items():
+        np.testing.assert_array_equal(values, expected[name])
+    trained = dict(np.load(tmp_path / "trained.npz"))
+    assert np.all(np.isfinite(trained["loss"]))
+    assert trained["loss"][1] < trained["loss"][0]
