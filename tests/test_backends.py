@@ -8,6 +8,7 @@ from keras_centernet import CenterNet, load_model
 from tests.helpers import moved_model
 from tests.helpers.processes import run_python
 from tests.helpers.step_cases import batch
+from tests.helpers.tiny_backbone import TINY
 
 IMPORTS = """
 import sys
@@ -58,7 +59,7 @@ def test_a_model_of_another_backend_is_exported_by_a_process_of_its_own(backend,
 
 
 MOVED = {  # network, task
-    "quick": ("mobilenet_v3_small_minimalistic", "detection"),
+    "quick": (TINY, "detection"),
     "mobilenet_v2": ("mobilenet_v2", "detection"),
     "deformable": ("resnet18", "detection"),
     "pose": ("resnet18_plain", "pose"),
@@ -87,5 +88,8 @@ def test_a_file_moves_to_another_backend_and_back(case, backend, tmp_path):
     for name, values in moved_model.detect(load_model(tmp_path / "again.keras"), images).items():
         np.testing.assert_array_equal(values, expected[name])
     trained = dict(np.load(tmp_path / "trained.npz"))
-    assert np.all(np.isfinite(trained["loss"]))
-    assert trained["loss"][1] < trained["loss"][0]
+    model.compile("sgd", color_augmentation=False)
+    history = model.fit(images, objects, batch_size=len(images), epochs=1, verbose=0).history
+    for name, values in history.items():
+        np.testing.assert_allclose(trained[name], values, rtol=1e-3, err_msg=name)  # statistics of four cells
+    assert np.isfinite(trained["val_loss"])

@@ -13,8 +13,7 @@ import keras
 from keras_centernet.errors import UserError
 
 ENGINE = "tensorflow"
-_CODE = "import sys; from keras_centernet.exporting.other_process import main; main(sys.argv[1])"
-_MODEL, _CALL, _ANSWER = "model.keras", "call", "answer"
+MODEL, CALL, ANSWER = "model.keras", "call", "answer"  # files in a folder that both processes know
 
 
 def must_leave() -> bool:
@@ -32,40 +31,26 @@ def export_elsewhere(model: keras.Model, path: str | os.PathLike, format: str | 
     options = {name: list(value) if isinstance(value, Iterator) else value for name, value in options.items()}
     with tempfile.TemporaryDirectory(prefix="keras_centernet_export_") as name:
         folder = pathlib.Path(name)
-        model.save(folder / _MODEL)
+        model.save(folder / MODEL)
         try:
-            (folder / _CALL).write_bytes(pickle.dumps((os.fspath(path), format, images, options)))
+            (folder / CALL).write_bytes(pickle.dumps((os.fspath(path), format, images, options)))
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise UserError(
                 f"export: expected images and options that another process can read, got {error}. Pass a folder of "
                 f"images, or load the model with KERAS_BACKEND={ENGINE}."
             ) from error
-        done = subprocess.run([sys.executable, "-c", _CODE, name], env=_environment(), check=False)
-        if not (folder / _ANSWER).exists():
+        done = subprocess.run(
+            [sys.executable, "-m", "keras_centernet.exporting.exporting_process", name], env=_environment(), check=False
+        )
+        if not (folder / ANSWER).exists():
             raise UserError(
                 f"export: expected a process with KERAS_BACKEND={ENGINE} to export the model, it ended with "
                 f"{done.returncode}; its output says why. Is TensorFlow installed?"
             )
-        answer = pickle.loads((folder / _ANSWER).read_bytes())
+        answer = pickle.loads((folder / ANSWER).read_bytes())
     if isinstance(answer, UserError):
         raise answer
     return answer
-
-
-def main(name: str) -> None:
-    """Exports what `export_elsewhere` left in a folder, and leaves the answer there."""
-    from keras_centernet.exporting.export import export_model
-    from keras_centernet.model import load_model
-
-    folder = pathlib.Path(name)
-    path, format, images, options = pickle.loads((folder / _CALL).read_bytes())
-    try:
-        answer = export_model(load_model(folder / _MODEL), path, format, images, **options)
-    except UserError as error:
-        answer = error
-    part = folder / f"{_ANSWER}.part"
-    part.write_bytes(pickle.dumps(answer))
-    part.rename(folder / _ANSWER)
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.data import epochs, load_dataset
+from keras_centernet.data import load_dataset, origin
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.formats.shapes import build_shapes
 from keras_centernet.data.formats.table import FORMATS
@@ -272,9 +272,9 @@ def test_shards_part_every_epoch_between_them():
 def test_source_is_found_after_further_steps():
     data = load_dataset("shapes", "val", input_size=64, batch_size=2, limit=4)
     steps = data.take(1).map(lambda images, objects: (images, objects)).prefetch(1).with_options(tf.data.Options())
-    assert epochs.source_of(data) is epochs.source_of(steps) is data.source
-    assert epochs.source_of(steps.concatenate(data.skip(1)).repeat()) is data.source
-    assert epochs.source_of(tf.data.Dataset.range(3)) is epochs.source_of([1, 2]) is None
+    assert origin.source_of(data) is origin.source_of(steps) is data.source
+    assert origin.source_of(steps.concatenate(data.skip(1)).repeat()) is data.source
+    assert origin.source_of(tf.data.Dataset.range(3)) is origin.source_of([1, 2]) is None
 
 
 def test_task_can_be_a_value():

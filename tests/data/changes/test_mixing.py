@@ -169,7 +169,7 @@ def test_marks_of_either_image_hold_for_both(bright_source):
         objects["is_zoomed"]
         for _, objects in examples_of(load_dataset(bright_source(40), "train", **options, mixup=1.0))
     ]
-    assert np.mean(marks) == pytest.approx(0.75, abs=0.15)
+    assert np.mean(marks) == pytest.approx(0.75, abs=0.2)
 
 
 @pytest.mark.parametrize("probability", [0.3, 1.0])
