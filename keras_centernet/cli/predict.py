@@ -103,4 +103,5 @@ def _predict_video(detector: FileDetector, video: str | int, folder: AnyPath, dr
         read_frames(video) as (rate, frames),
         contextlib.closing(detector.in_frames(video, frames, rate, drawing)) as found,
     ):
-        results.extend(tqdm(found, name, disable=None, file=sys.stderr))
+        for row in tqdm(found, name, disable=None, file=sys.stderr):
+            results.append(row)  # one by one: what was found before Ctrl-C is kept
