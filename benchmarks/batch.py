@@ -42,7 +42,7 @@ def ray_data(folder: pathlib.Path) -> tuple[float, float]:
     samples, is_done = [], threading.Event()
 
     def sample() -> None:
-        while not is_done.wait(0.25):
+        while not is_done.wait(2):
             samples.append((time.time(), seconds_of_computing()))
 
     thread = threading.Thread(target=sample)
