@@ -1,7 +1,9 @@
 """`predict --shard I/N`: N commands find together what one finds, whatever is killed and started again."""
 
+import errno
 import itertools
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 
 from keras_centernet.cli import main
 from keras_centernet.cli.shards import Shard, list_parts
+from keras_centernet.cli.shards.folder import ShardFolder
 from keras_centernet.weights import load as loading
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -239,21 +242,33 @@ def test_a_part_that_was_removed_is_made_again(predict, tmp_path):
 
 
 def test_two_processes_of_one_shard_do_not_disturb_each_other(predict, tmp_path, monkeypatch):
-    """A second one starts and ends while the first is about to write its part."""
-    from keras_centernet.cli.shards.folder import ShardFolder
-
+    """A second one starts and ends while the first writes its first part."""
     write, calls = ShardFolder.write, []
 
-    def write_later(folder, number, lines):
-        calls.append(number)
-        if len(calls) == 1:
-            assert predict("--shard", "0/1", "--no-draw", "--part-size", "6") == 0
-        write(folder, number, lines)
+    def writing(lines):
+        assert predict("--shard", "0/1", "--no-draw", "--part-size", "6") == 0
+        yield from lines
 
-    monkeypatch.setattr(ShardFolder, "write", write_later)
+    def write_slowly(folder, number, lines):
+        calls.append(number)
+        write(folder, number, writing(lines) if len(calls) == 1 else lines)
+
+    monkeypatch.setattr(ShardFolder, "write", write_slowly)
     assert predict("--shard", "0/1", "--no-draw", "--part-size", "6") == 0
     assert sorted(calls) == [0, 0, 1, 1]
     assert len(read_lines(tmp_path / "found")) == 10
+    folder = tmp_path / "found" / "detections-00000-of-00001"
+    assert {path.name for path in folder.iterdir()} == {"shard.json", "part-00000.jsonl", "part-00001.jsonl"}
+
+
+def test_a_part_that_cannot_be_written_ends_the_command(predict, tmp_path, monkeypatch, capsys):
+    def full_disk(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    assert predict("--shard", "0/1", "--no-draw") == 2
+    assert "could not be written (No space left on device)" in capsys.readouterr().err
+    assert not list((tmp_path / "found").rglob("part*"))
 
 
 def another_model(path, model_file):

@@ -66,7 +66,11 @@ class ShardFolder:
 
         self._describe()
         # A scheduler that has lost sight of a job starts it again while it still runs.
-        write_whole(self.part(number), write, has_rivals=True)
+        try:
+            write_whole(self.part(number), write, has_rivals=True)
+        except UserError:
+            if not exists(self.part(number)):  # else the other one wrote it and cleaned up
+                raise
 
     def finish(self) -> None:
         """Removes what killed processes left; all parts are there."""
