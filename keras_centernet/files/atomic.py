@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 
 from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import RemotePath, is_remote
 
 TEMPORARY = "part."  # beginning of the name of a file that is being written
@@ -45,17 +45,26 @@ def local_output(path: str | os.PathLike) -> Iterator[pathlib.Path]:
                 path.upload(folder / path.name)
 
 
-def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) -> AnyPath:
+def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None], has_rivals: bool = False) -> AnyPath:
     """Calls `write` with a local temporary path, then gives that file its final path, which is returned.
 
     Whoever kills the process or the machine finds the old file or the new one.
+
+    Args:
+        path: the final path.
+        write: writes the whole file.
+        has_rivals: whether other processes may write the same file at this moment: the temporary name is then this
+            call's own, and stays behind after a kill (see `remove_temporaries`); the last to end gives the file.
 
     Raises:
         UserError: nothing could be written, for instance on a full disk; an old file is intact.
     """
     path = to_path(path)
+    temporary = path.with_name(
+        f"{TEMPORARY}{uuid.uuid4().hex}.{path.name}" if has_rivals else f"{TEMPORARY}{path.name}"
+    )
     try:
-        (_write_remote if is_remote(path) else _write_local)(path, write)
+        (_write_remote if is_remote(path) else _write_local)(path, temporary, write)
     except Exception as error:
         reason = _system_error(error)
         if reason is None:
@@ -65,6 +74,13 @@ def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) 
             "path."
         ) from error
     return path
+
+
+def remove_temporaries(folder: AnyPath) -> None:
+    """Removes the files that killed calls of `write_whole` left in a folder."""
+    for name in list_names(folder):
+        if name.startswith(TEMPORARY):
+            (folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -150,8 +166,7 @@ def flush(path: pathlib.Path) -> None:
         os.close(descriptor)
 
 
-def _write_local(path: pathlib.Path, write: Callable) -> None:
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+def _write_local(path: pathlib.Path, temporary: pathlib.Path, write: Callable) -> None:
     try:
         write(temporary)
         flush(temporary)
@@ -164,8 +179,7 @@ def _write_local(path: pathlib.Path, write: Callable) -> None:
         flush(path.parent)
 
 
-def _write_remote(path: RemotePath, write: Callable) -> None:
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+def _write_remote(path: RemotePath, temporary: RemotePath, write: Callable) -> None:
     with folder_for(path) as folder:
         write(folder / path.name)
         temporary.upload(folder / path.name)

@@ -86,6 +86,26 @@ def test_predict(paths, photos, output, to_ram, tmp_path):
     assert int(cv2.VideoCapture(str(tmp_path / "drawn.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)) == 3
 
 
+def test_predict_in_shards(paths, output):
+    images = f"{paths['photos']}/JPEGImages"
+    command = "predict --model {model} {images} --output {out} --threshold 0.01 --part-size 2 --shard"
+    for index in (0, 1, 0):
+        assert run(f"{command} {index}/2", images=images, out=output, **paths) == 0
+    assert names_in(output) == {"detections-00000-of-00002", "detections-00001-of-00002"}
+    parts = {f"part-0000{i}.jsonl" for i in range(3)}
+    found = []
+    for folder in map(output.joinpath, sorted(names_in(output))):
+        assert names_in(folder) == {"shard.json", "drawings"} | parts
+        for part in sorted(parts):
+            found += [json.loads(line) for line in (folder / part).read_text().splitlines()]
+    assert sorted(line["path"] for line in found) == [f"{images}/photo{i}.jpg" for i in range(10)]
+    assert names_in(output / "detections-00001-of-00002" / "drawings") == {
+        *("part-00000-photo1.jpg", "part-00000-photo3.jpg", "part-00001-photo5.jpg"),
+        *("part-00001-photo7.jpg", "part-00002-photo9.jpg"),
+    }
+    assert run(f"{command} 0/3", images=images, out=output, **paths) == 2
+
+
 def test_export(paths, output, capsys):
     command = "export --model {model} --output {out} --format tflite --format saved_model --images {photos} --top-k 7"
     assert run(command, out=output, **paths) == 0

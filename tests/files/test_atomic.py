@@ -18,6 +18,7 @@ from keras_centernet.files.atomic import (
     local_output,
     move,
     remove_folder,
+    remove_temporaries,
     temporary_folder,
     write_whole,
 )
@@ -45,6 +46,30 @@ def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
     assert write_whole(path, write) == path
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["local", "remote"])
+def test_rivals_write_the_same_file_and_the_last_to_end_gives_it(kind, tmp_path):
+    folder = tmp_path if kind == "local" else RemotePath(f"ram://{tmp_path.name}/rivals")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "some.txt"
+
+    def write(temporary):
+        temporary.write_text("half")
+        write_whole(path, lambda beside: beside.write_text("rival"), has_rivals=True)
+        assert path.read_text() == "rival"
+        temporary.write_text("whole")
+
+    write_whole(path, write, has_rivals=True)
+    assert path.read_text() == "whole"
+    assert [file.name for file in folder.iterdir()] == ["some.txt"]
+
+
+def test_what_killed_writers_left_is_removed(tmp_path):
+    for name in ("part.1234.some.txt", "part-0.txt", "some.txt"):
+        (tmp_path / name).write_text("x")
+    remove_temporaries(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part-0.txt", "some.txt"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError], ids=["Ctrl-C", "a mistake in the code"])

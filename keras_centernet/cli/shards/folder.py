@@ -1,0 +1,123 @@
+"""The folder of a shard: parts that are whole or not there, all made of and with the same."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+
+from keras_centernet.cli.arguments import make_folder
+from keras_centernet.cli.shards.shard import Shard
+from keras_centernet.errors import UserError
+from keras_centernet.files.atomic import local_copy, remove_temporaries, write_whole
+from keras_centernet.files.paths import AnyPath, exists, list_names
+
+DESCRIPTION, DRAWINGS = "shard.json", "drawings"
+SHARDS = re.compile("detections-([0-9]{5,})-of-([0-9]{5,})")
+ENOUGH_SHARDS = 3  # that stand for all others: a thousand shards need not read a thousand files each
+# What all parts of all shards in a folder have to share: as it is described -> what a user calls it.
+SHARED = {
+    "inputs": "the list of inputs",
+    "model": "the file of --model",
+    "threshold": "--threshold",
+    "calibration": "--calibration",
+    "frames": "--frames",
+    "part_size": "--part-size",
+    "drawings": "drawings (False: --no-draw)",
+}
+
+
+class ShardFolder:
+    """The folder of a shard in `output`, which is made where it is missing.
+
+    Args:
+        output: folder of all shards.
+        shard: the shard.
+        parts: how many parts it will have.
+        description: a value that JSON can hold for each key of `SHARED`.
+
+    Raises:
+        UserError: parts of the shard or of others in `output` were made of or with something else.
+    """
+
+    def __init__(self, output: AnyPath, shard: Shard, parts: int, description: dict):
+        self.path = output / shard.name
+        self.drawings = self.path / DRAWINGS
+        self._content = {"shard": f"{shard.index}/{shard.count}", "parts": parts, **description}
+        make_folder(self.path)
+        self._names = set(list_names(self.path))
+        self._check(output, shard)
+        self.missing = [i for i in range(parts) if self.part(i).name not in self._names]
+
+    def part(self, number: int) -> AnyPath:
+        """Returns the path of a part."""
+        return self.path / f"part-{number:05d}.jsonl"
+
+    def drawing(self, number: int, name: str) -> AnyPath:
+        """Returns the path of a drawn copy of a file in a part."""
+        return self.drawings / f"part-{number:05d}-{name}"
+
+    def write(self, number: int, lines: Iterable[dict]) -> None:
+        """Writes a part from its lines, which may be computed only now."""
+
+        def write(temporary: os.PathLike) -> None:
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.writelines(f"{json.dumps(line)}\n" for line in lines)
+
+        self._describe()
+        # A scheduler that has lost sight of a job starts it again while it still runs.
+        try:
+            write_whole(self.part(number), write, has_rivals=True)
+        except UserError:
+            if not exists(self.part(number)):  # else the other one wrote it and cleaned up
+                raise
+
+    def finish(self) -> None:
+        """Removes what killed processes left; all parts are there."""
+        self._describe()
+        remove_temporaries(self.path)
+
+    def _describe(self) -> None:
+        if DESCRIPTION not in self._names:
+            text = json.dumps(self._content, indent=1) + "\n"
+            write_whole(self.path / DESCRIPTION, lambda beside: beside.write_text(text), has_rivals=True)
+            self._names.add(DESCRIPTION)
+
+    def _check(self, output: AnyPath, shard: Shard) -> None:
+        if DESCRIPTION not in self._names and any(name.startswith("part-") for name in self._names):
+            problem = "remove the folder or name another --output"
+            raise UserError(f"{self.path}: expected {DESCRIPTION} beside the parts, got parts alone; {problem}.")
+        others = [match for match in map(SHARDS.fullmatch, sorted(list_names(output))) if match]
+        for other in others:
+            if int(other[2]) != shard.count:
+                problem = f"got {other[0]} there; name another --output or remove it."
+                raise UserError(f"--shard: expected one number of shards in {output}, {shard.count}, {problem}")
+        beside = [output / other[0] for other in others if other[0] != shard.name]
+        for folder in [self.path, *beside[:ENOUGH_SHARDS]]:
+            if exists(folder / DESCRIPTION):
+                self._compare(folder)
+
+    def _compare(self, folder: AnyPath) -> None:
+        try:
+            there = json.loads((folder / DESCRIPTION).read_text())
+            values = {name: there[name] for name in SHARED}
+        except (ValueError, KeyError, TypeError):
+            expected = "expected what predict --shard wrote, got something else"
+            raise UserError(f"{folder / DESCRIPTION}: {expected}; remove its folder.") from None
+        for name, option in SHARED.items():
+            if values[name] != self._content[name]:
+                problem = f"{values[name]}, got {self._content[name]}; name another --output, or remove that folder."
+                raise UserError(f"{folder}: expected {option} of the parts that are there, {problem}")
+
+
+def describe_inputs(inputs: Sequence[str | os.PathLike]) -> str:
+    """Returns what tells one list of inputs, in any order, from another."""
+    names = sorted(os.fsencode(os.fspath(path)) for path in inputs)
+    digest = hashlib.sha256(b"\0".join(names))
+    return f"{len(names)} files (sha256 {digest.hexdigest()})"
+
+
+def describe_file(path: str) -> str:
+    """Returns what tells the content of a file from another's."""
+    with local_copy(path) as local, open(local, "rb") as file:
+        return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -1,0 +1,127 @@
+"""Detecting in the share of one shard, part by part."""
+
+import argparse
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from keras_centernet.cli.arguments import make_folder
+from keras_centernet.cli.detecting import FileDetector, unique_names
+from keras_centernet.cli.inputs import read_frames
+from keras_centernet.cli.shards.folder import ShardFolder, describe_file, describe_inputs
+from keras_centernet.cli.shards.shard import PART_SIZE, Shard, list_parts
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import AnyPath, to_path
+
+
+def check_shard_options(args: argparse.Namespace) -> None:
+    """Raises a UserError where --shard or --part-size is wrong."""
+    if args.shard is not None:
+        Shard.parse(args.shard)
+    elif args.part_size is not None:
+        raise UserError("--part-size: expected together with --shard I/N only, got it alone; leave it out.")
+    if args.part_size is not None and args.part_size < 1:
+        raise UserError(f"--part-size: expected a positive number, got {args.part_size}.")
+
+
+def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int]) -> None:
+    """Detects in the share that --shard names, as far as that is not done yet."""
+    from keras_centernet.data.counting import warn_counted
+    from keras_centernet.model import load_model
+    from keras_centernet.weights.checkpoint import check_there
+
+    if webcams := [video for video in videos if isinstance(video, int)]:
+        raise UserError(f"--shard: expected files, which all shards can list, got webcam {webcams[0]}; leave it out.")
+    check_there(args.model, "a .keras file")
+    shard, size = Shard.parse(args.shard), args.part_size or PART_SIZE
+    parts = list_parts(shard, images, videos, size)
+    folder = ShardFolder(to_path(args.output), shard, len(parts), _describe(args, [*images, *videos], size))
+    print(f"shard {args.shard}: {len(parts)} parts, {len(folder.missing)} to do: {folder.path}", flush=True)
+    tally = Tally()
+    if folder.missing:
+        model = load_model(args.model)
+        detector = FileDetector(model, args.threshold, args.batch_size, args.calibration, args.frames)
+        _detect(detector, parts, folder, args.draw, tally)
+    folder.finish()
+    warn_counted(tally.unreadable, "files could not be read, each is a line with an error")
+    print(f"{tally.images} images, {tally.objects} objects, {len(tally.unreadable)} unreadable: {folder.path}")
+
+
+@dataclass
+class Tally:
+    """What was found so far."""
+
+    images: int = 0
+    objects: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+    def count(self, lines: Iterable[dict]) -> Iterator[dict]:
+        """Yields the lines of a part and counts them."""
+        for line in lines:
+            if "error" in line:
+                self.unreadable.append(line["error"])
+            else:
+                self.images += 1
+                self.objects += len(line["detections"])
+            yield line
+
+
+def _describe(args: argparse.Namespace, inputs: list, size: int) -> dict:
+    return {
+        "inputs": describe_inputs(inputs),
+        "model": describe_file(args.model),
+        "threshold": args.threshold,
+        "calibration": args.calibration,
+        "frames": args.frames,
+        "part_size": size,
+        "drawings": args.draw,
+    }
+
+
+def _detect(detector: FileDetector, parts: list, folder: ShardFolder, draw: bool, tally: Tally) -> None:
+    from tqdm import tqdm
+
+    if draw:
+        make_folder(folder.drawings)
+    for number in tqdm(folder.missing, "parts", disable=None, file=sys.stderr):
+        part, to_drawing = parts[number], functools.partial(folder.drawing, number) if draw else None
+        if isinstance(part, str):
+            with _frame_lines(detector, part, to_drawing) as lines:
+                folder.write(number, tally.count(lines))
+        else:
+            lines = list(_image_lines(detector, part, to_drawing))
+            folder.write(number, tally.count(lines))
+
+
+def _image_lines(detector: FileDetector, images: list[AnyPath], to_drawing: Callable | None) -> Iterator[dict]:
+    names = unique_names(images)
+    for path, found in detector.in_images(images):
+        if isinstance(found, UserError):
+            yield {"path": str(path), "error": str(found)}
+            continue
+        if to_drawing:
+            found.draw(to_drawing(names[path]))
+        yield found.to_dict()
+
+
+@contextlib.contextmanager
+def _frame_lines(detector: FileDetector, video: str, to_drawing: Callable | None) -> Iterator[Iterable[dict]]:
+    with contextlib.ExitStack() as stack:
+        try:
+            rate, frames = stack.enter_context(read_frames(video))
+        except UserError as error:
+            yield [{"path": video, "error": str(error)}]
+            return
+        drawing = to_drawing(f"{to_path(video).stem}.mp4") if to_drawing else None
+        lines = stack.enter_context(contextlib.closing(detector.in_frames(video, frames, rate, drawing)))
+        yield _some_lines(lines, video)
+
+
+def _some_lines(lines: Iterable[dict], video: str) -> Iterator[dict]:
+    number = 0
+    for number, line in enumerate(lines, start=1):  # noqa: B007
+        yield line
+    if not number:
+        yield {"path": video, "error": f"{video}: expected frames that OpenCV can decode, got none."}
