@@ -13,6 +13,7 @@ import keras
 from keras_centernet.errors import UserError
 
 ENGINE = "tensorflow"
+_HOME = "keras_centernet.exporting.exporting_process"
 MODEL, CALL, ANSWER = "model.keras", "call", "answer"  # files in a folder that both processes know
 
 
