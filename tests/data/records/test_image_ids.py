@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from keras_centernet import evaluate, load_dataset
 from keras_centernet.data.formats.table import read_source
