@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_centernet import UserError
 from keras_centernet.data import load_dataset
 from keras_centernet.data.formats import shapes
 from keras_centernet.runs.datasets import load_datasets
+from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.settings import TrainSettings
 
 SIZES = {"input_size": 64, "batch_size": 3}
@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def load(**options):
-    return load_datasets(TrainSettings("shapes", **SIZES, **options), tf.distribute.get_strategy())
+    return load_datasets(TrainSettings("shapes", **SIZES, **options), Devices(["CPU"]))
 
 
 @pytest.mark.slow
