@@ -1,10 +1,10 @@
 """Input pipeline against bare JPEG decoding, both on this machine and in one run.
 
 Prints images per second of: bare decoding (tf.data with TensorFlow's decoder, and with OpenCV's),
-the training pipeline (decode, published random crop, flip, warp, pad, batch) from files, from the same
-images in TFRecord files, and from those by TensorFlow alone (`pure_tf`), and the evaluation pipeline
-(letterbox). The runs are interleaved and repeated, medians are compared; beside them stand milliseconds of a
-processor per image, which other programs on the machine disturb less. Nothing is asserted.
+the training pipeline (decode, published random crop, flip, warp, pad, batch) from files and from the same
+images in TFRecord files, and the evaluation pipeline (letterbox). The runs are interleaved and repeated, medians are
+compared; beside them stand milliseconds of a processor per image, which other programs on the machine disturb less.
+Nothing is asserted.
 
     python benchmarks/input_pipeline.py
     python benchmarks/input_pipeline.py --data photos/ --split train --input-size 320
@@ -95,7 +95,6 @@ def measure(
         "OpenCV decoding": paths.map(decode_opencv, num_parallel_calls=calls),
         "training pipeline": train,
         "training, records": load_dataset(records, training=True, **common),
-        "training, pure_tf": load_dataset(records, training=True, pure_tf=True, **common),
         "evaluation pipeline": load_dataset(data, training=False, **common),
     }
     rates, costs = {name: [] for name in pipelines}, {name: [] for name in pipelines}

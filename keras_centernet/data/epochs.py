@@ -21,7 +21,6 @@ class Epochs:
         batch_size: images of a batch.
         to_input, mix: functions to examples in the input's frame, see `inputs.build_training_input`.
         to_batches: function from a data set of them to one of batches, see `batches.py`.
-        is_tensor: whether TensorFlow alone makes the examples.
         seed, limit, workers, deterministic, shard, data_service, mosaic_until: of `load_dataset`.
     """
 
@@ -30,7 +29,6 @@ class Epochs:
     batch_size: int
     to_input: Callable[[dict], dict]
     to_batches: Callable[[tf.data.Dataset], tf.data.Dataset]
-    is_tensor: bool
     seed: int
     limit: int | None
     workers: int | None
@@ -86,8 +84,7 @@ class Epochs:
         return self._describe(mixed if until == stop else mixed.concatenate(epochs(until, stop, 0, None)))
 
     def _of_passes(self, passes: Passes, mix: Callable | None = None) -> tf.data.Dataset:
-        read = self.source.tensor_examples if self.is_tensor else self.source.examples
-        examples = read(dataclasses.replace(passes, mix=mix), limit=self.limit, workers=self.workers)
+        examples = self.source.examples(dataclasses.replace(passes, mix=mix), limit=self.limit, workers=self.workers)
         return self.to_batches(examples if mix else self._to_inputs(examples))
 
     def _of_service(self, count: int) -> tf.data.Dataset:

@@ -87,14 +87,12 @@ def build_training_input(
 
 
 def build_test_input(
-    source: Source, input_hw: tuple[int, int], resize: str, multiple_of: int, scale: float, is_tensor: bool = False
+    source: Source, input_hw: tuple[int, int], resize: str, multiple_of: int, scale: float
 ) -> Callable[[dict], dict]:
     """Returns the function from an example to the same in the input's frame, without chance.
 
-    The arguments are those of `build_training_input` and `load_dataset`; `is_tensor` is for "fit" at scale 1.
+    The arguments are those of `build_training_input` and `load_dataset`.
     """
-    if is_tensor:
-        return build_training_input(source, input_hw, Changes(), is_tensor=True)[0]
     place = RESIZES[resize](input_hw, multiple_of, scale)
     return functools.partial(to_view, place=place, source=source)
 

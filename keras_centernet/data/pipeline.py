@@ -35,7 +35,7 @@ from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.inputs import Changes, build_test_input, build_training_input
 from keras_centernet.data.own.sources import read_own
-from keras_centernet.data.service import check_data_service, check_tensor_source
+from keras_centernet.data.service import check_data_service
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.method.specs import Task
@@ -86,7 +86,6 @@ def load_dataset(
     workers: int | None = None,
     deterministic: bool = True,
     shard: tuple[int, int] | None = None,
-    pure_tf: bool = False,
     data_service: str | None = None,
 ) -> tf.data.Dataset:
     """Returns labelled images as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
@@ -148,10 +147,8 @@ def load_dataset(
         shard: (n, i): only the i-th of n equal shards of each pass, for n processes with one seed: their k-th batches,
             one behind the other, are the k-th batch of one process with n times the batch size. (Outside training the
             images of that batch in another order.)
-        pure_tf: decode and warp by TensorFlow alone (records only; "fit" at scale 1), for pipelines that must run
-            without this process' Python; slower than OpenCV, pixels differ by rounding.
         data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp
-            (training on records only); implies `pure_tf`, and an order that no seed fixes.
+            by TensorFlow alone (training on records only), in an order that no seed fixes. Pixels differ by rounding.
 
     Returns:
         A dataset of (images, objects) as described at the top of this file, with the attributes
@@ -201,13 +198,10 @@ def load_dataset(
         source = dataclasses.replace(source.without_empty(), made_split=source.made_split)
     size = source.size if limit is None else min(limit, source.size)
     shard = checks.check_shard(shard or (1, 0), size)
-    is_tensor = pure_tf or bool(data_service)
-    if is_tensor:
-        check_tensor_source(source, training or (resize == "fit" and scale == 1))
     if training:
         checks.check_mixing(changes, source, data_service)
     if data_service:
-        check_data_service(data_service, training, limit, shard)
+        check_data_service(data_service, source, training, limit, shard)
     if not deterministic:
         checks.check_no_order("deterministic=False", shard=shard)
 
@@ -216,9 +210,9 @@ def load_dataset(
         if is_usual_flip:
             changes = dataclasses.replace(changes, flip=checks.safe_flip(flip, source))
         batch_size = checks.fit_batch(batch_size, size // shard[0], source)
-        to_input, mix = build_training_input(source, input_hw, changes, is_tensor)
+        to_input, mix = build_training_input(source, input_hw, changes, is_tensor=bool(data_service))
     else:
-        to_input = build_test_input(source, input_hw, resize, multiple_of, scale, is_tensor)
+        to_input = build_test_input(source, input_hw, resize, multiple_of, scale)
     batching = functools.partial(
         to_batches,
         batch_size=batch_size,
@@ -226,11 +220,11 @@ def load_dataset(
         input_hw=None if resize == "keep" and not training else input_hw,
         drop_remainder=training,
         fields=source.fields,
-        too_many=warn_of_many(source, max_objects, size, is_mixed=mix is not None and not is_tensor),
+        too_many=warn_of_many(source, max_objects, size, is_mixed=mix is not None),
     )
     work = {"workers": workers, "deterministic": deterministic, "shard": shard, "data_service": data_service}
     work |= {"mix": mix, "mosaic_until": mosaic_until}
-    epochs = Epochs(source, size, batch_size, to_input, batching, is_tensor, seed, limit, **work)
+    epochs = Epochs(source, size, batch_size, to_input, batching, seed, limit, **work)
     return epochs.for_training() if training else epochs.in_order()
 
 

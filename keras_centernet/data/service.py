@@ -1,7 +1,7 @@
 """tf.data service: other machines read, decode, augment and warp; the training machine only batches.
 
 The service's workers are plain TensorFlow processes that know nothing of this package, so what they run must be
-TensorFlow alone (`Source.tensor_examples`, `in_graph`).
+TensorFlow alone (`Source.service_examples`, `in_graph`).
 """
 
 import socket
@@ -16,17 +16,11 @@ from keras_centernet.errors import UserError, first_line
 _SECONDS_TO_ANSWER = 10
 
 
-def check_tensor_source(source: Source, is_fitted: bool) -> None:
-    """Raises unless TensorFlow alone can make the source's examples and bring them into the input."""
-    if source.tensor_examples is None:
-        advice = "which TensorFlow reads without Python; write them with keras-centernet make-tfrecords."
-        raise UserError(f"{source.name}: expected records for pure_tf and data_service, {advice}")
-    if not is_fitted:
-        raise UserError('pure_tf: expected resize "fit" and scale 1, the only ones without OpenCV. Remove it.')
-
-
-def check_data_service(address: str, training: bool, limit: int | None, shard: tuple[int, int]) -> None:
+def check_data_service(address: str, source: Source, training: bool, limit: int | None, shard: tuple[int, int]) -> None:
     """Raises unless the address is that of a dispatcher that answers, and it can share the data out for training."""
+    if source.service_examples is None:
+        advice = "which TensorFlow reads without Python; write them with keras-centernet make-tfrecords."
+        raise UserError(f"{source.name}: expected records for data_service, {advice}")
     if not training:
         raise UserError("data_service: expected training=True; evaluation needs every image exactly once. Remove it.")
     if limit is not None:

@@ -74,10 +74,9 @@ class Source:
         made_split: {"train": image names, "val": image names} where this split was made here, else None.
         clock: gets the seconds that reading ("load") and resampling ("preprocess") take.
         most_objects: of one image, where a stream knows it beforehand.
-        tensor_examples: like `examples`, but made by TensorFlow alone, which other processes can run; None where
+        service_examples: `service_examples(workers=None)` -> the examples made by TensorFlow alone for the workers of a
+            data service, which share the files among them, in an order and with seeds that no seed fixes; None where
             images are read by Python.
-        service_examples: `service_examples(workers=None)` -> the same for the workers of a data service, which share
-            the files among them, in an order and with seeds that no seed fixes.
     """
 
     name: str
@@ -95,7 +94,6 @@ class Source:
     made_split: Mapping[str, Sequence[str]] | None = None
     clock: Clock = dataclasses.field(default_factory=Clock)
     most_objects: int | None = None
-    tensor_examples: Callable[..., tf.data.Dataset] | None = None
     service_examples: Callable[..., tf.data.Dataset] | None = None
 
     @property

@@ -9,6 +9,8 @@ import pytest
 from keras_centernet import geometry
 from keras_centernet.data import load_dataset
 from keras_centernet.data.formats.shapes import build_shapes
+from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.inputs import Changes, build_training_input
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import UserError
 from tests.helpers.graph_nodes import CALLS_TO_PYTHON, operations_of
@@ -70,8 +72,6 @@ def free_port():
         ({"data_service": "grpc://localhost:x"}, "data_service: expected an address such as grpc://10.0.0.2:5000, got"),
         ({"data_service": "grpc://127.0.0.1:{port}"}, "expected a dispatcher that answers at grpc://127.0.0.1:"),
         ({"data_service": "grpc://127.0.0.1:1", "training": False}, "data_service: expected training=True; evaluation"),
-        ({"pure_tf": True, "training": False, "resize": "keep"}, 'pure_tf: expected resize "fit" and scale 1'),
-        ({"pure_tf": True, "training": False, "scale": 0.5}, 'pure_tf: expected resize "fit" and scale 1'),
         ({"data_service": "grpc://127.0.0.1:1", "shard": (2, 0)}, "data_service: expected no shard, as no seed fixes"),
         ({"data_service": "grpc://127.0.0.1:1", "limit": 3}, "limit: expected None with data_service, got 3"),
     ],
@@ -82,22 +82,21 @@ def test_mistakes(options, message, records):
         load_dataset(records[0], "train", input_size=64, batch_size=4, **options)
 
 
-@pytest.mark.parametrize("options", [{"pure_tf": True}, {"data_service": "grpc://127.0.0.1:1"}])
-def test_only_records_are_read_without_python(options):
-    message = "shapes (train): expected records for pure_tf and data_service"
+def test_only_records_are_read_without_python():
+    message = "shapes (train): expected records for data_service"
     with pytest.raises(UserError, match=re.escape(message)):
-        load_dataset("shapes", "train", input_size=64, **options)
+        load_dataset("shapes", "train", input_size=64, data_service="grpc://127.0.0.1:1")
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("input_size", [64, (32, 96)])
-def test_pure_tf_differs_by_rounding_alone_and_calls_no_python(training, input_size, records):
-    options = {"input_size": input_size, "batch_size": 4, "seed": 3, "training": training}
-    ours, reference = (load_dataset(records[0], "train", **options, pure_tf=pure) for pure in (True, False))
-    assert not operations_of(ours) & CALLS_TO_PYTHON
-    assert operations_of(reference) & CALLS_TO_PYTHON
-    assert ours.cardinality() == reference.cardinality() == 5
-    for (images, objects), (expected, truth) in zip(ours, reference, strict=True):
-        assert np.abs(images.numpy().astype(int) - expected.numpy()).mean() < 0.5
-        for key, values in truth.items():
-            np.testing.assert_allclose(objects[key], values, atol=1e-3, err_msg=key)
+@pytest.mark.parametrize("input_hw", [(64, 64), (32, 96)])
+def test_what_workers_run_differs_by_rounding_alone_and_calls_no_python(input_hw, records):
+    source = read_source(records[0], "train")
+    examples, changes = source.service_examples(), Changes("crop", flip=0.5)
+    ours, theirs = (build_training_input(source, input_hw, changes, is_tensor)[0] for is_tensor in (True, False))
+    assert not operations_of(examples.map(ours)) & CALLS_TO_PYTHON
+    assert operations_of(examples.map(theirs)) & CALLS_TO_PYTHON
+    for example in examples:
+        found, expected = ours(example), theirs(example)
+        assert np.abs(found["image"].numpy().astype(int) - expected["image"].numpy()).mean() < 0.5
+        for key in expected.keys() - {"image"}:
+            np.testing.assert_allclose(found[key], expected[key], atol=1e-3, err_msg=key)

@@ -87,7 +87,7 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
     spec["seed"] = tf.TensorSpec((2,), tf.int64)
     traced = _trace(change, spec)
     if is_tensor and _operations_of(traced) & _CALLS_TO_PYTHON:
-        raise UserError("augment: expected TensorFlow alone with pure_tf and data_service, got a function of NumPy.")
+        raise UserError("augment: expected TensorFlow alone with data_service, got a function of NumPy.")
 
     def to_changed(example: dict) -> dict:
         # Far from the seeds of all other choices; not negative, for NumPy's generators.

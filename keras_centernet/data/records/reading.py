@@ -1,7 +1,7 @@
 """TFRecord files with the TensorFlow Object Detection API's keys: what `make-tfrecords` writes, and the API's own.
 
 A few large files that are read sequentially instead of one per image: for slow disks, buckets and many machines.
-`Source.tensor_examples` is TensorFlow alone, so that a data service's workers can run it.
+`Source.service_examples` is TensorFlow alone, so that a data service's workers can run it.
 """
 
 import collections
@@ -25,8 +25,8 @@ from keras_centernet.data.records.finding import RecordFiles
 from keras_centernet.data.records.label_map import find_label_map, read_label_map
 from keras_centernet.data.records.parsing import RecordParser
 from keras_centernet.data.records.scanning import scan_records
-from keras_centernet.data.records.streams import examples_of, load_tensors, service_examples_of
-from keras_centernet.data.source import Source, load_encoded
+from keras_centernet.data.records.streams import examples_of, service_examples_of
+from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 
@@ -145,7 +145,7 @@ def _build_source(name: str, files: Sequence[AnyPath], facts: RecordFacts, parse
         name=name,
         classes=parser.classes,
         size=facts.size,
-        examples=functools.partial(examples_of, files, facts, parser, lambda: load_encoded(clock)),
+        examples=functools.partial(examples_of, files, facts, parser, clock),
         fields=parser.fields,
         task_options=facts.task_options if set(parser.fields) - set(REGION_FIELDS) else {},
         without_empty=without_empty,
@@ -153,6 +153,5 @@ def _build_source(name: str, files: Sequence[AnyPath], facts: RecordFacts, parse
         own_image_ids=facts.own_image_ids,
         clock=clock,
         most_objects=facts.most_objects,
-        tensor_examples=functools.partial(examples_of, files, facts, parser, lambda: load_tensors),
         service_examples=functools.partial(service_examples_of, files, facts, parser),
     )

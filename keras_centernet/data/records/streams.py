@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from keras_centernet.clock import Clock
 from keras_centernet.data.in_graph import decode_image, keep_objects
 from keras_centernet.data.passes import Passes, in_order
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.facts import RecordFacts
 from keras_centernet.data.records.parsing import RecordParser, first_that_works
-from keras_centernet.data.source import size_wh_of
+from keras_centernet.data.source import load_encoded, size_wh_of
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.method.specs import FieldSpec
 
@@ -26,18 +27,15 @@ def examples_of(
     files: list[AnyPath],
     facts: RecordFacts,
     parser: RecordParser,
-    build_loader: Callable,
+    clock: Clock,
     passes: Passes | None = None,
     limit: int | None = None,
     workers: int | None = None,
 ) -> tf.data.Dataset:
-    """Returns the examples that `Source.examples` and `Source.tensor_examples` promise.
-
-    `build_loader` is a function to what loads an encoded image, see `source.Loader`.
-    """
+    """Returns the examples that `Source.examples` promises; `clock` gets the seconds of decoding."""
     count = facts.size if limit is None else min(limit, facts.size)
     one_pass = functools.partial(_records, files, facts, count, limit is None)
-    to_example = _to_example_by(parser, facts, build_loader())
+    to_example = _to_example_by(parser, facts, load_encoded(clock))
     return (passes or in_order(count)).examples(one_pass, to_example, workers)
 
 

@@ -224,9 +224,9 @@ def test_mistakes_are_one_line(change, message):
     assert "\n" not in str(caught.value)
 
 
-def test_tensorflow_alone_calls_no_function_of_numpy(tmp_path):
+def test_tensorflow_alone_calls_no_function_of_numpy(data_service, tmp_path):
     write_tfrecords(build_shapes(size=4, image_size=48), "train", tmp_path, 1)
-    dataset = load_dataset(tmp_path, "train", **PLAIN, augment=turn, pure_tf=True)
+    dataset = load_dataset(tmp_path, "train", **PLAIN, augment=turn, data_service=data_service)
     assert len(rows_of(dataset)) == 4
-    with pytest.raises(UserError, match="augment: expected TensorFlow alone with pure_tf and data_service, got a func"):
-        load_dataset(tmp_path, "train", **PLAIN, augment=turn_in_numpy, pure_tf=True)
+    with pytest.raises(UserError, match="augment: expected TensorFlow alone with data_service, got a func"):
+        load_dataset(tmp_path, "train", **PLAIN, augment=turn_in_numpy, data_service=data_service)

@@ -8,6 +8,7 @@ import pytest
 from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import DataWarning, UserError
+from tests.helpers.service_reading import service_examples
 
 OBJECTS = [
     [("Cat", 5, 6, 25, 30), ("car", 1, 2, 30, 40), ("truck", 1, 2, 30, 40)],
@@ -32,37 +33,37 @@ def records(request, record, write_records, tmp_path):
     return tmp_path / "ours"
 
 
-def names_of(source, pure_tf):
-    examples = (source.tensor_examples if pure_tf else source.examples)()
-    return [[source.classes[i] for i in example["classes"]] for example in examples.as_numpy_iterator()]
+def names_of(source, by_service):
+    examples = service_examples(source) if by_service else source.examples().as_numpy_iterator()
+    return [[source.classes[i] for i in example["classes"]] for example in examples]
 
 
-@pytest.mark.parametrize("pure_tf", [False, True])
-def test_all_of_them(pure_tf, records):
+@pytest.mark.parametrize("by_service", [False, True])
+def test_all_of_them(by_service, records):
     source = read_source(records, "train")
     assert source.classes == ("Cat", "car", "truck")
-    assert names_of(source, pure_tf) == [["Cat", "car", "truck"], ["truck"], ["Cat"]]
+    assert names_of(source, by_service) == [["Cat", "car", "truck"], ["truck"], ["Cat"]]
 
 
-@pytest.mark.parametrize("pure_tf", [False, True])
-def test_some_of_them_in_another_order(pure_tf, records):
+@pytest.mark.parametrize("by_service", [False, True])
+def test_some_of_them_in_another_order(by_service, records):
     with pytest.warns(DataWarning, match=r"left out, which are none of \[truck, bird\]; first: Cat"):
         source = read_source(records, "train", classes=("truck", "bird"))
     assert source.classes == ("truck", "bird")
-    assert names_of(source, pure_tf) == [["truck"], ["truck"], []]
+    assert names_of(source, by_service) == [["truck"], ["truck"], []]
     assert source.without_empty().size == 2
-    assert names_of(source.without_empty(), pure_tf) == [["truck"], ["truck"]]
+    assert names_of(source.without_empty(), by_service) == [["truck"], ["truck"]]
 
 
 @pytest.mark.filterwarnings("ignore:.* left out, which are none of .vehicle, CAT.:keras_centernet.errors.DataWarning")
-@pytest.mark.parametrize("pure_tf", [False, True])
-def test_merged_and_renamed(pure_tf, records):
+@pytest.mark.parametrize("by_service", [False, True])
+def test_merged_and_renamed(by_service, records):
     source = read_source(records, "train", class_map={"car": "vehicle", "truck": "vehicle"})
     assert source.classes == ("Cat", "vehicle")
     # Car and truck of one box are one vehicle.
-    assert names_of(source, pure_tf) == [["Cat", "vehicle"], ["vehicle"], ["Cat"]]
+    assert names_of(source, by_service) == [["Cat", "vehicle"], ["vehicle"], ["Cat"]]
     source = read_source(records, "train", classes=("vehicle", "CAT"), class_map={"car": "vehicle"}, ignore_case=True)
-    assert names_of(source, pure_tf)[0] == ["CAT", "vehicle"]
+    assert names_of(source, by_service)[0] == ["CAT", "vehicle"]
 
 
 def test_none_of_them(records):

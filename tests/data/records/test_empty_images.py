@@ -42,38 +42,34 @@ def ids_of(dataset):
     return [objects["image_id"].numpy().tolist() for _, objects in dataset]
 
 
-def reader(records, pure_tf):
+def reader(records):
     """Returns a function of passes -> image ids, of the images with objects."""
     source = read_tfrecord(DataRequest(records, "train"))
     assert source.size == 11
     source = source.without_empty()
     assert source.size == 6
-    examples = source.tensor_examples if pure_tf else source.examples
-    return lambda passes: [int(example["image_id"]) for example in examples(passes)]
+    return lambda passes: [int(example["image_id"]) for example in source.examples(passes)]
 
 
-@pytest.mark.parametrize("pure_tf", [False, True])
 @pytest.mark.parametrize("who", ["ours", "before", "api"])
-def test_epochs_have_only_images_with_objects(who, pure_tf, write):
-    ids_in = reader(write(who), pure_tf)
+def test_epochs_have_only_images_with_objects(who, write):
+    ids_in = reader(write(who))
     whole = ids_in(numbered_passes(0, 6, 0, 2, 0, (1, 0)))
     for epoch in (whole[:6], whole[6:], ids_in(new_pass(0, 6))):
         assert sorted(epoch) == sorted(WITH_OBJECTS)
     assert whole[:6] != whole[6:]
 
 
-@pytest.mark.parametrize("pure_tf", [False, True])
 @pytest.mark.parametrize("who", ["ours", *(pytest.param(who, marks=pytest.mark.slow) for who in ("before", "api"))])
-def test_parts_of_epochs_are_those_of_the_whole(who, pure_tf, write):
-    ids_in = reader(write(who), pure_tf)
+def test_parts_of_epochs_are_those_of_the_whole(who, write):
+    ids_in = reader(write(who))
     whole = ids_in(numbered_passes(0, 6, 0, 2, 0, (1, 0)))
     assert ids_in(numbered_passes(0, 6, 1, 2, 2, (1, 0))) == whole[8:]
     assert [ids_in(numbered_passes(0, 6, 0, 2, 0, (2, i))) for i in range(2)] == [whole[::2], whole[1::2]]
 
 
-@pytest.mark.parametrize("pure_tf", [False, True])
-def test_batches_have_only_images_with_objects(pure_tf, write):
-    data = load_dataset(write("ours"), "train", empty_images=False, input_size=32, batch_size=2, pure_tf=pure_tf)
+def test_batches_have_only_images_with_objects(write):
+    data = load_dataset(write("ours"), "train", empty_images=False, input_size=32, batch_size=2)
     assert data.source.size == 6
     assert data.cardinality() == 3
     epochs = ids_of(data.for_epochs(0, 2))

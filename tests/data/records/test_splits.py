@@ -92,13 +92,12 @@ def test_a_part_of_a_split_is_held_out(record, write_records, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pure_tf", [False, True])
-def test_epochs_of_a_part_are_whole_and_end_with_objects(pure_tf, record, write_records, tmp_path):
+def test_epochs_of_a_part_are_whole_and_end_with_objects(record, write_records, tmp_path):
     records = numbered(record, range(16))
     for i in range(0, 16, 4):
         records[i] |= {key: [] for key in records[i] if "/object/" in key}
     path = write_records(tmp_path / "a.tfrecord", records)
-    options = {"input_size": 32, "batch_size": 2, "pure_tf": pure_tf}
+    options = {"input_size": 32, "batch_size": 2}
     every, kept = (load_dataset(path, "train", empty_images=empty, **options).source for empty in (True, False))
     assert set(ids_of(kept)) == {i for i in ids_of(every) if i % 4}
     data = load_dataset(path, "train", empty_images=False, **options)
