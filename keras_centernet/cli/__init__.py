@@ -20,6 +20,7 @@ from keras_centernet.cli import (
     train,
 )
 from keras_centernet.errors import UserError
+from keras_centernet.runs.devices.choosing import use_backend
 from keras_centernet.runs.user_code import import_module
 
 COMMANDS = {
@@ -48,9 +49,11 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
     # TensorFlow leaves oneDNN off on CPUs without VNNI, where gradients of convolutions then take three times as long.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     parser = _build_parser(command)
-    args = parser.parse_args(argv)
     warnings.formatwarning = lambda message, category, *_: f"{category.__name__}: {message}\n"
     try:
+        args = parser.parse_args(argv)
+        if hasattr(args, "backend_of"):
+            use_backend(args.backend_of(args))
         for name in getattr(args, "imports", None) or ():
             import_module(name)
         args.run(args)
@@ -86,6 +89,8 @@ class _CommandParser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         if self._module:
+            if backend := getattr(self._module, "BACKEND", None):  # even to list its options, some import Keras
+                use_backend(backend)
             self._module.add_arguments(self)
             self._module = None
         return super().parse_known_args(args, namespace)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
+from keras_centernet.runs.devices.choosing import choose_backend
 from keras_centernet.runs.options import Option, options_of
 from keras_centernet.runs.settings import TrainSettings
 
@@ -22,13 +23,11 @@ def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
         options["action"] = argparse.BooleanOptionalAction if row.default is not False else "store_true"
     else:
         options["metavar"] = "NAME=VALUE" if row.kind is dict else "NAME" if row.table else None
-        options["choices"] = row.choices
+        options["choices"] = row.choices and tuple(row.choices)
         if row.is_repeated:
             options["action"] = "append"
         else:
             options["type"] = as_type(row.parse) if row.parse else row.kind
-    if row.const is not None:
-        options |= {"nargs": "?", "const": row.const}
     parser.add_argument(row.flag, dest=row.name, required=row.default is dataclasses.MISSING, **options)
 
 
@@ -50,6 +49,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --import, which `main` acts on before anything is loaded."""
     what = "module of your own that registers what the model is made of (backbone, task, loss); may be repeated"
     parser.add_argument("--import", action="append", dest="imports", metavar="MODULE", help=what)
+
+
+def add_backend_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --backend, which `main` acts on before anything imports Keras."""
+    add_rows(parser, ("backend",))
+    parser.set_defaults(backend_of=lambda args: choose_backend(args.backend))
 
 
 def collect_repeated(args: argparse.Namespace, names: Sequence[str]) -> None:

@@ -8,6 +8,8 @@ import argparse
 EXAMPLES = """example:
   keras-centernet demo --output runs/demo"""
 
+BACKEND = "tensorflow"  # which exports
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""

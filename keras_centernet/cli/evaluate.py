@@ -7,6 +7,7 @@ import argparse
 
 from keras_centernet.cli.arguments import (
     DATA,
+    add_backend_argument,
     add_data_arguments,
     add_model_arguments,
     collect_repeated,
@@ -14,6 +15,7 @@ from keras_centernet.cli.arguments import (
 )
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
+from keras_centernet.runs.devices.choosing import hide_gpus_from_tensorflow
 
 EXAMPLES = """examples:
   keras-centernet evaluate --model coco.keras --data coco/ --resize keep --flip --scales 0.5,0.75,1,1.25,1.5
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("--model", required=True, help=".keras file, or an exported .tflite detector")
     add_model_arguments(parser)
+    add_backend_argument(parser)
     add_data_arguments(parser)
     split = "split to evaluate on (default: the one that the model's run held out, else val, else all images)"
     parser.add_argument("--split", help=split)
@@ -53,6 +56,7 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
 
+    hide_gpus_from_tensorflow()
     collect_repeated(args, DATA)
     output = to_path(args.output)
     make_folder(output.parent)

@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   keras-centernet export --model best.keras --output exported/ --format edgetpu --calibration photos/
   keras-centernet export --model best.keras --output exported/ --format edgetpu --compiled compiled.tflite"""
 
+BACKEND = "tensorflow"  # whose files they are, whatever the model was trained on
 ALL = "all"
 STEM = "detector"
 CHECKED_IMAGES = 8

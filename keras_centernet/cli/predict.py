@@ -10,12 +10,13 @@ import json
 import sys
 import warnings
 
-from keras_centernet.cli.arguments import add_model_arguments, make_folder
+from keras_centernet.cli.arguments import add_backend_argument, add_model_arguments, make_folder
 from keras_centernet.cli.detecting import FileDetector, unique_names
 from keras_centernet.cli.inputs import find_inputs, read_frames
 from keras_centernet.cli.shards import PART_SIZE, check_shard_options, predict_shard
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.runs.devices.choosing import hide_gpus_from_tensorflow
 
 EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files or webcam numbers")
     parser.add_argument("--model", required=True, help=".keras file")
     add_model_arguments(parser)
+    add_backend_argument(parser)
     parser.add_argument("--output", default="runs/predict", help="folder for drawings and detections.json")
     parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is kept")
     parser.add_argument("--batch-size", type=int, default=8, help="images at a time")
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--batch-size: expected a positive number, got {args.batch_size}.")
     check_shard_options(args)
     images, videos = find_inputs(args.inputs)
+    hide_gpus_from_tensorflow()
     if args.shard is not None:
         predict_shard(args, images, videos)
         return

@@ -6,6 +6,7 @@ Leaves best.keras, last.keras, history.csv, metrics.json, config.json and drawin
 import argparse
 
 from keras_centernet.cli.arguments import add_model_arguments, add_option
+from keras_centernet.runs.devices.choosing import check_options, choose_backend
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.recipes import load_recipe
 from keras_centernet.runs.settings import TrainSettings
@@ -23,7 +24,8 @@ EXAMPLES = """examples:
   keras-centernet train --data photos/ --backbone mine:build_network    a network of your own, in mine.py
   keras-centernet train --data coco/ --gpus 8 --batch-size 128         one batch shared by eight GPUs
   keras-centernet train --data gs://mine/coco_records --tpu --batch-size 128 --output gs://mine/run
-  TF_CONFIG=... keras-centernet train --data coco/ --multi-worker      on every machine"""
+  TF_CONFIG=... keras-centernet train --data coco/ --multi-worker      on every machine
+  keras-centernet train --data coco/ --backend jax --gpus 8 --batch-size 128"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +35,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for row in options_of(TrainSettings).values():
         add_option(parser, row)
     add_model_arguments(parser)
+    parser.set_defaults(backend_of=_backend_of)
 
 
 def run(args: argparse.Namespace) -> None:
     """Trains."""
     settings = build_settings(args)  # before Keras is imported, so that a mistake is reported at once
+    check_options(settings, _backend_of(args))
     from keras_centernet.runs.train import train
 
     train(settings)
+
+
+def _backend_of(args: argparse.Namespace) -> str:
+    return choose_backend(getattr(args, "backend", None), getattr(args, "tpu", False))
 
 
 def build_settings(args: argparse.Namespace) -> TrainSettings:

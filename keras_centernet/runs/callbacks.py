@@ -19,19 +19,46 @@ class InsteadOfStep(keras.callbacks.Callback):
     """A callback that replaces the compiled training step for a while: `step` runs between `take_over` and `give_back`.
 
     Of several in one training, the one that took over last gives back first.
+
+    Attributes:
+        trained: the model. (In a step JAX holds its state: to ask for `self.model` would bring an older one back.)
     """
 
-    usual = None
+    trained, _usual = None, None
 
-    def step(self, iterator) -> dict:
-        """Runs in place of `usual(iterator)` and returns the same: the metrics so far."""
+    def step(self, state: tuple, data) -> tuple[dict, tuple]:
+        """Runs in place of `usual` and returns the same.
+
+        Args:
+            state: (variables,) of JAX; () elsewhere, where models hold them.
+            data: iterator of batches; of PyTorch a list of the one batch.
+
+        Returns:
+            The metrics so far, and the new state.
+        """
         raise NotImplementedError
 
+    def usual(self, state: tuple, data) -> tuple[dict, tuple]:
+        """Runs the step that was replaced."""
+        returned = self._usual(*state, data)
+        return (returned[0], returned[1:]) if state else (returned, ())
+
+    @property
+    def has_taken_over(self) -> bool:
+        return self._usual is not None
+
     def take_over(self) -> None:
-        self.usual, self.model.train_function = self.model.train_function, self.step
+        self.trained = self.model
+        self._usual, self.trained.train_function = self.trained.train_function, self._train_function
 
     def give_back(self) -> None:
-        self.model.train_function, self.usual = self.usual, None
+        self.trained.train_function, self._usual = self._usual, None
+
+    def _train_function(self, *arguments):
+        """What Keras calls: (data) -> metrics, on JAX (state, data) -> (metrics, state)."""
+        *state, data = arguments
+        metrics, state = self.step(tuple(state), data)
+        return (metrics, *state) if state else metrics
 
 
 class KeepBest(keras.callbacks.Callback):

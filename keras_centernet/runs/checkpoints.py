@@ -101,12 +101,12 @@ class EnterEpoch(InsteadOfStep):
         self._metrics = self.model.get_metrics_result()
         self.take_over()
 
-    def step(self, iterator) -> dict:
+    def step(self, state, data):
         # The data begin behind the skipped batches and are left alone.
-        self._to_skip -= self.model.steps_per_execution
+        self._to_skip -= self.trained.steps_per_execution
         if self._to_skip <= 0:
             self.give_back()
-        return self._metrics
+        return self._metrics, state
 
 
 class KeepLast(keras.callbacks.Callback):
@@ -125,13 +125,17 @@ class KeepLast(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.progress, self.known = folder, progress, known
         self.every, self.keep = settings.checkpoint_every, settings.keep
+        self.async_safe = not self.every  # then Keras need not wait for the device after every step
         self._seen, self._saved = progress.batch, progress.step if folder.holds_run() else None
+
+    def on_train_begin(self, logs=None):
+        self._together = self.model.steps_per_execution
 
     def on_train_batch_end(self, batch, logs=None):
         done, steps = batch + 1, self.progress.steps_per_epoch
         if self.every and self._seen < done < steps:
             step = self.progress.epoch * steps + done
-            if step // self.every > (step - self.model.steps_per_execution) // self.every:
+            if step // self.every > (step - self._together) // self.every:
                 self._save(self.progress.epoch, done)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -157,4 +161,5 @@ def _running_means(model: keras.Model) -> list:
 
 def _of_replicas(variable) -> tuple:
     """Returns the equal copies of a running mean on the replicas here: reading the whole costs a message to workers."""
-    return getattr(variable.value, "values", None) or (variable,)
+    copies = getattr(variable.value, "values", None)  # of tf.distribute; of a tensor of PyTorch it is a method
+    return copies if isinstance(copies, tuple) else (variable,)

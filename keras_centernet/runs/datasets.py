@@ -13,11 +13,11 @@ from keras_centernet.data.reading.splits import TRAIN, VAL
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
 from keras_centernet.runs.checkpoints import Progress
-from keras_centernet.runs.devices import check_batch, reads_elsewhere, steps_together
+from keras_centernet.runs.devices.devices import Devices
+from keras_centernet.runs.devices.plan import check_batch, steps_together
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import MadeSplit
 from keras_centernet.runs.user_code import resolve
-from keras_centernet.runs.workers import share
 from keras_centernet.tasks.table import TASKS
 
 
@@ -41,24 +41,22 @@ class Datasets:
     steps_per_epoch: int
     made_split: MadeSplit | None = None
 
-    def to_fit(self, strategy: tf.distribute.Strategy, settings: TrainSettings, progress: Progress) -> dict:
+    def to_fit(self, devices: Devices, settings: TrainSettings, progress: Progress) -> dict:
         """Returns the arguments of `fit` that say what is trained and evaluated on, from `progress` on."""
-        replicas, batch_size = strategy.num_replicas_in_sync, self.train.element_spec[0].shape[0]
+        replicas, batch_size = devices.replicas, self.train.element_spec[0].shape[0]
         val_batch_size = max(1, min(settings.batch_size, self.val.source.size) // replicas) * replicas
         epochs = (progress.epoch, settings.epochs, progress.batch, self.steps_per_epoch)
         return {
-            "x": share(strategy, self.train, self.load_train, batch_size, epochs),
+            "x": devices.share(self.train, self.load_train, batch_size, epochs),
             "steps_per_epoch": self.steps_per_epoch,
-            "validation_data": share(strategy, self.val, self.load_val, val_batch_size),
+            "validation_data": devices.share(self.val, self.load_val, val_batch_size),
             "validation_freq": settings.evaluate_every,
             "initial_epoch": progress.epoch,
             "epochs": settings.epochs,
         }
 
 
-def load_datasets(
-    settings: TrainSettings, strategy: tf.distribute.Strategy, made_split: MadeSplit | None = None
-) -> Datasets:
+def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSplit | None = None) -> Datasets:
     """Returns the data sets that the settings name; `made_split` is that of the run that is resumed, if it made one.
 
     Raises:
@@ -69,9 +67,8 @@ def load_datasets(
     shared = {name: getattr(settings, name) for name in names}
     if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has
         shared["task"] = settings.task
-    pure_tf = {"pure_tf": reads_elsewhere(settings)}  # for what devices are fed with; the rest is read here
     training_names = ("augmentation", "flip", "empty_images", "data_service", "vertical_flip", "hsv", "mosaic", "mixup")
-    only_training = pure_tf | {name: getattr(settings, name) for name in training_names}
+    only_training = {name: getattr(settings, name) for name in training_names}
     of_train, of_val = _plan_splits(settings, made_split)
     only_training["mosaic_until"] = max(0, settings.epochs - settings.close_mosaic)
     if settings.augment is not None:
@@ -87,7 +84,7 @@ def load_datasets(
     train = load_train(batch_size=settings.batch_size * settings.accumulate)
     val = load_val(batch_size=settings.batch_size, classes=train.classes)
     _check_apart(train.source, val.source, settings)
-    check_batch(strategy, train.element_spec[0].shape[0], settings.accumulate)
+    check_batch(devices, train.element_spec[0].shape[0], settings.accumulate)
     steps = int(train.cardinality())
     together = steps_together(steps, settings)
     parts = train.source.made_split
@@ -95,7 +92,7 @@ def load_datasets(
         train,
         val,
         lambda **batches: load_train(train.source, **batches),
-        lambda **batches: load_val(val.source, **batches, **pure_tf),
+        lambda **batches: load_val(val.source, **batches),
         steps_per_execution=together,
         steps_per_epoch=steps - steps % together,
         made_split=parts and MadeSplit(settings.data, parts, of_train["holds_out"]),

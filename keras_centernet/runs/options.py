@@ -34,7 +34,6 @@ class Option:
         flag: on the command line; "": the name, with dashes.
         parse: function from the typed text to the value (for a repeated option: to one item, or a dict of several);
             None: by the type.
-        const: value of the flag alone, if its value may be omitted.
         name, kind, default: name, type (None left out) and default of the field.
     """
 
@@ -50,7 +49,6 @@ class Option:
     in_recipes: bool = True
     flag: str = ""
     parse: Callable | None = None
-    const: str | None = None
     name: str = ""
     kind: typing.Any = None
     default: typing.Any = None

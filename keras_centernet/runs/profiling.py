@@ -3,9 +3,8 @@
 import os
 import time
 
-import tensorflow as tf
-
 from keras_centernet.runs.callbacks import InsteadOfStep
+from keras_centernet.runs.devices.devices import Devices
 
 WARM_UP_STEPS = 3  # that run as usual
 TRACED_STEPS = 3  # a trace of many steps is too large to look at
@@ -15,58 +14,73 @@ TIMED_STEPS = 20
 class Profile(InsteadOfStep):
     """Times some steps early in a training, traces a few of them, and prints one line.
 
-    Keras fetches a batch inside the graph of the step, where waiting cannot be told from working. The timed
-    steps therefore fetch the batch first and then run the same step on it; the first of them, which compiles
-    the step once more, does not count.
+    On TensorFlow Keras fetches a batch inside the graph of the step, where waiting cannot be told from working. The
+    timed steps therefore fetch the batch first and then run the same step on it; the first of them, which compiles the
+    step once more, does not count. On PyTorch Keras fetches it before the step: waiting is what lies between two steps.
 
     Attributes:
         folder: the trace goes to its plugins/profile folder, where TensorBoard's profile plugin finds it.
         waiting, working, steps: seconds of the timed steps spent waiting for batches, and training; their number.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike, devices: Devices):
         super().__init__()
-        self.folder = str(folder)
+        self.folder, self.devices = str(folder), devices
         self.waiting, self.working, self.steps = 0.0, 0.0, 0
-        self._calls, self._is_tracing = 0, False
+        self._calls, self._is_tracing, self._ended = 0, False, 0.0
 
     def on_train_begin(self, logs=None):
         self.take_over()
 
     def on_train_end(self, logs=None):
         self._stop_tracing()
-        if self.usual is not None:
+        if self.has_taken_over:
             self._finish()
 
-    def step(self, iterator) -> dict:
+    def step(self, state, data):
         """Runs the usual step, timed after the first few."""
         self._calls += 1
         if self._calls <= WARM_UP_STEPS:
-            return self.usual(iterator)
+            return self.usual(state, data)
         first_timed = WARM_UP_STEPS + 2
         if self._calls == first_timed:
-            tf.profiler.experimental.start(self.folder)
+            self.devices.start_trace(self.folder)
             self._is_tracing = True
-        start, waited = time.perf_counter(), 0.0
-        for _ in range(self.model.steps_per_execution):
-            asked = time.perf_counter()
-            batch = next(iterator)
-            waited += time.perf_counter() - asked
-            outputs = self.usual(iter([batch]))
-            float(outputs["loss"])  # waits for the devices, which otherwise work while Python goes on
+        metrics, state, waited, worked = self._timed(state, data)
         if self._calls >= first_timed:
             self.waiting += waited
-            self.working += time.perf_counter() - start - waited
-            self.steps += self.model.steps_per_execution
+            self.working += worked
+            self.steps += self.trained.steps_per_execution
         if self._calls == first_timed + TRACED_STEPS - 1:
             self._stop_tracing()
         if self._calls == first_timed + TIMED_STEPS - 1:
             self._finish()
-        return outputs
+        return metrics, state
+
+    def _timed(self, state: tuple, data) -> tuple[dict, tuple, float, float]:
+        """Returns what the steps of an execution return, and the seconds that they waited and worked."""
+        start, waited = time.perf_counter(), 0.0
+        if isinstance(data, list):
+            waited = start - self._ended
+            metrics, state = self._finished(state, data)
+        else:
+            for _ in range(self.trained.steps_per_execution):
+                asked = time.perf_counter()
+                batch = next(data)
+                waited += time.perf_counter() - asked
+                metrics, state = self._finished(state, iter([batch]))
+            start += waited
+        self._ended = time.perf_counter()
+        return metrics, state, waited, self._ended - start
+
+    def _finished(self, state: tuple, data) -> tuple[dict, tuple]:
+        metrics, state = self.usual(state, data)
+        float(metrics["loss"])  # waits for the devices, which otherwise work while Python goes on
+        return metrics, state
 
     def _stop_tracing(self) -> None:
         if self._is_tracing:
-            tf.profiler.experimental.stop()
+            self.devices.stop_trace()
             self._is_tracing = False
 
     def _finish(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import MISSING
 from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.errors import UserError
+from keras_centernet.runs.devices.table import BACKENDS
 from keras_centernet.runs.optimizers import OPTIMIZERS, SCHEDULES
 from keras_centernet.runs.options import (
     free_option,
@@ -106,9 +107,16 @@ class TrainSettings:
     deterministic: bool = free_option(False, "use only kernels that give the same bits each time, on GPUs too")
     # The devices
     mixed_precision: bool = option(False, "compute in bfloat16")
-    tpu: str | None = free_option(None, "train on a TPU: of this machine, or one by name", const="local")
+    backend: str | None = option(
+        None, "backend of Keras", "KERAS_BACKEND, else tensorflow, with --tpu jax", choices=BACKENDS, in_recipes=False
+    )
+    tpu: bool = free_option(
+        False, "train on all TPU cores of this host, or of all hosts of its slice", in_recipes=False
+    )
     gpus: int | None = free_option(None, "GPUs of this machine that share each batch", "one, or the CPU", at_least=1)
-    multi_worker: bool = free_option(False, "share each batch with the processes of TF_CONFIG")
+    multi_worker: bool = free_option(
+        False, "share each batch with the processes of TF_CONFIG, on JAX of KERAS_DISTRIBUTION_JOB_ADDRESSES"
+    )
     loss_mean: str = option(
         "global_batch", "objects that losses are averaged over on several devices", table="fitting.replicas:LOSS_MEANS"
     )
@@ -128,6 +136,10 @@ class TrainSettings:
     def __post_init__(self):
         for name, row in options_of(TrainSettings).items():
             row.check(getattr(self, name))
+        chosen = [name for name in ("tpu", "gpus", "multi_worker") if getattr(self, name)]
+        if len(chosen) > 1:
+            options = " and ".join("--" + name.replace("_", "-") for name in chosen)
+            raise UserError(f"Expected at most one of --tpu, --gpus and --multi-worker, got {options}.")
         if self.backbone_rate != 1 and "backbone" in self.freeze:
             raise UserError("freeze and backbone_rate: expected one of them for the backbone, got both. Remove one.")
         if self.data_service and (self.multi_worker or self.checkpoint_every):

@@ -7,7 +7,6 @@ import time
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
@@ -18,7 +17,11 @@ from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard, cut_history
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
 from keras_centernet.runs.datasets import Datasets, load_datasets
-from keras_centernet.runs.devices import build_strategy, computes_in_half, plan
+from keras_centernet.runs.devices.choosing import choose_backend, hide_gpus_from_tensorflow, use_backend
+from keras_centernet.runs.devices.devices import Devices, build_devices
+from keras_centernet.runs.devices.plan import computes_in_half, plan
+from keras_centernet.runs.devices.table import DEFAULT
+from keras_centernet.runs.devices.together import LOST, StopTogether, check_together
 from keras_centernet.runs.example_images import draw_examples
 from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, SPLIT, RunFolder
 from keras_centernet.runs.optimizers import build_optimizer
@@ -27,14 +30,9 @@ from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import read_split
 from keras_centernet.runs.user_code import resolve
-from keras_centernet.runs.workers import StopTogether, check_together, is_chief, is_multi_worker, wait_for_all
 from keras_centernet.tasks.table import task_row
 
 TENSORBOARD_IMAGES = 4
-LOST = (
-    "--multi-worker: expected all workers to run to the end, one of them has stopped. Its own output says why; start "
-    "all of them again, with --resume if there is a checkpoint."
-)
 
 
 def train(settings: TrainSettings) -> dict:
@@ -49,14 +47,21 @@ def train(settings: TrainSettings) -> dict:
         NonFiniteLossError: the loss became NaN or infinite.
     """
     start = time.perf_counter()
+    backend = settings.backend or (choose_backend(tpu=True) if settings.tpu else keras.backend.backend())
+    use_backend(backend)
+    settings = dataclasses.replace(settings, backend=backend)
     settings.check_names()
-    strategy = build_strategy(settings)
+    devices = build_devices(settings)
+    hide_gpus_from_tensorflow()
     try:
-        run = Run.begin(settings, strategy, start)
+        run = Run.begin(settings, devices, start)
         run.fit()
         return run.report()
-    except tf.errors.UnavailableError as error:
-        raise UserError(LOST) from error
+    except BaseException as error:
+        devices.leave(error)
+        if devices.has_lost(error):
+            raise UserError(LOST) from error
+        raise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Run:
     """The parts of a run; `start` is when it would have begun, by `time.perf_counter`, without interruptions."""
 
     settings: TrainSettings
-    strategy: tf.distribute.Strategy
+    devices: Devices
     folder: RunFolder
     data: Datasets
     model: CenterNet
@@ -72,28 +77,28 @@ class Run:
     start: float
 
     @classmethod
-    def begin(cls, settings: TrainSettings, strategy: tf.distribute.Strategy, start: float) -> "Run":
+    def begin(cls, settings: TrainSettings, devices: Devices, start: float) -> "Run":
         """Opens the folder, loads the data, and builds the model or restores it from the folder's checkpoint."""
         own = resolve(settings.backbone, "--backbone"), resolve(settings.task, "--task")
-        folder = RunFolder(settings.output, settings.resume, writes=is_chief(strategy))
+        folder = RunFolder(settings.output, settings.resume, writes=devices.is_chief)
         is_resumed = settings.resume and folder.holds_run()
         if is_resumed:
             _check_same_run(folder, settings)
         elif settings.resume:
             print(f"--resume: {folder.path} holds no checkpoint yet: this is the beginning.", flush=True)
         if settings.deterministic:
-            tf.config.experimental.enable_op_determinism()
+            devices.make_deterministic()
         keras.utils.set_random_seed(settings.seed)
-        data = load_datasets(settings, strategy, read_split(folder / SPLIT) if is_resumed else None)
+        data = load_datasets(settings, devices, read_split(folder / SPLIT) if is_resumed else None)
         if is_resumed:
             _check_same_classes(folder, data.train.classes)
-        with strategy.scope():
+        with devices.building():
             model = _build_model(settings, data, is_resumed, *own)
             progress = Progress(steps_per_epoch=data.steps_per_epoch)
             if is_resumed:
                 progress = restore(model, folder, data.steps_per_epoch)
-        check_together(strategy, progress.step)
-        return cls(settings, strategy, folder, data, model, progress, start - progress.seconds)
+        check_together(devices, progress.step)
+        return cls(settings, devices, folder, data, model, progress, start - progress.seconds)
 
     def fit(self) -> None:
         """Trains from where the run is to its end, and keeps the folder up to date."""
@@ -110,13 +115,14 @@ class Run:
         callbacks = [EnterEpoch(progress)]
         if self.is_chief:
             callbacks += self._callbacks_of_chief(keep_best)
-        if is_multi_worker(self.strategy):
-            callbacks.append(StopTogether(self.strategy))
-        to_fit = self.data.to_fit(self.strategy, settings, progress)
+        if self.devices.processes > 1:
+            callbacks.append(StopTogether(self.devices))
+        to_fit = self.data.to_fit(self.devices, settings, progress)
         if self.verbosity:
             steps, together = self.data.steps_per_epoch, self.data.steps_per_execution
-            print(plan(settings, self.strategy, self.data.train, steps, together), flush=True)
-        history = self.model.fit(**to_fit, verbose=self.verbosity, callbacks=callbacks)
+            print(plan(settings, self.devices, self.data.train, steps, together), flush=True)
+        with self.devices.fitting():
+            history = self.model.fit(**to_fit, verbose=self.verbosity, callbacks=callbacks)
         if keep_best.is_done and self.verbosity:
             end = f"stopped after epoch {history.epoch[-1] + 1} of {settings.epochs}"
             print(f"No better result in {keep_best.waited} evaluations: {end}.")
@@ -124,12 +130,12 @@ class Run:
     def report(self) -> dict:
         """Evaluates the best weights, writes metrics and drawings, and returns the metrics."""
         metrics = self._report_of_chief() if self.is_chief else {}
-        wait_for_all(self.strategy)
+        self.devices.wait_for_all()
         return metrics
 
     @property
     def is_chief(self) -> bool:
-        return is_chief(self.strategy)
+        return self.devices.is_chief
 
     @property
     def verbosity(self) -> int:
@@ -158,7 +164,7 @@ class Run:
             keep_best,
             KeepLast(folder, progress, settings, known),
             ShowInTensorBoard(folder, examples, settings.evaluate_every),
-            *([Profile(folder / "tensorboard")] if settings.profile else []),
+            *([Profile(folder / "tensorboard", self.devices)] if settings.profile else []),
         ]
 
     def _report_of_chief(self) -> dict:
@@ -212,7 +218,7 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, back
 
 
 def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
-    before = json.loads((folder / CONFIG).read_bytes())
+    before = {"backend": DEFAULT} | json.loads((folder / CONFIG).read_bytes())  # in 0.1.0 there was no other
     now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
     for name, row in options_of(TrainSettings).items():
         if not row.may_change and before.get(name, now[name]) != now[name]:

@@ -1,7 +1,8 @@
-"""A fresh interpreter, for what must be set before TensorFlow starts."""
+"""Fresh interpreters, for what must be set before TensorFlow or JAX starts, and where they find each other."""
 
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -12,3 +13,14 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
     environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONPATH": str(root)} | environment
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns different ports of this machine that nobody uses."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

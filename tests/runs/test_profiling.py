@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_centernet.runs.devices.devices import build_devices
 from keras_centernet.runs.profiling import TIMED_STEPS, WARM_UP_STEPS, Profile
+from keras_centernet.runs.settings import TrainSettings
 from tests.helpers import step_cases
 
 STEPS = WARM_UP_STEPS + 1 + TIMED_STEPS + 2
@@ -30,7 +32,7 @@ def dataset(steps, seconds=0.0):
 def profiled(tmp_path_factory):
     """A training whose input is slow, and its profile."""
     folder = tmp_path_factory.mktemp("tensorboard")
-    model, profile = step_cases.build("detection"), Profile(folder)
+    model, profile = step_cases.build("detection"), Profile(folder, build_devices(TrainSettings("shapes")))
     seen = []
     model.fit(
         dataset(STEPS, WAIT),
@@ -62,5 +64,5 @@ def test_the_weights_are_those_of_a_training_without_it(profiled):
 
 def test_too_short_a_training_says_so(tmp_path, capsys):
     model = step_cases.build("detection")
-    model.fit(dataset(2), verbose=0, callbacks=[Profile(tmp_path)])
+    model.fit(dataset(2), verbose=0, callbacks=[Profile(tmp_path, build_devices(TrainSettings("shapes")))])
     assert "expected at least 5 steps, got 2; nothing timed" in capsys.readouterr().out

@@ -2,15 +2,6 @@
 
 import json
 
-import pytest
-import tensorflow as tf
-
-from keras_centernet import UserError
-from keras_centernet.data.formats.shapes import build_shapes
-from keras_centernet.data.records.writing import write_tfrecords
-from keras_centernet.runs.datasets import load_datasets
-from keras_centernet.runs.settings import TrainSettings
-from tests.helpers.graph_nodes import CALLS_TO_PYTHON, operations_of
 from tests.helpers.processes import run_python
 
 SETTINGS = {"input_size": 32, "batch_size": 4, "task": "detection", "seed": 5, "epochs": 3}
@@ -21,6 +12,7 @@ import tensorflow as tf
 from keras_centernet.data.formats import shapes
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.datasets import load_datasets
+from keras_centernet.runs.devices.tensorflow import TensorFlowDevices
 from keras_centernet.runs.settings import TrainSettings
 
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -30,8 +22,9 @@ settings = TrainSettings("shapes", **json.loads(sys.argv[1]))
 steps = {}
 for devices in (1, 2):
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) if devices == 2 else tf.distribute.get_strategy()
-    data = load_datasets(settings, strategy)
-    fed = data.to_fit(strategy, settings, Progress(1, 1, data.steps_per_epoch))
+    several = TensorFlowDevices(strategy)
+    data = load_datasets(settings, several)
+    fed = data.to_fit(several, settings, Progress(1, 1, data.steps_per_epoch))
     for name in ("x", "validation_data"):
         batches = [strategy.experimental_local_results(objects["image_id"]) for _, objects in fed[name]]
         steps[f"{name}{devices}"] = [[ids.numpy().tolist() for ids in of_step] for of_step in batches]
@@ -48,18 +41,3 @@ def test_two_devices_share_the_batches_of_one():
     assert {len(ids) for step in steps["x2"] for ids in step} == {2}
     whole = [ids for (of_step,) in steps["validation_data1"] for ids in of_step]
     assert [ids for step in steps["validation_data2"] for of_replica in step for ids in of_replica] == whole[:4]
-
-
-def test_the_hosts_of_a_far_tpu_need_no_python(tmp_path):
-    for split in ("train", "val"):
-        write_tfrecords(build_shapes(split, size=8, image_size=32), split, tmp_path, 2)
-    settings = TrainSettings(str(tmp_path), **SETTINGS, tpu="pod")
-    data = load_datasets(settings, tf.distribute.get_strategy())
-    for load in (data.load_train, data.load_val):
-        assert not operations_of(load(batch_size=2)) & CALLS_TO_PYTHON
-    assert operations_of(data.val) & CALLS_TO_PYTHON  # measured here
-
-
-def test_a_far_tpu_reads_records_only():
-    with pytest.raises(UserError, match=r"expected records for pure_tf .*make-tfrecords"):
-        load_datasets(TrainSettings("shapes", **SETTINGS, tpu="pod"), tf.distribute.get_strategy())

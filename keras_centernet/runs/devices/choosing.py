@@ -1,0 +1,72 @@
+"""Which backend Keras runs on: chosen before anything imports Keras, and kept."""
+
+import contextlib
+import importlib.util
+import os
+import sys
+
+from keras_centernet.errors import UserError
+from keras_centernet.runs.devices.table import BACKENDS, DEFAULT, ON_TPU, Backend
+
+VARIABLE = "KERAS_BACKEND"
+
+
+def choose_backend(given: str | None = None, tpu: bool = False) -> str:
+    """Returns the key of `BACKENDS` that an option, the environment or the kind of device asks for, in this order.
+
+    Raises:
+        UserError: there is no such backend, or it is not installed.
+    """
+    wanted = given or os.environ.get(VARIABLE)
+    if wanted and wanted not in BACKENDS:
+        source = "--backend" if given else VARIABLE
+        raise UserError(f"{source}: expected one of {', '.join(BACKENDS)}, got {wanted!r}.")
+    name = wanted or (ON_TPU if tpu else DEFAULT)
+    row = BACKENDS[name]
+    if importlib.util.find_spec(row.package) is None:
+        advice = f'Install it with pip install "keras_centernet{f"[{row.extra}]" if row.extra else ""}".'
+        raise UserError(f"--backend {name}: expected {row.title}, which is not installed. {advice}")
+    return name
+
+
+def use_backend(name: str) -> None:
+    """Makes Keras run on a backend.
+
+    Raises:
+        UserError: Keras has been imported and runs on another one.
+    """
+    if "keras" not in sys.modules:
+        os.environ[VARIABLE] = name
+    elif (running := running_backend()) != name:
+        advice = f"Set {VARIABLE}={name} before Keras is imported."
+        raise UserError(f"--backend {name}: expected Keras on {BACKENDS[name].title}, it runs on {running}. {advice}")
+
+
+def running_backend() -> str:
+    """Returns the backend that Keras runs on; imports Keras."""
+    import keras
+
+    return keras.backend.backend()
+
+
+def check_options(settings, backend: str) -> None:
+    """Raises a UserError where a run's settings have a value that the backend has not."""
+    for option, values in BACKENDS[backend].only.items():
+        value = getattr(settings, option)
+        if value not in values:
+            able = [name for name, row in BACKENDS.items() if _takes(row, option, value)]
+            flag = "--" + option.replace("_", "-") + ("" if value is True else f" {value}")
+            advice = f"Choose it with --backend or {VARIABLE}, or remove {flag}."
+            raise UserError(f"{flag}: expected {' or '.join(able)} as the backend, got {backend}. {advice}")
+
+
+def _takes(row: Backend, option: str, value) -> bool:
+    return option not in row.only or value in row.only[option]
+
+
+def hide_gpus_from_tensorflow() -> None:
+    """Where Keras runs on another backend, TensorFlow only reads data and would take the memory of the GPUs for it."""
+    if running_backend() != "tensorflow" and "tensorflow" in sys.modules:
+        # A process that has used it before keeps what it has taken.
+        with contextlib.suppress(RuntimeError):
+            sys.modules["tensorflow"].config.set_visible_devices([], "GPU")
