@@ -111,16 +111,19 @@ class AddRateAndTime(keras.callbacks.Callback):
     """Adds to the logs the learning rate of the epoch's first step and the seconds that this process spent on it.
 
     Args:
+        schedule: the learning rate, or a Keras schedule of it.
         rate: of the first step of an epoch that an earlier process began; None: no epoch was begun.
     """
 
-    def __init__(self, rate: float | None = None):
+    def __init__(self, schedule, rate: float | None = None):
         super().__init__()
-        self.rate, self._is_known = rate, rate is not None
+        self.schedule, self.rate, self._is_known = schedule, rate, rate is not None
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self._is_known:
-            self.rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            # Of the number, not of the optimizer's own variable, with which several processes must compute together.
+            step = keras.ops.convert_to_numpy(self.model.optimizer.iterations)
+            self.rate = float(self.schedule(step) if callable(self.schedule) else self.schedule)
         self._is_known = False
         self._start = time.perf_counter()
 

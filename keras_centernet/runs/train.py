@@ -21,10 +21,10 @@ from keras_centernet.runs.devices.choosing import choose_backend, hide_gpus_from
 from keras_centernet.runs.devices.devices import Devices, build_devices
 from keras_centernet.runs.devices.plan import computes_in_half, plan
 from keras_centernet.runs.devices.table import DEFAULT
-from keras_centernet.runs.devices.together import LOST, StopTogether, check_together
+from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
 from keras_centernet.runs.example_images import draw_examples
 from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, SPLIT, RunFolder
-from keras_centernet.runs.optimizers import build_optimizer
+from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings
@@ -113,10 +113,10 @@ class Run:
         if keep_best.is_done or progress.epoch >= settings.epochs:
             return  # the run was stopped between its last checkpoint and its end
         callbacks = [EnterEpoch(progress)]
-        if self.is_chief:
-            callbacks += self._callbacks_of_chief(keep_best)
+        of_chief = self._callbacks_of_chief(keep_best) if self.is_chief else []
         if self.devices.processes > 1:
-            callbacks.append(StopTogether(self.devices))
+            of_chief = [ByOne(of_chief, self.devices), StopTogether(self.devices)]
+        callbacks += of_chief
         to_fit = self.data.to_fit(self.devices, settings, progress)
         if self.verbosity:
             steps, together = self.data.steps_per_epoch, self.data.steps_per_execution
@@ -151,7 +151,8 @@ class Run:
     def _callbacks_of_chief(self, keep_best: KeepBest) -> list[keras.callbacks.Callback]:
         settings, folder, progress = self.settings, self.folder, self.progress
         examples = np.asarray(next(iter(self.data.val))[0])[:TENSORBOARD_IMAGES]
-        add_rate = AddRateAndTime(progress.rate if progress.batch else None)
+        schedule = build_schedule(settings, self.data.steps_per_epoch)
+        add_rate = AddRateAndTime(schedule, progress.rate if progress.batch else None)
 
         def known() -> dict:
             state = {"best": keep_best.best, "waited": keep_best.waited}

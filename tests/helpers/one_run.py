@@ -7,6 +7,7 @@ import json
 import sys
 
 from keras_centernet.data.formats import shapes
+from keras_centernet.errors import UserError
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 from tests.helpers.killed_runs import IMAGES, OPTIONS, die_at
@@ -17,4 +18,7 @@ if __name__ == "__main__":
     add_tiny_backbone()
     if len(sys.argv) > 2:
         die_at(sys.argv[2], int(sys.argv[3]))
-    train(TrainSettings(**{"backbone": TINY, "resume": True} | OPTIONS | json.loads(sys.argv[1])))
+    try:
+        train(TrainSettings(**{"backbone": TINY, "resume": True} | OPTIONS | json.loads(sys.argv[1])))
+    except UserError as error:
+        sys.exit(f"one_run: {error}")

@@ -38,6 +38,10 @@ class Devices:
         """Returns the context in which the model is fitted."""
         return contextlib.nullcontext()
 
+    def alone(self) -> contextlib.AbstractContextManager:
+        """Returns the context, within `fitting`, of what this process does and the others do not."""
+        return contextlib.nullcontext()
+
     def share(self, dataset: tf.data.Dataset, load: Callable, batch_size: int, epochs: tuple[int, ...] | None = None):
         """Returns what `fit` takes for a data set: this process reads its own shard, and replicas get full batches.
 

@@ -46,6 +46,16 @@ class JaxDevices(Devices):
     def fitting(self):
         return self.building()
 
+    @contextlib.contextmanager
+    def alone(self):
+        # Keras would lay every new variable over all devices, such as those of an optimizer that it makes to save one:
+        # and for that wait for the other processes.
+        keras.distribution.set_distribution(None)
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(self.distribution)
+
     def sum_over_processes(self, value):
         return float(np.sum(multihost_utils.process_allgather(np.float32(value))))
 

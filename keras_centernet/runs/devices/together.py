@@ -11,6 +11,43 @@ LOST = (
 )
 
 
+class ByOne(keras.callbacks.Callback):
+    """Callbacks that one of several processes has and the others have not."""
+
+    def __init__(self, callbacks: list[keras.callbacks.Callback], devices: Devices):
+        super().__init__()
+        self.callbacks, self.devices = callbacks, devices
+        self.async_safe = all(getattr(callback, "async_safe", False) for callback in callbacks)
+
+    def set_params(self, params):
+        super().set_params(params)
+        self._each("set_params", params)
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._each("set_model", model)
+
+    def on_train_begin(self, logs=None):
+        self._each("on_train_begin", logs)
+
+    def on_train_end(self, logs=None):
+        self._each("on_train_end", logs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._each("on_epoch_begin", epoch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._each("on_epoch_end", epoch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._each("on_train_batch_end", batch, logs)
+
+    def _each(self, hook: str, *arguments) -> None:
+        with self.devices.alone():
+            for callback in self.callbacks:
+                getattr(callback, hook)(*arguments)
+
+
 class StopTogether(keras.callbacks.Callback):
     """Stops the training of all processes after an epoch in which a callback has stopped that of one of them."""
 
