@@ -1,10 +1,14 @@
-"""Makes `--gpus N` on JAX take CPU devices, which XLA_FLAGS=--xla_force_host_platform_device_count=N makes many of."""
+"""`one_run` on JAX with `--gpus N` that takes CPU devices, of which XLA_FLAGS makes many:
+
+XLA_FLAGS=--xla_force_host_platform_device_count=N python -m tests.helpers.cpus_for_gpus OPTIONS
+"""
+
+import runpy
 
 import jax
 
 from keras_centernet.runs.devices import jax as on_jax
 
-
-def take_cpus() -> None:
-    """Replaces what looks for GPUs in this process."""
+if __name__ == "__main__":
     on_jax.find_gpus = lambda count: jax.local_devices()[:count]
+    runpy.run_module("tests.helpers.one_run", run_name="__main__")

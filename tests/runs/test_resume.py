@@ -100,6 +100,15 @@ def test_a_finished_run_has_nothing_to_do(whole):
     assert (whole / "last.keras").read_bytes() == before
 
 
+def test_a_run_of_before_there_were_backends_was_of_tensorflow(whole, tmp_path):
+    for name in ("last.keras", "best.keras", "history.csv"):
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    config = json.loads((whole / "config.json").read_text())
+    assert config.pop("backend") == "tensorflow"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    run(tmp_path, resume=True)
+
+
 def test_a_damaged_checkpoint_names_the_one_before(whole, tmp_path):
     for path in ("last.keras", "config.json", "checkpoints/step_000000020.keras"):
         (tmp_path / path).parent.mkdir(exist_ok=True)

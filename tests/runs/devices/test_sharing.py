@@ -2,6 +2,13 @@
 
 import json
 
+import pytest
+
+from keras_centernet.data.formats import shapes
+from keras_centernet.runs.checkpoints import Progress
+from keras_centernet.runs.datasets import load_datasets
+from keras_centernet.runs.devices.devices import Devices
+from keras_centernet.runs.settings import TrainSettings
 from tests.helpers.processes import run_python
 
 SETTINGS = {"input_size": 32, "batch_size": 4, "task": "detection", "seed": 5, "epochs": 3}
@@ -41,3 +48,33 @@ def test_two_devices_share_the_batches_of_one():
     assert {len(ids) for step in steps["x2"] for ids in step} == {2}
     whole = [ids for (of_step,) in steps["validation_data1"] for ids in of_step]
     assert [ids for step in steps["validation_data2"] for of_replica in step for ids in of_replica] == whole[:4]
+
+
+@pytest.fixture
+def data(monkeypatch):
+    monkeypatch.setattr(shapes, "SPLIT_SIZES", {"train": 14, "val": 7, "test": 7})
+    return load_datasets(TrainSettings("shapes", **SETTINGS), Devices(["CPU"]))
+
+
+def ids_of(data, devices, skip, name="x"):
+    fed = data.to_fit(devices, TrainSettings("shapes", **SETTINGS), Progress(0, skip, data.steps_per_epoch))
+    return [objects["image_id"].numpy().tolist() for _, objects in fed[name]]
+
+
+@pytest.mark.parametrize("skip", [0, 2])
+def test_processes_read_the_batches_of_one_between_them(data, skip):
+    shares = [ids_of(data, Devices(["CPU"], 2, 2, index), skip) for index in range(2)]
+    both = [first + second for first, second in zip(*shares, strict=True)]
+    assert both == ids_of(data, Devices(["CPU"]), skip)
+    assert len(both) == 3 * 3 - skip
+    val = [ids_of(data, Devices(["CPU"], 2, 2, index), skip, "validation_data") for index in range(2)]
+    assert [[len(ids) for ids in share] for share in val] == [[2], [2]]  # 7 images: what is no full batch is left out
+    assert len({image_id for share in val for ids in share for image_id in ids}) == 4
+
+
+def test_on_pytorch_batches_that_are_skipped_are_blank(data):
+    from keras_centernet.runs.devices.torch import TorchDevices
+
+    assert ids_of(data, TorchDevices(), 0) == ids_of(data, Devices(["CPU"]), 0)
+    skipped = ids_of(data, TorchDevices(), 2)
+    assert skipped == [[0] * 4] * 2 + ids_of(data, Devices(["CPU"]), 2)
