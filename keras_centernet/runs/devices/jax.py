@@ -18,6 +18,7 @@ from keras_centernet.errors import UserError, first_line
 from keras_centernet.runs.devices.devices import Devices
 
 ADDRESSES, COUNT, INDEX = (f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
+ERRORS = (jax.errors.JaxRuntimeError, ValueError)  # of compiled functions, of others
 # What errors of JAX say where another process does not answer any more.
 LOST = re.compile("Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|[Cc]oordination service|heartbeat|Connection (reset|closed)")
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
@@ -63,7 +64,7 @@ class JaxDevices(Devices):
         self.sum_over_processes(0.0)
 
     def has_lost(self, error):
-        return self.processes > 1 and any(LOST.search(str(one)) for one in _chain(error))
+        return self.processes > 1 and any(type(one) in ERRORS and LOST.search(str(one)) for one in _chain(error))
 
     def leave(self, error):
         if self.processes > 1:
