@@ -18,6 +18,7 @@ from keras_centernet.errors import UserError, first_line
 from keras_centernet.runs.devices.devices import Devices
 
 ADDRESSES, COUNT, INDEX = (f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
+HEARTBEAT_SECONDS = 30  # after which a process counts as lost, and JAX ends the others where nothing else tells them
 ERRORS = (jax.errors.JaxRuntimeError, ValueError)  # of compiled functions, of others
 # What errors of JAX say where another process does not answer any more.
 LOST = re.compile("Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|[Cc]oordination service|heartbeat|Connection (reset|closed)")
@@ -94,9 +95,11 @@ def build_devices(settings) -> JaxDevices:
 
 def find_tpus() -> list[jax.Device]:
     """Returns all TPU cores of this host, or of all hosts of its slice."""
-    with contextlib.suppress(ValueError):  # nothing tells of other hosts
-        if _has_tpu():
-            keras.distribution.initialize()
+    if os.environ.get(ADDRESSES):
+        connect(*read_cluster(os.environ))
+    elif _has_tpu():
+        with contextlib.suppress(ValueError, OSError):  # nothing tells of other hosts: there are none
+            jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     try:
         return jax.devices("tpu")
     except RuntimeError as error:
@@ -145,8 +148,9 @@ def read_cluster(variables) -> tuple[str, int, int]:
 
 def connect(addresses: str, count: int, index: int) -> None:
     """Connects this process with the others; waits for all of them."""
+    coordinator = addresses.partition(",")[0]
     try:
-        keras.distribution.initialize(addresses, count, index)
+        jax.distributed.initialize(coordinator, count, index, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except RuntimeError as error:
         atexit.register(_exit, 2)  # half of it is connected
         expected = f"{count} processes that answer at {addresses}"

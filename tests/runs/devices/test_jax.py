@@ -111,13 +111,13 @@ def test_devices_of_one_process_train_as_one_does(count, of_one_device, tmp_path
         assert found == pytest.approx(expected, rel=1e-5)
 
 
-def start_two(output, killed=None):
-    """Starts two processes with two devices each; one of them may kill itself in the third epoch."""
+def start_two(output, devices, killed=None):
+    """Starts two processes with so many devices each; one of them may kill itself in the third epoch."""
     address = f"127.0.0.1:{free_ports(1)[0]}"
     started = []
     for index in range(2):
         variables = {ADDRESSES: address, COUNT: "2", INDEX: str(index)}
-        variables["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+        variables["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
         arguments = ("step", "7") if index == killed else ()
         started.append(start(output, *arguments, variables=variables, multi_worker=True, **GLOBAL_BATCH))
     return started
@@ -125,14 +125,15 @@ def start_two(output, killed=None):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [0, 1])
-def test_two_processes_train_as_one_does_and_a_lost_one_ends_the_other(killed, of_one_device, tmp_path):
-    codes, printed = end(*start_two(tmp_path, killed))
+def test_a_lost_process_ends_the_other_and_both_go_on_with_more_devices(killed, of_one_device, tmp_path):
+    """Together they train as one device does."""
+    codes, printed = end(*start_two(tmp_path, 1, killed))
     assert codes[killed] == -signal.SIGKILL
     assert codes[1 - killed] != 0
     if killed:  # the other way round JAX itself may be the first to notice, and end the process
         line = printed[0][1].strip().splitlines()[-1]
         assert line.startswith("one_run: --multi-worker: expected all workers to run to the end, one of them has stop")
-    codes, printed = end(*start_two(tmp_path))
+    codes, printed = end(*start_two(tmp_path, 2))
     assert codes == [0, 0], printed
     assert "4 replica(s) of 2 process(es); here CPU:0, CPU:1" in printed[0][0]
     assert "1/2 of them read by each process" in printed[0][0]
