@@ -27,8 +27,8 @@ def test_two_stacks_and_a_deformable_convolution_lower():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", TASKS)
-def test_every_task_lowers(task):
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "detection"])
+def test_the_other_tasks_lower(task):
     lower("resnet18", task, "128x256")
 
 
