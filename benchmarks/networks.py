@@ -134,7 +134,7 @@ def torch_calls(name: str, network, image, threads: int) -> list:
     from torch_network import TorchNetwork
 
     torch.set_num_threads(threads)
-    theirs = TorchNetwork(network)
+    theirs = torch.inference_mode()(TorchNetwork(network).eval())
     images = torch.tensor(image.numpy().transpose(0, 3, 1, 2).copy())
     ours = frozen(network, image)()
     for mine, other in zip(ours, theirs(images), strict=True):

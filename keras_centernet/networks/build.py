@@ -8,6 +8,7 @@ import keras
 from keras_centernet.errors import UserError
 from keras_centernet.method.specs import Task
 from keras_centernet.networks.heads import build_heads
+from keras_centernet.networks.layers.torch_names import allow_dots
 from keras_centernet.networks.table import Backbone, find_backbone
 
 
@@ -23,6 +24,7 @@ def build_network(
         name: of the model; None: the backbone's.
     """
     found_name, row = (name, backbone) if isinstance(backbone, Backbone) else find_backbone(backbone)
+    allow_dots()
     images = keras.Input((*input_hw, 3), name="images")
     stacks = row.build(images)
     outputs = [

@@ -225,7 +225,7 @@ def _starts(sampling: Sampling, axis: int, side) -> Tensor:
     """Returns (taps, side): the rows (axis 0) or columns (axis 1) of the image where unmoved taps are."""
     positions = np.indices(sampling.kernel_hw)[axis].reshape(-1, 1)
     first = (positions * sampling.dilation[axis] - sampling.padding[axis]).astype("float32")
-    return first + ops.arange(side, dtype="float32") * sampling.strides[axis]
+    return ops.convert_to_tensor(first) + ops.arange(side, dtype="float32") * sampling.strides[axis]
 
 
 def _taps_to_channels(gradients: tuple, shape: tuple) -> Tensor:

@@ -1,64 +1,25 @@
 """Deformable convolution against the published arrays and a slow loop over the definition."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet.networks.layers.deformable import Sampling, deformable_conv, output_side, without_xla
+from keras_centernet.networks.layers.deformable import Sampling, deformable_conv, without_xla
+from tests.helpers.processes import run_python
+from tests.helpers.slow_deformable import (
+    GEOMETRIES,
+    PUBLISHED,
+    check_gradients,
+    check_published_gradients,
+    published_case,
+    random_case,
+    slow_deformable_conv,
+)
 
-PUBLISHED = Sampling((3, 3), padding=(1, 1))
+OF_FIXTURE = ("c0", "c1", "c2")
 TWO_TAPS = Sampling((2, 1), padding=(1, 1))  # XLA compiles every tap
-GEOMETRIES = {
-    "as published": (PUBLISHED, 4, 5),
-    "multiplied before it is interpolated": (PUBLISHED, 8, 3),
-    "stride 2": (Sampling((3, 3), (2, 2), (1, 1)), 3, 4),
-    "dilation 2": (Sampling((3, 3), (1, 1), (2, 2), (2, 2)), 3, 4),
-    "no padding, other kernel": (Sampling((2, 4), (1, 2)), 3, 4),
-    "two groups of offsets": (Sampling((3, 3), padding=(1, 1), groups=2), 4, 4),
-    "one tap": (Sampling((1, 1)), 2, 2),
-}
-
-
-def nhwc(array):
-    return tf.constant(np.ascontiguousarray(array.transpose(0, 2, 3, 1)))
-
-
-def slow_deformable_conv(inputs, offsets, masks, kernel, sampling):
-    """The definition, one number at a time, in float64."""
-    batch, height, width, channels = inputs.shape
-    kernel_height, kernel_width, _, out_channels = kernel.shape
-    out_height, out_width = offsets.shape[1:3]
-    taps, share = kernel_height * kernel_width, channels // sampling.groups
-    output = np.zeros((batch, out_height, out_width, out_channels))
-
-    def pixel(b, y, x, c):
-        return inputs[b, y, x, c] if 0 <= y < height and 0 <= x < width else 0.0
-
-    for b, oy, ox, tap, c in np.ndindex(batch, out_height, out_width, taps, channels):
-        row, column = divmod(tap, kernel_width)
-        place = (c // share) * taps + tap
-        y = oy * sampling.strides[0] - sampling.padding[0] + row * sampling.dilation[0] + offsets[b, oy, ox, 2 * place]
-        x = ox * sampling.strides[1] - sampling.padding[1] + column * sampling.dilation[1]
-        x += offsets[b, oy, ox, 2 * place + 1]
-        if not (-1 < y < height and -1 < x < width):
-            continue
-        top, left = int(np.floor(y)), int(np.floor(x))
-        down, right = y - top, x - left
-        value = (1 - down) * ((1 - right) * pixel(b, top, left, c) + right * pixel(b, top, left + 1, c))
-        value += down * ((1 - right) * pixel(b, top + 1, left, c) + right * pixel(b, top + 1, left + 1, c))
-        output[b, oy, ox] += masks[b, oy, ox, place] * value * kernel[row, column, c]
-    return output
-
-
-def random_case(rng, sampling, channels, out_channels, batch=2, height=6, width=5):
-    out_hw = output_side(height, sampling, 0), output_side(width, sampling, 1)
-    places = sampling.groups * sampling.taps
-    return [
-        rng.normal(size=(batch, height, width, channels)),
-        rng.normal(0, 1.5, size=(batch, *out_hw, 2 * places)),
-        rng.uniform(size=(batch, *out_hw, places)),
-        rng.normal(size=(*sampling.kernel_hw, channels, out_channels)),
-    ]
 
 
 def float32(arrays):
@@ -77,20 +38,28 @@ def float32(arrays):
     indirect=["either_way"],
 )
 def test_outputs_and_gradients_equal_the_published_ones(fixture, case, either_way):
-    arrays = fixture("dcn")
-    kernel = tf.constant(arrays[f"{case}_weight"].transpose(2, 3, 1, 0))
-    arguments = [*(nhwc(arrays[f"{case}_{name}"]) for name in ("x", "offset", "mask")), kernel]
+    arguments, pull, expected, expected_gradients = published_case(fixture("dcn"), case)
+    arguments = float32(arguments)
     with tf.GradientTape() as tape:
         tape.watch(arguments)
         outputs = deformable_conv(*arguments, PUBLISHED)
-        loss = tf.reduce_sum(outputs * nhwc(arrays[f"{case}_grad_y"]))
-    np.testing.assert_allclose(outputs + arrays[f"{case}_bias"], nhwc(arrays[f"{case}_y"]), atol=1e-5)
-    if f"{case}_grad_x" not in arrays:  # integer offsets lie on the kinks
-        return
-    gradients = tape.gradient(loss, arguments)
-    for gradient, name in zip(gradients, ("x", "offset", "mask"), strict=False):
-        np.testing.assert_allclose(gradient, nhwc(arrays[f"{case}_grad_{name}"]), atol=2e-5, err_msg=name)
-    np.testing.assert_allclose(gradients[3], arrays[f"{case}_grad_weight"].transpose(2, 3, 1, 0), atol=5e-5)
+        loss = tf.reduce_sum(outputs * pull)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    check_published_gradients(tape.gradient(loss, arguments), expected_gradients)
+
+
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [
+        ("torch", (*OF_FIXTURE, *GEOMETRIES)),
+        ("jax", ("c0", "one tap")),
+        pytest.param("jax", (*OF_FIXTURE, *GEOMETRIES), marks=pytest.mark.slow),
+    ],
+)
+def test_other_backends_give_the_same_outputs_and_gradients(backend, names):
+    fixture = str(pathlib.Path(__file__).parents[2] / "fixtures" / "dcn.npz")
+    done = run_python("tests/helpers/deformable_on_backend.py", fixture, *names, KERAS_BACKEND=backend)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
@@ -110,14 +79,7 @@ def test_every_geometrys_gradient_is_the_slope_of_the_definition(rng, name, eith
     with tf.GradientTape() as tape:
         tape.watch(arguments)
         loss = tf.reduce_sum(deformable_conv(*arguments, sampling) * tf.constant(pull, tf.float32))
-    gradients = tape.gradient(loss, arguments)
-    step = 1e-6
-    for which, gradient in enumerate(gradients):
-        direction = rng.normal(size=arrays[which].shape)
-        moved = [[a + sign * step * direction if i == which else a for i, a in enumerate(arrays)] for sign in (1, -1)]
-        ahead, behind = (np.sum(slow_deformable_conv(*case, sampling) * pull) for case in moved)
-        slope = (ahead - behind) / (2 * step)
-        np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=2e-4, atol=2e-3)
+    check_gradients(tape.gradient(loss, arguments), arrays, pull, sampling, rng)
 
 
 def test_points_outside_add_nothing_and_feel_nothing(rng):

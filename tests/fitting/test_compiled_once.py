@@ -1,0 +1,38 @@
+"""On JAX the steps are compiled once, keep the state where it is, and share a batch by sums alone."""
+
+import json
+
+import pytest
+
+from tests.helpers.processes import run_python
+from tests.helpers.step_cases import DEFORMABLE, TWO_STACKS
+
+
+def run(*arguments):
+    done = run_python(*arguments, KERAS_BACKEND="jax")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_everything_is_compiled_in_the_first_epoch_and_the_state_is_donated():
+    """With several steps an execution, validation and average precision; see `compiled_once.py` for the state."""
+    seen = json.loads(run("tests/helpers/compiled_once.py").splitlines()[-1])
+    first = seen["traced 0"]
+    for step in ("train_step", "test_step"):
+        assert first.count(step) == 1
+        assert seen["compiled 0"].count(f"jit({step})") == 1
+    assert first.count("compiled") == 2  # the network's maps and their decoding
+    for epoch in (1, 2):
+        assert f"traced {epoch}" not in seen
+        assert f"compiled {epoch}" not in seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "network"),
+    [("detection_3d", TWO_STACKS), ("colors", DEFORMABLE), ("everything", DEFORMABLE)],
+)
+def test_eight_devices_share_the_batch_and_tell_each_other_sums(case, network):
+    """See `sharded_step.py`; "everything" is a pose in micro-batches, clipped and averaged, "colors" a detection."""
+    run("tests/helpers/sharded_step.py", case, network)
