@@ -23,7 +23,7 @@ def train_step(model, state: tuple, data) -> tuple[dict, tuple]:
     variables = (*variables, model.metrics_variables)
     with keras.StatelessScope(_pairs(variables, state)) as scope:
         batch, divisors = prepare(model, data)
-        metrics = finish(model, *_differentiate(model, batch, divisors))
+        metrics = finish(model, *_differentiate(model, batch, divisors), apply=_apply)
     return metrics, _values(scope, variables)
 
 
@@ -65,6 +65,15 @@ def _differentiate(model, batch: tuple, divisors: dict) -> tuple[list, tuple]:
     for variable, value in zip(others, moved, strict=True):
         variable.assign(value)
     return gradients, losses
+
+
+def _apply(model, gradients: list) -> None:
+    """Without a state: Keras' optimizer that scales losses has branches of its own for that."""
+    variables = model.trainable_variables, model.optimizer.variables
+    weights, state = ([variable.value for variable in group] for group in variables)
+    for group, values in zip(variables, model.optimizer.stateless_apply(state, gradients, weights), strict=True):
+        for variable, value in zip(group, values, strict=True):
+            variable.assign(value)
 
 
 def _pairs(groups: tuple, values: tuple) -> list[tuple]:

@@ -4,6 +4,8 @@ A step is `prepare`, then for each micro-batch `loss_of` and its gradients, whic
 `finish`.
 """
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
@@ -77,10 +79,15 @@ def no_loss(divisors: dict) -> tuple:
     return 0.0, dict.fromkeys(divisors, 0.0)
 
 
-def finish(model, gradients: list, losses: tuple) -> dict:
+def apply(model, gradients: list) -> None:
+    """Moves the weights and the optimizer's state."""
+    model.optimizer.apply(gradients, model.trainable_weights)
+
+
+def finish(model, gradients: list, losses: tuple, apply: Callable = apply) -> dict:
     """Applies the gradients of the batch, moves the running average, and returns the metrics."""
     model.record(*losses)
-    model.optimizer.apply(gradients_to_apply(model.optimizer, gradients), model.trainable_weights)
+    apply(model, gradients_to_apply(model.optimizer, gradients))
     average_over_replicas(batch_statistics(model.network))
     if model.average:
         model.average.update()
