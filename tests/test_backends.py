@@ -49,8 +49,9 @@ def test_importing_building_and_detecting_leave_tensorflow_alone(backend):
     succeed("-c", IMPORTS, KERAS_BACKEND=backend)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize(
+    "backend", [pytest.param("jax", marks=pytest.mark.slow), pytest.param("torch", marks=pytest.mark.exhaustive)]
+)
 def test_a_model_of_another_backend_is_exported_by_a_process_of_its_own(backend, tmp_path):
     said = succeed("-c", EXPORT, str(tmp_path), KERAS_BACKEND=backend)
     assert (tmp_path / "detector.tflite").stat().st_size > 100_000
@@ -68,7 +69,7 @@ MOVED = {  # network, task
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-@pytest.mark.parametrize("case", ["quick", *(pytest.param(c, marks=pytest.mark.slow) for c in list(MOVED)[1:])])
+@pytest.mark.parametrize("case", ["quick", *(pytest.param(c, marks=pytest.mark.exhaustive) for c in list(MOVED)[1:])])
 def test_a_file_moves_to_another_backend_and_back(case, backend, tmp_path):
     """It detects the same there, trains there, and what is saved there is the same here."""
     network, task = MOVED[case]

@@ -7,6 +7,7 @@ from tests.helpers.processes import run_python
 from tests.helpers.step_cases import DEFORMABLE, TWO_STACKS, assert_same_change, build, one_step, weights_of
 
 QUICK = ("everything", "detection_3d")
+QUICKLY_COMPILED = "--xla_backend_optimization_level=0"
 SLOW = ("detection", "pose", "clipped", "in parts", "averaged", "colors")
 
 
@@ -17,7 +18,7 @@ def steps(tmp_path_factory):
     def run(backend, network, *cases, images=4, devices=0):
         folder = tmp_path_factory.mktemp(backend)
         arguments = [str(folder), network, str(images), str(devices), *cases]
-        done = run_python("tests/helpers/one_backend.py", *arguments, KERAS_BACKEND=backend)
+        done = run_python("tests/helpers/one_backend.py", *arguments, KERAS_BACKEND=backend, XLA_FLAGS=QUICKLY_COMPILED)
         assert done.returncode == 0, done.stderr[-3000:]
         return {path.stem: dict(np.load(path)) for path in folder.iterdir()}
 
@@ -41,7 +42,7 @@ def test_a_step_is_the_same_on_every_backend(steps, backend):
         check_same_step(step, one_step(case), case)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_every_case_is_the_same_on_every_backend(steps, backend):
     for case, step in steps(backend, TWO_STACKS, *SLOW).items():
@@ -50,8 +51,10 @@ def test_every_case_is_the_same_on_every_backend(steps, backend):
         check_same_step(step, one_step(case, DEFORMABLE), case, DEFORMABLE)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("network", [TWO_STACKS, DEFORMABLE])
+@pytest.mark.parametrize(
+    "network",
+    [pytest.param(TWO_STACKS, marks=pytest.mark.slow), pytest.param(DEFORMABLE, marks=pytest.mark.exhaustive)],
+)
 def test_devices_that_share_a_batch_move_the_weights_as_one_does(steps, network):
     """Also with images without objects on some devices, in micro-batches, with batch statistics and clipped."""
     cases = ("detection_3d", "everything", "colors")

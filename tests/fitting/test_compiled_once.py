@@ -28,10 +28,13 @@ def test_everything_is_compiled_in_the_first_epoch_and_the_state_is_donated():
         assert f"compiled {epoch}" not in seen
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "network"),
-    [("detection_3d", TWO_STACKS), ("colors", DEFORMABLE), ("everything", DEFORMABLE)],
+    [
+        pytest.param("everything", DEFORMABLE, marks=pytest.mark.slow),
+        pytest.param("detection_3d", TWO_STACKS, marks=pytest.mark.exhaustive),
+        pytest.param("colors", DEFORMABLE, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_eight_devices_share_the_batch_and_tell_each_other_sums(case, network):
     """See `sharded_step.py`; "everything" is a pose in micro-batches, clipped and averaged, "colors" a detection."""

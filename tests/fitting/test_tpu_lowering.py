@@ -26,13 +26,13 @@ def test_two_stacks_and_a_deformable_convolution_lower():
     lower(DEFORMABLE, "detection", SMALL)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("task", [task for task in TASKS if task != "detection"])
 def test_the_other_tasks_lower(task):
     lower("resnet18", task, "128x256")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_published_networks_lower_and_cost_what_the_readme_says(name):
     figures = lower(name)

@@ -13,7 +13,8 @@ import sys
 def main(folder: str, network: str, images: str, devices: str, *cases: str) -> None:
     """Runs the cases; JAX counts its devices when it is imported."""
     if int(devices):
-        os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+        count = f"--xla_force_host_platform_device_count={devices}"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {count}"
     import keras
     import numpy as np
 

@@ -47,10 +47,14 @@ def test_layers_keep_the_published_names():
     succeed(BUILDS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "task"),
-    [("mobilenet_v2", "detection"), ("resnet18", "detection_3d"), ("dla34", "pose"), ("resnet18_plain", "detection")],
+    [
+        pytest.param("mobilenet_v2", "detection", marks=pytest.mark.slow),
+        pytest.param("resnet18", "detection_3d", marks=pytest.mark.exhaustive),
+        pytest.param("dla34", "pose", marks=pytest.mark.exhaustive),
+        pytest.param("resnet18_plain", "detection", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_trains_measures_detects_saves_and_loads(name, task, tmp_path):
     succeed(TRAINS, name, task, str(tmp_path / "model.keras"))

@@ -76,8 +76,13 @@ def test_a_run_of_jax_is_resumed_on_jax_only(tmp_path):
         train(TrainSettings(**same))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("backend", "trace"), [("jax", "*/*.xplane.pb"), ("torch", "*.pt.trace.json")])
+@pytest.mark.parametrize(
+    ("backend", "trace"),
+    [
+        pytest.param("jax", "*/*.xplane.pb", marks=pytest.mark.slow),
+        pytest.param("torch", "*.pt.trace.json", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_killed_run_ends_with_the_same_bits(backend, trace, tmp_path):
     """Killed inside the second epoch, behind a checkpoint; the profile of the whole one changes nothing."""
     (code,), ((said, _),) = end(start(tmp_path / "whole", backend=backend, profile=True, verbose=2))
@@ -99,8 +104,9 @@ def of_one_device(tmp_path_factory):
     return output
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize(
+    "count", [pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.exhaustive)]
+)
 def test_devices_of_one_process_train_as_one_does(count, of_one_device, tmp_path):
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
     started = start(tmp_path, module="tests.helpers.cpus_for_gpus", variables=flags, gpus=count, **GLOBAL_BATCH)
@@ -123,8 +129,9 @@ def start_two(output, devices, killed=None):
     return started
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize(
+    "killed", [pytest.param(0, marks=pytest.mark.exhaustive), pytest.param(1, marks=pytest.mark.slow)]
+)
 def test_a_lost_process_ends_the_other_and_both_go_on_with_more_devices(killed, of_one_device, tmp_path):
     """Together they train as one device does."""
     codes, printed = end(*start_two(tmp_path, 1, killed))
