@@ -15,7 +15,6 @@ from keras_centernet.cli.arguments import (
 )
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
-from keras_centernet.runs.devices.choosing import hide_gpus_from_tensorflow
 
 EXAMPLES = """examples:
   keras-centernet evaluate --model coco.keras --data coco/ --resize keep --flip --scales 0.5,0.75,1,1.25,1.5
@@ -56,7 +55,6 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
 
-    hide_gpus_from_tensorflow()
     collect_repeated(args, DATA)
     output = to_path(args.output)
     make_folder(output.parent)

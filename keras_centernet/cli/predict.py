@@ -16,7 +16,6 @@ from keras_centernet.cli.inputs import find_inputs, read_frames
 from keras_centernet.cli.shards import PART_SIZE, check_shard_options, predict_shard
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import AnyPath, to_path
-from keras_centernet.runs.devices.choosing import hide_gpus_from_tensorflow
 
 EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
@@ -54,7 +53,6 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--batch-size: expected a positive number, got {args.batch_size}.")
     check_shard_options(args)
     images, videos = find_inputs(args.inputs)
-    hide_gpus_from_tensorflow()
     if args.shard is not None:
         predict_shard(args, images, videos)
         return

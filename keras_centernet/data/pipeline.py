@@ -33,6 +33,7 @@ from keras_centernet.data.batches import to_batches, warn_of_many
 from keras_centernet.data.epochs import Epochs
 from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.gpus import leave_gpus_to_keras
 from keras_centernet.data.inputs import Changes, build_test_input, build_training_input
 from keras_centernet.data.own.sources import read_own
 from keras_centernet.data.service import check_data_service
@@ -167,6 +168,7 @@ def load_dataset(
         >>> images.shape, objects["boxes_xyxy"].shape
         (TensorShape([8, 64, 64, 3]), TensorShape([8, 128, 4]))
     """
+    leave_gpus_to_keras()
     row = task_row(task) if isinstance(task, Task) else look_up(TASKS, task, "task")
     task_name = getattr(task, "name", task)
     max_objects = row.max_objects if max_objects is None else max_objects

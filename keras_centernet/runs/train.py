@@ -17,7 +17,7 @@ from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard, cut_history
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
 from keras_centernet.runs.datasets import Datasets, load_datasets
-from keras_centernet.runs.devices.choosing import choose_backend, hide_gpus_from_tensorflow, use_backend
+from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
 from keras_centernet.runs.devices.plan import computes_in_half, plan
 from keras_centernet.runs.devices.table import DEFAULT
@@ -52,7 +52,6 @@ def train(settings: TrainSettings) -> dict:
     settings = dataclasses.replace(settings, backend=backend)
     settings.check_names()
     devices = build_devices(settings)
-    hide_gpus_from_tensorflow()
     try:
         run = Run.begin(settings, devices, start)
         run.fit()

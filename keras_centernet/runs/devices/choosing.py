@@ -1,6 +1,5 @@
 """Which backend Keras runs on: chosen before anything imports Keras, and kept."""
 
-import contextlib
 import importlib.util
 import os
 import sys
@@ -62,11 +61,3 @@ def check_options(settings, backend: str) -> None:
 
 def _takes(row: Backend, option: str, value) -> bool:
     return option not in row.only or value in row.only[option]
-
-
-def hide_gpus_from_tensorflow() -> None:
-    """Where Keras runs on another backend, TensorFlow only reads data and would take the memory of the GPUs for it."""
-    if running_backend() != "tensorflow" and "tensorflow" in sys.modules:
-        # A process that has used it before keeps what it has taken.
-        with contextlib.suppress(RuntimeError):
-            sys.modules["tensorflow"].config.set_visible_devices([], "GPU")

@@ -1,0 +1,16 @@
+"""Who has the GPUs."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_centernet import load_dataset
+
+
+@pytest.mark.parametrize(("backend", "hidden"), [("tensorflow", []), ("jax", [([], "GPU")]), ("torch", [([], "GPU")])])
+def test_tensorflow_leaves_them_to_the_backend_of_keras(backend, hidden, monkeypatch):
+    asked = []
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *arguments: asked.append(arguments))
+    load_dataset("shapes", input_size=64, batch_size=2, limit=4)
+    assert asked == hidden
