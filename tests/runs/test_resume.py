@@ -126,8 +126,8 @@ def test_other_data_is_not_taken_for_the_data_of_before(whole, monkeypatch):
 @pytest.mark.slow
 def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
     output = f"ram://{tmp_path.name}/run"
-    options = {"freeze": ("backbone",), "backbone_rate": 0.1, "accumulate": 2, "patience": 1, "verbose": 2}
-    options |= {"learning_rate": 1e-9}  # nothing changes, so nothing gets better
+    options = {"freeze": ("backbone", "bn2"), "backbone_rate": 0.1, "accumulate": 2, "patience": 1, "verbose": 2}
+    options |= {"learning_rate": 1e-9}  # nothing changes, batch statistics neither, so nothing gets better
     with pytest.raises(UserError, match="freeze and backbone_rate"):
         run(output, **options)
     metrics = run(output, **options | {"backbone_rate": 1.0})
