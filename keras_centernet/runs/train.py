@@ -170,9 +170,8 @@ class Run:
     def _report_of_chief(self) -> dict:
         folder = self.folder
         if not (folder / BEST).exists():  # nothing to evaluate on: the last (averaged) weights are the best
-            if self.model.average:
-                self.model.average.finish()
-            write_whole(folder / BEST, self.model.save)
+            with self.model.averaged():  # not `finish`: the other processes would have to compute with this one
+                write_whole(folder / BEST, self.model.save)
         with local_copy(folder / BEST) as path:
             model = load_model(path)
         report = evaluate(model, self.data.val)
