@@ -3,8 +3,6 @@
 import os
 import sys
 
-os.environ["KERAS_BACKEND"] = "jax"
-
 
 class Missing:
     """Makes TensorFlow what it is where nobody has installed it."""
@@ -17,6 +15,7 @@ class Missing:
 
 def main(folder: str) -> None:
     """Builds, trains, measures, detects, saves and loads."""
+    os.environ["KERAS_BACKEND"] = "jax"
     sys.meta_path.insert(0, Missing())
     import keras
     import numpy as np
