@@ -88,7 +88,7 @@ def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
     expected = [before - RATE * means.get(id(v), 0.0) for v, before in zip(model.network.variables, start, strict=True)]
     assert_same_change(weights_of(step, model), expected, start)
     global_loss = many_devices.train("detection")[1]["loss"]
-    assert abs(step["loss"] - global_loss) > 1e-3 * global_loss  # the two means differ here
+    assert abs(step["loss"] - global_loss) > 3e-4 * global_loss  # the two means differ here
 
 
 @pytest.mark.slow
