@@ -203,7 +203,9 @@ def _other_limit(key: str, values: np.ndarray) -> np.ndarray | float:
 
 
 def _difference_by_rank(ours: _Answer, theirs: _Answer) -> float:
-    count = min(len(ours.all_scores), len(theirs.all_scores))
+    # Where one list has come to its end, the other may go on: rounding makes cells of a flat map peaks, or none.
+    count = min(int(np.sum(answer.all_scores > NO_PEAK)) for answer in (ours, theirs))
+    count = count or min(len(ours.all_scores), len(theirs.all_scores))
     ranked = (np.sort(answer.all_scores)[::-1][:count] for answer in (ours, theirs))
     return float(np.abs(np.subtract(*ranked)).max(initial=0.0))
 
