@@ -154,6 +154,18 @@ def test_what_may_have_fallen_off_the_list_is_not_missed(answers):
     assert found["detections"] > 10
 
 
+@pytest.mark.parametrize(("last", "difference"), [(0.0, 0.0), (0.2, 0.1)])
+def test_of_an_untrained_model_fewer_peaks_are_no_difference(untrained, drawn, last, difference):
+    """Rounding makes cells of a flat map peaks, or none; a score that is another one is a difference."""
+
+    def run(example):
+        rows = {key: np.array(value)[0] for key, value in untrained.detect_batch(example.image[None], 20).items()}
+        rows["scores"][-3:] = last
+        return rows
+
+    assert compare(untrained, Opened((run,)), drawn[:2])["score"] == pytest.approx(difference, abs=0.01)
+
+
 def test_a_file_can_be_evaluated(export_once):
     model, path = export_once()
     data = load_dataset("shapes", "val", input_size=(64, 96), batch_size=4, limit=8)
