@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_centernet.networks.layers.deformable import without_xla
@@ -18,6 +19,11 @@ def compile_function(model: keras.Model, function: Callable, shape: tuple | None
         dtype: of the tensor.
     """
     return COMPILERS[keras.backend.backend()](model, function, shape, dtype)
+
+
+def to_arrays(outputs: dict) -> dict[str, np.ndarray]:
+    """Returns the outputs of a compiled function as NumPy arrays; waits for the device."""
+    return {name: ops.convert_to_numpy(value) for name, value in outputs.items()}
 
 
 def _compile_for_tensorflow(model, function: Callable, shape: tuple | None, dtype) -> Callable:

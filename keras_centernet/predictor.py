@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_centernet.camera import calibration_or_default
-from keras_centernet.compiling import compile_function
+from keras_centernet.compiling import compile_function, to_arrays
 from keras_centernet.data.images import read_image
 from keras_centernet.detections import Detections
 from keras_centernet.errors import UserError
@@ -49,8 +49,7 @@ class Predictor:
             batch = loaded[start : start + batch_size]
             transforms = [letterbox(image.shape[:2], input_hw) for (image, _), _ in batch]
             inputs = [warp(image, m, input_hw) for ((image, _), _), m in zip(batch, transforms, strict=True)]
-            found_in_batch = self.detect_batch(np.stack(inputs), top_k)
-            outputs = {key: ops.convert_to_numpy(value) for key, value in found_in_batch.items()}
+            outputs = to_arrays(self.detect_batch(np.stack(inputs), top_k))
             for i, ((image, path), camera) in enumerate(batch):
                 rows = {key: value[i] for key, value in outputs.items()}
                 found.append(to_detections(self._model, rows, image, path, transforms[i], threshold, camera))

@@ -7,6 +7,7 @@ import numpy as np
 from keras.ops import convert_to_numpy
 
 from keras_centernet.clock import Clock
+from keras_centernet.compiling import to_arrays
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.oracle import find_heads, with_truth
 from keras_centernet.geometry import to_image_frame
@@ -17,7 +18,7 @@ def detect_batch(detector, clock: Clock, top_k: int, flip: bool, oracle: Sequenc
     predictor = getattr(detector, "predictor", None)
     if predictor is None:
         with clock.measure("network"):
-            return _found(detector.detect_batch(images, top_k=top_k))
+            return to_arrays(detector.detect_batch(images, top_k=top_k))
     task = detector.task
     with clock.measure("network"):
         maps = predictor.maps(images, flip)
@@ -25,7 +26,7 @@ def detect_batch(detector, clock: Clock, top_k: int, flip: bool, oracle: Sequenc
     if oracle:
         maps = with_truth(task, find_heads(task, oracle), maps, objects)
     with clock.measure("decode"):
-        return _found(predictor.decoded(maps, top_k))
+        return to_arrays(predictor.decoded(maps, top_k))
 
 
 def detect_views(
@@ -116,7 +117,3 @@ def _with_progress(dataset, progress: bool) -> Iterator:
         disable=None if progress else True,
         leave=False,
     )
-
-
-def _found(tensors: dict) -> dict[str, np.ndarray]:
-    return {key: convert_to_numpy(value) for key, value in tensors.items()}

@@ -19,8 +19,8 @@ def train_step(model, state: tuple, data) -> tuple[dict, tuple]:
         state: lists of the values of its trainable, non-trainable, optimizer and metrics variables.
         data: (images, objects).
     """
-    variables = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
-    variables = (*variables, model.metrics_variables)
+    of_model = model.trainable_variables, model.non_trainable_variables
+    variables = (*of_model, model.optimizer.variables, model.metrics_variables)
     with keras.StatelessScope(_pairs(variables, state)) as scope:
         batch, divisors = prepare(model, data)
         metrics = finish(model, *_differentiate(model, batch, divisors), apply=_apply)

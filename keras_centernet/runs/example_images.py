@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_centernet.compiling import to_arrays
 from keras_centernet.detections import Detections
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 
@@ -41,8 +42,7 @@ def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str,
 def _find(model: keras.Model, images: np.ndarray) -> tuple[list[Detections], np.ndarray]:
     """Returns the detections and the (B, Hf, Wf) float32 heatmap over all classes of each image, by one run."""
     maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
-    outputs = model.predictor.decoded(maps, TOP_K)
-    outputs = {key: keras.ops.convert_to_numpy(value) for key, value in outputs.items()}
+    outputs = to_arrays(model.predictor.decoded(maps, TOP_K))
     kept = outputs["scores"] >= SHOWN_SCORE
     rows = ({key: value[i][kept[i]] for key, value in outputs.items()} for i in range(len(images)))
     found = [_as_detections(row, row["scores"], image, model.classes) for row, image in zip(rows, images, strict=True)]
