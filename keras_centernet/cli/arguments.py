@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.outputs import OVERWRITE
 from keras_centernet.runs.devices.choosing import choose_backend
 from keras_centernet.runs.options import Option, options_of
 from keras_centernet.runs.settings import TrainSettings
@@ -51,6 +51,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--import", action="append", dest="imports", metavar="MODULE", help=what)
 
 
+def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --overwrite; without it, `files.outputs.check_outputs` refuses what would replace a file."""
+    parser.add_argument(OVERWRITE, action="store_true", help="replace files of that name; never those that are read")
+
+
 def add_backend_argument(parser: argparse.ArgumentParser) -> None:
     """Adds --backend, which `main` acts on before anything imports Keras."""
     add_rows(parser, ("backend",))
@@ -74,11 +79,3 @@ def as_type(parse: Callable) -> Callable:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read
-
-
-def make_folder(path: AnyPath) -> None:
-    """Makes the folder of --output, also those above it; raises a UserError where that cannot be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {path}: expected a folder that can be written to: {error.strerror}.") from error

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_centernet.drawing.boxes import class_color
 from keras_centernet.errors import UserError
-from keras_centernet.files.atomic import local_copy, local_output
+from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.paths import to_path
 
 MOST_NAMED_CURVES = 16  # more classes than that: thin gray lines, and names for the mean only
@@ -162,11 +162,7 @@ def _save(figure, path: str | os.PathLike) -> None:
     path = to_path(path)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
         raise UserError(f"{path}: expected an image's suffix such as .png or .jpg; got {path.suffix!r}.")
-    try:
-        with local_output(path) as local:
-            figure.savefig(local)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write the drawing there: {error.strerror}.") from None
+    write_whole(path, figure.savefig)
 
 
 def _rgb(index: int) -> tuple[float, float, float]:

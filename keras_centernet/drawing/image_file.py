@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from keras_centernet.errors import UserError
+from keras_centernet.files.atomic import write_whole
 from keras_centernet.files.paths import to_path
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -25,10 +26,7 @@ def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
         raise UserError(f"{path}: expected an image's suffix, one of {', '.join(SUFFIXES)}; got {path.suffix!r}.")
     options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     _, encoded = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
-    try:
-        path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise UserError(f"{path}: cannot write the image there: {error.strerror}.") from None
+    write_whole(path, lambda beside: beside.write_bytes(encoded.tobytes()))
 
 
 def check_rgb(image, where: str) -> None:

@@ -9,6 +9,8 @@ from keras_centernet.drawing.text_table import align
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.metrics.metric import number_text
 from keras_centernet.evaluation.metrics.table import METRICS, main_metric
+from keras_centernet.files.atomic import write_text
+from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import to_path
 
 # Where an image's time goes; loading and preprocessing run in threads of their own, beside the rest.
@@ -70,11 +72,7 @@ class Report:
         Raises:
             UserError: the file cannot be written.
         """
-        text = json.dumps({**self.metrics, **more}, indent=2, allow_nan=False)
-        try:
-            to_path(path).write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"{path}: cannot write the metrics there: {error.strerror}.") from None
+        write_text(path, json.dumps({**self.metrics, **more}, indent=2, allow_nan=False) + "\n")
 
     def write_results(
         self,
@@ -96,12 +94,9 @@ class Report:
         folder = to_path(folder)
         rows = {name: row for name, row in METRICS.items() if row.write and self.results.get(name) is not None}
         rows = {name: row for name, row in rows.items() if row.writes_alone} or rows
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            ids = category_ids, image_ids or {}
-            return [path for name, row in rows.items() for path in row.write(self.results[name], folder, *ids)]
-        except OSError as error:
-            raise UserError(f"{folder}: expected a folder that can be written to: {error.strerror}.") from error
+        open_folder(folder, "results")
+        ids = category_ids, image_ids or {}
+        return [path for name, row in rows.items() for path in row.write(self.results[name], folder, *ids)]
 
     def draw_precision_recall(self, path: str | os.PathLike) -> None:
         """Draws precision over recall at IoU 0.5, one line per class, into a file.

@@ -123,7 +123,7 @@ def export_checked(
     told = {"format": planned.format} | {key: options[key] for key in ("precision",) if key in options}
     reports = {name: told | entry for name, entry in reports.items()}
     entries = read_report(folder) | reports
-    write_whole(folder / REPORT, lambda beside: beside.write_text(json.dumps(entries, indent=1)))
+    write_text(folder / REPORT, json.dumps(entries, indent=1))
     return reports
 
 

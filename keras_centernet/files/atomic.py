@@ -5,14 +5,12 @@ import os
 import pathlib
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 
 from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.paths import AnyPath, list_names, to_path
+from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.files.remote_path import RemotePath, is_remote
-
-TEMPORARY = "part."  # beginning of the name of a file that is being written
+from keras_centernet.files.temporary import remove, temporary_name
 
 
 @contextlib.contextmanager
@@ -29,58 +27,78 @@ def local_copy(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def local_output(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Returns a context with a local path to write a file to: its own, or that of a file that is uploaded at the end.
+    """Returns a context with a temporary local path; the file that it holds at the end gets its final path.
 
-    It is uploaded after an error too, so that an interrupted video is not lost.
+    After Ctrl-C and after mistakes too, so that an interrupted video is not lost; but not after an error of the disk.
+
+    Raises:
+        UserError: nothing could be written; an old file is intact.
     """
     path = to_path(path)
-    if not is_remote(path):
-        yield path
-        return
-    with folder_for(path) as folder:
+    with writing(path), folder_for(path if is_remote(path) else path.parent) as folder:
+        temporary = folder / path.name
         try:
-            yield folder / path.name
+            yield temporary
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         finally:
-            if (folder / path.name).exists():
-                path.upload(folder / path.name)
+            if temporary.exists():
+                _give_name(temporary, path)
 
 
-def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None], has_rivals: bool = False) -> AnyPath:
+def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) -> AnyPath:
     """Calls `write` with a local temporary path, then gives that file its final path, which is returned.
 
-    Whoever kills the process or the machine finds the old file or the new one.
+    Whoever kills the process or the machine finds the old file or the new one. The temporary name is this call's own:
+    where several processes write the same file, the last to end gives it.
 
     Args:
         path: the final path.
         write: writes the whole file.
-        has_rivals: whether other processes may write the same file at this moment: the temporary name is then this
-            call's own, and stays behind after a kill (see `remove_temporaries`); the last to end gives the file.
 
     Raises:
         UserError: nothing could be written, for instance on a full disk; an old file is intact.
     """
     path = to_path(path)
-    temporary = path.with_name(
-        f"{TEMPORARY}{uuid.uuid4().hex}.{path.name}" if has_rivals else f"{TEMPORARY}{path.name}"
-    )
+    with writing(path):
+        if is_remote(path):
+            with folder_for(path) as folder:
+                write(folder / path.name)
+                _give_name(folder / path.name, path)
+            return path
+        temporary = path.with_name(temporary_name(path.name))
+        try:
+            write(temporary)
+            _give_name(temporary, path)
+        finally:  # after Ctrl-C too
+            with contextlib.suppress(OSError):
+                remove(temporary)
+    return path
+
+
+def write_text(path: str | os.PathLike, text: str) -> AnyPath:
+    """Writes a text file in UTF-8, whole or not at all; see `write_whole`."""
+    return write_whole(path, lambda beside: beside.write_bytes(text.encode("utf-8")))
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """Returns a context in which what the system says against writing a file is one line that names the file.
+
+    Raises:
+        UserError: what is in the context could not write.
+    """
     try:
-        (_write_remote if is_remote(path) else _write_local)(path, temporary, write)
+        yield
     except Exception as error:
-        reason = _system_error(error)
+        reason = None if isinstance(error, UserError) else _system_error(error)
         if reason is None:
             raise
         raise UserError(
             f"{path}: could not be written ({reason}); the previous file is intact. Free some space or name another "
             "path."
         ) from error
-    return path
-
-
-def remove_temporaries(folder: AnyPath) -> None:
-    """Removes the files that killed calls of `write_whole` left in a folder."""
-    for name in list_names(folder):
-        if name.startswith(TEMPORARY):
-            (folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -89,8 +107,12 @@ def folder_for(target: AnyPath) -> Iterator[pathlib.Path]:
 
     It lies in `target` itself, so that moving is renaming, or, for a remote one, among the system's temporary folders.
     """
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=None if is_remote(target) else target) as folder:
-        yield pathlib.Path(folder)
+    if is_remote(target):
+        with tempfile.TemporaryDirectory(prefix=temporary_name()) as folder:
+            yield pathlib.Path(folder)
+        return
+    with temporary_folder(target) as folder:
+        yield folder
 
 
 @contextlib.contextmanager
@@ -99,17 +121,13 @@ def temporary_folder(target: AnyPath) -> Iterator[AnyPath]:
 
     For more than this machine may have room for. It is removed at the end.
     """
-    if not is_remote(target):
-        with tempfile.TemporaryDirectory(prefix=f".{TEMPORARY}", dir=target) as folder:
-            yield pathlib.Path(folder)
-        return
-    folder = target / f".{TEMPORARY}{uuid.uuid4().hex}"
+    folder = target / temporary_name()
     folder.mkdir()
     try:
         yield folder
     finally:
         with contextlib.suppress(OSError):  # some file systems drop a folder with its last file
-            folder.rmtree()
+            remove(folder)
 
 
 def move(source: pathlib.Path, target: AnyPath) -> None:
@@ -131,30 +149,29 @@ def move(source: pathlib.Path, target: AnyPath) -> None:
 
 def give_second_name(path: AnyPath, other: AnyPath) -> None:
     """Makes a file available under another path, too; it is copied only where there are no hard links."""
-    other.unlink(missing_ok=True)
     if is_remote(path):
         path.copy(other)
         return
-    try:
-        os.link(path, other)
-    except OSError:  # a file system without hard links
-        write_whole(other, lambda temporary: shutil.copyfile(path, temporary))
+
+    def link(temporary: pathlib.Path) -> None:
+        try:
+            os.link(path, temporary)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, temporary)
+
+    write_whole(other, link)
 
 
 def check_writable(folder: AnyPath) -> None:
     """Makes a folder where it is missing; raises an OSError where no file can be written into it."""
     folder.mkdir(parents=True, exist_ok=True)
     if is_remote(folder):
-        (folder / f"{TEMPORARY}probe").write_bytes(b"x")
-        (folder / f"{TEMPORARY}probe").unlink()
+        probe = folder / temporary_name()
+        probe.write_bytes(b"x")
+        probe.unlink()
     else:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"x")
-
-
-def remove_folder(folder: AnyPath) -> None:
-    """Removes a folder with all that is in it."""
-    folder.rmtree() if is_remote(folder) else shutil.rmtree(folder)
 
 
 def flush(path: pathlib.Path) -> None:
@@ -166,24 +183,17 @@ def flush(path: pathlib.Path) -> None:
         os.close(descriptor)
 
 
-def _write_local(path: pathlib.Path, temporary: pathlib.Path, write: Callable) -> None:
-    try:
-        write(temporary)
-        flush(temporary)
-        os.replace(temporary, path)
-    except BaseException:  # Ctrl-C too
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+def _give_name(temporary: pathlib.Path, path: AnyPath) -> None:
+    """Gives a whole local file its final path, once it is on the disk."""
+    if is_remote(path):
+        beside = path.with_name(temporary_name(path.name))
+        beside.upload(temporary)
+        beside.replace(path)
+        return
+    flush(temporary)
+    os.replace(temporary, path)
     with contextlib.suppress(OSError):  # some systems cannot open folders; the file has its final path already
         flush(path.parent)
-
-
-def _write_remote(path: RemotePath, temporary: RemotePath, write: Callable) -> None:
-    with folder_for(path) as folder:
-        write(folder / path.name)
-        temporary.upload(folder / path.name)
-    temporary.replace(path)
 
 
 def _system_error(error: BaseException | None) -> str | None:

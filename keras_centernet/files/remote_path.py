@@ -129,9 +129,10 @@ class RemotePath(os.PathLike):
             return gfile.exists(str(self)) and not gfile.isdir(str(self))
 
     def stat(self) -> types.SimpleNamespace:
-        """Returns the number of bytes of a file as `st_size`."""
+        """Returns the number of bytes of a file as `st_size`, and the time of its last change as `st_mtime`."""
         with self._gfile() as gfile:
-            return types.SimpleNamespace(st_size=gfile.stat(str(self)).length)
+            status = gfile.stat(str(self))
+            return types.SimpleNamespace(st_size=status.length, st_mtime=status.mtime_nsec / 1e9)
 
     def listdir(self) -> list[str]:
         """Returns the names in a folder; in buckets those of folders end with "/"."""

@@ -12,8 +12,7 @@ from keras_centernet.data.formats.table import read_source, splits_of
 from keras_centernet.data.names import is_usual_split
 from keras_centernet.data.reading.splits import TRAIN, VAL
 from keras_centernet.drawing.text_table import align
-from keras_centernet.files.atomic import write_whole
-from keras_centernet.files.paths import to_path
+from keras_centernet.files.atomic import write_text
 from keras_centernet.inspection.advice import advise_input_size, advise_max_objects
 from keras_centernet.inspection.facts import SMALL_CELLS, SplitFacts, facts_of
 from keras_centernet.inspection.suspicious import Suspicion, find_near_duplicates, find_suspicions
@@ -94,8 +93,7 @@ class Inspection:
         """Writes one HTML page that opens without a network: tables, charts, and images with their boxes drawn."""
         from keras_centernet.inspection.page import build_page
 
-        page = build_page(self)
-        write_whole(to_path(path), lambda beside: beside.write_text(page, encoding="utf-8"))
+        write_text(path, build_page(self))
 
 
 def inspect(

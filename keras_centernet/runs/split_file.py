@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from keras_centernet.data.reading.splits import TRAIN, VAL
 from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.atomic import write_whole
+from keras_centernet.files.atomic import write_text
 from keras_centernet.files.paths import AnyPath, to_path
 
 _FORMAT, _VERSION = "keras_centernet split", 1
@@ -34,7 +34,7 @@ class MadeSplit:
     def write(self, path: AnyPath) -> None:
         """Writes the file."""
         content = {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)}
-        write_whole(path, lambda beside: beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8"))
+        write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def read_split(path: AnyPath) -> MadeSplit | None:

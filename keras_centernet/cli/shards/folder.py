@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
-from keras_centernet.cli.arguments import make_folder
 from keras_centernet.cli.shards.shard import Shard
 from keras_centernet.errors import UserError
-from keras_centernet.files.atomic import local_copy, remove_temporaries, write_whole
+from keras_centernet.files.atomic import local_copy, write_text, write_whole
+from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import AnyPath, exists, list_names
+from keras_centernet.files.temporary import remove_temporaries
 
 DESCRIPTION, DRAWINGS = "shard.json", "drawings"
 SHARDS = re.compile("detections-([0-9]{5,})-of-([0-9]{5,})")
@@ -44,7 +45,7 @@ class ShardFolder:
         self.path = output / shard.name
         self.drawings = self.path / DRAWINGS
         self._content = {"shard": f"{shard.index}/{shard.count}", "parts": parts, **description}
-        make_folder(self.path)
+        open_folder(self.path)
         self._names = set(list_names(self.path))
         self._check(output, shard)
         self.missing = [i for i in range(parts) if self.part(i).name not in self._names]
@@ -67,7 +68,7 @@ class ShardFolder:
         self._describe()
         # A scheduler that has lost sight of a job starts it again while it still runs.
         try:
-            write_whole(self.part(number), write, has_rivals=True)
+            write_whole(self.part(number), write)
         except UserError:
             if not exists(self.part(number)):  # else the other one wrote it and cleaned up
                 raise
@@ -79,8 +80,7 @@ class ShardFolder:
 
     def _describe(self) -> None:
         if DESCRIPTION not in self._names:
-            text = json.dumps(self._content, indent=1) + "\n"
-            write_whole(self.path / DESCRIPTION, lambda beside: beside.write_text(text), has_rivals=True)
+            write_text(self.path / DESCRIPTION, json.dumps(self._content, indent=1) + "\n")
             self._names.add(DESCRIPTION)
 
     def _check(self, output: AnyPath, shard: Shard) -> None:

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from keras_centernet.cli.arguments import make_folder
 from keras_centernet.cli.detecting import FileDetector, unique_names
 from keras_centernet.cli.inputs import read_frames
 from keras_centernet.cli.shards.folder import ShardFolder, describe_file, describe_inputs
 from keras_centernet.cli.shards.shard import PART_SIZE, Shard, list_parts
 from keras_centernet.errors import UserError
+from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import AnyPath, to_path
 
 
@@ -84,7 +84,7 @@ def _detect(detector: FileDetector, parts: list, folder: ShardFolder, draw: bool
     from tqdm import tqdm
 
     if draw:
-        make_folder(folder.drawings)
+        open_folder(folder.drawings)
     for number in tqdm(folder.missing, "parts", disable=None, file=sys.stderr):
         part, to_drawing = parts[number], functools.partial(folder.drawing, number) if draw else None
         if isinstance(part, str):

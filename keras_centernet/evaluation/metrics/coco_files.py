@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from keras_centernet.errors import UserError
-from keras_centernet.files.atomic import write_whole
+from keras_centernet.files.atomic import write_text
 from keras_centernet.files.paths import AnyPath
 
 
@@ -77,5 +77,5 @@ def write_coco_file(
         if row["category_id"] is not None
     ]
     text = json.dumps(rows, default=np.ndarray.tolist)
-    write_whole(path, lambda temporary: temporary.write_text(text))
+    write_text(path, text)
     return [str(path)]

@@ -8,7 +8,7 @@ import numpy as np
 from keras_centernet.data.reading.texts import read_text
 from keras_centernet.data.reading.values import LARGEST
 from keras_centernet.errors import UserError
-from keras_centernet.files.atomic import write_whole
+from keras_centernet.files.atomic import write_text
 from keras_centernet.files.paths import to_path
 
 TYPES = ("Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "Misc", "DontCare")
@@ -136,7 +136,7 @@ def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
         numbers = [objects.alphas[i], *objects.boxes_xyxy[i], *objects.dimensions_hwl[i], *objects.locations_xyz[i]]
         numbers += [objects.rotations_y[i], 1.0 if objects.scores is None else objects.scores[i]]
         lines.append(f"{kind} 0.0 0 " + " ".join(f"{number:.2f}" for number in numbers))
-    write_whole(path, lambda beside: beside.write_text("".join(f"{line}\n" for line in lines)))
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:

@@ -1,0 +1,94 @@
+"""Checks of the places of results, before any work is done for them."""
+
+import os
+from collections.abc import Iterable, Sequence
+
+from keras_centernet.errors import UserError, first_line
+from keras_centernet.files.atomic import check_writable
+from keras_centernet.files.paths import AnyPath, list_names
+from keras_centernet.files.remote_path import is_remote
+from keras_centernet.files.temporary import MARK, remove_temporaries
+
+OVERWRITE = "--overwrite"
+
+
+def open_folder(folder: AnyPath, option: str = "--output") -> None:
+    """Makes a folder where it is missing, and removes what killed processes of this package left in it.
+
+    Raises:
+        UserError: no file can be written into it; the line names the option that named it.
+    """
+    try:
+        check_writable(folder)
+        remove_temporaries(folder)
+    except Exception as error:  # OSError here, many kinds elsewhere
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise UserError(f"{option} {folder}: expected a folder that can be written to: {reason}.") from error
+
+
+def check_outputs(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Iterable[AnyPath] = ()) -> None:
+    """Raises a UserError where a result would replace a file: one of the inputs, or without `overwrite` any.
+
+    Args:
+        paths: of the results.
+        overwrite: whether files that are not among the inputs may be replaced.
+        inputs: what is read, which nothing may replace.
+    """
+    taken = _existing(paths)
+    if taken and (double := _find_double(taken, inputs)):
+        advice = "Name another folder with --output."
+        raise UserError(f"{double}: expected a place for results, got a file that is read. {advice}")
+    if taken and not overwrite:
+        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
+        advice = f"Name another place with --output, or pass {OVERWRITE}."
+        raise UserError(f"{taken[0]}{more}: expected no file there yet, got one. {advice}")
+
+
+def check_empty(folder: AnyPath, option: str, overwrite: bool = False) -> None:
+    """Raises a UserError where a folder for results, whose names are not known yet, holds any file."""
+    names = [name for name in list_names(folder) if not name.startswith(MARK)]
+    if names and not overwrite:
+        advice = f"Name another one, or pass {OVERWRITE}."
+        raise UserError(f"{option} {folder}: expected an empty folder, got one with {min(names)} in it. {advice}")
+
+
+def first_free(path: AnyPath) -> AnyPath:
+    """Returns a path, or the first of path-2, path-3, ... that does not exist yet: a default never meets old results.
+
+    Example:
+        >>> import pathlib
+        >>> first_free(pathlib.Path("nowhere", "metrics.json")).name
+        'metrics.json'
+    """
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
+def _existing(paths: Sequence[AnyPath]) -> list[AnyPath]:
+    """Returns those that exist; folders are listed once instead of asked for each name."""
+    names = {folder: _names(folder) for folder in {path.parent for path in paths}}
+    return [path for path in paths if path.name in names[path.parent] or (not is_remote(path) and path.exists())]
+
+
+def _names(folder: AnyPath) -> set[str]:
+    return {name.rstrip("/") for name in list_names(folder)} if folder.is_dir() else set()
+
+
+def _find_double(taken: Sequence[AnyPath], inputs: Iterable[AnyPath]) -> AnyPath | None:
+    """Returns the first existing path that is one of the inputs, by whatever name."""
+    read = {identity for path in inputs if (identity := _identity(path))}
+    return next((path for path in taken if _identity(path) in read), None)
+
+
+def _identity(path: AnyPath) -> object:
+    """Returns what two names of one file have in common; None where there is no file."""
+    if is_remote(path):
+        return str(path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
