@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 .PHONY: demo test test-slow test-all lint format clean
 
 demo: $(READY)  ## train, evaluate and export a detector on built-in pictures: runs/demo/
-	$(VENV)/bin/keras-centernet demo --output runs/demo
+	$(VENV)/bin/keras-centernet demo
 
 # A file's tests stay in one process, so that what they share is made once.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_centernet.drawing import check_rgb, paint_boxes, write_image
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import to_path
+from keras_centernet.files.atomic import write_text
 from keras_centernet.geometry import xyxy_to_xywh
 
 
@@ -135,10 +135,7 @@ class Detections:
         """
         text = json.dumps(self.to_dict(), indent=2)
         if path is not None:
-            try:
-                to_path(path).write_text(text + "\n", encoding="utf-8")
-            except OSError as error:
-                raise UserError(f"{path}: cannot write the detections there: {error.strerror}.") from None
+            write_text(path, text + "\n")
         return text
 
     def to_dict(self) -> dict:

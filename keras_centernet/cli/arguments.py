@@ -5,7 +5,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from keras_centernet.errors import UserError
-from keras_centernet.files.outputs import OVERWRITE
+from keras_centernet.files.outputs import OVERWRITE, first_free
+from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.runs.devices.choosing import choose_backend
 from keras_centernet.runs.options import Option, options_of
 from keras_centernet.runs.settings import TrainSettings
@@ -49,6 +50,16 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --import, which `main` acts on before anything is loaded."""
     what = "module of your own that registers what the model is made of (backbone, task, loss); may be repeated"
     parser.add_argument("--import", action="append", dest="imports", metavar="MODULE", help=what)
+
+
+def add_output_argument(parser: argparse.ArgumentParser, default: str, help: str) -> None:
+    """Adds --output, whose value None stands for a default that never meets old results; see `choose_output`."""
+    parser.add_argument("--output", help=f"{help} (default: {default}, or the first free of {default}-2, ...)")
+
+
+def choose_output(typed: str | None, default: str) -> AnyPath:
+    """Returns the place of the results: what was typed, else the default or the first free one after it."""
+    return first_free(to_path(default)) if typed is None else to_path(typed)
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:

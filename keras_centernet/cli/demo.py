@@ -5,15 +5,18 @@ The whole way from images to a file for phones, on a data set that is drawn on t
 
 import argparse
 
+from keras_centernet.cli.arguments import add_output_argument, choose_output
+
 EXAMPLES = """example:
   keras-centernet demo --output runs/demo"""
 
+DEFAULT = "runs/demo"
 BACKEND = "tensorflow"  # which exports
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument("--output", default="runs/demo", help="folder for the results; replaced")
+    add_output_argument(parser, DEFAULT, "folder for the results")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
 
 
@@ -21,4 +24,4 @@ def run(args: argparse.Namespace) -> None:
     """Runs the demonstration."""
     from keras_centernet.runs.demo import demo
 
-    demo(args.output, args.seed)
+    demo(choose_output(args.output, DEFAULT), args.seed)

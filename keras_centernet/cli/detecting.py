@@ -1,13 +1,17 @@
 """Detecting in image files and in the frames of videos, with the options of `predict`."""
 
+import collections
 import contextlib
+import errno
 import itertools
+import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from keras_centernet.drawing.image_file import SUFFIXES
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_output
 from keras_centernet.files.paths import AnyPath, map_files, to_path
@@ -78,17 +82,26 @@ class FileDetector:
         return read_calibration(file / f"{path.stem}.txt" if file.is_dir() else file)
 
 
-def unique_names(images: Sequence[AnyPath]) -> dict[AnyPath, str]:
-    """Returns {image: name of its drawn copy}; equal names from different folders are numbered."""
-    names, taken = {}, set()
-    for path in images:
-        suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg", ".png") else ".png"
-        name, number = f"{path.stem}{suffix}", 2
-        while name in taken:
-            name, number = f"{path.stem}_{number}{suffix}", number + 1
-        taken.add(name)
-        names[path] = name
-    return names
+def drawing_name(image: AnyPath) -> str:
+    """Returns the name of an image's drawn copy, of a kind that can be written."""
+    return image.name if image.suffix.lower() in SUFFIXES else f"{image.stem}.png"
+
+
+def unique_names(names: dict) -> dict:
+    """Returns {key: name} with equal names, as of files from different folders, numbered: a.jpg, a_2.jpg, ...
+
+    Names that differ in upper and lower case only count as equal: to some disks they are.
+    """
+    unique, taken, numbers = {}, set(), collections.Counter()
+    for key, name in names.items():
+        path = pathlib.PurePath(name)
+        free = name
+        while free.lower() in taken:
+            numbers[name.lower()] += 1
+            free = f"{path.stem}_{numbers[name.lower()] + 1}{path.suffix}"
+        taken.add(free.lower())
+        unique[key] = free
+    return unique
 
 
 def _read(path: AnyPath) -> np.ndarray | UserError:
@@ -108,12 +121,13 @@ def _film(path: AnyPath | None, rate: float) -> Iterator[Callable]:
         return
     import cv2
 
-    writer = None
+    writer, count = None, 0
     with local_output(path) as target:
 
         def append(found) -> None:
-            nonlocal writer
+            nonlocal writer, count
             drawn = found.draw()
+            count += 1
             if writer is None:
                 size_wh = (found.image.shape[1], found.image.shape[0])
                 writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, size_wh)
@@ -124,3 +138,15 @@ def _film(path: AnyPath | None, rate: float) -> Iterator[Callable]:
         finally:
             if writer is not None:
                 writer.release()
+                _check_film(target, count)
+
+
+def _check_film(path: pathlib.Path, count: int) -> None:
+    """Raises an OSError where OpenCV, which does not say so, could not write all frames."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(path))
+    written = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    capture.release()
+    if written < count:
+        raise OSError(errno.ENOSPC, f"{count} frames, of which {written} arrived: the disk may be full")

@@ -10,11 +10,14 @@ from keras_centernet.cli.arguments import (
     add_backend_argument,
     add_data_arguments,
     add_model_arguments,
+    add_output_argument,
+    add_overwrite_argument,
+    choose_output,
     collect_repeated,
-    make_folder,
 )
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import to_path
+from keras_centernet.files.outputs import check_empty, claimed, open_folder
+from keras_centernet.files.paths import AnyPath, to_path
 
 EXAMPLES = """examples:
   keras-centernet evaluate --model coco.keras --data coco/ --resize keep --flip --scales 0.5,0.75,1,1.25,1.5
@@ -22,6 +25,8 @@ EXAMPLES = """examples:
   keras-centernet evaluate --model 3d.keras --data kitti/ --split val --results runs/kitti/results
   keras-centernet evaluate --model best.keras --data coco/2017 --split validation --output runs/coco/metrics.json
   keras-centernet evaluate --model gs://bucket/run/best.keras --data gs://bucket/photos --output gs://bucket/metrics.json"""
+
+DEFAULT = "metrics.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,17 +52,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--round", action="store_true", help="also evaluate boxes and scores rounded to two decimals")
     parser.add_argument("--clip", **on, help="clip boxes to the image; the published evaluation does not")
     parser.add_argument("--results", help="folder for the result files that evaluation servers want")
-    parser.add_argument("--output", default="metrics.json", help="file for the metrics; the curves go beside it")
+    add_output_argument(parser, DEFAULT, "file for the metrics; the curves go beside it")
+    add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluates."""
+    collect_repeated(args, DATA)
+    output = choose_output(args.output, DEFAULT)
+    curves = output.with_name(f"{output.stem}_precision_recall.png")
+    with claimed([output, curves], args.overwrite, _read_files(args)):
+        if args.results:
+            open_folder(to_path(args.results), "--results")
+            check_empty(to_path(args.results), "--results", args.overwrite)
+        _evaluate(args, output, curves)
+
+
+def _read_files(args: argparse.Namespace) -> list[AnyPath]:
+    return [to_path(path) for path in (args.model, args.data, args.annotations) if path]
+
+
+def _evaluate(args: argparse.Namespace, output: AnyPath, curves: AnyPath) -> None:
     from keras_centernet.data import load_dataset
     from keras_centernet.evaluation import evaluate
 
-    collect_repeated(args, DATA)
-    output = to_path(args.output)
-    make_folder(output.parent)
     model, request = _load_detector(args)
     request |= {name: getattr(args, name) for name in (*DATA, "resize", "batch_size")}
     request |= {"training": False, "classes": model.classes}
@@ -65,15 +83,15 @@ def run(args: argparse.Namespace) -> None:
     views = [load_dataset(scale=scale, **request) for scale in args.scales]
     how = {name: getattr(args, name) for name in ("flip", "nms", "as_published", "oracle")}
     report = evaluate(model, views, round_results=args.round, clip_boxes=args.clip, **how)
+    print(report.table(), flush=True)  # first: whatever happens to the files
     told = {name: getattr(args, name) for name in ("model", "data", "scales", "resize", *how, "clip")}
     told["split"] = request["split"]
     report.save(output, **told)
-    curves = output.with_name(f"{output.stem}_precision_recall.png")
     report.draw_precision_recall(curves)
     if args.results:
         source = views[0].source
         report.write_results(args.results, source.category_ids, source.own_image_ids)
-    print(f"{report.table()}\n\n{output}, {curves}")
+    print(f"\n{output}, {curves}")
 
 
 def _choose_split(args: argparse.Namespace) -> dict:

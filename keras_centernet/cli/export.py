@@ -7,7 +7,7 @@ report.json says how large, how fast and how close to the model each of them is.
 import argparse
 import warnings
 
-from keras_centernet.cli.arguments import add_model_arguments
+from keras_centernet.cli.arguments import add_model_arguments, add_overwrite_argument
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--model", required=True, help=".keras file")
     parser.add_argument("--output", default="exported", help="folder, or file if only one is written")
+    add_overwrite_argument(parser)
     add_repeated("--format", FORMATS, next(iter(FORMATS)))
     add_repeated("--precision", PRECISIONS, DEFAULT, f"of {having('precision')}: ")
     parser.add_argument("--top-k", type=int, help="detections in the output; default: 100")
@@ -58,12 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Exports, prints a line per file and what remains to be done."""
-    from keras_centernet.exporting.checked_export import REPORT, check_outputs, export_checked
-    from keras_centernet.model import load_model
+    from keras_centernet.exporting.checked_export import claim_outputs
 
     folder, plan = _plan(args)
     _check_calibration(args, plan)
-    check_outputs(folder, plan)
+    with claim_outputs(folder, plan, args.overwrite, [to_path(args.model)]):
+        _export(args, folder, plan)
+
+
+def _export(args: argparse.Namespace, folder: AnyPath, plan: list) -> None:
+    from keras_centernet.exporting.checked_export import REPORT, export_checked
+    from keras_centernet.model import load_model
+
     model = load_model(args.model)
     if model.classes == tuple(str(i) for i in range(len(model.classes))):
         warnings.warn("the model's classes have no names: clients will show numbers.", DataWarning, stacklevel=2)

@@ -5,7 +5,10 @@ Network, task and classes are recognised. No code from the file is run.
 
 import argparse
 
-from keras_centernet.cli.arguments import as_type
+from keras_centernet.cli.arguments import add_overwrite_argument, as_type
+from keras_centernet.errors import UserError
+from keras_centernet.files.outputs import claimed
+from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.runs.options import parse_size
 
 EXAMPLES = """examples:
@@ -21,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", help="network; default: recognised")
     parser.add_argument("--task", help="what is detected; default: recognised")
     parser.add_argument("--classes", help="names, separated by commas; default: COCO's, VOC's or numbers")
+    add_overwrite_argument(parser)
     size = "side, or HEIGHTxWIDTH, of the input"
     parser.add_argument("--input-size", type=as_type(parse_size), default=512, help=size)
     parser.add_argument("--normalization", help="statistics of the input; default: as published for these classes")
@@ -28,14 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Imports, saves and prints which tensors were unused."""
-    from keras_centernet.errors import UserError
-    from keras_centernet.files.atomic import write_whole
-    from keras_centernet.files.paths import to_path
-    from keras_centernet.importing import import_weights
-
     output = to_path(args.model)
     if output.suffix != ".keras":
         raise UserError(f"{output}: expected a name that ends in .keras.")
+    with claimed([output], args.overwrite, [to_path(args.checkpoint)]):
+        _import(args, output)
+
+
+def _import(args: argparse.Namespace, output: AnyPath) -> None:
+    from keras_centernet.files.atomic import write_whole
+    from keras_centernet.importing import import_weights
+
     classes = args.classes.split(",") if args.classes else None
     model, unused = import_weights(
         args.checkpoint, args.backbone, args.task, classes, args.input_size, args.normalization

@@ -5,7 +5,17 @@ Prints tables, and writes one HTML page with charts and images, suspicious ones 
 
 import argparse
 
-from keras_centernet.cli.arguments import DATA, add_data_arguments, add_rows, as_type, collect_repeated, make_folder
+from keras_centernet.cli.arguments import (
+    DATA,
+    add_data_arguments,
+    add_output_argument,
+    add_overwrite_argument,
+    add_rows,
+    as_type,
+    choose_output,
+    collect_repeated,
+)
+from keras_centernet.files.outputs import claimed
 from keras_centernet.files.paths import to_path
 from keras_centernet.runs.options import parse_size
 
@@ -13,6 +23,8 @@ EXAMPLES = """examples:
   keras-centernet inspect --data photos/
   keras-centernet inspect --data photos/ --input-size 320 --output photos.html
   keras-centernet inspect --data coco/ --split val2017 --classes cat,dog"""
+
+DEFAULT = "inspection.html"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", default="detection", help="task that the data are for")
     size = "side or HEIGHTxWIDTH of the network's input, that boxes are compared with"
     parser.add_argument("--input-size", type=as_type(parse_size), default=512, help=size)
-    parser.add_argument("--output", default="inspection.html", help="file for the page")
+    add_output_argument(parser, DEFAULT, "file for the page")
+    add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,11 +45,11 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.inspection import inspect
 
     collect_repeated(args, DATA)
-    output = to_path(args.output)
-    make_folder(output.parent)
+    output = choose_output(args.output, DEFAULT)
     names = ("format", "annotations", "images", "class_map", "ignore_case", "strict", "max_pixels")
     names += ("classes", "val_share", "split", "task", "input_size")
-    inspection = inspect(args.data, **{name: getattr(args, name) for name in names})
-    print(f"\n{inspection.table()}")
-    inspection.save(output)
+    with claimed([output], args.overwrite, [to_path(path) for path in (args.data, args.annotations) if path]):
+        inspection = inspect(args.data, **{name: getattr(args, name) for name in names})
+        print(f"\n{inspection.table()}", flush=True)
+        inspection.save(output)
     print(f"\n{output}")

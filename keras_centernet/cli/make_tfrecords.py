@@ -6,6 +6,7 @@ Leaves SPLIT-00000-of-000NN.tfrecord, dataset.json and label_map.pbtxt in --outp
 import argparse
 
 from keras_centernet.cli.arguments import DATA, add_data_arguments, add_model_arguments, add_rows, collect_repeated
+from keras_centernet.files.outputs import same_folder
 from keras_centernet.files.paths import to_path
 
 EXAMPLES = """examples:
@@ -35,10 +36,12 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.data.formats.table import splits_of
     from keras_centernet.data.names import is_usual_split
     from keras_centernet.data.reading.splits import TRAIN, VAL
-    from keras_centernet.errors import look_up
+    from keras_centernet.errors import UserError, look_up
     from keras_centernet.tasks import TASKS
 
     fields = look_up(TASKS, args.task, "task").fields
+    if same_folder(args.data, args.output):
+        raise UserError(f"--output {args.output}: expected another folder than that of --data, got the same.")
     collect_repeated(args, DATA)
     places = {name: getattr(args, name) for name in ("annotations", "images")}
     own = splits_of(args.data, args.format, fields, **places)

@@ -10,11 +10,19 @@ import json
 import sys
 import warnings
 
-from keras_centernet.cli.arguments import add_backend_argument, add_model_arguments, make_folder
-from keras_centernet.cli.detecting import FileDetector, unique_names
+from keras_centernet.cli.arguments import (
+    add_backend_argument,
+    add_model_arguments,
+    add_output_argument,
+    add_overwrite_argument,
+    choose_output,
+)
+from keras_centernet.cli.detecting import FileDetector, drawing_name, unique_names
 from keras_centernet.cli.inputs import find_inputs, read_frames
 from keras_centernet.cli.shards import PART_SIZE, check_shard_options, predict_shard
 from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.files.atomic import write_text
+from keras_centernet.files.outputs import claimed
 from keras_centernet.files.paths import AnyPath, to_path
 
 EXAMPLES = """examples:
@@ -25,6 +33,8 @@ EXAMPLES = """examples:
   keras-centernet predict --model best.keras gs://bucket/photos --output gs://bucket/found --no-draw \\
       --shard $SLURM_ARRAY_TASK_ID/64     one job of sbatch --array=0-63; or $JOB_COMPLETION_INDEX/64 in Kubernetes"""
 
+DEFAULT, RESULTS = "runs/predict", "detections.json"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
@@ -32,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help=".keras file")
     add_model_arguments(parser)
     add_backend_argument(parser)
-    parser.add_argument("--output", default="runs/predict", help="folder for drawings and detections.json")
+    add_output_argument(parser, DEFAULT, f"folder for drawings and {RESULTS}")
+    add_overwrite_argument(parser)
     parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is kept")
     parser.add_argument("--batch-size", type=int, default=8, help="images at a time")
     files = "a calibration file in KITTI's format, or a folder of them named like the images"
@@ -54,40 +65,54 @@ def run(args: argparse.Namespace) -> None:
     check_shard_options(args)
     images, videos = find_inputs(args.inputs)
     if args.shard is not None:
-        predict_shard(args, images, videos)
+        predict_shard(args, images, videos, DEFAULT)
         return
     predict_all(args, images, videos)
 
 
 def predict_all(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int]) -> None:
-    """Detects in every input and writes one detections.json."""
+    """Detects in every input and writes one file of results."""
+    folder = choose_output(args.output, DEFAULT)
+    drawings = _name_drawings(images, videos, folder) if args.draw else {}
+    read = [*images, *(to_path(video) for video in videos if isinstance(video, str)), to_path(args.model)]
+    with claimed([folder / RESULTS, *drawings.values()], args.overwrite, read):
+        results = _predict(args, images, videos, drawings, folder / RESULTS)
+    objects = sum(len(result["detections"]) for result in results)
+    print(f"{len(results)} images, {objects} objects: {folder / RESULTS}")
+
+
+def _name_drawings(images: list[AnyPath], videos: list[str | int], folder: AnyPath) -> dict:
+    """Returns {image or video: path of its copy with what was found drawn into it}."""
+    films = {video: f"webcam{video}" if isinstance(video, int) else to_path(video).stem for video in videos}
+    names = unique_names({image: drawing_name(image) for image in images})
+    names |= unique_names({video: f"{name}_detections.mp4" for video, name in films.items()})
+    return {one: folder / name for one, name in names.items()}
+
+
+def _predict(args: argparse.Namespace, images: list, videos: list, drawings: dict, path: AnyPath) -> list[dict]:
     from keras_centernet.model import load_model
 
-    model = load_model(args.model)
+    model, results = load_model(args.model), []
     detector = FileDetector(model, args.threshold, args.batch_size, args.calibration, args.frames)
-    folder = to_path(args.output)
-    make_folder(folder)
-    results = []
     try:
-        _predict_images(detector, images, folder, args.draw, results)
+        _predict_images(detector, images, drawings, results)
         for video in videos:
-            _predict_video(detector, video, folder, args.draw, results)
+            _predict_video(detector, video, drawings.get(video), results)
     finally:  # after Ctrl-C too, so that no detection is lost
-        (folder / "detections.json").write_text(json.dumps(results, indent=1))
-    objects = sum(len(result["detections"]) for result in results)
-    print(f"{len(results)} images, {objects} objects: {folder / 'detections.json'}")
+        write_text(path, json.dumps(results, indent=1))
+    return results
 
 
-def _predict_images(detector: FileDetector, images: list, folder: AnyPath, draw: bool, results: list) -> None:
+def _predict_images(detector: FileDetector, images: list, drawings: dict, results: list) -> None:
     from tqdm import tqdm
 
-    unreadable, names = [], unique_names(images)
+    unreadable = []
     for path, found in tqdm(detector.in_images(images), "images", len(images), disable=None, file=sys.stderr):
         if isinstance(found, UserError):
             unreadable.append(str(found))
             continue
-        if draw:
-            found.draw(folder / names[path])
+        if path in drawings:
+            found.draw(drawings[path])
         results.append(found.to_dict())
     if unreadable and len(unreadable) == len(images):
         raise UserError(unreadable[0])
@@ -95,11 +120,10 @@ def _predict_images(detector: FileDetector, images: list, folder: AnyPath, draw:
         warnings.warn(f"{len(unreadable)} images skipped; first: {unreadable[0]}", DataWarning, stacklevel=2)
 
 
-def _predict_video(detector: FileDetector, video: str | int, folder: AnyPath, draw: bool, results: list) -> None:
+def _predict_video(detector: FileDetector, video: str | int, drawing: AnyPath | None, results: list) -> None:
     from tqdm import tqdm
 
-    name = f"webcam{video}" if isinstance(video, int) else to_path(video).stem
-    drawing = folder / f"{name}_detections.mp4" if draw else None
+    name = f"webcam {video}" if isinstance(video, int) else to_path(video).stem
     with (
         read_frames(video) as (rate, frames),
         contextlib.closing(detector.in_frames(video, frames, rate, drawing)) as found,

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keras_centernet.drawing.text_table import align
-from keras_centernet.errors import UserError
 from keras_centernet.evaluation.metrics.metric import number_text
 from keras_centernet.evaluation.metrics.table import METRICS, main_metric
 from keras_centernet.files.atomic import write_text

@@ -1,8 +1,9 @@
 """Several exports of one model into a folder, and its report."""
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
 
@@ -11,7 +12,8 @@ from keras_centernet.evaluation import evaluate
 from keras_centernet.exporting.export import export_files
 from keras_centernet.exporting.table import FORMATS
 from keras_centernet.exporting.tflite.precisions import PRECISIONS
-from keras_centernet.files.atomic import check_writable, write_whole
+from keras_centernet.files.atomic import write_text
+from keras_centernet.files.outputs import claimed
 from keras_centernet.files.paths import AnyPath
 
 REPORT = "report.json"
@@ -64,16 +66,16 @@ def plan_exports(stem: str, formats: list[str], precisions: list[str], options: 
     return plan
 
 
-def check_outputs(folder: AnyPath, plan: list[Planned]) -> None:
-    """Raises a UserError where a file would replace one, or nothing can be written; before any work is done."""
-    try:
-        check_writable(folder)
-    except OSError as error:
-        raise UserError(f"--output {folder}: expected a folder that can be written to: {error.strerror}.") from error
-    for path in (folder / name for planned in plan for name in planned.files):
-        if path.exists():
-            raise UserError(f"{path}: expected a new file to export to, there is one. Remove or rename it.")
-    read_report(folder)
+@contextlib.contextmanager
+def claim_outputs(folder: AnyPath, plan: list[Planned], overwrite: bool, inputs: Sequence[AnyPath]) -> Iterator[None]:
+    """Returns a context for exporting into a folder, which no other process then does; see `files.outputs.claimed`.
+
+    Raises:
+        UserError: (before the work) a file would replace one, or the folder's report is no report.
+    """
+    with claimed([folder / name for planned in plan for name in planned.files], overwrite, inputs):
+        read_report(folder)
+        yield
 
 
 def precision_on(dataset: Iterable, model: keras.Model) -> Callable[[object], dict]:

@@ -16,7 +16,7 @@ from keras_centernet.exporting.other_process import export_elsewhere, must_leave
 from keras_centernet.exporting.table import FORMATS, Format, find_format
 from keras_centernet.exporting.tflite.calibration import read_some
 from keras_centernet.exporting.verifying import verify_opened
-from keras_centernet.files.atomic import folder_for, local_copy, move, write_whole
+from keras_centernet.files.atomic import folder_for, local_copy, move, write_whole, writing
 from keras_centernet.files.paths import AnyPath, size_bytes, to_path
 
 CHECKED_IMAGES = 4
@@ -138,16 +138,13 @@ def _in_float32(model: keras.Model) -> keras.Model:
 @contextlib.contextmanager
 def _folder_beside(path: AnyPath) -> Iterator[pathlib.Path]:
     """Returns a context with a local folder to write to; errors in it speak of `path` and its folder."""
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with folder_for(path.parent) as folder:
             try:
                 yield folder
             except UserError as error:
                 raise UserError(str(error).replace(str(folder), str(path.parent))) from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{path}: could not be written ({reason}). Free some space or name another folder.") from error
 
 
 def _local(path: AnyPath, row: Format) -> contextlib.AbstractContextManager[AnyPath]:

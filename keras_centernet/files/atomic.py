@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import AnyPath, to_path
-from keras_centernet.files.remote_path import RemotePath, is_remote
+from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import remove, temporary_name
 
 
@@ -92,7 +92,7 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = None if isinstance(error, UserError) else _system_error(error)
+        reason = _system_error(error) if isinstance(error, OSError) or not isinstance(error, UserError) else None
         if reason is None:
             raise
         raise UserError(
@@ -150,7 +150,9 @@ def move(source: pathlib.Path, target: AnyPath) -> None:
 def give_second_name(path: AnyPath, other: AnyPath) -> None:
     """Makes a file available under another path, too; it is copied only where there are no hard links."""
     if is_remote(path):
-        path.copy(other)
+        beside = other.with_name(temporary_name(other.name))
+        path.copy(beside)
+        beside.replace(other)
         return
 
     def link(temporary: pathlib.Path) -> None:

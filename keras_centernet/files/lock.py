@@ -1,4 +1,4 @@
-"""One writer at a time in a folder, local or remote."""
+"""One writer at a time of a file, and of those that go with it, local or remote."""
 
 import contextlib
 import json
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.files.remote_path import is_remote
-from keras_centernet.files.temporary import MARK, is_running, machine_id
+from keras_centernet.files.temporary import MARK, is_running, machine_id, temporary_name
 
-LOCK = f"{MARK}lock"
+LOCK = f"{MARK}lock-"  # beginning of the name of the file beside, which says who writes
 SIGN_OF_LIFE_S = 30.0  # between two changes of the file's time
 DEAD_S = 300.0  # without one, a writer on another machine has ended
 _POLL_S = 0.1
@@ -21,26 +21,26 @@ _held: set[str] = set()  # by this process; after a restart in a container a dea
 
 
 @contextlib.contextmanager
-def one_writer(folder: AnyPath, wait_s: float = 0.0) -> Iterator[None]:
+def one_writer(path: AnyPath, wait_s: float = 0.0) -> Iterator[None]:
     """Returns a context that one process at a time can be in; a dead one does not hold it.
 
-    The file `LOCK` in the folder names the process and its machine. On this machine the system knows whether it still
-    lives; on others it gives a sign of life. (Remote file systems cannot create a file only where there is none: two
-    processes that begin within the same second may both enter.)
+    A file beside, `LOCK` and the name, says which process it is, on which machine. On this machine the system knows
+    whether it still lives; on others it gives a sign of life. (Remote file systems cannot create a file only where
+    there is none: two processes that begin within the same second may both enter.)
 
     Args:
-        folder: existing one.
+        path: what is written, in an existing folder.
         wait_s: how long to wait for another process.
 
     Raises:
         UserError: another process is in it; the line names it.
     """
-    lock = (_Remote if is_remote(folder) else _Local)(folder / LOCK)
+    lock = (_Remote if is_remote(path) else _Local)(path.with_name(f"{LOCK}{path.name}"))
     until = time.monotonic() + wait_s
     while not lock.take():
         if time.monotonic() >= until:
-            advice = "Wait for it, stop it, or name another folder."
-            raise UserError(f"{folder}: expected no other process that writes to it, got {lock.holder}. {advice}")
+            advice = "Wait for it, stop it, or name another place."
+            raise UserError(f"{path}: expected no other process that writes it, got {lock.holder}. {advice}")
         time.sleep(_POLL_S)
     _held.add(str(lock.path))
     ended = threading.Event()
@@ -99,22 +99,24 @@ class _Local:
 
 
 class _Remote:
-    """A file whose content and age say who holds it."""
+    """A file whose content says who holds it, and when that was last so: not every file system has times of changes."""
 
     def __init__(self, path: AnyPath):
         self.path, self.holder = path, ""
 
     def take(self) -> bool:
         if self.path.exists():
-            holder, age_s = _parse(self.path.read_bytes()), time.time() - self.path.stat().st_mtime
-            if _lives(holder, age_s, self.path):
+            holder = _parse(self.path.read_bytes())
+            if _lives(holder, time.time() - holder.get("seen", 0), self.path):
                 self.holder = _describe(holder)
                 return False
         self.touch()
         return True
 
     def touch(self) -> None:
-        self.path.write_bytes(_own_content())
+        beside = self.path.with_name(temporary_name())
+        beside.write_bytes(_own_content(seen=time.time()))
+        beside.replace(self.path)
 
     def give_back(self) -> None:
         with contextlib.suppress(OSError):
@@ -144,8 +146,8 @@ def _lives(holder: dict, age_s: float, path: AnyPath) -> bool:
     return is_running(holder["pid"])
 
 
-def _own_content() -> bytes:
-    return json.dumps({"host": socket.gethostname(), "machine": machine_id(), "pid": os.getpid()}).encode()
+def _own_content(**more) -> bytes:
+    return json.dumps({"host": socket.gethostname(), "machine": machine_id(), "pid": os.getpid(), **more}).encode()
 
 
 def _parse(content: bytes) -> dict:
@@ -153,7 +155,8 @@ def _parse(content: bytes) -> dict:
         holder = json.loads(content)
     except (ValueError, RecursionError):
         return {}
-    return holder if isinstance(holder, dict) and type(holder.get("pid")) is int else {}
+    is_holder = isinstance(holder, dict) and type(holder.get("pid")) is int
+    return holder if is_holder and isinstance(holder.get("seen", 0.0), int | float) else {}
 
 
 def _describe(holder: dict) -> str:

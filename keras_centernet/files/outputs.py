@@ -1,11 +1,13 @@
 """Checks of the places of results, before any work is done for them."""
 
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import check_writable
-from keras_centernet.files.paths import AnyPath, list_names
+from keras_centernet.files.lock import one_writer
+from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import MARK, remove_temporaries
 
@@ -26,6 +28,25 @@ def open_folder(folder: AnyPath, option: str = "--output") -> None:
         raise UserError(f"{option} {folder}: expected a folder that can be written to: {reason}.") from error
 
 
+@contextlib.contextmanager
+def claimed(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Iterable[AnyPath] = ()) -> Iterator[None]:
+    """Returns a context for the work whose results go to some paths; their folders are made where they are missing.
+
+    Args:
+        paths: of the results.
+        overwrite, inputs: see `check_outputs`.
+
+    Raises:
+        UserError: (before the work) no file can be written there, one would be replaced, or another process is about
+            to write the first path.
+    """
+    for folder in dict.fromkeys(path.parent for path in paths):
+        open_folder(folder)
+    with one_writer(paths[0]):
+        check_outputs(paths, overwrite, inputs)
+        yield
+
+
 def check_outputs(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Iterable[AnyPath] = ()) -> None:
     """Raises a UserError where a result would replace a file: one of the inputs, or without `overwrite` any.
 
@@ -38,6 +59,9 @@ def check_outputs(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Ite
     if taken and (double := _find_double(taken, inputs)):
         advice = "Name another folder with --output."
         raise UserError(f"{double}: expected a place for results, got a file that is read. {advice}")
+    folders = [path for path in taken if path.is_dir()] if overwrite else []
+    if folders:
+        raise UserError(f"{folders[0]}: expected a file or nothing, got a folder. Remove or rename it.")
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         advice = f"Name another place with --output, or pass {OVERWRITE}."
@@ -50,6 +74,12 @@ def check_empty(folder: AnyPath, option: str, overwrite: bool = False) -> None:
     if names and not overwrite:
         advice = f"Name another one, or pass {OVERWRITE}."
         raise UserError(f"{option} {folder}: expected an empty folder, got one with {min(names)} in it. {advice}")
+
+
+def same_folder(one: str, other: str) -> bool:
+    """Whether two paths name the same existing file or folder."""
+    identity = _identity(to_path(one))
+    return identity is not None and identity == _identity(to_path(other))
 
 
 def first_free(path: AnyPath) -> AnyPath:

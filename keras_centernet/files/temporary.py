@@ -89,6 +89,7 @@ def _is_abandoned(path: AnyPath) -> bool:
     if machine == machine_id() and (process == os.getpid() or not is_running(process)):
         return True
     try:
-        return time.time() - path.stat().st_mtime > ABANDONED_S
+        changed = path.stat().st_mtime  # 0 where a file system does not say
     except OSError:
         return False
+    return changed > 0 and time.time() - changed > ABANDONED_S

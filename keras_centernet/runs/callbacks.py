@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.evaluation.metrics.table import main_metric
-from keras_centernet.files.atomic import write_whole
+from keras_centernet.files.atomic import write_whole, writing
 from keras_centernet.runs.example_images import detections_and_heatmaps
-from keras_centernet.runs.folder import BEST, HISTORY, RunFolder
+from keras_centernet.runs.folder import BEST, HISTORY, TENSORBOARD, RunFolder
 
 
 class InsteadOfStep(keras.callbacks.Callback):
@@ -143,11 +143,13 @@ class ShowInTensorBoard(keras.callbacks.Callback):
 
     def __init__(self, folder: RunFolder, images: np.ndarray, every: int):
         super().__init__()
-        self.writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self.folder = folder / TENSORBOARD
+        with writing(self.folder):
+            self.writer = tf.summary.create_file_writer(str(self.folder))
         self.images, self.every = images, every
 
     def on_epoch_end(self, epoch, logs=None):
-        with self.writer.as_default(step=epoch + 1):
+        with writing(self.folder), self.writer.as_default(step=epoch + 1):
             for name, value in logs.items():
                 if math.isfinite(value):
                     tf.summary.scalar(name, float(value))
@@ -156,10 +158,11 @@ class ShowInTensorBoard(keras.callbacks.Callback):
                     drawings = detections_and_heatmaps(self.model, self.images)
                 for name, drawn in drawings.items():
                     tf.summary.image(name, drawn, max_outputs=len(self.images))
-        self.writer.flush()
+            self.writer.flush()
 
     def on_train_end(self, logs=None):
-        self.writer.close()
+        with writing(self.folder):
+            self.writer.close()
 
 
 def first_epochs(folder: RunFolder, count: int) -> list[dict]:

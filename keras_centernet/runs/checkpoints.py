@@ -26,6 +26,7 @@ class Progress:
         best, waited: highest main metric so far, and evaluations since then.
         seconds: of training so far.
         rate, running_means: of the epoch that was begun: learning rate of its first step, variables of the metrics.
+        earlier: names of the checkpoints before last.keras that are kept, the oldest first.
     """
 
     epoch: int = 0
@@ -36,6 +37,7 @@ class Progress:
     seconds: float = 0.0
     rate: float = 0.0
     running_means: tuple[np.ndarray, ...] = ()
+    earlier: tuple[str, ...] = ()
 
     @property
     def step(self) -> int:
@@ -50,6 +52,7 @@ def state_of(model: keras.Model, progress: Progress) -> dict[str, np.ndarray]:
     """Returns as arrays what a model's file does not hold: progress, random state, running means, average."""
     state = {name: np.asarray(getattr(progress, name)) for name in _NUMBERS}
     state |= {f"random_{i}": convert_to_numpy(variable) for i, variable in enumerate(_random_states(model))}
+    state["earlier"] = np.asarray(progress.earlier, np.str_)
     # "figure": the name in the files of version 0.1.0
     state |= {
         f"figure_{i}": convert_to_numpy(_of_replicas(variable)[0]) for i, variable in enumerate(_running_means(model))
@@ -75,7 +78,9 @@ def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Prog
         if model.average:
             model.average.restore(state)
         running_means = tuple(state[f"figure_{i}"] for i in range(len(_running_means(model))))
-        return Progress(**{name: kind(state[name]) for name, kind in _NUMBERS.items()}, running_means=running_means)
+        numbers = {name: kind(state[name]) for name, kind in _NUMBERS.items()}
+        earlier = tuple(map(str, state.get("earlier", ())))  # version 0.1.0 did not say
+        return Progress(**numbers, running_means=running_means, earlier=earlier)
     except Exception as error:  # Keras raises many kinds for files that do not fit
         what = f"{folder / LAST} to be of this model and data"
         raise UserError(f"--resume: expected {what}: {first_line(error)}") from error
@@ -143,11 +148,13 @@ class KeepLast(keras.callbacks.Callback):
         self._save(epoch + 1, 0)
 
     def _save(self, epoch: int, batch: int) -> None:
-        self.progress = dataclasses.replace(self.progress, epoch=epoch, batch=batch, **self.known())
-        earlier = f"step_{self._saved:09d}.keras" if self.keep > 1 and self._saved is not None else None
-        self.folder.save_checkpoint(self.model, state_of(self.model, self.progress), earlier)
+        before = self.progress.earlier
+        previous = self.folder.earlier_name(self._saved) if self.keep > 1 and self._saved is not None else None
+        kept = (*before, previous)[1 - self.keep :] if previous else before[len(before) - self.keep + 1 :]
+        self.progress = dataclasses.replace(self.progress, epoch=epoch, batch=batch, earlier=kept, **self.known())
+        self.folder.save_checkpoint(self.model, state_of(self.model, self.progress), previous)
         self._saved = self.progress.step
-        for name in self.folder.names(EARLIER)[: 1 - self.keep or None]:
+        for name in set(before) - set(kept):  # only what this run saved: a user may keep others there
             (self.folder / EARLIER / name).unlink(missing_ok=True)
 
 

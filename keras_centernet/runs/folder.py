@@ -4,18 +4,25 @@ import io
 import json
 import os
 import pathlib
+import re
 import zipfile
 
 import numpy as np
 
-from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.atomic import TEMPORARY, check_writable, give_second_name, local_copy, write_whole
+from keras_centernet.errors import UserError
+from keras_centernet.files.atomic import give_second_name, local_copy, write_text, write_whole
+from keras_centernet.files.outputs import OVERWRITE, first_free, open_folder
 from keras_centernet.files.paths import AnyPath, list_names, to_path
+from keras_centernet.files.remote_path import is_remote
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
 SPLIT = "split.json"  # where the run made it
 STATE = "training_state.npz"  # inside last.keras
+CURVES, DETECTIONS, PRECISION_RECALL = "curves.png", "detections.png", "precision_recall.png"
+TENSORBOARD = "tensorboard"  # its files have names of their own
+RESULTS = (BEST, LAST, EARLIER, HISTORY, CONFIG, METRICS, SPLIT, CURVES, DETECTIONS, PRECISION_RECALL)
+FORMAT, VERSION = "keras_centernet run", 1  # in config.json: the folder is ours
 
 
 class RunFolder:
@@ -23,25 +30,19 @@ class RunFolder:
 
     Args:
         path: folder, made if missing.
-        resume: whether to go on in a folder that holds a run already; without it, a UserError refuses one.
+        resume: whether to go on with the run that it holds.
+        overwrite: whether `begin` may replace the run that it holds.
         writes: whether this process makes and fills the folder: of several workers one does, the others read.
+
+    Raises:
+        UserError: nothing can be written there, or there is a run or another file that results would replace.
     """
 
-    def __init__(self, path: str | os.PathLike, resume: bool = False, writes: bool = True):
+    def __init__(self, path: str | os.PathLike, resume: bool = False, overwrite: bool = False, writes: bool = True):
         self.path = to_path(path)
-        if not writes:
-            return
-        try:
-            check_writable(self.path)
-            for name in self.names(""):
-                if name.startswith(TEMPORARY):  # a process was killed while it wrote
-                    (self / name).unlink(missing_ok=True)
-        except Exception as error:  # OSError here, many kinds elsewhere
-            reason = getattr(error, "strerror", None) or first_line(error)
-            raise UserError(f"--output {self.path}: expected a folder that can be written to: {reason}.") from error
-        if self.holds_run() and not resume:
-            advice = "Add --resume to go on with it, or name another folder."
-            raise UserError(f"--output {path}: expected an empty folder, got one with a run in it. {advice}")
+        if writes:
+            open_folder(self.path)
+            self._check(resume, overwrite)
 
     def __truediv__(self, name: str) -> AnyPath:
         return self.path / name
@@ -53,8 +54,32 @@ class RunFolder:
         """Returns the sorted names in a folder inside this one; none if it is missing."""
         return sorted(list_names(self / folder)) if (self / folder).exists() else []
 
+    def is_ours(self) -> bool:
+        """Whether a run of this package wrote its config.json, and all the other results then."""
+        try:
+            config = json.loads((self / CONFIG).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return False
+        return isinstance(config, dict) and config.get("format") == FORMAT
+
+    def begin(self, config: dict) -> None:
+        """Removes the results of the run that is replaced, if there is one, and writes config.json of the new one."""
+        if self.is_ours():
+            for name in (*(name for name in RESULTS if name not in (CONFIG, EARLIER)), *self._checkpoints()):
+                (self / name).unlink(missing_ok=True)
+        self.write_config(config)
+
+    def write_config(self, config: dict) -> None:
+        self.write_json(CONFIG, {"format": FORMAT, "version": VERSION, **config})
+
     def write_json(self, name: str, content: dict) -> None:
-        write_whole(self / name, lambda temporary: temporary.write_text(json.dumps(content, indent=2) + "\n"))
+        write_text(self / name, json.dumps(content, indent=2) + "\n")
+
+    def earlier_name(self, step: int) -> str:
+        """Returns a free name in `EARLIER` for the present last.keras, which was saved after `step` steps."""
+        path = self / EARLIER / f"step_{step:09d}.keras"
+        is_left = path.exists() and not is_remote(path) and path.samefile(self / LAST)  # by a process killed just then
+        return path.name if is_left else first_free(path).name
 
     def save_checkpoint(self, model, state: dict[str, np.ndarray], previous: str | None = None) -> None:
         """Saves the model and the state of its training as the one file last.keras, whole or not at all.
@@ -78,6 +103,25 @@ class RunFolder:
             (self / EARLIER).mkdir(exist_ok=True)
             give_second_name(self / LAST, self / EARLIER / previous)
         write_whole(self / LAST, write)
+
+    def _check(self, resume: bool, overwrite: bool) -> None:
+        if resume and self.holds_run():
+            return
+        taken = [name for name in RESULTS if (self / name).exists()]
+        if self.is_ours():
+            if overwrite or resume or not {BEST, LAST} & set(taken):
+                return  # without them it ended before there was anything to keep
+            advice = f"Add --resume to go on with it or {OVERWRITE} to replace it, or name another folder."
+            raise UserError(f"--output {self.path}: expected an empty folder, got one with a run in it. {advice}")
+        if taken:
+            expected = f"expected an empty folder, got one with {taken[0]} in it that no run wrote"
+            if self.holds_run():
+                expected = "expected an empty folder, got one with a run in it"
+            advice = "Add --resume to go on with it, or name another folder."
+            raise UserError(f"--output {self.path}: {expected}. {advice}")
+
+    def _checkpoints(self) -> list[str]:
+        return [f"{EARLIER}/{name}" for name in self.names(EARLIER) if re.fullmatch(r"step_\d{9}\.keras", name)]
 
     def read_checkpoint(self) -> dict[str, np.ndarray]:
         """Returns the state that `save_checkpoint` wrote; a UserError where there is none, as in a damaged file."""

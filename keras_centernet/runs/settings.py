@@ -127,6 +127,7 @@ class TrainSettings:
     # The folder
     output: str = free_option("runs/train", "folder for the results; of a recipe: runs/ and its name", in_recipes=False)
     resume: bool = free_option(False, "continue the run in --output", in_recipes=False)
+    overwrite: bool = free_option(False, "replace the run in --output", in_recipes=False)
     checkpoint_every: int | None = free_option(None, "batches between checkpoints inside an epoch", "none", at_least=1)
     keep: int = free_option(1, "checkpoints that are kept, last.keras included", at_least=1)
     verbose: int | None = free_option(
@@ -140,6 +141,8 @@ class TrainSettings:
         if len(chosen) > 1:
             options = " and ".join("--" + name.replace("_", "-") for name in chosen)
             raise UserError(f"Expected at most one of --tpu, --gpus and --multi-worker, got {options}.")
+        if self.resume and self.overwrite:
+            raise UserError("--resume and --overwrite: expected at most one of them, got both. Remove one.")
         if self.backbone_rate != 1 and "backbone" in self.freeze:
             raise UserError("freeze and backbone_rate: expected one of them for the backbone, got both. Remove one.")
         if self.data_service and (self.multi_worker or self.checkpoint_every):

@@ -1,9 +1,11 @@
 """One training run, from its settings to its folder of results."""
 
+import contextlib
 import dataclasses
 import json
 import sys
 import time
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -12,6 +14,9 @@ from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
+from keras_centernet.files.lock import one_writer
+from keras_centernet.files.outputs import open_folder
+from keras_centernet.files.paths import to_path
 from keras_centernet.fitting import layer_selection
 from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard, cut_history
@@ -23,7 +28,19 @@ from keras_centernet.runs.devices.plan import computes_in_half, plan
 from keras_centernet.runs.devices.table import DEFAULT
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
 from keras_centernet.runs.example_images import draw_examples
-from keras_centernet.runs.folder import BEST, CONFIG, HISTORY, METRICS, SPLIT, RunFolder
+from keras_centernet.runs.folder import (
+    BEST,
+    CONFIG,
+    CURVES,
+    DETECTIONS,
+    HISTORY,
+    LAST,
+    METRICS,
+    PRECISION_RECALL,
+    SPLIT,
+    TENSORBOARD,
+    RunFolder,
+)
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.profiling import Profile
@@ -53,9 +70,10 @@ def train(settings: TrainSettings) -> dict:
     settings.check_names()
     devices = build_devices(settings)
     try:
-        run = Run.begin(settings, devices, start)
-        run.fit()
-        return run.report()
+        with _only_writer(settings, devices):
+            run = Run.begin(settings, devices, start)
+            run.fit()
+            return run.report()
     except BaseException as error:
         devices.leave(error)
         if devices.has_lost(error):
@@ -74,12 +92,13 @@ class Run:
     model: CenterNet
     progress: Progress
     start: float
+    is_resumed: bool
 
     @classmethod
     def begin(cls, settings: TrainSettings, devices: Devices, start: float) -> "Run":
         """Opens the folder, loads the data, and builds the model or restores it from the folder's checkpoint."""
         own = resolve(settings.backbone, "--backbone"), resolve(settings.task, "--task")
-        folder = RunFolder(settings.output, settings.resume, writes=devices.is_chief)
+        folder = RunFolder(settings.output, settings.resume, settings.overwrite, writes=devices.is_chief)
         is_resumed = settings.resume and folder.holds_run()
         if is_resumed:
             _check_same_run(folder, settings)
@@ -97,14 +116,15 @@ class Run:
             if is_resumed:
                 progress = restore(model, folder, data.steps_per_epoch)
         check_together(devices, progress.step)
-        return cls(settings, devices, folder, data, model, progress, start - progress.seconds)
+        return cls(settings, devices, folder, data, model, progress, start - progress.seconds, is_resumed)
 
     def fit(self) -> None:
         """Trains from where the run is to its end, and keeps the folder up to date."""
         settings, progress = self.settings, self.progress
         if self.is_chief:
             config = dataclasses.asdict(settings) | {"classes": list(self.model.classes)}
-            self.folder.write_json(CONFIG, config)
+            begin = self.folder.write_config if self.is_resumed else self.folder.begin
+            begin(config)
             if self.data.made_split:
                 self.data.made_split.write(self.folder / SPLIT)
             cut_history(self.folder, progress.epoch)
@@ -164,7 +184,7 @@ class Run:
             keep_best,
             KeepLast(folder, progress, settings, known),
             ShowInTensorBoard(folder, examples, settings.evaluate_every),
-            *([Profile(folder / "tensorboard", self.devices)] if settings.profile else []),
+            *([Profile(folder / TENSORBOARD, self.devices)] if settings.profile else []),
         ]
 
     def _report_of_chief(self) -> dict:
@@ -176,14 +196,26 @@ class Run:
             model = load_model(path)
         report = evaluate(model, self.data.val)
         metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(self.seconds(), 1)}
-        write_whole(folder / "precision_recall.png", report.draw_precision_recall)
+        write_whole(folder / PRECISION_RECALL, report.draw_precision_recall)
         with local_copy(folder / HISTORY) as history:
-            write_whole(folder / "curves.png", lambda path: draw_curves(history, path))
-        write_whole(folder / "detections.png", lambda path: draw_examples(model, self.data.val, path))
+            write_whole(folder / CURVES, lambda path: draw_curves(history, path))
+        write_whole(folder / DETECTIONS, lambda path: draw_examples(model, self.data.val, path))
         folder.write_json(METRICS, metrics)
         if self.verbosity:
             print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and drawings.")
         return metrics
+
+
+@contextlib.contextmanager
+def _only_writer(settings: TrainSettings, devices: Devices) -> Iterator[None]:
+    """Returns a context in which no other run writes to the folder; of several workers the chief holds it."""
+    if not devices.is_chief:
+        yield
+        return
+    folder = to_path(settings.output)
+    open_folder(folder)
+    with one_writer(folder / LAST):
+        yield
 
 
 def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:

@@ -17,13 +17,12 @@ from keras_centernet.files.atomic import (
     local_copy,
     local_output,
     move,
-    remove_folder,
-    remove_temporaries,
     temporary_folder,
     write_whole,
 )
 from keras_centernet.files.paths import to_path
 from keras_centernet.files.remote_path import RemoteError, RemotePath
+from keras_centernet.files.temporary import remove
 
 
 @pytest.fixture
@@ -56,20 +55,13 @@ def test_rivals_write_the_same_file_and_the_last_to_end_gives_it(kind, tmp_path)
 
     def write(temporary):
         temporary.write_text("half")
-        write_whole(path, lambda beside: beside.write_text("rival"), has_rivals=True)
+        write_whole(path, lambda beside: beside.write_text("rival"))
         assert path.read_text() == "rival"
         temporary.write_text("whole")
 
-    write_whole(path, write, has_rivals=True)
+    write_whole(path, write)
     assert path.read_text() == "whole"
     assert [file.name for file in folder.iterdir()] == ["some.txt"]
-
-
-def test_what_killed_writers_left_is_removed(tmp_path):
-    for name in ("part.1234.some.txt", "part-0.txt", "some.txt"):
-        (tmp_path / name).write_text("x")
-    remove_temporaries(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["part-0.txt", "some.txt"]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError], ids=["Ctrl-C", "a mistake in the code"])
@@ -151,6 +143,9 @@ def test_a_file_that_a_library_writes_to_a_local_path_gets_its_final_path(target
         raise KeyboardInterrupt
     with local_output(target / "none.txt"):
         pass
+    with contextlib.suppress(UserError), local_output(target / "full.txt") as path:
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
     assert {path.name: path.read_text() for path in target.iterdir()} == {"film.txt": "whole", "cut.txt": "half"}
 
 
@@ -169,7 +164,7 @@ def test_a_folder_is_moved_with_what_makes_it_one_at_the_end(target, monkeypatch
     assert (target / "served" / "saved_model.pb").read_text() == "model"
     assert (target / "served" / "variables" / "v.data").read_text() == "values"
     assert uploaded in ([], ["v.data", "saved_model.pb", "report.json"])
-    remove_folder(target / "served")
+    remove(target / "served")
     assert [path.name for path in target.iterdir()] == ["report.json"]
 
 

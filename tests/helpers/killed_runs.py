@@ -26,7 +26,7 @@ import pycocotools.cocoeval  # noqa: F401 imported here and not in each process
 
 from keras_centernet.clock import Clock
 from keras_centernet.data.formats import shapes
-from keras_centernet.files import atomic as files
+from keras_centernet.files.temporary import final_name
 from keras_centernet.fitting.nonfinite import StopOnNonFiniteLoss
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
@@ -121,8 +121,7 @@ def die_at(point: str, number: float) -> None:
 
     def dying_flush(descriptor):
         path = pathlib.Path(os.readlink(f"/proc/self/fd/{descriptor}"))
-        name = path.name.removeprefix(files.TEMPORARY)
-        if name != path.name:
+        if name := final_name(path.name):
             if point == f"half of {name}" and passed.count(point) == number:
                 os.truncate(path, path.stat().st_size // 2)
             passes(f"half of {name}")
@@ -152,13 +151,13 @@ def damages(output: pathlib.Path) -> list[str]:
     """Returns what is wrong with the files that have their final name."""
     wrong = []
     for path in output.glob("**/*.keras"):
-        if not path.name.startswith(files.TEMPORARY):
+        if final_name(path.name) is None:
             with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
                 if archive.testzip() is None:
                     continue
             wrong.append(str(path))
     for path in output.glob("*.json"):
-        if not path.name.startswith(files.TEMPORARY):
+        if final_name(path.name) is None:
             json.loads(path.read_text())
     return wrong
 

@@ -1,7 +1,5 @@
 """The demo: what it promises, and what it refuses to overwrite."""
 
-import json
-
 import pytest
 
 from keras_centernet import UserError
@@ -32,7 +30,9 @@ def test_the_whole_way_from_images_to_a_phone(tmp_path, capsys):
 
 
 def test_another_run_is_not_overwritten(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"data": "photos/"}))
-    with pytest.raises(UserError, match="expected an empty folder or an earlier demo, got another run"):
-        demo(tmp_path)
-    assert (tmp_path / "config.json").exists()
+    for name in ("config.json", "detector.tflite"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(UserError, match=rf"{name}"):
+            demo(tmp_path)
+        assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+        (tmp_path / name).unlink()

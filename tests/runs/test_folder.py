@@ -1,6 +1,8 @@
 """A run's folder never holds half a file and never loses a run."""
 
 import errno
+import multiprocessing
+import os
 import resource
 
 import numpy as np
@@ -9,7 +11,7 @@ import tensorflow as tf
 
 from keras_centernet import UserError, load_model
 from keras_centernet.files.atomic import local_copy, write_whole
-from keras_centernet.runs.folder import LAST, RunFolder
+from keras_centernet.runs.folder import LAST, RESULTS, RunFolder
 
 
 def test_a_full_disk_leaves_the_previous_file(tmp_path):
@@ -32,17 +34,58 @@ def test_a_place_that_cannot_be_a_folder(tmp_path):
         RunFolder(tmp_path / "file" / "run")
 
 
-def test_an_earlier_run_is_not_overwritten(tmp_path):
-    (tmp_path / LAST).write_bytes(b"")
-    with pytest.raises(UserError, match=r"expected an empty folder, got one with a run in it\. Add --resume"):
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_file_that_no_run_wrote_is_not_overwritten(name, tmp_path):
+    (tmp_path / name).write_bytes(b"mine")
+    for options in ({}, {"overwrite": True}, *([] if name == LAST else [{"resume": True}])):
+        with pytest.raises(UserError, match="expected an empty folder, got one with"):
+            RunFolder(tmp_path, **options)
+    assert (tmp_path / name).read_bytes() == b"mine"
+
+
+def test_an_earlier_run_is_continued_or_replaced_where_that_is_asked_for(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.begin({"data": "photos"})
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("best.keras", "last.keras", "history.csv", "checkpoints/step_000000004.keras", "checkpoints/mine.keras"):
+        (tmp_path / name).write_text(name)
+    with pytest.raises(UserError, match=r"got one with a run in it\. Add --resume .* or --overwrite to replace it"):
         RunFolder(tmp_path)
-    RunFolder(tmp_path, resume=True)
+    assert RunFolder(tmp_path, resume=True).holds_run()
+    replaced = RunFolder(tmp_path, overwrite=True)
+    assert replaced.holds_run()  # until the new one begins
+    replaced.begin({"data": "others"})
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["checkpoints/mine.keras", "config.json", "notes.txt"]
+    assert replaced.is_ours()
 
 
-def test_what_a_killed_process_left_half_written_is_cleared(tmp_path):
-    (tmp_path / "part.last.keras").write_bytes(b"half")
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_again(tmp_path):
+    RunFolder(tmp_path).begin({"data": "photos"})
+    RunFolder(tmp_path).begin({"data": "others"})
+    assert "others" in (tmp_path / "config.json").read_text()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"data": "photos"}', b"[" * 100_000, b"\xff"])
+def test_a_config_of_something_else_is_not_ours(content, tmp_path):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"got one with config\.json in it that no run wrote"):
+        RunFolder(tmp_path, overwrite=True)
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_and_nothing_else(tmp_path):
+    def write(path):
+        path.write_bytes(b"half")
+        os._exit(9)
+
+    process = multiprocessing.get_context("fork").Process(target=write_whole, args=(tmp_path / LAST, write))
+    process.start()
+    process.join()
+    (tmp_path / "part.of-mine.txt").write_text("mine")
+    assert len(list(tmp_path.iterdir())) == 2
     RunFolder(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["part.of-mine.txt"]
 
 
 @pytest.fixture(params=["here", "ram"])

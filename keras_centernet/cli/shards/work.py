@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from keras_centernet.cli.detecting import FileDetector, unique_names
+from keras_centernet.cli.detecting import FileDetector, drawing_name, unique_names
 from keras_centernet.cli.inputs import read_frames
 from keras_centernet.cli.shards.folder import ShardFolder, describe_file, describe_inputs
 from keras_centernet.cli.shards.shard import PART_SIZE, Shard, list_parts
@@ -26,8 +26,8 @@ def check_shard_options(args: argparse.Namespace) -> None:
         raise UserError(f"--part-size: expected a positive number, got {args.part_size}.")
 
 
-def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int]) -> None:
-    """Detects in the share that --shard names, as far as that is not done yet."""
+def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int], default: str) -> None:
+    """Detects in the share that --shard names, as far as that is not done yet; `default` is where without --output."""
     from keras_centernet.data.counting import warn_counted
     from keras_centernet.model import load_model
     from keras_centernet.weights.checkpoint import check_there
@@ -37,7 +37,7 @@ def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[
     check_there(args.model, "a .keras file")
     shard, size = Shard.parse(args.shard), args.part_size or PART_SIZE
     parts = list_parts(shard, images, videos, size)
-    folder = ShardFolder(to_path(args.output), shard, len(parts), _describe(args, [*images, *videos], size))
+    folder = ShardFolder(to_path(args.output or default), shard, len(parts), _describe(args, [*images, *videos], size))
     print(f"shard {args.shard}: {len(parts)} parts, {len(folder.missing)} to do: {folder.path}", flush=True)
     tally = Tally()
     if folder.missing:
@@ -96,7 +96,7 @@ def _detect(detector: FileDetector, parts: list, folder: ShardFolder, draw: bool
 
 
 def _image_lines(detector: FileDetector, images: list[AnyPath], to_drawing: Callable | None) -> Iterator[dict]:
-    names = unique_names(images)
+    names = unique_names({image: drawing_name(image) for image in images})
     for path, found in detector.in_images(images):
         if isinstance(found, UserError):
             yield {"path": str(path), "error": str(found)}

@@ -21,10 +21,13 @@ from keras_centernet.data.records import keys
 from keras_centernet.data.records.encoding import encode_record
 from keras_centernet.data.records.label_map import LABEL_MAP, format_label_map, labels_of
 from keras_centernet.data.source import BECAME_BLACK, Source
-from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.atomic import temporary_folder, write_whole
+from keras_centernet.errors import UserError
+from keras_centernet.files.atomic import temporary_folder, writing
+from keras_centernet.files.lock import one_writer
+from keras_centernet.files.outputs import check_outputs, open_folder
 from keras_centernet.files.paths import AnyPath, open_bytes, size_bytes, threads_for, to_path
 
+MERGE_S = 60  # that processes wait for each other at the end
 (_HIDDEN,) = REGION_FIELDS
 
 
@@ -61,28 +64,40 @@ def write_tfrecords(
     folder = to_path(output)
     _check_request(source, split, shards)
     _check_fields(source)
-    description = _description(source, split, folder, overwrite)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(folder) as beside, warnings.catch_warnings():
-            # Here such images do not become black, they are left out, which is said at the end.
-            warnings.filterwarnings("ignore", f"[0-9]+ {re.escape(BECAME_BLACK)}")
-            labels = labels_of(source.classes, description["category_ids"])
-            damaged = []
-            records = _records(source, labels, strict, workers, damaged)
-            facts = _write_shards(source, split, beside, shards, records, damaged)
-            for name in facts["shards"]:
-                (beside / name).replace(folder / name)
-    except (OSError, tf.errors.OpError) as error:
-        line = error.strerror if isinstance(error, OSError) else first_line(error)
-        raise UserError(f"{folder}: could not be written ({line}); free some space or name another folder.") from error
-    for name in set(description["splits"].get(split, {}).get("shards", ())) - set(facts["shards"]):
-        (folder / name).unlink(missing_ok=True)
-    description["splits"][split] = facts
-    label_map = format_label_map(source.classes, description["category_ids"])
-    write_whole(folder / LABEL_MAP, lambda path: path.write_text(label_map, encoding="utf-8"))
-    write_whole(folder / described.DESCRIPTION, lambda path: path.write_text(json.dumps(description, indent=1) + "\n"))
+    open_folder(folder)
+    description = _description(source, split, folder, shards, overwrite)
+    with writing(folder), temporary_folder(folder) as beside, warnings.catch_warnings():
+        # Here such images do not become black, they are left out, which is said at the end.
+        warnings.filterwarnings("ignore", f"[0-9]+ {re.escape(BECAME_BLACK)}")
+        labels = labels_of(source.classes, description["category_ids"])
+        damaged = []
+        records = _records(source, labels, strict, workers, damaged)
+        facts = _write_shards(source, split, beside, shards, records, damaged)
+        # Other processes may write other splits meanwhile; the description is of them all.
+        with one_writer(folder / described.DESCRIPTION, wait_s=MERGE_S):
+            now = _description(source, split, folder, shards, overwrite)
+            if labels_of(source.classes, now["category_ids"]) != labels:
+                expected = "category ids as at the beginning"
+                raise UserError(f"output: expected {expected}, got others of a split written meanwhile; try again.")
+            _put(beside, folder, split, facts, now, format_label_map(source.classes, now["category_ids"]))
     return facts
+
+
+def _put(beside: AnyPath, folder: AnyPath, split: str, facts: dict, description: dict, label_map: str) -> None:
+    """Moves the shards of a split into the folder and describes them; whoever is killed has a split less, not half."""
+    others = {name: of_split for name, of_split in description["splits"].items() if name != split}
+    without, after = beside / "without", beside / described.DESCRIPTION
+    # All that takes room comes first: what follows on a full disk is renaming.
+    for path, splits in ((without, others), (after, others | {split: facts})):
+        text = json.dumps(description | {"splits": splits}, indent=1) + "\n"
+        path.write_text(text, encoding="utf-8")
+    (beside / LABEL_MAP).write_text(label_map, encoding="utf-8")
+    if split in description["splits"]:
+        without.replace(folder / described.DESCRIPTION)
+        for name in description["splits"][split]["shards"]:
+            (folder / name).unlink(missing_ok=True)
+    for name in (*facts["shards"], LABEL_MAP, described.DESCRIPTION):
+        (beside / name).replace(folder / name)
 
 
 def _check_request(source: Source, split: str, shards: int) -> None:
@@ -111,8 +126,8 @@ def _check_fields(source: Source) -> None:
         taken.add(key)
 
 
-def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -> dict:
-    """Returns the content of `dataset.json` for this source, with the splits that stay."""
+def _description(source: Source, split: str, folder: AnyPath, shards: int, overwrite: bool) -> dict:
+    """Returns the content of `dataset.json` for this source, with the splits that are there."""
     description = {
         "format": described.FORMAT,
         "version": described.VERSION,
@@ -122,11 +137,13 @@ def _description(source: Source, split: str, folder: AnyPath, overwrite: bool) -
         "category_ids": source.category_ids and list(source.category_ids),
         "splits": {},
     }
-    before = described.read_description(str(folder)) if folder.is_dir() else None
+    before = described.read_description(str(folder))
+    names = [_shard_name(split, i, shards) for i in range(shards)]
     if before is None:
-        taken = sorted(folder.glob(f"{split}-*-of-*.tfrecord")) if folder.is_dir() else []
-        if taken and not overwrite:
-            raise UserError(f"output: expected no files of split {split!r}, got {taken[0]}; pass --overwrite.")
+        names += [described.DESCRIPTION, LABEL_MAP, *(path.name for path in folder.glob(f"{split}-*-of-*.tfrecord"))]
+    listed = before["splits"].get(split, {}).get("shards", ()) if before else ()
+    check_outputs([folder / name for name in dict.fromkeys(names) if name not in listed], overwrite)
+    if before is None:
         return description
     if split in before["splits"] and not overwrite:
         raise UserError(f"output: expected a folder without split {split!r}, got {folder}; pass --overwrite.")
@@ -150,7 +167,7 @@ def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, reco
     of_shards, classes, visible, own_ids = {}, [], [], []
     with tqdm(total=source.size, desc=f"writing {split}", unit="image", disable=None) as progress:
         for i, size in enumerate(sizes):
-            path = folder / f"{split}-{i:05d}-of-{shards:05d}.tfrecord"
+            path = folder / _shard_name(split, i, shards)
             start = len(classes)
             with tf.io.TFRecordWriter(str(path)) as writer:
                 for record, example in itertools.islice(records, size):
@@ -177,6 +194,10 @@ def _write_shards(source: Source, split: str, folder: AnyPath, shards: int, reco
         **({"own_image_ids": own_ids} if any(own is not None for own in own_ids) else {}),
         "shards": of_shards,
     }
+
+
+def _shard_name(split: str, index: int, shards: int) -> str:
+    return f"{split}-{index:05d}-of-{shards:05d}.tfrecord"
 
 
 def _records(
