@@ -95,10 +95,11 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
         reason = _system_error(error) if isinstance(error, OSError) or not isinstance(error, UserError) else None
         if reason is None:
             raise
-        raise UserError(
-            f"{path}: could not be written ({reason}); the previous file is intact. Free some space or name another "
-            "path."
-        ) from error
+        kept = ""
+        with contextlib.suppress(OSError):
+            kept = "; what was there before is intact" if to_path(path).exists() else ""
+        advice = "Free some space or name another path."
+        raise UserError(f"{path}: could not be written ({reason}){kept}. {advice}") from error
 
 
 @contextlib.contextmanager

@@ -110,7 +110,7 @@ def test_write_image_keeps_red_red(tmp_path, name):
             "out.gif", "expected an image's suffix, one of .jpg, .jpeg, .png; got '.gif'.", id="unknown suffix"
         ),
         pytest.param("out", "expected an image's suffix, one of .jpg, .jpeg, .png; got ''.", id="no suffix"),
-        pytest.param("no/out.png", "cannot write the image there: No such file or directory.", id="no folder"),
+        pytest.param("no/out.png", "could not be written (No such file or directory). Free some space or name another path.", id="no folder"),
     ],
 )
 def test_an_image_that_cannot_be_written_is_named(tmp_path, name, message):
@@ -214,7 +214,7 @@ def test_a_history_that_cannot_be_drawn_is_named(tmp_path, history, message):
     ("name", "message"),
     [
         ("out.xyz", "expected an image's suffix such as .png or .jpg; got '.xyz'."),
-        ("no/out.png", "cannot write the drawing there: No such file or directory."),
+        ("no/out.png", "could not be written (No such file or directory). Free some space or name another path."),
     ],
     ids=["unknown suffix", "no folder"],
 )

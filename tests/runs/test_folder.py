@@ -22,7 +22,7 @@ def test_a_full_disk_leaves_the_previous_file(tmp_path):
         path.write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(UserError, match=r"could not be written \(No space left on device\); the previous file is"):
+    with pytest.raises(UserError, match=r"could not be written \(No space left on device\); what was there before is"):
         write_whole(folder / "metrics.json", write)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
     assert '"AP": 0.5' in (tmp_path / "metrics.json").read_text()
@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_keeps_the_one_before(
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
         try:
             with pytest.raises(
-                UserError, match=r"last.keras: could not be written .*; the previous file is intact"
+                UserError, match=r"last.keras: could not be written .*; what was there before is intact"
             ) as error:
                 folder.save_checkpoint(model, {"epoch": np.array(2)})
         finally:

@@ -64,7 +64,7 @@ def write_tfrecords(
     folder = to_path(output)
     _check_request(source, split, shards)
     _check_fields(source)
-    open_folder(folder)
+    open_folder(folder, "output")
     description = _description(source, split, folder, shards, overwrite)
     with writing(folder), temporary_folder(folder) as beside, warnings.catch_warnings():
         # Here such images do not become black, they are left out, which is said at the end.

@@ -370,7 +370,7 @@ def test_images_damaged_since_the_start_are_left_out(write_coco, tmp_path, examp
         ({"split": "a/b"}, "split: expected a name of letters and digits, which files are named after, got 'a/b'."),
         (
             {"output": "nosuch://x"},
-            "nosuch://x: expected a file or folder that can be reached, got: File system",
+            "output nosuch://x: expected a folder that can be written to: File system",
         ),
     ],
 )
@@ -383,7 +383,7 @@ def test_bad_requests(options, message, tmp_path):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file/records: could not be written"):
+    with pytest.raises(UserError, match="file/records: expected a folder that can be written to"):
         write_tfrecords(build_shapes(size=4, image_size=32), "train", tmp_path / "file" / "records", 1)
 
 
