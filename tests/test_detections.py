@@ -184,4 +184,7 @@ def test_an_unwritable_json_is_named(tmp_path):
     path = tmp_path / "nowhere" / "out.json"
     with pytest.raises(UserError) as error:
         street().to_json(path)
-    assert str(error.value) == f"{path}: could not be written (No such file or directory). Free some space or name another path."
+    assert (
+        str(error.value)
+        == f"{path}: could not be written (No such file or directory). Free some space or name another path."
+    )

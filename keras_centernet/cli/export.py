@@ -82,7 +82,7 @@ def _export(args: argparse.Namespace, folder: AnyPath, plan: list) -> None:
     print(LINE.format("file", "MB", "ms", "against the model"))
     reports = {}
     for planned in plan:
-        made = export_checked(model, folder, planned, images, calibration, precision)
+        made = export_checked(model, folder, planned, images, calibration, precision, args.overwrite)
         for name, report in made.items():
             print(_line(name, report), flush=True)
         reports |= made

@@ -104,6 +104,7 @@ def export_checked(
     images: list,
     calibration=None,
     precision: Callable | None = None,
+    overwrite: bool = False,
 ) -> dict:
     """Exports, verifies against the model, then moves the files into place; returns and writes their report.
 
@@ -113,6 +114,7 @@ def export_checked(
         planned: what to write.
         calibration: as of `export_tflite`, where it is needed.
         precision: what `precision_on` returned, for formats that can be measured.
+        overwrite: whether a folder of an earlier export may be replaced.
 
     Returns:
         {file name: {"format", "size_bytes", "agreement", "latency_ms" and what else its runtime and `precision` tell}}.
@@ -121,7 +123,7 @@ def export_checked(
     if planned.is_calibrated:
         options["calibration"] = calibration
     measure = precision and row.detector and (lambda path: precision(row.detector(path)))
-    _, reports = export_files(model, folder / planned.name, planned.format, images, measure, **options)
+    _, reports = export_files(model, folder / planned.name, planned.format, images, measure, overwrite, **options)
     told = {"format": planned.format} | {key: options[key] for key in ("precision",) if key in options}
     reports = {name: told | entry for name, entry in reports.items()}
     entries = read_report(folder) | reports

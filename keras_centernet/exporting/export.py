@@ -17,6 +17,8 @@ from keras_centernet.exporting.table import FORMATS, Format, find_format
 from keras_centernet.exporting.tflite.calibration import read_some
 from keras_centernet.exporting.verifying import verify_opened
 from keras_centernet.files.atomic import folder_for, local_copy, move, write_whole, writing
+from keras_centernet.files.marker import mark
+from keras_centernet.files.outputs import check_outputs
 from keras_centernet.files.paths import AnyPath, size_bytes, to_path
 
 CHECKED_IMAGES = 4
@@ -24,7 +26,12 @@ FLOAT32 = "float32"
 
 
 def export_model(
-    model: keras.Model, path: str | os.PathLike, format: str | None = None, images: list | None = None, **options
+    model: keras.Model,
+    path: str | os.PathLike,
+    format: str | None = None,
+    images: list | None = None,
+    overwrite: bool = False,
+    **options,
 ):
     """Writes a model in one of the `FORMATS` once it agrees with the model; returns the path.
 
@@ -36,6 +43,7 @@ def export_model(
         format: key of `FORMATS` or Keras' name of it; None: by the suffix of `path`.
         images: paths or (H, W, 3) uint8 RGB arrays on which the files are compared with the model; None: some of the
             option "calibration", or drawn ones.
+        overwrite: whether a folder of an earlier export may be replaced, as a file always is.
         **options: of the format, such as `precision` and `calibration`.
 
     Raises:
@@ -43,19 +51,28 @@ def export_model(
             that differ from the model by more than they may, or that cannot be written.
     """
     if must_leave():
-        return export_elsewhere(model, path, format, images, options)
-    made, _ = export_files(model, to_path(path), find_format(to_path(path), format), images, **options)
+        return export_elsewhere(model, path, format, images, options | {"overwrite": overwrite})
+    made, _ = export_files(
+        model, to_path(path), find_format(to_path(path), format), images, overwrite=overwrite, **options
+    )
     return to_path(path) if made is None else made
 
 
 def export_files(
-    model: keras.Model, path: AnyPath, format: str, images: list | None, measure: Callable | None = None, **options
+    model: keras.Model,
+    path: AnyPath,
+    format: str,
+    images: list | None,
+    measure: Callable | None = None,
+    overwrite: bool = False,
+    **options,
 ) -> tuple[object, dict[str, dict]]:
     """Writes the files of one export, verifies each once, then moves them into place.
 
     Args:
         model, path, images, **options: see `export_model`; further files go beside `path`.
         format: key of `FORMATS`.
+        overwrite: whether a folder of an earlier export may be replaced.
         measure: function of a local path -> what else the report says of `path`.
 
     Returns:
@@ -65,8 +82,8 @@ def export_files(
     strangers = ", ".join(sorted(set(options) - set(row.options)))
     if strangers:
         raise UserError(f"export to {format}: expected {', '.join(row.options)}; got {strangers}.")
-    if row.is_folder and path.exists():
-        raise UserError(f"{path}: expected a new folder to export to, there is something already. Remove it.")
+    if row.is_folder:
+        check_outputs([path], overwrite)
     if images is None:
         images = _usual_images(options.get("calibration"))
     exported = _in_float32(model)
@@ -79,6 +96,7 @@ def export_files(
             reports[path.name] |= measure(folder / path.name)
         for file in files:
             if file.is_dir():
+                mark(file)
                 move(file, path.with_name(file.name))
             else:
                 write_whole(path.with_name(file.name), functools.partial(shutil.move, file))

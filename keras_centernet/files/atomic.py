@@ -132,13 +132,21 @@ def temporary_folder(target: AnyPath) -> Iterator[AnyPath]:
 
 
 def move(source: pathlib.Path, target: AnyPath) -> None:
-    """Gives a local file or folder its final path; of a folder that is uploaded, the files at its top come last.
+    """Gives a local file or folder its final path, and replaces what is there.
 
-    A SavedModel counts as one by those files: without them nobody takes the folder for complete.
+    Of a folder that is uploaded, the files at its top come last: a SavedModel counts as one by those, without them
+    nobody takes the folder for complete.
     """
     if not is_remote(target):
-        os.rename(source, target)
+        old = target.with_name(temporary_name())
+        if target.is_dir():
+            os.rename(target, old)
+        os.replace(source, target)
+        if old.exists():
+            remove(old)
         return
+    if target.is_dir():
+        remove(target)
     if not source.is_dir():
         target.upload(source)
         return

@@ -66,8 +66,7 @@ class _Local:
             file.seek(0)
             holder, age_s = _parse(file.read()), time.time() - os.fstat(file.fileno()).st_mtime
             if locked is not False and self._is_current(file) and not self._lives(holder, age_s, asked=locked is None):
-                file.truncate(0)
-                file.write(_own_content())
+                self._sign(file)
                 self._file = file
                 return True
             self.holder = _describe(holder)
@@ -75,6 +74,14 @@ class _Local:
         finally:
             if self._file is None:
                 file.close()
+
+    def _sign(self, file) -> None:
+        try:
+            file.truncate(0)
+            file.write(_own_content())
+        except OSError:  # a full disk: nothing is left there
+            self.path.unlink()
+            raise
 
     def touch(self) -> None:
         os.utime(self._file.fileno())

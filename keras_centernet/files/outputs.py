@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import check_writable
 from keras_centernet.files.lock import one_writer
+from keras_centernet.files.marker import is_marked
 from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import MARK, remove_temporaries
@@ -52,19 +53,20 @@ def check_outputs(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Ite
 
     Args:
         paths: of the results.
-        overwrite: whether files that are not among the inputs may be replaced.
+        overwrite: whether files that are not among the inputs may be replaced, and folders that are marked as ours.
         inputs: what is read, which nothing may replace.
     """
     taken = _existing(paths)
     if taken and (double := _find_double(taken, inputs)):
         advice = "Name another folder with --output."
         raise UserError(f"{double}: expected a place for results, got a file that is read. {advice}")
-    folders = [path for path in taken if path.is_dir()] if overwrite else []
+    folders = [path for path in taken if path.is_dir() and not is_marked(path)] if overwrite else []
     if folders:
-        raise UserError(f"{folders[0]}: expected a file or nothing, got a folder. Remove or rename it.")
+        expected = "expected results that may be replaced, got a folder with other files"
+        raise UserError(f"{folders[0]}: {expected}. Remove or rename it.")
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        advice = f"Name another place with --output, or pass {OVERWRITE}."
+        advice = f"Name another place, or pass overwrite=True ({OVERWRITE})."
         raise UserError(f"{taken[0]}{more}: expected no file there yet, got one. {advice}")
 
 

@@ -14,6 +14,7 @@ from keras_centernet.files.atomic import give_second_name, local_copy, write_tex
 from keras_centernet.files.outputs import OVERWRITE, first_free, open_folder
 from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
+from keras_centernet.files.temporary import remove_temporaries
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
@@ -22,7 +23,7 @@ STATE = "training_state.npz"  # inside last.keras
 CURVES, DETECTIONS, PRECISION_RECALL = "curves.png", "detections.png", "precision_recall.png"
 TENSORBOARD = "tensorboard"  # its files have names of their own
 RESULTS = (BEST, LAST, EARLIER, HISTORY, CONFIG, METRICS, SPLIT, CURVES, DETECTIONS, PRECISION_RECALL)
-FORMAT, VERSION = "keras_centernet run", 1  # in config.json: the folder is ours
+MARK, VERSION = "keras_centernet_run", 1  # key of config.json and its value: the folder is ours
 
 
 class RunFolder:
@@ -42,6 +43,8 @@ class RunFolder:
         self.path = to_path(path)
         if writes:
             open_folder(self.path)
+            if (self / EARLIER).is_dir():
+                remove_temporaries(self / EARLIER)
             self._check(resume, overwrite)
 
     def __truediv__(self, name: str) -> AnyPath:
@@ -60,7 +63,7 @@ class RunFolder:
             config = json.loads((self / CONFIG).read_bytes())
         except (OSError, ValueError, RecursionError):
             return False
-        return isinstance(config, dict) and config.get("format") == FORMAT
+        return isinstance(config, dict) and config.get(MARK) == VERSION
 
     def begin(self, config: dict) -> None:
         """Removes the results of the run that is replaced, if there is one, and writes config.json of the new one."""
@@ -70,7 +73,7 @@ class RunFolder:
         self.write_config(config)
 
     def write_config(self, config: dict) -> None:
-        self.write_json(CONFIG, {"format": FORMAT, "version": VERSION, **config})
+        self.write_json(CONFIG, {MARK: VERSION, **config})
 
     def write_json(self, name: str, content: dict) -> None:
         write_text(self / name, json.dumps(content, indent=2) + "\n")

@@ -14,7 +14,16 @@ def evaluate(photos, model_file, tmp_path):
     output = tmp_path / "metrics.json"
 
     def run(*options):
-        command = ["evaluate", "--model", str(model_file), "--data", str(photos), "--output", str(output), "--overwrite"]
+        command = [
+            "evaluate",
+            "--model",
+            str(model_file),
+            "--data",
+            str(photos),
+            "--output",
+            str(output),
+            "--overwrite",
+        ]
         status = main([*command, *options])
         return status, json.loads(output.read_text()) if output.exists() else None
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from keras_centernet.cli import main
-from keras_centernet.files.temporary import MARK
 from keras_centernet.cli.shards import Shard, list_parts
 from keras_centernet.cli.shards.folder import ShardFolder
+from keras_centernet.files.temporary import MARK
 from keras_centernet.weights import load as loading
 
 ROOT = pathlib.Path(__file__).parents[2]

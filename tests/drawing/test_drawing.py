@@ -15,6 +15,8 @@ from keras_centernet.errors import UserError
 
 GRAY = 120
 
+NO_FOLDER = "could not be written (No such file or directory). Free some space or name another path."
+
 
 def gray_image(height, width):
     return np.full((height, width, 3), GRAY, np.uint8)
@@ -110,7 +112,11 @@ def test_write_image_keeps_red_red(tmp_path, name):
             "out.gif", "expected an image's suffix, one of .jpg, .jpeg, .png; got '.gif'.", id="unknown suffix"
         ),
         pytest.param("out", "expected an image's suffix, one of .jpg, .jpeg, .png; got ''.", id="no suffix"),
-        pytest.param("no/out.png", "could not be written (No such file or directory). Free some space or name another path.", id="no folder"),
+        pytest.param(
+            "no/out.png",
+            "could not be written (No such file or directory). Free some space or name another path.",
+            id="no folder",
+        ),
     ],
 )
 def test_an_image_that_cannot_be_written_is_named(tmp_path, name, message):
@@ -214,7 +220,7 @@ def test_a_history_that_cannot_be_drawn_is_named(tmp_path, history, message):
     ("name", "message"),
     [
         ("out.xyz", "expected an image's suffix such as .png or .jpg; got '.xyz'."),
-        ("no/out.png", "could not be written (No such file or directory). Free some space or name another path."),
+        ("no/out.png", NO_FOLDER),
     ],
     ids=["unknown suffix", "no folder"],
 )

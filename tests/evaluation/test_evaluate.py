@@ -291,4 +291,7 @@ def test_an_unwritable_path_is_named(tmp_path):
     path = tmp_path / "no folder" / "metrics.json"
     with pytest.raises(UserError) as error:
         report.save(path)
-    assert str(error.value) == f"{path}: could not be written (No such file or directory). Free some space or name another path."
+    assert (
+        str(error.value)
+        == f"{path}: could not be written (No such file or directory). Free some space or name another path."
+    )

@@ -42,7 +42,7 @@ def test_saved_model(tiny_model, there, pictures, tmp_path):
     assert report["agreement"]["images"] == 2
     here = model.export(tmp_path / "served")
     assert report["size_bytes"] == pytest.approx(size_bytes(here), rel=0.01)
-    with pytest.raises(UserError, match=f"{there}/served: expected a new folder to export to"):
+    with pytest.raises(UserError, match=f"{there}/served: expected no file there yet"):
         model.export(f"{there}/served")
 
 

@@ -228,7 +228,7 @@ def test_an_untrained_model_is_compared_by_its_raw_heads(untrained, pictures, tm
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(tiny_model, tmp_path, monkeypatch):
     model = tiny_model()
-    with pytest.raises(UserError, match="expected a new folder to export to, there is something already"):
+    with pytest.raises(UserError, match="expected no file there yet, got one"):
         export_saved_model(model, tmp_path)
 
     def fill_disk(model, path, **options):

@@ -36,9 +36,9 @@ def write_lock(path, **holder):
 
 
 def test_a_second_writer_is_refused_and_told_who_the_first_is(path):
-    with one_writer(path), pytest.raises(UserError, match=rf"expected no other process .* process {os.getpid()} on"):
-        with one_writer(path):
-            pass
+    expected = rf"expected no other process .* process {os.getpid()} on"
+    with one_writer(path), pytest.raises(UserError, match=expected), one_writer(path):
+        pass
     with one_writer(path):
         pass
     assert list(path.parent.iterdir()) == []
@@ -125,6 +125,7 @@ def test_signs_of_life(path, monkeypatch):
     monkeypatch.setattr(lock, "SIGN_OF_LIFE_S", 0.02)
     file = path.with_name(f"{LOCK}{path.name}")
     with one_writer(path):
+
         def sign():
             return json.loads(file.read_bytes()).get("seen"), file.stat().st_mtime
 
@@ -134,7 +135,9 @@ def test_signs_of_life(path, monkeypatch):
         assert sign() != before
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"pid": "x"}', b'{"pid": 1, "seen": "x"}', b"[" * 100_000, b"\xff\x00"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"pid": "x"}', b'{"pid": 1, "seen": "x"}', b"[" * 100_000, b"\xff\x00"]
+)
 def test_a_damaged_lock_holds_nobody_out(content, path):
     path.with_name(f"{LOCK}{path.name}").write_bytes(content)
     with one_writer(path):

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from keras_centernet import UserError
+from keras_centernet.files.marker import MARKER, mark
 from keras_centernet.files.outputs import check_empty, check_outputs, claimed, first_free, open_folder, same_folder
 from keras_centernet.files.paths import to_path
 
@@ -21,7 +22,7 @@ def test_nothing_is_replaced_unless_that_is_asked_for(folder):
     check_outputs([folder / "a.jpg", folder / "b.jpg", folder / "sub" / "c.jpg"])
     (folder / "a.jpg").write_text("mine")
     (folder / "b.jpg").write_text("mine")
-    with pytest.raises(UserError, match=r"a\.jpg and 1 more: expected no file there yet, got one\. .* pass --overwrite"):
+    with pytest.raises(UserError, match=r"a\.jpg and 1 more: expected no file there yet, got one\. .*overwrite"):
         check_outputs([folder / "a.jpg", folder / "b.jpg", folder / "c.jpg"])
     check_outputs([folder / "a.jpg", folder / "b.jpg"], overwrite=True)
 
@@ -45,12 +46,27 @@ def test_one_file_has_many_names(tmp_path, monkeypatch):
             check_outputs([to_path(name)], overwrite=True, inputs=[tmp_path / "real" / "a.jpg"])
 
 
-def test_a_folder_is_never_replaced(folder):
+def test_a_folder_is_replaced_only_if_it_is_marked_and_holds_nothing_else(folder):
+    path = folder / "saved_model"
+    path.mkdir()
+    (path / "saved_model.pb").write_text("model")
+    with pytest.raises(UserError, match=r"saved_model: expected results that may be replaced, got a folder with other"):
+        check_outputs([path], overwrite=True)
+    mark(path)
+    check_outputs([path], overwrite=True)
+    with pytest.raises(UserError, match="saved_model: expected no file there yet"):
+        check_outputs([path])
+    (path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"saved_model: expected results that may be replaced"):
+        check_outputs([path], overwrite=True)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"names": 3}', "[" * 100_000, '{"format": "x", "names": []}'])
+def test_a_damaged_marker_marks_nothing(content, folder):
     (folder / "saved_model").mkdir()
-    (folder / "saved_model" / "mine.txt").write_text("mine")
-    for overwrite in (False, True):
-        with pytest.raises(UserError, match="saved_model: expected"):
-            check_outputs([folder / "saved_model"], overwrite)
+    (folder / "saved_model" / MARKER).write_text(content)
+    with pytest.raises(UserError, match="saved_model: expected results that may be replaced"):
+        check_outputs([folder / "saved_model"], overwrite=True)
 
 
 def test_a_folder_for_results_whose_names_are_not_known_yet(folder):
@@ -78,7 +94,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"--output .*file: expected a folder that can be written to: .*exists"):
         open_folder(tmp_path / "file")
-    with pytest.raises(UserError, match="--results nosuch://x: expected a folder .*nosuch"):
+    with pytest.raises(UserError, match=r"--results nosuch://x: expected a folder .*nosuch"):
         open_folder(to_path("nosuch://x"), "--results")
 
 

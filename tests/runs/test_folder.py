@@ -48,7 +48,13 @@ def test_an_earlier_run_is_continued_or_replaced_where_that_is_asked_for(tmp_pat
     folder.begin({"data": "photos"})
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "checkpoints").mkdir()
-    for name in ("best.keras", "last.keras", "history.csv", "checkpoints/step_000000004.keras", "checkpoints/mine.keras"):
+    for name in (
+        "best.keras",
+        "last.keras",
+        "history.csv",
+        "checkpoints/step_000000004.keras",
+        "checkpoints/mine.keras",
+    ):
         (tmp_path / name).write_text(name)
     with pytest.raises(UserError, match=r"got one with a run in it\. Add --resume .* or --overwrite to replace it"):
         RunFolder(tmp_path)
