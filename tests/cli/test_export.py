@@ -76,7 +76,7 @@ def test_files_and_what_is_known_of_them(exported):
 def test_nothing_is_replaced(exported, model_file, capsys):
     before = (exported / "report.json").read_text()
     assert main(["export", "--model", str(model_file), "--output", str(exported)]) == 2
-    assert "detector_float32.tflite: expected a new file to export to, there is one" in capsys.readouterr().err
+    assert "detector_float32.tflite: expected no file there yet, got one" in capsys.readouterr().err
     assert (exported / "report.json").read_text() == before
 
 
