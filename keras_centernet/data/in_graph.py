@@ -6,14 +6,22 @@ gives the same pixels but for rounding. It takes about four times as long as Ope
 float32 positions axis by axis, where `crop_and_resize` interpolates both at once: sharing would change pixels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from keras_centernet.data.fields import object_keys
-from keras_centernet.data.image_headers import PNG_BITS_AT, PNG_START, SENSOR_TOPS
+from keras_centernet.data.image_headers import GIF_START, MAX_PIXELS, PNG_BITS_AT, PNG_START, SENSOR_TOPS
+from keras_centernet.data.image_headers.tensors import count_pixels, first_gif_frame
 from keras_centernet.geometry import HALF_ZOOM, HALVED_TO_WHOLE
 from keras_centernet.method.specs import FieldSpec
+
+FINE, DAMAGED, TOO_LARGE = 0, 1, 2
+STATUSES = {
+    FINE: "decoded",
+    DAMAGED: "no JPEG, PNG, BMP, WebP or GIF that can be decoded",
+    TOO_LARGE: f"more than {MAX_PIXELS} pixels",
+}
 
 
 def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSpec]) -> dict:
@@ -24,11 +32,47 @@ def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSp
 def decode_image(encoded: tf.Tensor) -> tf.Tensor:
     """Returns the (H, W, 3) uint8 RGB image of an encoded file: JPEG, PNG, BMP, WebP or the first frame of a GIF.
 
-    The EXIF orientation is not applied; 16-bit PNGs are scaled as `images.read_image` says. Damaged files raise.
+    The EXIF orientation is not applied; 16-bit PNGs are scaled as `images.read_image` says. Damaged files raise, see
+    `try_to_decode`, which also looks at their size before.
     """
+    is_gif = tf.strings.substr(encoded, 0, len(GIF_START)) == GIF_START
+    encoded = tf.cond(is_gif, lambda: first_gif_frame(encoded)[0], lambda: encoded)
     is_deep = _is_deep_png(encoded)
     image = tf.cond(is_deep, lambda: _decode_deep_png(encoded), lambda: _decode_bytes(encoded))
     return tf.ensure_shape(image, (None, None, 3))
+
+
+def try_to_decode(
+    encoded: tf.Tensor, decode: Callable[[tf.Tensor], tf.Tensor] = decode_image
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns (image (H, W, 3) uint8, () int32 key of `STATUSES`); where that is not `FINE`, a small black one.
+
+    Nothing raises, and nothing is decoded whose header promises more than `MAX_PIXELS`.
+
+    Args:
+        encoded: () string.
+        decode: makes the image of it.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def read(encoded):
+        is_large = count_pixels(encoded) > MAX_PIXELS
+        return tf.cond(is_large, lambda: _no_image(TOO_LARGE), lambda: (decode(encoded), tf.constant(FINE)))
+
+    return first_that_works(encoded, read, lambda _: _no_image(DAMAGED))
+
+
+def first_that_works(value: tf.Tensor, function: Callable, otherwise: Callable):
+    """Returns function(value) or, where that raises, otherwise(value): `try` and `except` inside a graph.
+
+    Both functions give tensors of the same structure and compatible shapes.
+    """
+    one = tf.data.Dataset.from_tensors(value)
+    return one.map(function).ignore_errors().concatenate(one.map(otherwise)).take(1).get_single_element()
+
+
+def _no_image(status: int) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.zeros((32, 32, 3), tf.uint8), tf.constant(status)
 
 
 def _decode_bytes(encoded: tf.Tensor) -> tf.Tensor:

@@ -42,9 +42,12 @@ def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, 
 def open_saved_model(path: os.PathLike, model) -> Opened:
     """Returns a folder, loaded by `tf.saved_model.load`, to be compared with its model.
 
-    It is asked twice for every image: for its pixels, and for its file or, where it has none, for a PNG of it.
+    It is asked twice for every image: for its pixels, and for its file or, where it has none that TensorFlow reads, for
+    a PNG of it.
     """
     import tensorflow as tf
+
+    from keras_centernet.data.in_graph import FINE
 
     signatures = tf.saved_model.load(os.fspath(path)).signatures
     suffix = CALIBRATED if model.task.needs_camera else ""
@@ -59,7 +62,11 @@ def open_saved_model(path: os.PathLike, model) -> Opened:
 
     def of_file(example):
         function = signatures[f"serving{suffix}" if suffix else "serving_default"]
-        return run(function, example, image_bytes=tf.constant([_file_of(example)]))
+        for encode in (_file_of, _png_of):  # TensorFlow reads fewer kinds of files
+            found = run(function, example, image_bytes=tf.constant([encode(example)]))
+            if found.pop("status") == FINE:
+                break
+        return found
 
     def maps(image):
         return {key: value.numpy()[0] for key, value in signatures["raw_heads"](images=image[None]).items()}
@@ -68,9 +75,10 @@ def open_saved_model(path: os.PathLike, model) -> Opened:
 
 
 def _file_of(example: Example) -> bytes:
-    """Returns the encoded image of an example: its file, else a PNG."""
-    if example.path:
-        return to_path(example.path).read_bytes()
+    return to_path(example.path).read_bytes() if example.path else b""
+
+
+def _png_of(example: Example) -> bytes:
     return cv2.imencode(".png", cv2.cvtColor(example.image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
@@ -78,7 +86,8 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
     """Returns {name: (function of tensors -> dict of tensors, its `tf.TensorSpec`s)}; see `export_saved_model`."""
     import tensorflow as tf
 
-    from keras_centernet.exporting.encoded_images import decode_encoded_image
+    from keras_centernet.data.in_graph import FINE
+    from keras_centernet.exporting.encoded_images import read_encoded_image
     from keras_centernet.exporting.letterbox import letterbox, to_image_frame
 
     input_hw = model.input_size
@@ -98,12 +107,12 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
     def detect_encoded(image_bytes, *calibration):
         @tf.autograph.experimental.do_not_convert
         def prepare(data):
-            image = decode_encoded_image(data)
-            return tf.cast(letterbox(image[None], input_hw)[0], tf.uint8), tf.shape(image)[:2]
+            image, status = read_encoded_image(data)
+            return tf.cast(letterbox(image[None], input_hw)[0], tf.uint8), tf.shape(image)[:2], status
 
-        kinds = tf.TensorSpec((*input_hw, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)
-        inputs, image_hw = tf.map_fn(prepare, image_bytes, fn_output_signature=kinds)
-        return finish(inputs, image_hw, *calibration)
+        kinds = tf.TensorSpec((*input_hw, 3), tf.uint8), tf.TensorSpec((2,), tf.int32), tf.TensorSpec((), tf.int32)
+        inputs, image_hw, status = tf.map_fn(prepare, image_bytes, fn_output_signature=kinds)
+        return _emptied(finish(inputs, image_hw, *calibration), status != FINE) | {"status": status}
 
     def detect_images(images, *calibration):
         shape = tf.shape(images)
@@ -131,3 +140,14 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
             f"images{CALIBRATED}": (detect_images, [images, calibration]),
         }
     return signatures
+
+
+def _emptied(found: dict, is_empty) -> dict:
+    """Returns (B, N, ...) tensors with zeros and empty texts in the rows of images (B,) that hold nothing."""
+    import tensorflow as tf
+
+    def emptied(values):
+        shape = tf.concat([tf.shape(is_empty), tf.ones(len(values.shape) - 1, tf.int32)], axis=0)
+        return tf.where(tf.reshape(is_empty, shape), tf.zeros((), values.dtype), values)
+
+    return {key: emptied(values) for key, values in found.items()}

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from keras_centernet.data.image_headers.tensors import read_orientation
 from keras_centernet.data.images import decode_image
-from keras_centernet.exporting.encoded_images import decode_encoded_image, read_orientation
+from keras_centernet.exporting.encoded_images import decode_encoded_image
 
 SMOOTH = cv2.resize(np.random.default_rng(3).integers(0, 256, (6, 7, 3), np.uint8), (61, 43))
 GRAY, ALPHA = SMOOTH[..., 0], SMOOTH[..., :1]

@@ -96,7 +96,8 @@ def assert_equal(rows, expected):
 def test_files_of_all_sizes_in_one_batch(exported, pictures):
     model, _, signatures = exported
     found = signatures["serving_default"](image_bytes=tf.constant([png(image) for image in pictures]))
-    assert set(found) == FOUND | MORE[model.task.name]
+    assert set(found) == FOUND | MORE[model.task.name] | {"status"}
+    assert (found["status"].dtype, found["status"].numpy().tolist()) == (tf.int32, [0] * len(pictures))
     assert found["classes"].dtype == tf.int32
     assert found["boxes_xyxy"].shape == (len(pictures), TOP_K, 4)
     for i, image in enumerate(pictures):
@@ -123,7 +124,7 @@ def test_a_camera_gives_places_in_metres(exported, pictures):
         ("images_calibrated", {"images": tf.constant(pictures[0][None])}),
     ):
         found = signatures[name](calibration=calibration, **inputs)
-        assert set(found) == FOUND | MORE[model.task.name] | CALIBRATED
+        assert set(found) - {"status"} == FOUND | MORE[model.task.name] | CALIBRATED
         assert_equal({key: value.numpy()[0] for key, value in found.items()}, expected_of(model, pictures[0]))
 
 

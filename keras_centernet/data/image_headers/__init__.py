@@ -1,6 +1,7 @@
 """What the first bytes of an image file say, without decoding it."""
 
 from keras_centernet.data.image_headers.parsing import (
+    GIF_START,
     JPEG_START,
     MAX_PIXELS,
     PNG_BITS_AT,

@@ -14,6 +14,7 @@ from keras_centernet.data.image_headers import tags
 from keras_centernet.data.image_headers.tags import FileBytes
 
 JPEG_START = b"\xff\xd8\xff"
+GIF_START = b"GIF8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 200_000_000  # of one image: 600 MB decoded
 PNG_BITS_AT = 24

@@ -1,12 +1,12 @@
 """One serialized record -> the rows of an example, by TensorFlow alone; damage never raises within an epoch."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import tensorflow as tf
 
 from keras_centernet.data.annotations import has_extent, meets
-from keras_centernet.data.in_graph import is_repeated
+from keras_centernet.data.in_graph import first_that_works, is_repeated
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.image_ids import LARGEST_ID, NUMBER
 from keras_centernet.data.records.label_map import LabelMap
@@ -129,15 +129,6 @@ class RecordParser:
         rows = tf.reshape(tf.stack([x, y, marks], axis=1), (-1, 3))
         rows = tf.where(tf.reduce_all(tf.math.is_finite(rows), axis=1, keepdims=True), rows, 0.0)
         return tf.reshape(_filled(rows, tf.zeros((count * keypoints, 3))), (count, keypoints, 3))
-
-
-def first_that_works(value: tf.Tensor, function: Callable, otherwise: Callable):
-    """Returns function(value) or, where that raises, otherwise(value): `try` and `except` inside a graph.
-
-    Both functions give tensors of the same structure and compatible shapes.
-    """
-    one = tf.data.Dataset.from_tensors(value)
-    return one.map(function).ignore_errors().concatenate(one.map(otherwise)).take(1).get_single_element()
 
 
 def _filled(values: tf.Tensor, default: tf.Tensor) -> tf.Tensor:

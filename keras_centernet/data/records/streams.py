@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.clock import Clock
-from keras_centernet.data.in_graph import decode_image, keep_objects
+from keras_centernet.data.in_graph import FINE, first_that_works, keep_objects, try_to_decode
 from keras_centernet.data.passes import Passes, in_order
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.facts import RecordFacts
-from keras_centernet.data.records.parsing import RecordParser, first_that_works
+from keras_centernet.data.records.parsing import RecordParser
 from keras_centernet.data.source import load_encoded, size_wh_of
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.method.specs import FieldSpec
@@ -146,15 +146,14 @@ def any_seed() -> tf.Tensor:
 def load_tensors(where: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """What `load_encoded` does, by TensorFlow; damage is one line on the error stream of the process that reads."""
 
-    def decode(encoded):
-        return decode_image(encoded), tf.constant(True)
+    image, status = try_to_decode(encoded)
 
-    def stand_in(_):
+    def say():
         line = tf.strings.join([where, ": became black and without objects, damaged"])
         tf.print(line, output_stream=sys.stderr)
-        return tf.zeros((32, 32, 3), tf.uint8), tf.constant(False)
+        return tf.constant(False)
 
-    return first_that_works(encoded, decode, stand_in)
+    return image, tf.cond(status == FINE, lambda: tf.constant(True), say)
 
 
 def _to_pixels(example: dict, fields: Mapping[str, FieldSpec]) -> dict:
