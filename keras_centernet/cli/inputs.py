@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.files.paths import AnyPath, expand, to_path
+from keras_centernet.files.remote_path import is_remote
+from keras_centernet.files.special import special_kind
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 
@@ -38,19 +40,41 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
     """Returns a context with (frames per second, iterator of (H, W, 3) uint8 RGB frames) of a video file or webcam.
 
     A remote file (gs://...) is copied first, because OpenCV reads local ones only.
+
+    Raises:
+        UserError: no regular file, no video, one without a frame that can be decoded, or with frames too large.
     """
     import cv2
 
+    what = f"webcam {video}" if isinstance(video, int) else video
+    kind = None if isinstance(video, int) or is_remote(video) else special_kind(video)
+    if kind is not None:
+        raise UserError(f"{what}: expected a video file, got {kind}; correct or remove its entry.")
     with contextlib.nullcontext(video) if isinstance(video, int) else local_copy(video) as local:
         capture = cv2.VideoCapture(local if isinstance(local, int) else os.fspath(local))
-        if not capture.isOpened():
-            what = f"webcam {video}" if isinstance(video, int) else video
-            raise UserError(f"{what}: expected a video that OpenCV can open; check the file or the number.")
-        found = itertools.takewhile(operator.itemgetter(0), iter(capture.read, None))
         try:
-            yield capture.get(cv2.CAP_PROP_FPS) or 25.0, (cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for _, frame in found)
+            if not capture.isOpened():
+                raise UserError(f"{what}: expected a video that OpenCV can open; check the file or the number.")
+            _check_pixels(capture, what)
+            found = (frame for _, frame in itertools.takewhile(operator.itemgetter(0), iter(capture.read, None)))
+            first = list(itertools.islice(found, 1))
+            if not first:
+                raise UserError(f"{what}: expected a video with frames, got none that can be decoded; fetch it again.")
+            frames = itertools.chain(first, found)
+            yield capture.get(cv2.CAP_PROP_FPS) or 25.0, (cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames)
         finally:
             capture.release()
+
+
+def _check_pixels(capture, what: str) -> None:
+    import cv2
+
+    from keras_centernet.data.image_headers import MAX_PIXELS
+
+    width, height = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > MAX_PIXELS:
+        problem = f"got {width:.0f} x {height:.0f}; shrink it."
+        raise UserError(f"{what}: expected frames of at most {MAX_PIXELS} pixels, {problem}")
 
 
 def _expand(pattern: str, image_suffixes: tuple[str, ...]) -> list[AnyPath]:

@@ -9,15 +9,24 @@ its size before the first epoch.
 import contextlib
 import io
 import os
-import stat
 
 import cv2
 import numpy as np
 
-from keras_centernet.data.image_headers import JPEG_START, MAX_PIXELS, PNG_START, ImageHeader, parse_header
+from keras_centernet.data.image_headers import (
+    JPEG_START,
+    MAX_PIXELS,
+    MOST_PARTS,
+    MOST_SCANS,
+    PNG_START,
+    ImageHeader,
+    parse_header,
+)
+from keras_centernet.data.image_headers.others import parse_other_size
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import open_bytes
 from keras_centernet.files.remote_path import is_remote
+from keras_centernet.files.special import special_kind
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 _JPEG_END = b"\xff\xd9"
@@ -25,13 +34,8 @@ _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_START_OF_SCAN = 0xDA
 _TAIL_BYTES = 64
 _AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-_SPECIAL = {
-    stat.S_ISDIR: "a folder",
-    stat.S_ISFIFO: "a named pipe",
-    stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device",
-    stat.S_ISSOCK: "a socket",
-}
+_START_OF_SCAN = b"\xff\xda"
+_BYTES_PER_PIXEL = 8  # of the largest files that are read: four channels of 16 bits
 # EXIF: from 5 on rows become columns first; then `cv2.flip` with this code.
 _FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
 
@@ -49,7 +53,7 @@ def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndar
             promises more than `max_pixels`.
     """
     with _opened(path) as file:
-        data = file.read()
+        data = _read(file, os.fspath(path), max_pixels)
     return decode_image(data, os.fspath(path), max_pixels=max_pixels)
 
 
@@ -61,7 +65,7 @@ def decode_image(data: bytes, name: str, upright: bool = True, max_pixels: int =
 def read_header(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """Returns the size and orientation of an image file without decoding it.
 
-    A file whose header is not understood is decoded, as there may be an image nevertheless.
+    A file of a kind that only OpenCV reads is decoded.
 
     Raises:
         UserError: where `read_image` would, as far as the header shows it.
@@ -70,7 +74,7 @@ def read_header(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageH
         header = parse_header(file)
     if header is None:
         return check_image(path, decode=True, max_pixels=max_pixels)
-    _check_pixels(header, os.fspath(path), max_pixels)
+    _check_pixels(header.stored_hw, os.fspath(path), max_pixels)
     return header
 
 
@@ -85,10 +89,9 @@ def check_image(path: str | os.PathLike, decode: bool = False, max_pixels: int =
             start, tail = _ends_of(file)
             is_whole_jpeg = start.startswith(JPEG_START) and _ends_jpeg(tail)
             if header and (is_whole_jpeg or (start.startswith(PNG_START) and _PNG_END in tail)):
-                _check_pixels(header, os.fspath(path), max_pixels)
+                _check_pixels(header.stored_hw, os.fspath(path), max_pixels)
                 return header
-        file.seek(0)
-        data = file.read()
+        data = _read(file, os.fspath(path), max_pixels)
     return _decode(data, os.fspath(path), True, max_pixels)[1]
 
 
@@ -97,29 +100,35 @@ def _decode(data: bytes, name: str, upright: bool, max_pixels: int) -> tuple[np.
         cut_off = f"got one cut off after {len(data)} bytes; fetch it again or remove it."
         raise UserError(f"image {name}: expected a complete file, {cut_off}")
     header = parse_header(io.BytesIO(data))
-    if header is not None:
-        _check_pixels(header, name, max_pixels)
+    stored_hw = header.stored_hw if header else parse_other_size(io.BytesIO(data))
+    if stored_hw is None or (data.startswith(JPEG_START) and data.count(_START_OF_SCAN) > MOST_SCANS):
+        raise _undecodable(data, name)  # decoding it might take any memory or time
+    _check_pixels(stored_hw, name, max_pixels)
     flags = _AS_STORED if header or not upright else cv2.IMREAD_COLOR_RGB
     flags = cv2.IMREAD_UNCHANGED if header and header.tops else flags
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         image = None
     if image is None:
-        problem = f"got {len(data)} bytes that cannot be decoded; convert or remove it."
-        raise UserError(f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, {problem}")
+        raise _undecodable(data, name)
     if header and header.tops:
         image = _to_bytes(_to_rgb(image), header, name)
     if header and upright and not header.is_turned:
         image = _turn(image, header.orientation)
     if header is None or (upright and header.hw != image.shape[:2]):
         header = ImageHeader(image.shape[:2])
-        _check_pixels(header, name, max_pixels)
+        _check_pixels(header.stored_hw, name, max_pixels)
     return image, header
 
 
-def _check_pixels(header: ImageHeader, name: str, max_pixels: int) -> None:
-    height, width = header.stored_hw
+def _undecodable(data: bytes, name: str) -> UserError:
+    problem = f"got {len(data)} bytes that cannot be decoded; convert or remove it."
+    return UserError(f"image {name}: expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, {problem}")
+
+
+def _check_pixels(stored_hw: tuple[int, int], name: str, max_pixels: int) -> None:
+    height, width = stored_hw
     if height * width > max_pixels:
         problem = f"got {width} x {height}; remove or shrink it, or raise --max-pixels."
         raise UserError(f"image {name}: expected at most {max_pixels} pixels, {problem}")
@@ -155,7 +164,7 @@ def _turn(image: np.ndarray, orientation: int) -> np.ndarray:
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike):
     try:
-        special = None if is_remote(path) else _special_kind(path)
+        special = None if is_remote(path) else special_kind(path)
         if special is None:
             with open_bytes(path) as file:
                 yield file
@@ -166,13 +175,14 @@ def _opened(path: str | os.PathLike):
     raise UserError(f"image {os.fspath(path)}: expected a readable file, {problem}")
 
 
-def _special_kind(path: str | os.PathLike) -> str | None:
-    """Returns what a local path is where it is no regular file; to open a pipe would wait for its writer."""
-    try:
-        mode = os.stat(path).st_mode
-    except ValueError:
-        return "a name with a NUL"
-    return next((kind for is_kind, kind in _SPECIAL.items() if is_kind(mode)), None)
+def _read(file, name: str, max_pixels: int) -> bytes:
+    file.seek(0, os.SEEK_END)
+    size, most = file.tell(), _BYTES_PER_PIXEL * max(max_pixels, MAX_PIXELS)
+    if size > most:
+        problem = f"got one of {size}; remove or shrink it, or raise --max-pixels."
+        raise UserError(f"image {name}: expected a file of at most {most} bytes, {problem}")
+    file.seek(0)
+    return file.read(most)
 
 
 def _ends_of(file) -> tuple[bytes, bytes]:
@@ -192,7 +202,9 @@ def _is_cut_off(data: bytes) -> bool:
     # Something may follow the end marker, and a thumbnail inside a segment has an end marker of its own:
     # walk over the segments to the compressed data, where 0xFF 0xD9 can only be the end.
     position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
+    for _ in range(MOST_PARTS):
+        if position + 4 > len(data) or data[position] != 0xFF:
+            break
         length = 2 + int.from_bytes(data[position + 2 : position + 4], "big")
         if data[position + 1] == _JPEG_START_OF_SCAN:
             return data.find(_JPEG_END, position + length) < 0

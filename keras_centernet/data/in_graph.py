@@ -12,14 +12,20 @@ import tensorflow as tf
 
 from keras_centernet.data.fields import object_keys
 from keras_centernet.data.image_headers import GIF_START, MAX_PIXELS, PNG_BITS_AT, PNG_START, SENSOR_TOPS
-from keras_centernet.data.image_headers.tensors import count_pixels, first_gif_frame
+from keras_centernet.data.image_headers.tensors import (
+    count_pixels,
+    first_gif_frame,
+    has_many_scans,
+    is_animated_webp,
+    stores_alpha,
+)
 from keras_centernet.geometry import HALF_ZOOM, HALVED_TO_WHOLE
 from keras_centernet.method.specs import FieldSpec
 
 FINE, DAMAGED, TOO_LARGE = 0, 1, 2
 STATUSES = {
     FINE: "decoded",
-    DAMAGED: "no JPEG, PNG, BMP, WebP or GIF that can be decoded",
+    DAMAGED: "no JPEG, PNG, BMP, still WebP or GIF that can be decoded",
     TOO_LARGE: f"more than {MAX_PIXELS} pixels",
 }
 
@@ -30,7 +36,7 @@ def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSp
 
 
 def decode_image(encoded: tf.Tensor) -> tf.Tensor:
-    """Returns the (H, W, 3) uint8 RGB image of an encoded file: JPEG, PNG, BMP, WebP or the first frame of a GIF.
+    """Returns the (H, W, 3) uint8 RGB image of an encoded file: JPEG, PNG, BMP, still WebP or the first frame of a GIF.
 
     The EXIF orientation is not applied; 16-bit PNGs are scaled as `images.read_image` says. Damaged files raise, see
     `try_to_decode`, which also looks at their size before.
@@ -79,7 +85,21 @@ def _decode_bytes(encoded: tf.Tensor) -> tf.Tensor:
     # With the accurate transform a JPEG's pixels are those of OpenCV; `tf.io.decode_image` takes the fast one.
     return tf.cond(
         tf.io.is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_jpeg(_refused(encoded, has_many_scans), channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: _decode_other(_refused(encoded, is_animated_webp)),
+    )
+
+
+def _refused(encoded: tf.Tensor, condition: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """Returns the file; raises in the graph where the condition holds."""
+    with tf.control_dependencies([tf.debugging.Assert(~condition(encoded), [condition.__name__])]):
+        return tf.identity(encoded)
+
+
+def _decode_other(encoded: tf.Tensor) -> tf.Tensor:
+    return tf.cond(
+        stores_alpha(encoded),
+        lambda: tf.io.decode_image(encoded, channels=4, expand_animations=False)[..., :3],
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
 

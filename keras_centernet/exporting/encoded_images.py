@@ -12,7 +12,7 @@ def read_encoded_image(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def decode_encoded_image(data: tf.Tensor) -> tf.Tensor:
-    """Returns the (H, W, 3) uint8 RGB image of one string: JPEG, PNG, BMP, WebP or the first frame of a GIF.
+    """Returns the (H, W, 3) uint8 RGB image of one string: JPEG, PNG, BMP, still WebP or the first frame of a GIF.
 
     Grayscale is repeated to three channels, alpha is dropped, the EXIF orientation of a JPEG is applied: the same
     pixels as `data.images.decode_image`, but for CMYK JPEGs (other conversion), BMPs with a palette (TensorFlow

@@ -50,10 +50,11 @@ def export_saved_model(
 ) -> AnyPath:
     """Writes a folder for `tf.saved_model.load` and TensorFlow Serving, once it agrees with the model; its path.
 
-    Its signatures, all for any batch size B:
+    Its signatures, all for any batch size B, also 0:
 
     - "serving_default": "image_bytes" (B,) strings, see `encoded_images.decode_encoded_image`; every image has its
-      own size.
+      own size. One that cannot be read fails no other: its "status" (B,) int32 is a key of `data.in_graph.STATUSES`,
+      0: read, 1: damaged or of another kind, 2: more than `MAX_PIXELS`; all else of it is 0, its names are empty.
     - "images": "images" (B, H, W, 3) uint8 RGB of any size; "images_float" the same as float32 in 0..255.
     - "inputs": "images" (B, h, w, 3) uint8 RGB, already letterboxed to the model's input size.
     - "serving_calibrated" and "images_calibrated", for tasks that need a camera: the first two with "calibration"

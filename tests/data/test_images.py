@@ -1,8 +1,10 @@
+import contextlib
 import io
 import os
 import re
 import socket
 import struct
+import time
 import zlib
 
 import cv2
@@ -122,7 +124,7 @@ BAD_FILES = [
     (
         "empty",
         b"",
-        "expected a JPEG, PNG, BMP, WebP, GIF or TIFF file, got 0 bytes that cannot be decoded; convert or",
+        "expected a readable file, got an empty file; correct or remove its entry.",
     ),
     ("text", b"<html>404</html>", "got 16 bytes that cannot be decoded"),
     ("half floats", tiff(np.ones((4, 4), np.float16), kind=3), "cannot be decoded"),
@@ -221,7 +223,9 @@ def test_the_header_tells_the_size_of_the_upright_image(kind, orientation, tmp_p
         ("tiff", encode(GRADIENT, ".tiff")),
         ("big-endian tiff", saved(GRADIENT[..., 0].astype(">u2"), "TIFF")),
         ("tiff of 64-bit offsets", saved(GRADIENT, "TIFF", big_tiff=True)),
-        ("a kind that only OpenCV knows", encode(GRADIENT, ".ppm")),
+        ("pixmap", encode(GRADIENT, ".ppm")),
+        ("jpeg 2000", saved(GRADIENT, "JPEG2000")),
+        ("avif", saved(GRADIENT, "AVIF")),
     ],
 )
 def test_the_size_is_known_without_options(name, content, tmp_path):
@@ -248,6 +252,19 @@ HUGE = {
     + chunk(b"IEND", b""),
     "jpeg": as_large(WHOLE, struct.pack(">HH", 60, 40), struct.pack(">HH", 60_000, 60_000)),
     "bmp": as_large(encode(GRADIENT, ".bmp"), struct.pack("<ii", 40, 60), struct.pack("<ii", 60_000, 60_000)),
+}
+
+
+HUGE |= {
+    "gif": b"GIF89a" + struct.pack("<HH", 60_000, 60_000) + saved(GRADIENT[..., 0], "GIF")[10:],
+    "tiff": tiff(np.zeros((1, 1), np.uint16)).replace(
+        struct.pack("<HHII", 256, 3, 1, 1) + struct.pack("<HHII", 257, 3, 1, 1),
+        struct.pack("<HHII", 256, 3, 1, 60_000) + struct.pack("<HHII", 257, 3, 1, 60_000),
+    ),
+    "pixmap": b"P6\n# huge\n60000 60000\n255\n" + bytes(100),
+    "jpeg 2000": saved(GRADIENT, "JPEG2000").replace(struct.pack(">II", 60, 40), struct.pack(">II", 60_000, 60_000), 1),
+    "codestream": b"\xff\x4f\xff\x51\0\x2f\0\0" + struct.pack(">4I", 60_000, 60_000, 0, 0) + bytes(100),
+    "avif": b"\0\0\0\x1cftypavif" + bytes(20) + b"\0\0\0\x14ispe\0\0\0\0" + struct.pack(">II", 60_000, 60_000),
 }
 
 
@@ -280,11 +297,70 @@ def test_what_is_no_file_is_one_line_and_never_waits(function, tmp_path, monkeyp
             (tmp_path / "pipe", "a named pipe"),
             ("/dev/zero", "a device"),
             ("socket", "a socket"),
+            ("/proc/self/status", "an empty file"),
             ("a\0b", "a name with a NUL"),
         ):
             message = f"image {path}: expected a readable file, got {kind}; correct or remove its entry."
             with pytest.raises(UserError, match=re.escape(message)):
                 function(path)
+
+
+def repeated_scans(count):
+    jpeg = saved(GRADIENT, "JPEG", progressive=True)
+    last = jpeg[jpeg.rfind(b"\xff\xda") : -2]
+    return jpeg[:-2] + last * count + jpeg[-2:]
+
+
+HEADERS = {
+    "empty segments of a jpeg": WHOLE[:2] + b"\xff\xe2\0\2" * 300_000 + WHOLE[2:],
+    "empty segments of a jpeg that is cut off": WHOLE[:2] + b"\xff\xe2\0\2" * 300_000,
+    "empty chunks of a png": PNG[:33] + chunk(b"teXt", b"") * 300_000 + PNG[33:],
+    "scans of a jpeg": repeated_scans(20_000),
+}
+
+
+@pytest.mark.parametrize("function", [read_image, read_header, check_image])
+@pytest.mark.parametrize("kind", HEADERS)
+def test_scanning_a_header_ends_soon(kind, function, tmp_path):
+    path = write(tmp_path, HEADERS[kind])
+    start = time.process_time()
+    with contextlib.suppress(UserError):
+        function(path)
+    assert time.process_time() - start < 0.2
+
+
+def test_a_jpeg_of_many_scans_is_not_decoded():
+    with pytest.raises(UserError, match="cannot be decoded"):
+        decode_image(repeated_scans(100), "x")
+    assert decode_image(repeated_scans(0), "x").shape == (60, 40, 3)
+
+
+DIRECTORY = struct.pack("<H", 2) + struct.pack("<HHII", 0x8769, 4, 1, 8) + struct.pack("<HHII", 0x112, 3, 1, 6)
+LOOPS = {
+    "an exif directory that follows itself": DIRECTORY + struct.pack("<I", 8),
+    "values that are the directory": struct.pack("<HHHII", 1, 0x112, 3, 9, 8) + struct.pack("<I", 8),
+    "a directory of 65535 entries": struct.pack("<H", 65535) + DIRECTORY[2:14] * 3000,
+}
+
+
+@pytest.mark.parametrize("kind", LOOPS)
+def test_directories_that_go_in_circles_end_soon(kind):
+    exif_of = b"II*\0" + struct.pack("<I", 8) + LOOPS[kind]
+    jpeg = WHOLE[:2] + segment(b"Exif\0\0" + exif_of) + WHOLE[2:]
+    start = time.process_time()
+    assert decode_image(jpeg, "x").size == 60 * 40 * 3
+    with pytest.raises(UserError, match="cannot be decoded"):
+        decode_image(exif_of, "a TIFF file of nothing else")
+    assert time.process_time() - start < 0.1
+
+
+def test_a_file_larger_than_any_image_is_not_read(tmp_path):
+    path = tmp_path / "image.jpg"
+    with path.open("wb") as file:
+        file.write(WHOLE)
+        file.truncate(1 << 40)  # holes take no place
+    with pytest.raises(UserError, match="expected a file of at most 1600000000 bytes, got one of 1099511627776"):
+        read_image(path)
 
 
 RAMP = (np.arange(60 * 40).reshape(60, 40) * 4095 // 2399).astype(np.uint16)  # 0 to 4095

@@ -40,16 +40,19 @@ def with_sides(data, old, new):
 
 
 JPEG, PNG, BMP = saved("JPEG"), saved("PNG"), saved("BMP")
+PROGRESSIVE = saved("JPEG", progressive=True)
 WEBP, LOSSLESS = saved("WEBP"), saved("WEBP", lossless=True)
 WITH_ALPHA = saved("WEBP", np.dstack([SMOOTH, SMOOTH[..., :1]]))
 ANIMATED = saved("GIF", SMOOTH, save_all=True, append_images=[Image.fromarray(255 - SMOOTH)] * 2, comment=b"x" * 300)
 GOOD = {
     "jpeg": JPEG,
+    "progressive jpeg": PROGRESSIVE,
     "cmyk jpeg": saved("JPEG", mode="CMYK"),
     "gray png": saved("PNG", SMOOTH[..., 0]),
     "16-bit png": saved("PNG", SMOOTH[..., 0].astype(np.uint16) * 257),
     "transparent png": saved("PNG", np.dstack([SMOOTH, SMOOTH[..., :1]])),
     "bmp": BMP,
+    "transparent bmp": saved("BMP", np.dstack([SMOOTH, SMOOTH[..., :1]])),
     "webp": WEBP,
     "lossless webp": LOSSLESS,
     "webp with alpha": WITH_ALPHA,
@@ -70,6 +73,7 @@ DAMAGE = {
     **{f"png cut off at {share:.0%}": PNG[: int(share * len(PNG))] for share in (0.01, 0.2, 0.5, 0.8, 0.97)},
     **{f"bmp cut off at {share:.0%}": BMP[: int(share * len(BMP))] for share in (0.01, 0.5, 0.97)},
     **{f"webp cut off at {share:.0%}": WEBP[: int(share * len(WEBP))] for share in (0.01, 0.2)},
+    "animated webp": saved("WEBP", save_all=True, append_images=[Image.fromarray(255 - SMOOTH)]),
     "gif cut off before its frame": ANIMATED[:40],
     "png with flipped header": flipped(PNG, 16),
     "png with flipped pixels": flipped(PNG, len(PNG) // 2),
@@ -92,6 +96,13 @@ LARGE = {
     "lossless webp": LOSSLESS[:21] + struct.pack("<I", 2**28 - 1) + LOSSLESS[25:],
     "webp with alpha": WITH_ALPHA[:24] + b"\xff\xff\0\xff\xff\0" + WITH_ALPHA[30:],
 }
+
+
+@pytest.fixture(scope="module")
+def read():
+    """`read_encoded_image` as a graph, traced once."""
+    read = tf.function(read_encoded_image, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+    return lambda data: read(tf.constant(data))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +130,10 @@ def test_one_of_each_kind_of_damage_changes_no_other_image(serve):
     assert alone["status"].max() == FINE
     assert found["scores"][::2].min(axis=1).max() > 0
     for key in found.keys() - {"status"}:
-        np.testing.assert_array_equal(found[key][::2], alone[key], err_msg=key)
+        if found[key].dtype.kind == "f":  # convolutions round by the place in a batch
+            np.testing.assert_allclose(found[key][::2], alone[key], rtol=1e-5, atol=1e-4, err_msg=key)
+        else:
+            np.testing.assert_array_equal(found[key][::2], alone[key], err_msg=key)
         empty = found[key][1::2]
         np.testing.assert_array_equal(empty, np.full_like(empty, b"" if key == "class_names" else 0), err_msg=key)
 
@@ -133,23 +147,23 @@ def test_a_batch_of_nothing_has_the_same_shapes(serve):
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_a_status(name):
-    image, status = read_encoded_image(tf.constant(DAMAGE[name]))
+def test_damage_is_a_status(name, read):
+    image, status = read(DAMAGE[name])
     assert (int(status), int(tf.reduce_max(image))) == (DAMAGED, 0)
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_too_many_pixels_are_found_before_decoding(name):
+def test_too_many_pixels_are_found_before_decoding(name, read):
+    read(JPEG)
     start = time.process_time()
-    _, status = read_encoded_image(tf.constant(LARGE[name]))
-    assert int(status) == TOO_LARGE
-    assert time.process_time() - start < 2  # decoding takes more
+    assert int(read(LARGE[name])[1]) == TOO_LARGE
+    assert time.process_time() - start < 0.5  # decoding takes more
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_the_pixels_are_counted(name):
+def test_the_pixels_are_counted(name, read):
     assert int(count_pixels(tf.constant(GOOD[name]))) == 43 * 61
-    image, status = read_encoded_image(tf.constant(GOOD[name]))
+    image, status = read(GOOD[name])
     assert (int(status), image.shape) == (FINE, (43, 61, 3))
 
 
@@ -160,7 +174,7 @@ def test_every_status_has_a_meaning():
 def test_a_gif_ends_with_its_first_frame():
     first, sides = first_gif_frame(tf.constant(ANIMATED))
     assert sides.numpy().tolist() == [61, 43]
-    assert len(first.numpy()) < len(ANIMATED) // 2
+    assert len(first.numpy()) < 0.6 * len(ANIMATED)
     with Image.open(io.BytesIO(first.numpy())) as image, Image.open(io.BytesIO(ANIMATED)) as whole:
         assert image.n_frames == 1
         np.testing.assert_array_equal(image.convert("RGB"), whole.convert("RGB"))
@@ -177,13 +191,13 @@ def gif_of_blocks(sizes):
         ("empty segments of a jpeg", JPEG[:2] + b"\xff\xe2\0\2" * 250_000 + JPEG[2:]),
         ("comments of a jpeg", JPEG[:2] + (b"\xff\xfe\0\3x" + b"\xff\xe2\0\2") * 100_000 + JPEG[2:]),
         ("empty chunks of a png", PNG[:33] + chunk(b"teXt", b"") * 80_000 + PNG[33:]),
+        ("scans of a jpeg", PROGRESSIVE[:-2] + PROGRESSIVE[PROGRESSIVE.rfind(b"\xff\xda") : -2] * 20_000 + b"\xff\xd9"),
         ("blocks of a gif", gif_of_blocks([1, 2] * 200_000)),
         ("extensions of a gif", gif_of_blocks([])[:13] + b"\x21\xfe\0" * 300_000),
     ],
 )
-def test_scanning_a_header_ends_soon(name, data):
-    read = tf.function(read_encoded_image, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
-    read(tf.constant(JPEG))
+def test_scanning_a_header_ends_soon(name, data, read):
+    read(JPEG)
     start = time.process_time()
-    read(tf.constant(data))
+    read(data)
     assert time.process_time() - start < 0.5

@@ -4,6 +4,8 @@ from keras_centernet.data.image_headers.parsing import (
     GIF_START,
     JPEG_START,
     MAX_PIXELS,
+    MOST_PARTS,
+    MOST_SCANS,
     PNG_BITS_AT,
     PNG_START,
     SENSOR_TOPS,

@@ -17,6 +17,8 @@ JPEG_START = b"\xff\xd8\xff"
 GIF_START = b"GIF8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 200_000_000  # of one image: 600 MB decoded
+MOST_PARTS = 4096  # of a header, however many it claims to have
+MOST_SCANS = 100  # of a JPEG: progressive ones have about 10, and one of 31 bytes may take as long as all pixels
 PNG_BITS_AT = 24
 
 # Sensors have so many bits; a file of 16 bits does not have to say how many of them are used.
@@ -26,7 +28,7 @@ _JPEG_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _JPEG_APP1, _JPEG_SCAN = 0xE1, 0xDA
 _WEBP_HAS_EXIF = 0x08
 _BMP_LENGTHS = (12, 40, 52, 56, 64, 108, 124)  # of the versions of its header
-_MARK_BYTES, _SEARCHED_BYTES, _MOST_PARTS = 16, 1 << 16, 4096  # of any file, however it lies
+_MARK_BYTES, _SEARCHED_BYTES = 16, 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,7 @@ class ImageHeader:
 def parse_header(file: BinaryIO) -> ImageHeader | None:
     """Returns what the header of an open JPEG, PNG, BMP, WebP, GIF or TIFF file says; None where it is none of these.
 
-    None, too, where the header is damaged: only decoding can tell whether there is an image nevertheless.
+    None, too, where the header is damaged, or has more parts than writers make.
     """
     try:
         data = FileBytes(file)
@@ -71,7 +73,7 @@ def parse_header(file: BinaryIO) -> ImageHeader | None:
 
 def _parse_jpeg(data: FileBytes) -> ImageHeader | None:
     position, stored_hw, orientation = 2, None, None
-    for _ in range(_MOST_PARTS):
+    for _ in range(MOST_PARTS):
         mark, marker, length = data.numbers(">BBH", position)
         if mark != 0xFF or marker in (0, 0xFF):
             position = _next_mark(data, position + 1)
@@ -103,7 +105,7 @@ def _parse_png(data: FileBytes) -> ImageHeader | None:
     if kind != b"IHDR":
         return None
     position, orientation, tops = 33, None, SENSOR_TOPS if bits > 8 else ()
-    for _ in range(_MOST_PARTS):
+    for _ in range(MOST_PARTS):
         length, kind = data.numbers(">I4s", position)
         if kind in (b"IDAT", b"IEND"):
             break
@@ -112,6 +114,8 @@ def _parse_png(data: FileBytes) -> ImageHeader | None:
         elif kind == b"sBIT" and tops and 0 < length <= 4:
             tops = stated_tops(data.at(position + 8, length))
         position += 12 + length
+    else:
+        return None
     return ImageHeader((height, width), orientation or _late_orientation(data) or 1, tops)
 
 
@@ -154,7 +158,7 @@ def _parse_webp(data: FileBytes) -> ImageHeader | None:
 
 def _webp_orientation(data: FileBytes) -> int:
     position = 12
-    for _ in range(_MOST_PARTS):
+    for _ in range(MOST_PARTS):
         kind, length = data.numbers("<4sI", position)
         if kind == b"EXIF":
             return tags.orientation_in(data.at(position + 8, length)) or 1

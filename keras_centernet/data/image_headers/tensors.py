@@ -5,6 +5,8 @@ Loops go over a limited number of a file's parts, however many it has.
 
 import tensorflow as tf
 
+from keras_centernet.data.image_headers.parsing import MOST_SCANS
+
 EXIF_BYTES = 1 << 17  # the orientation stands in the first segments of a JPEG, of at most 64 KiB each
 _ORIENTATION_TAG = 0x0112
 _IFD_ENTRY_BYTES = 12
@@ -12,6 +14,8 @@ _MOST_ENTRIES = 512
 _MOST_SEGMENTS = 64  # before that of EXIF, which cameras write first or second
 _START_OF_SCAN, _APP1 = 0xDA, 0xE1
 _SIDES_BYTES = 30  # in which PNG, BMP and WebP say their sizes
+_BMP_BITS_AT, _WEBP_FLAGS_AT, _WEBP_LOSSLESS_FLAGS_AT = 28, 20, 24
+_WEBP_HAS_FRAMES, _WEBP_HAS_ALPHA = 0x02, 0x10
 _GIF_TABLE_AT, _GIF_EXTENSION, _GIF_FRAME, _GIF_END = 10, 0x21, 0x2C, b";"
 _MOST_BLOCKS, _BLOCKS_AT_ONCE = 1024, 4096  # of a GIF: other sizes of blocks; blocks of one size
 
@@ -31,6 +35,28 @@ def count_pixels(data: tf.Tensor) -> tf.Tensor:
     ]
     sides = tf.case(by_mark, lambda: tf.zeros(2, tf.int64), strict=False)
     return tf.reduce_prod(tf.ensure_shape(tf.cast(sides, tf.int64), (2,)))
+
+
+def has_many_scans(data: tf.Tensor) -> tf.Tensor:
+    """Whether a JPEG has more than `MOST_SCANS`; in its pixels 0xFF 0xDA is nothing else."""
+    values = tf.io.decode_raw(data, tf.uint8)
+    return tf.math.count_nonzero((values[:-1] == 0xFF) & (values[1:] == _START_OF_SCAN), dtype=tf.int32) > MOST_SCANS
+
+
+def stores_alpha(data: tf.Tensor) -> tf.Tensor:
+    """Whether a BMP or WebP has four channels, all of which TensorFlow wants to be asked for."""
+    start = Bytes(tf.strings.substr(data, 0, _SIDES_BYTES))
+    is_deep_bmp = start.begins(b"BM") & (start.at(_BMP_BITS_AT) == 32)
+    flags = start.at(tf.where(start.begins(b"VP8X", 12), _WEBP_FLAGS_AT, _WEBP_LOSSLESS_FLAGS_AT))
+    is_flagged = tf.bitwise.bitwise_and(flags, _WEBP_HAS_ALPHA) > 0
+    return is_deep_bmp | (start.begins(b"RIFF") & is_flagged & ~start.begins(b"VP8 ", 12))
+
+
+def is_animated_webp(data: tf.Tensor) -> tf.Tensor:
+    """Whether this is a WebP of several frames: TensorFlow 2.21 writes beyond its memory when it decodes them."""
+    start = Bytes(tf.strings.substr(data, 0, _SIDES_BYTES))
+    has_frames = tf.bitwise.bitwise_and(start.at(_WEBP_FLAGS_AT), _WEBP_HAS_FRAMES) > 0
+    return start.begins(b"RIFF") & start.begins(b"VP8X", 12) & has_frames
 
 
 def first_gif_frame(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
