@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_centernet.drawing.lettering import measure_text, write_text
+
 # RGB by class index, reused from the beginning after the last: neighbours differ in hue and brightness.
 PALETTE = (
     (230, 57, 70),
@@ -100,8 +102,8 @@ def draw_label(canvas, text: str, corner_xy, color, line_width: int, font_scale:
     """Draws a filled label that stands on the box's upper edge, or inside where there is no room."""
     import cv2
 
-    font, weight = cv2.FONT_HERSHEY_SIMPLEX, max(1, round(font_scale * 1.5))
-    (width, height), below = cv2.getTextSize(text, font, font_scale, weight)
+    weight = max(1, round(font_scale * 1.5))
+    (width, height), below = measure_text(text, font_scale, weight)
     pad = max(1, round(4 * font_scale))
     label_wh = (width + 2 * pad, height + below + pad)
     left = corner_xy[0] - line_width // 2
@@ -112,7 +114,7 @@ def draw_label(canvas, text: str, corner_xy, color, line_width: int, font_scale:
     top = max(min(top, canvas.shape[0] - label_wh[1]), 0)
     cv2.rectangle(canvas, (left, top), (left + label_wh[0], top + label_wh[1]), color, cv2.FILLED)
     baseline_xy = (left + pad, top + pad + height)
-    cv2.putText(canvas, text, baseline_xy, font, font_scale, ink_on(color), weight, cv2.LINE_AA)
+    write_text(canvas, text, baseline_xy, font_scale, ink_on(color), weight)
 
 
 def ink_on(color: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_centernet.drawing.boxes import class_color
+from keras_centernet.drawing.chart_texts import draw_legend, label_of
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.paths import to_path
@@ -66,18 +67,18 @@ def draw_precision_recall(
     ap50 = {name: float(np.mean(curve["precision"])) for name, curve in curves.items()}
     indices = {name: i for i, name in enumerate(classes or curves)}
     for name in sorted(curves, key=lambda name: -ap50[name]):
-        label = f"{name}  {ap50[name]:.3f}"
+        label = label_of(f"{name}  {ap50[name]:.3f}")
         style = {"color": _rgb(indices[name]), "label": label} if few else {"color": "0.8", "lw": 0.8}
         axes.plot(curves[name]["recall"], curves[name]["precision"], **style)
     if len(curves) > 1:
         mean = np.mean([curve["precision"] for curve in curves.values()], axis=0)
         recall = next(iter(curves.values()))["recall"]
-        label = f"mean of {len(curves)}  {np.mean(list(ap50.values())):.3f}"
+        label = label_of(f"mean of {len(curves)}  {np.mean(list(ap50.values())):.3f}")
         axes.plot(recall, mean, color="0.1", lw=2.4, label=label)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
     axes.set_title("Precision and recall at IoU 0.5")
     if curves:
-        axes.legend(title="AP50", frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        draw_legend(axes, title="AP50", frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     else:
         axes.text(0.5, 0.5, "no objects to find", ha="center", color="0.4")
     _clean(axes)
@@ -88,15 +89,15 @@ def _draw_losses(axes, columns: dict, names: list[str]) -> None:
     for i, name in enumerate(names):
         label = "total" if name == "loss" else name.removesuffix("_loss").replace("_", " ")
         style = {"color": "0.1", "lw": 2.2} if name == "loss" else {"color": _rgb(i), "lw": 1.5}
-        _plot(axes, columns[name], label=label, **style)
+        _plot(axes, columns[name], label=label_of(label), **style)
         if f"val_{name}" in columns:
             _plot(axes, columns[f"val_{name}"], ls=(0, (3, 1.5)), alpha=0.8, **style)
     if any(name.startswith("val_") and name.endswith("loss") for name in columns):
-        axes.plot([], [], color="0.4", ls=(0, (3, 1.5)), label="validation")
+        axes.plot([], [], color="0.4", ls=(0, (3, 1.5)), label=label_of("validation"))
     if any(np.any(np.asarray(_finite(columns[name])[1]) > 0) for name in names):
         axes.set_yscale("log")
     axes.set_title("Losses")
-    axes.legend(frameon=False, fontsize="small")
+    draw_legend(axes, frameon=False, fontsize="small")
 
 
 def _draw_metrics(axes, columns: dict, names: list[str]) -> None:
@@ -105,9 +106,9 @@ def _draw_metrics(axes, columns: dict, names: list[str]) -> None:
         _, values = _finite(columns[name])
         top = max([top, *values])
         best = f"  best {max(values):.3f}" if len(values) else ""
-        _plot(axes, columns[name], color=_rgb(i), label=name.removeprefix("val_") + best)
+        _plot(axes, columns[name], color=_rgb(i), label=label_of(name.removeprefix("val_") + best))
     axes.set(ylim=(0, top), title="Metrics on validation data")
-    axes.legend(frameon=False, fontsize="small", loc="best")
+    draw_legend(axes, frameon=False, fontsize="small", loc="best")
 
 
 def _draw_learning_rate(axes, columns: dict, names: list[str]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from keras_centernet.drawing.boxes import class_color
+from keras_centernet.drawing.chart_texts import draw_legend, label_of, name_ticks
 from keras_centernet.geometry import STRIDE
 from keras_centernet.inspection.facts import SMALL_CELLS, SplitFacts
 
@@ -23,13 +24,13 @@ def draw_class_counts(splits: Sequence[SplitFacts]) -> bytes:
     axes, height = figure.add_subplot(), 0.8 / len(splits)
     for i, facts in enumerate(splits):
         places = np.arange(len(order)) + (i - (len(splits) - 1) / 2) * height
-        axes.barh(places, counts[i, order], height, color=_color(i), label=facts.name)
-    axes.set_yticks(range(len(order)), [classes[i] for i in order])
+        axes.barh(places, counts[i, order], height, color=_color(i), label=label_of(facts.name))
+    name_ticks(axes.yaxis, [classes[i] for i in order])
     axes.invert_yaxis()
     axes.set_xlabel("objects")
     if counts[:, order].max() > 50 * max(1, counts[:, order].min()):
         axes.set_xscale("symlog")
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    draw_legend(axes, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return _to_png(figure)
 
 
@@ -41,16 +42,23 @@ def draw_box_sizes(splits: Sequence[SplitFacts], input_hw: tuple[int, int]) -> b
     for i, facts in enumerate(splits):
         boxes_xyxy = facts.boxes_in_input(input_hw)
         sides = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], small / 4)
-        axes.scatter(*sides.T, s=6, alpha=min(1, 0.15 + 200 / max(len(sides), 1)), color=_color(i), label=facts.name)
+        axes.scatter(
+            *sides.T, s=6, alpha=min(1, 0.15 + 200 / max(len(sides), 1)), color=_color(i), label=label_of(facts.name)
+        )
     axes.axvspan(small / 4, small, color="0.5", alpha=0.15, linewidth=0)
     axes.axhspan(
-        small / 4, small, color="0.5", alpha=0.15, linewidth=0, label=f"under {SMALL_CELLS} cells ({small} px)"
+        small / 4,
+        small,
+        color="0.5",
+        alpha=0.15,
+        linewidth=0,
+        label=label_of(f"under {SMALL_CELLS} cells ({small} px)"),
     )
     axes.axvline(input_hw[1], color="0.3", linewidth=0.8, linestyle="--")
-    axes.axhline(input_hw[0], color="0.3", linewidth=0.8, linestyle="--", label="input")
+    axes.axhline(input_hw[0], color="0.3", linewidth=0.8, linestyle="--", label=label_of("input"))
     axes.set(xscale="log", yscale="log", xlabel="width in input pixels", ylabel="height in input pixels")
     axes.set(xlim=(small / 4, 1.5 * input_hw[1]), ylim=(small / 4, 1.5 * input_hw[0]))
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    draw_legend(axes, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return _to_png(figure)
 
 

@@ -32,6 +32,7 @@ def build_page(inspection) -> str:
     """Returns the page of an `Inspection`."""
     height, width = inspection.input_hw
     options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in inspection.advice.items())
+    options = html.escape(options)
     charts = [draw_class_counts(inspection.splits), draw_box_sizes(inspection.splits, inspection.input_hw)]
     sections = [
         f"<h1>{html.escape(inspection.data)}</h1>",
@@ -47,7 +48,8 @@ def build_page(inspection) -> str:
     ]
     title = html.escape(f"Inspection of {inspection.data}")
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-    return head + "\n".join(sections) + "</html>\n"
+    page = head + "\n".join(sections) + "</html>\n"
+    return page.encode(errors="backslashreplace").decode()  # names of files need not be UTF-8
 
 
 def _suspicious(inspection) -> list[str]:

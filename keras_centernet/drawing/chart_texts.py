@@ -1,0 +1,38 @@
+"""Names in charts as they are: no formula, nothing left out, letters of any script."""
+
+from collections.abc import Iterable
+
+from keras_centernet.drawing.fonts import runs_of, usual_font, writable
+
+
+def label_of(name: str) -> str:
+    """Returns the `label` of something that `draw_legend` is to name: Matplotlib leaves out those that begin with _."""
+    return f" {name}"
+
+
+def draw_legend(axes, **options) -> None:
+    """Draws the legend of all that has a `label_of`, with the options of Matplotlib's."""
+    legend = axes.legend(**options)
+    for text in legend.get_texts():
+        write_name(text, text.get_text()[1:])
+
+
+def name_ticks(axis, names: Iterable[str]) -> None:
+    """Puts names at 0, 1, 2 ... of a chart's axis."""
+    names = list(map(writable, names))
+    axis.set_ticks(range(len(names)), names)
+    for text, name in zip(axis.get_ticklabels(), names, strict=True):
+        write_name(text, name)
+
+
+def write_name(text, name: str) -> None:
+    """Makes a text of Matplotlib a name, in a font that has its letters."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.ft2font import FT2Font
+
+    name = writable(name)
+    text.set_text(name)
+    text.set_parse_math(False)
+    for path in dict.fromkeys(path for path, _ in runs_of(name) if path != usual_font()):
+        fontManager.addfont(path)
+        text.set_fontfamily([*text.get_fontfamily(), FT2Font(path).family_name])
