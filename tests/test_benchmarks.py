@@ -40,3 +40,22 @@ print(gpu.run("jax", "resnet18", 0.0))
     assert lines[0].split() == ["800.0", "20.0", "0.100", "3.00", "20.0", "NVIDIA", "H100", "80GB", "HBM3"]
     assert lines[1].split()[2] == "unknown"
     assert lines[2:] == ["out of memory", "{'failed': 'not run: 450 s are over'}"]
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "lines"),
+    [
+        ("detections", "--count 30", [r"30 detections drawn: .* s, .* MiB more", "30 detections as JSON"]),
+        ("images", "--count 8 --side 64", [r"after 1 images: \d+ MiB", "after 8 images"]),
+        ("largest", "--megapixels 1", [r"\.jpg of 20000 x 50, .* MiB more at the peak", r"\.webp of 16000 x 62"]),
+        ("headers", "--parts 500", ["an image .* ms, in the graph .* ms", "a BMP of 65000 x 65000"]),
+        ("threads", "--count 3 --calls 2", ["detect: 3 threads, 6 calls, 0 differ", "SavedModel: .* 0 differ"]),
+        ("batches", "--sizes 0 4 --rounds 1", ["batch of 0: whole .* ms", "batch of 4: .* every fourth damaged .* ms"]),
+    ],
+)
+@pytest.mark.slow
+def test_reliability_is_measured(command, options, lines):
+    done = run_python("benchmarks/reliability.py", command, *options.split())
+    assert done.returncode == 0, done.stderr[-3000:]
+    for line in lines:
+        assert re.search(line, done.stdout), done.stdout
