@@ -96,11 +96,11 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
     # Traced once and shared by all signatures, so that the file holds one network.
     @tf.function(input_signature=[tf.TensorSpec((None, *input_hw, 3), tf.float32)], autograph=False)
     def network(inputs):
-        return model(inputs, training=False)
+        return _never_empty(lambda inputs: model(inputs, training=False), inputs)
 
     @tf.function(input_signature=[tf.TensorSpec((None, *input_hw, 3), tf.float32)], autograph=False)
     def detect(inputs):
-        found = to_input_frame(decode(model.task, network(inputs), top_k))
+        found = to_input_frame(_never_empty(lambda inputs: decode(model.task, network(inputs), top_k), inputs))
         found["classes"] = tf.cast(found["classes"], tf.int32)
         return found | {"class_names": tf.gather(names, found["classes"])}
 
@@ -140,6 +140,18 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
             f"images{CALIBRATED}": (detect_images, [images, calibration]),
         }
     return signatures
+
+
+def _never_empty(function: Callable, images) -> dict:
+    """Returns what a function makes of images (B, h, w, 3); where B is 0, of a black one, without its row.
+
+    Convolutions of oneDNN may fail on an empty batch, though not always.
+    """
+    import tensorflow as tf
+
+    count = tf.shape(images)[0]
+    filled = tf.cond(count > 0, lambda: images, lambda: tf.zeros((1, *images.shape[1:]), images.dtype))
+    return {key: value[:count] for key, value in function(filled).items()}
 
 
 def _emptied(found: dict, is_empty) -> dict:

@@ -131,6 +131,20 @@ def test_a_camera_gives_places_in_metres(exported, pictures):
         assert_equal({key: value.numpy()[0] for key, value in found.items()}, expected_of(model, pictures[0]))
 
 
+def test_an_empty_batch_gives_empty_results_in_every_signature(exported):
+    _, _, signatures = exported
+    for name, function in signatures.items():
+        specs = function.structured_input_signature[1]
+
+        def call(count, function=function, specs=specs, name=name):
+            sides = {key: [count, *(side or 40 for side in spec.shape[1:])] for key, spec in specs.items()}
+            return function(**{key: tf.zeros(sides[key], spec.dtype) for key, spec in specs.items()})
+
+        one, none = call(1), call(0)
+        expected = {key: ((0, *value.shape[1:]), value.dtype) for key, value in one.items()}
+        assert {key: (tuple(value.shape), value.dtype) for key, value in none.items()} == expected, name
+
+
 def test_inputs_equal_detect_batch(exported, rng):
     model, _, signatures = exported
     inputs = rng.integers(0, 256, (3, 64, 96, 3), np.uint8)
