@@ -42,28 +42,19 @@ TOKENS = (
         b"\r\n",
         b" ",
         b"-",
-        b"-1",
-        b"0",
-        b"1",
-        b"nan",
-        b"NaN",
-        b"inf",
-        b"1e999",
-        b"1e30",
-    ),
-    *(b"9" * 30, b"null", b"true", b"[]", b"{}", b'"', b"'", b"<", b"&x;", b"[" * 3000, b'{"a":' * 3000, b"a" * 5000),
-    *(
-        "字".encode(),
-        "\u202e".encode(),
-        b"../../../etc/passwd",
-        b"/dev/zero",
         b"=",
         b",",
         b":",
+        b"<",
+        b"&x;",
+        b'"',
+        b"'",
         b"%s",
-        b"\x1b[31m",
         b"\xb2",
     ),
+    *(b"-1", b"0", b"1", b"nan", b"NaN", b"inf", b"1e999", b"1e30", b"9" * 30, b"null", b"true", b"[]", b"{}"),
+    *(b"[" * 3000, b'{"a":' * 3000, b"a" * 5000, b"../../../etc/passwd", b"/dev/zero", b"\x1b[31m"),
+    *("字".encode(), "\u202e".encode()),
 )
 KINDS = ("replace", "insert", "flip", "cut", "drop", "double")
 
@@ -119,8 +110,6 @@ def fault_of(reader: Reader, folder: pathlib.Path) -> str | None:
                 return f"an error of several lines: {line}"
             if len(line.replace(str(folder), "")) > LONGEST_LINE:
                 return f"an error of {len(line)} characters: {line}"
-            if not line.isprintable():
-                return f"an error that no terminal shows: {line!r}"
         except Exception as error:
             return f"{type(error).__name__}: {error}"
     return None
@@ -136,7 +125,7 @@ def _read_data(folder: pathlib.Path) -> None:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(told):
         code = main(["inspect", "--data", str(folder), "--output", str(output), "--overwrite"])
     lines = [line for line in told.getvalue().splitlines() if line.startswith("keras-centernet")]
-    if code == 2 and len(lines) == 1:
+    if code == 2 and len(lines) == 1 and lines[0].isprintable():
         raise UserError(lines[0])
     if code:
         raise AssertionError(f"ended with {code}: {told.getvalue()}")
@@ -229,7 +218,13 @@ def _read_film(folder: pathlib.Path) -> None:
             pass
 
 
-RECIPE = '[train]\nbackbone = "dla34"\nepochs = 3\nlearning_rate = 1.25e-4\nfreeze = ["backbone"]\ninput_size = [384, 1280]\n'
+RECIPE = """[train]
+backbone = "dla34"
+epochs = 3
+learning_rate = 1.25e-4
+freeze = ["backbone"]
+input_size = [384, 1280]
+"""
 CALIBRATION = "P0: 1 0 0 0 0 1 0 0 0 0 1 0\nP2: 721.5 0 609.5 44.8 0 721.5 172.8 0.21 0 0 1 0.002\n"
 LABEL_MAP = 'item {\n  id: 1\n  name: "cat"\n}\nitem { id: 2 display_name: "big dog" name: "/m/1" }\n'
 
