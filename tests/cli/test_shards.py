@@ -286,7 +286,7 @@ def another_model(path, model_file):
         (["--threshold", "0.5"], "expected --threshold of the parts that are there, 0.01, got 0.5; name another"),
         (["--part-size", "3"], "expected --part-size of the parts that are there, 256, got 3; name another"),
         (["--frames", "3"], "expected --frames of the parts that are there, None, got 3; name another"),
-        (["--calibration", "x"], "expected --calibration of the parts that are there, None, got x; name another"),
+        (["--calibration", "x"], "expected --calibration of the parts that are there, None, got 'x'; name another"),
         ([], "expected the list of inputs of the parts that are there, 10 files (sha256 "),
         (["--model"], "expected the file of --model of the parts that are there, sha256 "),
         (["--draw"], "expected drawings (False: --no-draw) of the parts that are there, False, got True; name"),

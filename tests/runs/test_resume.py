@@ -9,8 +9,8 @@ from keras_centernet import UserError, load_model
 from keras_centernet.data.formats import shapes
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.model import CenterNet
-from keras_centernet.runs.callbacks import first_epochs
 from keras_centernet.runs.folder import RunFolder
+from keras_centernet.runs.history import first_epochs
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 from tests.helpers.killed_runs import IMAGES, OPTIONS, POINTS, differences

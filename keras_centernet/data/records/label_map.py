@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from keras_centernet.data.reading.texts import read_text
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.texts import read_text
 
 _LARGEST_LABEL = 2**31 - 1  # of the API
 LABEL_MAP = "label_map.pbtxt"  # what `make-tfrecords` writes
