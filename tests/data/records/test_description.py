@@ -153,7 +153,7 @@ SPLIT, SHARD = "splits/val", "splits/val/shards/a.tfrecord"
         (
             f"{SPLIT}/images",
             "2",
-            "a whole number from 0 as splits.val.images, got 2 (update keras_centernet if that is newer)",
+            "a whole number from 0 as splits.val.images, got '2'",
         ),
         (f"{SPLIT}/images", 3, "3 images in the shards of splits.val, got 2"),
         (f"{SPLIT}/objects", -1, "a whole number from 0 as splits.val.objects, got -1"),
