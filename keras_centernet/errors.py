@@ -48,7 +48,7 @@ def look_up(table: Mapping, key: str, what: str):
         UserError: there is no row of that key; the line lists the keys.
     """
     if key not in table:
-        raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {key!r}.")
+        raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {shown(key)}.")
     return table[key]
 
 

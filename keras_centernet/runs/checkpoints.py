@@ -7,11 +7,12 @@ import keras
 import numpy as np
 from keras.ops import convert_to_numpy
 
-from keras_centernet.errors import UserError, first_line
+from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.runs.callbacks import InsteadOfStep
 from keras_centernet.runs.folder import EARLIER, LAST, RunFolder
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.weights.keras_file import check_keras_file
 
 SEED_STATE = "seed_generator_state"  # Keras' name of the variable of a SeedGenerator
 
@@ -66,12 +67,14 @@ def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Prog
     A UserError says where the file is damaged, or of another model or of data of other than `steps_per_epoch`.
     """
     state = folder.read_checkpoint()
-    if int(state["steps_per_epoch"]) != steps_per_epoch:
-        found = f"{state['steps_per_epoch']} batches an epoch, got {steps_per_epoch}"
+    before = state.get("steps_per_epoch", np.zeros(0))
+    if before.shape or int(before) != steps_per_epoch:
+        found = f"{shown(before.tolist())} batches an epoch, got {steps_per_epoch}"
         advice = "Restore the data, or start in another folder with --weights."
         raise UserError(f"--resume: expected the data of before, {found}. {advice}")
     try:
         with local_copy(folder / LAST) as path:
+            check_keras_file(path, LAST)
             model.load_weights(path)
         for i, variable in enumerate(_random_states(model)):
             variable.assign(state[f"random_{i}"])

@@ -9,9 +9,11 @@ import zipfile
 
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
+from keras_centernet.files.archive import DAMAGES, check_archive, read_member
 from keras_centernet.files.atomic import give_second_name, local_copy, write_text, write_whole
 from keras_centernet.files.json_file import JsonFormat
+from keras_centernet.files.npz_file import read_npz
 from keras_centernet.files.outputs import OVERWRITE, first_free, open_folder
 from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
@@ -140,9 +142,10 @@ class RunFolder:
         """Returns the state that `save_checkpoint` wrote; a UserError where there is none, as in a damaged file."""
         try:
             with local_copy(self / LAST) as path, zipfile.ZipFile(path) as archive:
-                return dict(np.load(io.BytesIO(archive.read(STATE))))
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
+                check_archive(archive, path, LAST)
+                return read_npz(read_member(archive, STATE, LAST), STATE)
+        except DAMAGES as error:
             earlier = self.names(EARLIER)
             advice = f"Copy {self / EARLIER}/{earlier[-1]} to its path" if earlier else "Start in another folder"
-            expected = f"{self / LAST} with the state of its training, got a file without it ({error})"
+            expected = f"{self / LAST} with the state of its training, got a file without it ({first_line(error)})"
             raise UserError(f"--resume: expected {expected}. {advice}.") from error
