@@ -30,7 +30,7 @@ def class_names(classes: Sequence[str] | None, num_classes: int | None, default:
     """
     if classes is not None:
         classes = tuple(str(name) for name in classes)
-        _check_count(len(classes))
+        check_class_count(len(classes))
         if not classes or len(set(classes)) != len(classes):
             raise UserError(f"classes: expected at least one name and no name twice, got {shown(classes)}.")
         if num_classes not in (None, len(classes)):
@@ -40,10 +40,11 @@ def class_names(classes: Sequence[str] | None, num_classes: int | None, default:
         return default
     if num_classes < 1:
         raise UserError(f"num_classes: expected a positive number, got {num_classes}.")
-    _check_count(num_classes)
+    check_class_count(num_classes)
     return tuple(str(i) for i in range(num_classes))
 
 
-def _check_count(count: int) -> None:
+def check_class_count(count: int) -> None:
+    """Raises a UserError where there are more classes than anything can be made for."""
     if count > MOST_CLASSES:
         raise UserError(f"classes: expected at most {MOST_CLASSES}, got {count}.")
