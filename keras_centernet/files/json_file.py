@@ -48,8 +48,15 @@ class JsonFormat:
 
     def load(self, path: AnyPath):
         """Returns the content of a file that may be of another kind."""
+        return self._parse(read_text(path, MOST_BYTES), path)
+
+    def parse(self, text: str, path: AnyPath | str) -> dict:
+        """Returns the checked content of a text; `path` is for messages."""
+        return self.check(self._parse(text, path), path)
+
+    def _parse(self, text: str, path: AnyPath | str):
         hooks = {"object_pairs_hook": _to_dict, "parse_constant": _refuse}
-        content = _parse(read_text(path, MOST_BYTES), path, f"; {self.advice}", **hooks)
+        content = _parse(text, path, f"; {self.advice}", **hooks)
         if _is_deeper(content, MOST_DEPTH):
             raise UserError(f"{path}: expected JSON, got one that is nested too deeply; {self.advice}.")
         return content
