@@ -145,7 +145,7 @@ def test_configs_that_are_none(write, config, message):
 
 
 def test_archives_that_expand(write):
-    zeros = bytes(200 << 20)
+    zeros = bytes(100 << 20)
     refuse(write({WEIGHTS: zeros}, zipfile.ZIP_DEFLATED), r"expected at most \d+ bytes in it, got \d+, most in 'model")
     refuse(write({"more": zeros}, zipfile.ZIP_DEFLATED), r"most in 'more'")
 

@@ -39,7 +39,10 @@ def _read_array(data: bytes, name: str) -> np.ndarray:
     version = np.lib.format.read_magic(stream)
     if version not in _READERS:
         raise ValueError(f"version {version} of {shown(name)}")
-    shape, is_by_columns, dtype = _READERS[version](stream)
+    try:
+        shape, is_by_columns, dtype = _READERS[version](stream)
+    except Exception as error:  # of Python's tokenizer and parser, too
+        raise ValueError(f"{shown(name)} of no known shape ({first_line(error)})") from None
     if dtype.kind not in _KINDS or dtype.itemsize > _LONGEST_DTYPE:
         raise ValueError(f"{shown(name)} of type {shown(dtype)}")
     if math.prod(shape) * dtype.itemsize != len(data) - stream.tell() or any(side < 0 for side in shape):
