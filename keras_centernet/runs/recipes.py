@@ -5,6 +5,7 @@ A file has a table [train], whose keys are fields of `TrainSettings`, and may ha
 """
 
 import dataclasses
+import difflib
 import os
 import pathlib
 import tomllib
@@ -90,7 +91,8 @@ def _read_settings(table: dict, path: AnyPath) -> dict:
     kinds = {name: row.kind for name, row in options_of(TrainSettings).items() if row.in_recipes}
     for key, value in table.items():
         if key not in kinds:
-            raise UserError(f"{path}: unknown key {shown(key)} in [train], expected some of {', '.join(kinds)}.")
+            close = ", ".join(difflib.get_close_matches(key, kinds, 3) or [*list(kinds)[:3], "..."])
+            raise UserError(f"{path}: unknown key {shown(key)} in [train], expected options such as {close}.")
         if not _fits(value, kinds[key]):
             raise UserError(f"{path}: {key} in [train]: expected {_describe(kinds[key])}, got {shown(value)}.")
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -221,7 +221,7 @@ def test_without_the_repository_one_line_says_where_recipes_are(tmp_path, monkey
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[train]\nepoch = 3", r"unknown key 'epoch' in \[train\], expected some of format, .*epochs"),
+        ("[train]\nepoch = 3", r"unknown key 'epoch' in \[train\], expected options such as epochs,"),
         ("[train]\noutput = 'x'", r"unknown key 'output' in \[train\]"),
         ("[train]\nepochs = 'three'", r"epochs in \[train\]: expected integer, got 'three'"),
         ("[train]\nepochs = true", r"epochs in \[train\]: expected integer, got True"),
