@@ -11,19 +11,19 @@ from keras_centernet.files.archive import DAMAGES, most_bytes_of
 
 _SUFFIX = ".npy"
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-_KINDS = "biuf"  # flags and numbers
-_LONGEST_DTYPE = 16
+_KINDS = "biufU"  # flags, numbers and texts
+_LONGEST_DTYPE = 4096  # bytes of a text
 
 
 def read_npz(content: bytes, path: str) -> dict[str, np.ndarray]:
-    """Returns {name: array of numbers or flags} of the bytes of an .npz file.
+    """Returns {name: array of numbers, flags or texts} of the bytes of an .npz file.
 
     Args:
         content: of the file.
         path: for messages.
 
     Raises:
-        UserError: it is damaged, or an array is none of numbers or says another size than it has.
+        UserError: it is damaged, or an array is of other things or says another size than it has.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -31,7 +31,7 @@ def read_npz(content: bytes, path: str) -> dict[str, np.ndarray]:
                 raise ValueError("an archive that unpacks to far more than its size")
             return {name.removesuffix(_SUFFIX): _read_array(archive.read(name), name) for name in archive.namelist()}
     except DAMAGES as error:
-        raise UserError(f"{path}: expected arrays of numbers, got {first_line(error)}.") from None
+        raise UserError(f"{path}: expected arrays of numbers and texts, got {first_line(error)}.") from None
 
 
 def _read_array(data: bytes, name: str) -> np.ndarray:

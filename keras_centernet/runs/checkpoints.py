@@ -1,6 +1,7 @@
 """Checkpoints: all of the state of a training in one file, so that it goes on as if it had never stopped."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 import keras
@@ -14,6 +15,7 @@ from keras_centernet.runs.folder import EARLIER, LAST, RunFolder
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.weights.keras_file import check_keras_file
 
+_EARLIER_NAME = re.compile(r"step_[0-9]+[\w. ()-]*\.keras", re.ASCII)
 SEED_STATE = "seed_generator_state"  # Keras' name of the variable of a SeedGenerator
 
 
@@ -82,8 +84,7 @@ def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Prog
             model.average.restore(state)
         running_means = tuple(state[f"figure_{i}"] for i in range(len(_running_means(model))))
         numbers = {name: kind(state[name]) for name, kind in _NUMBERS.items()}
-        earlier = tuple(map(str, state.get("earlier", ())))  # version 0.1.0 did not say
-        return Progress(**numbers, running_means=running_means, earlier=earlier)
+        return Progress(**numbers, running_means=running_means, earlier=_earlier_of(state))
     except Exception as error:  # Keras raises many kinds for files that do not fit
         what = f"{folder / LAST} to be of this model and data"
         raise UserError(f"--resume: expected {what}: {first_line(error)}") from error
@@ -159,6 +160,15 @@ class KeepLast(keras.callbacks.Callback):
         self._saved = self.progress.step
         for name in set(before) - set(kept):  # only what this run saved: a user may keep others there
             (self.folder / EARLIER / name).unlink(missing_ok=True)
+
+
+def _earlier_of(state: dict) -> tuple[str, ...]:
+    """Returns the names of earlier checkpoints, which will be removed; a UserError where one is no such name."""
+    names = tuple(map(str, state.get("earlier", ())))  # version 0.1.0 did not say
+    wrong = [name for name in names if not _EARLIER_NAME.fullmatch(name)]
+    if wrong:
+        raise UserError(f"names of checkpoints, got {shown(wrong[0])}; do not use the file")
+    return names
 
 
 def _random_states(model: keras.Model) -> list:

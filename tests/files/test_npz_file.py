@@ -28,6 +28,7 @@ def with_header(header, data=b"", version=(1, 0)):
 
 def test_what_numpy_writes_is_read(rng):
     arrays = {
+        "names": np.array(["step_1.keras", "ü"]),
         "number": np.asarray(3),
         "rate": np.float32(0.5),
         "flags": np.array([True, False]),
@@ -68,7 +69,7 @@ def test_hostile_files_are_one_line(content, message):
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         read_npz(content, "state.npz")
     line = str(caught.value)
-    assert line.startswith("state.npz: expected arrays of numbers, got ")
+    assert line.startswith("state.npz: expected arrays of numbers and texts, got ")
     assert "\n" not in line
     assert len(line) < 300
 

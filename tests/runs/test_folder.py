@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_centernet import UserError, load_model
 from keras_centernet.files.atomic import local_copy, write_whole
-from keras_centernet.runs.checkpoints import restore
+from keras_centernet.runs.checkpoints import Progress, restore, state_of
 from keras_centernet.runs.folder import LAST, RESULTS, STATE, RunFolder
 
 
@@ -180,7 +180,7 @@ def saved(**arrays):
     ("state", "message"),
     [
         (None, "There is no item named"),
-        (b"", "expected arrays of numbers, got File is not a zip file"),
+        (b"", "expected arrays of numbers and texts, got File is not a zip file"),
         (saved(epoch=np.array([print], object)), "'epoch.npy' of type dtype"),
         (saved(epoch=np.array(3))[:-30], "expected arrays of numbers"),
         (bytes(100 << 20), "expected at most "),
@@ -209,3 +209,15 @@ def test_a_state_of_another_run_is_one_line(tmp_path, tiny_model, state, message
     with pytest.raises(UserError, match=message) as caught:
         restore(model, folder, 4)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../last.keras", "/etc/passwd", "mine.keras", "step_1.keras/../../x", "", "step_1"])
+def test_a_state_that_names_a_file_of_others_to_be_removed(tmp_path, tiny_model, name):
+    folder, model = RunFolder(tmp_path), tiny_model()
+    model.compile("adam")
+    state = state_of(model, Progress(steps_per_epoch=4, earlier=("step_000000004.keras", name)))
+    folder.save_checkpoint(model, state)
+    with pytest.raises(UserError, match=r"names of checkpoints, got .*; do not use the file"):
+        restore(model, folder, 4)
+    folder.save_checkpoint(model, state | {"earlier": np.array(["step_000000004.keras"])})
+    assert restore(model, folder, 4).earlier == ("step_000000004.keras",)
