@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+_LONGEST = 160  # characters of another library's message: Keras quotes whole configurations
+_SHOWN = 80  # of a value
+
 
 class UserError(ValueError):
     """A mistake that the user can mend: one line that says what was expected, what was received and what to do.
@@ -15,14 +18,27 @@ class DataWarning(UserWarning):
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of what an exception says, or its class where it says nothing.
+    """Returns the first line of what an exception says, cut where it is long, or its class where it says nothing.
 
     Example:
         >>> first_line(ValueError("no such file\\n  at line 3")), first_line(KeyError())
         ('no such file', 'KeyError')
     """
     text = str(getattr(error, "message", None) or error).strip()  # TensorFlow's errors have a `message`
-    return text.splitlines()[0] if text else type(error).__name__
+    return _cut(text.splitlines()[0], _LONGEST) if text else type(error).__name__
+
+
+def shown(value) -> str:
+    """Returns a value from a file for messages, cut where it is long.
+
+    Example:
+        >>> shown("cat"), len(shown([0] * 1000))
+        ("'cat'", 83)
+    """
+    try:
+        return _cut(repr(value), _SHOWN)
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deeply"
 
 
 def look_up(table: Mapping, key: str, what: str):
@@ -32,5 +48,9 @@ def look_up(table: Mapping, key: str, what: str):
         UserError: there is no row of that key; the line lists the keys.
     """
     if key not in table:
-        raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {key!r}.")
+        raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {shown(key)}.")
     return table[key]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."

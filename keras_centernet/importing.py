@@ -9,7 +9,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.model import CenterNet
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.tasks import TASKS
-from keras_centernet.tasks.classes import KITTI_CLASSES, VOC_CLASSES
+from keras_centernet.tasks.classes import KITTI_CLASSES, VOC_CLASSES, check_class_count
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.published import fill_from_published, is_nested, recognise_backbone
 
@@ -76,9 +76,12 @@ def _class_count(tensors: Mapping[str, np.ndarray], task: str, path: str) -> int
     name = _head_names(task)[0] + (".0.1.bias" if is_nested(tensors) else ".2.bias")
     if name not in tensors:
         raise UserError(f"{path}: expected a tensor {name}, it is missing.")
+    if tensors[name].ndim != 1 or not len(tensors[name]):
+        raise UserError(f"{path}: expected {name} to be a vector, a number per class, got shape {tensors[name].shape}.")
     return len(tensors[name])
 
 
 def _usual_classes(count: int, task: str) -> tuple[str, ...]:
+    check_class_count(count)
     known = [names for names in (TASKS[task].classes, VOC_CLASSES) if len(names) == count]
     return known[0] if known else tuple(map(str, range(count)))

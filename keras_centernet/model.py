@@ -1,11 +1,12 @@
 """CenterNet: a network, a task, and the objective that trains one for the other."""
 
+import inspect
 import os
 import types
 
 import keras
 
-from keras_centernet.errors import UserError, look_up
+from keras_centernet.errors import UserError, look_up, shown
 from keras_centernet.fitting.task_model import TaskModel
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
@@ -195,7 +196,17 @@ class CenterNet(TaskModel):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """Returns a new model with fresh weights from what `get_config` returned."""
+        """Returns a new model with fresh weights from what `get_config` returned; a UserError names another key.
+
+        No key of it is a path that is opened: `weights` and `backbone_weights` are none of them.
+        """
+        if not isinstance(config, dict):
+            raise UserError(f"expected the configuration of a CenterNet, got {shown(config)}.")
+        known = {*inspect.signature(CenterNet).parameters, *inspect.signature(cls).parameters, "dtype", "trainable"}
+        strangers = sorted(set(config) - (known - {"weights", "backbone_weights", "args", "kwargs"}))
+        if strangers:
+            advice = "update keras_centernet if a newer one wrote it, else do not use it"
+            raise UserError(f"expected the configuration of a CenterNet, got the key {shown(strangers[0])}; {advice}.")
         return cls(**{name: _from_saved(value, custom_objects) for name, value in config.items()})
 
 

@@ -187,7 +187,10 @@ def test_classes_of_nobody_are_those_of_coco():
         ({"classes": []}, "classes: expected at least one name"),
         ({"classes": ["a", "a"]}, "no name twice"),
         ({"num_classes": 0}, "num_classes: expected a positive number, got 0"),
-        ({"input_size": 100}, "expected a positive multiple of 32 or a .height, width. pair of them, got 100"),
+        (
+            {"input_size": 100},
+            "a positive multiple of 32 or a .height, width. pair of them, at most 16384, got 100",
+        ),
         ({"input_size": (64, 0)}, "expected a positive multiple of 32"),
         ({"weights": "nowhere.keras"}, "nowhere.keras: expected a .keras file, but it does not exist"),
         ({"backbone": "mobilenet_v3_small", "backbone_weights": "cifar"}, "expected None or 'imagenet', got 'cifar'"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_centernet.drawing.boxes import class_color
 from keras_centernet.drawing.chart_texts import draw_legend, label_of
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.paths import to_path
 
@@ -134,6 +134,8 @@ def _read_history(path: str | os.PathLike) -> dict[str, list[float]]:
     try:
         with local_copy(path) as local, open(local, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: expected a table of epochs, got another file ({first_line(error)}).") from None
     except OSError as error:
         raise UserError(f"{path}: cannot read the history: {error.strerror}.") from None
     return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else []) if name != "epoch"}

@@ -13,10 +13,12 @@ from keras_centernet.exporting.export import export_files
 from keras_centernet.exporting.table import FORMATS
 from keras_centernet.exporting.tflite.precisions import PRECISIONS
 from keras_centernet.files.atomic import write_text
+from keras_centernet.files.json_file import JsonFormat
 from keras_centernet.files.outputs import claimed
 from keras_centernet.files.paths import AnyPath
 
 REPORT = "report.json"
+_REPORT_FILE = JsonFormat({str: {"?": object}}, advice="remove it")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,13 +135,4 @@ def export_checked(
 
 def read_report(folder: AnyPath) -> dict:
     """Returns the entries of a folder's report, if there is one; a UserError says where the file is something else."""
-    path = folder / REPORT
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text())
-        if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
-            raise ValueError("other JSON")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected the report of an earlier export, got {error}. Remove it.") from None
-    return found
+    return _REPORT_FILE.read(folder / REPORT) if (folder / REPORT).exists() else {}

@@ -1,7 +1,5 @@
 """What a run does at the end of every epoch: keep the best weights, record the history, show it in TensorBoard."""
 
-import csv
-import io
 import math
 import time
 
@@ -12,7 +10,8 @@ import tensorflow as tf
 from keras_centernet.evaluation.metrics.table import main_metric
 from keras_centernet.files.atomic import write_whole, writing
 from keras_centernet.runs.example_images import detections_and_heatmaps
-from keras_centernet.runs.folder import BEST, HISTORY, TENSORBOARD, RunFolder
+from keras_centernet.runs.folder import BEST, TENSORBOARD, RunFolder
+from keras_centernet.runs.history import first_epochs, write_rows
 
 
 class InsteadOfStep(keras.callbacks.Callback):
@@ -104,7 +103,7 @@ class RecordHistory(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1} | {name: f"{float(value):.6g}" for name, value in logs.items()}
-        _write_rows(self.folder, [*first_epochs(self.folder, epoch), row])
+        write_rows(self.folder, [*first_epochs(self.folder, epoch), row])
 
 
 class AddRateAndTime(keras.callbacks.Callback):
@@ -163,27 +162,3 @@ class ShowInTensorBoard(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         with writing(self.folder):
             self.writer.close()
-
-
-def first_epochs(folder: RunFolder, count: int) -> list[dict]:
-    """Returns the rows of history.csv for the first `count` epochs; none if there is no file."""
-    if not (folder / HISTORY).exists():
-        return []
-    rows = csv.DictReader(io.StringIO((folder / HISTORY).read_bytes().decode(), newline=""))
-    return [row for row in rows if int(row["epoch"]) <= count]
-
-
-def cut_history(folder: RunFolder, count: int) -> None:
-    """Drops the rows of history.csv after the first `count` epochs, which will be trained again."""
-    if rows := first_epochs(folder, count):
-        _write_rows(folder, rows)
-    else:
-        (folder / HISTORY).unlink(missing_ok=True)
-
-
-def _write_rows(folder: RunFolder, rows: list[dict]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), restval="nan")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(folder / HISTORY, lambda path: path.write_bytes(text.getvalue().encode()))

@@ -1,18 +1,21 @@
 """Checkpoints: all of the state of a training in one file, so that it goes on as if it had never stopped."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras.ops import convert_to_numpy
 
-from keras_centernet.errors import UserError, first_line
+from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.runs.callbacks import InsteadOfStep
 from keras_centernet.runs.folder import EARLIER, LAST, RunFolder
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.weights.keras_file import check_keras_file
 
+_EARLIER_NAME = re.compile(r"step_[0-9]+[\w. ()-]*\.keras", re.ASCII)
 SEED_STATE = "seed_generator_state"  # Keras' name of the variable of a SeedGenerator
 
 
@@ -66,12 +69,14 @@ def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Prog
     A UserError says where the file is damaged, or of another model or of data of other than `steps_per_epoch`.
     """
     state = folder.read_checkpoint()
-    if int(state["steps_per_epoch"]) != steps_per_epoch:
-        found = f"{state['steps_per_epoch']} batches an epoch, got {steps_per_epoch}"
+    before = state.get("steps_per_epoch", np.zeros(0))
+    if before.shape or int(before) != steps_per_epoch:
+        found = f"{shown(before.tolist())} batches an epoch, got {steps_per_epoch}"
         advice = "Restore the data, or start in another folder with --weights."
         raise UserError(f"--resume: expected the data of before, {found}. {advice}")
     try:
         with local_copy(folder / LAST) as path:
+            check_keras_file(path, LAST)
             model.load_weights(path)
         for i, variable in enumerate(_random_states(model)):
             variable.assign(state[f"random_{i}"])
@@ -79,8 +84,7 @@ def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Prog
             model.average.restore(state)
         running_means = tuple(state[f"figure_{i}"] for i in range(len(_running_means(model))))
         numbers = {name: kind(state[name]) for name, kind in _NUMBERS.items()}
-        earlier = tuple(map(str, state.get("earlier", ())))  # version 0.1.0 did not say
-        return Progress(**numbers, running_means=running_means, earlier=earlier)
+        return Progress(**numbers, running_means=running_means, earlier=_earlier_of(state))
     except Exception as error:  # Keras raises many kinds for files that do not fit
         what = f"{folder / LAST} to be of this model and data"
         raise UserError(f"--resume: expected {what}: {first_line(error)}") from error
@@ -156,6 +160,15 @@ class KeepLast(keras.callbacks.Callback):
         self._saved = self.progress.step
         for name in set(before) - set(kept):  # only what this run saved: a user may keep others there
             (self.folder / EARLIER / name).unlink(missing_ok=True)
+
+
+def _earlier_of(state: dict) -> tuple[str, ...]:
+    """Returns the names of earlier checkpoints, which will be removed; a UserError where one is no such name."""
+    names = tuple(map(str, state.get("earlier", ())))  # version 0.1.0 did not say
+    wrong = [name for name in names if not _EARLIER_NAME.fullmatch(name)]
+    if wrong:
+        raise UserError(f"names of checkpoints, got {shown(wrong[0])}; do not use the file")
+    return names
 
 
 def _random_states(model: keras.Model) -> list:

@@ -9,8 +9,11 @@ import zipfile
 
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
+from keras_centernet.files.archive import DAMAGES, check_archive, read_member
 from keras_centernet.files.atomic import give_second_name, local_copy, write_text, write_whole
+from keras_centernet.files.json_file import JsonFormat
+from keras_centernet.files.npz_file import read_npz
 from keras_centernet.files.outputs import OVERWRITE, first_free, open_folder
 from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
@@ -24,6 +27,12 @@ CURVES, DETECTIONS, PRECISION_RECALL = "curves.png", "detections.png", "precisio
 TENSORBOARD = "tensorboard"  # its files have names of their own
 RESULTS = (BEST, LAST, EARLIER, HISTORY, CONFIG, METRICS, SPLIT, CURVES, DETECTIONS, PRECISION_RECALL)
 MARK, VERSION = "keras_centernet_run", 1  # key of config.json and its value: the folder is ours
+CONFIG_FILE = JsonFormat(
+    {"data": (str, None), "classes?": [str], "?": object},
+    advice="put the file of the run back, or name another folder",
+    version=VERSION,
+    version_key=MARK,
+)
 
 
 class RunFolder:
@@ -60,10 +69,9 @@ class RunFolder:
     def is_ours(self) -> bool:
         """Whether a run of this package wrote its config.json, and all the other results then."""
         try:
-            config = json.loads((self / CONFIG).read_bytes())
-        except (OSError, ValueError, RecursionError):
+            return self.read_config().get(MARK) == VERSION
+        except (OSError, UserError):
             return False
-        return isinstance(config, dict) and config.get(MARK) == VERSION
 
     def begin(self, config: dict) -> None:
         """Removes the results of the run that is replaced, if there is one, and writes config.json of the new one."""
@@ -74,6 +82,10 @@ class RunFolder:
 
     def write_config(self, config: dict) -> None:
         self.write_json(CONFIG, {MARK: VERSION, **config})
+
+    def read_config(self) -> dict:
+        """Returns the settings of the run; a UserError where the file is damaged or of a newer version."""
+        return CONFIG_FILE.read(self / CONFIG)
 
     def write_json(self, name: str, content: dict) -> None:
         write_text(self / name, json.dumps(content, indent=2) + "\n")
@@ -130,9 +142,10 @@ class RunFolder:
         """Returns the state that `save_checkpoint` wrote; a UserError where there is none, as in a damaged file."""
         try:
             with local_copy(self / LAST) as path, zipfile.ZipFile(path) as archive:
-                return dict(np.load(io.BytesIO(archive.read(STATE))))
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
+                check_archive(archive, path, LAST)
+                return read_npz(read_member(archive, STATE, LAST), STATE)
+        except DAMAGES as error:
             earlier = self.names(EARLIER)
             advice = f"Copy {self / EARLIER}/{earlier[-1]} to its path" if earlier else "Start in another folder"
-            expected = f"{self / LAST} with the state of its training, got a file without it ({error})"
+            expected = f"{self / LAST} with the state of its training, got a file without it ({first_line(error)})"
             raise UserError(f"--resume: expected {expected}. {advice}.") from error

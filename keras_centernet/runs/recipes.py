@@ -5,20 +5,23 @@ A file has a table [train], whose keys are fields of `TrainSettings`, and may ha
 """
 
 import dataclasses
+import difflib
 import os
 import pathlib
 import tomllib
 import types
 import typing
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.texts import read_text
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.settings import TrainSettings
 
 FOLDER = pathlib.Path(__file__).parents[2] / "training" / "recipes"
 SUFFIX = ".toml"
 TABLES = ("train", "published", "commands")
+_MOST_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,14 +72,16 @@ def load_recipe(name: str | os.PathLike) -> Recipe:
 
 def _read_tables(path: AnyPath) -> dict[str, dict]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: expected a recipe, could not be read: {error.strerror}.") from None
-    except ValueError as error:  # also for bytes that are not text
-        raise UserError(f"{path}: expected a recipe in TOML, got other text: {error}.") from None
+        content = tomllib.loads(read_text(path, _MOST_BYTES))
+    except RecursionError:
+        raise UserError(f"{path}: expected a recipe in TOML, got one that is nested too deeply.") from None
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: expected a recipe in TOML, got other text: {first_line(error)}.") from None
     for name, table in content.items():
         if name not in TABLES or not isinstance(table, dict):
-            raise UserError(f"{path}: expected the tables [{'], ['.join(TABLES)}], got {name!r}.")
+            raise UserError(f"{path}: expected the tables [{'], ['.join(TABLES)}], got {shown(name)}.")
     if "train" not in content:
         raise UserError(f"{path}: expected a table [train] of settings, it is missing.")
     return {name: content.get(name, {}) for name in TABLES}
@@ -86,9 +91,10 @@ def _read_settings(table: dict, path: AnyPath) -> dict:
     kinds = {name: row.kind for name, row in options_of(TrainSettings).items() if row.in_recipes}
     for key, value in table.items():
         if key not in kinds:
-            raise UserError(f"{path}: unknown key {key!r} in [train], expected some of {', '.join(kinds)}.")
+            close = ", ".join(difflib.get_close_matches(key, kinds, 3) or [*list(kinds)[:3], "..."])
+            raise UserError(f"{path}: unknown key {shown(key)} in [train], expected options such as {close}.")
         if not _fits(value, kinds[key]):
-            raise UserError(f"{path}: {key} in [train]: expected {_describe(kinds[key])}, got {value!r}.")
+            raise UserError(f"{path}: {key} in [train]: expected {_describe(kinds[key])}, got {shown(value)}.")
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     try:
         TrainSettings(data="", **settings)

@@ -1,16 +1,19 @@
 """The split that a run made of its images: written into its folder, and read by whatever comes after."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 
 from keras_centernet.data.reading.splits import TRAIN, VAL
-from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import write_text
+from keras_centernet.files.json_file import JsonFormat
 from keras_centernet.files.paths import AnyPath, to_path
 
-_FORMAT, _VERSION = "keras_centernet split", 1
+SPLIT_FILE = JsonFormat(
+    {"data": str, "parts": {TRAIN: [str], VAL: [str]}, "holds_out": (str, None)},
+    advice="remove it",
+    mark="keras_centernet split",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,24 +36,18 @@ class MadeSplit:
 
     def write(self, path: AnyPath) -> None:
         """Writes the file."""
-        content = {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)}
-        write_text(path, json.dumps(content, indent=1) + "\n")
+        write_text(path, SPLIT_FILE.to_text(dataclasses.asdict(self)))
 
 
 def read_split(path: AnyPath) -> MadeSplit | None:
     """Returns what `MadeSplit.write` wrote; None where there is no file.
 
     Raises:
-        UserError: the file is damaged, or of a later version.
+        UserError: the file is damaged, or of a newer version.
     """
     if not path.exists():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != _FORMAT or content["version"] != _VERSION:
-            raise ValueError(f"it is of version {content['version']}")
-        parts = {part: tuple(map(str, content["parts"][part])) for part in (TRAIN, VAL)}
-        return MadeSplit(str(content["data"]), parts, content["holds_out"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        expected = f"the split of a run, version {_VERSION}"
-        raise UserError(f"{path}: expected {expected}, got another file ({first_line(error)}); remove it.") from None
+    content = SPLIT_FILE.read(path)
+    return MadeSplit(
+        content["data"], {name: tuple(part) for name, part in content["parts"].items()}, content["holds_out"]
+    )

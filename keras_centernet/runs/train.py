@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_centernet.drawing import draw_curves
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.lock import one_writer
@@ -19,7 +19,7 @@ from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import to_path
 from keras_centernet.fitting import layer_selection
 from keras_centernet.model import CenterNet, load_model
-from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard, cut_history
+from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices.choosing import choose_backend, use_backend
@@ -41,6 +41,7 @@ from keras_centernet.runs.folder import (
     TENSORBOARD,
     RunFolder,
 )
+from keras_centernet.runs.history import cut_history
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.profiling import Profile
@@ -249,16 +250,16 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, back
 
 
 def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
-    before = {"backend": DEFAULT} | json.loads((folder / CONFIG).read_bytes())  # in 0.1.0 there was no other
+    before = {"backend": DEFAULT} | folder.read_config()  # in 0.1.0 there was no other
     now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
     for name, row in options_of(TrainSettings).items():
         if not row.may_change and before.get(name, now[name]) != now[name]:
-            found = f"{before.get(name)!r} as in {folder / CONFIG}, got {now[name]!r}"
+            found = f"{shown(before.get(name))} as in {folder / CONFIG}, got {shown(now[name])}"
             raise UserError(f"--resume: expected {name} {found}. Give the same options, or start in another folder.")
 
 
 def _check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
-    before = json.loads((folder / CONFIG).read_bytes()).get("classes", list(classes))
+    before = folder.read_config().get("classes", list(classes))
     if before != list(classes):
         expected = f"the classes of the run, [{', '.join(before)}], in that order"
         advice = "Pass them as --classes, or start in another folder."

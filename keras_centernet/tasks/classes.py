@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
 
 _COCO = """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, stop sign,
 parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, handbag,
@@ -19,16 +19,20 @@ KITTI_CLASSES = ("Pedestrian", "Car", "Cyclist")
 VOC_CLASSES = tuple(_VOC.replace("\n", " ").split(", "))
 
 
+MOST_CLASSES = 1 << 16
+
+
 def class_names(classes: Sequence[str] | None, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the names of the classes from what a user gave: names, a number, or nothing (the default).
 
     Raises:
-        UserError: a name twice, no class at all, or names and another number.
+        UserError: a name twice, no class at all, or names and another number, or more than 65,536 of them.
     """
     if classes is not None:
         classes = tuple(str(name) for name in classes)
+        check_class_count(len(classes))
         if not classes or len(set(classes)) != len(classes):
-            raise UserError(f"classes: expected at least one name and no name twice, got {classes!r}.")
+            raise UserError(f"classes: expected at least one name and no name twice, got {shown(classes)}.")
         if num_classes not in (None, len(classes)):
             raise UserError(f"num_classes={num_classes}, but {len(classes)} classes were named: pass only one of them.")
         return classes
@@ -36,4 +40,11 @@ def class_names(classes: Sequence[str] | None, num_classes: int | None, default:
         return default
     if num_classes < 1:
         raise UserError(f"num_classes: expected a positive number, got {num_classes}.")
+    check_class_count(num_classes)
     return tuple(str(i) for i in range(num_classes))
+
+
+def check_class_count(count: int) -> None:
+    """Raises a UserError where there are more classes than anything can be made for."""
+    if count > MOST_CLASSES:
+        raise UserError(f"classes: expected at most {MOST_CLASSES}, got {count}.")

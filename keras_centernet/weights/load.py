@@ -3,14 +3,17 @@
 import os
 import pathlib
 import re
-import zipfile
+import warnings
 
 import keras
+import numpy as np
 
-from keras_centernet.errors import UserError, first_line
+from keras_centernet.errors import DataWarning, UserError, first_line
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.weights.checkpoint import check_there, read_checkpoint
 from keras_centernet.weights.fill import fill
+from keras_centernet.weights.h5_file import check_h5
+from keras_centernet.weights.keras_file import check_keras_file
 from keras_centernet.weights.published import fill_from_published
 
 # What Keras says of functions and classes that it does not know.
@@ -26,19 +29,19 @@ def read_model_file(path: str | os.PathLike, custom_objects: dict | None = None)
     path = os.fspath(path)
     check_there(path, "a .keras file")
     with local_copy(path) as local:
-        if not zipfile.is_zipfile(local):
-            raise UserError(f"{path}: expected a .keras file, but it is damaged or of another format.")
+        check_keras_file(local, path)
         model = _read_keras(local, path, custom_objects)
     if not hasattr(model, "task"):
         raise UserError(f"{path}: expected a CenterNet, got a {type(model).__name__}.")
+    _warn_of_nan(model, path)
     return model
 
 
 def _read_keras(local: pathlib.Path, path: str, custom_objects: dict | None) -> keras.Model:
     try:
         return keras.saving.load_model(local, custom_objects)
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(f"{path}: {first_line(error)}") from None
     except Exception as error:  # Keras raises many kinds for damaged or foreign files
         if unknown := _UNREGISTERED.search(str(error)):
             raise UserError(
@@ -48,6 +51,14 @@ def _read_keras(local: pathlib.Path, path: str, custom_objects: dict | None) -> 
         raise UserError(
             f"{path}: expected a .keras file of this package, could not be read: {first_line(error)}"
         ) from error
+
+
+def _warn_of_nan(model: keras.Model, path: str) -> None:
+    variables = model.network.variables
+    wrong = [one.path for one in variables if not np.all(np.isfinite(keras.ops.convert_to_numpy(one)))]
+    if wrong:
+        found = f"{len(wrong)} of its {len(variables)} tensors hold NaN or infinity, first {wrong[0]}"
+        warnings.warn(f"{path}: {found}: it finds nothing. Take an earlier file.", DataWarning, stacklevel=4)
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
@@ -71,7 +82,10 @@ def _load_h5(model, path: str) -> None:
     check_there(path, "a weights file")
     try:
         with local_copy(path) as local:
+            check_h5(local, local.stat().st_size, path)
             model.load_weights(local)
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(f"{path}: expected weights of this network: {first_line(error)}") from error
 

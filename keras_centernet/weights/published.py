@@ -52,7 +52,7 @@ def fill_from_published(
         raise UserError(f"{path} holds a {known}, expected a {model.network.name}. Use CenterNet({known!r}).")
     arrays = {name: to_keras_layout(array) for name, array in tensors.items()}
     last_layers = [name for name in _last_of_heatmap(model, tensors) if name in arrays]
-    anew = [name for name in last_layers if tuple(arrays[name].shape) != tuple(variables[name].shape)]
+    anew = [name for name in last_layers if _is_of_other_classes(arrays[name], variables[name])]
     lacking = _lacking_heads(model.task, tensors) if heads_may_lack else {}
     new = [name for name in variables if name in anew or name.split(".")[0] in lacking]
     fill({name: variable for name, variable in variables.items() if name not in new}, arrays, path)
@@ -123,6 +123,12 @@ def _last_of_heatmap(model, tensors) -> list[str]:
     heatmap = model.task.center_heatmap.name
     modules = _head_layers(model.task, stacks, nested)
     return [f"{modules[f'{p}{heatmap}']}.{kind}" for p in stack_prefixes(stacks) for kind in ("weight", "bias")]
+
+
+def _is_of_other_classes(array: np.ndarray, variable: keras.Variable) -> bool:
+    """Whether a last layer of the heatmap differs in its number of classes alone."""
+    ours, theirs = tuple(variable.shape), tuple(array.shape)
+    return len(ours) == len(theirs) and ours[:-1] == theirs[:-1] and ours != theirs
 
 
 def _lacking_heads(task: Task, tensors) -> dict[str, str]:

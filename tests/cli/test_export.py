@@ -181,7 +181,7 @@ def test_a_file_that_disagrees_with_the_model_does_not_appear(model_file, photos
 def test_a_report_that_is_something_else_is_kept(model_file, tmp_path, capsys):
     (tmp_path / "report.json").write_text("[1]")
     assert main(["export", "--model", str(model_file), "--output", str(tmp_path)]) == 2
-    assert "expected the report of an earlier export, got other JSON" in capsys.readouterr().err
+    assert "report.json: expected an object as its content, got [1]; remove it." in capsys.readouterr().err
     assert (tmp_path / "report.json").read_text() == "[1]"
 
 

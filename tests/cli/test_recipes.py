@@ -74,7 +74,7 @@ def test_what_is_typed_wins_even_where_it_is_a_default(is_first):
     ("arguments", "message"),
     [
         ("--recipe dla", "--recipe: expected one of coco_dla34_1x, "),
-        ("--recipe nowhere.toml", "nowhere.toml: expected a recipe, could not be read: No such file"),
+        ("--recipe nowhere.toml", "nowhere.toml: expected a file, got none"),
         ("--recipe voc_dla34_384 --epochs 50", "step_epochs: expected ascending numbers below epochs, 50, got 45, 60"),
     ],
 )

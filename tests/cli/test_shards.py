@@ -286,9 +286,9 @@ def another_model(path, model_file):
         (["--threshold", "0.5"], "expected --threshold of the parts that are there, 0.01, got 0.5; name another"),
         (["--part-size", "3"], "expected --part-size of the parts that are there, 256, got 3; name another"),
         (["--frames", "3"], "expected --frames of the parts that are there, None, got 3; name another"),
-        (["--calibration", "x"], "expected --calibration of the parts that are there, None, got x; name another"),
-        ([], "expected the list of inputs of the parts that are there, 10 files (sha256 "),
-        (["--model"], "expected the file of --model of the parts that are there, sha256 "),
+        (["--calibration", "x"], "expected --calibration of the parts that are there, None, got 'x'; name another"),
+        ([], "expected the list of inputs of the parts that are there, '10 files (sha256 "),
+        (["--model"], "expected the file of --model of the parts that are there, 'sha256 "),
         (["--draw"], "expected drawings (False: --no-draw) of the parts that are there, False, got True; name"),
     ],
     ids=["threshold", "part size", "frames", "calibration", "inputs", "model", "drawings"],
@@ -319,8 +319,8 @@ def test_other_options_may_change(predict, model_file, tmp_path):
     [
         (lambda folder: folder.rename(folder.with_name("detections-00000-of-00003")), "expected one number of shards"),
         (lambda folder: (folder / "shard.json").unlink(), "expected shard.json beside the parts, got parts alone"),
-        (lambda folder: (folder / "shard.json").write_text("{"), "shard.json: expected what predict --shard wrote"),
-        (lambda folder: (folder / "shard.json").write_text("[]"), "shard.json: expected what predict --shard wrote"),
+        (lambda folder: (folder / "shard.json").write_text("{"), "shard.json: expected JSON, got a file"),
+        (lambda folder: (folder / "shard.json").write_text("[]"), "shard.json: expected an object as its content"),
     ],
     ids=["another number", "no description", "half a description", "another description"],
 )

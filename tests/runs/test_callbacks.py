@@ -7,8 +7,9 @@ import math
 import pytest
 
 from keras_centernet.evaluation.metrics.table import METRICS
-from keras_centernet.runs.callbacks import KeepBest, RecordHistory, cut_history, first_epochs
+from keras_centernet.runs.callbacks import KeepBest, RecordHistory
 from keras_centernet.runs.folder import RunFolder
+from keras_centernet.runs.history import cut_history, first_epochs
 
 
 class Model:

@@ -1,9 +1,11 @@
 """A run's folder never holds half a file and never loses a run."""
 
 import errno
+import io
 import multiprocessing
 import os
 import resource
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ import tensorflow as tf
 
 from keras_centernet import UserError, load_model
 from keras_centernet.files.atomic import local_copy, write_whole
-from keras_centernet.runs.folder import LAST, RESULTS, RunFolder
+from keras_centernet.runs.checkpoints import Progress, restore, state_of
+from keras_centernet.runs.folder import LAST, RESULTS, STATE, RunFolder
 
 
 def test_a_full_disk_leaves_the_previous_file(tmp_path):
@@ -155,3 +158,66 @@ def test_remote_files_are_the_same_json():
     folder.write_json("metrics.json", {"AP": 0.5})
     assert str(folder / "metrics.json") == "ram://json/run/metrics.json"
     assert tf.io.gfile.GFile("ram://json/run/metrics.json").read() == '{\n  "AP": 0.5\n}\n'
+
+
+def replaced(path, changes):
+    """Writes the file anew with other members; None leaves one out."""
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()} | changes
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            if data is not None:
+                archive.writestr(name, data)
+
+
+def saved(**arrays):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (None, "There is no item named"),
+        (b"", "expected arrays of numbers and texts, got File is not a zip file"),
+        (saved(epoch=np.array([print], object)), "'epoch.npy' of type dtype"),
+        (saved(epoch=np.array(3))[:-30], "expected arrays of numbers"),
+        (bytes(100 << 20), "expected at most "),
+    ],
+)
+def test_a_state_that_is_none_is_one_line(tmp_path, tiny_model, state, message):
+    folder = RunFolder(tmp_path)
+    folder.save_checkpoint(tiny_model(), {"epoch": np.array(3)})
+    replaced(tmp_path / LAST, {STATE: state})
+    with pytest.raises(UserError, match=f"with the state of its training, got a file without it .*{message}") as caught:
+        folder.read_checkpoint()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({}, "expected the data of before, "),
+        ({"steps_per_epoch": np.zeros(3)}, r"expected the data of before, \[0.0, 0.0, 0.0\] batches"),
+        ({"steps_per_epoch": np.array(4)}, "to be of this model and data: 'random_0'|to be of this model and data"),
+    ],
+)
+def test_a_state_of_another_run_is_one_line(tmp_path, tiny_model, state, message):
+    folder, model = RunFolder(tmp_path), tiny_model()
+    folder.save_checkpoint(model, state)
+    with pytest.raises(UserError, match=message) as caught:
+        restore(model, folder, 4)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../last.keras", "/etc/passwd", "mine.keras", "step_1.keras/../../x", "", "step_1"])
+def test_a_state_that_names_a_file_of_others_to_be_removed(tmp_path, tiny_model, name):
+    folder, model = RunFolder(tmp_path), tiny_model()
+    model.compile("adam")
+    state = state_of(model, Progress(steps_per_epoch=4, earlier=("step_000000004.keras", name)))
+    folder.save_checkpoint(model, state)
+    with pytest.raises(UserError, match=r"names of checkpoints, got .*; do not use the file"):
+        restore(model, folder, 4)
+    folder.save_checkpoint(model, state | {"earlier": np.array(["step_000000004.keras"])})
+    assert restore(model, folder, 4).earlier == ("step_000000004.keras",)

@@ -221,7 +221,7 @@ def test_without_the_repository_one_line_says_where_recipes_are(tmp_path, monkey
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[train]\nepoch = 3", r"unknown key 'epoch' in \[train\], expected some of format, .*epochs"),
+        ("[train]\nepoch = 3", r"unknown key 'epoch' in \[train\], expected options such as epochs,"),
         ("[train]\noutput = 'x'", r"unknown key 'output' in \[train\]"),
         ("[train]\nepochs = 'three'", r"epochs in \[train\]: expected integer, got 'three'"),
         ("[train]\nepochs = true", r"epochs in \[train\]: expected integer, got True"),
@@ -246,9 +246,9 @@ def test_mistakes_in_a_file_name_file_and_key(tmp_path, text, message):
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere\.toml: expected a recipe, could not be read: No such file"):
+    with pytest.raises(UserError, match=r"nowhere\.toml: expected a file, got none"):
         load_recipe(tmp_path / "nowhere.toml")
     path = tmp_path / "bytes.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"bytes\.toml: expected a recipe in TOML, got other text"):
+    with pytest.raises(UserError, match=r"bytes\.toml, line 1: expected text in UTF-8"):
         load_recipe(path)

@@ -9,8 +9,8 @@ from keras_centernet import UserError, load_model
 from keras_centernet.data.formats import shapes
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.model import CenterNet
-from keras_centernet.runs.callbacks import first_epochs
 from keras_centernet.runs.folder import RunFolder
+from keras_centernet.runs.history import first_epochs
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 from tests.helpers.killed_runs import IMAGES, OPTIONS, POINTS, differences
@@ -91,7 +91,8 @@ def test_steps_that_run_together_train_the_same_and_go_on_inside_an_epoch(whole,
     state = RunFolder(tmp_path, resume=True).read_checkpoint()
     assert (int(state["epoch"]), int(state["batch"])) == (1, 3)
     run(tmp_path, resume=True, **options)
-    assert differences(whole, tmp_path) == []
+    # Other checkpoints were kept, as it saved more often.
+    assert set(differences(whole, tmp_path)) <= {"last.keras: earlier"}
 
 
 def test_a_finished_run_has_nothing_to_do(whole):

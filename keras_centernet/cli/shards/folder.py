@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from keras_centernet.cli.shards.shard import Shard
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
 from keras_centernet.files.atomic import local_copy, write_text, write_whole
+from keras_centernet.files.json_file import JsonFormat
 from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import AnyPath, exists, list_names
 from keras_centernet.files.temporary import remove_temporaries
@@ -26,6 +27,7 @@ SHARED = {
     "part_size": "--part-size",
     "drawings": "drawings (False: --no-draw)",
 }
+_DESCRIPTION_FILE = JsonFormat(dict.fromkeys(SHARED, object) | {"?": object}, advice="remove its folder")
 
 
 class ShardFolder:
@@ -80,7 +82,7 @@ class ShardFolder:
 
     def _describe(self) -> None:
         if DESCRIPTION not in self._names:
-            write_text(self.path / DESCRIPTION, json.dumps(self._content, indent=1) + "\n")
+            write_text(self.path / DESCRIPTION, _DESCRIPTION_FILE.to_text(self._content))
             self._names.add(DESCRIPTION)
 
     def _check(self, output: AnyPath, shard: Shard) -> None:
@@ -98,16 +100,12 @@ class ShardFolder:
                 self._compare(folder)
 
     def _compare(self, folder: AnyPath) -> None:
-        try:
-            there = json.loads((folder / DESCRIPTION).read_text())
-            values = {name: there[name] for name in SHARED}
-        except (ValueError, KeyError, TypeError):
-            expected = "expected what predict --shard wrote, got something else"
-            raise UserError(f"{folder / DESCRIPTION}: {expected}; remove its folder.") from None
+        values = _DESCRIPTION_FILE.read(folder / DESCRIPTION)
         for name, option in SHARED.items():
             if values[name] != self._content[name]:
-                problem = f"{values[name]}, got {self._content[name]}; name another --output, or remove that folder."
-                raise UserError(f"{folder}: expected {option} of the parts that are there, {problem}")
+                problem = f"{shown(values[name])}, got {shown(self._content[name])}"
+                advice = "name another --output, or remove that folder."
+                raise UserError(f"{folder}: expected {option} of the parts that are there, {problem}; {advice}")
 
 
 def describe_inputs(inputs: Sequence[str | os.PathLike]) -> str:

@@ -17,8 +17,8 @@ from keras_centernet.data.reading.split_files import (
     split_of,
     splits_of_files,
 )
-from keras_centernet.data.reading.texts import read_json, shown
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
+from keras_centernet.files.json_file import read_json
 from keras_centernet.files.paths import AnyPath
 
 _IMAGE_KEYS = ("image", "imageFilename", "imagefilename", "filename")

@@ -3,8 +3,8 @@
 import dataclasses
 import re
 
-from keras_centernet.data.reading.texts import encoding_of, read_beginning
 from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.texts import encoding_of, read_beginning
 
 _BYTES = 1 << 18
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)("?)|([{}\[\]:])', re.DOTALL)

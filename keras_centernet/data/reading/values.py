@@ -6,8 +6,7 @@ import numpy as np
 
 from keras_centernet.data.fields import known_fields
 from keras_centernet.data.reading.found import Found
-from keras_centernet.data.reading.texts import shown
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
 
 LARGEST = 1e6  # pixels, metres, radians: more is a damaged file
 LARGEST_FRACTION = 2.0  # boxes of objects that are cut off reach over the border

@@ -22,17 +22,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data.fields import closed, known_fields
-from keras_centernet.data.reading.texts import read_json
 from keras_centernet.data.records import keys
-from keras_centernet.data.records.schema import find_fault
 from keras_centernet.errors import UserError
+from keras_centernet.files.json_file import FORMAT, JsonFormat
 from keras_centernet.files.paths import to_path
 from keras_centernet.method.specs import FieldSpec
 from keras_centernet.tasks.skeletons import Skeleton
 
 DESCRIPTION = "dataset.json"
-FORMAT, VERSION = "keras_centernet records", 1
-_ADVICE = "write the records anew with make-tfrecords --overwrite"
 _SHARD = {"images": int, "bytes": int, "with_objects?": str, "?": object}
 _SPLIT = {
     "images": int,
@@ -51,6 +48,11 @@ _SCHEMA = {
     "category_ids?": ([object], None),
     "?": object,
 }
+DATASET_FILE = JsonFormat(
+    _SCHEMA,
+    advice="write the records anew with make-tfrecords --overwrite",
+    mark="keras_centernet records",
+)
 _MOST_VALUES = 10**6  # of a field of one object
 
 
@@ -63,15 +65,13 @@ def read_description(folder: str | os.PathLike) -> dict | None:
     path = to_path(folder) / DESCRIPTION
     if not path.exists():
         return None
-    content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    content = DATASET_FILE.load(path)
+    if not isinstance(content, dict) or content.get(FORMAT) != DATASET_FILE.mark:
         return None
-    version = content.get("version")
-    if version != VERSION or isinstance(version, bool):
-        raise UserError(f"{path}: expected version {VERSION}, got {str(version)[:60]!r}; {_ADVICE}.")
-    fault = find_fault(content, _SCHEMA) or _find_contradiction(content)
+    DATASET_FILE.check(content, path)
+    fault = _find_contradiction(content)
     if fault:
-        raise UserError(f"{path}: expected {fault}; {_ADVICE}.")
+        raise UserError(f"{path}: expected {fault}; {DATASET_FILE.advice}.")
     return content
 
 

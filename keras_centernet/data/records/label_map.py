@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from keras_centernet.data.reading.texts import read_text
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.texts import read_text
 
 _LARGEST_LABEL = 2**31 - 1  # of the API
 LABEL_MAP = "label_map.pbtxt"  # what `make-tfrecords` writes
@@ -84,7 +84,8 @@ def read_label_map(path: str | os.PathLike) -> LabelMap:
         found = text_format.Parse(read_text(to_path(path)), _Message(), allow_unknown_field=True)
     except text_format.ParseError as error:
         where = f"{path}, line {error.GetLine()}"
-        raise UserError(f"{where}: expected a label map in protobuf's text format, got an error at {error}") from None
+        found = f"an error at {first_line(error)}"
+        raise UserError(f"{where}: expected a label map in protobuf's text format, got {found}") from None
     except (RecursionError, ValueError) as error:
         if isinstance(error, UserError):
             raise
@@ -94,7 +95,7 @@ def read_label_map(path: str | os.PathLike) -> LabelMap:
         label, name = item.id, item.display_name or item.name
         if not item.HasField("id") or not name:
             content = text_format.MessageToString(item, as_one_line=True)
-            raise UserError(f"{path}: expected items with id and name, got {{ {content} }}.")
+            raise UserError(f"{path}: expected items with id and name, got {shown(content)}.")
         if label in names or label < 1:
             raise UserError(f"{path}: expected different ids from 1 on, got {label}{' twice' * (label in names)}.")
         names[label] = name

@@ -11,7 +11,6 @@ from keras_centernet.data.annotations import has_extent, meets
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.data.fields import REGION_FIELDS, closed, known_fields
 from keras_centernet.data.images import decode_image
-from keras_centernet.data.reading.texts import read_beginning
 from keras_centernet.data.reading.values import LARGEST_FRACTION
 from keras_centernet.data.records import keys
 from keras_centernet.data.records.facts import Pair, RecordFacts, class_of
@@ -19,6 +18,7 @@ from keras_centernet.data.records.image_ids import TEXT_ERRORS, ids_of_texts
 from keras_centernet.data.records.label_map import LabelMap, label_map_of
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.texts import read_beginning
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 _GZIP = b"\x1f\x8b"

@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import dataclasses
 import itertools
-import json
 import os
 import re
 import warnings
@@ -89,7 +88,7 @@ def _put(beside: AnyPath, folder: AnyPath, split: str, facts: dict, description:
     without, after = beside / "without", beside / described.DESCRIPTION
     # All that takes room comes first: what follows on a full disk is renaming.
     for path, splits in ((without, others), (after, others | {split: facts})):
-        text = json.dumps(description | {"splits": splits}, indent=1) + "\n"
+        text = described.DATASET_FILE.to_text(description | {"splits": splits})
         path.write_text(text, encoding="utf-8")
     (beside / LABEL_MAP).write_text(label_map, encoding="utf-8")
     if split in description["splits"]:
@@ -129,8 +128,6 @@ def _check_fields(source: Source) -> None:
 def _description(source: Source, split: str, folder: AnyPath, shards: int, overwrite: bool) -> dict:
     """Returns the content of `dataset.json` for this source, with the splits that are there."""
     description = {
-        "format": described.FORMAT,
-        "version": described.VERSION,
         "classes": list(source.classes),
         "fields": {name: dataclasses.asdict(spec) for name, spec in source.fields.items()},
         "task_options": source.task_options,

@@ -9,11 +9,10 @@ from ai_edge_litert import schema_py_generated as schema
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.conversion import check_builtin, convert
-from keras_centernet.exporting.tflite.metadata import TASK, TASK_OPTIONS, add_metadata
+from keras_centernet.exporting.tflite.metadata import IMAGES, TASK, TASK_OPTIONS, add_metadata
 from keras_centernet.exporting.tflite.serving import OUTPUTS, serve_maps
 
 COMPILED = "edgetpu-custom-op"  # what edgetpu_compiler makes of the whole network
-IMAGES = "images"
 # What an 8-bit input must mean: the image's own values. The converter shifts them by 128.
 BYTE_SCALE, BYTE_ZERO_POINTS = 1.0, {schema.TensorType.UINT8: 0, schema.TensorType.INT8: -128}
 _QUANTIZED = (schema.TensorType.INT8, schema.TensorType.UINT8)
@@ -32,6 +31,8 @@ def append_decode(raw: bytes | str | os.PathLike, model: keras.Model, top_k: int
         top_k: number of detections in the output.
     """
     content = raw if isinstance(raw, bytes) else flatbuffer.read_content(raw)
+    if isinstance(raw, bytes):
+        flatbuffer.check_content(content, "append_decode")
     graph = flatbuffer.read_flatbuffer(content)
     heads = find_heads(graph, model)
     take_bytes(graph)

@@ -1,14 +1,17 @@
 """An exported file in LiteRT."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.exporting.agreement import Opened
 from keras_centernet.exporting.tflite import flatbuffer
-from keras_centernet.exporting.tflite.metadata import TASK, TASK_OPTIONS, read_labels, read_notes
+from keras_centernet.exporting.tflite.flatbuffer import to_text
+from keras_centernet.exporting.tflite.metadata import IMAGES, TASK, TASK_OPTIONS, read_labels, read_notes
 from keras_centernet.exporting.tflite.serving import OUTPUTS, from_fractions
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
@@ -44,18 +47,19 @@ class TFLiteDetector:
         task: Task | None = None,
         interpreter: Interpreter | None = None,
     ):
+        self._name, self._top_k = "TFLite file" if isinstance(path, bytes) else os.fspath(path), top_k
         content = path if isinstance(path, bytes) else flatbuffer.read_content(path)
-        self._top_k = top_k
-        self._interpreter = interpreter or Interpreter(model_content=content, num_threads=threads)
-        self._run = self._interpreter.get_signature_runner(flatbuffer.SIGNATURE)
-        (self._input,) = self._run.get_input_details().values()
-        self._outputs = self._run.get_output_details()
+        if isinstance(path, bytes):
+            flatbuffer.check_content(content, self._name)
+        with _plain_errors(self._name):
+            self._interpreter = interpreter or Interpreter(model_content=content, num_threads=threads)
+            self._run = self._interpreter.get_signature_runner(flatbuffer.SIGNATURE)
+        self._input, self._outputs = _check_ends(self._name, self._run)
         self.input_hw = tuple(int(side) for side in self._input["shape"][1:3])
-        self.classes = read_labels(content)
+        self.classes = read_labels(content, self._name)
         if OUTPUTS[0] not in self._outputs:
             channels = {name: int(detail["shape"][-1]) for name, detail in self._outputs.items()}
-            name = "TFLite file" if isinstance(path, bytes) else path
-            self._task = task or _find_task(name, content, self.classes, channels)
+            self._task = task or _find_task(self._name, content, self.classes, channels)
 
     def __call__(self, image: np.ndarray) -> dict:
         """Returns {"boxes_xyxy" (K, 4) input pixels, "scores" (K,), "classes" (K,), ...} of a (H, W, 3) input.
@@ -78,7 +82,8 @@ class TFLiteDetector:
         """Returns the file's own outputs by name, 8-bit ones as floats, of a (H, W, 3) RGB input in 0..255."""
         dtype = self._input["dtype"]
         values = image.astype(np.int16) - 128 if dtype == np.int8 else image
-        found = self._run(images=values[None].astype(dtype))
+        with _plain_errors(self._name):
+            found = self._run(**{IMAGES: values[None].astype(dtype)})
         return {name: dequantize(value, *self._outputs[name]["quantization"]) for name, value in found.items()}
 
     def tensor(self, index: int) -> np.ndarray:
@@ -91,7 +96,7 @@ def open_tflite(path: os.PathLike, model) -> Opened:
     """Returns a file of any precision, with or without decoding, to be compared with its model."""
     content = flatbuffer.read_content(path)
     graph = flatbuffer.read_flatbuffer(content)
-    indices = {tensor.name.decode(): i for i, tensor in enumerate(graph.subgraphs[0].tensors)}
+    indices = {to_text(tensor.name or b""): i for i, tensor in enumerate(graph.subgraphs[0].tensors)}
     interpreter = Interpreter(
         model_content=content,
         experimental_preserve_all_tensors=True,  # raw heads are inside
@@ -108,6 +113,26 @@ def open_tflite(path: os.PathLike, model) -> Opened:
     return Opened((lambda example: detector(example.image),), maps, compares_maps=True, notes=notes)
 
 
+@contextlib.contextmanager
+def _plain_errors(name: str) -> Iterator[None]:
+    """Turns what the runtime says of a graph that it cannot run into one line."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{name}: expected a detector that LiteRT can run: {first_line(error)}.") from None
+
+
+def _check_ends(name: str, run) -> tuple[dict, dict]:
+    """Returns the details of the image and of the outputs of a detector; a UserError where it is none."""
+    inputs, outputs = run.get_input_details(), run.get_output_details()
+    shapes = [list(map(int, detail["shape"])) for detail in inputs.values()]
+    if list(inputs) != [IMAGES] or len(shapes[0]) != 4 or shapes[0][0] != 1 or shapes[0][3] != 3:
+        raise UserError(f"{name}: expected an input {IMAGES!r} of shape [1, H, W, 3], got {shown(shapes)}.")
+    if not all(len(detail["shape"]) for detail in outputs.values()):
+        raise UserError(f"{name}: expected outputs of at least one axis, got a number among {', '.join(outputs)}.")
+    return inputs[IMAGES], outputs
+
+
 def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """Returns the float32 values of an 8-bit tensor: (value - zero point) * scale; floats stay as they are."""
     if values.dtype.kind == "f":
@@ -117,8 +142,8 @@ def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
 
 def _find_task(name, content: bytes, classes: tuple[str, ...], channels: dict[str, int]) -> Task:
     """Returns the task that the file names or, where it names none, the one that has its outputs as heads."""
-    notes = read_notes(content)
-    wanted = [notes[TASK]] if notes else list(TASKS)
+    notes = read_notes(content, name)
+    wanted = [notes[TASK]] if TASK in notes else list(TASKS)
     for task_name in (task_name for task_name in wanted if task_name in TASKS):
         task = find_task(task_name, classes, options=notes.get(TASK_OPTIONS))
         if {head.name: head.channels for head in task.heads} == channels:

@@ -12,6 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_centernet.errors import UserError
+from keras_centernet.exporting.tflite.verifier import verify_tflite
 from keras_centernet.files.paths import to_path
 
 SIGNATURE = "serve"
@@ -22,14 +23,20 @@ _OPERATOR_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).ite
 
 
 def read_content(path: str | os.PathLike) -> bytes:
-    """Returns the bytes of a TFLite file; where there is none, a UserError says so."""
+    """Returns the bytes of a TFLite file; a UserError where there is none, or one that is not whole."""
     try:
         content = to_path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: expected a TFLite file, got '{error.strerror}'.") from error
-    if content[4:8] != FILE_IDENTIFIER:
-        raise UserError(f"{path}: expected a TFLite file, got {len(content)} bytes of something else.")
+    check_content(content, os.fspath(path))
     return content
+
+
+def check_content(content: bytes, name: str) -> None:
+    """Raises a UserError, which has the name, unless these are the bytes of a whole TFLite file."""
+    if content[4:8] != FILE_IDENTIFIER:
+        raise UserError(f"{name}: expected a TFLite file, got {len(content)} bytes of something else.")
+    verify_tflite(content, name)
 
 
 def read_flatbuffer(content: bytes) -> schema.ModelT:

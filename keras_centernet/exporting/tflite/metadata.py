@@ -14,12 +14,20 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.exporting.tflite.flatbuffer import read_flatbuffer, to_text, write_flatbuffer
+from keras_centernet.files.archive import DAMAGES, read_member
+from keras_centernet.files.json_file import JsonFormat
 
 ENTRY = "TFLITE_METADATA"
 FILE_IDENTIFIER = b"M001"
 LABEL_FILE, NOTES_FILE = "labels.txt", "detector.json"
 TASK, TASK_OPTIONS = "task", "task_options"  # keys of the notes
+IMAGES = "images"  # name of the input
+_NOTES = JsonFormat(
+    {f"{TASK}?": str, f"{TASK_OPTIONS}?": ({str: object}, None), "?": object}, advice="export the file anew"
+)
+_MOST_BYTES = 1 << 24  # of a file in the zip
 PARSER_VERSION = "1.0.0"
 IMAGE_PROPERTIES, BOUNDING_BOX_PROPERTIES = 2, 3  # kinds of ContentProperties
 NORMALIZATION_OPTIONS = 1  # kind of ProcessUnitOptions
@@ -62,23 +70,29 @@ def add_metadata(content: bytes, name: str, labels: tuple[str, ...], notes: dict
     return _append_zip(write_flatbuffer(model), files)
 
 
-def read_labels(content: bytes) -> tuple[str, ...]:
-    """Returns the names of the classes in a TFLite file, none where it has no labels."""
-    text = _read_text(content, LABEL_FILE)
+def read_labels(content: bytes, path: str = "TFLite file") -> tuple[str, ...]:
+    """Returns the names of the classes in a TFLite file, none where it has no labels; `path` is for messages."""
+    text = _read_text(content, LABEL_FILE, path)
     return tuple(text.split("\n")) if text else ()
 
 
-def read_notes(content: bytes) -> dict:
-    """Returns the notes of `add_metadata`, nothing where the file has none."""
-    return json.loads(_read_text(content, NOTES_FILE) or "{}")
+def read_notes(content: bytes, path: str = "TFLite file") -> dict:
+    """Returns the notes of `add_metadata`, nothing where the file has none; a UserError where they are damaged."""
+    text = _read_text(content, NOTES_FILE, path)
+    return _NOTES.parse(text, f"{path}: {NOTES_FILE}") if text else {}
 
 
-def _read_text(content: bytes, name: str) -> str:
+def _read_text(content: bytes, name: str, path: str) -> str:
+    """Returns the text of a file in the zip at the end; "" where there is none of either."""
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return ""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as files:
-            return files.read(name).decode()
-    except (zipfile.BadZipFile, KeyError):
-        return ""
+            return read_member(files, name, path, _MOST_BYTES).decode() if name in files.namelist() else ""
+    except DAMAGES as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: expected {name} in it, which cannot be read: {first_line(error)}.") from None
 
 
 def _describe(model, name: str) -> bytes:

@@ -5,8 +5,10 @@ import re
 
 import pytest
 
-from keras_centernet.data.reading.texts import read_beginning, read_content, read_json, read_lines, read_text, read_xml
+from keras_centernet.data.reading.texts import read_lines, read_xml
 from keras_centernet.errors import UserError
+from keras_centernet.files.json_file import read_json
+from keras_centernet.files.texts import read_beginning, read_content, read_text
 
 READERS = (read_content, read_text, read_lines, read_json, read_xml)
 

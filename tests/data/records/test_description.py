@@ -118,9 +118,9 @@ SPLIT, SHARD = "splits/val", "splits/val/shards/a.tfrecord"
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        ("version", 2, "version 1, got '2'"),
-        ("version", "1", "version 1, got '1'"),
-        ("version", True, "version 1, got 'True'"),
+        ("version", 2, "version 1, got 2 (update keras_centernet if that is newer)"),
+        ("version", "1", "version 1, got '1' (update"),
+        ("version", True, "version 1, got True"),
         ("classes", 5, "a list as classes, got 5"),
         ("classes", [], "different names as classes, got []"),
         ("classes", ["cat", 5], "a text as classes.1, got 5"),
@@ -150,7 +150,11 @@ SPLIT, SHARD = "splits/val", "splits/val/shards/a.tfrecord"
         ("task_options/skeleton/more", 1, "a skeleton in task_options, got {"),
         ("splits", [], "an object as splits, got []"),
         (SPLIT, 5, "an object as splits.val, got 5"),
-        (f"{SPLIT}/images", "2", "a whole number from 0 as splits.val.images, got '2'"),
+        (
+            f"{SPLIT}/images",
+            "2",
+            "a whole number from 0 as splits.val.images, got '2'",
+        ),
         (f"{SPLIT}/images", 3, "3 images in the shards of splits.val, got 2"),
         (f"{SPLIT}/objects", -1, "a whole number from 0 as splits.val.objects, got -1"),
         (f"{SPLIT}/objects", 2, "2 class_objects in splits.val, up to 2 together, got [3, 0]"),
@@ -183,7 +187,7 @@ def test_wrong_values_are_one_line_that_says_how_to_write_it_anew(place, value, 
     ("content", "message"),
     [
         ("{", "dataset.json: expected JSON, got a file that is none"),
-        ("[" * 100_000, "dataset.json: expected JSON, got one that is nested too deeply."),
+        ("[" * 100_000, "dataset.json: expected JSON, got one that is nested too deeply; write"),
     ],
 )
 def test_damaged_files(content, message, write):

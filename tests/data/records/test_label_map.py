@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path):
     ("text", "message"),
     [
         ("", "label_map.pbtxt: expected at least one item { id: 1 name: 'cat' }, got none."),
-        ("item { id: 1 }", "label_map.pbtxt: expected items with id and name, got { id: 1 }."),
+        ("item { id: 1 }", "label_map.pbtxt: expected items with id and name, got 'id: 1'."),
         ("item { id: 1 name: 'a' } item { id: 1 name: 'b' }", "expected different ids from 1 on, got 1 twice."),
         ("item { id: 0 name: 'a' }", "expected different ids from 1 on, got 0."),
         ("item { id: 1 name: 'a'", "line 1: expected a label map in protobuf's text format, got an error at 1:20"),

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from keras_centernet.data.reading.texts import read_json, shown
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
+from keras_centernet.files.json_file import read_json
 from keras_centernet.files.paths import AnyPath
 
 _NEEDED = {"images": ("id",), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}

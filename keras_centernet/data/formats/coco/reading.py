@@ -16,8 +16,7 @@ from keras_centernet.data.formats.coco.keypoints import CocoKeypoints
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.split_files import find_images, images_beside, split_of
-from keras_centernet.data.reading.texts import shown
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
 from keras_centernet.files.paths import AnyPath
 
 _ORPHANS = "annotation(s) skipped, their image is not in the list of images"

@@ -6,9 +6,9 @@ import io
 import re
 from collections.abc import Iterator
 
-from keras_centernet.data.reading.texts import encoding_of, read_beginning, read_text
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.texts import encoding_of, read_beginning, read_text
 
 SUFFIXES = (".csv", ".tsv")
 SIDES = ("x1", "y1", "x2", "y2")

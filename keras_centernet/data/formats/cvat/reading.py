@@ -8,9 +8,10 @@ from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.names import is_usual_split, split_folders
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.image_files import ImageFiles
-from keras_centernet.data.reading.texts import read_beginning, read_xml
+from keras_centernet.data.reading.texts import read_xml
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.texts import read_beginning
 
 _HEAD = 4096  # bytes by which a file is known
 _PLACES = ("*.xml", "annotations/*.xml", "Annotations/*.xml")

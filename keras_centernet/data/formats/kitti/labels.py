@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from keras_centernet.data.reading.texts import read_text
 from keras_centernet.data.reading.values import LARGEST
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.paths import to_path
+from keras_centernet.files.texts import read_text
 
 TYPES = ("Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "Misc", "DontCare")
 # type, truncated, occluded, alpha, box (4), dimensions (3), location (3), rotation_y, and the score of a result

@@ -15,8 +15,8 @@ from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.image_files import ImageFiles
 from keras_centernet.data.reading.json_heads import read_json_head
 from keras_centernet.data.reading.split_files import images_beside
-from keras_centernet.data.reading.texts import read_json
 from keras_centernet.errors import UserError
+from keras_centernet.files.json_file import read_json
 from keras_centernet.files.paths import AnyPath, map_files, to_path
 from keras_centernet.tasks.skeletons import Skeleton
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_centernet.data.reading.found import Found
-from keras_centernet.data.reading.texts import shown
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
 from keras_centernet.files.paths import AnyPath
 
 _HIDDEN, _VISIBLE = 1, 2  # COCO's marks of keypoints

@@ -12,9 +12,9 @@ from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.names import is_usual_split, match_split, split_folders
 from keras_centernet.data.reading.image_files import files_below
 from keras_centernet.data.reading.lists import find_label_files, read_list
-from keras_centernet.data.reading.texts import read_beginning
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.texts import read_beginning
 
 # In lower case.
 LABEL_FOLDERS = ("annotations", "annotation", "annots", "xmls", "xml", "labels", "label")

@@ -4,10 +4,10 @@ import dataclasses
 import math
 
 from keras_centernet.data.formats.yolo.description import Keypoints, Names
-from keras_centernet.data.reading.texts import encoding_of, read_beginning, read_text
 from keras_centernet.data.reading.values import LARGEST_FRACTION
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.texts import encoding_of, read_beginning, read_text
 
 MOST_CLASSES = 10_000  # of a data set without names
 _HEAD_BYTES = 1 << 16

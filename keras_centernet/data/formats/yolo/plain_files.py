@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from keras_centernet.data.formats.yolo.description import Description, Names
 from keras_centernet.data.names import is_usual_split
-from keras_centernet.data.reading.texts import read_json, read_lines
+from keras_centernet.data.reading.texts import read_lines
 from keras_centernet.errors import UserError
+from keras_centernet.files.json_file import read_json
 from keras_centernet.files.paths import AnyPath, exists, join
 
 NOTES = "notes.json"

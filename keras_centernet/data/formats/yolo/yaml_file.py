@@ -7,9 +7,9 @@ import yaml
 
 from keras_centernet.data.formats.yolo.description import Description, Keypoints, Names
 from keras_centernet.data.names import is_usual_split
-from keras_centernet.data.reading.texts import read_text
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import AnyPath, join
+from keras_centernet.files.texts import read_text
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 _NOTHING = (None, "", "~", "null", "Null", "NULL")
