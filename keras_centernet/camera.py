@@ -10,7 +10,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.errors import DataWarning, UserError, shown
 from keras_centernet.files.paths import to_path
 from keras_centernet.files.remote_path import is_remote
 
@@ -137,5 +137,5 @@ def _numbers(path, number: int, words: list[str]) -> np.ndarray:
         try:
             values.append(float(word))
         except ValueError:
-            raise UserError(f"{where}, got the word {word!r}. {advice}") from None
+            raise UserError(f"{where}, got the word {shown(word)}. {advice}") from None
     return np.reshape(values, (3, 4))
