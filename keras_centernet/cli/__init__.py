@@ -19,7 +19,8 @@ from keras_centernet.cli import (
     recipes,
     train,
 )
-from keras_centernet.errors import UserError
+from keras_centernet.cli.arguments import Parser
+from keras_centernet.errors import UserError, in_two_lines
 from keras_centernet.runs.devices.choosing import use_backend
 from keras_centernet.runs.user_code import import_module
 
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
         print("\nInterrupted. All that was finished before is on disk.", file=sys.stderr)
         return INTERRUPTED
     except (UserError, FloatingPointError, OSError) as error:  # OSError: a full disk, a vanished file
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(in_two_lines(f"{parser.prog}: {error}"), file=sys.stderr)
         return USER_MISTAKE
     return 0
 
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
 def _build_parser(command: str | None) -> argparse.ArgumentParser:
     if command:
         return _CommandParser(module=COMMANDS[command])
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "keras-centernet", description="Object detection as point detection.", formatter_class=_HelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_CommandParser)
@@ -78,7 +79,7 @@ def _build_parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-class _CommandParser(argparse.ArgumentParser):
+class _CommandParser(Parser):
     """The parser of one command; it adds the options when it is used, as those of some import Keras."""
 
     def __init__(self, *args, module: types.ModuleType, **options):
@@ -96,10 +97,5 @@ class _CommandParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keeps the lines of the examples and shows defaults."""
-
-    def _get_help_string(self, action):
-        if action.default in (None, False, argparse.SUPPRESS) or "(default: " in action.help:
-            return action.help
-        return super()._get_help_string(action)
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the examples."""
