@@ -4,7 +4,8 @@ import dataclasses
 import math
 import numbers
 
-from keras_centernet.errors import UserError, repr_of, shorten
+from keras_centernet.errors import UserError
+from keras_centernet.texts import repr_of, shorten
 
 LARGEST_WHOLE = 2**31 - 1  # of counts and sizes in TensorFlow; whole numbers without another limit end here
 LARGEST_SIDE = 2**14  # of an input: its float32 images already take 3 GiB each

@@ -15,9 +15,10 @@ import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 
-from keras_centernet.errors import UserError, look_up, repr_of, shorten
+from keras_centernet.errors import UserError, look_up
 from keras_centernet.limits import Limits
 from keras_centernet.runs.parsing import parse_number, parse_pair, parse_whole
+from keras_centernet.texts import repr_of, shorten
 
 WORDS = {str: "a text", bool: "true or false", dict: "names with values"}
 PARSE = {int: parse_whole, float: parse_number}

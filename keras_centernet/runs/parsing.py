@@ -5,7 +5,8 @@ import json
 import re
 from collections.abc import Callable
 
-from keras_centernet.errors import UserError, shorten
+from keras_centernet.errors import UserError
+from keras_centernet.texts import shorten
 
 MOST_DIGITS = 30  # more are beyond every limit; Python refuses to read thousands of them
 

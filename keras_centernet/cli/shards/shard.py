@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_centernet.errors import UserError, shorten
+from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
+from keras_centernet.texts import shorten
 
 PART_SIZE = 256
 
