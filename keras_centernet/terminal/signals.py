@@ -47,11 +47,13 @@ class Watch:
         reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._on_swallowed
         threading.Thread(target=self._end_at_second, args=(reader,), daemon=True).start()
 
     def stop(self) -> None:
         """Gives the signals back."""
         self.leave_alone()
+        sys.unraisablehook = self._hook
         signal.set_wakeup_fd(self._wakeup)
         os.close(self._writer)  # ends the thread
         for number, handler in self._before.items():
@@ -73,6 +75,11 @@ class Watch:
     def _look_again(self, number: int, frame) -> None:
         if not _is_unwinding():
             raise Interrupted(self.number)
+
+    def _on_swallowed(self, unraisable) -> None:
+        """Called where an exception cannot leave, as a callback of the garbage collector: ours comes again, unsaid."""
+        if not isinstance(unraisable.exc_value, Interrupted):
+            self._hook(unraisable)
 
     def _end_at_second(self, reader: int) -> None:
         """Runs in a thread: the main one may be inside a library for minutes, where no handler of Python runs."""
