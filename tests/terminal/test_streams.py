@@ -1,5 +1,6 @@
 """Streams of a command: closed, unread, full, or of few signs."""
 
+import contextlib
 import io
 import os
 import sys
@@ -13,18 +14,16 @@ from keras_centernet.terminal.streams import OutputEnded, draws_bars, end_with_r
 NAME = "猫 ÷ café"
 
 
-@pytest.fixture
-def unread(capfd, monkeypatch):
-    """stdout is a pipe whose reader has gone."""
+@contextlib.contextmanager
+def unread():
+    """A context in which stdout is a pipe whose reader has gone."""
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "w", encoding="utf-8") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
-        yield stream
-        monkeypatch.undo()
+    with os.fdopen(writer, "w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream):
+        yield
 
 
-def test_work_goes_on_when_nobody_reads(unread, capfd):
+def test_work_goes_on_when_nobody_reads(capfd):
     done = []
 
     def work():
@@ -33,51 +32,49 @@ def test_work_goes_on_when_nobody_reads(unread, capfd):
             done.append(number)
         return 0
 
-    assert run_command(work) == 0
+    with unread():
+        assert run_command(work) == 0
     assert done == [0, 1, 2]
     assert capfd.readouterr().err == ""
 
 
-def test_printing_ends_when_nobody_reads(unread, capfd):
+def test_printing_ends_when_nobody_reads(capfd):
     def work():
         end_with_reader()
         print("x", flush=True)
         raise AssertionError
 
-    assert run_command(work) == 0
+    with unread():
+        assert run_command(work) == 0
     assert capfd.readouterr().err == ""
 
 
-def test_what_only_the_end_would_write(unread, capfd):
+def test_what_only_the_end_would_write(capfd):
     def work():
         end_with_reader()
         print("x")
         return 0
 
-    assert run_command(work) == 0
+    with unread():
+        assert run_command(work) == 0
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_a_full_disk_is_said_once(monkeypatch, capsys):
+def test_a_full_disk_is_said_once(capsys):
     with open("/dev/full", "w", encoding="utf-8") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
-        with lasting_streams():
+        with contextlib.redirect_stdout(stream), lasting_streams():
             for _ in range(3):
                 print("x", flush=True)
         assert capsys.readouterr().err == "No space left on device: what follows is not shown; the command goes on.\n"
-        monkeypatch.undo()
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_a_full_disk_is_an_error_where_printing_is_all(monkeypatch):
-    with open("/dev/full", "w", encoding="utf-8") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
-        with lasting_streams():
-            end_with_reader()
-            with pytest.raises(UserError, match="/dev/full: No space left on device"):
-                print("x", flush=True)
-        monkeypatch.undo()
+def test_a_full_disk_is_an_error_where_printing_is_all():
+    with open("/dev/full", "w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream), lasting_streams():
+        end_with_reader()
+        with pytest.raises(UserError, match="/dev/full: No space left on device"):
+            print("x", flush=True)
 
 
 def test_closed_streams_take_everything(monkeypatch):
