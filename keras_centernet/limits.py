@@ -65,7 +65,10 @@ class Limits:
 
 
 COUNT = Limits(whole=True, at_least=1)
+INDEX = Limits(whole=True, at_least=0)
+SEED = Limits(whole=True, at_least=0, at_most=2**32 - 1)  # of NumPy's generator
 SHARE = Limits(at_least=0, at_most=1)
+SCALE = Limits(at_least=1 / 64, at_most=64)  # of an image in a test
 
 
 def check_side(name: str, value, multiple_of: int) -> tuple[int, int]:
@@ -94,4 +97,4 @@ def _advice(sides: tuple, multiple_of: int) -> str:
     if len(sides) != 2 or not all(isinstance(side, numbers.Real) and 0 < side <= LARGEST_SIDE for side in sides):
         return ""
     height, width = (max(1, round(side / multiple_of)) * multiple_of for side in sides)
-    return f"; try {height if height == width else f'{height}x{width}'}"
+    return f"; try {height if height == width else (height, width)}"

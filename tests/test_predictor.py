@@ -100,7 +100,7 @@ def test_other_things_are_refused(image, message):
 
 
 def test_batch_size_must_be_positive():
-    with pytest.raises(UserError, match="batch_size: expected a positive number, got 0"):
+    with pytest.raises(UserError, match="batch_size: expected a whole number of at least 1, got 0"):
         detect([], batch_size=0)
 
 

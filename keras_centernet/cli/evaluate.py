@@ -20,7 +20,7 @@ from keras_centernet.cli.arguments import (
 from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import check_empty, claimed, open_folder
 from keras_centernet.files.paths import AnyPath, to_path
-from keras_centernet.limits import Limits
+from keras_centernet.limits import SCALE
 from keras_centernet.runs.options import option, options_of
 from keras_centernet.runs.parsing import parse_scales
 from keras_centernet.runs.settings import LARGEST_BATCH
@@ -35,7 +35,6 @@ EXAMPLES = """examples:
 DEFAULT = "metrics.json"
 SPLIT = "the one that the model's run held out, else val, else all images"
 ORACLE = "replace the output of heads by the ground truth"
-SCALE = Limits(at_least=1 / 64, at_most=64)
 
 
 def check_scales(name: str, values) -> tuple[float, ...]:

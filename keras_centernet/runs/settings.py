@@ -8,7 +8,7 @@ from dataclasses import MISSING
 from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.errors import UserError
-from keras_centernet.limits import check_side
+from keras_centernet.limits import SEED, check_side
 from keras_centernet.runs.devices.table import BACKENDS
 from keras_centernet.runs.optimizers import OPTIMIZERS, SCHEDULES
 from keras_centernet.runs.options import free_option, option, options_of, with_attributes
@@ -16,7 +16,6 @@ from keras_centernet.runs.parsing import parse_epochs, parse_names, parse_rename
 
 INPUT_MULTIPLE = 32
 LARGEST_BATCH = 2**16
-LARGEST_SEED = 2**32 - 1  # of NumPy's generator
 
 
 def check_size(name: str, value) -> int | tuple[int, int]:
@@ -115,7 +114,7 @@ class TrainSettings:
         None, "objects used of an image, the largest", "the task's", at_least=1, at_most=10_000
     )
     data_service: str | None = free_option(None, "grpc://host:port of a tf.data service that reads training records")
-    seed: int = option(0, "seed of weights, order and augmentation", at_least=0, at_most=LARGEST_SEED)
+    seed: int = option(0, "seed of weights, order and augmentation", at_least=0, at_most=SEED.at_most)
     deterministic: bool = free_option(False, "use only kernels that give the same bits each time, on GPUs too")
     # The devices
     mixed_precision: bool = option(False, "compute in bfloat16")

@@ -54,7 +54,7 @@ class LastingStream:
             is_unread = error.errno in NOBODY_READS
             if self.is_all:
                 self.is_all = False
-                name = getattr(self._stream, "name", "output").strip("<>")
+                name = str(getattr(self._stream, "name", "output")).strip("<>")
                 raise OutputEnded if is_unread else UserError(f"{name}: {error.strerror}.") from None
             if not is_unread and self is not sys.stderr:
                 print(f"{error.strerror}: what follows is not shown; the command goes on.", file=sys.stderr)
