@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from keras_centernet.errors import UserError
@@ -30,6 +31,14 @@ MESSAGES = {
 
 class Parser(argparse.ArgumentParser):
     """Reads arguments; a mistake is a UserError of one line instead of a page of usage."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parses; of `--option=--` argparse would make an empty list."""
+        args = sys.argv[1:] if args is None else list(args)
+        for text in args:
+            if text.startswith("--") and text.endswith("=--"):
+                self.error(f"argument {text[:-3]}: expected one argument")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str):
         """Raises the UserError."""
