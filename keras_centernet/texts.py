@@ -5,7 +5,8 @@ import unicodedata
 
 TWO_LINES = 160  # columns, of two lines of a terminal
 LONG_VALUE, LONG_PATH = 60, 240
-_ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format, surrogate, separators of lines
+# Control, format, surrogate, private and unassigned signs, separators of lines.
+_ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _WITHOUT_WIDTH = ("Mn", "Me", "Cf")
 _JOINERS = "\u200c\u200d"  # which Persian, Hindi and emojis need
 # Ends of a line that say most: what was received with what to do, what to do alone.

@@ -47,13 +47,14 @@ class Watch:
         reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        self._hook, sys.unraisablehook = sys.unraisablehook, self._on_swallowed
+        self._hooks = sys.unraisablehook, sys.excepthook
+        sys.unraisablehook, sys.excepthook = self._on_swallowed, self._on_printed
         threading.Thread(target=self._end_at_second, args=(reader,), daemon=True).start()
 
     def stop(self) -> None:
         """Gives the signals back."""
         self.leave_alone()
-        sys.unraisablehook = self._hook
+        sys.unraisablehook, sys.excepthook = self._hooks
         signal.set_wakeup_fd(self._wakeup)
         os.close(self._writer)  # ends the thread
         for number, handler in self._before.items():
@@ -79,7 +80,12 @@ class Watch:
     def _on_swallowed(self, unraisable) -> None:
         """Called where an exception cannot leave, as a callback of the garbage collector: ours comes again, unsaid."""
         if not isinstance(unraisable.exc_value, Interrupted):
-            self._hook(unraisable)
+            self._hooks[0](unraisable)
+
+    def _on_printed(self, *error) -> None:
+        """Called where a library prints an exception that it swallows: after a signal it is made of ours."""
+        if not self.number:
+            self._hooks[1](*error)
 
     def _end_at_second(self, reader: int) -> None:
         """Runs in a thread: the main one may be inside a library for minutes, where no handler of Python runs."""

@@ -90,6 +90,20 @@ def test_a_callback_of_the_garbage_collector_swallows_it_without_a_word(capsys):
     assert error == "\nTerminated. All that was finished before is on disk.\n"
 
 
+def test_a_library_that_prints_the_exception_says_nothing(capsys):
+    """As C code does where it cannot pass one on."""
+
+    def work():
+        try:
+            raise_and_wait(signal.SIGTERM, 0.1)
+        except KeyboardInterrupt:
+            sys.excepthook(*sys.exc_info())
+        return wait(5)
+
+    assert run_command(work) == 143
+    assert capsys.readouterr().err == "\nTerminated. All that was finished before is on disk.\n"
+
+
 def test_cleaning_up_is_left_alone(capsys):
     """However often it is looked whether the exception was swallowed."""
     finished = []
