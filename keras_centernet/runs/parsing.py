@@ -54,7 +54,7 @@ parse_scales = functools.partial(parse_several, parse_number, "0.5,1,1.5")
 
 def parse_names(text: str) -> tuple[str, ...]:
     """Returns ("cat", "dog") of "cat,dog"."""
-    names = tuple(name.strip() for name in text.split(","))
+    names = tuple(name.strip() for name in _in_utf_8(text).split(","))
     if not all(names):
         raise UserError(f"expected names such as cat,dog, got {shorten(repr(text))}")
     return names
@@ -62,7 +62,7 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 def parse_renames(text: str) -> dict[str, str]:
     """Returns {"car": "vehicle", "van": "vehicle"} of "car=vehicle,van=vehicle"."""
-    pairs = [part.partition("=") for part in text.split(",")]
+    pairs = [part.partition("=") for part in _in_utf_8(text).split(",")]
     if not all(old.strip() and equals and new.strip() for old, equals, new in pairs):
         raise UserError(f"expected OLD=NEW,... such as car=vehicle,van=vehicle, got {shorten(repr(text))}")
     return {old.strip(): new.strip() for old, _, new in pairs}
@@ -77,3 +77,11 @@ def parse_pair(text: str) -> tuple[str, object]:
         return name, json.loads(value)
     except (ValueError, RecursionError):
         return name, value
+
+
+def _in_utf_8(text: str) -> str:
+    """Returns names as label files have them, where a locale of ASCII made escapes of the typed bytes."""
+    try:
+        return text.encode("ascii", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return text

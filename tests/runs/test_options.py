@@ -9,7 +9,7 @@ import pytest
 
 from keras_centernet import UserError
 from keras_centernet.runs.options import option, options_of
-from keras_centernet.runs.parsing import parse_number, parse_pair, parse_size, parse_whole
+from keras_centernet.runs.parsing import parse_names, parse_number, parse_pair, parse_renames, parse_size, parse_whole
 from keras_centernet.runs.settings import TrainSettings
 
 WRONG = [3, 1.5, True, "x", None, math.nan, -math.inf, 10**12, -1, [], {}, (), object(), b"x"]
@@ -121,6 +121,10 @@ def test_help():
         (parse_number, "-1e3", -1000.0),
         (parse_size, "384x1280", (384, 1280)),
         (parse_size, "320", 320),
+        (parse_names, "cat, 猫", ("cat", "猫")),
+        (parse_names, "\udce7\udc8c\udcab", ("猫",)),  # typed in a locale of ASCII
+        (parse_names, "\udce7", ("\udce7",)),
+        (parse_renames, "a=\udce7\udc8c\udcab", {"a": "猫"}),
         (parse_pair, "a=1", ("a", 1)),
         (parse_pair, "a=b=c", ("a", "b=c")),
         (parse_pair, "a=" + "[" * 9000, ("a", "[" * 9000)),
