@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 TWO_LINES = 160  # columns, of two lines of a terminal
-LONG_VALUE, LONG_PATH = 60, 240
+LONG_VALUE, LONG_END, LONG_PATH = 60, 104, 240
 # Control, format, surrogate, private and unassigned signs, separators of lines.
 _ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _WITHOUT_WIDTH = ("Mn", "Me", "Cf")
@@ -72,11 +72,13 @@ def in_two_lines(line: str) -> str:
     )
     line = re.sub(_LIST, lambda names: _some_names(names[0], _length(line) - TWO_LINES), line)
     if _length(line) > TWO_LINES:
-        line = re.sub(r"(?<=got ).{60,}(?=[.;] )", lambda received: shorten(received[0]), line)
+        line = re.sub(
+            r"(?<=got ).{60,}(?=[.;] )", lambda got: shorten(got[0]) if _length(got[0]) > LONG_VALUE else got[0], line
+        )
     if _length(line) <= TWO_LINES:
         return line
     found = (re.search(pattern, line) for pattern in _ENDS)
-    end = next((end[0] for end in found if end and _length(end[0]) <= TWO_LINES // 2), "")
+    end = next((end[0] for end in found if end and _length(end[0]) <= LONG_END), "")
     words = line[: len(line) - len(end)].split(" ")
     while len(words) > 1 and _length(" ".join([*words, "...", end])) > TWO_LINES:
         words.pop()

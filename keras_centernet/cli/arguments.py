@@ -94,7 +94,11 @@ def add_output_argument(parser: argparse.ArgumentParser, default: str, help: str
 
 def choose_output(typed: str | None, default: str) -> AnyPath:
     """Returns the place of the results: what was typed, else the default or the first free one after it."""
-    return first_free(to_path(default)) if typed is None else to_path(typed)
+    if typed is None:
+        return first_free(to_path(default))
+    if to_path(default).suffix and not to_path(typed).name:  # a file
+        raise UserError(f"--output: expected a name such as {default}, got {typed!r}.")
+    return to_path(typed)
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:

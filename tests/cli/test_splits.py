@@ -77,7 +77,7 @@ def test_both_splits_of_one_name_hold_a_part_of_it_out(photos, tmp_path):
     [
         (["--split", "all"], "--val-split: expected other images than those that are trained on, got 4 of 4 images"),
         (["--split", "all", "--val-split", "train"], "hold a part out by giving both splits one name"),
-        (["--val-share", 1.0], "val_share: expected a number of at least 0 and below 1, got 1.0"),
+        (["--val-share", 1.0], "--val-share: expected a number of at least 0 and below 1, got 1.0"),
         (["--class-map", "cat"], "--class-map: expected OLD=NEW,... such as car=vehicle,van=vehicle, got 'cat'"),
         (["--classes", "Cat,Dog"], "expected objects of the classes [Cat, Dog], got only others: cat (3), dog (3)"),
     ],
