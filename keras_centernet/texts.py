@@ -4,13 +4,13 @@ import re
 import unicodedata
 
 TWO_LINES = 160  # columns, of two lines of a terminal
-LONG_VALUE, LONG_END, LONG_PATH = 60, 104, 240
+LONG_VALUE, LONG_END, LONG_PATH = 60, 120, 240
 # Control, format, surrogate, private and unassigned signs, separators of lines.
 _ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _WITHOUT_WIDTH = ("Mn", "Me", "Cf")
 _JOINERS = "\u200c\u200d"  # which Persian, Hindi and emojis need
 # Ends of a line that say most: what was received with what to do, what to do alone.
-_ENDS = (r"[,;] got (?!.*[,;] got ).*", r"(?<=[.;]) [^.;]+(?:[.;](?! )[^.;]*)*\Z")
+_ENDS = (r"[,;] got:? (?!.*[,;] got:? ).*", r"(?<=[.;]) [^.;]+(?:[.;](?! )[^.;]*)*\Z")
 _LIST = r"(?:[^\s,;:()]+, ){5,}[^\s,;:()]+"
 
 

@@ -135,7 +135,7 @@ def _check_calibration(args, plan: list) -> None:
         raise UserError("--calibration and --data: expected one of them, got both.")
     wanting = ", ".join(planned.name for planned in plan if planned.is_calibrated)
     if wanting and not (args.calibration or args.data):
-        advice = "Name a folder of 100 or more typical ones with --calibration, or a data set with --data."
+        advice = "Name a folder with --calibration, or a data set with --data."
         raise UserError(f"{wanting}: expected images to measure ranges on, got none. {advice}")
 
 

@@ -261,6 +261,6 @@ def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
 def _check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
     before = folder.read_config().get("classes", list(classes))
     if before != list(classes):
-        expected = f"the classes of the run, [{', '.join(before)}], in that order"
+        expected = f"the run's classes in their order, [{', '.join(before)}]"
         advice = "Pass them as --classes, or start in another folder."
-        raise UserError(f"--resume: expected {expected}, got [{', '.join(classes)}] from the data. {advice}")
+        raise UserError(f"--resume: expected {expected}, got [{', '.join(classes)}]. {advice}")
