@@ -86,7 +86,7 @@ def seconds_of_computing() -> float:
     parents, ticks = {}, {}
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has just ended
-            fields = path.read_text().rpartition(")")[2].split()
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
             parents[path.parent.name], ticks[path.parent.name] = fields[1], int(fields[11]) + int(fields[12])
     ours, added = set(), {str(os.getpid())}
     while added:

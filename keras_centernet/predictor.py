@@ -12,6 +12,7 @@ from keras_centernet.data.images import read_image
 from keras_centernet.detections import Detections
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE, letterbox, to_image_frame, to_input_frame, warp
+from keras_centernet.limits import COUNT, SHARE
 from keras_centernet.method.decode import decode
 from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.method.specs import Tensor
@@ -39,8 +40,8 @@ class Predictor:
 
     def detect(self, images, calibration=None, threshold: float = 0.3, top_k: int = 100, batch_size: int = 8) -> list:
         """Returns one `Detections` per image; see `CenterNet.detect`."""
-        if batch_size < 1:
-            raise UserError(f"batch_size: expected a positive number, got {batch_size}.")
+        batch_size, top_k = COUNT.check("batch_size", batch_size), COUNT.check("top_k", top_k)
+        threshold = SHARE.check("threshold", threshold)
         images = images if isinstance(images, list | tuple) else [images]
         calibrations = _one_each(calibration, len(images))
         input_hw, found = self._model.input_size, []
@@ -57,7 +58,7 @@ class Predictor:
 
     def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
         """Returns the decoded detections of inputs; see `CenterNet.detect_batch`."""
-        return self.decoded(self.maps(images, flip), top_k)
+        return self.decoded(self.maps(images, flip), COUNT.check("top_k", top_k))
 
     def maps(self, images: Tensor, flip: bool = False) -> dict:
         """Returns the head maps of a batch, (B, Hf, Wf, channels) by name; see `CenterNet.detect_batch`.

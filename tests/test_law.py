@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_centernet import CenterNet, load_dataset, load_model
+from keras_centernet import CenterNet, UserError, load_dataset, load_model
 from keras_centernet.cli import main
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.formats.table import FORMATS, Format
@@ -201,7 +201,7 @@ def test_help_and_errors_list_the_rows(rows, tracks, tmp_path, capsys):
     assert NETWORK in capsys.readouterr().out
     assert main(["train", "--data", str(tracks), "--task", "poetry", "--output", str(tmp_path / "no")]) == 2
     assert TASK in capsys.readouterr().err
-    assert main(["train", "--data", str(tmp_path), "--output", str(tmp_path / "no")]) == 2
-    assert "a .tracks file (tracks)" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"a \.tracks file \(tracks\)"):
+        load_dataset(tmp_path)
     assert main(["train", "--data", str(tracks), "--backbone", "vgg", "--output", str(tmp_path / "no")]) == 2
     assert NETWORK in capsys.readouterr().err

@@ -186,7 +186,7 @@ def test_classes_of_nobody_are_those_of_coco():
         ({"classes": ["a", "b"], "num_classes": 3}, "num_classes=3, but 2 classes were named: pass only one of them"),
         ({"classes": []}, "classes: expected at least one name"),
         ({"classes": ["a", "a"]}, "no name twice"),
-        ({"num_classes": 0}, "num_classes: expected a positive number, got 0"),
+        ({"num_classes": 0}, "num_classes: expected a whole number of at least 1 and at most .*, got 0"),
         (
             {"input_size": 100},
             "a positive multiple of 32 or a .height, width. pair of them, at most 16384, got 100",

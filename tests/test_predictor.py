@@ -100,7 +100,7 @@ def test_other_things_are_refused(image, message):
 
 
 def test_batch_size_must_be_positive():
-    with pytest.raises(UserError, match="batch_size: expected a positive number, got 0"):
+    with pytest.raises(UserError, match="batch_size: expected a whole number of at least 1, got 0"):
         detect([], batch_size=0)
 
 
@@ -145,3 +145,20 @@ def test_3d_has_no_flip_test(tiny_model):
     model = tiny_model(task="detection_3d", classes=None)
     with pytest.raises(UserError, match="flip: expected False for task detection_3d, which has no flip test; got True"):
         model.detect_batch(np.zeros((1, 64, 64, 3), "uint8"), flip=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top_k": -1}, "top_k: expected a whole number of at least 1, got -1"),
+        ({"top_k": None}, "top_k: expected a whole number of at least 1, got None"),
+        ({"top_k": True}, "top_k: expected a whole number of at least 1, got True"),
+        ({"batch_size": 1.5}, "batch_size: expected a whole number of at least 1, got 1.5"),
+        ({"batch_size": 10**12}, "batch_size: expected a whole number of at least 1 and at most 2147483647, got 1000"),
+        ({"threshold": float("nan")}, "threshold: expected a number of at least 0 and at most 1, got nan"),
+        ({"threshold": "0.3"}, "threshold: expected a number of at least 0 and at most 1, got '0.3'"),
+    ],
+)
+def test_numbers_that_are_none(options, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        OneBoxPredictor().detect([np.zeros((8, 8, 3), "uint8")], **options)

@@ -1,6 +1,8 @@
 """The `keras-centernet` command; `training/` and `export/` hold the same commands as scripts."""
 
 import argparse
+import functools
+import logging
 import os
 import sys
 import types
@@ -19,9 +21,13 @@ from keras_centernet.cli import (
     recipes,
     train,
 )
+from keras_centernet.cli.arguments import Parser
 from keras_centernet.errors import UserError
 from keras_centernet.runs.devices.choosing import use_backend
 from keras_centernet.runs.user_code import import_module
+from keras_centernet.terminal.running import run_command, was_interrupted
+from keras_centernet.terminal.streams import end_with_reader
+from keras_centernet.texts import in_two_lines
 
 COMMANDS = {
     "inspect": inspect,
@@ -35,11 +41,11 @@ COMMANDS = {
     "make-tfrecords": make_tfrecords,
     "demo": demo,
 }
-USER_MISTAKE, INTERRUPTED = 2, 130
+USER_MISTAKE = 2
 
 
 def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
-    """Runs one command; returns 0, 2 for a user's mistake (one line, no traceback) or 130 for Ctrl-C.
+    """Runs one command; returns 0, 2 for a user's mistake (one line, no traceback), 130 for Ctrl-C or 143 for SIGTERM.
 
     Args:
         argv: arguments; None: those of the process.
@@ -48,20 +54,28 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow leaves oneDNN off on CPUs without VNNI, where gradients of convolutions then take three times as long.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    parser = _build_parser(command)
+    # It warns where a home cannot be written to, and then does without.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     warnings.formatwarning = lambda message, category, *_: f"{category.__name__}: {message}\n"
+    return run_command(functools.partial(_run, argv, command))
+
+
+def _run(argv: Sequence[str] | None, command: str | None) -> int:
+    parser = _build_parser(command)
     try:
         args = parser.parse_args(argv)
+        if args.only_prints:
+            end_with_reader()
         if hasattr(args, "backend_of"):
             use_backend(args.backend_of(args))
         for name in getattr(args, "imports", None) or ():
             import_module(name)
         args.run(args)
-    except KeyboardInterrupt:
-        print("\nInterrupted. All that was finished before is on disk.", file=sys.stderr)
-        return INTERRUPTED
+        sys.stdout.flush()
     except (UserError, FloatingPointError, OSError) as error:  # OSError: a full disk, a vanished file
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        if was_interrupted():
+            raise
+        print(in_two_lines(f"{parser.prog}: {error}"), file=sys.stderr)
         return USER_MISTAKE
     return 0
 
@@ -69,7 +83,7 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
 def _build_parser(command: str | None) -> argparse.ArgumentParser:
     if command:
         return _CommandParser(module=COMMANDS[command])
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "keras-centernet", description="Object detection as point detection.", formatter_class=_HelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_CommandParser)
@@ -78,14 +92,14 @@ def _build_parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-class _CommandParser(argparse.ArgumentParser):
+class _CommandParser(Parser):
     """The parser of one command; it adds the options when it is used, as those of some import Keras."""
 
     def __init__(self, *args, module: types.ModuleType, **options):
         options |= {"description": module.__doc__, "epilog": module.EXAMPLES, "formatter_class": _HelpFormatter}
         super().__init__(*args, **options)
         self._module = module
-        self.set_defaults(run=module.run)
+        self.set_defaults(run=module.run, only_prints=getattr(module, "ONLY_PRINTS", False))
 
     def parse_known_args(self, args=None, namespace=None):
         if self._module:
@@ -96,10 +110,5 @@ class _CommandParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keeps the lines of the examples and shows defaults."""
-
-    def _get_help_string(self, action):
-        if action.default in (None, False, argparse.SUPPRESS) or "(default: " in action.help:
-            return action.help
-        return super()._get_help_string(action)
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of the examples."""

@@ -1,8 +1,10 @@
-"""From the rows of `TrainSettings` to options of a command, and checks that several commands share."""
+"""From rows of options to options of a command, and checks that several commands share."""
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import OVERWRITE, first_free
@@ -15,35 +17,68 @@ DATA = (
     *("data", "format", "annotations", "images", "class_map", "ignore_case"),
     *("strict", "max_pixels", "workers"),
 )
+# What argparse says of a mistake -> what we say.
+MESSAGES = {
+    r"argument (\S+): expected .*argument.*": r"\1: expected a value, got none; see --help.",
+    r"argument (\S+): ignored explicit argument (.*)": r"\1: expected no value, got \2.",
+    r"argument (\S+): invalid choice: (.*) \(choose from (.*)\)": r"\1: expected one of \3; got \2.",
+    r"argument (\S+): (.*)": r"\1: \2",
+    r"the following arguments are required: (.*)": r"expected \1, missing; see --help.",
+    r"unrecognized arguments: (.*)": r"expected the options that --help lists, got \1.",
+    r"ambiguous option: (.*) could match (.*)": r"\1: expected one of \2.",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads arguments; a mistake is a UserError of one line instead of a page of usage."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parses; of `--option=--` argparse would make an empty list."""
+        args = sys.argv[1:] if args is None else list(args)
+        for text in args:
+            if text.startswith("--") and text.endswith("=--"):
+                self.error(f"argument {text[:-3]}: expected one argument")
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str):
+        """Raises the UserError."""
+        for theirs, ours in MESSAGES.items():
+            if found := re.fullmatch(theirs, message, re.DOTALL):
+                raise UserError(found.expand(ours))
+        raise UserError(message)
 
 
 def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
     """Adds the option of one row; what is not typed gets the parser's `argument_default`."""
-    options = {"help": row.text}
+    options = {"help": row.text.replace("%", "%%")}
     if row.kind is bool:
         options["action"] = argparse.BooleanOptionalAction if row.default is not False else "store_true"
     else:
-        options["metavar"] = "NAME=VALUE" if row.kind is dict else "NAME" if row.table else None
-        options["choices"] = row.choices and tuple(row.choices)
+        options["metavar"] = row.metavar
         if row.is_repeated:
             options["action"] = "append"
         else:
-            options["type"] = as_type(row.parse) if row.parse else row.kind
+            options["type"] = as_type(row)
     parser.add_argument(row.flag, dest=row.name, required=row.default is dataclasses.MISSING, **options)
+
+
+def add_options(parser: argparse.ArgumentParser, rows: Iterable[Option]) -> None:
+    """Adds the options of rows, with their defaults; `collect_repeated` completes those that may be repeated."""
+    for row in rows:
+        add_option(parser, row)
+        if row.default is not dataclasses.MISSING:
+            parser.set_defaults(**{row.name: None if row.is_repeated else row.default})
+
+
+def add_rows(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Adds the options of some rows of `TrainSettings`, with their defaults."""
+    rows = options_of(TrainSettings)
+    add_options(parser, [rows[name] for name in names])
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say what is read, those of `DATA`, with their defaults."""
     add_rows(parser, DATA)
-
-
-def add_rows(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """Adds the options of some rows of `TrainSettings`, with their defaults; `collect_repeated` completes them."""
-    rows = options_of(TrainSettings)
-    for name in names:
-        add_option(parser, rows[name])
-        if not rows[name].is_repeated and rows[name].default is not dataclasses.MISSING:
-            parser.set_defaults(**{name: rows[name].default})
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +94,11 @@ def add_output_argument(parser: argparse.ArgumentParser, default: str, help: str
 
 def choose_output(typed: str | None, default: str) -> AnyPath:
     """Returns the place of the results: what was typed, else the default or the first free one after it."""
-    return first_free(to_path(default)) if typed is None else to_path(typed)
+    if typed is None:
+        return first_free(to_path(default))
+    if to_path(default).suffix and not to_path(typed).name:  # a file
+        raise UserError(f"--output: expected a name such as {default}, got {typed!r}.")
+    return to_path(typed)
 
 
 def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
@@ -73,20 +112,23 @@ def add_backend_argument(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(backend_of=lambda args: choose_backend(args.backend))
 
 
-def collect_repeated(args: argparse.Namespace, names: Sequence[str]) -> None:
-    """Replaces the typed texts of repeated options of `TrainSettings` by their values."""
-    for name, row in options_of(TrainSettings).items():
-        if name in names and row.is_repeated:
-            setattr(args, name, row.collect(getattr(args, name, None) or []))
+def collect_repeated(args: argparse.Namespace, settings: type = TrainSettings) -> None:
+    """Replaces the typed texts of repeated options of a dataclass of options by their values."""
+    for name, row in options_of(settings).items():
+        if hasattr(args, name) and row.is_repeated:
+            setattr(args, name, row.collect(getattr(args, name) or []))
 
 
-def as_type(parse: Callable) -> Callable:
-    """Returns a `type` of argparse from a function that raises a UserError."""
+def as_type(row: Option) -> Callable:
+    """Returns the `type` of argparse for an option; of one with a table, "help" lists its names."""
 
     def read(text: str):
+        if row.table and text == "help":
+            print("\n".join(row.read_table()))
+            raise SystemExit(0)
         try:
-            return parse(text)
+            return row.read(text)
         except UserError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{row.flag}: ")) from None
 
     return read

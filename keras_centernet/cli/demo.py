@@ -5,7 +5,7 @@ The whole way from images to a file for phones, on a data set that is drawn on t
 
 import argparse
 
-from keras_centernet.cli.arguments import add_output_argument, choose_output
+from keras_centernet.cli.arguments import add_output_argument, add_rows, choose_output
 
 EXAMPLES = """example:
   keras-centernet demo --output runs/demo"""
@@ -17,7 +17,7 @@ BACKEND = "tensorflow"  # which exports
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     add_output_argument(parser, DEFAULT, "folder for the results")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
+    add_rows(parser, ("seed",))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from keras_centernet.drawing.image_file import SUFFIXES
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_output
 from keras_centernet.files.paths import AnyPath, map_files, to_path
@@ -84,6 +83,8 @@ class FileDetector:
 
 def drawing_name(image: AnyPath) -> str:
     """Returns the name of an image's drawn copy, of a kind that can be written."""
+    from keras_centernet.drawing.image_file import SUFFIXES  # not above: it imports Keras
+
     return image.name if image.suffix.lower() in SUFFIXES else f"{image.stem}.png"
 
 

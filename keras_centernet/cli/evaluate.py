@@ -4,12 +4,14 @@ Prints the metrics, and writes them with a drawing of precision over recall.
 """
 
 import argparse
+import dataclasses
 
 from keras_centernet.cli.arguments import (
     DATA,
     add_backend_argument,
     add_data_arguments,
     add_model_arguments,
+    add_options,
     add_output_argument,
     add_overwrite_argument,
     choose_output,
@@ -18,6 +20,10 @@ from keras_centernet.cli.arguments import (
 from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import check_empty, claimed, open_folder
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.limits import SCALE
+from keras_centernet.runs.options import option, options_of
+from keras_centernet.runs.parsing import parse_scales
+from keras_centernet.runs.settings import LARGEST_BATCH
 
 EXAMPLES = """examples:
   keras-centernet evaluate --model coco.keras --data coco/ --resize keep --flip --scales 0.5,0.75,1,1.25,1.5
@@ -27,38 +33,53 @@ EXAMPLES = """examples:
   keras-centernet evaluate --model gs://bucket/run/best.keras --data gs://bucket/photos --output gs://bucket/metrics.json"""
 
 DEFAULT = "metrics.json"
+SPLIT = "the one that the model's run held out, else val, else all images"
+ORACLE = "replace the output of heads by the ground truth"
+
+
+def check_scales(name: str, values) -> tuple[float, ...]:
+    """Returns scales to test at; a UserError unless they are different."""
+    scales = tuple(SCALE.check(name, value) for value in values)
+    if len(set(scales)) != len(scales):
+        raise UserError(f"{name}: expected different numbers such as 0.5,1,1.5, got {', '.join(map(str, scales))}.")
+    return scales
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of this command alone."""
+
+    model: str = option(dataclasses.MISSING, ".keras file, or an exported .tflite detector")
+    split: str | None = option(None, "split to evaluate on", SPLIT)
+    batch_size: int = option(16, "images at a time", at_least=1, at_most=LARGEST_BATCH)
+    resize: str = option("fit", "how images are brought to the input's size", table="data.inputs:RESIZES")
+    flip: bool = option(False, "average the maps with those of the mirrored image")
+    scales: tuple[float, ...] = option(
+        (1.0,), "test at these scales and merge: 0.5,1,1.5", parse=parse_scales, own_check=check_scales
+    )
+    nms: str | None = option(
+        None, "suppression of duplicates", "soft for several scales, else none", table="evaluation.merging:NMS"
+    )
+    as_published: bool = option(True, "keep the boxes that the published soft-NMS fails to remove")
+    round: bool = option(False, "also evaluate boxes and scores rounded to two decimals")
+    clip: bool = option(True, "clip boxes to the image; the published evaluation does not")
+    results: str | None = option(None, "folder for the result files that evaluation servers want", "none")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument("--model", required=True, help=".keras file, or an exported .tflite detector")
     add_model_arguments(parser)
     add_backend_argument(parser)
     add_data_arguments(parser)
-    split = "split to evaluate on (default: the one that the model's run held out, else val, else all images)"
-    parser.add_argument("--split", help=split)
-    parser.add_argument("--batch-size", type=int, default=16, help="images at a time")
-    resize = "how images are brought to the input's size; 'help' lists the names"
-    parser.add_argument("--resize", metavar="NAME", default="fit", help=resize)
-    parser.add_argument("--flip", action="store_true", help="average the maps with those of the mirrored image")
-    scales = "test at these scales and merge: 0.5,1,1.5"
-    parser.add_argument("--scales", type=_scales, default=(1.0,), metavar="S,S,...", help=scales)
-    nms = "suppression of duplicates; 'help' lists the names; default: soft for several scales, else none"
-    parser.add_argument("--nms", metavar="NAME", help=nms)
-    on = {"action": argparse.BooleanOptionalAction, "default": True}
-    parser.add_argument("--as-published", **on, help="keep the boxes that the published soft-NMS fails to remove")
-    oracle = "replace the output of heads by the ground truth"
-    parser.add_argument("--oracle", nargs="+", default=(), metavar="HEAD", help=oracle)
-    parser.add_argument("--round", action="store_true", help="also evaluate boxes and scores rounded to two decimals")
-    parser.add_argument("--clip", **on, help="clip boxes to the image; the published evaluation does not")
-    parser.add_argument("--results", help="folder for the result files that evaluation servers want")
+    add_options(parser, options_of(Options).values())
+    parser.add_argument("--oracle", nargs="+", default=(), metavar="HEAD", help=ORACLE)
     add_output_argument(parser, DEFAULT, "file for the metrics; the curves go beside it")
     add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluates."""
-    collect_repeated(args, DATA)
+    collect_repeated(args)
     output = choose_output(args.output, DEFAULT)
     curves = output.with_name(f"{output.stem}_precision_recall.png")
     with claimed([output, curves], args.overwrite, _read_files(args)):
@@ -125,11 +146,3 @@ def _load_detector(args: argparse.Namespace):
         raise UserError(f"--resize: expected fit for a .tflite file, whose input has one size; got {args.resize}.")
     detector = TFLiteDetector(args.model)
     return detector, {"input_size": detector.input_hw}
-
-
-def _scales(text: str) -> tuple[float, ...]:
-    """Parses "0.5,1,1.5"."""
-    scales = tuple(float(number) for number in text.split(","))
-    if len(set(scales)) != len(scales) or min(scales) <= 0:
-        raise argparse.ArgumentTypeError(f"expected different positive numbers such as 0.5,1,1.5, got {text}")
-    return scales

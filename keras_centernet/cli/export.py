@@ -5,11 +5,13 @@ report.json says how large, how fast and how close to the model each of them is.
 """
 
 import argparse
+import dataclasses
 import warnings
 
-from keras_centernet.cli.arguments import add_model_arguments, add_overwrite_argument
+from keras_centernet.cli.arguments import add_model_arguments, add_options, add_overwrite_argument
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.runs.options import option, options_of
 
 EXAMPLES = """examples:
   keras-centernet export --model best.keras --output exported/ --images photos/
@@ -26,6 +28,23 @@ CHECKED_IMAGES = 8
 LINE = "{:34} {:>9} {:>9}  {}"
 
 
+CALIBRATION = "folder of 100 or more typical images, where ranges are measured"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of this command alone."""
+
+    model: str = option(dataclasses.MISSING, ".keras file")
+    output: str = option("exported", "folder, or file if only one is written")
+    top_k: int | None = option(None, "detections in the output", "100", at_least=1, at_most=10_000)
+    calibration: str | None = option(None, CALIBRATION, "none")
+    data: str | None = option(None, "data set to calibrate with instead: as of the other commands", "none")
+    split: str = option("train", "split of --data")
+    evaluate: str | None = option(None, "split of --data: also measure the average precision of each file", "none")
+    images: str | None = option(None, "folder of images to compare on", "those of the calibration")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     from keras_centernet.exporting.table import FORMATS
@@ -38,23 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         several = f"{of}{', '.join(names)} or {ALL}; may be repeated; default: {default}"
         parser.add_argument(flag, action="append", dest=f"{flag[2:]}s", metavar=flag[2:].upper(), help=several)
 
-    parser.add_argument("--model", required=True, help=".keras file")
-    parser.add_argument("--output", default="exported", help="folder, or file if only one is written")
     add_overwrite_argument(parser)
     add_repeated("--format", FORMATS, next(iter(FORMATS)))
     add_repeated("--precision", PRECISIONS, DEFAULT, f"of {having('precision')}: ")
-    parser.add_argument("--top-k", type=int, help="detections in the output; default: 100")
+    add_options(parser, options_of(Options).values())
     raw_heads = f"{having('raw_heads')} without decoding, for accelerators"
     parser.add_argument("--raw-heads", action="store_true", help=raw_heads)
-    parser.add_argument("--calibration", help="folder of 100 or more typical images, where ranges are measured")
-    parser.add_argument("--data", help="data set to calibrate with instead: as of the other commands")
-    add_model_arguments(parser)
-    parser.add_argument("--split", default="train", help="split of --data")
-    measured = ", ".join(name for name, row in FORMATS.items() if row.detector)
-    average_precision = f"of --data: also measure the average precision of each {measured} file"
-    parser.add_argument("--evaluate", metavar="SPLIT", help=average_precision)
-    parser.add_argument("--images", help="folder of images to compare on; default: those of the calibration")
     parser.add_argument("--compiled", help=f"{having('compiled')}: what its compiler made of an earlier export")
+    add_model_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -125,7 +135,7 @@ def _check_calibration(args, plan: list) -> None:
         raise UserError("--calibration and --data: expected one of them, got both.")
     wanting = ", ".join(planned.name for planned in plan if planned.is_calibrated)
     if wanting and not (args.calibration or args.data):
-        advice = "Name a folder of 100 or more typical ones with --calibration, or a data set with --data."
+        advice = "Name a folder with --calibration, or a data set with --data."
         raise UserError(f"{wanting}: expected images to measure ranges on, got none. {advice}")
 
 

@@ -4,12 +4,15 @@ Network, task and classes are recognised. No code from the file is run.
 """
 
 import argparse
+import dataclasses
 
-from keras_centernet.cli.arguments import add_overwrite_argument, as_type
+from keras_centernet.cli.arguments import add_options, add_overwrite_argument
 from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import claimed
 from keras_centernet.files.paths import AnyPath, to_path
-from keras_centernet.runs.options import parse_size
+from keras_centernet.runs.options import option, options_of
+from keras_centernet.runs.parsing import parse_names
+from keras_centernet.runs.settings import input_size_row
 
 EXAMPLES = """examples:
   keras-centernet import-weights ctdet_coco_dla_2x.pth dla34.keras
@@ -17,17 +20,30 @@ EXAMPLES = """examples:
   keras-centernet import-weights mine.safetensors mine.keras --classes apple,pear"""
 
 
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of this command alone."""
+
+    backbone: str | None = option(None, "network", "recognised", table="networks.table:BACKBONES")
+    task: str | None = option(None, "what is detected", "recognised", table="tasks.table:TASKS")
+    classes: tuple[str, ...] | None = option(
+        None, "names, separated by commas", "COCO's, VOC's or numbers", parse=parse_names
+    )
+    input_size: int | tuple[int, int] = input_size_row(512, "side or HEIGHTxWIDTH of the input")
+    normalization: str | None = option(
+        None,
+        "statistics of the input",
+        "as published for these classes",
+        table="networks.normalization:NORMALIZATIONS",
+    )
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("checkpoint", help=".pth, .pt, .tar or .safetensors file")
     parser.add_argument("model", help=".keras file to write")
-    parser.add_argument("--backbone", help="network; default: recognised")
-    parser.add_argument("--task", help="what is detected; default: recognised")
-    parser.add_argument("--classes", help="names, separated by commas; default: COCO's, VOC's or numbers")
+    add_options(parser, options_of(Options).values())
     add_overwrite_argument(parser)
-    size = "side, or HEIGHTxWIDTH, of the input"
-    parser.add_argument("--input-size", type=as_type(parse_size), default=512, help=size)
-    parser.add_argument("--normalization", help="statistics of the input; default: as published for these classes")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -43,9 +59,8 @@ def _import(args: argparse.Namespace, output: AnyPath) -> None:
     from keras_centernet.files.atomic import write_whole
     from keras_centernet.importing import import_weights
 
-    classes = args.classes.split(",") if args.classes else None
     model, unused = import_weights(
-        args.checkpoint, args.backbone, args.task, classes, args.input_size, args.normalization
+        args.checkpoint, args.backbone, args.task, args.classes, args.input_size, args.normalization
     )
     write_whole(output, model.save)
     for name in unused:

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import operator
 import os
+import re
 from collections.abc import Iterator
 
 from keras_centernet.errors import UserError
@@ -13,6 +14,7 @@ from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.special import special_kind
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+WEBCAM = re.compile("[0-9]{1,9}")  # a number
 
 
 def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
@@ -26,7 +28,7 @@ def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
 
     images, videos = [], []
     for pattern in patterns:
-        if pattern.isdigit():
+        if WEBCAM.fullmatch(pattern):
             videos.append(int(pattern))
             continue
         found = _expand(pattern, IMAGE_SUFFIXES)

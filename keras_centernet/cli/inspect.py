@@ -4,20 +4,21 @@ Prints tables, and writes one HTML page with charts and images, suspicious ones 
 """
 
 import argparse
+import dataclasses
 
 from keras_centernet.cli.arguments import (
-    DATA,
     add_data_arguments,
+    add_options,
     add_output_argument,
     add_overwrite_argument,
     add_rows,
-    as_type,
     choose_output,
     collect_repeated,
 )
 from keras_centernet.files.outputs import claimed
 from keras_centernet.files.paths import to_path
-from keras_centernet.runs.options import parse_size
+from keras_centernet.runs.options import option, options_of
+from keras_centernet.runs.settings import input_size_row
 
 EXAMPLES = """examples:
   keras-centernet inspect --data photos/
@@ -25,17 +26,24 @@ EXAMPLES = """examples:
   keras-centernet inspect --data coco/ --split val2017 --classes cat,dog"""
 
 DEFAULT = "inspection.html"
+SPLITS = "all there are, train and val where there are none"
+SIZE = "side or HEIGHTxWIDTH of the network's input, that boxes are compared with"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of this command alone."""
+
+    split: str | None = option(None, "split to look into", SPLITS)
+    task: str = option("detection", "task that the data are for", table="tasks.table:TASKS")
+    input_size: int | tuple[int, int] = input_size_row(512, SIZE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     add_data_arguments(parser)
     add_rows(parser, ("classes", "val_share"))
-    splits = "split to look into (default: all there are, train and val where there are none)"
-    parser.add_argument("--split", help=splits)
-    parser.add_argument("--task", default="detection", help="task that the data are for")
-    size = "side or HEIGHTxWIDTH of the network's input, that boxes are compared with"
-    parser.add_argument("--input-size", type=as_type(parse_size), default=512, help=size)
+    add_options(parser, options_of(Options).values())
     add_output_argument(parser, DEFAULT, "file for the page")
     add_overwrite_argument(parser)
 
@@ -44,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     """Inspects."""
     from keras_centernet.inspection import inspect
 
-    collect_repeated(args, DATA)
+    collect_repeated(args)
     output = choose_output(args.output, DEFAULT)
     names = ("format", "annotations", "images", "class_map", "ignore_case", "strict", "max_pixels")
     names += ("classes", "val_share", "split", "task", "input_size")

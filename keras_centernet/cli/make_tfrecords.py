@@ -4,10 +4,18 @@ Leaves SPLIT-00000-of-000NN.tfrecord, dataset.json and label_map.pbtxt in --outp
 """
 
 import argparse
+import dataclasses
 
-from keras_centernet.cli.arguments import DATA, add_data_arguments, add_model_arguments, add_rows, collect_repeated
+from keras_centernet.cli.arguments import (
+    add_data_arguments,
+    add_model_arguments,
+    add_options,
+    add_rows,
+    collect_repeated,
+)
 from keras_centernet.files.outputs import same_folder
 from keras_centernet.files.paths import to_path
+from keras_centernet.runs.options import option, options_of
 
 EXAMPLES = """examples:
   keras-centernet make-tfrecords --data coco/ --split train2017 --output records/coco --shards 256
@@ -18,17 +26,29 @@ EXAMPLES = """examples:
   keras-centernet train --data records/coco --split train2017 --val-split val2017 --output runs/coco"""
 
 
+SPLIT = "split to write; others in --output are kept"
+SPLITS = "all there are, train and val where there are none"
+TASK = "task that they are for: decides what objects must know"
+SHARDS = "number of files; a data service wants many per worker"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of this command alone."""
+
+    output: str = option(dataclasses.MISSING, "folder for the records")
+    split: str | None = option(None, SPLIT, SPLITS)
+    task: str = option("detection", TASK, table="tasks.table:TASKS")
+    shards: int = option(1, SHARDS, at_least=1, at_most=100_000)
+    overwrite: bool = option(False, "replace a split that is there already")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     add_data_arguments(parser)
     add_rows(parser, ("classes", "val_share"))
     add_model_arguments(parser)
-    split = "split to write; others in --output are kept (default: all there are, train and val where there are none)"
-    parser.add_argument("--split", help=split)
-    parser.add_argument("--task", default="detection", help="task that they are for: decides what objects must know")
-    parser.add_argument("--output", required=True, help="folder for the records")
-    parser.add_argument("--shards", type=int, default=1, help="number of files; a data service wants many per worker")
-    parser.add_argument("--overwrite", action="store_true", help="replace a split that is there already")
+    add_options(parser, options_of(Options).values())
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     fields = look_up(TASKS, args.task, "task").fields
     if same_folder(args.data, args.output):
         raise UserError(f"--output {args.output}: expected another folder than that of --data, got the same.")
-    collect_repeated(args, DATA)
+    collect_repeated(args)
     places = {name: getattr(args, name) for name in ("annotations", "images")}
     own = splits_of(args.data, args.format, fields, **places)
     known = {None: (TRAIN,), (): (TRAIN, VAL) if args.val_share else (TRAIN,)}.get(own, own)

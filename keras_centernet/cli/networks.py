@@ -9,6 +9,7 @@ EXAMPLES = """examples:
   keras-centernet networks
   keras-centernet networks dla34 dla34_plain"""
 
+ONLY_PRINTS = True
 LINE = "{:32} {:>13} {:>14} {:>6}  {:10}  {}"
 
 

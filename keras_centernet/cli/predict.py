@@ -6,6 +6,7 @@ command does one of N shares and writes that as JSON Lines.
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import sys
 import warnings
@@ -13,17 +14,20 @@ import warnings
 from keras_centernet.cli.arguments import (
     add_backend_argument,
     add_model_arguments,
+    add_options,
     add_output_argument,
     add_overwrite_argument,
     choose_output,
 )
 from keras_centernet.cli.detecting import FileDetector, drawing_name, unique_names
 from keras_centernet.cli.inputs import find_inputs, read_frames
-from keras_centernet.cli.shards import PART_SIZE, check_shard_options, predict_shard
+from keras_centernet.cli.shards import PART_SIZE, Shard, check_shard_options, predict_shard
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.outputs import claimed
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.runs.options import option, options_of
+from keras_centernet.runs.settings import LARGEST_BATCH
 
 EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
@@ -34,34 +38,37 @@ EXAMPLES = """examples:
       --shard $SLURM_ARRAY_TASK_ID/64     one job of sbatch --array=0-63; or $JOB_COMPLETION_INDEX/64 in Kubernetes"""
 
 DEFAULT, RESULTS = "runs/predict", "detections.json"
+CALIBRATION = "for tasks in 3D: a calibration file in KITTI's format, or a folder of them named like the images"
+SHARD = "do one share of the inputs, I of N counted from 0, and go on where a killed one was; see README"
+PART = "images in a part of a shard, what a kill costs at most"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of this command alone."""
+
+    model: str = option(dataclasses.MISSING, ".keras file")
+    threshold: float = option(0.3, "lowest score that is kept", at_least=0, at_most=1)
+    batch_size: int = option(8, "images at a time", at_least=1, at_most=LARGEST_BATCH)
+    calibration: str | None = option(None, CALIBRATION, "none")
+    frames: int | None = option(None, "stop a video or webcam after so many frames", "never", at_least=1)
+    shard: Shard | None = option(None, SHARD, "all", parse=Shard.parse, own_check=lambda name, shard: shard)  # noqa: RUF009
+    part_size: int | None = option(None, PART, str(PART_SIZE), at_least=1)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files or webcam numbers")
-    parser.add_argument("--model", required=True, help=".keras file")
+    add_options(parser, options_of(Options).values())
     add_model_arguments(parser)
     add_backend_argument(parser)
     add_output_argument(parser, DEFAULT, f"folder for drawings and {RESULTS}")
     add_overwrite_argument(parser)
-    parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is kept")
-    parser.add_argument("--batch-size", type=int, default=8, help="images at a time")
-    files = "a calibration file in KITTI's format, or a folder of them named like the images"
-    parser.add_argument("--calibration", help=f"for tasks in 3D: {files}")
-    parser.add_argument("--frames", type=int, help="stop a video or webcam after so many frames")
     parser.add_argument("--no-draw", dest="draw", action="store_false", help="write the detections only")
-    shard = "do one share of the inputs, I of N counted from 0, and go on where a killed one was; see README"
-    parser.add_argument("--shard", metavar="I/N", help=shard)
-    size = f"images in a part of a shard, what a kill costs at most (default: {PART_SIZE})"
-    parser.add_argument("--part-size", type=int, metavar="IMAGES", help=size)
 
 
 def run(args: argparse.Namespace) -> None:
     """Detects."""
-    if not 0 <= args.threshold <= 1:
-        raise UserError(f"--threshold: expected a score from 0 to 1, got {args.threshold}.")
-    if args.batch_size < 1:
-        raise UserError(f"--batch-size: expected a positive number, got {args.batch_size}.")
     check_shard_options(args)
     images, videos = find_inputs(args.inputs)
     if args.shard is not None:

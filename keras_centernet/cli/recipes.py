@@ -10,6 +10,7 @@ EXAMPLES = """examples:
   keras-centernet recipes | grep voc
   keras-centernet train --data coco/ --recipe coco_dla34_1x"""
 
+ONLY_PRINTS = True
 LINE = "{:22} {:13} {:>8} {:>5} {:>6}  {:20} {}"
 
 

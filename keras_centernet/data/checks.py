@@ -1,6 +1,5 @@
 """The arguments of `load_dataset`, checked: what was expected, what was received, what to do."""
 
-import math
 import warnings
 from collections.abc import Collection
 
@@ -9,6 +8,7 @@ import numpy as np
 from keras_centernet.data.inputs import AUGMENTATIONS, RESIZES, Changes
 from keras_centernet.data.source import Source
 from keras_centernet.errors import DataWarning, UserError, look_up
+from keras_centernet.limits import COUNT, INDEX, SCALE, SHARE, Limits, check_side
 from keras_centernet.method.specs import Task
 from keras_centernet.tasks.table import find_task
 
@@ -18,19 +18,14 @@ CONTRADICT_CAMERAS = ("vertical_flip", "mosaic", "mixup")
 
 def check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:
     """Returns (height, width) of the input, or raises unless they are positive multiples of 32."""
-    sides = (input_size, input_size) if np.ndim(input_size) == 0 else tuple(input_size)
-    if len(sides) != 2 or any(not _is_whole(side) or side < 1 or side % INPUT_MULTIPLE for side in sides):
-        expected = f"one number or (height, width), positive multiples of {INPUT_MULTIPLE}"
-        raise UserError(f"input_size: expected {expected}, got {input_size!r}; try {_nearest_sizes(sides)}.")
-    return tuple(int(side) for side in sides)
+    return check_side("input_size", input_size, INPUT_MULTIPLE)
 
 
 def check_counts(**counts: int | None) -> None:
     """Raises unless all are whole numbers of at least 1; `limit` and `workers` may be None."""
     for name, count in counts.items():
-        is_left_out = count is None and name in ("limit", "workers")
-        if not is_left_out and (not _is_whole(count) or count < 1):
-            raise UserError(f"{name}: expected a whole number of at least 1, got {count!r}.")
+        if count is not None or name not in ("limit", "workers"):
+            COUNT.check(name, count)
 
 
 def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task, fields: Collection[str]) -> None:
@@ -39,20 +34,22 @@ def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task, 
     if changes.augmentation not in AUGMENTATIONS:
         raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {changes.augmentation!r}.")
     for option in ("flip", *CONTRADICT_CAMERAS):
-        probability = getattr(changes, option)
-        if not 0 <= probability <= 1:
-            raise UserError(f"{option}: expected a probability from 0 to 1, got {probability!r}.")
+        probability = SHARE.check(option, getattr(changes, option))
         if option in CONTRADICT_CAMERAS and probability and find_task(task).needs_camera:
             reason = "whose objects have a place before the camera, which such images contradict"
             raise UserError(f"{option}: expected 0 for task {name}, {reason}, got {probability!r}.")
-    if changes.rotation and not any(field.endswith("_xyv") for field in fields):
+    if Limits(at_least=0, at_most=360).check("rotation", changes.rotation) and not any(
+        field.endswith("_xyv") for field in fields
+    ):
         reason = "which has no keypoints and whose boxes do not turn"
         raise UserError(f"rotation: expected 0 for task {name}, {reason}, got {changes.rotation!r}.")
     hsv = changes.hsv
-    if hsv is not None and (len(hsv) != 3 or not all(0 <= gain <= 1 for gain in hsv)):
+    if hsv is not None and (not isinstance(hsv, list | tuple) or len(hsv) != 3):
         raise UserError(f"hsv: expected gains of hue, saturation and value from 0 to 1, got {hsv!r}.")
-    if mosaic_until is not None and (not _is_whole(mosaic_until) or mosaic_until < 0):
-        raise UserError(f"mosaic_until: expected the number of an epoch, 0 or more, got {mosaic_until!r}.")
+    for gain in hsv or ():
+        SHARE.check("hsv", gain)
+    if mosaic_until is not None:
+        INDEX.check("mosaic_until", mosaic_until)
 
 
 def check_mixing(changes: Changes, source: Source, data_service: str | None) -> None:
@@ -72,14 +69,12 @@ def check_view(resize: str, multiple_of: int, scale: float) -> None:
     look_up(RESIZES, resize, "resize")
     if not _is_whole(multiple_of) or multiple_of < 32 or multiple_of & (multiple_of - 1):
         raise UserError(f"multiple_of: expected a power of two of at least 32, got {multiple_of!r}.")
-    if not 0 < scale < math.inf:
-        raise UserError(f"scale: expected a positive number, got {scale!r}.")
+    SCALE.check("scale", scale)
 
 
 def check_val_share(val_share: float) -> None:
     """Raises unless the value is a share that leaves something for both parts, or 0."""
-    if not 0 <= val_share < 1:
-        raise UserError(f"val_share: expected a share from 0 to below 1, got {val_share!r}.")
+    Limits(at_least=0, below=1).check("val_share", val_share)
 
 
 def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
@@ -116,14 +111,6 @@ def fit_batch(batch_size: int, size: int, source: Source) -> int:
     line = f"{source.name}: batch_size {batch_size} is more than its {size} images; {advice}"
     warnings.warn(DataWarning(line), stacklevel=3)
     return size
-
-
-def _nearest_sizes(sides: tuple) -> str:
-    numbers = [side for side in sides if isinstance(side, int | float)]
-    if len(numbers) != 2:
-        return "512"
-    height, width = (max(1, round(number / INPUT_MULTIPLE)) * INPUT_MULTIPLE for number in numbers)
-    return str(height if height == width else (height, width))
 
 
 def _is_whole(value) -> bool:

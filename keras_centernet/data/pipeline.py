@@ -39,6 +39,7 @@ from keras_centernet.data.own.sources import read_own
 from keras_centernet.data.service import check_data_service
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError, look_up
+from keras_centernet.limits import SEED
 from keras_centernet.method.specs import Task
 from keras_centernet.tasks.table import TASKS, task_row
 
@@ -182,6 +183,8 @@ def load_dataset(
     checks.check_view(resize, multiple_of, scale)
 
     checks.check_val_share(val_share)
+    checks.check_counts(max_pixels=max_pixels)
+    SEED.check("seed", seed)
     options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
     options |= {"class_map": class_map or {}, "ignore_case": ignore_case, "max_pixels": max_pixels}
     options |= {"val_share": val_share, "holds_out": holds_out, "made_split": made_split}

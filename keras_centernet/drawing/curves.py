@@ -11,6 +11,7 @@ from keras_centernet.drawing.chart_texts import draw_legend, label_of
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.paths import to_path
+from keras_centernet.texts import printable
 
 MOST_NAMED_CURVES = 16  # more classes than that: thin gray lines, and names for the mean only
 
@@ -67,7 +68,7 @@ def draw_precision_recall(
     ap50 = {name: float(np.mean(curve["precision"])) for name, curve in curves.items()}
     indices = {name: i for i, name in enumerate(classes or curves)}
     for name in sorted(curves, key=lambda name: -ap50[name]):
-        label = label_of(f"{name}  {ap50[name]:.3f}")
+        label = label_of(f"{printable(name)}  {ap50[name]:.3f}")
         style = {"color": _rgb(indices[name]), "label": label} if few else {"color": "0.8", "lw": 0.8}
         axes.plot(curves[name]["recall"], curves[name]["precision"], **style)
     if len(curves) > 1:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from keras_centernet.texts import cells, printable
+
 
 def align(rows: Sequence[tuple[str, ...]]) -> str:
     """Returns rows of texts, the first one the heading, in columns: the first to the left, the others to the right.
@@ -12,7 +14,12 @@ def align(rows: Sequence[tuple[str, ...]]) -> str:
         -----  -------
         cat         12
     """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    specs = [f"{'>' if column else '<'}{width}" for column, width in enumerate(widths)]
+    rows = [tuple(map(printable, row)) for row in rows]
+    widths = [max(cells(row[i]) for row in rows) for i in range(len(rows[0]))]
     rows = [rows[0], tuple("-" * width for width in widths), *rows[1:]]
-    return "\n".join("  ".join(map(format, row, specs)) for row in rows)
+    return "\n".join("  ".join(_fill(row, widths)) for row in rows)
+
+
+def _fill(row: tuple[str, ...], widths: Sequence[int]) -> list[str]:
+    gaps = [" " * (width - cells(text)) for text, width in zip(row, widths, strict=True)]
+    return [gap + text if column else text + gap for column, (text, gap) in enumerate(zip(row, gaps, strict=True))]

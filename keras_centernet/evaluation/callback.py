@@ -5,9 +5,9 @@ import math
 
 import keras
 
-from keras_centernet.errors import UserError
 from keras_centernet.evaluation.evaluate import evaluate
 from keras_centernet.evaluation.metrics.table import logged_names
+from keras_centernet.limits import COUNT
 
 
 class AveragePrecision(keras.callbacks.Callback):
@@ -41,8 +41,8 @@ class AveragePrecision(keras.callbacks.Callback):
         bounding_box_format: str | None = None,
     ):
         super().__init__()
-        if every < 1:
-            raise UserError(f"AveragePrecision: every must be a positive number of epochs, got {every}.")
+        COUNT.check("AveragePrecision: every", every)
+        COUNT.check("AveragePrecision: top_k", top_k)
         self.dataset, self.every, self.top_k, self.verbose = dataset, every, top_k, verbose
         self.bounding_box_format = bounding_box_format
         self.report = None

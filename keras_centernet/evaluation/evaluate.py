@@ -18,6 +18,7 @@ from keras_centernet.evaluation.metrics.table import METRICS
 from keras_centernet.evaluation.oracle import find_heads
 from keras_centernet.evaluation.report import STAGES, Report
 from keras_centernet.evaluation.rows import annotation_rows, clip_to_image, detection_rows, rounded
+from keras_centernet.limits import COUNT
 
 
 def evaluate(
@@ -65,6 +66,7 @@ def evaluate(
         >>> evaluate(model, load_dataset("photos/", split="val")).metrics["AP"]  # doctest: +SKIP
         0.581
     """
+    COUNT.check("top_k", top_k)
     own = OwnData(model, bounding_box_format)
     views = list(dataset) if _is_several(dataset) else [dataset]
     views = [measured_batches(own, view, "evaluate") for view in views]

@@ -20,6 +20,7 @@ from keras_centernet.files.atomic import folder_for, local_copy, move, write_who
 from keras_centernet.files.marker import mark
 from keras_centernet.files.outputs import check_outputs
 from keras_centernet.files.paths import AnyPath, size_bytes, to_path
+from keras_centernet.limits import COUNT
 
 CHECKED_IMAGES = 4
 FLOAT32 = "float32"
@@ -82,6 +83,8 @@ def export_files(
     strangers = ", ".join(sorted(set(options) - set(row.options)))
     if strangers:
         raise UserError(f"export to {format}: expected {', '.join(row.options)}; got {strangers}.")
+    if "top_k" in options:
+        COUNT.check("top_k", options["top_k"])
     if row.is_folder:
         check_outputs([path], overwrite)
     if images is None:

@@ -78,8 +78,8 @@ def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) 
 
 
 def write_text(path: str | os.PathLike, text: str) -> AnyPath:
-    """Writes a text file in UTF-8, whole or not at all; see `write_whole`."""
-    return write_whole(path, lambda beside: beside.write_bytes(text.encode("utf-8")))
+    """Writes a text file in UTF-8 (what is no text as escapes), whole or not at all; see `write_whole`."""
+    return write_whole(path, lambda beside: beside.write_bytes(text.encode("utf-8", "backslashreplace")))
 
 
 @contextlib.contextmanager

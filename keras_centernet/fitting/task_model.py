@@ -16,6 +16,7 @@ from keras_centernet.fitting.objective import DIVISORS, divide, head_losses, wei
 from keras_centernet.fitting.optimizers import PartwiseAdam  # noqa: F401 Keras must know it before it reads a file with it
 from keras_centernet.fitting.replicas import LOSS_MEANS, UnsavedMean, first_image, sum_over_replicas
 from keras_centernet.fitting.step import refuse_weights
+from keras_centernet.limits import COUNT, Limits
 from keras_centernet.method.draws import uniform
 from keras_centernet.method.specs import Task
 from keras_centernet.method.targets import encode_targets
@@ -23,6 +24,7 @@ from keras_centernet.networks.normalization import RANDOM_NUMBERS, augment_and_n
 from keras_centernet.networks.table import Backbone
 
 PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, grows with the batch
+DECAY = Limits(at_least=0, below=1)  # of 1 the average would never change
 PUBLISHED_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
 
 
@@ -123,8 +125,11 @@ class TaskModel(keras.Model):
         if optimizer is None:
             optimizer = keras.optimizers.Adam(PUBLISHED_LEARNING_RATE, epsilon=PUBLISHED_EPSILON)
         look_up(LOSS_MEANS, loss_mean, "loss_mean")
-        if accumulate < 1:
-            raise UserError(f"accumulate: expected a positive number of micro-batches, got {accumulate}.")
+        accumulate = COUNT.check("accumulate", accumulate)
+        if average_decay is not None:
+            average_decay = DECAY.check("average_decay", average_decay)
+        if "steps_per_execution" in kwargs and kwargs["steps_per_execution"] != "auto":
+            COUNT.check("steps_per_execution", kwargs["steps_per_execution"])
         freeze = (freeze,) if isinstance(freeze, str) else freeze
         if freeze is not None:
             layer_selection.freeze(self.network, freeze, self.backbone_row.backbone_layers)

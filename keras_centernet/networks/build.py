@@ -5,13 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from keras_centernet.errors import UserError, shown
+from keras_centernet.limits import check_side
 from keras_centernet.method.specs import Task
 from keras_centernet.networks.heads import build_heads
 from keras_centernet.networks.layers.torch_names import allow_dots
 from keras_centernet.networks.table import Backbone, find_backbone
-
-MOST_SIDE = 1 << 14  # of an input, pixels
 
 
 def build_network(
@@ -54,10 +52,4 @@ def stack_prefixes(stacks: int) -> list[str]:
 
 def check_input_size(input_size: int | Sequence[int], multiple_of: int, backbone: str) -> tuple[int, int]:
     """Returns (height, width) of the input from a side or a pair; a UserError unless both are such multiples."""
-    sides = (input_size, input_size) if isinstance(input_size, int) else tuple(int(v) for v in input_size)
-    if len(sides) != 2 or any(side < multiple_of or side % multiple_of or side > MOST_SIDE for side in sides):
-        raise UserError(
-            f"input_size of {backbone}: expected a positive multiple of {multiple_of} or a (height, width) "
-            f"pair of them, at most {MOST_SIDE}, got {shown(input_size)}."
-        )
-    return sides
+    return check_side(f"input_size of {backbone}", input_size, multiple_of)

@@ -131,7 +131,7 @@ def _check_apart(train: Source, val: Source, settings: TrainSettings) -> None:
     both = sorted(set(train.image_names or ()) & set(val.image_names or ()))
     both = both if both and to_path(both[0]).is_file() else []  # drawn images have any names
     if both or (train.image_names is None and train.name == val.name):
-        count = f"{len(both)} of {val.size} images" if both else "all images"
-        advice = "Name another --val-split or --val-data, or hold a part out by giving both splits one name."
-        found = f"got {count} in both {train.name} and {val.name}"
-        raise UserError(f"--val-split: expected other images than those that are trained on, {found}. {advice}")
+        count = f"{len(both)} of {val.size}" if both else "all"
+        advice = "Name others, or hold a part out by giving both splits one name."
+        found = f"got {count} in {train.name} and {val.name}"
+        raise UserError(f"--val-split: expected other images than for training, {found}. {advice}")

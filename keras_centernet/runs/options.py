@@ -8,14 +8,20 @@ import dataclasses
 import functools
 import importlib
 import itertools
-import json
 import math
 import operator
+import os
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 
 from keras_centernet.errors import UserError, look_up
+from keras_centernet.limits import Limits
+from keras_centernet.runs.parsing import parse_number, parse_pair, parse_whole
+from keras_centernet.texts import repr_of, shorten
+
+WORDS = {str: "a text", bool: "true or false", dict: "names with values"}
+PARSE = {int: parse_whole, float: parse_number}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +40,9 @@ class Option:
         flag: on the command line; "": the name, with dashes.
         parse: function from the typed text to the value (for a repeated option: to one item, or a dict of several);
             None: by the type.
+        own_check: function (name, value) -> the value, for values that are more than one type with limits.
         name, kind, default: name, type (None left out) and default of the field.
+        is_optional: whether the value may be None.
     """
 
     help: str
@@ -49,9 +57,11 @@ class Option:
     in_recipes: bool = True
     flag: str = ""
     parse: Callable | None = None
+    own_check: Callable | None = None
     name: str = ""
     kind: typing.Any = None
     default: typing.Any = None
+    is_optional: bool = False
 
     @property
     def is_repeated(self) -> bool:
@@ -64,51 +74,107 @@ class Option:
         default = self.unset if self.default is None else self.default
         if isinstance(default, bool):
             default = "yes" if default else ""
+        if isinstance(default, tuple):
+            default = ",".join(map(str, default))
         notes = ["may be repeated"] if self.is_repeated else []
         if self.table:
             notes.append("'help' lists the names" if isinstance(self.table, str) else f"one of {', '.join(self.table)}")
         is_said = default is not dataclasses.MISSING and default not in ("", {}, ())
         return "; ".join([self.help, *notes]) + (f" (default: {default})" if is_said else "")
 
-    def check(self, value) -> None:
-        """Raises a UserError unless the value is within limits and choices."""
-        if value is None:
-            return
-        if self.choices is not None and value not in self.choices:
-            raise UserError(f"{self.name}: expected one of {', '.join(map(str, self.choices))}, got {value!r}.")
-        for number in value if isinstance(value, tuple) else (value,):
-            is_number = isinstance(number, int | float)
-            if is_number and not (self.above < number < self.below and self.at_least <= number <= self.at_most):
-                raise UserError(f"{self.name}: expected {self._limits}, got {number}.")
+    @property
+    def metavar(self) -> str | None:
+        """What `--help` shows for its value."""
+        if self.choices is not None:
+            return f"{{{','.join(map(str, self.choices))}}}"
+        return "NAME=VALUE" if self.kind is dict else "NAME" if self.table else None
+
+    @property
+    def limits(self) -> Limits:
+        """Of a number, or of each of several."""
+        is_whole = int in (self.kind, *typing.get_args(self.kind))
+        return Limits(is_whole, self.above, self.at_least, self.at_most, self.below)
+
+    @property
+    def expected(self) -> str:
+        """What values there are, in words."""
+        if self.choices is not None:
+            return f"one of {', '.join(map(str, self.choices))}"
+        if typing.get_origin(self.kind) is tuple:
+            kinds = typing.get_args(self.kind)
+            each = self.limits if kinds[0] in (int, float) else WORDS[kinds[0]]
+            return f"{'a list' if kinds[-1] is ... else f'{len(kinds)} values'}, each {each}"
+        return WORDS.get(self.kind) or str(self.limits)
+
+    def check(self, value, name: str = ""):
+        """Returns the value in Python's own types; a UserError that begins with `name` unless it is one of this row.
+
+        Args:
+            value: from Python, a recipe or the command line.
+            name: of the option; "": that of the row.
+        """
+        name = name or self.name
+        if value is None and self.is_optional:
+            return None
+        if self.own_check:
+            return self.own_check(name, value)
+        if typing.get_origin(self.kind) is tuple:
+            return self._check_several(value, name)
+        checked = self._check_one(value, self.kind, name)
+        if self.choices is not None and checked not in self.choices:
+            raise UserError(f"{name}: expected {self.expected}, got {shorten(repr(value))}.")
+        return checked
+
+    def _check_several(self, values, name: str) -> tuple:
+        kinds = typing.get_args(self.kind)
+        kinds = kinds[:1] * len(values) if kinds[-1] is ... and isinstance(values, list | tuple) else kinds
+        if not isinstance(values, list | tuple) or len(values) != len(kinds):
+            raise UserError(f"{name}: expected {self.expected}, got {shorten(repr_of(values))}.")
+        return tuple(self._check_one(value, kind, name) for value, kind in zip(values, kinds, strict=True))
+
+    def _check_one(self, value, kind: type, name: str):
+        if kind in (int, float):
+            return self.limits.check(name, value)
+        value = os.fspath(value) if kind is str and isinstance(value, os.PathLike) else value
+        if not isinstance(value, kind) or (kind is str and "\0" in value):
+            expected = WORDS[kind] if self.choices is None else self.expected
+            raise UserError(f"{name}: expected {expected}, got {shorten(repr_of(value))}.")
+        return value
+
+    def read(self, text: str):
+        """Returns the value of a typed text; a UserError that begins with the flag says what it should be."""
+        parse = self.parse or PARSE.get(self.kind, str)
+        try:
+            value = parse(text)
+        except UserError as error:
+            is_number = self.parse is None and self.kind in PARSE
+            problem = f"expected {self.expected}, got {shorten(repr(text))}" if is_number else error
+            raise UserError(f"{self.flag}: {problem}.") from None
+        return self.check(value, self.flag)
 
     def check_name(self, value: str | None) -> None:
         """Raises a UserError unless the value is a key of the table, or "module:object" of the user's own."""
         if not self.table or value is None or ":" in value:
             return
-        table = self.table
-        if isinstance(table, str):
-            module, _, name = table.partition(":")
-            table = getattr(importlib.import_module(f"keras_centernet.{module}"), name)
-        look_up(table, value, self.name)
+        look_up(self.read_table(), value, self.name)
+
+    def read_table(self) -> Mapping:
+        """Returns the table; its import may bring Keras."""
+        if not isinstance(self.table, str):
+            return self.table
+        module, _, name = self.table.partition(":")
+        return getattr(importlib.import_module(f"keras_centernet.{module}"), name)
 
     def collect(self, texts: list[str]) -> dict | tuple:
         """Returns the value of a repeated option from its typed texts."""
         try:
             items = [self.parse(text) if self.parse else text for text in texts]
         except UserError as error:
-            raise UserError(f"{self.flag}: {error}") from None
+            raise UserError(f"{self.flag}: {error}.") from None
         if self.kind is dict:
             pairs = (item.items() if isinstance(item, dict) else [item] for item in items)
             return dict(itertools.chain.from_iterable(pairs))
         return tuple(items)
-
-    @property
-    def _limits(self) -> str:
-        if self.above == 0 or self.at_least == 1:
-            return "a positive number"
-        most = f" and at most {self.at_most}" if self.at_most < math.inf else ""
-        most += f" and below {self.below}" if self.below < math.inf else ""
-        return f"a number of at least {self.at_least}{most}"
 
 
 def option(default: typing.Any, help: str, unset: str = "", **row) -> typing.Any:
@@ -128,12 +194,14 @@ def options_of(settings: type) -> dict[str, Option]:
 
 def _complete(field: dataclasses.Field) -> Option:
     row, kind = field.metadata["option"], field.type
+    is_optional = types.NoneType in typing.get_args(kind)
     if isinstance(kind, types.UnionType):
         kind = functools.reduce(operator.or_, [one for one in typing.get_args(kind) if one is not types.NoneType])
     flag = row.flag or "--" + field.name.replace("_", "-")
     parse = row.parse or (parse_pair if kind is dict else None)
     default = {} if kind is dict else field.default
-    return dataclasses.replace(row, flag=flag, parse=parse, name=field.name, kind=kind, default=default)
+    made = {"flag": flag, "parse": parse, "name": field.name, "kind": kind, "default": default}
+    return dataclasses.replace(row, is_optional=is_optional, **made)
 
 
 def with_attributes(settings: type) -> type:
@@ -141,55 +209,3 @@ def with_attributes(settings: type) -> type:
     rows = "\n".join(f"        {name}: {row.text}." for name, row in options_of(settings).items())
     settings.__doc__ = f"{settings.__doc__}\n\n    Attributes:\n{rows}\n"
     return settings
-
-
-def parse_size(text: str) -> int | tuple[int, int]:
-    """Returns the side of "320", or (height, width) of "384x1280"."""
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
-        raise UserError(f"expected a side such as 320 or HEIGHTxWIDTH, got {text}")
-    return int(text) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
-
-
-def parse_numbers(text: str) -> tuple[int, ...]:
-    """Returns (90, 120) of "90,120"."""
-    numbers = text.split(",")
-    if not all(number.strip().isdecimal() for number in numbers):
-        raise UserError(f"expected whole numbers such as 90,120, got {text}")
-    return tuple(map(int, numbers))
-
-
-def parse_names(text: str) -> tuple[str, ...]:
-    """Returns ("cat", "dog") of "cat,dog"."""
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
-        raise UserError(f"expected names such as cat,dog, got {text!r}")
-    return names
-
-
-def parse_renames(text: str) -> dict[str, str]:
-    """Returns {"car": "vehicle", "van": "vehicle"} of "car=vehicle,van=vehicle"."""
-    pairs = [part.partition("=") for part in text.split(",")]
-    if not all(old.strip() and equals and new.strip() for old, equals, new in pairs):
-        raise UserError(f"expected OLD=NEW,... such as car=vehicle,van=vehicle, got {text!r}")
-    return {old.strip(): new.strip() for old, _, new in pairs}
-
-
-def parse_shares(text: str) -> tuple[float, float, float]:
-    """Returns (0.015, 0.7, 0.4) of "0.015,0.7,0.4"."""
-    try:
-        hue, saturation, value = map(float, text.split(","))
-    except ValueError:
-        raise UserError(f"expected three numbers such as 0.015,0.7,0.4, got {text}") from None
-    return hue, saturation, value
-
-
-def parse_pair(text: str) -> tuple[str, object]:
-    """Returns ("projection", True) of "projection=true", ("radius", "geometric") of "radius=geometric"."""
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise UserError(f"expected NAME=VALUE, got {text!r}.")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value

@@ -9,8 +9,6 @@ import difflib
 import os
 import pathlib
 import tomllib
-import types
-import typing
 
 from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.paths import AnyPath, to_path
@@ -88,41 +86,15 @@ def _read_tables(path: AnyPath) -> dict[str, dict]:
 
 
 def _read_settings(table: dict, path: AnyPath) -> dict:
-    kinds = {name: row.kind for name, row in options_of(TrainSettings).items() if row.in_recipes}
+    rows = {name: row for name, row in options_of(TrainSettings).items() if row.in_recipes}
     for key, value in table.items():
-        if key not in kinds:
-            close = ", ".join(difflib.get_close_matches(key, kinds, 3) or [*list(kinds)[:3], "..."])
+        if key not in rows:
+            close = ", ".join(difflib.get_close_matches(key, rows, 3) or [*list(rows)[:3], "..."])
             raise UserError(f"{path}: unknown key {shown(key)} in [train], expected options such as {close}.")
-        if not _fits(value, kinds[key]):
-            raise UserError(f"{path}: {key} in [train]: expected {_describe(kinds[key])}, got {shown(value)}.")
+        rows[key].check(value, f"{path}: {key} in [train]")
     settings = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     try:
         TrainSettings(data="", **settings)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return settings
-
-
-def _fits(value, kind) -> bool:
-    """Whether a value of a TOML file fits a field of that type."""
-    if isinstance(kind, types.UnionType):
-        return any(_fits(value, one) for one in typing.get_args(kind))
-    if typing.get_origin(kind) is tuple:
-        kinds = typing.get_args(kind)
-        kinds = kinds[:1] * len(value) if kinds[-1] is ... and isinstance(value, list) else kinds
-        return isinstance(value, list) and len(value) == len(kinds) and all(map(_fits, value, kinds))
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-
-
-def _describe(kind) -> str:
-    """Returns a type in the words of TOML, whose lists stand for tuples."""
-    if isinstance(kind, types.UnionType):
-        return " or ".join(map(_describe, typing.get_args(kind)))
-    if typing.get_origin(kind) is tuple:
-        return f"a list of {_describe(typing.get_args(kind)[0])}s"
-    return NAMES[kind]
-
-
-NAMES = {int: "integer", float: "number", str: "string", bool: "true or false", dict: "table"}

@@ -1,25 +1,30 @@
 """What a training run is asked to do: each option in one row, with the default that was measured."""
 
 import dataclasses
+import functools
 import itertools
 from dataclasses import MISSING
 
 from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.errors import UserError
+from keras_centernet.limits import SEED, check_side
 from keras_centernet.runs.devices.table import BACKENDS
 from keras_centernet.runs.optimizers import OPTIMIZERS, SCHEDULES
-from keras_centernet.runs.options import (
-    free_option,
-    option,
-    options_of,
-    parse_names,
-    parse_numbers,
-    parse_renames,
-    parse_shares,
-    parse_size,
-    with_attributes,
-)
+from keras_centernet.runs.options import free_option, option, options_of, with_attributes
+from keras_centernet.runs.parsing import parse_epochs, parse_names, parse_renames, parse_shares, parse_size
+
+INPUT_MULTIPLE = 32
+LARGEST_BATCH = 2**16
+
+
+def check_size(name: str, value) -> int | tuple[int, int]:
+    """Returns the side, or the (height, width), as it was given; a UserError says what it should be."""
+    sides = check_side(name, value, INPUT_MULTIPLE)
+    return sides if isinstance(value, list | tuple) else sides[0]
+
+
+input_size_row = functools.partial(option, parse=parse_size, own_check=check_size)
 
 
 @with_attributes
@@ -36,7 +41,9 @@ class TrainSettings:
     images: str | None = free_option(None, "folder of the images", "in its usual place")
     strict: bool = free_option(False, "stop at unreadable images instead of skipping them")
     max_pixels: int = free_option(MAX_PIXELS, "images that promise more pixels are skipped", at_least=1)
-    workers: int | None = free_option(None, "images read at the same time", "as many as pay off")
+    workers: int | None = free_option(
+        None, "images read at the same time", "as many as pay off", at_least=1, at_most=1024
+    )
     recipe: str | None = free_option(
         None, "published training, see `recipes`, or a .toml file: replaces the defaults below", in_recipes=False
     )
@@ -63,22 +70,24 @@ class TrainSettings:
     normalization: str | None = option(
         None, "colour statistics", "the backbone's", table="networks.normalization:NORMALIZATIONS"
     )
-    input_size: int | tuple[int, int] = option(512, "side or HEIGHTxWIDTH of inputs; multiples of 32", parse=parse_size)
+    input_size: int | tuple[int, int] = input_size_row(512, "side or HEIGHTxWIDTH of inputs; multiples of 32")
     weights: str | None = free_option(None, "file to start from: this package's, or a published .pth, .safetensors")
     backbone_weights: str | None = free_option(None, "imagenet (downloaded), or a file of ImageNet weights")
     # The training
-    batch_size: int = option(8, "images in a batch", at_least=1)
+    batch_size: int = option(8, "images in a batch", at_least=1, at_most=LARGEST_BATCH)
     epochs: int = option(100, "passes over the data", at_least=1)
     optimizer: str = option("adamw", "optimizer", choices=OPTIMIZERS)
-    learning_rate: float = option(2e-3, "highest learning rate", above=0)
-    weight_decay: float = option(0.02, "weight decay of adamw; normalization and biases have none", at_least=0)
+    learning_rate: float = option(2e-3, "highest learning rate", above=0, at_most=1000)
+    weight_decay: float = option(
+        0.02, "weight decay of adamw; normalization and biases have none", at_least=0, at_most=1000
+    )
     schedule: str = option("cosine", "schedule of the learning rate", choices=SCHEDULES)
     step_epochs: tuple[int, ...] | None = option(
-        None, "epochs after which schedule step divides by ten: 90,120", "9/14, 12/14 of all", parse=parse_numbers
+        None, "epochs after which schedule step divides by ten: 90,120", "9/14, 12/14 of all", parse=parse_epochs
     )
-    warmup_epochs: float = option(3.0, "epochs of linear growth before the cosine", at_least=0)
-    clip_norm: float = option(0.0, "largest norm of all gradients together; 0: no limit", at_least=0)
-    average_decay: float = option(0.9998, "decay of the weights' running average; 0: no average", at_least=0, at_most=1)
+    warmup_epochs: float = option(3.0, "epochs of linear growth before the cosine", at_least=0, at_most=1e9)
+    clip_norm: float = option(0.0, "largest norm of all gradients together; 0: no limit", at_least=0, at_most=1e9)
+    average_decay: float = option(0.9998, "decay of the weights' running average; 0: no average", at_least=0, below=1)
     augmentation: str | None = option(None, "random shifts and sizes", "the task's", table="data.inputs:AUGMENTATIONS")
     flip: float | None = option(None, "probability of mirroring", "the task's", at_least=0, at_most=1)
     color: bool | None = option(None, "change the colours of images", "the task's")
@@ -97,13 +106,15 @@ class TrainSettings:
     close_mosaic: int = option(10, "last epochs, which have neither mosaic nor mixup", at_least=0)
     accumulate: int = option(1, "micro-batches, of --batch-size images each, that make one step", at_least=1)
     freeze: tuple[str, ...] = option((), "layers that keep their weights: backbone, or a pattern such as 'block_1_*'")
-    backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0)
+    backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0, at_most=1000)
     empty_images: bool = option(True, "train on images without an object, too")
     evaluate_every: int = free_option(5, "epochs between two evaluations on the validation split", at_least=1)
     patience: int | None = free_option(None, "evaluations without a better result before it stops", "never", at_least=1)
-    max_objects: int | None = option(None, "objects used of an image, the largest", "the task's", at_least=1)
+    max_objects: int | None = option(
+        None, "objects used of an image, the largest", "the task's", at_least=1, at_most=10_000
+    )
     data_service: str | None = free_option(None, "grpc://host:port of a tf.data service that reads training records")
-    seed: int = option(0, "seed of weights, order and augmentation")
+    seed: int = option(0, "seed of weights, order and augmentation", at_least=0, at_most=SEED.at_most)
     deterministic: bool = free_option(False, "use only kernels that give the same bits each time, on GPUs too")
     # The devices
     mixed_precision: bool = option(False, "compute in bfloat16")
@@ -136,7 +147,7 @@ class TrainSettings:
 
     def __post_init__(self):
         for name, row in options_of(TrainSettings).items():
-            row.check(getattr(self, name))
+            object.__setattr__(self, name, row.check(getattr(self, name)))
         chosen = [name for name in ("tpu", "gpus", "multi_worker") if getattr(self, name)]
         if len(chosen) > 1:
             options = " and ".join("--" + name.replace("_", "-") for name in chosen)

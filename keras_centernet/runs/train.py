@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Iterator
 
@@ -49,6 +48,7 @@ from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import read_split
 from keras_centernet.runs.user_code import resolve
 from keras_centernet.tasks.table import task_row
+from keras_centernet.terminal.streams import draws_bars
 
 TENSORBOARD_IMAGES = 4
 
@@ -160,7 +160,7 @@ class Run:
     @property
     def verbosity(self) -> int:
         """Keras' verbosity: a bar only in a terminal."""
-        usual = 1 if sys.stdout.isatty() else 2
+        usual = 1 if draws_bars() else 2
         wanted = usual if self.settings.verbose is None else self.settings.verbose
         return wanted if self.is_chief else 0
 
@@ -261,6 +261,6 @@ def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
 def _check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
     before = folder.read_config().get("classes", list(classes))
     if before != list(classes):
-        expected = f"the classes of the run, [{', '.join(before)}], in that order"
+        expected = f"the run's classes in their order, [{', '.join(before)}]"
         advice = "Pass them as --classes, or start in another folder."
-        raise UserError(f"--resume: expected {expected}, got [{', '.join(classes)}] from the data. {advice}")
+        raise UserError(f"--resume: expected {expected}, got [{', '.join(classes)}]. {advice}")

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from keras_centernet.errors import UserError, shown
+from keras_centernet.limits import Limits
 
+MOST_CLASSES = 1 << 16
+CLASSES = Limits(whole=True, at_least=1, at_most=MOST_CLASSES)
 _COCO = """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, stop sign,
 parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, handbag,
 tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove, skateboard, surfboard,
@@ -17,9 +20,6 @@ person, pottedplant, sheep, sofa, train, tvmonitor"""
 COCO_CLASSES = tuple(_COCO.replace("\n", " ").split(", "))
 KITTI_CLASSES = ("Pedestrian", "Car", "Cyclist")
 VOC_CLASSES = tuple(_VOC.replace("\n", " ").split(", "))
-
-
-MOST_CLASSES = 1 << 16
 
 
 def class_names(classes: Sequence[str] | None, num_classes: int | None, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -38,10 +38,7 @@ def class_names(classes: Sequence[str] | None, num_classes: int | None, default:
         return classes
     if num_classes is None:
         return default
-    if num_classes < 1:
-        raise UserError(f"num_classes: expected a positive number, got {num_classes}.")
-    check_class_count(num_classes)
-    return tuple(str(i) for i in range(num_classes))
+    return tuple(str(i) for i in range(CLASSES.check("num_classes", num_classes)))
 
 
 def check_class_count(count: int) -> None:

@@ -86,11 +86,15 @@ def test_every_option_of_a_run_has_help(capsys):
         ("not a model", "evaluate --model {photos}/ImageSets/Main/val.txt --data {photos}", "damaged or of another"),
         ("other classes", "evaluate --model {model} --data shapes --output {tmp}/m.json", "circle"),
         ("no images", "predict --model {model} {tmp}/*.jpg --output {tmp}/out", "expected an image"),
-        ("threshold", "predict --model {model} {photos}/JPEGImages --threshold 3", "--threshold: expected a score"),
+        (
+            "threshold",
+            "predict --model {model} {photos}/JPEGImages --threshold 3",
+            "--threshold: expected a number of at least 0 and at most 1, got 3",
+        ),
         (
             "batch size",
             "predict --model {model} {photos}/JPEGImages --batch-size 0",
-            "--batch-size: expected a positive",
+            "--batch-size: expected a whole number of at least 1 and at most 65536, got 0",
         ),
         ("no webcam", "predict --model {model} 77 --output {tmp}/out", "webcam 77"),
     ],

@@ -162,7 +162,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
 def test_another_network_is_told_its_siblings(model_file, photos, tmp_path, capsys):
     command = ["export", "--model", str(model_file), "--output", str(tmp_path / "out")]
     assert main([*command, "--format", "edgetpu", "--calibration", str(photos)]) == 2
-    assert "mobilenet_v3_small_minimalistic up to 320 px" in capsys.readouterr().err
+    assert "mobilenet_v2 to 320 px, mobilenet_v3_small_minimalistic" in capsys.readouterr().err
 
 
 def test_a_file_that_disagrees_with_the_model_does_not_appear(model_file, photos, tmp_path, capsys, monkeypatch):

@@ -116,7 +116,7 @@ def test_what_is_no_shard_is_one_line(text, predict, capsys):
     ("options", "message"),
     [
         (("--part-size", "5"), "--part-size: expected together with --shard I/N only"),
-        (("--shard", "0/2", "--part-size", "0"), "--part-size: expected a positive number, got 0"),
+        (("--shard", "0/2", "--part-size", "0"), "--part-size: expected a whole number of at least 1, got 0"),
         (("--shard", "0/2", "--webcam"), "--shard: expected files, which all shards can list, got webcam 7"),
         (("--shard", "0/2", "--model", "no.keras"), "no.keras: expected a .keras file, but it does not exist"),
         (("--shard", "0/2", "--calibration", "no.txt"), "no.txt: expected a calibration file"),

@@ -69,7 +69,7 @@ def test_reading_and_resampling_are_timed(source):
     [
         ({"resize": "crop"}, "Unknown resize: expected one of fit, keep; got 'crop'"),
         ({"multiple_of": 48}, "multiple_of: expected a power of two of at least 32, got 48"),
-        ({"scale": 0}, "scale: expected a positive number, got 0"),
+        ({"scale": 0}, "scale: expected a number of at least 0.015625 and at most 64, got 0"),
     ],
 )
 def test_bad_views_are_named(source, options, message):

@@ -146,4 +146,4 @@ def test_verbose_prints_one_line(capsys):
 def test_a_period_below_one_is_refused():
     with pytest.raises(UserError) as error:
         AveragePrecision(build_validation(), every=0)
-    assert str(error.value) == "AveragePrecision: every must be a positive number of epochs, got 0."
+    assert str(error.value) == "AveragePrecision: every: expected a whole number of at least 1, got 0."

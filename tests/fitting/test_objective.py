@@ -78,7 +78,7 @@ def test_micro_batches_that_are_none():
         UserError, match=r"accumulate: expected a batch that splits into 3 equal micro-batches .*, got 4 images"
     ):
         step_of(3)
-    with pytest.raises(UserError, match="accumulate: expected a positive number of micro-batches, got 0"):
+    with pytest.raises(UserError, match="accumulate: expected a whole number of at least 1, got 0"):
         step_of(0)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
+from keras_centernet.texts import shorten
 
 PART_SIZE = 256
 
@@ -29,10 +30,10 @@ class Shard:
         Raises:
             UserError: it is not I/N with 0 <= I < N.
         """
-        numbers = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+        numbers = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if not numbers or int(numbers[1]) >= int(numbers[2]):
             example = "such as 0/16 for the first and 15/16 for the last of 16"
-            raise UserError(f"--shard: expected I/N with 0 <= I < N, {example}; got {text!r}.")
+            raise UserError(f"expected I/N with 0 <= I < N, {example}; got {shorten(repr(text))}")
         return cls(int(numbers[1]), int(numbers[2]))
 
     @property

@@ -10,20 +10,16 @@ from dataclasses import dataclass, field
 from keras_centernet.cli.detecting import FileDetector, drawing_name, unique_names
 from keras_centernet.cli.inputs import read_frames
 from keras_centernet.cli.shards.folder import ShardFolder, describe_file, describe_inputs
-from keras_centernet.cli.shards.shard import PART_SIZE, Shard, list_parts
+from keras_centernet.cli.shards.shard import PART_SIZE, list_parts
 from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import AnyPath, to_path
 
 
 def check_shard_options(args: argparse.Namespace) -> None:
-    """Raises a UserError where --shard or --part-size is wrong."""
-    if args.shard is not None:
-        Shard.parse(args.shard)
-    elif args.part_size is not None:
+    """Raises a UserError where --part-size has no shard."""
+    if args.shard is None and args.part_size is not None:
         raise UserError("--part-size: expected together with --shard I/N only, got it alone; leave it out.")
-    if args.part_size is not None and args.part_size < 1:
-        raise UserError(f"--part-size: expected a positive number, got {args.part_size}.")
 
 
 def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int], default: str) -> None:
@@ -35,10 +31,11 @@ def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[
     if webcams := [video for video in videos if isinstance(video, int)]:
         raise UserError(f"--shard: expected files, which all shards can list, got webcam {webcams[0]}; leave it out.")
     check_there(args.model, "a .keras file")
-    shard, size = Shard.parse(args.shard), args.part_size or PART_SIZE
+    shard, size = args.shard, args.part_size or PART_SIZE
     parts = list_parts(shard, images, videos, size)
     folder = ShardFolder(to_path(args.output or default), shard, len(parts), _describe(args, [*images, *videos], size))
-    print(f"shard {args.shard}: {len(parts)} parts, {len(folder.missing)} to do: {folder.path}", flush=True)
+    told = f"{len(parts)} parts, {len(folder.missing)} to do"
+    print(f"shard {shard.index}/{shard.count}: {told}: {folder.path}", flush=True)
     tally = Tally()
     if folder.missing:
         model = load_model(args.model)

@@ -25,6 +25,7 @@ from keras_centernet.files.atomic import temporary_folder, writing
 from keras_centernet.files.lock import one_writer
 from keras_centernet.files.outputs import check_outputs, open_folder
 from keras_centernet.files.paths import AnyPath, open_bytes, size_bytes, threads_for, to_path
+from keras_centernet.limits import COUNT
 
 MERGE_S = 60  # that processes wait for each other at the end
 (_HIDDEN,) = REGION_FIELDS
@@ -102,7 +103,7 @@ def _put(beside: AnyPath, folder: AnyPath, split: str, facts: dict, description:
 def _check_request(source: Source, split: str, shards: int) -> None:
     if not re.fullmatch(r"\w[\w.]*", split):
         raise UserError(f"split: expected a name of letters and digits, which files are named after, got {split!r}.")
-    if not 1 <= shards <= min(source.size, 99999):
+    if not 1 <= COUNT.check("shards", shards) <= min(source.size, 99999):
         raise UserError(f"shards: expected a number from 1 to the {source.size} images of {source.name}, got {shards}.")
 
 

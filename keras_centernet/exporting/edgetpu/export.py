@@ -92,8 +92,8 @@ def check_network(model: keras.Model) -> None:
     side = model.backbone_row.edge_tpu_side
     if not side:
         known = {name: row.edge_tpu_side for name, row in BACKBONES.items() if row.edge_tpu_side}
-        others = ", ".join(f"{name} up to {pixels} px" for name, pixels in known.items())
-        raise UserError(f"Edge TPU: expected a network that it can run ({others}), got {name}. Train one of those.")
+        others = ", ".join(f"{name} to {pixels} px" for name, pixels in known.items())
+        raise UserError(f"Edge TPU: expected a network that it runs ({others}), got {name}. Train one of those.")
     if max(height, width) > side:
         advice = f"Train with input_size={side}, or load these weights into a CenterNet of that size."
         expected = f"an input of {name} of at most {side} px a side, got {width}x{height}"

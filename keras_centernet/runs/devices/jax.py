@@ -70,7 +70,7 @@ class JaxDevices(Devices):
     def leave(self, error):
         if self.processes > 1:
             # At exit JAX waits for minutes for those that are not there any more.
-            atexit.register(_exit, 130 if isinstance(error, KeyboardInterrupt) else 2)
+            atexit.register(_exit, 128 + getattr(error, "number", 2) if isinstance(error, KeyboardInterrupt) else 2)
 
     def start_trace(self, folder):
         jax.profiler.start_trace(folder)

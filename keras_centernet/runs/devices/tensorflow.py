@@ -2,11 +2,16 @@
 
 import json
 import os
+import re
 
 import tensorflow as tf
 
 from keras_centernet.errors import UserError
+from keras_centernet.limits import Limits
 from keras_centernet.runs.devices.devices import Devices, load_shard
+from keras_centernet.texts import shorten
+
+HOST = re.compile(r"[^\s/]+:[0-9]{1,5}")
 
 
 class TensorFlowDevices(Devices):
@@ -75,20 +80,28 @@ def build_gpus(count: int) -> tf.distribute.Strategy:
 
 def check_cluster(text: str | None) -> None:
     """Raises a UserError unless TF_CONFIG describes a cluster and the task of this process in it."""
-    example = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
-    hint = f"Start every worker with TF_CONFIG such as {example} and its own index."
+    hint = "docs/backends.md shows one."
     if not text:
         raise UserError(f"--multi-worker: expected the environment variable TF_CONFIG, it is not set. {hint}")
     try:
         config = json.loads(text)
-        workers, task = config["cluster"], config["task"]
-        known = {kind: len(workers[kind]) for kind in ("chief", "worker") if kind in workers}
-        is_known = 0 <= int(task["index"]) < known.get(task["type"], 0)
-    except (ValueError, KeyError, TypeError):
+        cluster, task = config["cluster"], config["task"]
+        known = {kind: len(_check_hosts(cluster[kind])) for kind in ("chief", "worker") if kind in cluster}
+        is_known = 0 <= Limits(whole=True).check("index", int(task["index"])) < known.get(task["type"], 0)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         expected = "expected TF_CONFIG to list a cluster and a task"
-        raise UserError(f"--multi-worker: {expected}, got {text}. {hint}") from None
+        raise UserError(f"--multi-worker: {expected}, got {shorten(text)}. {hint}") from None
     if not is_known:
-        raise UserError(f"--multi-worker: expected a task of the cluster, {known}, in TF_CONFIG, got {task}. {hint}")
+        raise UserError(
+            f"--multi-worker: expected a task of the cluster, {known}, in TF_CONFIG, got {shorten(str(task))}. {hint}"
+        )
+
+
+def _check_hosts(hosts) -> list[str]:
+    """Returns the addresses of one kind of task; a ValueError unless they are "host:port"."""
+    if not isinstance(hosts, list) or not all(isinstance(host, str) and HOST.fullmatch(host) for host in hosts):
+        raise ValueError(hosts)
+    return hosts
 
 
 def _processes(strategy: tf.distribute.Strategy) -> tuple[int, int]:

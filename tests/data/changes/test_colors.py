@@ -75,5 +75,5 @@ def test_the_same_seed_has_the_same_colours():
 
 @pytest.mark.parametrize("hsv", [(0.1, 0.2), (0.015, 0.7, 1.4), (-0.1, 0, 0)])
 def test_gains_that_are_none(hsv):
-    with pytest.raises(UserError, match="hsv: expected gains of hue, saturation and value from 0 to 1, got"):
+    with pytest.raises(UserError, match=r"hsv: expected .* 0 .* 1, got"):
         load_dataset(build_shapes(size=2), "train", hsv=hsv)

@@ -279,10 +279,10 @@ def test_a_mosaic_may_have_too_many_objects(bright_source):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mosaic": 1.5}, "mosaic: expected a probability from 0 to 1, got 1.5."),
-        ({"mixup": -1}, "mixup: expected a probability from 0 to 1, got -1."),
-        ({"vertical_flip": 2}, "vertical_flip: expected a probability from 0 to 1, got 2."),
-        ({"mosaic": 1.0, "mosaic_until": -1}, "mosaic_until: expected the number of an epoch, 0 or more, got -1."),
+        ({"mosaic": 1.5}, "mosaic: expected a number of at least 0 and at most 1, got 1.5."),
+        ({"mixup": -1}, "mixup: expected a number of at least 0 and at most 1, got -1."),
+        ({"vertical_flip": 2}, "vertical_flip: expected a number of at least 0 and at most 1, got 2."),
+        ({"mosaic": 1.0, "mosaic_until": -1}, "mosaic_until: expected a whole number of at least 0, got -1."),
         (
             {"mosaic": 0.5, "data_service": "grpc://127.0.0.1:1"},
             "mosaic: expected 0 with data_service, whose workers see images one by one, got 0.5.",

@@ -365,7 +365,7 @@ def test_images_damaged_since_the_start_are_left_out(write_coco, tmp_path, examp
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"shards": 0}, "shards: expected a number from 1 to the 4 images of shapes (train), got 0."),
+        ({"shards": 0}, "shards: expected a whole number of at least 1, got 0."),
         ({"shards": 5}, "shards: expected a number from 1 to the 4 images of shapes (train), got 5."),
         ({"split": "a/b"}, "split: expected a name of letters and digits, which files are named after, got 'a/b'."),
         (

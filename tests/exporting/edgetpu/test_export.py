@@ -291,7 +291,7 @@ def test_a_file_compiled_from_another_model_is_refused(raw, tiny_model, tmp_path
 
 
 def test_other_networks_and_sizes_are_told_what_goes(tiny_model, tmp_path):
-    with pytest.raises(UserError, match=r"expected a network that it can run \(mobilenet_v2 up to 320 px, .*got tiny"):
+    with pytest.raises(UserError, match=r"expected a network that it runs \(mobilenet_v2 to 320 px, .*got tiny"):
         export_edgetpu(tiny_model(), tmp_path / "detector.tflite")
     with pytest.raises(UserError, match="of at most 320 px a side, got 352x64: larger maps do not fit"):
         export_edgetpu(tiny_model(MOBILE, input_size=(64, 352)), tmp_path / "detector.tflite")

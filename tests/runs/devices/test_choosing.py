@@ -92,7 +92,7 @@ def test_what_every_backend_has(backend):
 def test_two_kinds_of_devices_at_once(options):
     flags = " and ".join("--" + name.replace("_", "-") for name in options)
     with pytest.raises(UserError, match=f"Expected at most one of --tpu, --gpus and --multi-worker, got {flags}"):
-        TrainSettings("shapes", **dict.fromkeys(options, 1))
+        TrainSettings("shapes", **{name: 1 if name == "gpus" else True for name in options})
 
 
 def run_command(code, *arguments, **variables):

@@ -30,7 +30,7 @@ def test_gpus_that_are_not_there():
     there = len(tf.config.list_logical_devices("GPU"))
     with pytest.raises(UserError, match=rf"--gpus 99: expected at most the {there} GPU\(s\) that TensorFlow sees"):
         build_devices(TrainSettings("shapes", gpus=99))
-    with pytest.raises(UserError, match="gpus: expected a positive number, got 0"):
+    with pytest.raises(UserError, match="gpus: expected a whole number of at least 1, got 0"):
         TrainSettings("shapes", gpus=0)
 
 
@@ -41,6 +41,12 @@ def test_gpus_that_are_not_there():
         ("{half", "expected TF_CONFIG to list a cluster and a task, got {half"),
         ("[]", "expected TF_CONFIG to list a cluster and a task"),
         (json.dumps({"cluster": CLUSTER}), "expected TF_CONFIG to list a cluster and a task"),
+        (json.dumps({"cluster": {"worker": 3}, "task": {"type": "worker", "index": 0}}), "expected TF_CONFIG to list"),
+        (json.dumps({"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}), "expected TF_CONFIG to l"),
+        (json.dumps({"cluster": CLUSTER, "task": {"type": ["x"], "index": 0}}), "expected TF_CONFIG to list"),
+        (json.dumps({"cluster": CLUSTER, "task": "worker"}), "expected TF_CONFIG to list a cluster and a task"),
+        ('{"cluster": ' + "[" * 5000, "expected TF_CONFIG to list a cluster and a task"),
+        ("x" * 5000, "(5000 characters). docs/backends.md shows one."),
         (json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": 2}}), "expected a task of the cluster"),
         (json.dumps({"cluster": CLUSTER, "task": {"type": "ps", "index": 0}}), "expected a task of the cluster"),
     ],

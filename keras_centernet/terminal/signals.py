@@ -1,0 +1,132 @@
+"""Ctrl-C and SIGTERM: one exception where the program is, again if a library swallows it, and an end at the second.
+
+Between the signal and the end a program finishes what must be whole: it unwinds, and whatever cleans up is left alone.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN_SECONDS = 0.25  # until it is looked whether the exception was swallowed
+SAME_SECONDS = 0.5  # in which two signals are one: `timeout` sends SIGTERM to the process and to its group
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that ends the command.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int):
+        super().__init__()
+        self.number = number
+
+
+class Watch:
+    """Waits for signals in the main thread.
+
+    Attributes:
+        number: of the signal that came first; 0: none.
+    """
+
+    def __init__(self):
+        self.number, self._since, self._before = 0, 0.0, {}
+
+    def start(self) -> None:
+        """Takes the signals that nobody else has taken; one that is ignored, as by `nohup`, stays so."""
+        usual = (signal.SIG_DFL, signal.default_int_handler)
+        for number in SIGNALS:
+            if signal.getsignal(number) in usual:
+                self._before[number] = signal.signal(number, self._on_signal)
+        reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._hooks = sys.unraisablehook, sys.excepthook
+        sys.unraisablehook, sys.excepthook = self._on_swallowed, self._on_printed
+        threading.Thread(target=self._end_at_second, args=(reader,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Gives the signals back."""
+        self.leave_alone()
+        sys.unraisablehook, sys.excepthook = self._hooks
+        signal.set_wakeup_fd(self._wakeup)
+        os.close(self._writer)  # ends the thread
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def leave_alone(self) -> None:
+        """Ends the looking again."""
+        if signal.SIGALRM in self._before:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _on_signal(self, number: int, frame) -> None:
+        if not self.number:
+            self.number = number
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._look_again)
+            signal.siginterrupt(signal.SIGALRM, False)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
+            raise Interrupted(number)
+
+    def _look_again(self, number: int, frame) -> None:
+        if not _is_unwinding():
+            raise Interrupted(self.number)
+
+    def _on_swallowed(self, unraisable) -> None:
+        """Called where an exception cannot leave, as a callback of the garbage collector: ours comes again, unsaid."""
+        if not isinstance(unraisable.exc_value, Interrupted):
+            self._hooks[0](unraisable)
+
+    def _on_printed(self, *error) -> None:
+        """Called where a library prints an exception that it swallows: after a signal it is made of ours."""
+        if not self.number:
+            self._hooks[1](*error)
+
+    def _end_at_second(self, reader: int) -> None:
+        """Runs in a thread: the main one may be inside a library for minutes, where no handler of Python runs."""
+        first = None
+        while received := os.read(reader, 1):
+            if received[0] not in self._before or received[0] not in SIGNALS:
+                continue
+            now = time.monotonic()
+            first = first or now
+            if now - first > SAME_SECONDS:
+                os._exit(128 + received[0])
+        os.close(reader)
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Watch]:
+    """Returns a context that raises `Interrupted` for signals; in other threads than the main one it does nothing."""
+    watch = Watch()
+    if threading.current_thread() is not threading.main_thread():
+        yield watch
+        return
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.stop()
+
+
+def die_of_signals() -> None:
+    """Gives the signals their usual effect outside Python: what is left to do is not worth a traceback."""
+    for number in SIGNALS:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _is_unwinding() -> bool:
+    """Whether the program is in a `finally`, `except` or `with` on the way of the exception outwards."""
+    error, seen = sys.exc_info()[1], set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt | GeneratorExit):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,199 @@
+"""Every option of every command, given nonsense: 0, or 2 with one line of at most two lines of a terminal.
+
+Data and models are named that do not exist, so that a command whose options are right ends before it does anything.
+"""
+
+import argparse
+import os
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keras_centernet.cli import COMMANDS, main
+from keras_centernet.cli.arguments import Parser
+from keras_centernet.texts import TWO_LINES, cells, printable
+
+NOWHERE = "nowhere/at.all"
+NONSENSE = {
+    "nothing": "",
+    "not a number": "nan",
+    "infinite": "inf",
+    "minus infinite": "-inf",
+    "negative": "-1",
+    "beyond floats": "1e999",
+    "long": "x" * 5000,
+    "another script's digit": "²",
+    "not UTF-8": "\udce9",
+    "dashes": "--",
+    "zero": "0",
+    "beyond int64": "9" * 30,
+    "more digits than Python reads": "9" * 5000,
+    "control characters": "\x1b[31m\n\r\x00",
+    "a fraction": "1.5",
+    "a list": ",,=x,",
+    "deep JSON": "x=" + "[" * 3000,
+}
+
+
+def options_of(command):
+    """The options and arguments of a command as its parser has them: {flag: action}, and the names of the arguments."""
+    parser = Parser(prog=command)
+    COMMANDS[command].add_arguments(parser)
+    actions = [one for one in parser._actions if not isinstance(one, argparse._HelpAction)]
+    flags = {one.option_strings[0]: one for one in actions if one.option_strings}
+    return flags, [one.dest for one in actions if not one.option_strings]
+
+
+def command_line(command, flags, arguments, flag, value):
+    """The command with that option, and what else it requires, of things that do not exist."""
+    line = [command]
+    for name, action in flags.items():
+        if action.required and name != flag:
+            line += [name, NOWHERE]
+    line += [value if name == flag else NOWHERE for name in arguments]
+    if flag in flags:
+        # With "=" the value is the option's, whatever it looks like; some options take none.
+        line.append(f"{flag}={value}" if flags[flag].nargs != 0 else flag)
+    return line
+
+
+def check(command, line, capfd):
+    """Runs a command in this process; it must end as a user expects."""
+    try:
+        code = main(line)
+    except SystemExit as end:
+        code = end.code
+    printed = capfd.readouterr()
+    assert code in (0, 2), (line, code)
+    assert "Traceback" not in printed.err, line
+    if code == 2:
+        said = [text for text in printed.err.splitlines() if text.startswith("keras-centernet: ")]
+        assert len(said) == 1, (line, printed.err)
+        without_paths = " ".join(word for word in said[0].split(" ") if "/" not in word)
+        assert cells(without_paths) <= TWO_LINES, said
+        assert len(said[0]) <= 2 * TWO_LINES, said
+        assert said[0] == printable(said[0])
+    return code
+
+
+CASES = {}
+for _command in COMMANDS:
+    _flags, _arguments = options_of(_command)
+    CASES |= {(_command, name): (_flags, _arguments) for name in (*_flags, *_arguments)}
+# Right values of these would do work: lists of all networks, a whole training.
+ALONE = {"demo", "recipes"}
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """The current folder, in which no file may be written."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    assert [name for _, _, files in os.walk(tmp_path) for name in files] == []
+
+
+@pytest.mark.parametrize(("command", "name"), CASES)
+def test_nonsense_is_one_line(command, name, capfd, monkeypatch):
+    if command in ALONE:
+        monkeypatch.setattr(COMMANDS[command], "run", lambda args: None)
+    flags, arguments = CASES[command, name]
+    if command == "networks":  # "--" stands for no name, which lists all of them
+        monkeypatch.delitem(NONSENSE, "dashes")
+    for value in NONSENSE.values() if name in arguments or flags[name].nargs != 0 else [""]:
+        check(command, command_line(command, flags, arguments, name, value.replace("\x00", "")), capfd)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ([], "expected COMMAND, missing; see --help."),
+        (["train"], "expected --data, missing; see --help."),
+        (["train", "--data"], "--data: expected a value, got none; see --help."),
+        (["train", "--data", "x", "--epochs", "x"], "--epochs: expected a whole number of at least 1, got 'x'."),
+        (["train", "--data", "x", "--strict=yes"], "--strict: expected no value, got 'yes'."),
+        (["train", "--data", "x", "--epoch", "3", "--epocs", "3"], "expected the options that --help lists, got --epo"),
+        (["train", "--data", "x", "--e", "3"], "--e: expected one of --epochs, --empty-images, --evaluate-every."),
+        (["train", "--data", "x", "--schedule", "wave"], "--schedule: expected one of cosine, step, constant, got 'wa"),
+        (["trein"], "COMMAND: expected one of"),
+        (
+            ["predict", "x", "--model", "x", "--frames", "-1"],
+            "--frames: expected a whole number of at least 1, got -1.",
+        ),
+        (
+            ["export", "--model", "x", "--top-k", "0"],
+            "--top-k: expected a whole number of at least 1 and at most 10000",
+        ),
+        (["evaluate", "--model", "x", "--data", "x", "--scales", "1e9"], "--scales: expected a number of at least"),
+        (
+            ["evaluate", "--model", "x", "--data", "x", "--scales", "1,1"],
+            "--scales: expected different numbers such as",
+        ),
+        (["inspect", "--data", "x", "--input-size", "32000000"], "--input-size: expected a positive multiple of 32 or"),
+        (["demo", "--seed", "-1"], "--seed: expected a whole number of at least 0 and at most 4294967295, got -1."),
+        (
+            ["train", "--data", "x", "--average-decay", "2"],
+            "--average-decay: expected a number of at least 0 and below",
+        ),
+        (
+            ["train", "--data", "x", "--hsv", "0,nan,0"],
+            "--hsv: expected a number of at least 0 and at most 1, got nan.",
+        ),
+        (["make-tfrecords", "--data", "x", "--output", "x", "--workers", "-3"], "--workers: expected a whole number"),
+    ],
+)
+def test_what_a_mistake_is_told(line, said, capfd):
+    assert main(line) == 2
+    assert capfd.readouterr().err.startswith(f"keras-centernet: {said}")
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("train --data x --backbone help", ["dla34", "mobilenet_v2"]),
+        ("train --task help", ["detection", "detection_3d", "pose"]),
+        ("evaluate --resize help", ["fit", "keep"]),
+        ("evaluate --nms help", ["soft", "none"]),
+        ("import-weights --normalization help", ["imagenet"]),
+    ],
+)
+def test_help_as_a_value_lists_the_names(line, names, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(line.split())
+    assert set(names) <= set(capsys.readouterr().out.split())
+
+
+def test_numbers_are_said_as_they_were_typed_in_help(capsys):
+    for command in COMMANDS:
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
+        printed = " ".join(capsys.readouterr().out.split())
+        for option in re.findall(r"(--[a-z-]+) [A-Z_]+ ", printed):
+            assert option.startswith("--")
+        assert "MISSING" not in printed
+        assert "==SUPPRESS==" not in printed
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=1500,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    case=st.sampled_from(sorted(CASES)),
+    value=st.one_of(
+        st.text(st.characters(exclude_characters="\x00"), max_size=200),
+        st.integers().map(str),
+        st.floats().map(str),
+        st.from_regex(r"[0-9x,./=:\[\]{}\"-]{1,40}", fullmatch=True),
+    ),
+)
+def test_any_text_for_any_option(case, value, capfd):
+    (command, name), (flags, arguments) = case, CASES[case]
+    with pytest.MonkeyPatch.context() as patch:
+        if command in ALONE:
+            patch.setattr(COMMANDS[command], "run", lambda args: None)
+        check(command, command_line(command, flags, arguments, name, value), capfd)

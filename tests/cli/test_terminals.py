@@ -1,0 +1,127 @@
+"""Commands in processes of their own: where nobody reads, where few signs are known, without a home, and signalled."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+TRAIN = "train --import with_tiny --data shapes --backbone tiny --input-size 64 --batch-size 2 --evaluate-every 1"
+MODULE = """
+from keras_centernet.data.formats import shapes
+from tests.helpers.tiny_backbone import add_tiny_backbone
+shapes.SPLIT_SIZES.update(train=12, val=4, test=4)
+add_tiny_backbone()
+"""
+# What TensorFlow says of itself, whatever is asked of it.
+NOISE = re.compile(r"[IWE]0000 |WARNING: All log messages before absl|$")
+
+
+def start(arguments, folder, environment=None, **pipes):
+    """Starts a command in a folder, in which a module `with_tiny` adds the network of tests."""
+    (folder / "with_tiny.py").write_text(MODULE, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"} | (environment or {})
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "backslashreplace"} | pipes
+    command = [sys.executable, "-m", "keras_centernet", *arguments]
+    return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
+
+
+def finish(process):
+    """The exit code, what was printed, and the lines of stderr that are not TensorFlow's."""
+    printed, error = process.communicate(timeout=300)
+    return process.returncode, printed, [line for line in (error or "").splitlines() if not NOISE.match(line)]
+
+
+TERMINALS = {
+    "ASCII": {"PYTHONIOENCODING": "ascii"},
+    "Latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "POSIX": {"LC_ALL": "POSIX", "LANG": "C"},
+    "POSIX in ASCII": {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "no home": {"HOME": "/nonexistent"},
+    "dumb": {"TERM": "dumb", "COLUMNS": "20"},
+}
+
+
+@pytest.mark.parametrize("environment", TERMINALS.values(), ids=TERMINALS)
+@pytest.mark.parametrize("arguments", ["recipes", "--help", "train --help"])
+def test_commands_that_print(arguments, environment, tmp_path):
+    code, printed, error = finish(start(arguments.split(), tmp_path, environment))
+    assert (code, error) == (0, [])
+    assert len(printed.splitlines()) > 10
+
+
+@pytest.mark.parametrize("environment", TERMINALS.values(), ids=TERMINALS)
+def test_a_mistake_in_signs_that_a_terminal_lacks(environment, tmp_path):
+    code, _, error = finish(start(["train", "--data", "x", "--epochs", "猫"], tmp_path, environment))
+    assert code == 2
+    (line,) = error
+    assert line.startswith("keras-centernet: --epochs: expected a whole number of at least 1, got '")
+
+
+def test_head_ends_a_command_that_prints(tmp_path):
+    with start(["recipes"], tmp_path) as process:
+        assert process.stdout.readline().startswith("recipe")
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("arguments", ["recipes", "train --data nowhere --epochs x"])
+def test_closed_streams(arguments, tmp_path):
+    shell = f'exec "{sys.executable}" -m keras_centernet {arguments} >&- 2>&- <&-'
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", shell], cwd=tmp_path, env=environment, check=False, timeout=120)
+    assert done.returncode == (2 if "epochs" in arguments else 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("redirection", ["| head -1", ">&-", ">&- 2>&-", "> /dev/full"])
+def test_training_goes_on_when_nobody_reads(redirection, tmp_path):
+    (tmp_path / "with_tiny.py").write_text(MODULE, encoding="utf-8")
+    run = f'"{sys.executable}" -m keras_centernet {TRAIN} --epochs 2 --output run'
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    shell = f"({run}; echo $? > code) {redirection}"
+    done = subprocess.run(
+        ["sh", "-c", shell], cwd=tmp_path, env=environment, check=False, timeout=300, capture_output=True, text=True
+    )
+    assert (tmp_path / "code").read_text(encoding="utf-8") == "0\n"
+    assert {"best.keras", "last.keras", "metrics.json"} <= set(os.listdir(tmp_path / "run"))
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("environment", TERMINALS.values(), ids=TERMINALS)
+def test_training_in_any_terminal(environment, tmp_path):
+    arguments = f"{TRAIN} --epochs 1 --class-map circle=猫 --output run".split()
+    code, printed, error = finish(start(arguments, tmp_path, environment))
+    assert code == 0, error
+    assert [line for line in error if "Glyph" not in line] == []
+    assert re.search(r"^(猫|\\u732b|\\xe7\\x8c\\xab) ", printed, re.MULTILINE)
+    assert "\b" not in printed
+
+
+# (what is printed before the signal, seconds after it)
+MOMENTS = [("", 0.3), ("", 2.0), ("12 images", 0.0), ("backend ", 0.0), ("Epoch 1/", 1.0), ("Epoch 3/", 0.1)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(("line", "seconds"), MOMENTS)
+def test_a_training_that_gets_a_signal(line, seconds, number, tmp_path):
+    with start([*TRAIN.split(), "--epochs", "50", "--output", "run"], tmp_path) as process:
+        if line:
+            assert any(line in printed for printed in process.stdout)
+        time.sleep(seconds)
+        process.send_signal(number)
+        code, _, error = finish(process)
+    word = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}[number]
+    assert (code, error) == (128 + number, [f"{word}. All that was finished before is on disk."])
+    left = os.listdir(tmp_path / "run") if (tmp_path / "run").exists() else []
+    assert [name for name in left if name.startswith(("part.", ".part."))] == []
+    assert ("last.keras" in left) == (line == "Epoch 3/")

@@ -1,0 +1,202 @@
+"""Signals: one line and 128 + the number, wherever the program is, whatever swallows the exception on its way."""
+
+import contextlib
+import gc
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from keras_centernet.terminal.running import run_command
+
+ROOT = pathlib.Path(__file__).parents[2]
+SIGNALS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
+every_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+
+
+def wait(seconds):
+    """Bytecode, between which handlers run; `time.sleep` alone would do too."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.01)
+    return 0
+
+
+def raise_and_wait(number, seconds=2.0):
+    """A function that gets a signal and would go on for a while."""
+    signal.raise_signal(number)
+    return wait(seconds)
+
+
+@every_signal
+def test_a_signal_is_one_line_and_its_exit_code(number, capsys):
+    code, word = SIGNALS[number]
+    assert run_command(lambda: raise_and_wait(number)) == code
+    assert capsys.readouterr().err == f"\n{word}. All that was finished before is on disk.\n"
+
+
+def test_handlers_are_given_back():
+    before = [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
+    run_command(lambda: raise_and_wait(signal.SIGTERM))
+    assert [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)] == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert run_command(lambda: 5) == 5
+
+
+def test_an_ignored_signal_stays_ignored(monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+    try:
+        assert run_command(lambda: raise_and_wait(signal.SIGINT, 0.1)) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@every_signal
+def test_an_exception_that_a_library_swallows_comes_again(number, capsys):
+    def swallow():
+        with contextlib.suppress(BaseException):  # as careless libraries do
+            raise_and_wait(number, 0.2)
+        return wait(5)
+
+    assert run_command(swallow) == SIGNALS[number][0]
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_a_callback_of_the_garbage_collector_swallows_it_without_a_word(capsys):
+    """JAX has such a callback, in which Python cannot raise."""
+    called = []
+
+    def signal_once(phase, info):
+        if not called:
+            called.append(phase)
+            signal.raise_signal(signal.SIGTERM)
+
+    def collect():
+        gc.callbacks.append(signal_once)
+        try:
+            gc.collect()
+            wait(5)
+        finally:
+            gc.callbacks.remove(signal_once)
+        return 0
+
+    assert run_command(collect) == 143
+    error = capsys.readouterr().err
+    assert called
+    assert error == "\nTerminated. All that was finished before is on disk.\n"
+
+
+def test_a_library_that_prints_the_exception_says_nothing(capsys):
+    """As C code does where it cannot pass one on."""
+
+    def work():
+        try:
+            raise_and_wait(signal.SIGTERM, 0.1)
+        except KeyboardInterrupt:
+            sys.excepthook(*sys.exc_info())
+        return wait(5)
+
+    assert run_command(work) == 143
+    assert capsys.readouterr().err == "\nTerminated. All that was finished before is on disk.\n"
+
+
+def test_cleaning_up_is_left_alone(capsys):
+    """However often it is looked whether the exception was swallowed."""
+    finished = []
+
+    def work():
+        try:
+            raise_and_wait(signal.SIGTERM)
+        finally:
+            time.sleep(0.8)
+            finished.append(True)
+
+    assert run_command(work) == 143
+    assert finished == [True]
+
+
+def test_what_a_library_makes_of_the_exception_counts_as_the_signal():
+    def turn():
+        try:
+            raise_and_wait(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise RuntimeError("cancelled by a callback") from None
+
+    assert run_command(turn) == 143
+
+
+def test_other_errors_are_errors():
+    def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_command(fail)
+
+
+SECOND = """
+import hashlib, time
+from keras_centernet.terminal.running import run_command
+def work():
+    try:
+        print("ready", flush=True)
+        time.sleep(30)
+    finally:
+        print("cleaning", flush=True)
+        hashlib.pbkdf2_hmac("sha256", b"a", b"b", 10**9)  # minutes, in which no handler of Python runs
+run_command(work)
+"""
+
+
+def start(arguments, **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, *arguments], env=environment, **pipes | options)
+
+
+@every_signal
+def test_a_second_signal_ends_at_once(number):
+    with start(["-c", SECOND]) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == "cleaning\n"
+        time.sleep(0.7)
+        process.send_signal(number)
+        assert process.wait(timeout=10) == SIGNALS[number][0]
+        assert process.stderr.read() == ""
+
+
+def signal_at_import(count, number, *command):
+    """How a command ended that got a signal while it imported its `count`-th module."""
+    with start(["-X", "importtime", "-m", "keras_centernet", *command]) as process:
+        seen, lines = 0, []
+        for line in process.stderr:
+            is_import = line.startswith("import time:")
+            if not is_import:
+                lines.append(line)
+            if "keras_centernet.terminal.streams" in line or seen:
+                seen += is_import
+            if seen == count:
+                process.send_signal(number)
+        process.stdout.read()
+        return process.wait(), "".join(lines)
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_a_signal_during_imports(count):
+    """Whatever imports are swallowed: those of the standard library are tried, too."""
+    code, error = signal_at_import(count, signal.SIGTERM, "recipes")
+    assert (code, error.strip()) in [(143, "Terminated. All that was finished before is on disk."), (0, "")]
+    assert code == 143 or count > 20
+
+
+@pytest.mark.slow
+@every_signal
+@pytest.mark.parametrize("count", [100, 400, 900, 1500, 2500, 4000])
+def test_a_signal_at_any_moment_of_a_command_that_imports_everything(count, number):
+    code, error = signal_at_import(count, number, "networks", "mobilenet_v2")
+    assert "Traceback" not in error
+    assert code == SIGNALS[number][0] or (code == 0 and count >= 2500)
