@@ -1,8 +1,10 @@
 """Functions of Keras ops -> TFLite, made of operators that every runtime has."""
 
+import contextlib
+import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.tflite import flatbuffer
@@ -30,7 +32,8 @@ def convert(
     import tensorflow as tf
 
     constants, names = _trace(function, inputs)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([constants])
+    with _without_advice():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([constants])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     configure(converter)
     content = _run(converter, backbone)
@@ -40,6 +43,18 @@ def convert(
     outputs = {name: tensors[tensor] for name, tensor in names.items()}
     flatbuffer.set_interface(graph, flatbuffer.inputs_by_name(graph), outputs)
     return flatbuffer.write_flatbuffer(graph)
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Returns a context in which TensorFlow does not print that this way of converting is the older one."""
+    logger = logging.getLogger("absl")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _trace(function: Callable, inputs: dict[str, tuple]) -> tuple:
