@@ -64,7 +64,7 @@ def detections(count: int) -> None:
         before = memory_mib()
         for name, function in (
             ("drawn", lambda: found.draw(pathlib.Path(folder, "drawn.jpg"))),
-            ("as JSON", lambda: pathlib.Path(folder, "found.json").write_text(found.to_json())),
+            ("as JSON", lambda: pathlib.Path(folder, "found.json").write_text(found.to_json(), "utf-8")),
             ("as COCO's results", lambda: found.to_coco(1)),
         ):
             print(f"{count} detections {name}: {seconds(function):.2f} s, {memory_mib() - before:.0f} MiB more")
@@ -263,7 +263,7 @@ def seconds(function: Callable) -> float:
 
 def memory_mib() -> float:
     """Returns what this process has in memory now."""
-    return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / MIB
+    return int(pathlib.Path("/proc/self/statm").read_text("utf-8").split()[1]) * resource.getpagesize() / MIB
 
 
 def peak_mib() -> float:
