@@ -45,11 +45,12 @@ def image_name(image: dict, number: int, path: AnyPath) -> str:
 
 
 def category_names(categories: list[dict], path: AnyPath) -> list[str]:
-    """Returns the name of each category."""
-    for number, category in enumerate(categories):
-        if not isinstance(category["name"], str) or not category["name"].strip():
-            raise unexpected(path, "a text as name", number, "categories", category["name"])
-    return [category["name"] for category in categories]
+    """Returns the name of each category; a whole number, as some tools write it, is its digits."""
+    names = [str(category["name"]) if type(category["name"]) is int else category["name"] for category in categories]
+    for number, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            raise unexpected(path, "a text as name", number, "categories", name)
+    return names
 
 
 def is_crowd(entry: dict, number: int, path: AnyPath) -> bool:

@@ -47,6 +47,11 @@ def test_order_of_classes_can_be_given(write_coco, examples_of):
     assert examples_of(source)[0]["classes"].tolist() == [0]
 
 
+def test_names_that_are_numbers_are_their_digits(write_coco):
+    categories = [{"id": 3, "name": 7}, {"id": 18, "name": "007"}]
+    assert read_source(write_coco([DOG], categories=categories), "train").classes == ("7", "007")
+
+
 def test_categories_of_one_name_are_one_class(write_coco):
     categories = [{"id": 0, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 18, "name": "dog"}]
     source = read_source(write_coco([DOG], categories=categories), "train")
@@ -235,7 +240,8 @@ def test_wrong_segmentation_is_named(segmentation, write_coco):
             "image_id, category_id in entry 0 of 'annotations', got {'image",
         ),
         ({"categories": ["cat"]}, "expected id, name in entry 0 of 'categories', got 'cat'"),
-        ({"categories": [{"id": 18, "name": 5}]}, "expected a text as name in entry 0 of 'categories', got 5"),
+        ({"categories": [{"id": 18, "name": 5.5}]}, "expected a text as name in entry 0 of 'categories', got 5.5"),
+        ({"categories": [{"id": 18, "name": True}]}, "expected a text as name in entry 0 of 'categories', got True"),
         ({"categories": [{"id": 18, "name": None}]}, "expected a text as name in entry 0 of 'categories', got None"),
         ({"categories": [{"id": [18], "name": "a"}]}, "expected a number or a text as id in entry 0 of 'categories'"),
         (
