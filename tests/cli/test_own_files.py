@@ -10,7 +10,7 @@ import pytest
 
 from keras_centernet.cli import main
 from keras_centernet.files.lock import one_writer
-from tests.helpers.commands import COMMANDS, MINE, arguments, damages, make_film, put_own_files
+from tests.helpers.commands import COMMANDS, MINE, arguments, damages, make_film, places_of, put_own_files
 
 KILL, TERMINATE, INTERRUPT = 9, 15, 2
 ROOT = pathlib.Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def film(tmp_path_factory):
 @pytest.fixture
 def places(photos, film, model_file, tmp_path):
     """What stands for PHOTOS, FILM, MODEL and OUT in `COMMANDS`."""
-    return {"PHOTOS": photos, "FILM": film, "MODEL": model_file, "OUT": tmp_path / "out"}
+    return places_of(photos, film, model_file, tmp_path / "out")
 
 
 def contents(folder):

@@ -14,12 +14,12 @@ from keras_centernet.cli import main
 from tests.helpers.tiny_backbone import TINY
 
 MINE = {"notes.txt": b"mine", "part.mine.txt": b"mine", ".keras_centernet-mine": b"mine"}  # a user's own files
-# name: (arguments; PHOTOS, FILM, MODEL and OUT are paths; what a second try after a kill adds).
+# name: (arguments; PHOTOS, IMAGES, FILM, MODEL and OUT are paths; what a second try after a kill adds).
 COMMANDS = {
     "inspect": ("inspect --data PHOTOS --output OUT/page.html", "--overwrite"),
     "evaluate": ("evaluate --data PHOTOS --model MODEL --output OUT/ap.json --results OUT/results", "--overwrite"),
-    "predict": ("predict PHOTOS/JPEGImages FILM --model MODEL --threshold 0.01 --output OUT", "--overwrite"),
-    "predict --shard": ("predict PHOTOS/JPEGImages --model MODEL --shard 0/1 --part-size 4 --output OUT", ""),
+    "predict": ("predict IMAGES FILM --model MODEL --threshold 0.01 --output OUT", "--overwrite"),
+    "predict --shard": ("predict IMAGES --model MODEL --shard 0/1 --part-size 4 --output OUT", ""),
     "make-tfrecords": ("make-tfrecords --data PHOTOS --output OUT --shards 2", "--overwrite"),
     "export": ("export --model MODEL --output OUT --format tflite --format saved_model", "--overwrite"),
     "train": (
@@ -37,6 +37,12 @@ def arguments(name: str, places: dict[str, str], again: bool = False) -> list[st
     for place, path in places.items():
         typed = [word.replace(place, str(path)) for word in typed]
     return typed
+
+
+def places_of(photos: str, film: str, model: str, output: pathlib.Path) -> dict:
+    """Returns what stands for the places of `COMMANDS`; IMAGES is a folder of images in the data set PHOTOS."""
+    images = min(pathlib.Path(photos).rglob("*.jpg")).parent
+    return {"PHOTOS": photos, "IMAGES": images, "FILM": film, "MODEL": model, "OUT": output}
 
 
 def put_own_files(folder: pathlib.Path) -> None:

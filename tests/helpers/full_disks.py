@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import matplotlib.pyplot
 
 from keras_centernet.files.temporary import MARK
-from tests.helpers.commands import MINE, arguments, damages, put_own_files, run_here, say
+from tests.helpers.commands import MINE, arguments, damages, places_of, put_own_files, run_here, say
 from tests.helpers.tiny_backbone import add_tiny_backbone
 
 PAGE = 4096
@@ -67,7 +67,7 @@ def main(photos: str, film: str, model_file: str, folder: str, sizes: str, *comm
     tried, wrong = {}, []
     for name in commands:
         output = pathlib.Path(folder, name.replace(" ", ""))
-        places = {"PHOTOS": photos, "FILM": film, "MODEL": model_file, "OUT": output}
+        places = places_of(photos, film, model_file, output)
         disk = Disk(output, MOST)
         with disk:
             before = disk.used()

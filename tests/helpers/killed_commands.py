@@ -22,7 +22,7 @@ import tensorflow
 from keras_centernet import inspection, model  # noqa: F401 imported here and not in each process
 from keras_centernet.files.temporary import MARK
 from keras_centernet.runs import train  # noqa: F401
-from tests.helpers.commands import MINE, arguments, damages, put_own_files, run_apart, say
+from tests.helpers.commands import MINE, arguments, damages, places_of, put_own_files, run_apart, say
 from tests.helpers.tiny_backbone import add_tiny_backbone
 
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link")
@@ -94,7 +94,7 @@ def main(photos: str, film: str, model_file: str, folder: str, moments: str, wan
     tried, wrong = {}, []
     for name in commands:
         output = pathlib.Path(folder, name.replace(" ", ""), "out")
-        places = {"PHOTOS": photos, "FILM": film, "MODEL": model_file, "OUT": output}
+        places = places_of(photos, film, model_file, output)
         put_own_files(output)
         total = count_moments(arguments(name, places), output)
         whole = names(output)
