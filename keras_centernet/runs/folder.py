@@ -1,23 +1,30 @@
 """The folder of a run: the names of its files, its checkpoint, and who may write into it."""
 
+import contextlib
+import dataclasses
 import io
 import json
 import os
 import pathlib
 import re
 import zipfile
+from collections.abc import Iterator
 
 import numpy as np
 
-from keras_centernet.errors import UserError, first_line
+from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.archive import DAMAGES, check_archive, read_member
 from keras_centernet.files.atomic import give_second_name, local_copy, write_text, write_whole
 from keras_centernet.files.json_file import JsonFormat
+from keras_centernet.files.lock import one_writer
 from keras_centernet.files.npz_file import read_npz
 from keras_centernet.files.outputs import OVERWRITE, first_free, open_folder
 from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import remove_temporaries
+from keras_centernet.runs.devices.table import DEFAULT
+from keras_centernet.runs.options import options_of
+from keras_centernet.runs.settings import TrainSettings
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
@@ -122,18 +129,16 @@ class RunFolder:
     def _check(self, resume: bool, overwrite: bool) -> None:
         if resume and self.holds_run():
             return
-        taken = [name for name in RESULTS if (self / name).exists()]
-        if self.is_ours():
-            if overwrite or resume or not {BEST, LAST} & set(taken):
-                return  # without them it ended before there was anything to keep
-            advice = f"Add --resume to go on with it or {OVERWRITE} to replace it, or name another folder."
-            raise UserError(f"--output {self.path}: expected an empty folder, got one with a run in it. {advice}")
-        if taken:
-            expected = f"expected an empty folder, got one with {taken[0]} in it that no run wrote"
-            if self.holds_run():
-                expected = "expected an empty folder, got one with a run in it"
-            advice = "Add --resume to go on with it, or name another folder."
-            raise UserError(f"--output {self.path}: {expected}. {advice}")
+        taken, ours = [name for name in RESULTS if (self / name).exists()], self.is_ours()
+        if ours and (overwrite or resume or not {BEST, LAST} & set(taken)):
+            return  # without the two it ended before there was anything to keep
+        if not taken:
+            return
+        found, advice = f"{taken[0]} in it that no run wrote", "Name another folder."
+        if self.holds_run():
+            replace = f" or {OVERWRITE} to replace it" if ours else ""
+            found, advice = "a run in it", f"Add --resume to go on with it{replace}, or name another folder."
+        raise UserError(f"--output {self.path}: expected an empty folder, got one with {found}. {advice}")
 
     def _checkpoints(self) -> list[str]:
         return [f"{EARLIER}/{name}" for name in self.names(EARLIER) if re.fullmatch(r"step_\d{9}\.keras", name)]
@@ -149,3 +154,34 @@ class RunFolder:
             advice = f"Copy {self / EARLIER}/{earlier[-1]} to its path" if earlier else "Start in another folder"
             expected = f"{self / LAST} with the state of its training, got a file without it ({first_line(error)})"
             raise UserError(f"--resume: expected {expected}. {advice}.") from error
+
+
+@contextlib.contextmanager
+def only_writer(path: str | os.PathLike, is_chief: bool) -> Iterator[None]:
+    """Returns a context in which no other run writes to the folder `path`; of several workers the chief holds it."""
+    if not is_chief:
+        yield
+        return
+    folder = to_path(path)
+    open_folder(folder)
+    with one_writer(folder / LAST):
+        yield
+
+
+def check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
+    """Raises a UserError where a resumed run has another value of an option than before that may not change."""
+    before = {"backend": DEFAULT} | folder.read_config()  # in 0.1.0 there was no other
+    now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
+    for name, row in options_of(TrainSettings).items():
+        if not row.may_change and before.get(name, now[name]) != now[name]:
+            found = f"{shown(before.get(name))} as in {folder / CONFIG}, got {shown(now[name])}"
+            raise UserError(f"--resume: expected {name} {found}. Give the same options, or start in another folder.")
+
+
+def check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
+    """Raises a UserError where the data of a resumed run have other classes than before."""
+    before = folder.read_config().get("classes", list(classes))
+    if before != list(classes):
+        expected = f"the run's classes in their order, [{', '.join(before)}]"
+        advice = "Pass them as --classes, or start in another folder."
+        raise UserError(f"--resume: expected {expected}, got [{', '.join(classes)}]. {advice}")

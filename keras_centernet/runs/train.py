@@ -1,21 +1,15 @@
 """One training run, from its settings to its folder of results."""
 
-import contextlib
 import dataclasses
-import json
 import time
-from collections.abc import Iterator
 
 import keras
 import numpy as np
 
 from keras_centernet.drawing import draw_curves
-from keras_centernet.errors import UserError, shown
+from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
-from keras_centernet.files.lock import one_writer
-from keras_centernet.files.outputs import open_folder
-from keras_centernet.files.paths import to_path
 from keras_centernet.fitting import layer_selection
 from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard
@@ -24,25 +18,24 @@ from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
 from keras_centernet.runs.devices.plan import computes_in_half, plan
-from keras_centernet.runs.devices.table import DEFAULT
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
 from keras_centernet.runs.example_images import draw_examples
 from keras_centernet.runs.folder import (
     BEST,
-    CONFIG,
     CURVES,
     DETECTIONS,
     HISTORY,
-    LAST,
     METRICS,
     PRECISION_RECALL,
     SPLIT,
     TENSORBOARD,
     RunFolder,
+    check_same_classes,
+    check_same_run,
+    only_writer,
 )
 from keras_centernet.runs.history import cut_history
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
-from keras_centernet.runs.options import options_of
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import read_split
@@ -71,7 +64,7 @@ def train(settings: TrainSettings) -> dict:
     settings.check_names()
     devices = build_devices(settings)
     try:
-        with _only_writer(settings, devices):
+        with only_writer(settings.output, devices.is_chief):
             run = Run.begin(settings, devices, start)
             run.fit()
             return run.report()
@@ -102,7 +95,7 @@ class Run:
         folder = RunFolder(settings.output, settings.resume, settings.overwrite, writes=devices.is_chief)
         is_resumed = settings.resume and folder.holds_run()
         if is_resumed:
-            _check_same_run(folder, settings)
+            check_same_run(folder, settings)
         elif settings.resume:
             print(f"--resume: {folder.path} holds no checkpoint yet: this is the beginning.", flush=True)
         if settings.deterministic:
@@ -110,7 +103,7 @@ class Run:
         keras.utils.set_random_seed(settings.seed)
         data = load_datasets(settings, devices, read_split(folder / SPLIT) if is_resumed else None)
         if is_resumed:
-            _check_same_classes(folder, data.train.classes)
+            check_same_classes(folder, data.train.classes)
         with devices.building():
             model = _build_model(settings, data, is_resumed, *own)
             progress = Progress(steps_per_epoch=data.steps_per_epoch)
@@ -207,18 +200,6 @@ class Run:
         return metrics
 
 
-@contextlib.contextmanager
-def _only_writer(settings: TrainSettings, devices: Devices) -> Iterator[None]:
-    """Returns a context in which no other run writes to the folder; of several workers the chief holds it."""
-    if not devices.is_chief:
-        yield
-        return
-    folder = to_path(settings.output)
-    open_folder(folder)
-    with one_writer(folder / LAST):
-        yield
-
-
 def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:
     """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
     beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
@@ -247,20 +228,3 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, back
         steps_per_execution=data.steps_per_execution,
     )
     return model
-
-
-def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
-    before = {"backend": DEFAULT} | folder.read_config()  # in 0.1.0 there was no other
-    now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
-    for name, row in options_of(TrainSettings).items():
-        if not row.may_change and before.get(name, now[name]) != now[name]:
-            found = f"{shown(before.get(name))} as in {folder / CONFIG}, got {shown(now[name])}"
-            raise UserError(f"--resume: expected {name} {found}. Give the same options, or start in another folder.")
-
-
-def _check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
-    before = folder.read_config().get("classes", list(classes))
-    if before != list(classes):
-        expected = f"the run's classes in their order, [{', '.join(before)}]"
-        advice = "Pass them as --classes, or start in another folder."
-        raise UserError(f"--resume: expected {expected}, got [{', '.join(classes)}]. {advice}")
