@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.hostile import KINDS, READERS, TOKENS, Damage, damage, fault_of
 
-SECONDS = 1.5  # of each reader: a minute in all
+SECONDS = 1.0  # of each reader: a minute in all, with what one example may take
 SHARE = st.floats(0, 1, exclude_max=True)
 DAMAGES = st.lists(
     st.builds(Damage, SHARE, SHARE, st.sampled_from(KINDS), st.sampled_from(TOKENS)), min_size=1, max_size=3

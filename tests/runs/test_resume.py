@@ -85,6 +85,7 @@ def test_mixed_images_are_the_same_after_a_stop(tmp_path):
     assert differences(tmp_path / "whole", tmp_path / "stopped") == []
 
 
+@pytest.mark.slow
 def test_steps_that_run_together_train_the_same_and_go_on_inside_an_epoch(whole, tmp_path):
     options = {"steps_per_execution": 3, "checkpoint_every": 3, "profile": True}
     run_and_stop(tmp_path, 4, **options)  # twice 3 of 6 an epoch
