@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.runs.devices.choosing import choose_backend
 from keras_centernet.runs.options import Option, options_of
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.texts import shorten
 
 DATA = (
     *("data", "format", "annotations", "images", "class_map", "ignore_case"),
@@ -33,9 +35,11 @@ class Parser(argparse.ArgumentParser):
     """Reads arguments; a mistake is a UserError of one line instead of a page of usage."""
 
     def parse_known_args(self, args=None, namespace=None):
-        """Parses; of `--option=--` argparse would make an empty list."""
+        """Parses; an empty text would name the current folder, of `--option=--` argparse would make an empty list."""
         args = sys.argv[1:] if args is None else list(args)
-        for text in args:
+        for before, text in itertools.pairwise(["the beginning", *args]):
+            if not text or "\0" in text or (text.startswith("--") and text.endswith("=") and text.count("=") == 1):
+                self.error(f"expected no empty value, got {text!r} after {shorten(before)}; is a variable unset?")
             if text.startswith("--") and text.endswith("=--"):
                 self.error(f"argument {text[:-3]}: expected one argument")
         return super().parse_known_args(args, namespace)

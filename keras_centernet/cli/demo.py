@@ -17,11 +17,11 @@ BACKEND = "tensorflow"  # which exports
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     add_output_argument(parser, DEFAULT, "folder for the results")
-    add_rows(parser, ("seed",))
+    add_rows(parser, ("seed", "overwrite"))
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the demonstration."""
     from keras_centernet.runs.demo import demo
 
-    demo(choose_output(args.output, DEFAULT), args.seed)
+    demo(choose_output(args.output, DEFAULT), args.seed, args.overwrite)

@@ -1,6 +1,7 @@
 """One writer at a time of a file, and of those that go with it, local or remote."""
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import MARK, is_running, machine_id, temporary_name
 
 LOCK = f"{MARK}lock-"  # beginning of the name of the file beside, which says who writes
+_LONGEST = 160  # bytes of the name that are kept: file systems take 255
 SIGN_OF_LIFE_S = 30.0  # between two changes of the file's time
 DEAD_S = 300.0  # without one, a writer on another machine has ended
 _POLL_S = 0.1
@@ -35,7 +37,7 @@ def one_writer(path: AnyPath, wait_s: float = 0.0) -> Iterator[None]:
     Raises:
         UserError: another process is in it; the line names it.
     """
-    lock = (_Remote if is_remote(path) else _Local)(path.with_name(f"{LOCK}{path.name}"))
+    lock = (_Remote if is_remote(path) else _Local)(path.with_name(_lock_name(path.name)))
     until = time.monotonic() + wait_s
     while not lock.take():
         if time.monotonic() >= until:
@@ -128,6 +130,13 @@ class _Remote:
     def give_back(self) -> None:
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
+
+
+def _lock_name(name: str) -> str:
+    encoded = os.fsencode(name)
+    if len(encoded) <= _LONGEST:
+        return f"{LOCK}{name}"
+    return f"{LOCK}{hashlib.sha256(encoded).hexdigest()}"
 
 
 def _lock_by_system(file) -> bool | None:

@@ -13,6 +13,7 @@ from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import MARK, remove_temporaries
 
 OVERWRITE = "--overwrite"
+OTHER_FOLDER = "a folder with other files"
 
 
 def open_folder(folder: AnyPath, option: str = "--output") -> None:
@@ -25,7 +26,8 @@ def open_folder(folder: AnyPath, option: str = "--output") -> None:
         check_writable(folder)
         remove_temporaries(folder)
     except Exception as error:  # OSError here, many kinds elsewhere
-        reason = getattr(error, "strerror", None) or first_line(error)
+        is_file = isinstance(error, FileExistsError)
+        reason = "it is a file" if is_file else getattr(error, "strerror", None) or first_line(error)
         raise UserError(f"{option} {folder}: expected a folder that can be written to: {reason}.") from error
 
 
@@ -53,17 +55,18 @@ def check_outputs(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Ite
 
     Args:
         paths: of the results.
-        overwrite: whether files that are not among the inputs may be replaced, and folders that are marked as ours.
+        overwrite: whether files that are not among the inputs may be replaced, and folders that are marked as ours;
+            devices, pipes and sockets never.
         inputs: what is read, which nothing may replace.
     """
     taken = _existing(paths)
     if taken and (double := _find_double(taken, inputs)):
-        advice = "Name another folder with --output."
-        raise UserError(f"{double}: expected a place for results, got a file that is read. {advice}")
-    folders = [path for path in taken if path.is_dir() and not is_marked(path)] if overwrite else []
-    if folders:
-        expected = "expected results that may be replaced, got a folder with other files"
-        raise UserError(f"{folders[0]}: {expected}. Remove or rename it.")
+        raise UserError(f"{double}: expected a place for results, got a file that is read. Name another place.")
+    for path in taken:
+        kind = _irreplaceable_kind(path)
+        if kind and (overwrite or kind != OTHER_FOLDER):
+            expected = "expected results that may be replaced"
+            raise UserError(f"{path}: {expected}, got {kind}. Name another place.")
     if taken and not overwrite:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         advice = f"Name another place, or pass overwrite=True ({OVERWRITE})."
@@ -107,6 +110,13 @@ def _existing(paths: Sequence[AnyPath]) -> list[AnyPath]:
 
 def _names(folder: AnyPath) -> set[str]:
     return {name.rstrip("/") for name in list_names(folder)} if folder.is_dir() else set()
+
+
+def _irreplaceable_kind(path: AnyPath) -> str | None:
+    """Returns what an existing path is where nothing may replace it."""
+    if path.is_dir():
+        return None if is_marked(path) else OTHER_FOLDER
+    return None if is_remote(path) or path.is_file() or not path.exists() else "a device, pipe or socket"
 
 
 def _find_double(taken: Sequence[AnyPath], inputs: Iterable[AnyPath]) -> AnyPath | None:

@@ -9,7 +9,7 @@ from keras_centernet.exporting import agreement, export_tflite
 from keras_centernet.files.outputs import check_outputs
 from keras_centernet.files.paths import to_path
 from keras_centernet.model import load_model
-from keras_centernet.runs.folder import BEST
+from keras_centernet.runs.folder import BEST, LAST
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 
@@ -19,18 +19,18 @@ COMPARED_IMAGES = 32
 EXPORTED = "detector.tflite"
 
 
-def demo(output: str | os.PathLike, seed: int = 0) -> dict:
+def demo(output: str | os.PathLike, seed: int = 0, overwrite: bool = False) -> dict:
     """Trains on `shapes`, evaluates, exports to TFLite and prints how well the two agree; returns the metrics.
 
     Raises:
-        UserError: the folder `output` holds a run or other results already.
+        UserError: the folder `output` holds a run or other results, and not `overwrite`.
     """
     output = to_path(output)
-    check_outputs([output / EXPORTED])
+    check_outputs([output / name for name in (EXPORTED, BEST, LAST)], overwrite)
     # No augmentation: the images vary enough by themselves.
     data = {"data": DATA, "input_size": INPUT_SIZE, "augmentation": "none", "color": False, "seed": seed}
     training = {"batch_size": 8, "epochs": 5, "learning_rate": 6e-3, "warmup_epochs": 0.5, "evaluate_every": 2}
-    metrics = train(TrainSettings(output=str(output), **data, **training))
+    metrics = train(TrainSettings(output=str(output), overwrite=overwrite, **data, **training))
     model = load_model(output / BEST)
     path = export_tflite(model, output / EXPORTED)
     val_set = load_dataset(DATA, "val", input_size=INPUT_SIZE, batch_size=COMPARED_IMAGES)

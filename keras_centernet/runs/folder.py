@@ -18,6 +18,7 @@ from keras_centernet.files.outputs import OVERWRITE, first_free, open_folder
 from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import remove_temporaries
+from keras_centernet.files.texts import read_beginning
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
@@ -26,6 +27,7 @@ STATE = "training_state.npz"  # inside last.keras
 CURVES, DETECTIONS, PRECISION_RECALL = "curves.png", "detections.png", "precision_recall.png"
 TENSORBOARD = "tensorboard"  # its files have names of their own
 RESULTS = (BEST, LAST, EARLIER, HISTORY, CONFIG, METRICS, SPLIT, CURVES, DETECTIONS, PRECISION_RECALL)
+_LINES_BYTES = 1 << 16  # of three lines of history.csv
 MARK, VERSION = "keras_centernet_run", 1  # key of config.json and its value: the folder is ours
 CONFIG_FILE = JsonFormat(
     {"data": (str, None), "classes?": [str], "?": object},
@@ -45,7 +47,8 @@ class RunFolder:
         writes: whether this process makes and fills the folder: of several workers one does, the others read.
 
     Raises:
-        UserError: nothing can be written there, or there is a run or another file that results would replace.
+        UserError: nothing can be written there, there is a run or another file that results would replace, or the
+            run to go on with has lost its checkpoint.
     """
 
     def __init__(self, path: str | os.PathLike, resume: bool = False, overwrite: bool = False, writes: bool = True):
@@ -76,7 +79,8 @@ class RunFolder:
     def begin(self, config: dict) -> None:
         """Removes the results of the run that is replaced, if there is one, and writes config.json of the new one."""
         if self.is_ours():
-            for name in (*(name for name in RESULTS if name not in (CONFIG, EARLIER)), *self._checkpoints()):
+            files = [name for name in reversed(RESULTS) if name not in (CONFIG, EARLIER)]
+            for name in (*self._checkpoints(), *files):  # last.keras late: whoever is killed leaves a whole run or none
                 (self / name).unlink(missing_ok=True)
         self.write_config(config)
 
@@ -120,20 +124,37 @@ class RunFolder:
         write_whole(self / LAST, write)
 
     def _check(self, resume: bool, overwrite: bool) -> None:
+        taken = [name for name in (*RESULTS, TENSORBOARD) if (self / name).exists()]
+        for name in taken:
+            if (self / name).is_dir() != (name in (EARLIER, TENSORBOARD)):
+                expected = "a folder, got a file" if name in (EARLIER, TENSORBOARD) else "a file, got a folder"
+                raise UserError(f"{self / name}: expected {expected}. Remove or rename it.")
         if resume and self.holds_run():
             return
-        taken = [name for name in RESULTS if (self / name).exists()]
         if self.is_ours():
-            if overwrite or resume or not {BEST, LAST} & set(taken):
-                return  # without them it ended before there was anything to keep
-            advice = f"Add --resume to go on with it or {OVERWRITE} to replace it, or name another folder."
-            raise UserError(f"--output {self.path}: expected an empty folder, got one with a run in it. {advice}")
-        if taken:
-            expected = f"expected an empty folder, got one with {taken[0]} in it that no run wrote"
-            if self.holds_run():
-                expected = "expected an empty folder, got one with a run in it"
-            advice = "Add --resume to go on with it, or name another folder."
-            raise UserError(f"--output {self.path}: {expected}. {advice}")
+            self._check_own({*taken}, resume, overwrite)
+        elif self.holds_run():
+            raise UserError(f"{self._taken('a run in it')} Add --resume to go on, or name another.")
+        elif set(taken) - {TENSORBOARD}:
+            raise UserError(f"{self._taken(f'{taken[0]} in it that no run wrote')} Name another.")
+
+    def _check_own(self, taken: set[str], resume: bool, overwrite: bool) -> None:
+        is_done = METRICS in taken or self._epochs_begun() > 1 or bool(self._checkpoints())
+        if overwrite or (not is_done and (resume or not {BEST, LAST} & taken)):
+            return  # there is nothing to keep
+        if resume:
+            advice = f"Put it back or copy one of {EARLIER}/ there, or replace the run with {OVERWRITE}."
+            raise UserError(f"--resume: expected {self / LAST}, got a run without it. {advice}")
+        raise UserError(
+            f"{self._taken('a run in it')} Add --resume to go on or {OVERWRITE} to replace it, or name another."
+        )
+
+    def _taken(self, what: str) -> str:
+        return f"--output {self.path}: expected an empty folder, got one with {what}."
+
+    def _epochs_begun(self) -> int:
+        """Returns the rows of history.csv, as far as its beginning shows them."""
+        return read_beginning(self / HISTORY, _LINES_BYTES).count(b"\n") - 1
 
     def _checkpoints(self) -> list[str]:
         return [f"{EARLIER}/{name}" for name in self.names(EARLIER) if re.fullmatch(r"step_\d{9}\.keras", name)]

@@ -115,7 +115,7 @@ class Run:
             model = _build_model(settings, data, is_resumed, *own)
             progress = Progress(steps_per_epoch=data.steps_per_epoch)
             if is_resumed:
-                progress = restore(model, folder, data.steps_per_epoch)
+                progress = _with_best(folder, restore(model, folder, data.steps_per_epoch))
         check_together(devices, progress.step)
         return cls(settings, devices, folder, data, model, progress, start - progress.seconds, is_resumed)
 
@@ -247,6 +247,14 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, back
         steps_per_execution=data.steps_per_execution,
     )
     return model
+
+
+def _with_best(folder: RunFolder, progress: Progress) -> Progress:
+    """Returns the progress; where best.keras is missing, with the best one still to come."""
+    if progress.best == Progress.best or (folder / BEST).exists():
+        return progress
+    print(f"--resume: {folder / BEST} is missing: the best of what follows will be there.", flush=True)
+    return dataclasses.replace(progress, best=Progress.best, waited=0)
 
 
 def _check_same_run(folder: RunFolder, settings: TrainSettings) -> None:

@@ -49,6 +49,20 @@ def test_drawings_do_not_replace_the_photos(inputs, overwrite, photos, model_fil
     assert contents(here) == before
 
 
+@pytest.mark.parametrize("command", ["train --data shapes", "predict x.jpg --model m.keras", "export --model m.keras"])
+@pytest.mark.parametrize("empty", [["--output", ""], ["--output="], ["--output", "a\0b"]])
+def test_an_empty_name_is_not_the_current_folder(command, empty, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*command.split(), *empty]) == 2
+    assert "expected no empty value" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_of_a_shard_are_never_replaced(capsys):
+    assert main(["predict", "x.jpg", "--model", "m.keras", "--shard", "0/1", "--overwrite"]) == 2
+    assert "--shard and --overwrite: expected one of them" in capsys.readouterr().err
+
+
 def test_an_annotation_file_is_no_place_for_metrics(photos, model_file, tmp_path, capsys):
     labels = tmp_path / "labels.json"
     labels.write_text('{"images": [], "annotations": [], "categories": []}')

@@ -44,6 +44,14 @@ def test_a_second_writer_is_refused_and_told_who_the_first_is(path):
     assert list(path.parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "猫" * 85, "x" * 161])
+def test_a_name_may_be_as_long_as_file_systems_take_it(name, path):
+    path = path.with_name(name)
+    with one_writer(path), pytest.raises(UserError, match="expected no other process"), one_writer(path):
+        pass
+    assert list(path.parent.iterdir()) == []
+
+
 def test_other_files_of_the_folder_have_locks_of_their_own(path):
     with one_writer(path), one_writer(path.with_name("report.json")):
         pass

@@ -46,6 +46,14 @@ def test_one_file_has_many_names(tmp_path, monkeypatch):
             check_outputs([to_path(name)], overwrite=True, inputs=[tmp_path / "real" / "a.jpg"])
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_pipe_or_device_is_never_replaced(overwrite, tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    for path in (tmp_path / "pipe.json", to_path("/dev/null")):
+        with pytest.raises(UserError, match="got a device, pipe or socket"):
+            check_outputs([path], overwrite)
+
+
 def test_a_folder_is_replaced_only_if_it_is_marked_and_holds_nothing_else(folder):
     path = folder / "saved_model"
     path.mkdir()
@@ -92,7 +100,7 @@ def test_the_places_are_made_and_held(folder):
 
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"--output .*file: expected a folder that can be written to: .*exists"):
+    with pytest.raises(UserError, match=r"--output .*file: expected a folder that can be written to: it is a file"):
         open_folder(tmp_path / "file")
     with pytest.raises(UserError, match=r"--results nosuch://x: expected a folder .*nosuch"):
         open_folder(to_path("nosuch://x"), "--results")

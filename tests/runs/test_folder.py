@@ -41,7 +41,7 @@ def test_a_place_that_cannot_be_a_folder(tmp_path):
 def test_a_file_that_no_run_wrote_is_not_overwritten(name, tmp_path):
     (tmp_path / name).write_bytes(b"mine")
     for options in ({}, {"overwrite": True}, *([] if name == LAST else [{"resume": True}])):
-        with pytest.raises(UserError, match="expected an empty folder, got one with"):
+        with pytest.raises(UserError, match=r"expected (an empty folder, got one with|a folder, got a file)"):
             RunFolder(tmp_path, **options)
     assert (tmp_path / name).read_bytes() == b"mine"
 
@@ -68,6 +68,43 @@ def test_an_earlier_run_is_continued_or_replaced_where_that_is_asked_for(tmp_pat
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["checkpoints/mine.keras", "config.json", "notes.txt"]
     assert replaced.is_ours()
+
+
+@pytest.mark.parametrize("left", ["metrics.json", "checkpoints/step_000000004.keras", "history.csv"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_that_lost_its_checkpoint_is_not_begun_again(left, resume, tmp_path):
+    RunFolder(tmp_path).begin({"data": "photos"})
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / left).write_text("epoch,loss\n1,2\n2,1\n")
+    with pytest.raises(UserError, match="last.keras, got a run without it" if resume else "got one with a run"):
+        RunFolder(tmp_path, resume=resume)
+    assert (tmp_path / left).exists()
+    RunFolder(tmp_path, overwrite=True).begin({"data": "others"})
+    assert not (tmp_path / left).exists()
+
+
+def test_a_run_that_was_killed_in_its_first_epoch_is_begun_again_by_resume(tmp_path):
+    RunFolder(tmp_path).begin({"data": "photos"})
+    (tmp_path / "best.keras").write_text("model")
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,2\n")
+    RunFolder(tmp_path, resume=True).begin({"data": "photos"})
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize("name", [*RESULTS, "tensorboard"])
+def test_nothing_is_removed_where_a_result_cannot_be_written(name, tmp_path):
+    RunFolder(tmp_path).begin({"data": "photos"})
+    (tmp_path / "best.keras").write_text("model")
+    path = tmp_path / name
+    path.unlink(missing_ok=True)
+    if name in ("checkpoints", "tensorboard"):
+        path.write_text("mine")
+    else:
+        path.mkdir()
+    for options in ({"resume": True}, {"overwrite": True}):
+        with pytest.raises(UserError, match=f"{name}: expected a (file, got a folder|folder, got a file)"):
+            RunFolder(tmp_path, **options)
+    assert (tmp_path / "best.keras").exists()
 
 
 def test_a_run_that_ended_before_its_first_checkpoint_is_begun_again(tmp_path):

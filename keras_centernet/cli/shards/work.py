@@ -17,9 +17,11 @@ from keras_centernet.files.paths import AnyPath, to_path
 
 
 def check_shard_options(args: argparse.Namespace) -> None:
-    """Raises a UserError where --part-size has no shard."""
+    """Raises a UserError where --part-size has no shard, or --overwrite has one."""
     if args.shard is None and args.part_size is not None:
         raise UserError("--part-size: expected together with --shard I/N only, got it alone; leave it out.")
+    if args.shard is not None and args.overwrite:
+        raise UserError("--shard and --overwrite: expected one of them, got both: parts are kept; remove their folder.")
 
 
 def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int], default: str) -> None:
