@@ -85,7 +85,8 @@ def run(args: argparse.Namespace) -> None:
     with claimed([output, curves], args.overwrite, _read_files(args)):
         if args.results:
             open_folder(to_path(args.results), "--results")
-            check_empty(to_path(args.results), "--results", args.overwrite)
+            data = [to_path(path) for path in (args.data, args.annotations) if path]
+            check_empty(to_path(args.results), "--results", args.overwrite, data)
         _evaluate(args, output, curves)
 
 
