@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
         command: name in `COMMANDS` of a script that is only this command; None: the first argument.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # OpenCV and FFmpeg print pages on a video or webcam that cannot be opened, which our error names in a line.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     # TensorFlow leaves oneDNN off on CPUs without VNNI, where gradients of convolutions then take three times as long.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # It warns where a home cannot be written to, and then does without.

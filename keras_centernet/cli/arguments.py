@@ -93,7 +93,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_output_argument(parser: argparse.ArgumentParser, default: str, help: str) -> None:
     """Adds --output, whose value None stands for a default that never meets old results; see `choose_output`."""
-    parser.add_argument("--output", help=f"{help} (default: {default}, or the first free of {default}-2, ...)")
+    second = to_path(default)
+    second = second.with_name(f"{second.stem}-2{second.suffix}")
+    parser.add_argument("--output", help=f"{help} (default: {default}; where that exists {second}, ...)")
 
 
 def choose_output(typed: str | None, default: str) -> AnyPath:

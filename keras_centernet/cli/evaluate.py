@@ -5,6 +5,7 @@ Prints the metrics, and writes them with a drawing of precision over recall.
 
 import argparse
 import dataclasses
+import os
 
 from keras_centernet.cli.arguments import (
     DATA,
@@ -82,10 +83,13 @@ def run(args: argparse.Namespace) -> None:
     collect_repeated(args)
     output = choose_output(args.output, DEFAULT)
     curves = output.with_name(f"{output.stem}_precision_recall.png")
+    if args.results and os.path.abspath(args.results) in map(os.path.abspath, (output, output.parent)):
+        raise UserError(f"--results {args.results}: expected a folder of its own, got --output or the folder of that.")
     with claimed([output, curves], args.overwrite, _read_files(args)):
         if args.results:
             open_folder(to_path(args.results), "--results")
-            check_empty(to_path(args.results), "--results", args.overwrite)
+            data = [to_path(path) for path in (args.data, args.annotations) if path]
+            check_empty(to_path(args.results), "--results", args.overwrite, data)
         _evaluate(args, output, curves)
 
 

@@ -73,15 +73,26 @@ def check_outputs(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Ite
         raise UserError(f"{taken[0]}{more}: expected no file there yet, got one. {advice}")
 
 
-def check_empty(folder: AnyPath, option: str, overwrite: bool = False) -> None:
-    """Raises a UserError where a folder for results, whose names are not known yet, holds any file."""
+def check_empty(folder: AnyPath, option: str, overwrite: bool = False, inputs: Iterable[AnyPath] = ()) -> None:
+    """Raises a UserError where a folder for results, whose names are not known yet, holds any file.
+
+    Args:
+        folder: of the results.
+        option: that named it.
+        overwrite: whether files may be replaced; never in a folder that is read, or that is inside one.
+        inputs: files and folders that are read.
+    """
     names = [name for name in list_names(folder) if not name.startswith(MARK)]
+    read = next((path for path in inputs if names and _is_read_from(folder, path)), None)
+    if read is not None:
+        expected = f"expected an empty folder, or one outside of {read}, which is read"
+        raise UserError(f"{option} {folder}: {expected}; got one with {min(names)} in it.")
     if names and not overwrite:
         advice = f"Name another one, or pass {OVERWRITE}."
         raise UserError(f"{option} {folder}: expected an empty folder, got one with {min(names)} in it. {advice}")
 
 
-def same_folder(one: str, other: str) -> bool:
+def same_folder(one: str | os.PathLike, other: str | os.PathLike) -> bool:
     """Whether two paths name the same existing file or folder."""
     identity = _identity(to_path(one))
     return identity is not None and identity == _identity(to_path(other))
@@ -123,6 +134,16 @@ def _find_double(taken: Sequence[AnyPath], inputs: Iterable[AnyPath]) -> AnyPath
     """Returns the first existing path that is one of the inputs, by whatever name."""
     read = {identity for path in inputs if (identity := _identity(path))}
     return next((path for path in taken if _identity(path) in read), None)
+
+
+def _is_read_from(folder: AnyPath, path: AnyPath) -> bool:
+    """Whether an input is a file in the folder, or a folder that the folder is or lies in."""
+    if is_remote(folder) or is_remote(path):
+        return f"{folder}/".startswith(f"{path}/") or path.parent == folder
+    if not path.is_dir():
+        return path.exists() and same_folder(path.parent, folder)
+    absolute = folder.resolve()
+    return any(same_folder(above, path) for above in (absolute, *absolute.parents))
 
 
 def _identity(path: AnyPath) -> object:

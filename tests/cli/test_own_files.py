@@ -71,6 +71,14 @@ def test_an_annotation_file_is_no_place_for_metrics(photos, model_file, tmp_path
     assert "labels.json: expected a place for results, got a file that is read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("results", ["ap.json", ".", "sub/.."])
+def test_result_files_have_a_folder_of_their_own(results, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["evaluate", "--model", "m.keras", "--data", "shapes", "--output", "ap.json", "--results", results]
+    assert main(command) == 2
+    assert "expected a folder of its own" in capsys.readouterr().err
+
+
 def test_records_do_not_go_into_the_folder_that_is_read(photos, capsys):
     assert main(["make-tfrecords", "--data", str(photos), "--output", f"{photos}/../{photos.name}"]) == 2
     assert "expected another folder than that of --data, got the same" in capsys.readouterr().err

@@ -125,3 +125,12 @@ def test_a_training_that_gets_a_signal(line, seconds, number, tmp_path):
     left = os.listdir(tmp_path / "run") if (tmp_path / "run").exists() else []
     assert [name for name in left if name.startswith(("part.", ".part."))] == []
     assert ("last.keras" in left) == (line == "Epoch 3/")
+
+
+def test_a_webcam_that_is_not_there_is_one_line(model_file, tmp_path):
+    """OpenCV would print a page."""
+    command = ["predict", "999", "--import", "with_tiny", "--model", str(model_file), "--output", "out"]
+    code, _, errors = finish(start(command, tmp_path))
+    assert code == 2
+    assert len(errors) == 1
+    assert "webcam 999: expected a video that OpenCV can open" in errors[0]

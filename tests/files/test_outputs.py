@@ -82,7 +82,10 @@ def test_a_folder_for_results_whose_names_are_not_known_yet(folder):
     (folder / "000001.txt").write_text("mine")
     with pytest.raises(UserError, match=r"--results .*: expected an empty folder, got one with 000001\.txt in it"):
         check_empty(folder, "--results")
-    check_empty(folder, "--results", overwrite=True)
+    check_empty(folder, "--results", overwrite=True, inputs=[folder.parent / "others"])
+    for read in (folder, folder.parent, folder / "000001.txt"):
+        with pytest.raises(UserError, match=r"expected an empty folder, or one outside of .*, which is read"):
+            check_empty(folder, "--results", overwrite=True, inputs=[read])
 
 
 def test_the_places_are_made_and_held(folder):

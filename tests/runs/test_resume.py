@@ -1,6 +1,7 @@
 """A training that was stopped goes on as if nothing had happened, wherever that was."""
 
 import json
+import signal
 
 import keras
 import pytest
@@ -162,6 +163,28 @@ def test_runs_killed_at_twenty_points_end_like_the_whole_one(tmp_path):
     assert len(report["killed"]) == 26
     assert {point for point, _ in POINTS} | {"moment"} == set(report["killed"])
     assert report["broken"] == report["different"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [
+        ("tensorflow", {"steps_per_execution": 4}),
+        ("jax", {}),
+        ("torch", {}),
+    ],
+)
+def test_a_run_with_a_slow_backbone_that_was_killed_ends_like_the_whole_one(backend, options, tmp_path):
+    def start(output, *point):
+        every = {"backbone_rate": 0.1, "backend": backend, "output": str(tmp_path / output), **options}
+        done = run_python("-m", "tests.helpers.one_run", json.dumps(every), *point, KERAS_BACKEND=backend)
+        assert done.returncode == (-signal.SIGKILL if point else 0), done.stderr[-2000:]
+
+    start("whole")
+    start("killed", "step", "7")
+    assert (tmp_path / "killed" / "last.keras").exists()
+    start("killed")
+    assert differences(tmp_path / "whole", tmp_path / "killed") == []
 
 
 DETERMINISTIC = """
