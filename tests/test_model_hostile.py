@@ -101,7 +101,7 @@ def test_a_path_in_a_config_is_never_opened(content, write, tmp_path, key):
         (lambda c: c["config"].update(backbone=None), "backbone: expected one of"),
         (lambda c: c["config"].update(task={"a": 1}), "could not be read"),
         (lambda c: c["config"].update(input_size=[10**9 * 32, 64]), "input_size of tiny: expected a positive multiple"),
-        (lambda c: c["config"].update(input_size="cats"), "could not be read"),
+        (lambda c: c["config"].update(input_size="cats"), "input_size of tiny: expected a positive multiple"),
         (lambda c: c["config"].update(classes=[str(i) for i in range(70_000)]), "classes: expected at most 65536, got"),
         (lambda c: c["config"].update(classes=["cat", "cat"]), "classes: expected at least one name and no name twice"),
         (lambda c: c["config"].update(classes=5), "could not be read"),

@@ -8,6 +8,7 @@ import os
 import re
 
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,12 @@ NONSENSE = {
     "a list": ",,=x,",
     "deep JSON": "x=" + "[" * 3000,
 }
+
+
+@pytest.fixture(autouse=True)
+def no_trace(monkeypatch):
+    """--deterministic holds for a whole process, and cannot be taken back."""
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
 
 
 def options_of(command):

@@ -84,5 +84,5 @@ def test_a_calibration(there):
 def test_a_path_that_cannot_be_written_to_is_named(name, rng):
     report, path = Report({"per_class": {}}), f"nosuch://x/{name}"
     write = {"m.json": report.save, "m.png": report.draw_precision_recall, "results": report.write_results}[name]
-    with pytest.raises(UserError, match=f"^{path}: .*File system scheme 'nosuch' not implemented"):
+    with pytest.raises(UserError, match=f"{path}: .*File system scheme 'nosuch' not implemented"):
         write(path)

@@ -117,7 +117,7 @@ def test_a_split_comes_back(tmp_path):
         ("[train]\nepochs = 1\nepochs = 2", "expected a recipe in TOML, got other text: Cannot overwrite a value"),
         (b"[train]\nbackbone = '\xff'", "line 2: expected text in UTF-8"),
         (f"[train]\nepochs = {'9' * 5000}", "expected a recipe in TOML, got other text: Exceeds the limit"),
-        (f"[train]\nepochs = '{'9' * 5000}'", "expected integer, got '999"),
+        (f"[train]\nepochs = '{'9' * 5000}'", "expected a whole number of at least 1, got '999"),
         ("x = 1", "expected the tables [train], [published], [commands], got 'x'"),
     ],
 )
