@@ -69,7 +69,13 @@ MOVED = {  # network, task
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-@pytest.mark.parametrize("case", ["quick", *(pytest.param(c, marks=pytest.mark.exhaustive) for c in list(MOVED)[1:])])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param("quick", marks=pytest.mark.slow),
+        *(pytest.param(case, marks=pytest.mark.exhaustive) for case in list(MOVED)[1:]),
+    ],
+)
 def test_a_file_moves_to_another_backend_and_back(case, backend, tmp_path):
     """It detects the same there, trains there, and what is saved there is the same here."""
     network, task = MOVED[case]

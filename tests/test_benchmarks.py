@@ -7,6 +7,7 @@ import pytest
 from tests.helpers.processes import run_python
 
 
+@pytest.mark.slow
 def test_the_networks_in_pytorch_are_ours():
     done = run_python("tests/helpers/torch_siblings.py", "resnet18", "dla34_plain", KERAS_BACKEND="torch")
     assert done.returncode == 0, done.stderr[-3000:]

@@ -178,6 +178,7 @@ def by_position(found):
     return {key: values[order] for key, values in found.items()}
 
 
+@pytest.mark.slow
 def test_a_network_and_a_task_of_ones_own_leave_in_every_format(tracker, tracks, tmp_path, rng):
     image = rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     ours = by_position({key: np.asarray(value)[0] for key, value in tracker.detect_batch(image[None], 20).items()})

@@ -39,6 +39,7 @@ print(json.dumps(steps))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_share_the_batches_of_one():
     done = run_python("-c", TWO_DEVICES, json.dumps(SETTINGS))
     assert done.returncode == 0, done.stderr[-2000:]
@@ -61,7 +62,7 @@ def ids_of(data, devices, skip, name="x"):
     return [objects["image_id"].numpy().tolist() for _, objects in fed[name]]
 
 
-@pytest.mark.parametrize("skip", [0, 2])
+@pytest.mark.parametrize("skip", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_processes_read_the_batches_of_one_between_them(data, skip):
     shares = [ids_of(data, Devices(["CPU"], 2, 2, index), skip) for index in range(2)]
     both = [first + second for first, second in zip(*shares, strict=True)]
