@@ -15,7 +15,7 @@ test: $(READY)  ## all tests but the slow ones
 	$(PYTHON) -m pytest $(PARALLEL)
 
 test-slow: $(READY)  ## the tests that take minutes
-	$(PYTHON) -m pytest -m slow $(PARALLEL)
+	$(PYTHON) -m pytest -m "slow and not exhaustive" $(PARALLEL)
 
 test-all: $(READY)  ## every test there is
 	$(PYTHON) -m pytest -m ""

@@ -13,7 +13,7 @@ def test_the_networks_in_pytorch_are_ours():
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_both_engines_train():
     """XLA compiles in a third of the time without its optimizations."""
     options = ["--networks", "resnet18_plain", "--side", "64", "--batch", "2", "--steps", "1"]

@@ -156,7 +156,14 @@ def _tried(module, places, tmp_path, *numbers, names, wrapper=()):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("how", "moments"), [(KILL, 3), (TERMINATE, 1), (INTERRUPT, 1)])
+@pytest.mark.parametrize(
+    ("how", "moments"),
+    [
+        (KILL, 2),
+        pytest.param(TERMINATE, 2, marks=pytest.mark.exhaustive),
+        pytest.param(INTERRUPT, 2, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_commands_that_are_killed_lose_nothing_and_can_be_run_again(how, moments, places, tmp_path):
     found = _tried("killed_commands", places, tmp_path, moments, how, names=COMMANDS)
     assert found["wrong"] == []

@@ -26,7 +26,7 @@ import pycocotools.cocoeval  # noqa: F401 imported here and not in each process
 
 from keras_centernet.clock import Clock
 from keras_centernet.data.formats import shapes
-from keras_centernet.files.temporary import final_name
+from keras_centernet.files.temporary import MARK, final_name
 from keras_centernet.fitting.nonfinite import StopOnNonFiniteLoss
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
@@ -151,13 +151,13 @@ def damages(output: pathlib.Path) -> list[str]:
     """Returns what is wrong with the files that have their final name."""
     wrong = []
     for path in output.glob("**/*.keras"):
-        if final_name(path.name) is None:
+        if not path.name.startswith(MARK):
             with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
                 if archive.testzip() is None:
                     continue
             wrong.append(str(path))
     for path in output.glob("*.json"):
-        if final_name(path.name) is None:
+        if not path.name.startswith(MARK):
             json.loads(path.read_text())
     return wrong
 

@@ -170,8 +170,8 @@ def test_runs_killed_at_twenty_points_end_like_the_whole_one(tmp_path):
     ("backend", "options"),
     [
         ("tensorflow", {"steps_per_execution": 4}),
-        ("jax", {}),
-        ("torch", {}),
+        pytest.param("jax", {}, marks=pytest.mark.exhaustive),
+        pytest.param("torch", {}, marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_run_with_a_slow_backbone_that_was_killed_ends_like_the_whole_one(backend, options, tmp_path):

@@ -67,7 +67,7 @@ def losses_of(output):
         return [[float(row[name]) for name in row if "loss" in name] for row in csv.DictReader(file)]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_of_jax_is_resumed_on_jax_only(tmp_path):
     codes, printed = end(start(tmp_path, epochs=1))
     assert codes == [0], printed
