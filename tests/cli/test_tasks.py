@@ -42,8 +42,8 @@ def test_3d_boxes(write_kitti, tmp_path, capsys):
     detections = json.loads((found / "detections.json").read_text())[0]["detections"]
     assert np.shape(detections[0]["locations"]) == (3,)
     with pytest.warns(DataWarning, match="3D boxes without a calibration"):
-        assert main(command) == 0
-    assert main([*command, "--calibration", str(tmp_path)]) == 2
+        assert main([*command, "--overwrite"]) == 0
+    assert main([*command, "--overwrite", "--calibration", str(tmp_path)]) == 2
     assert "expected a calibration file, it cannot be read" in capsys.readouterr().err
 
 

@@ -34,6 +34,7 @@ def test_saved_model(tiny_model, there, pictures, tmp_path):
     assert sorted(name.rstrip("/") for name in tf.io.gfile.listdir(f"{there}/served")) == [
         "assets",
         "fingerprint.pb",
+        "keras_centernet.json",
         "saved_model.pb",
         "variables",
     ]
