@@ -42,6 +42,7 @@ COMMANDS = {
     "demo": demo,
 }
 USER_MISTAKE = 2
+KEEP_LINES = argparse.RawDescriptionHelpFormatter  # of the examples
 
 
 def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
@@ -86,9 +87,7 @@ def _run(argv: Sequence[str] | None, command: str | None) -> int:
 def _build_parser(command: str | None) -> argparse.ArgumentParser:
     if command:
         return _CommandParser(module=COMMANDS[command])
-    parser = Parser(
-        "keras-centernet", description="Object detection as point detection.", formatter_class=_HelpFormatter
-    )
+    parser = Parser("keras-centernet", description="Object detection as point detection.", formatter_class=KEEP_LINES)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_CommandParser)
     for name, module in COMMANDS.items():
         commands.add_parser(name, help=module.__doc__.splitlines()[0], module=module)
@@ -99,7 +98,7 @@ class _CommandParser(Parser):
     """The parser of one command; it adds the options when it is used, as those of some import Keras."""
 
     def __init__(self, *args, module: types.ModuleType, **options):
-        options |= {"description": module.__doc__, "epilog": module.EXAMPLES, "formatter_class": _HelpFormatter}
+        options |= {"description": module.__doc__, "epilog": module.EXAMPLES, "formatter_class": KEEP_LINES}
         super().__init__(*args, **options)
         self._module = module
         self.set_defaults(run=module.run, only_prints=getattr(module, "ONLY_PRINTS", False))
@@ -111,7 +110,3 @@ class _CommandParser(Parser):
             self._module.add_arguments(self)
             self._module = None
         return super().parse_known_args(args, namespace)
-
-
-class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of the examples."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from keras_centernet.errors import UserError
-from keras_centernet.files.outputs import OVERWRITE, first_free
+from keras_centernet.files.outputs import OVERWRITE, first_free, numbered
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.runs.devices.choosing import choose_backend
 from keras_centernet.runs.options import Option, options_of
@@ -93,8 +93,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_output_argument(parser: argparse.ArgumentParser, default: str, help: str) -> None:
     """Adds --output, whose value None stands for a default that never meets old results; see `choose_output`."""
-    second = to_path(default)
-    second = second.with_name(f"{second.stem}-2{second.suffix}")
+    second = numbered(to_path(default), 2)
     parser.add_argument("--output", help=f"{help} (default: {default}; where that exists {second}, ...)")
 
 

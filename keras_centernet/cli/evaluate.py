@@ -85,16 +85,12 @@ def run(args: argparse.Namespace) -> None:
     curves = output.with_name(f"{output.stem}_precision_recall.png")
     if args.results and os.path.abspath(args.results) in map(os.path.abspath, (output, output.parent)):
         raise UserError(f"--results {args.results}: expected a folder of its own, got --output or the folder of that.")
-    with claimed([output, curves], args.overwrite, _read_files(args)):
+    data = [to_path(path) for path in (args.data, args.annotations) if path]
+    with claimed([output, curves], args.overwrite, [to_path(args.model), *data]):
         if args.results:
             open_folder(to_path(args.results), "--results")
-            data = [to_path(path) for path in (args.data, args.annotations) if path]
             check_empty(to_path(args.results), "--results", args.overwrite, data)
         _evaluate(args, output, curves)
-
-
-def _read_files(args: argparse.Namespace) -> list[AnyPath]:
-    return [to_path(path) for path in (args.model, args.data, args.annotations) if path]
 
 
 def _evaluate(args: argparse.Namespace, output: AnyPath, curves: AnyPath) -> None:

@@ -109,8 +109,13 @@ def first_free(path: AnyPath) -> AnyPath:
     number, free = 1, path
     while free.exists():
         number += 1
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        free = numbered(path, number)
     return free
+
+
+def numbered(path: AnyPath, number: int) -> AnyPath:
+    """Returns path-2 or the like, with the suffix of the path."""
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def _existing(paths: Sequence[AnyPath]) -> list[AnyPath]:
