@@ -120,7 +120,7 @@ print(model.task.name, model.task_options["radius"], float(model.compute_loss(im
     told, error = in_fresh_process(code, tmp_path)
     assert told, error
     refused, loaded = told.splitlines()
-    assert "which is not registered here. Import the module that defines it, decorated with" in refused
+    assert "which is not registered here. Import the module that registers it (commands" in refused
     name, radius, loss = loaded.split()
     assert (name, radius, float(loss)) == ("large", "geometric", pytest.approx(expected, rel=1e-6))
 

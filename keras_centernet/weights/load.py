@@ -45,8 +45,8 @@ def _read_keras(local: pathlib.Path, path: str, custom_objects: dict | None) -> 
     except Exception as error:  # Keras raises many kinds for damaged or foreign files
         if unknown := _UNREGISTERED.search(str(error)):
             raise UserError(
-                f"{path}: holds {unknown[1]!r}, which is not registered here. Import the module that defines it, "
-                "decorated with keras.saving.register_keras_serializable, before loading (commands: --import MODULE)."
+                f"{path}: holds {unknown[1]!r}, which is not registered here. Import the module that registers it "
+                "(commands: --import MODULE)."
             ) from error
         raise UserError(
             f"{path}: expected a .keras file of this package, could not be read: {first_line(error)}"

@@ -109,7 +109,8 @@ def test_a_fresh_process_imports_the_module(best, photos):
     measure = ["evaluate", "--model", str(best), "--data", str(photos), "--output", "metrics.json"]
     detect = ["predict", "--model", str(best), str(photos / "JPEGImages"), "--no-draw", "--output", "found"]
     more = ["--import", "objects_of_mine"]
-    *imported, measured, detected = run_afresh(best.parent.parent, [*measure, *more], [*detect, *more], measure, detect)
+    again = [[*measure[:-1], "again.json"], [*detect[:-1], "again"]]
+    *imported, measured, detected = run_afresh(best.parent.parent, [*measure, *more], [*detect, *more], *again)
     for code, error in imported:
         assert code == 0, error
     for code, error in (measured, detected):
