@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-all lint format clean
+.PHONY: demo test test-slow test-all lint format docs dist clean
 
 demo: $(READY)  ## train, evaluate and export a detector on built-in pictures: runs/demo/, then runs/demo-2/, ...
 	$(VENV)/bin/keras-centernet demo
@@ -28,8 +28,19 @@ format: $(READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+docs: $(READY)  ## the site of docs/ into site/; warnings are errors
+	$(PYTHON) -m pip install --quiet --editable ".[docs]"
+	$(PYTHON) -m mkdocs build --strict --quiet
+
+dist: $(READY)  ## the packages into dist/, checked as an index would
+	$(PYTHON) -m pip install --quiet --editable ".[dist]"
+	rm -rf dist build
+	$(PYTHON) -m build --outdir dist > /dev/null
+	$(PYTHON) -m twine check --strict dist/*
+	$(PYTHON) -m zipfile -l dist/*.whl | grep -q keras_centernet/recipes/coco_dla34_1x.toml
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info
 
 $(READY): pyproject.toml setup.cfg
 	python3 -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'

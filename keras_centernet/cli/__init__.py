@@ -9,6 +9,7 @@ import types
 import warnings
 from collections.abc import Sequence
 
+from keras_centernet import __version__
 from keras_centernet.cli import (
     demo,
     evaluate,
@@ -88,6 +89,7 @@ def _build_parser(command: str | None) -> argparse.ArgumentParser:
     if command:
         return _CommandParser(module=COMMANDS[command])
     parser = Parser("keras-centernet", description="Object detection as point detection.", formatter_class=KEEP_LINES)
+    parser.add_argument("--version", action="version", version=f"keras-centernet {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_CommandParser)
     for name, module in COMMANDS.items():
         commands.add_parser(name, help=module.__doc__.splitlines()[0], module=module)

@@ -1,7 +1,7 @@
 """Recipes: the settings of the published trainings, one TOML file each, with the metrics they reached.
 
 A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (metrics) and
-[commands]. Those of the package are in `training/recipes/` of the repository.
+[commands]. Those of the package are in `keras_centernet/recipes/`.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from keras_centernet.files.texts import read_text
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.settings import TrainSettings
 
-FOLDER = pathlib.Path(__file__).parents[2] / "training" / "recipes"
+FOLDER = pathlib.Path(__file__).parents[1] / "recipes"
 SUFFIX = ".toml"
 TABLES = ("train", "published", "commands")
 _MOST_BYTES = 1 << 20
@@ -44,16 +44,12 @@ class Recipe:
 
 
 def recipe_names() -> list[str]:
-    """Returns the sorted names of the repository's recipes; a UserError says where it is not there."""
-    if not FOLDER.is_dir():
-        why = "it is not there: recipes belong to the repository and are not installed"
-        advice = f"Run the command there, or pass the path of a {SUFFIX} file."
-        raise UserError(f"{FOLDER}: expected the folder of recipes, {why}. {advice}")
+    """Returns the sorted names of the package's recipes."""
     return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
 
 
 def load_recipe(name: str | os.PathLike) -> Recipe:
-    """Returns the recipe of a name in the repository, or of a .toml file, with settings that `TrainSettings` accepts.
+    """Returns the recipe of a name in the package, or of a .toml file, with settings that `TrainSettings` accepts.
 
     A UserError names the file and the key that is wrong, or lists the recipes.
     """

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import keras_centernet
 from keras_centernet.cli import COMMANDS, main
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.settings import TrainSettings
@@ -106,3 +107,10 @@ def test_a_users_mistake_is_one_line_and_two(name, arguments, message, photos, m
     (line,) = [line for line in error.splitlines() if line.startswith("keras-centernet: ")]
     assert message in line
     assert "Traceback" not in error
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"keras-centernet {keras_centernet.__version__}\n"

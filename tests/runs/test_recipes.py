@@ -11,7 +11,6 @@ from keras_centernet import UserError
 from keras_centernet.cli import evaluate, train
 from keras_centernet.networks.normalization import NORMALIZATIONS
 from keras_centernet.networks.table import BACKBONES
-from keras_centernet.runs import recipes
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.recipes import load_recipe, recipe_names
 from keras_centernet.runs.settings import TrainSettings
@@ -209,13 +208,6 @@ def test_a_file_of_ones_own(tmp_path):
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(UserError, match=r"--recipe: expected one of coco_dla34_1x, .*, got 'coco_dla35'"):
         load_recipe("coco_dla35")
-
-
-def test_without_the_repository_one_line_says_where_recipes_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(recipes, "FOLDER", tmp_path / "training" / "recipes")
-    with pytest.raises(UserError, match=r"expected the folder of recipes, it is not there: recipes belong to the repo"):
-        load_recipe("coco_dla34_1x")
-    assert load_recipe(write(tmp_path, "[train]\nepochs = 3\n")).settings == {"epochs": 3}
 
 
 @pytest.mark.parametrize(
