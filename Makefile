@@ -30,7 +30,7 @@ format: $(READY)
 
 docs: $(READY)  ## the site of docs/ into site/; warnings are errors
 	$(PYTHON) -m pip install --quiet --editable ".[docs]"
-	$(PYTHON) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 dist: $(READY)  ## the packages into dist/, checked as an index would
 	$(PYTHON) -m pip install --quiet --editable ".[dist]"

@@ -39,7 +39,7 @@ EXAMPLES = """examples:
 
 DEFAULT, RESULTS = "runs/predict", "detections.json"
 CALIBRATION = "for tasks in 3D: a calibration file in KITTI's format, or a folder of them named like the images"
-SHARD = "do one share of the inputs, I of N counted from 0, and go on where a killed one was; see README"
+SHARD = "do one share of the inputs, I of N counted from 0, and go on where a killed one was; see docs/scaling.md"
 PART = "images in a part of a shard, what a kill costs at most"
 
 
