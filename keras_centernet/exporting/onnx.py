@@ -10,6 +10,7 @@ import keras
 
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import Opened
+from keras_centernet.exporting.facts import describe
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
@@ -57,7 +58,7 @@ def _convert(model, top_k: int) -> bytes:
     import tensorflow as tf
     import tf2onnx
 
-    signature = [tf.TensorSpec((1, *model.input_size, 3), tf.uint8, name="images")]
+    signature = [tf.TensorSpec((None, *model.input_size, 3), tf.uint8, name="images")]
 
     @tf.function(input_signature=signature, autograph=False)
     def detect(images):
@@ -67,10 +68,21 @@ def _convert(model, top_k: int) -> bytes:
 
     with without_xla():
         converted, _ = tf2onnx.convert.from_function(detect, signature)
-    onnx.helper.set_model_props(converted, {"classes": json.dumps(list(model.classes))})
+    onnx.helper.set_model_props(converted, {name: _to_text(value) for name, value in _facts(model).items()})
     # The raw heads keep their names inside, where `open_onnx` finds them, but clients do not get them.
     heads = {head.name for head in model.task.heads}
     outputs = [output for output in converted.graph.output if output.name not in heads]
     del converted.graph.output[:]
     converted.graph.output.extend(outputs)
+    for value in (*converted.graph.input, *converted.graph.output):  # any number of images
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
     return converted.SerializeToString()
+
+
+def _facts(model) -> dict:
+    """Returns the metadata of the file."""
+    return describe(model) | {"boxes": "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"}
+
+
+def _to_text(value) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import keras_centernet
 from keras_centernet import UserError
 from keras_centernet.exporting import FORMATS, agreement, export_onnx, verify
 
@@ -14,12 +15,12 @@ TOP_K = 12
 MORE = {
     "detection": {},
     "detection_3d": {
-        "points_xy": [1, TOP_K, 2],
-        "depths": [1, TOP_K],
-        "dimensions_hwl": [1, TOP_K, 3],
-        "alphas": [1, TOP_K],
+        "points_xy": ["batch", TOP_K, 2],
+        "depths": ["batch", TOP_K],
+        "dimensions_hwl": ["batch", TOP_K, 3],
+        "alphas": ["batch", TOP_K],
     },
-    "pose": {"keypoints_xy": [1, TOP_K, 17, 2], "keypoint_scores": [1, TOP_K, 17]},
+    "pose": {"keypoints_xy": ["batch", TOP_K, 17, 2], "keypoint_scores": ["batch", TOP_K, 17]},
 }
 is_installed = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnx", "onnxruntime"))
 needs_onnx = pytest.mark.skipif(not is_installed, reason="needs keras_centernet[onnx]")
@@ -37,19 +38,24 @@ def test_the_file_says_what_it_takes_and_gives(exported):
     model, path = exported
     session = onnxruntime.InferenceSession(path)
     (images,) = session.get_inputs()
-    assert (images.name, images.shape, images.type) == ("images", [1, 64, 96, 3], "tensor(uint8)")
+    assert (images.name, images.shape, images.type) == ("images", ["batch", 64, 96, 3], "tensor(uint8)")
     shapes = {output.name: output.shape for output in session.get_outputs()}
-    boxes = {"boxes_xyxy": [1, TOP_K, 4], "scores": [1, TOP_K], "classes": [1, TOP_K]}
+    boxes = {"boxes_xyxy": ["batch", TOP_K, 4], "scores": ["batch", TOP_K], "classes": ["batch", TOP_K]}
     assert shapes == boxes | MORE[model.task.name]
-    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == ["cat", "dög"]
+    facts = session.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["classes"]) == ["cat", "dög"]
+    assert (facts["keras_centernet"], facts["task"]) == (keras_centernet.__version__, model.task.name)
+    assert json.loads(facts["input_hw"]) == [64, 96]
+    assert facts["boxes"] == "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"
 
 
 @needs_onnx
-def test_equals_detect_batch(exported, rng):
+@pytest.mark.parametrize("batch", [1, 3])
+def test_equals_detect_batch(exported, rng, batch):
     import onnxruntime
 
     model, path = exported
-    inputs = rng.integers(0, 256, (1, 64, 96, 3), np.uint8)
+    inputs = rng.integers(0, 256, (batch, 64, 96, 3), np.uint8)
     session = onnxruntime.InferenceSession(path)
     names = [output.name for output in session.get_outputs()]
     found = dict(zip(names, session.run(names, {"images": inputs}), strict=True))

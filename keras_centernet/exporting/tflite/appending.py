@@ -7,11 +7,14 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_centernet.errors import UserError
+from keras_centernet.exporting.facts import describe
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.conversion import check_builtin, convert
-from keras_centernet.exporting.tflite.metadata import IMAGES, TASK, TASK_OPTIONS, add_metadata
+from keras_centernet.exporting.tflite.metadata import IMAGES, add_metadata
 from keras_centernet.exporting.tflite.serving import OUTPUTS, serve_maps
 
+BOXES_OUTPUT, BOXES = "location", "location: ymin, xmin, ymax, xmax as fractions of the letterboxed input"
+RAW_HEADS = "raw heads: sizes and offsets in cells of 4 pixels of the letterboxed input"
 COMPILED = "edgetpu-custom-op"  # what edgetpu_compiler makes of the whole network
 # What an 8-bit input must mean: the image's own values. The converter shifts them by 128.
 BYTE_SCALE, BYTE_ZERO_POINTS = 1.0, {schema.TensorType.UINT8: 0, schema.TensorType.INT8: -128}
@@ -49,7 +52,7 @@ def finish(graph: schema.ModelT, outputs: dict[str, int], model: keras.Model) ->
     flatbuffer.set_interface(graph, {IMAGES: int(graph.subgraphs[0].inputs[0])}, outputs)
     content = flatbuffer.write_flatbuffer(graph)
     check_builtin(content, model.backbone_name, allowed=(COMPILED,))
-    notes = {TASK: model.task.name, TASK_OPTIONS: model.task_options}
+    notes = describe(model) | {"boxes": BOXES if BOXES_OUTPUT in outputs else RAW_HEADS}
     return add_metadata(content, f"CenterNet {model.backbone_name}", model.classes, notes)
 
 

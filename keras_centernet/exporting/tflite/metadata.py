@@ -56,7 +56,7 @@ def add_metadata(content: bytes, name: str, labels: tuple[str, ...], notes: dict
         content: a TFLite file with one image as input, the outputs in their final order.
         name: of the model.
         labels: names of the classes.
-        notes: what `TFLiteDetector` wants to know of raw heads: {"task": key of `TASKS`, "task_options"}.
+        notes: what the file says of itself, see `facts.describe`; `TFLiteDetector` decodes raw heads by its "task".
     """
     model = read_flatbuffer(content)
     packed = np.frombuffer(_describe(model, name), np.uint8)

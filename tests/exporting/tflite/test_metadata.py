@@ -8,6 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+import keras_centernet
 from keras_centernet.exporting import TFLiteDetector
 from keras_centernet.exporting.tflite.metadata import add_metadata, read_labels, read_notes
 
@@ -94,7 +95,10 @@ def test_labels_lie_stored_in_a_zip_at_the_end(export_once):
     assert [info.filename for info in (labels, notes)] == ["labels.txt", "detector.json"]
     assert {info.compress_type for info in (labels, notes)} == {zipfile.ZIP_STORED}
     assert content[labels.header_offset :].endswith(content[-22:])
-    assert read_notes(content) == {"task": "detection", "task_options": {}}
+    facts = read_notes(content)
+    assert (facts["task"], facts["task_options"], facts["classes"]) == ("detection", {}, ["cat", "dog"])
+    assert facts["keras_centernet"] == keras_centernet.__version__
+    assert facts["boxes"] == "location: ymin, xmin, ymax, xmax as fractions of the letterboxed input"
     assert content.count(b"cat\ndog") == 1
 
 
