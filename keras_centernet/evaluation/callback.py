@@ -1,7 +1,6 @@
 """Average precision while a model trains."""
 
 import contextlib
-import math
 
 import keras
 
@@ -15,8 +14,10 @@ class AveragePrecision(keras.callbacks.Callback):
 
     The names are those that the rows of `METRICS` log. The history, the progress bar and callbacks that come after
     this one see them: `[AveragePrecision(val), CSVLogger(...), ModelCheckpoint(..., monitor="val_AP", mode="max")]`.
-    Epochs that are not evaluated, and values without ground truth, are NaN, which is never an improvement. The model's
-    averaged weights are measured if it keeps any (`compile(average_decay=...)`), else its weights at that moment.
+    Epochs that are not evaluated, and values without ground truth, leave no key: `ModelCheckpoint`, `EarlyStopping` and
+    `ReduceLROnPlateau` say that they found none and wait. (`CSVLogger` takes its columns from the first epoch.)
+    The model's averaged weights are measured if it keeps any (`compile(average_decay=...)`), else its weights at
+    that moment.
 
     Args:
         dataset: of `evaluate`; not the repeated or augmented training set.
@@ -50,13 +51,13 @@ class AveragePrecision(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Evaluates where it is time to, and adds the metrics to `logs`."""
         is_last = epoch + 1 == (self.params or {}).get("epochs")
-        values = dict.fromkeys(logged_names(), math.nan)
+        values = {}
         if (epoch + 1) % self.every == 0 or is_last:
             with getattr(self.model, "averaged", contextlib.nullcontext)():
                 options = {"top_k": self.top_k, "bounding_box_format": self.bounding_box_format}
                 self.report = evaluate(self.model, self.dataset, progress=self.verbose, **options)
             metrics = self.report.metrics
-            values = {name: math.nan if metrics[name] is None else metrics[name] for name in logged_names(metrics)}
+            values = {name: metrics[name] for name in logged_names(metrics) if metrics[name] is not None}
             if self.verbose:
                 text = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
                 print(f"\nepoch {epoch + 1}: {text} ({metrics['seconds']:.1f} s)")

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import math
 
 import keras
 import numpy as np
@@ -96,15 +95,31 @@ def test_callbacks_that_come_after_see_them(tmp_path):
         pytest.param(9, 2, [False, True], id="fewer epochs than the period"),
     ],
 )
-def test_epochs_in_between_are_nan(every, epochs, evaluated):
-    history = fit(OneBoxModel(), [AveragePrecision(build_validation(), every=every)], epochs).history
-    assert [not math.isnan(value) for value in history["val_AP"]] == evaluated
+def test_epochs_in_between_leave_no_key(every, epochs, evaluated):
+    has_key = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: has_key.append("val_AP" in logs))
+    fit(OneBoxModel(), [AveragePrecision(build_validation(), every=every), note], epochs)
+    assert has_key == evaluated
 
 
-def test_without_objects_the_metrics_are_nan():
+@pytest.mark.filterwarnings("ignore:.*conditioned on metric .val_AP.:UserWarning")  # each says that it waits
+@pytest.mark.filterwarnings("ignore:Can save best model only with val_AP available:UserWarning")
+def test_callbacks_of_keras_wait_for_the_next_measurement(tmp_path):
+    """The first epoch is not measured: as a NaN its value would be the best one for ever."""
+    stop = keras.callbacks.EarlyStopping("val_AP", mode="max", patience=1)
+    slow = keras.callbacks.ReduceLROnPlateau("val_AP", mode="max", patience=9)
+    best = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.weights.h5", monitor="val_AP", mode="max", save_best_only=True, save_weights_only=True
+    )
+    fit(OneBoxModel(), [AveragePrecision(build_validation(), every=2), stop, slow, best], epochs=2)
+    assert stop.best == slow.best == best.best == pytest.approx(1.0)
+    assert (tmp_path / "best.weights.h5").exists()
+
+
+def test_what_has_no_truth_leaves_no_key():
     callback = AveragePrecision(build_validation(boxes=0))
     history = fit(OneBoxModel(), [callback]).history
-    assert math.isnan(history["val_AP"][0])
+    assert "val_AP" not in history
     assert callback.report.metrics["AP"] is None
 
 
