@@ -125,7 +125,7 @@ class CenterNet(TaskModel):
     @property
     def predictor(self):
         """The `Predictor` that detects with this model."""
-        from keras_centernet.predictor import Predictor
+        from keras_centernet.detecting.predictor import Predictor
 
         self._predictor = self._predictor or Predictor(self)
         return self._predictor

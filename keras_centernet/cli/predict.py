@@ -19,9 +19,9 @@ from keras_centernet.cli.arguments import (
     add_overwrite_argument,
     choose_output,
 )
-from keras_centernet.cli.detecting import FileDetector, drawing_name, unique_names
-from keras_centernet.cli.inputs import find_inputs, read_frames
 from keras_centernet.cli.shards import PART_SIZE, Shard, check_shard_options, predict_shard
+from keras_centernet.detecting.files import FileDetector, drawing_name, unique_names
+from keras_centernet.detecting.sources import find_inputs, read_frames
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.outputs import claimed

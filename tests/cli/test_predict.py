@@ -8,8 +8,8 @@ import pytest
 
 from keras_centernet import UserError
 from keras_centernet.cli import main
-from keras_centernet.cli.inputs import find_inputs
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.detecting.sources import find_inputs
 
 
 def predict(model_file, output, *inputs):

@@ -9,7 +9,7 @@ from keras import ops
 from keras_centernet.camera import calibration_or_default
 from keras_centernet.compiling import compile_function, to_arrays
 from keras_centernet.data.images import read_image
-from keras_centernet.detections import Detections
+from keras_centernet.detecting.detections import Detections
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE, letterbox, to_image_frame, to_input_frame, warp
 from keras_centernet.limits import COUNT, SHARE
