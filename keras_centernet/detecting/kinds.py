@@ -124,6 +124,8 @@ def fetch(address: str) -> bytes:
         with urllib.request.urlopen(address, timeout=WEB_SECONDS) as answer:
             content = answer.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is an open answer, too
         advice = "check the address, or fetch the file yourself and name that"
         raise UserError(f"{shorten(address)}: expected an image from the web: {first_line(error)}; {advice}.") from None
     if len(content) > LARGEST_BYTES:
