@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def detections(count: int) -> None:
     """Draws and writes many detections of one image."""
-    from keras_centernet.detections import Detections
+    from keras_centernet.detecting.detections import Detections
 
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, (1100, 600), (count, 2))
@@ -73,7 +73,7 @@ def detections(count: int) -> None:
 def images(count: int, side: int) -> None:
     """Detects in many images, as `predict` does, and prints the memory of the process on the way."""
     from keras_centernet import CenterNet
-    from keras_centernet.cli.detecting import FileDetector
+    from keras_centernet.detecting.files import FileDetector
 
     detector = FileDetector(CenterNet("mobilenet_v3_small", num_classes=3, input_size=128), 0.0, 8)
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ _HOMES = {
     "BACKBONES": "networks.table",
     "CenterNet": "model",
     "DeformableConv2D": "networks.layers",
-    "Detections": "detections",
+    "Detections": "detecting.detections",
     "HeadSpec": "method.specs",
     "TASKS": "tasks",
     "Skeleton": "tasks.skeletons",

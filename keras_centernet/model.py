@@ -6,10 +6,9 @@ import types
 
 import keras
 
+from keras_centernet.detecting.detector import Detector
 from keras_centernet.errors import UserError, look_up, shown
 from keras_centernet.fitting.task_model import TaskModel
-from keras_centernet.geometry import to_input_frame
-from keras_centernet.method.decode import decode
 from keras_centernet.method.specs import Task
 from keras_centernet.networks.build import build_network, check_input_size, dtype_scope
 from keras_centernet.networks.normalization import NORMALIZATIONS
@@ -20,11 +19,12 @@ from keras_centernet.weights.load import load_weights, read_model_file
 
 
 @keras.saving.register_keras_serializable(package="keras_centernet")
-class CenterNet(TaskModel):
+class CenterNet(Detector, TaskModel):
     """A detector that finds objects as points.
 
-    `model(images)` gives the raw head maps; `model.detect(...)` gives boxes in original pixels; `compile` and `fit`
-    train it on what `load_dataset` yields.
+    `model(images)` gives the raw head maps; `model.detect(...)` boxes in original pixels, of images of any kind;
+    `model.predict(images)` the same as arrays of fixed shapes, as Keras' own detectors do; `compile` and `fit` train it
+    on what `load_dataset` yields.
 
     Args:
         backbone: key of `BACKBONES`, such as "mobilenet_v2"; or a Keras model of images of open size with several
@@ -85,7 +85,6 @@ class CenterNet(TaskModel):
         # Not a dict: Keras would track, and save, a backbone in it a second time.
         self._given = types.SimpleNamespace(backbone=backbone, task=task, head_losses=head_losses)
         self._loss_weights = loss_weights
-        self._predictor = None
         self.prepare()
         if backbone_weights:
             load_imagenet(self.network, self.backbone_row, self.task, backbone_weights)
@@ -119,53 +118,6 @@ class CenterNet(TaskModel):
     def summary(self, *args, **kwargs):
         """Prints the layers of the network, as `keras.Model.summary` does."""
         return self.network.summary(*args, **kwargs)
-
-    # -- detection
-
-    @property
-    def predictor(self):
-        """The `Predictor` that detects with this model."""
-        from keras_centernet.predictor import Predictor
-
-        self._predictor = self._predictor or Predictor(self)
-        return self._predictor
-
-    def detect(self, images, calibration=None, threshold: float = 0.3, top_k: int = 100, batch_size: int = 8) -> list:
-        """Returns one `Detections` per image, in its original pixels.
-
-        Args:
-            images: a path, (H, W, 3) or (H, W) uint8 array (RGB) or PIL image of any size, or a list of them.
-            calibration: for 3D: (3, 4) projection or (3, 3) intrinsics of the camera, or a list of one per image.
-            threshold: lowest score that is kept.
-            top_k: how many peaks are read from the heatmap.
-            batch_size: how many images go through the network together.
-
-        Example:
-            >>> import numpy as np
-            >>> model = CenterNet("mobilenet_v2", num_classes=2, input_size=64)
-            >>> len(model.detect([np.zeros((40, 60, 3), "uint8")], threshold=0.99)[0])
-            0
-        """
-        return self.predictor.detect(images, calibration, threshold, top_k, batch_size)
-
-    def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
-        """Returns the decoded detections of images that already have the input's size, by graphs that are kept.
-
-        Args:
-            images: (B, H, W, 3) uint8 or float RGB in 0..255.
-            top_k: K.
-            flip: whether the maps are averaged with those of the mirrored images: better by one to two points
-                of AP, at twice the cost.
-
-        Returns:
-            "boxes_xyxy" (B, K, 4) in input pixels, "scores" (B, K), "classes" (B, K) and what else the
-            task decodes, as tensors.
-        """
-        return self.predictor.detect_batch(images, top_k, flip)
-
-    def decoded(self, images, top_k: int = 100) -> dict:
-        """Returns detections of a batch, positions in input pixels: network and decoding as plain ops."""
-        return to_input_frame(decode(self.task, self(images, training=False), top_k))
 
     # -- saving
 

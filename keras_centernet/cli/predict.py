@@ -19,9 +19,10 @@ from keras_centernet.cli.arguments import (
     add_overwrite_argument,
     choose_output,
 )
-from keras_centernet.cli.detecting import FileDetector, drawing_name, unique_names
-from keras_centernet.cli.inputs import find_inputs, read_frames
+from keras_centernet.cli.results import CROPS, LABELS, Results, make_select, refuse_with_shard
 from keras_centernet.cli.shards import PART_SIZE, Shard, check_shard_options, predict_shard
+from keras_centernet.detecting.files import FileDetector, drawing_name, unique_names
+from keras_centernet.detecting.sources import find_inputs, read_frames
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.outputs import claimed
@@ -40,7 +41,14 @@ EXAMPLES = """examples:
 DEFAULT, RESULTS = "runs/predict", "detections.json"
 CALIBRATION = "for tasks in 3D: a calibration file in KITTI's format, or a folder of them named like the images"
 SHARD = "do one share of the inputs, I of N counted from 0, and go on where a killed one was; see docs/scaling.md"
+NMS = "of two boxes of a class whose overlap (IoU) is higher drop the worse"
 PART = "images in a part of a shard, what a kill costs at most"
+
+FURTHER = {
+    "--save-txt": f"write {LABELS}/NAME.txt per image or frame, as YOLO does: class cx cy w h score",
+    "--save-crops": f"write what is inside each box to {CROPS}/",
+    "--show": "show each drawing in a window, which goes on when it is closed",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +60,9 @@ class Options:
     batch_size: int = option(8, "images at a time", at_least=1, at_most=LARGEST_BATCH)
     calibration: str | None = option(None, CALIBRATION, "none")
     frames: int | None = option(None, "stop a video or webcam after so many frames", "never", at_least=1)
+    classes: str | None = option(None, "names of the classes to keep, separated by commas", "all")
+    nms: float | None = option(None, NMS, "none: CenterNet needs none", at_least=0, at_most=1)
+    every: int = option(1, "look at one frame of a video in so many", at_least=1)
     shard: Shard | None = option(None, SHARD, "all", parse=Shard.parse, own_check=lambda name, shard: shard)  # noqa: RUF009
     part_size: int | None = option(None, PART, str(PART_SIZE), at_least=1)
 
@@ -65,6 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_argument(parser, DEFAULT, f"folder for drawings and {RESULTS}")
     add_overwrite_argument(parser)
     parser.add_argument("--no-draw", dest="draw", action="store_false", help="write the detections only")
+    for flag, what in FURTHER.items():
+        parser.add_argument(flag, action="store_true", help=what)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -72,6 +85,7 @@ def run(args: argparse.Namespace) -> None:
     check_shard_options(args)
     images, videos = find_inputs(args.inputs)
     if args.shard is not None:
+        refuse_with_shard(args, {row.name: row.default for row in options_of(Options).values()})
         predict_shard(args, images, videos, DEFAULT)
         return
     predict_all(args, images, videos)
@@ -83,7 +97,8 @@ def predict_all(args: argparse.Namespace, images: list[AnyPath], videos: list[st
     drawings = _name_drawings(images, videos, folder) if args.draw else {}
     read = [*images, *(to_path(video) for video in videos if isinstance(video, str)), to_path(args.model)]
     with claimed([folder / RESULTS, *drawings.values()], args.overwrite, read):
-        results = _predict(args, images, videos, drawings, folder / RESULTS)
+        further = Results(args, folder, [*images, *videos], read)
+        results = _predict(args, images, videos, drawings, further, folder / RESULTS)
     objects = sum(len(result["detections"]) for result in results)
     print(f"{len(results)} images, {objects} objects: {folder / RESULTS}")
 
@@ -96,21 +111,22 @@ def _name_drawings(images: list[AnyPath], videos: list[str | int], folder: AnyPa
     return {one: folder / name for one, name in names.items()}
 
 
-def _predict(args: argparse.Namespace, images: list, videos: list, drawings: dict, path: AnyPath) -> list[dict]:
+def _predict(args, images: list, videos: list, drawings: dict, further: Results, path: AnyPath) -> list[dict]:
     from keras_centernet.model import load_model
 
     model, results = load_model(args.model), []
-    detector = FileDetector(model, args.threshold, args.batch_size, args.calibration, args.frames)
+    select = make_select(args, model.classes)
+    detector = FileDetector(model, args.threshold, args.batch_size, args.calibration, args.frames, select, args.every)
     try:
-        _predict_images(detector, images, drawings, results)
+        _predict_images(detector, images, drawings, further, results)
         for video in videos:
-            _predict_video(detector, video, drawings.get(video), results)
+            _predict_video(detector, video, drawings.get(video), further, results)
     finally:  # after Ctrl-C too, so that no detection is lost
         write_text(path, json.dumps(results, indent=1))
     return results
 
 
-def _predict_images(detector: FileDetector, images: list, drawings: dict, results: list) -> None:
+def _predict_images(detector: FileDetector, images: list, drawings: dict, further: Results, results: list) -> None:
     from tqdm import tqdm
 
     unreadable = []
@@ -120,6 +136,7 @@ def _predict_images(detector: FileDetector, images: list, drawings: dict, result
             continue
         if path in drawings:
             found.draw(drawings[path])
+        further.of_image(path, found)
         results.append(found.to_dict())
     if unreadable and len(unreadable) == len(images):
         raise UserError(unreadable[0])
@@ -127,13 +144,13 @@ def _predict_images(detector: FileDetector, images: list, drawings: dict, result
         warnings.warn(f"{len(unreadable)} images skipped; first: {unreadable[0]}", DataWarning, stacklevel=2)
 
 
-def _predict_video(detector: FileDetector, video: str | int, drawing: AnyPath | None, results: list) -> None:
+def _predict_video(detector: FileDetector, video, drawing: AnyPath | None, further: Results, results: list) -> None:
     from tqdm import tqdm
 
     name = f"webcam {video}" if isinstance(video, int) else to_path(video).stem
     with (
         read_frames(video) as (rate, frames),
-        contextlib.closing(detector.in_frames(video, frames, rate, drawing)) as found,
+        contextlib.closing(detector.in_frames(video, frames, rate, drawing, further.of_video(video))) as found,
     ):
         for row in tqdm(found, name, disable=None, file=sys.stderr):
             results.append(row)  # one by one: what was found before Ctrl-C is kept

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_centernet.detections import coco_rows
+from keras_centernet.detecting.conversions import coco_rows
 from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xywh
 
 

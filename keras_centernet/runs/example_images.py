@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.compiling import to_arrays
-from keras_centernet.detections import Detections
+from keras_centernet.detecting.detections import Detections
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 
 SHOWN_SCORE = 0.3

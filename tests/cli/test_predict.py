@@ -3,13 +3,15 @@
 import json
 
 import cv2
+import matplotlib.pyplot
 import numpy as np
 import pytest
 
 from keras_centernet import UserError
 from keras_centernet.cli import main
-from keras_centernet.cli.inputs import find_inputs
 from keras_centernet.data.images import IMAGE_SUFFIXES
+from keras_centernet.detecting.sources import find_inputs
+from tests.helpers.commands import make_film
 
 
 def predict(model_file, output, *inputs):
@@ -83,3 +85,82 @@ def test_every_image_that_can_be_read_is_found(tmp_path):
 def test_nothing_found():
     with pytest.raises(UserError, match="nowhere: expected an image"):
         find_inputs(["nowhere"])
+
+
+def test_classes_keeps_those_alone(photos, model_file, tmp_path):
+    assert predict(model_file, tmp_path, str(photos / "JPEGImages"), "--classes", "dog", "--no-draw") == 0
+    results = json.loads((tmp_path / "detections.json").read_text())
+    assert {one["class_name"] for result in results for one in result["detections"]} == {"dog"}
+
+
+def test_an_unknown_class_is_one_line(photos, model_file, tmp_path, capsys):
+    assert predict(model_file, tmp_path, str(photos / "JPEGImages"), "--classes", "dog,cow") == 2
+    assert "--classes: expected names of the model's classes (cat, dog), got 'cow'." in capsys.readouterr().err
+
+
+def test_nms_leaves_no_overlap_within_a_class(photos, model_file, tmp_path):
+    overlaps = {}
+    for name, options in {"without": [], "with": ["--nms", "0.3"]}.items():
+        assert predict(model_file, tmp_path / name, str(photos / "JPEGImages"), "--no-draw", *options) == 0
+        results = json.loads((tmp_path / name / "detections.json").read_text())
+        overlaps[name] = max(largest_iou(result["detections"]) for result in results)
+    assert overlaps["with"] <= 0.3 + 1e-6 < overlaps["without"]
+
+
+def largest_iou(rows):
+    """The largest IoU of two boxes of one class, by a slow loop."""
+    largest = 0
+    for i, one in enumerate(rows):
+        for other in rows[:i]:
+            if one["class_index"] == other["class_index"]:
+                (a, b, c, d), (e, f, g, h) = one["box_xyxy"], other["box_xyxy"]
+                common = max(0, min(c, g) - max(a, e)) * max(0, min(d, h) - max(b, f))
+                largest = max(largest, common / ((c - a) * (d - b) + (g - e) * (h - f) - common))
+    return largest
+
+
+def test_labels_and_crops_of_equal_names_do_not_overwrite_each_other(photos, model_file, tmp_path):
+    for folder, suffix in (("a", "jpg"), ("b", "png")):
+        (tmp_path / folder).mkdir()
+        image = cv2.imread(str(photos / "JPEGImages/photo0.jpg"))
+        cv2.imwrite(str(tmp_path / folder / f"same.{suffix}"), image)
+    out = tmp_path / "out"
+    inputs = [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert predict(model_file, out, *inputs, "--save-txt", "--save-crops", "--no-draw") == 0
+    results = json.loads((out / "detections.json").read_text())
+    assert sorted(path.name for path in (out / "labels").iterdir()) == ["same.txt", "same_2.txt"]
+    for name, result in zip(("same", "same_2"), results, strict=True):
+        count = len(result["detections"])
+        assert len((out / "labels" / f"{name}.txt").read_text().splitlines()) == count
+        assert len(list((out / "crops").glob(f"{name}-*.jpg"))) == count
+    assert not set((out / "crops").glob("same_2-*")) & set((out / "crops").glob("same-*"))
+
+
+@pytest.mark.parametrize("option", ["--save-txt", "--save-crops"])
+def test_files_of_the_user_are_not_replaced(option, photos, model_file, tmp_path, capsys):
+    for name in ("labels", "crops"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").write_text("mine")
+    assert predict(model_file, tmp_path, str(photos / "JPEGImages"), option) == 2
+    assert f"{option} {tmp_path}" in capsys.readouterr().err
+    assert not (tmp_path / "detections.json").exists()
+
+
+def test_every_looks_at_one_frame_in_so_many(model_file, tmp_path):
+    make_film(tmp_path / "film.avi")
+    out = tmp_path / "out"
+    assert predict(model_file, out, str(tmp_path / "film.avi"), "--every", "3", "--save-txt") == 0
+    assert [result["frame"] for result in json.loads((out / "detections.json").read_text())] == [0, 3]
+    assert sorted(path.name for path in (out / "labels").iterdir()) == ["film_000000.txt", "film_000003.txt"]
+
+
+def test_show_without_a_display_is_one_line(photos, model_file, tmp_path, capsys):
+    matplotlib.pyplot.switch_backend("agg")
+    assert predict(model_file, tmp_path, str(photos / "JPEGImages/photo0.jpg"), "--show") == 2
+    assert "show: expected a notebook or a display" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--classes", "dog"], ["--nms", "0.5"], ["--every", "2"], ["--save-txt"]])
+def test_a_shard_refuses_what_it_does_not_do(options, photos, model_file, tmp_path, capsys):
+    assert predict(model_file, tmp_path, str(photos / "JPEGImages"), "--shard", "0/2", *options) == 2
+    assert f"{options[0]}: expected without --shard, got both" in capsys.readouterr().err

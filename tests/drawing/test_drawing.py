@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_centernet.detections import Detections
+from keras_centernet.detecting.detections import Detections
 from keras_centernet.drawing import draw_boxes, draw_curves, draw_precision_recall, write_image
 from keras_centernet.drawing.boxes import PALETTE, class_color, ink_on
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
@@ -248,7 +248,7 @@ def test_precision_recall_lines_have_the_colors_of_their_classes(tmp_path):
 
 def test_importing_brings_neither_matplotlib_nor_opencv_nor_pycocotools():
     code = (
-        "import sys, keras; before = set(sys.modules); import keras_centernet.detections, "
+        "import sys, keras; before = set(sys.modules); import keras_centernet.detecting.detections, "
         "keras_centernet.drawing, keras_centernet.evaluation; "
         "print([name for name in ('matplotlib', 'cv2', 'pycocotools', 'tqdm') "
         "if name in sys.modules and name not in before])"

@@ -17,9 +17,9 @@ import numpy as np
 
 from keras_centernet.camera import read_calibration
 from keras_centernet.cli import main
-from keras_centernet.cli.inputs import read_frames
 from keras_centernet.data.images import IMAGE_SUFFIXES, read_image
 from keras_centernet.data.records.label_map import read_label_map
+from keras_centernet.detecting.sources import read_frames
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.model import load_model
 from keras_centernet.runs.callbacks import first_epochs

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from keras_centernet.cli.detecting import FileDetector, drawing_name, unique_names
-from keras_centernet.cli.inputs import read_frames
 from keras_centernet.cli.shards.folder import ShardFolder, describe_file, describe_inputs
 from keras_centernet.cli.shards.shard import PART_SIZE, list_parts
+from keras_centernet.detecting.files import FileDetector, drawing_name, unique_names
+from keras_centernet.detecting.sources import read_frames
 from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import AnyPath, to_path

@@ -1,12 +1,14 @@
 """Detections: what a user gets back."""
 
 import json
+import sys
+import types
 
 import cv2
 import numpy as np
 import pytest
 
-from keras_centernet.detections import Detections
+from keras_centernet.detecting.detections import Detections
 from keras_centernet.errors import UserError
 
 IMAGE = np.full((48, 64, 3), 120, np.uint8)
@@ -188,3 +190,118 @@ def test_an_unwritable_json_is_named(tmp_path):
         str(error.value)
         == f"{path}: could not be written (No such file or directory). Free some space or name another path."
     )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "rows"),
+    [
+        pytest.param({}, [0, 1, 2], id="none"),
+        pytest.param({"min_score": 0.5}, [0, 1], id="score"),
+        pytest.param({"classes": "car"}, [0, 1], id="one name"),
+        pytest.param({"classes": 0}, [2], id="one index"),
+        pytest.param({"classes": ["person", 2]}, [0, 1, 2], id="names and indices"),
+        pytest.param({"classes": ("bus",)}, [], id="a class that was not found"),
+        pytest.param({"classes": []}, [], id="no class"),
+        pytest.param({"region": (0, 0, 25, 35)}, [0, 1], id="middles (20, 30) and (2.5, 3) in a rectangle"),
+        pytest.param({"region": [(0, 0), (64, 0), (64, 50)]}, [2], id="(30.75, 23.1) above the diagonal of a triangle"),
+        pytest.param({"min_score": 0.5, "classes": ["car"], "region": (10, 10, 64, 48)}, [0], id="all together"),
+    ],
+)
+def test_filter_by_score_class_and_place(conditions, rows):
+    np.testing.assert_array_equal(street().filter(**conditions).boxes_xyxy, street().boxes_xyxy[rows])
+
+
+@pytest.mark.parametrize("region", [(1, 2, 3), [(1, 2), (3, 4)], "left", [(0, 0), (1, np.nan), (3, 3)]])
+def test_a_region_that_is_none_is_refused(region):
+    with pytest.raises(UserError, match=r"^region: expected x1, y1, x2, y2 or at least three corners"):
+        street().filter(region=region)
+
+
+@pytest.mark.parametrize("classes", [[1.5], True, [None]])
+def test_classes_that_are_none_are_refused(classes):
+    with pytest.raises(UserError, match=r"^classes: expected names or indices of classes, got"):
+        street().filter(classes=classes)
+
+
+def test_save_txt_writes_fractions_of_the_image(tmp_path):
+    street().save_txt(tmp_path / "street.txt")
+    lines = (tmp_path / "street.txt").read_text().splitlines()
+    assert len(lines) == 3
+    for line, box, score, index in zip(lines, street().boxes_xyxy, street().scores, street().classes, strict=True):
+        x1, y1, x2, y2 = box.tolist()
+        expected = [index, (x1 + x2) / 2 / 64, (y1 + y2) / 2 / 48, (x2 - x1) / 64, (y2 - y1) / 48, score]
+        np.testing.assert_allclose([float(word) for word in line.split()], expected, atol=1e-6)
+    nothing(image=IMAGE).save_txt(tmp_path / "nothing.txt")
+    assert (tmp_path / "nothing.txt").read_text() == ""
+
+
+def test_crops_are_copies_of_whole_pixels(rng):
+    image = rng.integers(0, 256, (48, 64, 3), np.uint8)
+    boxes_xyxy = [[10, 20, 30, 40], [1.5, 2.25, 60, 44.2], [-5, -5, 0.2, 0.2], [63.9, 47.9, 70, 70]]
+    crops = Detections(boxes_xyxy, [0.9, 0.8, 0.7, 0.6], [0] * 4, ["x"] * 4, image=image).crops()
+    expected = [image[20:40, 10:30], image[2:45, 1:60], image[:1, :1], image[47:, 63:]]
+    for crop, part in zip(crops, expected, strict=True):
+        np.testing.assert_array_equal(crop, part)
+        assert not np.shares_memory(crop, image)
+
+
+@pytest.mark.parametrize("name", ["crops", "save_txt"])
+def test_what_needs_the_image_says_so(name, tmp_path):
+    arguments = [tmp_path / "a.txt"] if name == "save_txt" else []
+    with pytest.raises(UserError, match=f"^{name}: expected detections with their image, got image=None"):
+        getattr(street(image=None), name)(*arguments)
+
+
+def test_a_notebook_gets_the_drawing():
+    encoded = np.frombuffer(street()._repr_png_(), np.uint8)
+    np.testing.assert_array_equal(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1], street().draw())
+    assert street(image=None)._repr_png_() is None
+
+
+def test_show_without_a_display_is_one_line(monkeypatch):
+    import matplotlib.pyplot
+
+    matplotlib.pyplot.switch_backend("agg")
+    with pytest.raises(UserError, match=r"^show: expected a notebook or a display, got neither .*Write a file instead"):
+        street().show()
+
+
+def test_show_in_a_notebook_gives_the_drawing_to_it(monkeypatch):
+    shown = []
+    ipython = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=1))
+    display = types.SimpleNamespace(Image=lambda data: data, display=shown.append)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    street().show()
+    assert shown == [street()._repr_png_()]
+
+
+@pytest.mark.parametrize(
+    ("library", "convert", "extra"),
+    [("pandas", "to_pandas", "pandas"), ("supervision", "to_supervision", "track")],
+)
+def test_a_library_that_is_missing_is_named_with_its_extra(library, convert, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UserError, match=rf"^{convert}: .*pip install 'keras_centernet\[{extra}\]'"):
+        getattr(street(), convert)()
+
+
+def test_to_pandas():
+    pytest.importorskip("pandas")
+    frame = street(extras={"depth": [1.0, 2, 3], "keypoints_xy": np.zeros((3, 2, 2))}).to_pandas()
+    columns = ["path", "x1", "y1", "x2", "y2", "score", "class_index", "class_name", "depth", "keypoints_xy"]
+    assert list(frame.columns) == columns
+    np.testing.assert_array_equal(frame[["x1", "y1", "x2", "y2"]].to_numpy(), street().boxes_xyxy)
+    assert frame["class_name"].tolist() == ["car", "car", "person"]
+    assert len(nothing().to_pandas()) == 0
+
+
+def test_to_supervision():
+    pytest.importorskip("supervision")
+    converted = street(extras={"track_ids": np.array([4, 5, 6]), "depth": np.ones(3)}).to_supervision()
+    np.testing.assert_array_equal(converted.xyxy, street().boxes_xyxy)
+    np.testing.assert_array_equal(converted.confidence, street().scores)
+    assert converted.class_id.tolist() == [2, 2, 0]
+    assert converted.tracker_id.tolist() == [4, 5, 6]
+    assert converted.data["class_name"].tolist() == ["car", "car", "person"]
+    assert len(nothing().to_supervision()) == 0

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_centernet.cli.inputs import read_frames
 from keras_centernet.data.image_headers import MAX_PIXELS
+from keras_centernet.detecting.sources import read_frames
 from keras_centernet.errors import UserError
 
 FRAMES = 5

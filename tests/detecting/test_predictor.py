@@ -7,12 +7,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from keras_centernet import UserError, predictor
+from keras_centernet import UserError
+from keras_centernet.detecting import predictor
+from keras_centernet.detecting.predictor import Predictor
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.networks.layers.deformable import without_xla
-from keras_centernet.predictor import Predictor
 from keras_centernet.tasks import TASKS
 from tests.helpers.step_cases import DEFORMABLE, add_two_stacks
 from tests.helpers.tiny_backbone import TINY

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from keras_centernet.detecting import conversions
+from keras_centernet.detecting.selecting import in_classes, in_region
+from keras_centernet.detecting.viewing import encode_png, show_image
 from keras_centernet.drawing import check_rgb, paint_boxes, write_image
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import write_text
-from keras_centernet.geometry import xyxy_to_xywh
 
 
 @dataclass(eq=False, repr=False)
@@ -94,9 +96,34 @@ class Detections:
         source = f"{os.path.basename(self.path)}: " if self.path else ""
         return f"Detections({source}{counts})"
 
-    def filter(self, threshold: float) -> "Detections":
-        """Returns the detections whose score is at least `threshold`."""
-        return self[self.scores >= threshold]
+    def _repr_png_(self) -> bytes | None:
+        """Returns the drawing as a PNG file, which a notebook shows; None without an image."""
+        return None if self.image is None else encode_png(self.draw())
+
+    def show(self, **options) -> None:
+        """Shows the drawing under the cell of a notebook, else in a window until that is closed; options of `draw`.
+
+        Raises:
+            UserError: there is no image to draw on, no notebook and no display.
+        """
+        show_image(self.draw(**options), repr(self))
+
+    def filter(self, min_score: float = 0.0, classes=None, region=None) -> "Detections":
+        """Returns the detections that meet all of the conditions.
+
+        Args:
+            min_score: lowest score that is kept.
+            classes: name or index of a class, or several of them; None: all.
+            region: (x1, y1, x2, y2), or three or more corners (x, y) of a polygon, in original image pixels: the middle
+                of the box lies in it; None: everywhere.
+
+        Raises:
+            UserError: another kind of region, or of class.
+        """
+        kept = self.scores >= min_score
+        kept &= True if classes is None else in_classes(self, classes)
+        kept &= True if region is None else in_region(self, region)
+        return self[kept]
 
     def draw(self, path: str | os.PathLike | None = None, **options) -> np.ndarray:
         """Returns a copy (H, W, 3) uint8 RGB of the image with what was found drawn on it, and writes it if asked to.
@@ -140,16 +167,7 @@ class Detections:
 
     def to_dict(self) -> dict:
         """Returns the object that `to_json` writes, as plain Python values."""
-        size = None if self.image is None else {"width": self.image.shape[1], "height": self.image.shape[0]}
-        columns = {
-            "box_xyxy": plain(self.boxes_xyxy),
-            "score": plain(self.scores),
-            "class_index": plain(self.classes),
-            "class_name": list(self.class_names),
-            **{name: plain(rows) for name, rows in self.extras.items()},
-        }
-        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        return {"path": self.path, "image_size": size, "detections": rows}
+        return conversions.to_dict(self)
 
     def to_coco(self, image_id: int | str, category_ids: Sequence[int | str] | None = None) -> list[dict]:
         """Returns {"image_id", "category_id", "bbox": [x, y, width, height], "score"} per detection, for COCO's files.
@@ -159,33 +177,37 @@ class Detections:
             category_ids: COCO's id of each class, by class index; None: class index + 1.
         """
         boxes_xyxy = self.boxes_xyxy.astype(np.float64)
-        return coco_rows(image_id, boxes_xyxy, self.scores, self.classes, category_ids)
+        return conversions.coco_rows(image_id, boxes_xyxy, self.scores, self.classes, category_ids)
 
+    def to_pandas(self):
+        """Returns a `pandas.DataFrame` of path, x1, y1, x2, y2, score, class_index, class_name and the extras.
 
-def coco_rows(
-    image_id: int | str, boxes_xyxy, scores, classes, category_ids: Sequence[int | str] | None = None
-) -> list[dict]:
-    """Returns the rows of a COCO results file of one image; see `Detections.to_coco`."""
-    return [
-        {
-            "image_id": _plain_id(image_id),
-            "category_id": int(index) + 1 if category_ids is None else _plain_id(category_ids[index]),
-            "bbox": box,
-            "score": float(score),
-        }
-        for box, score, index in zip(xyxy_to_xywh(boxes_xyxy).tolist(), scores, classes, strict=True)
-    ]
+        Needs the extra [pandas]; a UserError says so where it is missing.
+        """
+        return conversions.to_pandas(self)
 
+    def to_supervision(self):
+        """Returns a `supervision.Detections`: boxes, scores, classes, "class_name" and the extras in `data`.
 
-def _plain_id(value):
-    """Returns an id as a value that JSON can hold."""
-    return value.item() if isinstance(value, np.generic) else value
+        The extra `track_ids` is its `tracker_id`. Needs the extra [track]; a UserError says so where it is missing.
+        """
+        return conversions.to_supervision(self)
 
+    def save_txt(self, path: str | os.PathLike) -> None:
+        """Writes a line "class cx cy width height score" per detection, as YOLO does: in fractions of the image.
 
-def plain(values: np.ndarray) -> list:
-    """Returns nested lists; float32 becomes the shortest decimal that reads back as the same float32."""
-    values = np.asarray(values)
-    return values.astype(str).astype(np.float64).tolist() if values.dtype == np.float32 else values.tolist()
+        Raises:
+            UserError: the image, whose size is needed, was not kept, or the file cannot be written.
+        """
+        conversions.save_yolo(self, path)
+
+    def crops(self) -> list[np.ndarray]:
+        """Returns a copy (h, w, 3) uint8 RGB of the image inside each box, whole pixels, at least one.
+
+        Raises:
+            UserError: the image was not kept.
+        """
+        return conversions.crop(self)
 
 
 def _as_array(name: str, values, dtype, row_shape: tuple, count: int | None = None) -> np.ndarray:

@@ -16,6 +16,11 @@ from keras_centernet.files.atomic import local_output
 from keras_centernet.files.paths import AnyPath, map_files, to_path
 
 
+def itself(found):
+    """Returns all detections of an image."""
+    return found
+
+
 @dataclass(frozen=True)
 class FileDetector:
     """A model and how it is used.
@@ -26,6 +31,8 @@ class FileDetector:
         batch_size: images at a time.
         calibration: file in KITTI's format, or a folder of them named like the images; None: none.
         frames: how many frames of a video are read; None: all.
+        select: function of the `Detections` of an image -> those that are kept.
+        every: of a video, one frame of so many goes through the network; only those are in the results.
     """
 
     model: Any
@@ -33,6 +40,8 @@ class FileDetector:
     batch_size: int
     calibration: str | None = None
     frames: int | None = None
+    select: Callable = itself
+    every: int = 1
 
     def in_images(self, paths: Sequence[AnyPath]) -> Iterator[tuple]:
         """Yields (path, `Detections`) of each image file in order, (path, UserError) where it cannot be read."""
@@ -43,7 +52,9 @@ class FileDetector:
             for path, image in zip(batch, images, strict=True):
                 yield path, image if isinstance(image, UserError) else next(found)
 
-    def in_frames(self, video: str | int, frames: Iterable, rate: float, drawing: AnyPath | None) -> Iterator[dict]:
+    def in_frames(
+        self, video: str | int, frames: Iterable, rate: float, drawing: AnyPath | None, look: Callable = itself
+    ) -> Iterator[dict]:
         """Yields `Detections.to_dict` of each frame, with the "path" of the video and the number of the "frame".
 
         Args:
@@ -51,9 +62,10 @@ class FileDetector:
             frames: its images, (H, W, 3) uint8 RGB.
             rate: frames per second of the drawn video.
             drawing: .mp4 file to write, with what was found drawn into it; None: none.
+            look: function that is called with the `Detections` of each frame.
         """
         camera = self._camera(to_path(str(video)))  # here and not in the generator: a wrong one is said at once
-        return self._in_frames(video, itertools.islice(frames, self.frames), rate, drawing, camera)
+        return self._in_frames(video, itertools.islice(frames, self.frames), rate / self.every, drawing, camera, look)
 
     def _in_readable(self, paths: Sequence[AnyPath], images: Sequence) -> list:
         readable = [(path, image) for path, image in zip(paths, images, strict=True) if isinstance(image, np.ndarray)]
@@ -62,12 +74,14 @@ class FileDetector:
         found = self.model.detect([image for _, image in readable], cameras, **options)
         for (path, _), one in zip(readable, found, strict=True):
             one.path = str(path)
-        return found
+        return [self.select(one) for one in found]
 
-    def _in_frames(self, video, frames: Iterable, rate: float, drawing: AnyPath | None, camera) -> Iterator[dict]:
+    def _in_frames(self, video, frames: Iterable, rate: float, drawing: AnyPath | None, camera, look) -> Iterator[dict]:
         with _film(drawing, rate) as append:
-            for index, frame in enumerate(frames):
+            for index, frame in itertools.islice(enumerate(frames), 0, None, self.every):
                 (found,) = self.model.detect([frame], camera, threshold=self.threshold)
+                found = self.select(found)
+                look(found)
                 append(found)
                 yield found.to_dict() | {"path": str(video), "frame": index}
 

@@ -15,14 +15,15 @@ from keras_centernet.files.special import special_kind
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 WEBCAM = re.compile("[0-9]{1,9}")  # a number
+WEB, CAMERA = re.compile("https?://"), re.compile("(rtsps?|rtmp|rtp|udp|tcp)://")  # addresses
 
 
 def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
     """Returns (image files, video files and webcam numbers) that the arguments name, in order.
 
     Args:
-        patterns: files, folders (their own files, not those of folders inside), globs, or webcam numbers. A UserError
-            names one that stands for nothing.
+        patterns: files, folders (their own files, not those of folders inside), globs, webcam numbers, or addresses of
+            videos (rtsp://, http://, ...). A UserError names one that stands for nothing.
     """
     from keras_centernet.data.images import IMAGE_SUFFIXES  # not above: it imports TensorFlow
 
@@ -30,6 +31,9 @@ def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
     for pattern in patterns:
         if WEBCAM.fullmatch(pattern):
             videos.append(int(pattern))
+            continue
+        if is_address(pattern):
+            videos.append(pattern)
             continue
         found = _expand(pattern, IMAGE_SUFFIXES)
         images += [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
@@ -39,7 +43,7 @@ def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
 
 @contextlib.contextmanager
 def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
-    """Returns a context with (frames per second, iterator of (H, W, 3) uint8 RGB frames) of a video file or webcam.
+    """Returns a context with (frames per second, iterator of (H, W, 3) uint8 RGB frames) of a video or webcam.
 
     A remote file (gs://...) is copied first, because OpenCV reads local ones only.
 
@@ -49,11 +53,12 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
     import cv2
 
     what = f"webcam {video}" if isinstance(video, int) else video
-    kind = None if isinstance(video, int) or is_remote(video) else special_kind(video)
+    is_elsewhere = isinstance(video, int) or is_address(video)
+    kind = None if is_elsewhere or is_remote(video) else special_kind(video)
     if kind is not None:
         raise UserError(f"{what}: expected a video file, got {kind}; correct or remove its entry.")
-    with contextlib.nullcontext(video) if isinstance(video, int) else local_copy(video) as local:
-        capture = cv2.VideoCapture(local if isinstance(local, int) else os.fspath(local))
+    with contextlib.nullcontext(video) if is_elsewhere else local_copy(video) as local:
+        capture = cv2.VideoCapture(local if is_elsewhere else os.fspath(local))
         try:
             if not capture.isOpened():
                 raise UserError(f"{what}: expected a video that OpenCV can open; check the file or the number.")
@@ -66,6 +71,11 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
             yield capture.get(cv2.CAP_PROP_FPS) or 25.0, (cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames)
         finally:
             capture.release()
+
+
+def is_address(video: str | int) -> bool:
+    """Whether OpenCV reads a video from a camera's or a web address by itself."""
+    return isinstance(video, str) and any(kind.match(video) for kind in (CAMERA, WEB))
 
 
 def _check_pixels(capture, what: str) -> None:

@@ -1,0 +1,92 @@
+"""What `predict` keeps of what was found, and what it writes and shows besides the drawings and detections.json."""
+
+import argparse
+import re
+from collections.abc import Callable
+
+from keras_centernet.detecting.files import unique_names
+from keras_centernet.detecting.selecting import best_of_overlapping
+from keras_centernet.drawing.image_file import write_image
+from keras_centernet.errors import UserError, shown
+from keras_centernet.files.outputs import check_empty, open_folder
+from keras_centernet.files.paths import AnyPath, to_path
+
+LABELS, CROPS = "labels", "crops"
+UNSAFE = re.compile(r"[^\w-]+")  # of a class name, in the name of a file
+WITHOUT_SHARD = ("classes", "nms", "every", "save_txt", "save_crops", "show")
+
+
+class Results:
+    """The further results of a command: text files of labels and crops, in folders of their own, and a window.
+
+    Args:
+        args: of the command.
+        folder: of the results.
+        inputs: image files, videos and numbers of webcams, whose names the files get.
+        read: what is read, and never replaced.
+
+    Raises:
+        UserError: one of the folders has files and --overwrite was not typed, or holds what is read.
+    """
+
+    def __init__(self, args: argparse.Namespace, folder: AnyPath, inputs: list, read: list[AnyPath]):
+        self._args = args
+        self._stems = unique_names({one: _stem(one) for one in inputs})
+        self._labels, self._crops = folder / LABELS, folder / CROPS
+        for option, place in (("save_txt", self._labels), ("save_crops", self._crops)):
+            if getattr(args, option):
+                open_folder(place)
+                check_empty(place, f"--{option.replace('_', '-')}", args.overwrite, read)
+
+    def of_video(self, video: str | int) -> Callable:
+        """Returns a function to be called with the `Detections` of each frame that was looked at."""
+        numbers = iter(range(0, 10**12, self._args.every))
+
+        def add(found) -> None:
+            self._add(found, f"{self._stems[video]}_{next(numbers):06d}")
+
+        return add
+
+    def of_image(self, image: AnyPath, found) -> None:
+        """Writes and shows what the options ask for of an image."""
+        self._add(found, self._stems[image])
+
+    def _add(self, found, stem: str) -> None:
+        if self._args.save_txt:
+            found.save_txt(self._labels / f"{stem}.txt")
+        for number, crop in enumerate(found.crops() if self._args.save_crops else ()):
+            name = UNSAFE.sub("_", found.class_names[number])
+            write_image(crop, self._crops / f"{stem}-{number:03d}-{name}.jpg")
+        if self._args.show:
+            found.show()
+
+
+def make_select(args: argparse.Namespace, classes: tuple[str, ...]) -> Callable:
+    """Returns a function `Detections` -> those that --classes and --nms keep.
+
+    Raises:
+        UserError: a name that is none of the model's `classes`.
+    """
+    wanted = args.classes and [name.strip() for name in args.classes.split(",")]
+    for name in wanted or ():
+        if name not in classes:
+            some = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+            raise UserError(f"--classes: expected names of the model's classes ({some}), got {shown(name)}.")
+
+    def select(found):
+        kept = found if not wanted else found.filter(classes=wanted)
+        return kept if args.nms is None else kept[best_of_overlapping(kept, args.nms)]
+
+    return select
+
+
+def refuse_with_shard(args: argparse.Namespace, defaults: dict) -> None:
+    """Raises a UserError where an option is typed that a shard does not have."""
+    for name in WITHOUT_SHARD:
+        if getattr(args, name) != defaults.get(name, False):
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"{flag}: expected without --shard, got both; leave it out.")
+
+
+def _stem(one) -> str:
+    return f"webcam{one}" if isinstance(one, int) else to_path(str(one)).stem

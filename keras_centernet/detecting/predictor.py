@@ -1,0 +1,90 @@
+"""Images of any kind and size -> `Detections`, by compiled graphs of a model that are traced once and kept."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_centernet.compiling import compile_function
+from keras_centernet.detecting.stream import detect_in
+from keras_centernet.errors import UserError
+from keras_centernet.geometry import STRIDE, to_input_frame
+from keras_centernet.limits import COUNT, SHARE
+from keras_centernet.method.decode import decode
+from keras_centernet.method.flip_test import average_mirrored, with_mirrored
+from keras_centernet.method.specs import Tensor
+
+# Input shapes that get a graph of their own, in which every size is known. Images at their own resolution have a
+# hundred shapes; compiling each would take longer than running it.
+COMPILED_SHAPES = 8
+
+
+class Predictor:
+    """Detects with a model: network and decoding are graphs that are traced once and kept.
+
+    The first `COMPILED_SHAPES` shapes of a batch have graphs of their own; any further shape runs in one graph of open
+    sizes, a little slower and with the same result, and is decoded op by op.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._model = model
+        self._shapes, self._graphs = set(), {}
+
+    @property
+    def graphs(self) -> dict:
+        """The graphs so far by what they compute, for whom and of which shapes."""
+        return dict(self._graphs)
+
+    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False):
+        """Returns one `Detections` per image; see `CenterNet.detect`."""
+        batch_size, top_k = COUNT.check("batch_size", batch_size), COUNT.check("top_k", top_k)
+        threshold = SHARE.check("threshold", threshold)
+        detect_batch = functools.partial(self.detect_batch, top_k=top_k)
+        found = detect_in(self._model, detect_batch, source, calibration, threshold, batch_size)
+        return found if stream else list(found)
+
+    def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
+        """Returns the decoded detections of inputs; see `CenterNet.detect_batch`."""
+        return self.decoded(self.maps(images, flip), COUNT.check("top_k", top_k))
+
+    def maps(self, images: Tensor, flip: bool = False) -> dict:
+        """Returns the head maps of a batch, (B, Hf, Wf, channels) by name; see `CenterNet.detect_batch`.
+
+        Raises:
+            UserError: `flip` for a task where it makes no sense.
+        """
+        if flip and not self._model.task.flip_and_scale:
+            raise UserError(f"flip: expected False for task {self._model.task.name}, which has no flip test; got True.")
+        images = ops.convert_to_tensor(images if keras.ops.is_tensor(images) else np.asarray(images))
+        shape = tuple(images.shape)
+        if len(self._shapes) < COMPILED_SHAPES:
+            self._shapes.add(shape)
+        if shape not in self._shapes:
+            shape = (None, None, None, 3)
+        key = ("maps", shape, keras.backend.standardize_dtype(images.dtype), flip)
+
+        def to_maps(images):
+            model = self._model
+            if flip:
+                return average_mirrored(model.task, model(with_mirrored(images), training=False))
+            return model(images, training=False)
+
+        return self._kept(key, to_maps, shape, images.dtype)(images)
+
+    def decoded(self, maps: dict, top_k: int) -> dict:
+        """Returns the K best detections that the maps hold, positions in input pixels; see `decode`."""
+
+        def decode_maps(maps):
+            return to_input_frame(decode(self._model.task, maps, top_k))
+
+        batch, height, width, _ = maps[self._model.task.center_heatmap.name].shape
+        if (batch, height * STRIDE, width * STRIDE, 3) not in self._shapes:
+            return decode_maps(maps)
+        return self._kept(("decoded", batch, height, width, top_k), decode_maps)(maps)
+
+    def _kept(self, key: tuple, function, shape: tuple | None = None, dtype=None):
+        """Returns the graph of that key, made of the function where it is the first time."""
+        if key not in self._graphs:
+            self._graphs[key] = compile_function(self._model, function, shape, dtype)
+        return self._graphs[key]
