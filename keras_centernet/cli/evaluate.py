@@ -122,8 +122,9 @@ def _choose_split(args: argparse.Namespace) -> dict:
     from keras_centernet.data.reading.splits import VAL
     from keras_centernet.runs.folder import SPLIT
     from keras_centernet.runs.split_file import read_split
+    from keras_centernet.weights.resolve import is_named
 
-    made = read_split(to_path(args.model).parent / SPLIT)
+    made = None if is_named(args.model) else read_split(to_path(args.model).parent / SPLIT)
     if made is not None and made.fits(args.data) and args.split in (None, VAL) and not args.annotations:
         return {"split": VAL, "made_split": made.parts, "holds_out": made.holds_out}
     if args.split:

@@ -29,10 +29,12 @@ def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[
     from keras_centernet.data.counting import warn_counted
     from keras_centernet.model import load_model
     from keras_centernet.weights.checkpoint import check_there
+    from keras_centernet.weights.resolve import is_named
 
     if webcams := [video for video in videos if isinstance(video, int)]:
         raise UserError(f"--shard: expected files, which all shards can list, got webcam {webcams[0]}; leave it out.")
-    check_there(args.model, "a .keras file")
+    if not is_named(args.model):
+        check_there(args.model, "a .keras file")
     shard, size = args.shard, args.part_size or PART_SIZE
     parts = list_parts(shard, images, videos, size)
     folder = ShardFolder(to_path(args.output or default), shard, len(parts), _describe(args, [*images, *videos], size))
