@@ -170,7 +170,7 @@ class CenterNet(TaskModel):
     # -- saving
 
     @classmethod
-    def from_preset(cls, name, **overrides):
+    def from_preset(cls, preset, /, **overrides):
         """Returns a trained model by name, such as "dla34_coco", or by what else `load_model` takes.
 
         `overrides` are arguments of `CenterNet`, such as input_size=384 or classes=["cat", "dog"]; a line says which
@@ -178,7 +178,7 @@ class CenterNet(TaskModel):
         """
         from keras_centernet.presets import load_named, with_overrides
 
-        return with_overrides(load_named(name), overrides)
+        return with_overrides(load_named(preset), overrides)
 
     def save_to_preset(self, folder, **options):
         """Writes config.json, weights and a model card; takes and returns what `presets.save_to_preset` does."""

@@ -5,6 +5,7 @@ import hashlib
 import os
 import pathlib
 import re
+import urllib.error
 from collections.abc import Callable
 
 import keras
@@ -48,7 +49,8 @@ CHECKS = {
 
 def cache_folder() -> pathlib.Path:
     """Returns the folder of all that was downloaded: inside Keras' own, which KERAS_HOME moves."""
-    return pathlib.Path(keras.config.keras_home()) / FOLDER
+    home = os.environ.get("KERAS_HOME")  # as Keras reads it
+    return (pathlib.Path(home).resolve() if home else pathlib.Path.home() / ".keras") / FOLDER
 
 
 def fetch_preset(preset: Preset) -> pathlib.Path:
@@ -143,6 +145,8 @@ def _get(temporary: pathlib.Path, address: str, page: str, path: pathlib.Path) -
     try:
         got = keras.utils.get_file(temporary.name, address, cache_subdir=folder.name, cache_dir=str(folder.parent))
     except Exception as error:  # Keras raises Exception itself, the system and http.client many kinds
+        if isinstance(error.__context__, urllib.error.HTTPError):
+            error.__context__.close()  # Keras leaves its connection open
         advice = f"Fetch {page} by hand, put it there as {path}, or set {MIRROR}."
         raise UserError(f"{path.name}: could not be downloaded ({first_line(error)}). {advice}") from error
     if pathlib.Path(got) != temporary:

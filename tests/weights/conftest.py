@@ -1,6 +1,5 @@
 """A cache of one's own, a server of weights, and a small preset that it has."""
 
-import keras
 import pytest
 
 from keras_centernet.weights import presets
@@ -22,7 +21,7 @@ def server():
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """The folder of downloads, in a Keras folder of this test's own."""
-    monkeypatch.setattr(keras.config, "keras_home", lambda: str(tmp_path / "keras"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("KERAS_CENTERNET_MIRROR", raising=False)
     return tmp_path / "keras" / "keras_centernet"
 
