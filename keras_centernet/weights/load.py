@@ -61,7 +61,7 @@ def _warn_of_nan(model: keras.Model, path: str) -> None:
     wrong = [one.path for one in variables if not np.all(np.isfinite(keras.ops.convert_to_numpy(one)))]
     if wrong:
         found = f"{len(wrong)} of its {len(variables)} tensors hold NaN or infinity, first {wrong[0]}"
-        warnings.warn(f"{path}: {found}: it finds nothing. Take an earlier file.", DataWarning, stacklevel=4)
+        warnings.warn(f"{path}: {found}: it finds nothing. Take an earlier file.", DataWarning, stacklevel=5)
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
