@@ -21,6 +21,7 @@ _HOMES = {
     "inspect": "inspection",
     "load_dataset": "data",
     "load_model": "model",
+    "upload_preset": "presets",
 }
 
 __version__ = "0.1.0"

@@ -9,13 +9,13 @@ import keras
 from keras_centernet.detecting.detector import Detector
 from keras_centernet.errors import UserError, look_up, shown
 from keras_centernet.fitting.task_model import TaskModel
-from keras_centernet.method.specs import Task
 from keras_centernet.networks.build import build_network, check_input_size, dtype_scope
 from keras_centernet.networks.normalization import NORMALIZATIONS
 from keras_centernet.networks.table import find_backbone
 from keras_centernet.tasks.table import find_task, with_losses
 from keras_centernet.weights.imagenet import load_imagenet
-from keras_centernet.weights.load import load_weights, read_model_file
+from keras_centernet.weights.load import load_weights
+from keras_centernet.weights.saved_values import from_saved, to_saved
 
 
 @keras.saving.register_keras_serializable(package="keras_centernet")
@@ -33,8 +33,8 @@ class CenterNet(Detector, TaskModel):
         task: key of `TASKS`, such as "detection"; or a function (classes, **task_options) -> `Task`; or a `Task`.
         num_classes: number of classes, named "0", "1", ...; give `classes` or this, not both.
         classes: names of the classes. Neither: the task's default ones (COCO's 80 for detection).
-        weights: file to start from: written by `model.save` or `model.save_weights`, or a published
-            checkpoint (`.pth`, `.safetensors`).
+        weights: to start from: a file of `model.save` or `model.save_weights`, a published checkpoint (`.pth`,
+            `.safetensors`), the name of a preset ("coco" for the backbone's), an address or a preset's folder.
         backbone_weights: of the backbone: None (random), "imagenet" (the MobileNets, downloaded by
             keras.applications), or a file (torchvision's ResNets, DLA-34).
         input_size: side, or (height, width), that images are letterboxed to; a multiple of 32. The
@@ -121,6 +121,23 @@ class CenterNet(Detector, TaskModel):
 
     # -- saving
 
+    @classmethod
+    def from_preset(cls, preset, /, **overrides):
+        """Returns a trained model by name, such as "dla34_coco", or by what else `load_model` takes.
+
+        `overrides` are arguments of `CenterNet`, such as input_size=384 or classes=["cat", "dog"]; a line says which
+        weights start anew then. `keras-centernet models` lists the names. Raises a UserError as `load_model` does.
+        """
+        from keras_centernet.presets import load_named, with_overrides
+
+        return with_overrides(load_named(preset), overrides)
+
+    def save_to_preset(self, folder, **options):
+        """Writes config.json, weights and a model card; takes and returns what `presets.save_to_preset` does."""
+        from keras_centernet.presets import save_to_preset
+
+        return save_to_preset(self, folder, **options)
+
     def export(self, filepath, format: str | None = None, **options):
         """Writes a file that runs without this package; returns what `exporting.export_model` returns.
 
@@ -136,7 +153,7 @@ class CenterNet(Detector, TaskModel):
     def get_config(self):
         """Returns everything that rebuilds this model without its weights."""
         return {
-            **{name: _to_saved(value) for name, value in vars(self._given).items()},
+            **{name: to_saved(value) for name, value in vars(self._given).items()},
             "task_options": self.task_options or None,
             "loss_weights": self._loss_weights,
             "normalization": self.normalization,
@@ -159,43 +176,20 @@ class CenterNet(Detector, TaskModel):
         if strangers:
             advice = "update keras_centernet if a newer one wrote it, else do not use it"
             raise UserError(f"expected the configuration of a CenterNet, got the key {shown(strangers[0])}; {advice}.")
-        return cls(**{name: _from_saved(value, custom_objects) for name, value in config.items()})
-
-
-def _to_saved(value):
-    """Returns what a file holds of an argument: keys as they are, models and functions as Keras serialises them.
-
-    Raises:
-        UserError: a `Task` that nothing rebuilds.
-    """
-    if isinstance(value, Task):
-        if value.builder is None:
-            raise UserError(
-                f"task {value.name}: expected a registered function that rebuilds it from a file, got a Task without "
-                "`builder`. Pass the function itself, CenterNet(task=build_mine, classes=...), or Task(builder=...)."
-            )
-        value = value.builder
-    if isinstance(value, dict):
-        return {key: _to_saved(item) for key, item in value.items()}
-    return value if value is None or isinstance(value, str) else keras.saving.serialize_keras_object(value)
-
-
-def _from_saved(value, custom_objects):
-    """Returns the argument of which `_to_saved` made this."""
-    if not isinstance(value, dict):
-        return value
-    if "class_name" in value:
-        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
-    return {key: _from_saved(item, custom_objects) for key, item in value.items()}
+        return cls(**{name: from_saved(value, custom_objects) for name, value in config.items()})
 
 
 def load_model(path: str | os.PathLike, custom_objects: dict | None = None) -> CenterNet:
     """Returns the `CenterNet` that `model.save(path)` wrote into a `.keras` file, compiled as it was.
 
-    `custom_objects` are {name: function or class} that are not registered (`register_keras_serializable`).
+    `path` may also be a preset ("dla34_coco"), a folder of `save_to_preset` or of a run, hf://user/name, kaggle://...,
+    https://... or a checkpoint of the authors; `custom_objects` are {name: function or class} that are not registered
+    (`register_keras_serializable`).
 
     Raises:
         UserError: the file is missing, damaged, holds another kind of model, or an object of a user's own that nobody
-            has registered.
+            has registered; there is no such name, or it cannot be downloaded.
     """
-    return read_model_file(path, custom_objects)
+    from keras_centernet.presets import load_named
+
+    return load_named(path, custom_objects)

@@ -50,7 +50,7 @@ def check_scales(name: str, values) -> tuple[float, ...]:
 class Options:
     """The options of this command alone."""
 
-    model: str = option(dataclasses.MISSING, ".keras file, or an exported .tflite detector")
+    model: str = option(dataclasses.MISSING, ".keras file, folder, preset, address, or an exported .tflite detector")
     split: str | None = option(None, "split to evaluate on", SPLIT)
     batch_size: int = option(16, "images at a time", at_least=1, at_most=LARGEST_BATCH)
     resize: str = option("fit", "how images are brought to the input's size", table="data.inputs:RESIZES")
@@ -122,8 +122,9 @@ def _choose_split(args: argparse.Namespace) -> dict:
     from keras_centernet.data.reading.splits import VAL
     from keras_centernet.runs.folder import SPLIT
     from keras_centernet.runs.split_file import read_split
+    from keras_centernet.weights.resolve import is_named
 
-    made = read_split(to_path(args.model).parent / SPLIT)
+    made = None if is_named(args.model) else read_split(to_path(args.model).parent / SPLIT)
     if made is not None and made.fits(args.data) and args.split in (None, VAL) and not args.annotations:
         return {"split": VAL, "made_split": made.parts, "holds_out": made.holds_out}
     if args.split:

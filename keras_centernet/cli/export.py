@@ -35,7 +35,7 @@ CALIBRATION = "folder of 100 or more typical images, where ranges are measured"
 class Options:
     """The options of this command alone."""
 
-    model: str = option(dataclasses.MISSING, ".keras file")
+    model: str = option(dataclasses.MISSING, ".keras file, folder, preset such as dla34_coco, or address")
     output: str = option("exported", "folder, or file if only one is written")
     top_k: int | None = option(None, "detections in the output", "100", at_least=1, at_most=10_000)
     calibration: str | None = option(None, CALIBRATION, "none")

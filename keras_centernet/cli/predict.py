@@ -32,6 +32,7 @@ from keras_centernet.runs.settings import LARGEST_BATCH
 
 EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
+  keras-centernet predict --model dla34_coco street.jpg         the authors' weights; see `keras-centernet models`
   keras-centernet predict --model best.keras film.mp4 --threshold 0.4
   keras-centernet predict --model 3d.keras kitti/training/image_2 --calibration kitti/training/calib
   keras-centernet predict --model best.keras 0 --frames 300     webcam 0; Ctrl-C ends it too
@@ -55,7 +56,7 @@ FURTHER = {
 class Options:
     """The options of this command alone."""
 
-    model: str = option(dataclasses.MISSING, ".keras file")
+    model: str = option(dataclasses.MISSING, ".keras file, folder, preset such as dla34_coco, or address")
     threshold: float = option(0.3, "lowest score that is kept", at_least=0, at_most=1)
     batch_size: int = option(8, "images at a time", at_least=1, at_most=LARGEST_BATCH)
     calibration: str | None = option(None, CALIBRATION, "none")

@@ -71,7 +71,7 @@ class TrainSettings:
         None, "colour statistics", "the backbone's", table="networks.normalization:NORMALIZATIONS"
     )
     input_size: int | tuple[int, int] = input_size_row(512, "side or HEIGHTxWIDTH of inputs; multiples of 32")
-    weights: str | None = free_option(None, "file to start from: this package's, or a published .pth, .safetensors")
+    weights: str | None = free_option(None, "to start from: a file (ours, .pth, .safetensors), preset, address")
     backbone_weights: str | None = free_option(None, "imagenet (downloaded), or a file of ImageNet weights")
     # The training
     batch_size: int = option(8, "images in a batch", at_least=1, at_most=LARGEST_BATCH)

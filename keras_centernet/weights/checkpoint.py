@@ -1,5 +1,6 @@
 """PyTorch checkpoints and safetensors files -> NumPy arrays, without running any code of the file."""
 
+import importlib.util
 import os
 import pathlib
 
@@ -10,6 +11,12 @@ from keras_centernet.files.atomic import local_copy
 from keras_centernet.files.paths import to_path
 from keras_centernet.weights.torch_file import read_torch
 
+READERS = {  # suffix: (library, extra)
+    ".safetensors": ("safetensors", "safetensors"),
+    ".pth": ("torch", "torch"),
+    ".pt": ("torch", "torch"),
+    ".tar": ("torch", "torch"),
+}
 PARALLEL_PREFIX = "module."  # what PyTorch's DataParallel puts before every name
 
 
@@ -33,6 +40,13 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
         twice = next(name for name in names if PARALLEL_PREFIX + name in names)
         raise UserError(f"{path}: expected every tensor once, got {shown(twice)} and {shown(PARALLEL_PREFIX + twice)}.")
     return {names[name]: array for name, array in arrays.items()}
+
+
+def check_reader(path: str) -> None:
+    """Raises a UserError where the library that reads such a file is not installed: before it is downloaded."""
+    row = next((row for suffix, row in READERS.items() if path.endswith(suffix)), None)
+    if row and importlib.util.find_spec(row[0]) is None:
+        raise UserError(f'{path}: reading it needs {row[0]}. Run `pip install "keras_centernet[{row[1]}]"`.')
 
 
 def check_there(path: str, what: str) -> None:

@@ -42,15 +42,15 @@ def _check_config(text: bytes, path: str) -> None:
         raise UserError(f"{path}: expected {CONFIG} in it to be JSON: {first_line(error)}.") from None
     if not (isinstance(config, dict) and isinstance(config.get("config"), dict)):
         raise UserError(f"{path}: expected a CenterNet in {CONFIG}, got {shown(config)}.")
-    _check_values(config, path)
+    check_config(config, path)
     name = config.get("registered_name") or config.get("class_name")
     is_of_keras = str(config.get("module")).partition(".")[0] == "keras"
     if is_of_keras and keras.saving.get_registered_object(str(name)) is None:
         raise UserError(f"{path}: expected a CenterNet, got a {config.get('class_name')!s:.80}.")
 
 
-def _check_values(config: dict, path: str) -> None:
-    """Raises where values are nested too deeply for Keras, or are code."""
+def check_config(config: dict, path: str) -> None:
+    """Raises a UserError where values are nested too deeply for Keras, or are code."""
     level = [config]
     for _ in range(_MOST_DEPTH):
         objects = [value for value in level if isinstance(value, dict)]

@@ -10,11 +10,14 @@ import numpy as np
 
 from keras_centernet.errors import DataWarning, UserError, first_line
 from keras_centernet.files.atomic import local_copy
+from keras_centernet.files.paths import to_path
 from keras_centernet.weights.checkpoint import check_there, read_checkpoint
 from keras_centernet.weights.fill import fill
 from keras_centernet.weights.h5_file import check_h5
 from keras_centernet.weights.keras_file import check_keras_file
+from keras_centernet.weights.preset_folder import read_preset_folder
 from keras_centernet.weights.published import fill_from_published
+from keras_centernet.weights.resolve import find
 
 # What Keras says of functions and classes that it does not know.
 _UNREGISTERED = re.compile(r"Could not locate (?:function|class) '([^']+)'")
@@ -58,11 +61,13 @@ def _warn_of_nan(model: keras.Model, path: str) -> None:
     wrong = [one.path for one in variables if not np.all(np.isfinite(keras.ops.convert_to_numpy(one)))]
     if wrong:
         found = f"{len(wrong)} of its {len(variables)} tensors hold NaN or infinity, first {wrong[0]}"
-        warnings.warn(f"{path}: {found}: it finds nothing. Take an earlier file.", DataWarning, stacklevel=4)
+        warnings.warn(f"{path}: {found}: it finds nothing. Take an earlier file.", DataWarning, stacklevel=5)
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Fills a `CenterNet` from a file of this package or a published checkpoint (suffixes: `LOADERS`).
+    """Fills a `CenterNet` from a file of this package or a published checkpoint (suffixes: `LOADERS`), or a preset.
+
+    `path` may be whatever `resolve.find` knows: the name of a preset, an address, a folder.
 
     A file with other classes fills everything but the last layer of the heatmap, one of another task the heads
     that both tasks have; a line says so. Nothing changes when something does not fit.
@@ -70,11 +75,14 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     Raises:
         UserError: the file is missing or damaged, of another network, or a tensor does not fit (it is named).
     """
-    path = os.fspath(path)
+    path = find(path, model.backbone_name)
     for suffix, load in LOADERS.items():
         if path.endswith(suffix):
             load(model, path)
             return
+    if to_path(path).is_dir():
+        take_weights(model, read_preset_folder(path, type(model)), path)
+        return
     raise UserError(f"{path}: expected a file of weights that ends in {', '.join(LOADERS)}.")
 
 
@@ -91,7 +99,20 @@ def _load_h5(model, path: str) -> None:
 
 
 def _load_keras(model, path: str) -> None:
-    source = read_model_file(path)
+    take_weights(model, read_model_file(path), path)
+
+
+def take_weights(model: keras.Model, source: keras.Model, path: str) -> None:
+    """Fills a `CenterNet` from another, as far as classes and heads are the same; a line says what starts anew.
+
+    Args:
+        model: to fill; nothing changes where something does not fit.
+        source: to take from.
+        path: of the source, for messages.
+
+    Raises:
+        UserError: another network.
+    """
     theirs, ours = common_variables(source, model), common_variables(model, source)
     if theirs.keys() != ours.keys():
         name = sorted(theirs.keys() ^ ours.keys())[0]

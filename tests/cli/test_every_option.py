@@ -90,7 +90,7 @@ for _command in COMMANDS:
     _flags, _arguments = options_of(_command)
     CASES |= {(_command, name): (_flags, _arguments) for name in (*_flags, *_arguments)}
 # Right values of these would do work: lists of all networks, a whole training.
-ALONE = {"demo", "recipes"}
+ALONE = {"demo", "models", "recipes"}
 
 
 @pytest.fixture(autouse=True)

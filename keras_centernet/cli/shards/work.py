@@ -28,14 +28,13 @@ def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[
     """Detects in the share that --shard names, as far as that is not done yet; `default` is where without --output."""
     from keras_centernet.data.counting import warn_counted
     from keras_centernet.model import load_model
-    from keras_centernet.weights.checkpoint import check_there
 
     if webcams := [video for video in videos if isinstance(video, int)]:
         raise UserError(f"--shard: expected files, which all shards can list, got webcam {webcams[0]}; leave it out.")
-    check_there(args.model, "a .keras file")
+    described = _describe(args, [*images, *videos], args.part_size or PART_SIZE)  # first: there may be no such model
     shard, size = args.shard, args.part_size or PART_SIZE
     parts = list_parts(shard, images, videos, size)
-    folder = ShardFolder(to_path(args.output or default), shard, len(parts), _describe(args, [*images, *videos], size))
+    folder = ShardFolder(to_path(args.output or default), shard, len(parts), described)
     told = f"{len(parts)} parts, {len(folder.missing)} to do"
     print(f"shard {shard.index}/{shard.count}: {told}: {folder.path}", flush=True)
     tally = Tally()
@@ -70,7 +69,7 @@ class Tally:
 def _describe(args: argparse.Namespace, inputs: list, size: int) -> dict:
     return {
         "inputs": describe_inputs(inputs),
-        "model": describe_file(args.model),
+        "model": _describe_model(args.model),
         "threshold": args.threshold,
         "calibration": args.calibration,
         "frames": args.frames,
@@ -124,3 +123,17 @@ def _some_lines(lines: Iterable[dict], video: str) -> Iterator[dict]:
         yield line
     if not number:
         yield {"path": video, "error": f"{video}: expected frames that OpenCV can decode, got none."}
+
+
+def _describe_model(name: str) -> str:
+    """Returns what tells a model from another: a preset or an address by its name, whose file does not change."""
+    from keras_centernet.weights.checkpoint import check_there
+    from keras_centernet.weights.preset_folder import WEIGHTS
+    from keras_centernet.weights.resolve import find, is_named
+
+    if is_named(name):
+        return name
+    path = to_path(find(name))
+    path = next((path / weights for weights in WEIGHTS if path.is_dir() and (path / weights).is_file()), path)
+    check_there(str(path), "a .keras file")
+    return describe_file(path)

@@ -1,0 +1,60 @@
+"""List the trained models that are found by name: what their authors measured, what they cost, and their licence.
+
+A name is taken by `--model`, `--weights`, `CenterNet.from_preset`. Metrics are in percent and the authors' own. GFLOP
+count two per multiply-add at the model's input size; MB are those of its numbers in float32. A file is downloaded at
+its first use; KERAS_CENTERNET_MIRROR names a folder or an address that has the files instead.
+"""
+
+import argparse
+
+EXAMPLES = """examples:
+  keras-centernet models
+  keras-centernet models dla34_coco dla34_pose
+  keras-centernet predict --model dla34_coco street.jpg"""
+
+ONLY_PRINTS = True
+LINE = "{:21} {:13} {:>8} {:>11} {:>6} {:>5}  {:7}  {:16}  {}"
+MB = 1e6
+_FLOAT_BYTES = 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options."""
+    parser.add_argument("names", nargs="*", help="models to list; default: all")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the table, a line as soon as it is known."""
+    from keras_centernet.errors import look_up
+    from keras_centernet.networks.table import BACKBONES
+    from keras_centernet.weights.presets import PRESETS
+
+    rows = {name: look_up(PRESETS, name, "model") for name in args.names or PRESETS}
+    head = "model", "task", "input", "parameters", "GFLOP", "MB", "licence", "exported to"
+    print(LINE.format(*head, "published"))
+    for name, row in rows.items():
+        height, width = _sides(row.input_size)
+        exports = ", ".join(BACKBONES[row.backbone].exports) or "not tried"
+        columns = f"{width}x{height}", *_cost(row), row.licence, exports, _metrics(row.metrics)
+        print(LINE.format(name, row.task, *columns), flush=True)
+
+
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def _cost(row) -> tuple[str, str, str]:
+    """Returns parameters, GFLOP and MB of a preset as texts."""
+    from keras_centernet.networks.build import build_network
+    from keras_centernet.networks.cost import count_flops, count_parameters
+    from keras_centernet.tasks import TASKS
+
+    network = build_network(row.backbone, TASKS[row.task].build(row.classes), input_hw=_sides(row.input_size))
+    size = network.count_params() * _FLOAT_BYTES / MB
+    return f"{count_parameters(network):,}", f"{count_flops(network) / 1e9:.1f}", f"{size:.0f}"
+
+
+def _metrics(metrics) -> str:
+    """Returns "AP 37.4 / 39.2 / 41.7 (none / flip / multi_scale)"."""
+    columns = [f"{metric} {' / '.join(map(str, values.values()))}" for metric, values in metrics.items()]
+    return f"{', '.join(columns)} ({' / '.join(next(iter(metrics.values())))})"

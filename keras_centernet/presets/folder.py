@@ -1,0 +1,47 @@
+"""A model as a folder that others can load: what `from_preset` reads and `upload_preset` shares."""
+
+import os
+
+from keras_centernet.errors import look_up
+from keras_centernet.files.atomic import write_text, write_whole
+from keras_centernet.files.outputs import claimed
+from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.model import CenterNet
+from keras_centernet.presets.card import IMAGE, Run, read_run, write_card
+from keras_centernet.weights.preset_folder import CONFIG, README, WEIGHTS, write_preset_folder
+
+
+def save_to_preset(
+    model: CenterNet,
+    folder: str | os.PathLike,
+    run: str | os.PathLike | None = None,
+    licence: str | None = None,
+    weights: str = "model.weights.h5",
+    overwrite: bool = False,
+) -> AnyPath:
+    """Writes config.json, the weights and README.md, a model card; returns the folder.
+
+    Args:
+        model: whose averaged weights are written where it keeps an average.
+        folder: local or remote, made where it is missing.
+        run: folder of the training, whose data, metrics and image go into the card; None: the card has none.
+        licence: under which you share the model, such as "apache-2.0"; None: the card says that none was chosen.
+        weights: "model.weights.h5" or "model.safetensors".
+        overwrite: whether these files may be replaced.
+
+    Raises:
+        UserError: files are there already, the run is none, or nothing can be written.
+    """
+    look_up(WEIGHTS, weights, "file of weights")
+    folder, found = to_path(folder), read_run(run) if run is not None else Run()
+    names = [CONFIG, weights, README, *([IMAGE] if found.image else [])]
+    with claimed([folder / name for name in names], overwrite):
+        for other in set(WEIGHTS) - {weights}:  # of an earlier call, which config.json would speak of no more
+            if overwrite and (folder / CONFIG).exists():
+                (folder / other).unlink(missing_ok=True)
+        with model.averaged():
+            if found.image:
+                write_whole(folder / IMAGE, lambda path: path.write_bytes(found.image))
+            write_text(folder / README, write_card(model, found, licence))
+            write_preset_folder(model, folder, weights)
+    return folder

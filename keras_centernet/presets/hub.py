@@ -1,0 +1,44 @@
+"""Sharing a preset at a hub."""
+
+import os
+import pathlib
+
+from keras_centernet.errors import UserError, first_line
+from keras_centernet.files.paths import to_path
+from keras_centernet.files.remote_path import is_remote
+from keras_centernet.weights.preset_folder import CONFIG, FORMAT
+from keras_centernet.weights.resolve import HUB_EXTRA
+
+SCHEME = "hf://"
+_PARTS = 2  # user and name
+
+
+def upload_preset(address: str, folder: str | os.PathLike, private: bool = False) -> str:
+    """Uploads a folder of `save_to_preset` to the Hugging Face hub; returns its address.
+
+    You log in first, by the `hf auth login` of huggingface_hub.
+
+    Args:
+        address: "hf://user/name"; made where it is missing.
+        folder: local.
+        private: whether a new one is seen by you alone.
+
+    Raises:
+        UserError: another kind of address, a folder that is no preset, no huggingface_hub, or the hub refuses.
+    """
+    name = address.removeprefix(SCHEME).strip("/")
+    if not address.startswith(SCHEME) or len([part for part in name.split("/") if part]) != _PARTS:
+        raise UserError(f"{address}: expected hf://user/name.")
+    if is_remote(folder):
+        raise UserError(f"{folder}: expected a local folder.")
+    FORMAT.read(to_path(folder) / CONFIG)
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise UserError(f"{address}: uploading needs huggingface_hub. {HUB_EXTRA}.") from None
+    try:
+        huggingface_hub.create_repo(name, private=private, exist_ok=True)
+        huggingface_hub.upload_folder(repo_id=name, folder_path=str(pathlib.Path(folder)))
+    except Exception as error:  # its own, and those of its connection
+        raise UserError(f"{address}: could not be uploaded: {first_line(error)}") from error
+    return address

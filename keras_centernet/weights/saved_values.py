@@ -1,0 +1,33 @@
+"""Arguments of a model that may be values of a user's own <-> what a file holds of them."""
+
+import keras
+
+from keras_centernet.errors import UserError
+from keras_centernet.method.specs import Task
+
+
+def to_saved(value):
+    """Returns what a file holds of an argument: keys as they are, models and functions as Keras serialises them.
+
+    Raises:
+        UserError: a `Task` that nothing rebuilds.
+    """
+    if isinstance(value, Task):
+        if value.builder is None:
+            raise UserError(
+                f"task {value.name}: expected a registered function that rebuilds it from a file, got a Task without "
+                "`builder`. Pass the function itself, CenterNet(task=build_mine, classes=...), or Task(builder=...)."
+            )
+        value = value.builder
+    if isinstance(value, dict):
+        return {key: to_saved(item) for key, item in value.items()}
+    return value if value is None or isinstance(value, str) else keras.saving.serialize_keras_object(value)
+
+
+def from_saved(value, custom_objects: dict | None):
+    """Returns the argument of which `to_saved` made this."""
+    if not isinstance(value, dict):
+        return value
+    if "class_name" in value:
+        return keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+    return {key: from_saved(item, custom_objects) for key, item in value.items()}

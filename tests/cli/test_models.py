@@ -1,0 +1,69 @@
+"""The list of models, and commands that take them by name."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_centernet.cli import main
+from keras_centernet.networks.build import build_network
+from keras_centernet.networks.cost import count_parameters
+from keras_centernet.tasks import TASKS
+from keras_centernet.weights import presets
+from keras_centernet.weights.presets import PRESETS, Preset
+from tests.helpers.tiny_backbone import TINY
+from tests.helpers.weights_server import serving
+from tests.weights.test_published import published_tensors, write_safetensors
+
+
+@pytest.fixture
+def pets(tiny_model, tmp_path, monkeypatch):
+    """A small preset that a server on this machine has."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("KERAS_CENTERNET_MIRROR", raising=False)
+    row = Preset(TINY, "detection", ("cat", "dog"), "p.safetensors", "n", {"AP": {"none": 1.5}}, "none", input_size=64)
+    monkeypatch.setitem(PRESETS, "tiny_pets", row)
+    with serving() as server:
+        monkeypatch.setattr(presets, "DRIVE", server.address + "/{}")
+        content = write_safetensors(tmp_path / "p.safetensors", published_tensors(tiny_model()))
+        server.files["n"] = content.read_bytes()
+        yield row
+
+
+def test_the_list_says_what_a_model_is(pets, capsys):
+    assert main(["models", "tiny_pets", "resnet18_voc_384"]) == 0
+    head, tiny, resnet = capsys.readouterr().out.splitlines()
+    assert " ".join(head.split()) == "model task input parameters GFLOP MB licence exported to published"
+    network = build_network(TINY, TASKS["detection"].build(("cat", "dog")), input_hw=(64, 64))
+    assert tiny.split()[:4] == ["tiny_pets", "detection", "64x64", f"{count_parameters(network):,}"]
+    assert tiny.endswith("AP 1.5 (none)")
+    assert resnet.split()[:3] == ["resnet18_voc_384", "detection", "384x384"]
+    assert "MIT" in resnet
+    assert resnet.endswith("mAP50 72.6 (flip)")
+
+
+def test_an_unknown_name_lists_the_known_ones(capsys):
+    assert main(["models", "dla35"]) == 2
+    assert "Unknown model: expected one of dla34_coco, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["--shard", "0/1"]])
+def test_predict_takes_a_name(pets, tmp_path, more, capsys):
+    image = tmp_path / "street.png"
+    keras.utils.save_img(image, np.zeros((50, 70, 3), "uint8"))
+    output = tmp_path / "found"
+    assert main(["predict", str(image), "--model", "tiny_pets", "--output", str(output), *more]) == 0
+    if not more:
+        assert len(json.loads((output / "detections.json").read_text())) == 1
+
+
+def test_evaluate_takes_a_name(pets, photos, tmp_path, capsys):
+    metrics = tmp_path / "metrics.json"
+    assert main(["evaluate", "--model", "tiny_pets", "--data", str(photos), "--output", str(metrics)]) == 0
+    assert json.loads(metrics.read_text())["images"] == 4
+
+
+def test_a_wrong_name_is_one_line(tmp_path, capsys):
+    assert main(["predict", "x.png", "--model", "dla34_cocoa", "--output", str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
