@@ -41,7 +41,9 @@ def source(tmp_path):
     names = [str(tmp_path / f"photo{i}.png") for i in (1, 2, 3)]
     for i, name in enumerate(names):
         cv2.imwrite(name, np.full((60, 80, 3), 80 * i, np.uint8))
-    table = build_annotations(names, [(0, 10, 10, 40, 40, 0, False, False, None)], image_hw=[(60, 80)] * 3, image_ids=[1, 2, 3])
+    table = build_annotations(
+        names, [(0, 10, 10, 40, 40, 0, False, False, None)], image_hw=[(60, 80)] * 3, image_ids=[1, 2, 3]
+    )
     return source_from_annotations("photos", CLASSES, table)
 
 
