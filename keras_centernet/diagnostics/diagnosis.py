@@ -4,10 +4,12 @@ import dataclasses
 
 import numpy as np
 
+from keras_centernet.data.source import Source
 from keras_centernet.diagnostics.calibration import calibration
 from keras_centernet.diagnostics.confusion import confusion, errors_by_image
 from keras_centernet.diagnostics.curves import best_thresholds, score_curves
 from keras_centernet.diagnostics.matching import Boxes, boxes_of
+from keras_centernet.evaluation.report import Report
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,8 +29,8 @@ class Diagnosis:
         errors: (n, 2) missed objects and wrong detections.
     """
 
-    report: object
-    source: object
+    report: Report
+    source: Source | None
     classes: tuple[str, ...]
     truth: Boxes
     found: Boxes
@@ -40,7 +42,7 @@ class Diagnosis:
     errors: np.ndarray
 
 
-def diagnose(report, source=None) -> Diagnosis:
+def diagnose(report: Report, source: Source | None = None) -> Diagnosis:
     """Returns the numbers of an evaluation's `Report`; `source` is where its images come from."""
     classes = tuple(row["name"] for row in report.ground_truth["categories"])
     truth, found = boxes_of(report.ground_truth["annotations"]), boxes_of(report.detections)

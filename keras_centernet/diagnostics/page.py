@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_centernet.data.source import Source
 from keras_centernet.diagnostics.calibration import calibration_error
 from keras_centernet.diagnostics.charts import draw_calibration, draw_confusion, draw_objects, draw_score_curves
 from keras_centernet.diagnostics.diagnosis import Diagnosis, diagnose
 from keras_centernet.diagnostics.worst import worst_images
 from keras_centernet.drawing.html_page import charts_of, figure_of, grid_of, heading_of, page_of, table_of
 from keras_centernet.evaluation.metrics.metric import number_text
+from keras_centernet.evaluation.report import Report
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.paths import to_path
 
@@ -20,7 +22,7 @@ PAGE = "index.html"
 SIZES = {"APs": "small (below 32 x 32 pixels)", "APm": "medium", "APl": "large (above 96 x 96 pixels)"}
 
 
-def write_report(folder: str | os.PathLike, report, source=None) -> Diagnosis:
+def write_report(folder: str | os.PathLike, report: Report, source: Source | None = None) -> Diagnosis:
     """Writes index.html, one file with everything in it, into a folder; returns the numbers that it shows.
 
     Args:
