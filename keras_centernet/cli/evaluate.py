@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   keras-centernet evaluate --model gs://bucket/run/best.keras --data gs://bucket/photos --output gs://bucket/metrics.json"""
 
 DEFAULT = "metrics.json"
+FOLDERS = ("results", "report")  # options that name one
 SPLIT = "the one that the model's run held out, else val, else all images"
 ORACLE = "replace the output of heads by the ground truth"
 
@@ -65,6 +66,7 @@ class Options:
     round: bool = option(False, "also evaluate boxes and scores rounded to two decimals")
     clip: bool = option(True, "clip boxes to the image; the published evaluation does not")
     results: str | None = option(None, "folder for the result files that evaluation servers want", "none")
+    report: str | None = option(None, "folder for a page of errors, curves and worst images", "none")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,14 +85,24 @@ def run(args: argparse.Namespace) -> None:
     collect_repeated(args)
     output = choose_output(args.output, DEFAULT)
     curves = output.with_name(f"{output.stem}_precision_recall.png")
-    if args.results and os.path.abspath(args.results) in map(os.path.abspath, (output, output.parent)):
-        raise UserError(f"--results {args.results}: expected a folder of its own, got --output or the folder of that.")
+    folders = {f"--{name}": getattr(args, name) for name in FOLDERS if getattr(args, name)}
+    _check_apart(folders, output)
     data = [to_path(path) for path in (args.data, args.annotations) if path]
     with claimed([output, curves], args.overwrite, [to_path(args.model), *data]):
-        if args.results:
-            open_folder(to_path(args.results), "--results")
-            check_empty(to_path(args.results), "--results", args.overwrite, data)
+        for name, folder in folders.items():
+            open_folder(to_path(folder), name)
+            check_empty(to_path(folder), name, args.overwrite, data)
         _evaluate(args, output, curves)
+
+
+def _check_apart(folders: dict[str, str], output: AnyPath) -> None:
+    """Raises a UserError where a folder for results is that of the metrics, or another one."""
+    taken = [os.path.abspath(path) for path in (output, output.parent)]
+    for name, folder in folders.items():
+        if os.path.abspath(folder) in taken:
+            problem = "got --output, the folder of that, or that of another option"
+            raise UserError(f"{name} {folder}: expected a folder of its own, {problem}.")
+        taken.append(os.path.abspath(folder))
 
 
 def _evaluate(args: argparse.Namespace, output: AnyPath, curves: AnyPath) -> None:
@@ -112,7 +124,13 @@ def _evaluate(args: argparse.Namespace, output: AnyPath, curves: AnyPath) -> Non
     if args.results:
         source = views[0].source
         report.write_results(args.results, source.category_ids, source.own_image_ids)
-    print(f"\n{output}, {curves}")
+    written = [output, curves]
+    if args.report:
+        from keras_centernet.diagnostics.page import PAGE, write_report
+
+        write_report(args.report, report, views[0].source)
+        written.append(to_path(args.report) / PAGE)
+    print("\n" + ", ".join(map(str, written)))
 
 
 def _choose_split(args: argparse.Namespace) -> dict:

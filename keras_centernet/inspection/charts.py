@@ -1,18 +1,16 @@
 """Charts of a data set as PNG files in memory."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_centernet.drawing.boxes import class_color
+from keras_centernet.drawing.chart_files import class_rgb, to_png
 from keras_centernet.drawing.chart_texts import draw_legend, label_of, name_ticks
 from keras_centernet.geometry import STRIDE
 from keras_centernet.inspection.facts import SMALL_CELLS, SplitFacts
 
 _MOST_CLASSES = 30
-_DOTS_PER_INCH = 110
 
 
 def draw_class_counts(splits: Sequence[SplitFacts]) -> bytes:
@@ -24,14 +22,14 @@ def draw_class_counts(splits: Sequence[SplitFacts]) -> bytes:
     axes, height = figure.add_subplot(), 0.8 / len(splits)
     for i, facts in enumerate(splits):
         places = np.arange(len(order)) + (i - (len(splits) - 1) / 2) * height
-        axes.barh(places, counts[i, order], height, color=_color(i), label=label_of(facts.name))
+        axes.barh(places, counts[i, order], height, color=class_rgb(i), label=label_of(facts.name))
     name_ticks(axes.yaxis, [classes[i] for i in order])
     axes.invert_yaxis()
     axes.set_xlabel("objects")
     if counts[:, order].max() > 50 * max(1, counts[:, order].min()):
         axes.set_xscale("symlog")
     draw_legend(axes, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _to_png(figure)
+    return to_png(figure)
 
 
 def draw_box_sizes(splits: Sequence[SplitFacts], input_hw: tuple[int, int]) -> bytes:
@@ -43,7 +41,7 @@ def draw_box_sizes(splits: Sequence[SplitFacts], input_hw: tuple[int, int]) -> b
         boxes_xyxy = facts.boxes_in_input(input_hw)
         sides = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], small / 4)
         axes.scatter(
-            *sides.T, s=6, alpha=min(1, 0.15 + 200 / max(len(sides), 1)), color=_color(i), label=label_of(facts.name)
+            *sides.T, s=6, alpha=min(1, 0.15 + 200 / max(len(sides), 1)), color=class_rgb(i), label=label_of(facts.name)
         )
     axes.axvspan(small / 4, small, color="0.5", alpha=0.15, linewidth=0)
     axes.axhspan(
@@ -59,16 +57,4 @@ def draw_box_sizes(splits: Sequence[SplitFacts], input_hw: tuple[int, int]) -> b
     axes.set(xscale="log", yscale="log", xlabel="width in input pixels", ylabel="height in input pixels")
     axes.set(xlim=(small / 4, 1.5 * input_hw[1]), ylim=(small / 4, 1.5 * input_hw[0]))
     draw_legend(axes, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return _to_png(figure)
-
-
-def _color(index: int) -> tuple[float, ...]:
-    return tuple(channel / 255 for channel in class_color(index))
-
-
-def _to_png(figure: Figure) -> bytes:
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=_DOTS_PER_INCH)
-    return content.getvalue()
+    return to_png(figure)

@@ -65,6 +65,13 @@ def test_result_files_have_the_ids_of_the_data(photos, model_file, tmp_path):
     assert {row["category_id"] for row in rows} == {"tom", 7}
 
 
+def test_a_report_is_one_page(evaluate, tmp_path, capsys):
+    status, _ = evaluate("--report", str(tmp_path / "page"))
+    assert status == 0
+    assert [path.name for path in (tmp_path / "page").iterdir()] == ["index.html"]
+    assert str(tmp_path / "page" / "index.html") in capsys.readouterr().out
+
+
 def test_the_truth_in_place_of_all_heads_finds_everything(evaluate):
     status, metrics = evaluate("--oracle", "heatmap", "size", "offset")
     assert status == 0

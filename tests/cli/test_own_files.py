@@ -71,10 +71,11 @@ def test_an_annotation_file_is_no_place_for_metrics(photos, model_file, tmp_path
     assert "labels.json: expected a place for results, got a file that is read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--results", "--report"])
 @pytest.mark.parametrize("results", ["ap.json", ".", "sub/.."])
-def test_result_files_have_a_folder_of_their_own(results, tmp_path, monkeypatch, capsys):
+def test_result_files_have_a_folder_of_their_own(option, results, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    command = ["evaluate", "--model", "m.keras", "--data", "shapes", "--output", "ap.json", "--results", results]
+    command = ["evaluate", "--model", "m.keras", "--data", "shapes", "--output", "ap.json", option, results]
     assert main(command) == 2
     assert "expected a folder of its own" in capsys.readouterr().err
 

@@ -17,7 +17,10 @@ MINE = {"notes.txt": b"mine", "part.mine.txt": b"mine", ".keras_centernet-mine":
 # name: (arguments; PHOTOS, IMAGES, FILM, MODEL and OUT are paths; what a second try after a kill adds).
 COMMANDS = {
     "inspect": ("inspect --data PHOTOS --output OUT/page.html", "--overwrite"),
-    "evaluate": ("evaluate --data PHOTOS --model MODEL --output OUT/ap.json --results OUT/results", "--overwrite"),
+    "evaluate": (
+        "evaluate --data PHOTOS --model MODEL --output OUT/ap.json --results OUT/results --report OUT/report",
+        "--overwrite",
+    ),
     "predict": ("predict IMAGES FILM --model MODEL --threshold 0.01 --output OUT", "--overwrite"),
     "predict --shard": ("predict IMAGES --model MODEL --shard 0/1 --part-size 4 --output OUT", ""),
     "make-tfrecords": ("make-tfrecords --data PHOTOS --output OUT --shards 2", "--overwrite"),

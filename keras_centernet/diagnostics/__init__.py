@@ -1,0 +1,1 @@
+"""What a detector gets right and wrong, in numbers, charts and images."""

@@ -1,0 +1,119 @@
+"""The page of a diagnosis: one row of `SECTIONS` for each part."""
+
+import dataclasses
+import html
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from keras_centernet.data.source import Source
+from keras_centernet.diagnostics.calibration import calibration_error
+from keras_centernet.diagnostics.charts import draw_calibration, draw_confusion, draw_objects, draw_score_curves
+from keras_centernet.diagnostics.diagnosis import Diagnosis, diagnose
+from keras_centernet.diagnostics.worst import worst_images
+from keras_centernet.drawing.html_page import charts_of, figure_of, grid_of, heading_of, page_of, table_of
+from keras_centernet.evaluation.metrics.metric import number_text
+from keras_centernet.evaluation.report import Report
+from keras_centernet.files.atomic import write_text
+from keras_centernet.files.paths import to_path
+
+PAGE = "index.html"
+SIZES = {"APs": "small (below 32 x 32 pixels)", "APm": "medium", "APl": "large (above 96 x 96 pixels)"}
+
+
+def write_report(folder: str | os.PathLike, report: Report, source: Source | None = None) -> Diagnosis:
+    """Writes index.html, one file with everything in it, into a folder; returns the numbers that it shows.
+
+    Args:
+        folder: an existing folder.
+        report: `Report` of an evaluation.
+        source: of the data set (`dataset.source`), whose photos are shown; None: no photos.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    diagnosis = diagnose(report, source)
+    write_text(to_path(folder) / PAGE, build_page(diagnosis))
+    return diagnosis
+
+
+def build_page(diagnosis: Diagnosis) -> str:
+    """Returns the page; sections that the evaluation has nothing for are left out."""
+    title = "Report: {images} images, {objects} objects".format(**diagnosis.report.metrics)
+    parts = [f"<h1>{html.escape(title)}</h1>"]
+    parts.append("<p>Boxes are compared at IoU 0.5; counts keep each class from its best threshold on.</p>")
+    for section in SECTIONS:
+        content = section.build(diagnosis)
+        parts += [heading_of(section.title) + content] if content else []
+    return page_of(title, parts)
+
+
+def _metrics(diagnosis: Diagnosis) -> str:
+    values = {key: value for key, value in diagnosis.report.metrics.items() if value is None or type(value) is float}
+    rows = [(key, number_text(value)) for key, value in values.items() if not key.startswith("seconds")]
+    return table_of([("metric", "value"), *rows])
+
+
+def _classes(diagnosis: Diagnosis) -> str:
+    objects = np.bincount(diagnosis.truth.classes[~diagnosis.truth.is_ignored], minlength=len(diagnosis.classes))
+    rows = [("class", "objects", "best threshold", "precision", "recall", "F1")]
+    for i, name in enumerate(diagnosis.classes):
+        at = round(diagnosis.thresholds[i] * 100)
+        values = [diagnosis.curves[key][i, at] for key in ("precision", "recall", "f1")]
+        texts = [f"{value:.3f}" if np.isfinite(value) else "-" for value in values]
+        rows.append((name, str(objects[i]), f"{diagnosis.thresholds[i]:.2f}", *texts))
+    missed = diagnosis.confusion[:-1, -1]
+    return charts_of([draw_objects(objects, missed, diagnosis.classes)]) + table_of(rows)
+
+
+def _sizes(diagnosis: Diagnosis) -> str:
+    metrics = diagnosis.report.metrics
+    rows = [(text, number_text(metrics[key])) for key, text in SIZES.items() if key in metrics]
+    return table_of([("objects", "AP"), *rows]) if rows else ""
+
+
+def _confusion(diagnosis: Diagnosis) -> str:
+    return charts_of([draw_confusion(diagnosis.confusion, diagnosis.classes)])
+
+
+def _curves(diagnosis: Diagnosis) -> str:
+    return charts_of([draw_score_curves(diagnosis.curves, diagnosis.thresholds, diagnosis.classes)])
+
+
+def _calibration(diagnosis: Diagnosis) -> str:
+    error = calibration_error(diagnosis.calibration)
+    text = f"<p>Mean distance of score and precision: {error:.3f}.</p>" if np.isfinite(error) else ""
+    return text + charts_of([draw_calibration(diagnosis.calibration)])
+
+
+def _worst(diagnosis: Diagnosis) -> str:
+    images = worst_images(diagnosis) if diagnosis.source is not None else []
+    left_right = "<p>Left the truth, right what was found.</p>"
+    return left_right + grid_of([figure_of(*image) for image in images], "pairs") if images else ""
+
+
+def _speed(diagnosis: Diagnosis) -> str:
+    stages = diagnosis.report.metrics.get("stages_ms", {})
+    rows = [(stage, f"{milliseconds:.2f}") for stage, milliseconds in stages.items()]
+    return table_of([("stage", "milliseconds an image"), *rows]) if rows else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of the page; `build` returns its HTML, nothing where it does not apply."""
+
+    title: str
+    build: Callable[[Diagnosis], str]
+
+
+SECTIONS = (
+    Section("Metrics", _metrics),
+    Section("Classes", _classes),
+    Section("AP by size", _sizes),
+    Section("Confusion", _confusion),
+    Section("Precision, recall and F1 over the score", _curves),
+    Section("Calibration of scores", _calibration),
+    Section("Worst images", _worst),
+    Section("Speed by stage", _speed),
+)
