@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_centernet.evaluation.metrics.table import main_metric
 from keras_centernet.files.atomic import write_whole, writing
+from keras_centernet.fitting.uncompiled import uncompiled
 from keras_centernet.runs.example_images import detections_and_heatmaps
 from keras_centernet.runs.folder import BEST, TENSORBOARD, RunFolder
 from keras_centernet.runs.history import first_epochs, write_rows
@@ -61,7 +62,9 @@ class InsteadOfStep(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the (averaged) weights whenever the main metric of the validation grows, see `main_metric`.
+    """Saves the (averaged) weights, without the optimizer, whenever the main metric of the validation grows.
+
+    The metric is `main_metric`.
 
     Epochs without an evaluation change nothing. Without any evaluation, the last epoch is the best.
 
@@ -86,7 +89,7 @@ class KeepBest(keras.callbacks.Callback):
         value = logs.get(f"val_{main}", math.nan)
         if value > self.best:  # False for NaN
             self.best, self.waited = float(value), 0
-            with self.model.averaged():
+            with self.model.averaged(), uncompiled(self.model):
                 write_whole(self.folder / BEST, self.model.save)
         elif not math.isnan(value):
             self.waited += 1

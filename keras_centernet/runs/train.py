@@ -11,6 +11,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.fitting import layer_selection
+from keras_centernet.fitting.uncompiled import uncompiled
 from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
@@ -184,7 +185,10 @@ class Run:
     def _report_of_chief(self) -> dict:
         folder = self.folder
         if not (folder / BEST).exists():  # nothing to evaluate on: the last (averaged) weights are the best
-            with self.model.averaged():  # not `finish`: the other processes would have to compute with this one
+            with (
+                self.model.averaged(),
+                uncompiled(self.model),
+            ):  # not `finish`: the other processes would have to compute with this one
                 write_whole(folder / BEST, self.model.save)
         with local_copy(folder / BEST) as path:
             model = load_model(path)

@@ -108,7 +108,7 @@ def test_a_best_model_that_is_missing_is_replaced_by_the_best_of_what_follows(wh
         (tmp_path / name).write_bytes((whole / source).read_bytes())
     run(tmp_path, resume=True)
     assert "best.keras is missing: the best of what follows will be there" in capsys.readouterr().out
-    assert int(load_model(tmp_path / "best.keras").optimizer.iterations) in (18, 24)
+    assert not load_model(tmp_path / "best.keras").compiled
 
 
 def test_a_run_of_before_there_were_backends_was_of_tensorflow(whole, tmp_path):
