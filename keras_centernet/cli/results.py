@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from keras_centernet.detecting.files import unique_names
 from keras_centernet.detecting.selecting import best_of_overlapping
-from keras_centernet.drawing.image_file import write_image
 from keras_centernet.errors import UserError, shown
 from keras_centernet.files.outputs import check_empty, open_folder
 from keras_centernet.files.paths import AnyPath, to_path
@@ -52,6 +51,8 @@ class Results:
         self._add(found, self._stems[image])
 
     def _add(self, found, stem: str) -> None:
+        from keras_centernet.drawing.image_file import write_image  # not above: it imports Keras
+
         if self._args.save_txt:
             found.save_txt(self._labels / f"{stem}.txt")
         for number, crop in enumerate(found.crops() if self._args.save_crops else ()):

@@ -42,6 +42,7 @@ class Detector:
 
         Example:
             >>> import numpy as np
+            >>> from keras_centernet import CenterNet
             >>> model = CenterNet("mobilenet_v2", num_classes=2, input_size=64)
             >>> len(model.detect([np.zeros((40, 60, 3), "uint8")], threshold=0.99)[0])
             0

@@ -157,7 +157,7 @@ def test_train(paths, output, tmp_path, to_ram):
         (
             "a camera",
             "predict --model {model} rtsp://cam/1 --output {out}",
-            "File system scheme 'rtsp' not implemented",
+            "rtsp://cam/1: expected a video that OpenCV can open; check the file or the number.",
         ),
         ("no images", "export --model {model} --images ram://no/x --output {out}", "expected a folder of images"),
         ("no recipe", "train --recipe ram://no/r.toml --data {photos} --output {out}", "No such file or"),
