@@ -120,12 +120,13 @@ def to_detections(model, rows: dict, image, path, image_to_input, threshold: flo
     rows = to_image_frame(rows, image_to_input)
     boxes_xyxy = np.clip(rows["boxes_xyxy"], 0, [width, height, width, height]).astype(np.float32)
     has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
-    keep = (rows["scores"] >= threshold) & has_area
+    keep = np.flatnonzero((rows["scores"] >= threshold) & has_area)
+    keep = keep[np.argsort(-rows["scores"][keep], kind="stable")]  # a runtime's sigmoid may swap two by their last bit
     kept = {key: value[keep] for key, value in rows.items()}
     calibration = calibration_or_default(calibration) if model.task.needs_camera else None
     extras = {name: _in_float32(values) for name, values in model.task.postprocess(kept, calibration).items()}
     if model.task.needs_camera:
-        extras["calibration"] = np.broadcast_to(np.float32(calibration), (keep.sum(), 3, 4))
+        extras["calibration"] = np.broadcast_to(np.float32(calibration), (len(keep), 3, 4))
     indices = kept["classes"].astype(np.int32)
     return Detections(
         boxes_xyxy=boxes_xyxy[keep],

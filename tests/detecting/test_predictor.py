@@ -10,6 +10,7 @@ import pytest
 from keras_centernet import UserError
 from keras_centernet.detecting import predictor
 from keras_centernet.detecting.predictor import Predictor
+from keras_centernet.detecting.stream import to_detections
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.method.flip_test import average_mirrored, with_mirrored
@@ -163,3 +164,13 @@ def test_3d_has_no_flip_test(tiny_model):
 def test_numbers_that_are_none(options, message):
     with pytest.raises(UserError, match=f"^{message}"):
         OneBoxPredictor().detect([np.zeros((8, 8, 3), "uint8")], **options)
+
+
+def test_scores_that_a_runtime_swaps_by_their_last_bit_are_put_in_order(tiny_model):
+    scores = np.array([0.5, np.nextafter(np.float32(0.5), np.float32(1)), 0.4], np.float32)
+    boxes_xyxy = np.array([[1, 1, 9, 9], [2, 2, 9, 9], [3, 3, 9, 9]], np.float32)
+    rows = {"boxes_xyxy": boxes_xyxy, "scores": scores, "classes": np.array([0, 1, 0])}
+    found = to_detections(tiny_model(), rows, np.zeros((64, 64, 3), np.uint8), None, np.eye(2, 3), 0.0)
+    np.testing.assert_array_equal(found.scores, scores[[1, 0, 2]])
+    np.testing.assert_array_equal(found.boxes_xyxy, boxes_xyxy[[1, 0, 2]])
+    np.testing.assert_array_equal(found.classes, [1, 0, 0])
