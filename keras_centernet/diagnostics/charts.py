@@ -7,9 +7,9 @@ from keras_centernet.diagnostics.calibration import BINS
 from keras_centernet.diagnostics.curves import SCORES
 from keras_centernet.drawing.chart_files import class_rgb, to_png
 from keras_centernet.drawing.chart_texts import draw_legend, label_of, name_ticks
+from keras_centernet.drawing.curves import MOST_NAMED_CURVES
 
 MOST_CLASSES = 30  # in a chart: the most frequent ones
-MOST_NAMED_CURVES = 16  # more of them are thin and grey, under their mean
 
 
 def draw_confusion(counts: np.ndarray, classes: tuple[str, ...]) -> bytes:

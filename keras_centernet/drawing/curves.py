@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_centernet.drawing.boxes import class_color
+from keras_centernet.drawing.chart_files import class_rgb
 from keras_centernet.drawing.chart_texts import draw_legend, label_of
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy, write_whole
@@ -69,7 +69,7 @@ def draw_precision_recall(
     indices = {name: i for i, name in enumerate(classes or curves)}
     for name in sorted(curves, key=lambda name: -ap50[name]):
         label = label_of(f"{printable(name)}  {ap50[name]:.3f}")
-        style = {"color": _rgb(indices[name]), "label": label} if few else {"color": "0.8", "lw": 0.8}
+        style = {"color": class_rgb(indices[name]), "label": label} if few else {"color": "0.8", "lw": 0.8}
         axes.plot(curves[name]["recall"], curves[name]["precision"], **style)
     if len(curves) > 1:
         mean = np.mean([curve["precision"] for curve in curves.values()], axis=0)
@@ -89,7 +89,7 @@ def draw_precision_recall(
 def _draw_losses(axes, columns: dict, names: list[str]) -> None:
     for i, name in enumerate(names):
         label = "total" if name == "loss" else name.removesuffix("_loss").replace("_", " ")
-        style = {"color": "0.1", "lw": 2.2} if name == "loss" else {"color": _rgb(i), "lw": 1.5}
+        style = {"color": "0.1", "lw": 2.2} if name == "loss" else {"color": class_rgb(i), "lw": 1.5}
         _plot(axes, columns[name], label=label_of(label), **style)
         if f"val_{name}" in columns:
             _plot(axes, columns[f"val_{name}"], ls=(0, (3, 1.5)), alpha=0.8, **style)
@@ -107,13 +107,13 @@ def _draw_metrics(axes, columns: dict, names: list[str]) -> None:
         _, values = _finite(columns[name])
         top = max([top, *values])
         best = f"  best {max(values):.3f}" if len(values) else ""
-        _plot(axes, columns[name], color=_rgb(i), label=label_of(name.removeprefix("val_") + best))
+        _plot(axes, columns[name], color=class_rgb(i), label=label_of(name.removeprefix("val_") + best))
     axes.set(ylim=(0, top), title="Metrics on validation data")
     draw_legend(axes, frameon=False, fontsize="small", loc="best")
 
 
 def _draw_learning_rate(axes, columns: dict, names: list[str]) -> None:
-    _plot(axes, columns[names[0]], color=_rgb(1))
+    _plot(axes, columns[names[0]], color=class_rgb(1))
     axes.set(title="Learning rate")
     axes.set_ylim(bottom=0)
     axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
@@ -167,7 +167,3 @@ def _save(figure, path: str | os.PathLike) -> None:
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".pdf", ".svg"):
         raise UserError(f"{path}: expected an image's suffix such as .png or .jpg; got {path.suffix!r}.")
     write_whole(path, figure.savefig)
-
-
-def _rgb(index: int) -> tuple[float, float, float]:
-    return tuple(value / 255 for value in class_color(index))
