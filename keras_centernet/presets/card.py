@@ -9,11 +9,10 @@ from keras_centernet.files.paths import to_path
 from keras_centernet.files.texts import read_content
 from keras_centernet.model import CenterNet
 from keras_centernet.runs.folder import CONFIG, CONFIG_FILE, DETECTIONS, METRICS
+from keras_centernet.tasks.table import TASKS, TaskRow
 
 IMAGE = "detections.png"
 NO_LICENCE = "not chosen yet: ask the author before you use it"
-PIPELINES = {"pose": "keypoint-detection"}  # what hubs call a task; others are
-PIPELINE = "object-detection"
 _CLASSES = 100  # names that are written out
 SETTINGS = ("data", "epochs", "batch_size", "optimizer", "learning_rate", "seed", "recipe")
 
@@ -84,7 +83,7 @@ def read_run(folder: str | os.PathLike) -> Run:
 def write_card(model: CenterNet, run: Run, licence: str | None) -> str:
     """Returns the text of a model's card; see `save_to_preset`."""
     task, (height, width) = model.task.name, model.input_size
-    pipeline = PIPELINES.get(task, PIPELINE)
+    pipeline = TASKS[task].hub_name if task in TASKS else TaskRow.hub_name
     header = [f"pipeline_tag: {pipeline}", "library_name: keras", "tags: [keras, centernet, keras_centernet]"]
     if licence:
         header.insert(0, f"license: {_one_line(licence)}")

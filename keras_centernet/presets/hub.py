@@ -7,10 +7,9 @@ from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import to_path
 from keras_centernet.files.remote_path import is_remote
 from keras_centernet.weights.preset_folder import CONFIG, FORMAT
-from keras_centernet.weights.resolve import HUB_EXTRA
+from keras_centernet.weights.resolve import HUB_EXTRA, HUB_PARTS, hub_parts
 
-SCHEME = "hf://"
-_PARTS = 2  # user and name
+SCHEME, EXPECTED = "hf://", "hf://user/name"
 
 
 def upload_preset(address: str, folder: str | os.PathLike, private: bool = False) -> str:
@@ -26,9 +25,9 @@ def upload_preset(address: str, folder: str | os.PathLike, private: bool = False
     Raises:
         UserError: another kind of address, a folder that is no preset, no huggingface_hub, or the hub refuses.
     """
-    name = address.removeprefix(SCHEME).strip("/")
-    if not address.startswith(SCHEME) or len([part for part in name.split("/") if part]) != _PARTS:
-        raise UserError(f"{address}: expected hf://user/name.")
+    if not address.startswith(SCHEME) or len(hub_parts(address, EXPECTED)) != HUB_PARTS:
+        raise UserError(f"{address}: expected {EXPECTED}.")
+    name = "/".join(hub_parts(address, EXPECTED))
     if is_remote(folder):
         raise UserError(f"{folder}: expected a local folder.")
     FORMAT.read(to_path(folder) / CONFIG)

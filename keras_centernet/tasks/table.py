@@ -26,6 +26,7 @@ class TaskRow:
         flip: default probability of mirroring.
         color: whether colours are augmented by default.
         max_objects: default padding.
+        hub_name: what hubs of models call the task.
     """
 
     build: Callable
@@ -35,6 +36,7 @@ class TaskRow:
     flip: float = 0.5
     color: bool = True
     max_objects: int = 128
+    hub_name: str = "object-detection"
 
 
 TASKS = {
@@ -49,7 +51,7 @@ TASKS = {
         color=False,
         max_objects=50,
     ),
-    "pose": TaskRow(build_pose, ("person",), fields=POSE_FIELDS, max_objects=32),
+    "pose": TaskRow(build_pose, ("person",), fields=POSE_FIELDS, max_objects=32, hub_name="keypoint-detection"),
 }
 
 

@@ -14,7 +14,7 @@ from keras_centernet.weights.preset_folder import CONFIG, README, WEIGHTS
 from keras_centernet.weights.presets import PRESETS, preset_name, unknown_name
 
 BEST = "best.keras"  # of the folder of a run
-_PARTS = 2  # of a name at a hub: user and name
+HUB_PARTS = 2  # of a name at a hub: user and name
 HUB_EXTRA = 'Run `pip install "keras_centernet[hub]"`'
 
 
@@ -71,7 +71,7 @@ def _fetch_address(address: str) -> str:
 
 
 def _fetch_hugging_face(address: str) -> str:
-    user, name, *rest = _parts(address, "hf://user/name or hf://user/name/file")
+    user, name, *rest = hub_parts(address, "hf://user/name or hf://user/name/file")
     try:
         import huggingface_hub
     except ImportError:
@@ -86,7 +86,7 @@ def _fetch_hugging_face(address: str) -> str:
 
 
 def _fetch_kaggle(address: str) -> str:
-    parts = _parts(address, "kaggle://user/model/keras/variation")
+    parts = hub_parts(address, "kaggle://user/model/keras/variation")
     try:
         import kagglehub
     except ImportError:
@@ -97,9 +97,14 @@ def _fetch_kaggle(address: str) -> str:
         raise UserError(f"{address}: could not be downloaded: {first_line(error)}") from error
 
 
-def _parts(address: str, expected: str) -> list[str]:
+def hub_parts(address: str, expected: str) -> list[str]:
+    """Returns the parts of an address at a hub: user, name and what follows.
+
+    Raises:
+        UserError: too few, or some that lead elsewhere; it says what was expected.
+    """
     parts = address.partition("://")[2].strip("/").split("/")
-    if len(parts) < _PARTS or not all(parts) or ".." in parts:
+    if len(parts) < HUB_PARTS or not all(parts) or ".." in parts:
         raise UserError(f"{address}: expected {expected}.")
     return parts
 
