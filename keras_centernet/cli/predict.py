@@ -56,7 +56,9 @@ FURTHER = {
 class Options:
     """The options of this command alone."""
 
-    model: str = option(dataclasses.MISSING, ".keras file, folder, preset such as dla34_coco, or address")
+    model: str = option(
+        dataclasses.MISSING, ".keras, .tflite or .onnx file, folder, preset such as dla34_coco, or address"
+    )
     threshold: float = option(0.3, "lowest score that is kept", at_least=0, at_most=1)
     batch_size: int = option(8, "images at a time", at_least=1, at_most=LARGEST_BATCH)
     calibration: str | None = option(None, CALIBRATION, "none")
@@ -113,9 +115,9 @@ def _name_drawings(images: list[AnyPath], videos: list[str | int], folder: AnyPa
 
 
 def _predict(args, images: list, videos: list, drawings: dict, further: Results, path: AnyPath) -> list[dict]:
-    from keras_centernet.model import load_model
+    from keras_centernet.loading import load_detector
 
-    model, results = load_model(args.model), []
+    model, results = load_detector(args.model), []
     select = make_select(args, model.classes)
     detector = FileDetector(model, args.threshold, args.batch_size, args.calibration, args.frames, select, args.every)
     try:

@@ -15,6 +15,7 @@ from keras_centernet.detecting.detections import Detections
 from keras_centernet.detecting.kinds import Item, list_items
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import letterbox, to_image_frame, warp
+from keras_centernet.limits import COUNT, SHARE
 
 BATCHES_AHEAD = 2  # that are read while one is in the network
 
@@ -29,6 +30,17 @@ class Prepared:
     is_live: bool
     input: np.ndarray
     image_to_input: np.ndarray
+
+
+def detect(model, detect_batch: Callable, source, calibration, threshold, batch_size, stream: bool):
+    """Returns the `Detections` of each image of a source: a list, or with `stream` a generator; see `detect_in`.
+
+    Raises:
+        UserError: `threshold` or `batch_size` is no number that it may be.
+    """
+    batch_size, threshold = COUNT.check("batch_size", batch_size), SHARE.check("threshold", threshold)
+    found = detect_in(model, detect_batch, source, calibration, threshold, batch_size)
+    return found if stream else list(found)
 
 
 def detect_in(model, detect_batch: Callable, source, calibration, threshold: float, batch_size: int) -> Iterator:
