@@ -22,7 +22,7 @@ from keras_centernet.cli.arguments import (
 from keras_centernet.cli.results import CROPS, LABELS, Results, make_select, refuse_with_shard
 from keras_centernet.cli.shards import PART_SIZE, Shard, check_shard_options, predict_shard
 from keras_centernet.detecting.files import FileDetector, drawing_name, unique_names
-from keras_centernet.detecting.sources import find_inputs, read_frames
+from keras_centernet.detecting.sources import find_inputs, read_frames, stem_of
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.outputs import claimed
@@ -72,7 +72,7 @@ class Options:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files or webcam numbers")
+    parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files, addresses or webcam numbers")
     add_options(parser, options_of(Options).values())
     add_model_arguments(parser)
     add_backend_argument(parser)
@@ -94,11 +94,11 @@ def run(args: argparse.Namespace) -> None:
     predict_all(args, images, videos)
 
 
-def predict_all(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int]) -> None:
+def predict_all(args: argparse.Namespace, images: list[AnyPath | str], videos: list[str | int]) -> None:
     """Detects in every input and writes one file of results."""
     folder = choose_output(args.output, DEFAULT)
     drawings = _name_drawings(images, videos, folder) if args.draw else {}
-    read = [*images, *(to_path(video) for video in videos if isinstance(video, str)), to_path(args.model)]
+    read = [to_path(one) for one in (*images, *videos, args.model) if not isinstance(one, int)]
     with claimed([folder / RESULTS, *drawings.values()], args.overwrite, read):
         further = Results(args, folder, [*images, *videos], read)
         results = _predict(args, images, videos, drawings, further, folder / RESULTS)
@@ -106,11 +106,10 @@ def predict_all(args: argparse.Namespace, images: list[AnyPath], videos: list[st
     print(f"{len(results)} images, {objects} objects: {folder / RESULTS}")
 
 
-def _name_drawings(images: list[AnyPath], videos: list[str | int], folder: AnyPath) -> dict:
+def _name_drawings(images: list[AnyPath | str], videos: list[str | int], folder: AnyPath) -> dict:
     """Returns {image or video: path of its copy with what was found drawn into it}."""
-    films = {video: f"webcam{video}" if isinstance(video, int) else to_path(video).stem for video in videos}
     names = unique_names({image: drawing_name(image) for image in images})
-    names |= unique_names({video: f"{name}_detections.mp4" for video, name in films.items()})
+    names |= unique_names({video: f"{stem_of(video)}_detections.mp4" for video in videos})
     return {one: folder / name for one, name in names.items()}
 
 
@@ -133,14 +132,13 @@ def _predict_images(detector: FileDetector, images: list, drawings: dict, furthe
     from tqdm import tqdm
 
     unreadable = []
-    for path, found in tqdm(detector.in_images(images), "images", len(images), disable=None, file=sys.stderr):
-        if isinstance(found, UserError):
-            unreadable.append(str(found))
-            continue
-        if path in drawings:
-            found.draw(drawings[path])
-        further.of_image(path, found)
-        results.append(found.to_dict())
+    with contextlib.closing(detector.in_images(images, drawings)) as finished:
+        for image, found in tqdm(finished, "images", len(images), disable=None, file=sys.stderr):
+            if isinstance(found, UserError):
+                unreadable.append(str(found))
+                continue
+            further.of_image(image, found)
+            results.append(found.to_dict())
     if unreadable and len(unreadable) == len(images):
         raise UserError(unreadable[0])
     if unreadable:
@@ -150,10 +148,9 @@ def _predict_images(detector: FileDetector, images: list, drawings: dict, furthe
 def _predict_video(detector: FileDetector, video, drawing: AnyPath | None, further: Results, results: list) -> None:
     from tqdm import tqdm
 
-    name = f"webcam {video}" if isinstance(video, int) else to_path(video).stem
     with (
         read_frames(video) as (rate, frames),
         contextlib.closing(detector.in_frames(video, frames, rate, drawing, further.of_video(video))) as found,
     ):
-        for row in tqdm(found, name, disable=None, file=sys.stderr):
+        for row in tqdm(found, stem_of(video), disable=None, file=sys.stderr):
             results.append(row)  # one by one: what was found before Ctrl-C is kept

@@ -29,8 +29,10 @@ def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[
     from keras_centernet.data.counting import warn_counted
     from keras_centernet.loading import load_detector
 
-    if webcams := [video for video in videos if isinstance(video, int)]:
-        raise UserError(f"--shard: expected files, which all shards can list, got webcam {webcams[0]}; leave it out.")
+    addresses = [image for image in images if isinstance(image, str)]
+    if others := [video for video in videos if isinstance(video, int)] + addresses:
+        what = f"webcam {others[0]}" if isinstance(others[0], int) else others[0]
+        raise UserError(f"--shard: expected files, which all shards can list, got {what}; leave it out.")
     described = _describe(args, [*images, *videos], args.part_size or PART_SIZE)  # first: there may be no such model
     shard, size = args.shard, args.part_size or PART_SIZE
     parts = list_parts(shard, images, videos, size)
@@ -95,13 +97,9 @@ def _detect(detector: FileDetector, parts: list, folder: ShardFolder, draw: bool
 
 def _image_lines(detector: FileDetector, images: list[AnyPath], to_drawing: Callable | None) -> Iterator[dict]:
     names = unique_names({image: drawing_name(image) for image in images})
-    for path, found in detector.in_images(images):
-        if isinstance(found, UserError):
-            yield {"path": str(path), "error": str(found)}
-            continue
-        if to_drawing:
-            found.draw(to_drawing(names[path]))
-        yield found.to_dict()
+    drawings = {image: to_drawing(name) for image, name in names.items()} if to_drawing else {}
+    for path, found in detector.in_images(images, drawings):
+        yield {"path": str(path), "error": str(found)} if isinstance(found, UserError) else found.to_dict()
 
 
 @contextlib.contextmanager
