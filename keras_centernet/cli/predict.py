@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
   keras-centernet predict --model dla34_coco street.jpg         the authors' weights; see `keras-centernet models`
   keras-centernet predict --model best.keras film.mp4 --threshold 0.4
+  keras-centernet predict --model best.tflite film.mp4 --track  an exported file; the same car keeps its number
   keras-centernet predict --model 3d.keras kitti/training/image_2 --calibration kitti/training/calib
   keras-centernet predict --model best.keras 0 --frames 300     webcam 0; Ctrl-C ends it too
   keras-centernet predict --model best.keras gs://bucket/photos --output gs://bucket/found --no-draw \\
@@ -48,6 +49,7 @@ PART = "images in a part of a shard, what a kill costs at most"
 FURTHER = {
     "--save-txt": f"write {LABELS}/NAME.txt per image or frame, as YOLO does: class cx cy w h score",
     "--save-crops": f"write what is inside each box to {CROPS}/",
+    "--track": "follow objects over the frames of a video or the images of a folder; needs keras_centernet[track]",
     "--show": "show each drawing in a window, which goes on when it is closed",
 }
 
@@ -114,11 +116,15 @@ def _name_drawings(images: list[AnyPath | str], videos: list[str | int], folder:
 
 
 def _predict(args, images: list, videos: list, drawings: dict, further: Results, path: AnyPath) -> list[dict]:
+    from keras_centernet.detecting.tracking import check_tracking
     from keras_centernet.loading import load_detector
 
+    if args.track:
+        check_tracking()
     model, results = load_detector(args.model), []
     select = make_select(args, model.classes)
-    detector = FileDetector(model, args.threshold, args.batch_size, args.calibration, args.frames, select, args.every)
+    how = {name: getattr(args, name) for name in ("threshold", "batch_size", "calibration", "frames", "every", "track")}
+    detector = FileDetector(model, select=select, **how)
     try:
         _predict_images(detector, images, drawings, further, results)
         for video in videos:

@@ -13,7 +13,7 @@ from keras_centernet.files.paths import AnyPath
 
 LABELS, CROPS = "labels", "crops"
 UNSAFE = re.compile(r"[^\w-]+")  # of a class name, in the name of a file
-WITHOUT_SHARD = ("classes", "nms", "every", "save_txt", "save_crops", "show")
+WITHOUT_SHARD = ("classes", "nms", "every", "save_txt", "save_crops", "show", "track")
 
 
 class Results:

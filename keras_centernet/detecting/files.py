@@ -34,6 +34,7 @@ class FileDetector:
         frames: how many frames of a video are read; None: all.
         select: function of the `Detections` of an image -> those that are kept.
         every: of a video, one frame of so many goes through the network; only those are in the results.
+        track: whether objects are followed, see `CenterNet.detect`; of what `select` has kept.
     """
 
     model: Any
@@ -43,6 +44,7 @@ class FileDetector:
     frames: int | None = None
     select: Callable = itself
     every: int = 1
+    track: bool = False
 
     def in_images(self, images: Sequence[AnyPath | str], drawings: Mapping | None = None) -> Iterator[tuple]:
         """Yields (image, `Detections`) of each image in order, (image, UserError) where it cannot be read.
@@ -85,7 +87,7 @@ class FileDetector:
         def drawn(found):
             return found, found.draw() if drawing else None
 
-        items = ((frame_item(video, frame), camera) for frame in frames)
+        items = ((frame_item(video, frame, rate), camera) for frame in frames)
         with (
             _film(drawing, rate) as append,
             contextlib.closing(self._ahead(drawn, self._in_items(items))) as finished,
@@ -103,12 +105,22 @@ class FileDetector:
             yield from zip(images, found, strict=True)
 
     def _in_items(self, items: Iterable[tuple]) -> Iterator:
-        from keras_centernet.detecting.stream import detect_items
+        from keras_centernet.detecting.tracking import track_items
 
-        found = detect_items(self.model, self.model.detect_batch, items, self.threshold, self.batch_size)
-        with contextlib.closing(found):
+        found = self._selected(items)
+        with contextlib.closing(track_items(found, self.threshold) if self.track else found) as found:
             for _, one in found:
-                yield one if isinstance(one, UserError) else self.select(one)
+                yield one
+
+    def _selected(self, items: Iterable[tuple]) -> Iterator[tuple]:
+        from keras_centernet.detecting.stream import detect_items
+        from keras_centernet.detecting.tracking import lowest_score
+
+        threshold = lowest_score(self.threshold, self.track)
+        found = detect_items(self.model, self.model.detect_batch, items, threshold, self.batch_size)
+        with contextlib.closing(found):
+            for item, one in found:
+                yield item, one if isinstance(one, UserError) else self.select(one)
 
     def _ahead(self, function: Callable, found: Iterator) -> Iterator:
         """Yields `function` of what is found, computed in other threads while the next images are in the network."""

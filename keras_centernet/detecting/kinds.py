@@ -37,12 +37,20 @@ class Item(NamedTuple):
         path: where it comes from, or None.
         is_live: whether the next one may be long in coming, so that nobody should wait for a full batch.
         is_one_of_many: whether it is left out and counted where it cannot be read; else that is an error.
+        rate: frames per second of the video or camera that it is a frame of; None: it is no frame.
     """
 
     load: Callable[[], np.ndarray]
     path: str | None = None
     is_live: bool = False
     is_one_of_many: bool = False
+    rate: float | None = None
+
+    @property
+    def sequence(self) -> str:
+        """What all images have in common over which an object may be followed: their video, or their folder."""
+        path = self.path or ""
+        return path if self.rate else os.path.dirname(path)
 
 
 class Kind(NamedTuple):
@@ -62,15 +70,15 @@ def list_items(source) -> Iterator[Item]:
 
 
 def _video_items(video) -> Iterator[Item]:
-    with read_frames(video) as (_, frames):
+    with read_frames(video) as (rate, frames):
         for frame in frames:
-            yield frame_item(video, frame)
+            yield frame_item(video, frame, rate)
 
 
-def frame_item(video: str | int, frame: np.ndarray) -> Item:
+def frame_item(video: str | int, frame: np.ndarray, rate: float) -> Item:
     """Returns the item of a frame that was read from a video or a camera."""
     is_live = isinstance(video, int) or CAMERA.match(str(video)) is not None
-    return Item(lambda: frame, str(video), is_live)
+    return Item(lambda: frame, str(video), is_live, rate=rate)
 
 
 def _webcam_items(number) -> Iterator[Item]:

@@ -36,10 +36,10 @@ class Predictor:
         """The graphs so far by what they compute, for whom and of which shapes."""
         return dict(self._graphs)
 
-    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False):
+    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False, track=False):
         """Returns one `Detections` per image; see `CenterNet.detect`."""
         detect_batch = functools.partial(self.detect_batch, top_k=COUNT.check("top_k", top_k))
-        return detect(self._model, detect_batch, source, calibration, threshold, batch_size, stream)
+        return detect(self._model, detect_batch, source, calibration, threshold, batch_size, stream, track)
 
     def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
         """Returns the decoded detections of inputs; see `CenterNet.detect_batch`."""

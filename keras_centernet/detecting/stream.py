@@ -13,6 +13,7 @@ from keras_centernet.data.counting import warn_counted
 from keras_centernet.detecting.ahead import map_ahead
 from keras_centernet.detecting.detections import Detections
 from keras_centernet.detecting.kinds import Item, list_items
+from keras_centernet.detecting.tracking import check_tracking, lowest_score, track_items
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import letterbox, to_image_frame, warp
 from keras_centernet.limits import COUNT, SHARE
@@ -29,28 +30,34 @@ class Prepared(NamedTuple):
     image_to_input: np.ndarray
 
 
-def detect(model, detect_batch: Callable, source, calibration, threshold, batch_size, stream: bool):
+def detect(model, detect_batch: Callable, source, calibration, threshold, batch_size, stream: bool, track: bool):
     """Returns the `Detections` of each image of a source: a list, or with `stream` a generator; see `detect_in`.
 
     Raises:
-        UserError: `threshold` or `batch_size` is no number that it may be.
+        UserError: `threshold` or `batch_size` is no number that it may be, or the packages of `track` are missing.
     """
+    if track:
+        check_tracking()
     batch_size, threshold = COUNT.check("batch_size", batch_size), SHARE.check("threshold", threshold)
-    found = detect_in(model, detect_batch, source, calibration, threshold, batch_size)
+    found = detect_in(model, detect_batch, source, calibration, threshold, batch_size, track)
     return found if stream else list(found)
 
 
-def detect_in(model, detect_batch: Callable, source, calibration, threshold: float, batch_size: int) -> Iterator:
+def detect_in(
+    model, detect_batch: Callable, source, calibration, threshold: float, batch_size: int, track: bool = False
+) -> Iterator:
     """Yields the `Detections` of each image of a source, see `CenterNet.detect`.
 
     Args:
         model: its classes, task and input_size count.
         detect_batch: function of inputs (B, H, W, 3) uint8 -> {name: (B, K, ...)}, positions in input pixels.
-        source, calibration, threshold, batch_size: see `CenterNet.detect`.
+        source, calibration, threshold, batch_size, track: see `CenterNet.detect`.
     """
     items = _with_cameras(source, calibration)
     unreadable, count = [], 0
-    with contextlib.closing(detect_items(model, detect_batch, items, threshold, batch_size)) as found:
+    found = detect_items(model, detect_batch, items, lowest_score(threshold, track), batch_size)
+    found = track_items(found, threshold) if track else found
+    with contextlib.closing(found):
         for _, one in found:
             if isinstance(one, UserError):
                 unreadable.append(one)

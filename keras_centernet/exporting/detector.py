@@ -44,14 +44,14 @@ class ExportedDetector:
         self.classes = self.task.classes
         self.input_size = tuple(facts["input_hw"])
 
-    def detect(self, source, calibration=None, threshold=0.3, batch_size=8, stream=False):
+    def detect(self, source, calibration=None, threshold=0.3, batch_size=8, stream=False, track=False):
         """Returns what `CenterNet.detect` returns; how many detections an image has at most is the file's own matter.
 
         Args:
-            source, calibration, threshold, stream: see `CenterNet.detect`.
+            source, calibration, threshold, stream, track: see `CenterNet.detect`.
             batch_size: images that are read at a time; a file whose runtime takes one image is asked for one by one.
         """
-        return detect(self, self.detect_batch, source, calibration, threshold, batch_size, stream)
+        return detect(self, self.detect_batch, source, calibration, threshold, batch_size, stream, track)
 
     def detect_batch(self, images, top_k: int | None = None) -> dict:
         """Returns what `CenterNet.detect_batch` returns of (B, H, W, 3) RGB in 0..255, as arrays.

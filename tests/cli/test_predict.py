@@ -183,7 +183,9 @@ def test_show_without_a_display_is_one_line(photos, model_file, tmp_path, capsys
     assert "show: expected a notebook or a display" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [["--classes", "dog"], ["--nms", "0.5"], ["--every", "2"], ["--save-txt"]])
+@pytest.mark.parametrize(
+    "options", [["--classes", "dog"], ["--nms", "0.5"], ["--every", "2"], ["--save-txt"], ["--track"]]
+)
 def test_a_shard_refuses_what_it_does_not_do(options, photos, model_file, tmp_path, capsys):
     assert predict(model_file, tmp_path, str(photos / "JPEGImages"), "--shard", "0/2", *options) == 2
     assert f"{options[0]}: expected without --shard, got both" in capsys.readouterr().err
