@@ -1,16 +1,22 @@
 """What a user names to detect with: a model, or a file that was exported from one."""
 
 import os
+from typing import TYPE_CHECKING, Union
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_copy
-from keras_centernet.files.paths import exists, list_names, to_path
+from keras_centernet.files.paths import AnyPath, exists, list_names, to_path
 from keras_centernet.weights.download import CHECKS
 from keras_centernet.weights.preset_folder import CONFIG
 from keras_centernet.weights.resolve import is_named
 
+if TYPE_CHECKING:
+    from keras_centernet.exporting.detector import ExportedDetector
+    from keras_centernet.exporting.table import Format
+    from keras_centernet.model import CenterNet
 
-def load_detector(path: str | os.PathLike):
+
+def load_detector(path: str | os.PathLike) -> Union["CenterNet", "ExportedDetector"]:
     """Returns what detects by that name: a `CenterNet`, or an `ExportedDetector` of a file that was exported from one.
 
     Both have `detect`, `detect_batch`, `task`, `classes` and `input_size`, and `evaluate` takes both.
@@ -40,7 +46,7 @@ def load_detector(path: str | os.PathLike):
             raise UserError(str(error).replace(str(local), os.fspath(path))) from None
 
 
-def find_export(path: str | os.PathLike):
+def find_export(path: str | os.PathLike) -> Union["Format", None]:
     """Returns the row of `exporting.FORMATS` that loads an exported file, None where the name is that of a model.
 
     Formats are imported only for what may be one: a model needs none of their runtimes.
@@ -52,7 +58,7 @@ def find_export(path: str | os.PathLike):
     return find_loadable(to_path(path))
 
 
-def _holds_model(path) -> bool:
+def _holds_model(path: AnyPath) -> bool:
     """Whether it is no path that exists, or the folder of a run or of a preset."""
     if not path.suffix and not exists(path):
         return True
