@@ -20,6 +20,7 @@ _HOMES = {
     "import_weights": "importing",
     "inspect": "inspection",
     "load_dataset": "data",
+    "load_detector": "loading",
     "load_model": "model",
     "upload_preset": "presets",
 }

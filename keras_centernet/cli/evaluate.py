@@ -153,15 +153,12 @@ def _choose_split(args: argparse.Namespace) -> dict:
 
 def _load_detector(args: argparse.Namespace):
     """Returns the detector, and the arguments of `load_dataset` that fit its input."""
-    if to_path(args.model).suffix != ".tflite":
-        from keras_centernet.model import load_model
+    from keras_centernet.loading import load_detector
 
-        model = load_model(args.model)
-        multiple_of = model.backbone_row.multiple_of
-        return model, {"task": model.task, "input_size": model.input_size, "multiple_of": multiple_of}
-    from keras_centernet.exporting import TFLiteDetector
-
+    detector = load_detector(args.model)
+    request = {"task": detector.task, "input_size": detector.input_size}
+    if hasattr(detector, "backbone_row"):
+        return detector, request | {"multiple_of": detector.backbone_row.multiple_of}
     if args.resize != "fit":
-        raise UserError(f"--resize: expected fit for a .tflite file, whose input has one size; got {args.resize}.")
-    detector = TFLiteDetector(args.model)
-    return detector, {"input_size": detector.input_hw}
+        raise UserError(f"--resize: expected fit for an exported file, whose input has one size; got {args.resize}.")
+    return detector, request

@@ -22,7 +22,7 @@ from keras_centernet.cli.arguments import (
 from keras_centernet.cli.results import CROPS, LABELS, Results, make_select, refuse_with_shard
 from keras_centernet.cli.shards import PART_SIZE, Shard, check_shard_options, predict_shard
 from keras_centernet.detecting.files import FileDetector, drawing_name, unique_names
-from keras_centernet.detecting.sources import find_inputs, read_frames
+from keras_centernet.detecting.sources import find_inputs, read_frames, stem_of
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.outputs import claimed
@@ -34,6 +34,7 @@ EXAMPLES = """examples:
   keras-centernet predict --model best.keras street.jpg photos/ "more/*.png"
   keras-centernet predict --model dla34_coco street.jpg         the authors' weights; see `keras-centernet models`
   keras-centernet predict --model best.keras film.mp4 --threshold 0.4
+  keras-centernet predict --model best.tflite film.mp4 --track  an exported file; the same car keeps its number
   keras-centernet predict --model 3d.keras kitti/training/image_2 --calibration kitti/training/calib
   keras-centernet predict --model best.keras 0 --frames 300     webcam 0; Ctrl-C ends it too
   keras-centernet predict --model best.keras gs://bucket/photos --output gs://bucket/found --no-draw \\
@@ -48,6 +49,7 @@ PART = "images in a part of a shard, what a kill costs at most"
 FURTHER = {
     "--save-txt": f"write {LABELS}/NAME.txt per image or frame, as YOLO does: class cx cy w h score",
     "--save-crops": f"write what is inside each box to {CROPS}/",
+    "--track": "follow objects over the frames of a video or the images of a folder; needs keras_centernet[track]",
     "--show": "show each drawing in a window, which goes on when it is closed",
 }
 
@@ -56,7 +58,9 @@ FURTHER = {
 class Options:
     """The options of this command alone."""
 
-    model: str = option(dataclasses.MISSING, ".keras file, folder, preset such as dla34_coco, or address")
+    model: str = option(
+        dataclasses.MISSING, ".keras, .tflite or .onnx file, folder, preset such as dla34_coco, or address"
+    )
     threshold: float = option(0.3, "lowest score that is kept", at_least=0, at_most=1)
     batch_size: int = option(8, "images at a time", at_least=1, at_most=LARGEST_BATCH)
     calibration: str | None = option(None, CALIBRATION, "none")
@@ -70,7 +74,7 @@ class Options:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files or webcam numbers")
+    parser.add_argument("inputs", nargs="+", help="images, folders, globs, video files, addresses or webcam numbers")
     add_options(parser, options_of(Options).values())
     add_model_arguments(parser)
     add_backend_argument(parser)
@@ -92,11 +96,11 @@ def run(args: argparse.Namespace) -> None:
     predict_all(args, images, videos)
 
 
-def predict_all(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int]) -> None:
+def predict_all(args: argparse.Namespace, images: list[AnyPath | str], videos: list[str | int]) -> None:
     """Detects in every input and writes one file of results."""
     folder = choose_output(args.output, DEFAULT)
     drawings = _name_drawings(images, videos, folder) if args.draw else {}
-    read = [*images, *(to_path(video) for video in videos if isinstance(video, str)), to_path(args.model)]
+    read = [to_path(one) for one in (*images, *videos, args.model) if not isinstance(one, int)]
     with claimed([folder / RESULTS, *drawings.values()], args.overwrite, read):
         further = Results(args, folder, [*images, *videos], read)
         results = _predict(args, images, videos, drawings, further, folder / RESULTS)
@@ -104,20 +108,23 @@ def predict_all(args: argparse.Namespace, images: list[AnyPath], videos: list[st
     print(f"{len(results)} images, {objects} objects: {folder / RESULTS}")
 
 
-def _name_drawings(images: list[AnyPath], videos: list[str | int], folder: AnyPath) -> dict:
+def _name_drawings(images: list[AnyPath | str], videos: list[str | int], folder: AnyPath) -> dict:
     """Returns {image or video: path of its copy with what was found drawn into it}."""
-    films = {video: f"webcam{video}" if isinstance(video, int) else to_path(video).stem for video in videos}
     names = unique_names({image: drawing_name(image) for image in images})
-    names |= unique_names({video: f"{name}_detections.mp4" for video, name in films.items()})
+    names |= unique_names({video: f"{stem_of(video)}_detections.mp4" for video in videos})
     return {one: folder / name for one, name in names.items()}
 
 
 def _predict(args, images: list, videos: list, drawings: dict, further: Results, path: AnyPath) -> list[dict]:
-    from keras_centernet.model import load_model
+    from keras_centernet.detecting.tracking import check_tracking
+    from keras_centernet.loading import load_detector
 
-    model, results = load_model(args.model), []
+    if args.track:
+        check_tracking()
+    model, results = load_detector(args.model), []
     select = make_select(args, model.classes)
-    detector = FileDetector(model, args.threshold, args.batch_size, args.calibration, args.frames, select, args.every)
+    how = {name: getattr(args, name) for name in ("threshold", "batch_size", "calibration", "frames", "every", "track")}
+    detector = FileDetector(model, select=select, **how)
     try:
         _predict_images(detector, images, drawings, further, results)
         for video in videos:
@@ -131,14 +138,13 @@ def _predict_images(detector: FileDetector, images: list, drawings: dict, furthe
     from tqdm import tqdm
 
     unreadable = []
-    for path, found in tqdm(detector.in_images(images), "images", len(images), disable=None, file=sys.stderr):
-        if isinstance(found, UserError):
-            unreadable.append(str(found))
-            continue
-        if path in drawings:
-            found.draw(drawings[path])
-        further.of_image(path, found)
-        results.append(found.to_dict())
+    with contextlib.closing(detector.in_images(images, drawings)) as finished:
+        for image, found in tqdm(finished, "images", len(images), disable=None, file=sys.stderr):
+            if isinstance(found, UserError):
+                unreadable.append(str(found))
+                continue
+            further.of_image(image, found)
+            results.append(found.to_dict())
     if unreadable and len(unreadable) == len(images):
         raise UserError(unreadable[0])
     if unreadable:
@@ -148,10 +154,9 @@ def _predict_images(detector: FileDetector, images: list, drawings: dict, furthe
 def _predict_video(detector: FileDetector, video, drawing: AnyPath | None, further: Results, results: list) -> None:
     from tqdm import tqdm
 
-    name = f"webcam {video}" if isinstance(video, int) else to_path(video).stem
     with (
         read_frames(video) as (rate, frames),
         contextlib.closing(detector.in_frames(video, frames, rate, drawing, further.of_video(video))) as found,
     ):
-        for row in tqdm(found, name, disable=None, file=sys.stderr):
+        for row in tqdm(found, stem_of(video), disable=None, file=sys.stderr):
             results.append(row)  # one by one: what was found before Ctrl-C is kept

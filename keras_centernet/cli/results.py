@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from keras_centernet.detecting.files import unique_names
 from keras_centernet.detecting.selecting import best_of_overlapping
+from keras_centernet.detecting.sources import stem_of
 from keras_centernet.errors import UserError, shown
 from keras_centernet.files.outputs import check_empty, open_folder
-from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.paths import AnyPath
 
 LABELS, CROPS = "labels", "crops"
 UNSAFE = re.compile(r"[^\w-]+")  # of a class name, in the name of a file
-WITHOUT_SHARD = ("classes", "nms", "every", "save_txt", "save_crops", "show")
+WITHOUT_SHARD = ("classes", "nms", "every", "save_txt", "save_crops", "show", "track")
 
 
 class Results:
@@ -21,7 +22,7 @@ class Results:
     Args:
         args: of the command.
         folder: of the results.
-        inputs: image files, videos and numbers of webcams, whose names the files get.
+        inputs: image files, videos, addresses and numbers of webcams, whose names the files get.
         read: what is read, and never replaced.
 
     Raises:
@@ -30,7 +31,7 @@ class Results:
 
     def __init__(self, args: argparse.Namespace, folder: AnyPath, inputs: list, read: list[AnyPath]):
         self._args = args
-        self._stems = unique_names({one: _stem(one) for one in inputs})
+        self._stems = unique_names({one: stem_of(one) for one in inputs})
         self._labels, self._crops = folder / LABELS, folder / CROPS
         for option, place in (("save_txt", self._labels), ("save_crops", self._crops)):
             if getattr(args, option):
@@ -46,7 +47,7 @@ class Results:
 
         return add
 
-    def of_image(self, image: AnyPath, found) -> None:
+    def of_image(self, image: AnyPath | str, found) -> None:
         """Writes and shows what the options ask for of an image."""
         self._add(found, self._stems[image])
 
@@ -87,7 +88,3 @@ def refuse_with_shard(args: argparse.Namespace, defaults: dict) -> None:
         if getattr(args, name) != defaults.get(name, False):
             flag = f"--{name.replace('_', '-')}"
             raise UserError(f"{flag}: expected without --shard, got both; leave it out.")
-
-
-def _stem(one) -> str:
-    return f"webcam{one}" if isinstance(one, int) else to_path(str(one)).stem

@@ -2,14 +2,13 @@
 
 import concurrent.futures
 import contextlib
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
 _END = object()
 LOOK_SECONDS = 0.1  # how often a thread that waits looks whether it is still wanted
-MOST_THREADS = 8
+THREADS = 8  # more than most machines' share of cores: remote files are waited for
 
 
 def map_ahead(function: Callable, items: Iterable, ahead: int) -> Iterator:
@@ -19,7 +18,6 @@ def map_ahead(function: Callable, items: Iterable, ahead: int) -> Iterator:
     the function is raised where its result would come. Closing the iterator ends the threads.
     """
     results, unwanted = queue.Queue(ahead), threading.Event()
-    threads = min(os.cpu_count() or 1, MOST_THREADS)
 
     def put(result) -> None:
         while not unwanted.is_set():
@@ -42,7 +40,7 @@ def map_ahead(function: Callable, items: Iterable, ahead: int) -> Iterator:
             getattr(listed, "close", lambda: None)()
             put(_END)
 
-    with concurrent.futures.ThreadPoolExecutor(threads, "detect-read") as pool:
+    with concurrent.futures.ThreadPoolExecutor(THREADS, "detect-read") as pool:
         feeder = threading.Thread(target=feed, args=(pool,), name="detect-list", daemon=True)
         feeder.start()
         try:

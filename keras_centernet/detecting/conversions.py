@@ -12,7 +12,8 @@ from keras_centernet.files.atomic import write_text
 from keras_centernet.geometry import xyxy_to_xywh
 
 # Library that a conversion needs -> the extra of this package that brings it.
-EXTRAS = {"supervision": "track", "pandas": "pandas"}
+EXTRAS = {"supervision": "track", "trackers": "track", "pandas": "pandas"}
+TRACK_IDS = "track_ids"  # the extra of detections that were followed
 
 
 def require(library: str, what: str) -> ModuleType:
@@ -50,12 +51,12 @@ def to_pandas(found):
 def to_supervision(found):
     """Returns the `supervision.Detections` of `Detections.to_supervision`."""
     supervision = require("supervision", "to_supervision")
-    extras = {name: rows for name, rows in found.extras.items() if name != "track_ids"}
+    extras = {name: rows for name, rows in found.extras.items() if name != TRACK_IDS}
     return supervision.Detections(
         xyxy=found.boxes_xyxy.copy(),
         confidence=found.scores.copy(),
         class_id=found.classes.astype(int),
-        tracker_id=found.extras.get("track_ids"),
+        tracker_id=found.extras.get(TRACK_IDS),
         data={"class_name": np.array(found.class_names, str), **extras},
     )
 

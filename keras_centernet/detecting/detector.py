@@ -24,7 +24,7 @@ class Detector:
             self._predictor = Predictor(self)
         return self._predictor
 
-    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False):
+    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False, track=False):
         """Returns one `Detections` per image, in its original pixels: a list, or with `stream` a generator of them.
 
         Reading goes on in threads while the network works; a generator keeps a few batches in memory, never all.
@@ -39,6 +39,8 @@ class Detector:
             top_k: how many peaks are read from the heatmap.
             batch_size: how many images go through the network together; those of cameras go one by one.
             stream: whether to yield, as for cameras that never end.
+            track: whether objects are followed over the frames of each video, or the images in order: what is seen
+                again has its number in `track_ids`, others -1. Needs the extra [track].
 
         Example:
             >>> import numpy as np
@@ -47,7 +49,7 @@ class Detector:
             >>> len(model.detect([np.zeros((40, 60, 3), "uint8")], threshold=0.99)[0])
             0
         """
-        return self.predictor.detect(source, calibration, threshold, top_k, batch_size, stream)
+        return self.predictor.detect(source, calibration, threshold, top_k, batch_size, stream, track)
 
     def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
         """Returns the decoded detections of images that already have the input's size, by graphs that are kept.

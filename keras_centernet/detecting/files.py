@@ -5,15 +5,16 @@ import contextlib
 import errno
 import itertools
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from keras_centernet.detecting.sources import name_of, stem_of
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_output
-from keras_centernet.files.paths import AnyPath, map_files, to_path
+from keras_centernet.files.paths import AnyPath, to_path
 
 
 def itself(found):
@@ -33,6 +34,7 @@ class FileDetector:
         frames: how many frames of a video are read; None: all.
         select: function of the `Detections` of an image -> those that are kept.
         every: of a video, one frame of so many goes through the network; only those are in the results.
+        track: whether objects are followed, see `CenterNet.detect`; of what `select` has kept.
     """
 
     model: Any
@@ -42,15 +44,26 @@ class FileDetector:
     frames: int | None = None
     select: Callable = itself
     every: int = 1
+    track: bool = False
 
-    def in_images(self, paths: Sequence[AnyPath]) -> Iterator[tuple]:
-        """Yields (path, `Detections`) of each image file in order, (path, UserError) where it cannot be read."""
-        for start in range(0, len(paths), self.batch_size):
-            batch = paths[start : start + self.batch_size]
-            images = list(map_files(_read, batch))
-            found = iter(self._in_readable(batch, images))
-            for path, image in zip(batch, images, strict=True):
-                yield path, image if isinstance(image, UserError) else next(found)
+    def in_images(self, images: Sequence[AnyPath | str], drawings: Mapping | None = None) -> Iterator[tuple]:
+        """Yields (image, `Detections`) of each image in order, (image, UserError) where it cannot be read.
+
+        Reading, the network and drawing go on at the same time, each a few images ahead of the next.
+
+        Args:
+            images: files, and addresses in the web.
+            drawings: {image: path of its copy with what was found drawn into it}; those without one are not drawn.
+        """
+        drawings = drawings or {}
+
+        def drawn(pair):
+            image, found = pair
+            if image in drawings and not isinstance(found, UserError):
+                found.draw(drawings[image])
+            return pair
+
+        yield from self._ahead(drawn, self._with_images(images))
 
     def in_frames(
         self, video: str | int, frames: Iterable, rate: float, drawing: AnyPath | None, look: Callable = itself
@@ -58,48 +71,80 @@ class FileDetector:
         """Yields `Detections.to_dict` of each frame, with the "path" of the video and the number of the "frame".
 
         Args:
-            video: file or number of a webcam.
+            video: file, address or number of a webcam.
             frames: its images, (H, W, 3) uint8 RGB.
             rate: frames per second of the drawn video.
             drawing: .mp4 file to write, with what was found drawn into it; None: none.
             look: function that is called with the `Detections` of each frame.
         """
-        camera = self._camera(to_path(str(video)))  # here and not in the generator: a wrong one is said at once
-        return self._in_frames(video, itertools.islice(frames, self.frames), rate / self.every, drawing, camera, look)
-
-    def _in_readable(self, paths: Sequence[AnyPath], images: Sequence) -> list:
-        readable = [(path, image) for path, image in zip(paths, images, strict=True) if isinstance(image, np.ndarray)]
-        cameras = [self._camera(path) for path, _ in readable] if self.calibration else None
-        options = {"threshold": self.threshold, "batch_size": self.batch_size}
-        found = self.model.detect([image for _, image in readable], cameras, **options)
-        for (path, _), one in zip(readable, found, strict=True):
-            one.path = str(path)
-        return [self.select(one) for one in found]
+        camera = self._camera(video)  # here and not in the generator: a wrong one is said at once
+        chosen = itertools.islice(frames, 0, self.frames, self.every)
+        return self._in_frames(video, chosen, rate / self.every, drawing, camera, look)
 
     def _in_frames(self, video, frames: Iterable, rate: float, drawing: AnyPath | None, camera, look) -> Iterator[dict]:
-        with _film(drawing, rate) as append:
-            for index, frame in itertools.islice(enumerate(frames), 0, None, self.every):
-                (found,) = self.model.detect([frame], camera, threshold=self.threshold)
-                found = self.select(found)
-                look(found)
-                append(found)
-                yield found.to_dict() | {"path": str(video), "frame": index}
+        from keras_centernet.detecting.kinds import frame_item
 
-    def _camera(self, path: AnyPath) -> np.ndarray | None:
-        """Returns the matrix of the one calibration file, or of the file with the stem of `path` in a folder."""
+        def drawn(found):
+            return found, found.draw() if drawing else None
+
+        items = ((frame_item(video, frame, rate), camera) for frame in frames)
+        with (
+            _film(drawing, rate) as append,
+            contextlib.closing(self._ahead(drawn, self._in_items(items))) as finished,
+        ):
+            for number, (found, image) in enumerate(finished):
+                look(found)
+                append(image)
+                yield found.to_dict() | {"path": str(video), "frame": number * self.every}
+
+    def _with_images(self, images: Sequence) -> Iterator[tuple]:
+        from keras_centernet.detecting.kinds import image_item
+
+        items = ((image_item(image, is_one_of_many=True), self._camera(image)) for image in images)
+        with contextlib.closing(self._in_items(items)) as found:
+            yield from zip(images, found, strict=True)
+
+    def _in_items(self, items: Iterable[tuple]) -> Iterator:
+        from keras_centernet.detecting.tracking import track_items
+
+        found = self._selected(items)
+        with contextlib.closing(track_items(found, self.threshold) if self.track else found) as found:
+            for _, one in found:
+                yield one
+
+    def _selected(self, items: Iterable[tuple]) -> Iterator[tuple]:
+        from keras_centernet.detecting.stream import detect_items
+        from keras_centernet.detecting.tracking import lowest_score
+
+        threshold = lowest_score(self.threshold, self.track)
+        found = detect_items(self.model, self.model.detect_batch, items, threshold, self.batch_size)
+        with contextlib.closing(found):
+            for item, one in found:
+                yield item, one if isinstance(one, UserError) else self.select(one)
+
+    def _ahead(self, function: Callable, found: Iterator) -> Iterator:
+        """Yields `function` of what is found, computed in other threads while the next images are in the network."""
+        from keras_centernet.detecting.ahead import map_ahead
+
+        with contextlib.closing(map_ahead(function, found, self.batch_size)) as finished:
+            yield from finished
+
+    def _camera(self, image: AnyPath | str | int) -> np.ndarray | None:
+        """Returns the matrix of the one calibration file, or of the file with the stem of an input in a folder."""
         from keras_centernet.camera import read_calibration
 
         if not self.calibration:
             return None
         file = to_path(self.calibration)
-        return read_calibration(file / f"{path.stem}.txt" if file.is_dir() else file)
+        return read_calibration(file / f"{stem_of(image)}.txt" if file.is_dir() else file)
 
 
-def drawing_name(image: AnyPath) -> str:
+def drawing_name(image: AnyPath | str) -> str:
     """Returns the name of an image's drawn copy, of a kind that can be written."""
     from keras_centernet.drawing.image_file import SUFFIXES  # not above: it imports Keras
 
-    return image.name if image.suffix.lower() in SUFFIXES else f"{image.stem}.png"
+    name = pathlib.PurePath(name_of(image))
+    return name.name if name.suffix.lower() in SUFFIXES else f"{name.stem}.png"
 
 
 def unique_names(names: dict) -> dict:
@@ -119,32 +164,22 @@ def unique_names(names: dict) -> dict:
     return unique
 
 
-def _read(path: AnyPath) -> np.ndarray | UserError:
-    from keras_centernet.data.images import read_image
-
-    try:
-        return read_image(path)
-    except UserError as error:
-        return error
-
-
 @contextlib.contextmanager
 def _film(path: AnyPath | None, rate: float) -> Iterator[Callable]:
-    """Returns a context with a function that appends a drawn frame to a video; without a path it does nothing."""
+    """Returns a context with a function that appends a frame, (H, W, 3) uint8 RGB, to a video; none without a path."""
     if path is None:
-        yield lambda found: None
+        yield lambda drawn: None
         return
     import cv2
 
     writer, count = None, 0
     with local_output(path) as target:
 
-        def append(found) -> None:
+        def append(drawn) -> None:
             nonlocal writer, count
-            drawn = found.draw()
             count += 1
             if writer is None:
-                size_wh = (found.image.shape[1], found.image.shape[0])
+                size_wh = (drawn.shape[1], drawn.shape[0])
                 writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"mp4v"), rate, size_wh)
             writer.write(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
 

@@ -11,9 +11,17 @@ import keras
 import numpy as np
 
 from keras_centernet.data.images import decode_image, read_image
-from keras_centernet.detecting.sources import CAMERA, VIDEO_SUFFIXES, WEB, WEBCAM, find_inputs, read_frames
+from keras_centernet.detecting.sources import (
+    CAMERA,
+    VIDEO_SUFFIXES,
+    WEB,
+    WEBCAM,
+    find_inputs,
+    is_web_image,
+    read_frames,
+)
 from keras_centernet.errors import UserError, first_line
-from keras_centernet.files.paths import to_path
+from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.texts import shorten
 
 WEB_SECONDS = 30  # without an answer
@@ -29,12 +37,20 @@ class Item(NamedTuple):
         path: where it comes from, or None.
         is_live: whether the next one may be long in coming, so that nobody should wait for a full batch.
         is_one_of_many: whether it is left out and counted where it cannot be read; else that is an error.
+        rate: frames per second of the video or camera that it is a frame of; None: it is no frame.
     """
 
     load: Callable[[], np.ndarray]
     path: str | None = None
     is_live: bool = False
     is_one_of_many: bool = False
+    rate: float | None = None
+
+    @property
+    def sequence(self) -> str:
+        """What all images have in common over which an object may be followed: their video, or their folder."""
+        path = self.path or ""
+        return path if self.rate else os.path.dirname(path)
 
 
 class Kind(NamedTuple):
@@ -54,10 +70,15 @@ def list_items(source) -> Iterator[Item]:
 
 
 def _video_items(video) -> Iterator[Item]:
-    is_live = isinstance(video, int) or CAMERA.match(str(video)) is not None
-    with read_frames(video) as (_, frames):
+    with read_frames(video) as (rate, frames):
         for frame in frames:
-            yield Item(lambda frame=frame: frame, str(video), is_live)
+            yield frame_item(video, frame, rate)
+
+
+def frame_item(video: str | int, frame: np.ndarray, rate: float) -> Item:
+    """Returns the item of a frame that was read from a video or a camera."""
+    is_live = isinstance(video, int) or CAMERA.match(str(video)) is not None
+    return Item(lambda: frame, str(video), is_live, rate=rate)
 
 
 def _webcam_items(number) -> Iterator[Item]:
@@ -65,10 +86,14 @@ def _webcam_items(number) -> Iterator[Item]:
 
 
 def _web_items(address: str) -> Iterator[Item]:
-    if address.partition("?")[0].lower().endswith(VIDEO_SUFFIXES):
-        yield from _video_items(address)
-    else:
-        yield Item(lambda: decode_image(fetch(address), address), address)
+    yield from [image_item(address)] if is_web_image(address) else _video_items(address)
+
+
+def image_item(image: AnyPath | str, is_one_of_many: bool = False) -> Item:
+    """Returns the item of an image file, or of the address of one."""
+    is_from_web = isinstance(image, str) and WEB.match(image) is not None
+    load = (lambda: decode_image(fetch(image), image)) if is_from_web else (lambda: read_image(image))
+    return Item(load, str(image), is_one_of_many=is_one_of_many)
 
 
 def _path_items(source) -> Iterator[Item]:
@@ -77,11 +102,11 @@ def _path_items(source) -> Iterator[Item]:
     is_many = path.is_dir() or (GLOB.search(text) is not None and not path.exists())
     if not is_many:
         is_video = text.lower().endswith(VIDEO_SUFFIXES)
-        yield from _video_items(text) if is_video else [Item(lambda: read_image(text), text)]
+        yield from _video_items(text) if is_video else [image_item(text)]
         return
     images, videos = find_inputs([text])
     for image in images:
-        yield Item(lambda image=image: read_image(image), str(image), is_one_of_many=True)
+        yield image_item(image, is_one_of_many=True)
     for video in videos:
         yield from _video_items(video)
 

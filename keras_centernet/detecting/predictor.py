@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 from keras_centernet.compiling import compile_function
-from keras_centernet.detecting.stream import detect_in
+from keras_centernet.detecting.stream import detect
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE, to_input_frame
-from keras_centernet.limits import COUNT, SHARE
+from keras_centernet.limits import COUNT
 from keras_centernet.method.decode import decode
 from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.method.specs import Tensor
@@ -36,13 +36,10 @@ class Predictor:
         """The graphs so far by what they compute, for whom and of which shapes."""
         return dict(self._graphs)
 
-    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False):
+    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False, track=False):
         """Returns one `Detections` per image; see `CenterNet.detect`."""
-        batch_size, top_k = COUNT.check("batch_size", batch_size), COUNT.check("top_k", top_k)
-        threshold = SHARE.check("threshold", threshold)
-        detect_batch = functools.partial(self.detect_batch, top_k=top_k)
-        found = detect_in(self._model, detect_batch, source, calibration, threshold, batch_size)
-        return found if stream else list(found)
+        detect_batch = functools.partial(self.detect_batch, top_k=COUNT.check("top_k", top_k))
+        return detect(self._model, detect_batch, source, calibration, threshold, batch_size, stream, track)
 
     def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
         """Returns the decoded detections of inputs; see `CenterNet.detect_batch`."""

@@ -4,6 +4,8 @@ import contextlib
 import itertools
 import operator
 import os
+import pathlib
+import posixpath
 import re
 from collections.abc import Iterator
 
@@ -14,16 +16,18 @@ from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.special import special_kind
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+WEB_VIDEO_SUFFIXES = (".m3u8", ".mpd", ".mjpg", ".mjpeg")  # streams that OpenCV reads by itself
+UNSAFE = re.compile(r"[^\w.-]+")  # of an address, in the name of a file
 WEBCAM = re.compile("[0-9]{1,9}")  # a number
 WEB, CAMERA = re.compile("https?://"), re.compile("(rtsps?|rtmp|rtp|udp|tcp)://")  # addresses
 
 
-def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
-    """Returns (image files, video files and webcam numbers) that the arguments name, in order.
+def find_inputs(patterns: list[str]) -> tuple[list[AnyPath | str], list[str | int]]:
+    """Returns (image files and addresses, video files, addresses and webcam numbers) that the arguments name, in order.
 
     Args:
         patterns: files, folders (their own files, not those of folders inside), globs, webcam numbers, or addresses of
-            videos (rtsp://, http://, ...). A UserError names one that stands for nothing.
+            images (http://) and videos (rtsp://, http://, ...). A UserError names one that stands for nothing.
     """
     from keras_centernet.data.images import IMAGE_SUFFIXES  # not above: it imports TensorFlow
 
@@ -33,7 +37,7 @@ def find_inputs(patterns: list[str]) -> tuple[list[AnyPath], list[str | int]]:
             videos.append(int(pattern))
             continue
         if is_address(pattern):
-            videos.append(pattern)
+            (images if is_web_image(pattern) else videos).append(pattern)
             continue
         found = _expand(pattern, IMAGE_SUFFIXES)
         images += [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
@@ -76,6 +80,29 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
 def is_address(video: str | int) -> bool:
     """Whether OpenCV reads a video from a camera's or a web address by itself."""
     return isinstance(video, str) and any(kind.match(video) for kind in (CAMERA, WEB))
+
+
+def is_web_image(address: str) -> bool:
+    """Whether an address is that of an image: one of the web that does not end as those of videos do."""
+    return bool(WEB.match(address)) and not _path_of(address).lower().endswith(VIDEO_SUFFIXES + WEB_VIDEO_SUFFIXES)
+
+
+def name_of(one: AnyPath | str | int) -> str:
+    """Returns the name of an input's file, or one that files may have: "webcam0", "street.jpg" of an address."""
+    if isinstance(one, int):
+        return f"webcam{one}"
+    if is_address(one):
+        return UNSAFE.sub("_", posixpath.basename(_path_of(one))) or "address"
+    return to_path(one).name
+
+
+def stem_of(one: AnyPath | str | int) -> str:
+    """Returns the same without a suffix."""
+    return pathlib.PurePath(name_of(one)).stem
+
+
+def _path_of(address: str) -> str:
+    return address.partition("?")[0].partition("#")[0].partition("://")[2].partition("/")[2]
 
 
 def _check_pixels(capture, what: str) -> None:

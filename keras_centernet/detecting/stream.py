@@ -1,9 +1,9 @@
 """From a source to `Detections`, one by one: reading and preparing go on in threads while the network works."""
 
 import contextlib
-import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,81 +13,111 @@ from keras_centernet.data.counting import warn_counted
 from keras_centernet.detecting.ahead import map_ahead
 from keras_centernet.detecting.detections import Detections
 from keras_centernet.detecting.kinds import Item, list_items
+from keras_centernet.detecting.tracking import check_tracking, lowest_score, track_items
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import letterbox, to_image_frame, warp
+from keras_centernet.limits import COUNT, SHARE
 
 BATCHES_AHEAD = 2  # that are read while one is in the network
 
 
-@dataclasses.dataclass(eq=False)
-class Prepared:
-    """An image that is ready for the network: itself, where it is from, its input and the transform to that."""
+class Prepared(NamedTuple):
+    """An image that is ready for the network: itself, its camera, its input and the transform to that."""
 
     image: np.ndarray
-    path: str | None
     camera: np.ndarray | None
-    is_live: bool
     input: np.ndarray
     image_to_input: np.ndarray
 
 
-def detect_in(model, detect_batch: Callable, source, calibration, threshold: float, batch_size: int) -> Iterator:
+def detect(model, detect_batch: Callable, source, calibration, threshold, batch_size, stream: bool, track: bool):
+    """Returns the `Detections` of each image of a source: a list, or with `stream` a generator; see `detect_in`.
+
+    Raises:
+        UserError: `threshold` or `batch_size` is no number that it may be, or the packages of `track` are missing.
+    """
+    if track:
+        check_tracking()
+    batch_size, threshold = COUNT.check("batch_size", batch_size), SHARE.check("threshold", threshold)
+    found = detect_in(model, detect_batch, source, calibration, threshold, batch_size, track)
+    return found if stream else list(found)
+
+
+def detect_in(
+    model, detect_batch: Callable, source, calibration, threshold: float, batch_size: int, track: bool = False
+) -> Iterator:
     """Yields the `Detections` of each image of a source, see `CenterNet.detect`.
 
     Args:
         model: its classes, task and input_size count.
         detect_batch: function of inputs (B, H, W, 3) uint8 -> {name: (B, K, ...)}, positions in input pixels.
-        source, calibration, threshold, batch_size: see `CenterNet.detect`.
-    """
-    with contextlib.closing(prepared_images(source, calibration, model.input_size, batch_size)) as batches:
-        for batch in batches:
-            outputs = to_arrays(detect_batch(np.stack([one.input for one in batch])))
-            for i, one in enumerate(batch):
-                rows = {name: values[i] for name, values in outputs.items()}
-                yield to_detections(model, rows, one.image, one.path, one.image_to_input, threshold, one.camera)
-
-
-def prepared_images(source, calibration, input_hw: tuple[int, int], batch_size: int) -> Iterator[list[Prepared]]:
-    """Yields batches of at most `batch_size` images of a source, which are read ahead.
-
-    Those of a folder or glob that cannot be read are left out and counted in a `DataWarning`, unless nothing else came.
-
-    Args:
-        source: see `CenterNet.detect`.
-        calibration: None, one for all, or one per entry of a list.
-        input_hw: (H, W) of the network.
-        batch_size: images in a batch; live ones come one by one.
+        source, calibration, threshold, batch_size, track: see `CenterNet.detect`.
     """
     items = _with_cameras(source, calibration)
-    ready = map_ahead(functools.partial(_prepare, input_hw), items, BATCHES_AHEAD * batch_size)
-    unreadable, count, batch = [], 0, []
-    with contextlib.closing(ready):
-        for one in ready:
+    unreadable, count = [], 0
+    found = detect_items(model, detect_batch, items, lowest_score(threshold, track), batch_size)
+    found = track_items(found, threshold) if track else found
+    with contextlib.closing(found):
+        for _, one in found:
             if isinstance(one, UserError):
                 unreadable.append(one)
-                continue
-            batch.append(one)
-            count += 1
-            if len(batch) == batch_size or one.is_live:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+            else:
+                count += 1
+                yield one
     if unreadable and not count:
         raise unreadable[0]
     warn_counted([str(error) for error in unreadable], "images skipped")
 
 
-def _prepare(input_hw: tuple[int, int], pair: tuple[Item, np.ndarray | None]) -> Prepared | UserError:
+def detect_items(
+    model, detect_batch: Callable, items: Iterable[tuple], threshold: float, batch_size: int
+) -> Iterator[tuple]:
+    """Yields (item, its `Detections`) in order; reading and preparing go on in threads while the network works.
+
+    Args:
+        model, detect_batch, threshold: see `detect_in`.
+        items: (`Item`, its camera or None). One of many that cannot be read comes with its UserError.
+        batch_size: images that go through the network together; live ones go one by one.
+    """
+    ready = map_ahead(functools.partial(_prepare, model.input_size), items, BATCHES_AHEAD * batch_size)
+    with contextlib.closing(_in_batches(ready, batch_size)) as batches:
+        for batch in batches:
+            readable = [one.input for _, one in batch if isinstance(one, Prepared)]
+            outputs = to_arrays(detect_batch(np.stack(readable))) if readable else {}
+            row = 0
+            for item, one in batch:
+                if isinstance(one, UserError):
+                    yield item, one
+                    continue
+                rows = {name: values[row] for name, values in outputs.items()}
+                row += 1
+                yield item, to_detections(model, rows, one.image, item.path, one.image_to_input, threshold, one.camera)
+
+
+def _in_batches(ready: Iterator[tuple], batch_size: int) -> Iterator[list[tuple]]:
+    """Yields lists with at most `batch_size` images that could be read; a live one ends its list."""
+    with contextlib.closing(ready):
+        batch, readable = [], 0
+        for item, one in ready:
+            batch.append((item, one))
+            readable += isinstance(one, Prepared)
+            if readable in (0, batch_size) or item.is_live:
+                yield batch
+                batch, readable = [], 0
+        if batch:
+            yield batch
+
+
+def _prepare(input_hw: tuple[int, int], pair: tuple[Item, np.ndarray | None]) -> tuple[Item, Prepared | UserError]:
     item, camera = pair
     try:
         image = item.load()
     except UserError as error:
         if item.is_one_of_many:
-            return error
+            return item, error
         raise
     matrix = letterbox(image.shape[:2], input_hw)
-    return Prepared(image, item.path, camera, item.is_live, warp(image, matrix, input_hw), matrix)
+    return item, Prepared(image, camera, warp(image, matrix, input_hw), matrix)
 
 
 def _with_cameras(source, calibration) -> Iterator[tuple[Item, np.ndarray | None]]:

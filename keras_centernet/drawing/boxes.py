@@ -57,7 +57,13 @@ def _zoom(image) -> float:
 def paint_boxes(image: np.ndarray, found, **options) -> np.ndarray:
     """Returns a copy of the image with the boxes, names and scores of `Detections`; options of `draw_boxes`."""
     labels = [f"{name} {score:.2f}" for name, score in zip(found.class_names, found.scores, strict=True)]
-    return draw_boxes(image, found.boxes_xyxy, found.classes, labels, **options)
+    return draw_boxes(image, found.boxes_xyxy, found.classes, with_identities(found, labels), **options)
+
+
+def with_identities(found, labels: Sequence[str]) -> list[str]:
+    """Returns the labels of `Detections` behind "#4", the number of what was followed, where it has one."""
+    ids = found.extras.get("track_ids", [-1] * len(labels))
+    return [f"#{number} {label}" if number >= 0 else label for number, label in zip(ids, labels, strict=True)]
 
 
 def draw_boxes(

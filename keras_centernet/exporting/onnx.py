@@ -8,12 +8,17 @@ import pathlib
 
 import keras
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.exporting.agreement import Opened
-from keras_centernet.exporting.facts import describe
+from keras_centernet.exporting.detector import ExportedDetector
+from keras_centernet.exporting.facts import check_facts, describe
+from keras_centernet.files.paths import AnyPath
+from keras_centernet.files.texts import read_content
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
+
+IMAGES = "images"  # name of the input
 
 
 def write_onnx(model: keras.Model, path: pathlib.Path, top_k: int = 100) -> None:
@@ -38,11 +43,38 @@ def open_onnx(path: os.PathLike, model) -> Opened:
         return onnxruntime.InferenceSession(inside.SerializeToString(), providers=["CPUExecutionProvider"])
 
     def run(session, names, image):
-        values = session.run(names, {"images": image[None]})
+        values = session.run(names, {IMAGES: image[None]})
         return {name: value[0] for name, value in zip(names, values, strict=True)}
 
     rows = [output.name for output in session.get_outputs()]
     return Opened((lambda example: run(session, rows, example.image),), lambda image: run(open_heads(), heads, image))
+
+
+def load_onnx(path: AnyPath) -> ExportedDetector:
+    """Returns a file in ONNX Runtime, on a GPU where its package for that is installed."""
+    require("onnxruntime")
+    import onnxruntime
+
+    try:
+        providers = onnxruntime.get_available_providers()
+        session = onnxruntime.InferenceSession(read_content(path), providers=providers)
+    except UserError:
+        raise
+    except Exception as error:  # many kinds of its own
+        problem = f"ONNX Runtime says: {first_line(error)}"
+        raise UserError(f"{path}: expected an ONNX file that can be run; {problem}.") from None
+    facts = {name: _from_text(name, text) for name, text in session.get_modelmeta().custom_metadata_map.items()}
+    facts = check_facts(facts, path)
+    inputs = [(one.name, one.type, list(one.shape[1:])) for one in session.get_inputs()]
+    expected = [(IMAGES, "tensor(uint8)", [*facts["input_hw"], 3])]
+    if inputs != expected:
+        raise UserError(f"{path}: expected the input {expected[0]}, got {shown(inputs)}; export the model anew.")
+    names = [output.name for output in session.get_outputs()]
+
+    def run(images):
+        return dict(zip(names, session.run(names, {IMAGES: images}), strict=True))
+
+    return ExportedDetector(path, facts, run)
 
 
 def require(*packages: str) -> None:
@@ -58,7 +90,7 @@ def _convert(model, top_k: int) -> bytes:
     import tensorflow as tf
     import tf2onnx
 
-    signature = [tf.TensorSpec((None, *model.input_size, 3), tf.uint8, name="images")]
+    signature = [tf.TensorSpec((None, *model.input_size, 3), tf.uint8, name=IMAGES)]
 
     @tf.function(input_signature=signature, autograph=False)
     def detect(images):
@@ -82,6 +114,16 @@ def _convert(model, top_k: int) -> bytes:
 def _facts(model) -> dict:
     """Returns the metadata of the file."""
     return describe(model) | {"boxes": "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"}
+
+
+def _from_text(name: str, text: str):
+    """Returns the value that `_to_text` made a text of; a text that was one, or is none of ours, as it is."""
+    if name not in ("task_options", "classes", "input_hw"):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _to_text(value) -> str:

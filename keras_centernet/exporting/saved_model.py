@@ -1,6 +1,7 @@
 """A SavedModel that runs where this package is not: images in, boxes in their own pixels out."""
 
 import contextlib
+import json
 import os
 import pathlib
 import tempfile
@@ -9,13 +10,17 @@ from collections.abc import Callable
 import cv2
 import keras
 
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.exporting.agreement import Example, Opened
-from keras_centernet.files.paths import to_path
+from keras_centernet.exporting.detector import ExportedDetector
+from keras_centernet.exporting.facts import FACTS, check_facts, describe
+from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
 
-LABELS = "classes.txt"
+LABELS, FACTS_FILE = "classes.txt", "detector.json"  # in its folder assets/
+BOXES = {"boxes": "boxes_xyxy: left, top, right, bottom in pixels of the image"}
 CALIBRATED = "_calibrated"  # end of the names of signatures that take a camera
 
 
@@ -31,6 +36,9 @@ def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, 
         labels = pathlib.Path(folder, LABELS)
         labels.write_text("".join(f"{name}\n" for name in model.classes), encoding="utf-8")
         served.labels = tf.saved_model.Asset(str(labels))
+        facts = pathlib.Path(folder, FACTS_FILE)
+        facts.write_text(json.dumps(describe(model) | BOXES, default=str), encoding="utf-8")
+        served.facts = tf.saved_model.Asset(str(facts))
         # Less than half the time of `keras.export.ExportArchive`, which traces every signature several times.
         signatures = {
             name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
@@ -72,6 +80,25 @@ def open_saved_model(path: os.PathLike, model) -> Opened:
         return {key: value.numpy()[0] for key, value in signatures["raw_heads"](images=image[None]).items()}
 
     return Opened((of_pixels, of_file), maps, takes_any_size=True)
+
+
+def load_saved_model(path: AnyPath) -> ExportedDetector:
+    """Returns a folder in TensorFlow, whatever backend Keras has; it computes whatever its graph says."""
+    import tensorflow as tf
+
+    facts = FACTS.load(path / "assets" / FACTS_FILE) if (path / "assets" / FACTS_FILE).exists() else {}
+    facts = check_facts(facts, path)
+    try:
+        loaded = tf.saved_model.load(os.fspath(path))
+        loaded.signatures["inputs"].structured_outputs  # noqa: B018
+    except Exception as error:  # TensorFlow raises many kinds for damaged or foreign folders
+        raise UserError(f"{path}: expected a SavedModel of this package, got {first_line(error)}.") from None
+
+    def run(images):
+        found = loaded.signatures["inputs"](images=tf.constant(images))
+        return {name: value.numpy() for name, value in found.items() if name != "class_names"}
+
+    return ExportedDetector(path, facts, run)
 
 
 def _file_of(example: Example) -> bytes:

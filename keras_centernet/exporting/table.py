@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.exporting.edgetpu.export import RAW, open_edgetpu, write_edgetpu
-from keras_centernet.exporting.onnx import open_onnx, write_onnx
-from keras_centernet.exporting.saved_model import open_saved_model, write_saved_model
-from keras_centernet.exporting.tflite.detector import TFLiteDetector, open_tflite
+from keras_centernet.exporting.onnx import load_onnx, open_onnx, write_onnx
+from keras_centernet.exporting.saved_model import load_saved_model, open_saved_model, write_saved_model
+from keras_centernet.exporting.tflite.detector import TFLiteDetector, load_tflite, open_tflite
 from keras_centernet.exporting.tflite.export import write_tflite
 from keras_centernet.exporting.tflite.precisions import DEFAULT, INT8, PRECISIONS
 from keras_centernet.exporting.verifying import FLOAT32, Tolerance
@@ -33,6 +33,8 @@ class Format:
         is_folder: whether it is a folder; then an existing one is not replaced.
         tolerance: function of options -> how far a file may be from the model.
         is_calibrated: function of options -> whether it needs images to measure ranges on.
+        load: function of a path -> `ExportedDetector`; None: it does not run here.
+        recognizes: function of a path -> whether `load` is for it.
         detector: function of the path -> what `evaluate` takes; None: its average precision is not measured.
     """
 
@@ -46,6 +48,8 @@ class Format:
     is_folder: bool = False
     tolerance: Callable[[dict], Tolerance] = lambda options: FLOAT32
     is_calibrated: Callable[[dict], bool] = lambda options: False
+    load: Callable | None = None
+    recognizes: Callable[[AnyPath], bool] = lambda path: False
     detector: Callable | None = None
 
 
@@ -66,6 +70,11 @@ def find_format(path: AnyPath, format: str | None) -> str:
     return suffixes[path.suffix]
 
 
+def find_loadable(path: AnyPath) -> Format | None:
+    """Returns the row whose files `path` is one of by its name, or by what is in the folder; None: no exported file."""
+    return next((row for row in FORMATS.values() if row.recognizes(path)), None)
+
+
 def _precision(options: dict):
     return look_up(PRECISIONS, options.get("precision", DEFAULT), "precision")
 
@@ -80,6 +89,8 @@ FORMATS = {
         keras_name="litert",
         tolerance=lambda options: _precision(options).tolerance,
         is_calibrated=lambda options: _precision(options).calibrated,
+        load=load_tflite,
+        recognizes=lambda path: path.suffix == ".tflite",
         detector=TFLiteDetector,
     ),
     "saved_model": Format(
@@ -90,8 +101,18 @@ FORMATS = {
         suffix="",
         keras_name="tf_saved_model",
         is_folder=True,
+        load=load_saved_model,
+        recognizes=lambda path: (path / "saved_model.pb").exists(),
     ),
-    "onnx": Format(write_onnx, open_onnx, ".onnx", suffix=".onnx", keras_name="onnx"),
+    "onnx": Format(
+        write_onnx,
+        open_onnx,
+        ".onnx",
+        suffix=".onnx",
+        keras_name="onnx",
+        load=load_onnx,
+        recognizes=lambda path: path.suffix == ".onnx",
+    ),
     "edgetpu": Format(
         write_edgetpu,
         open_edgetpu,

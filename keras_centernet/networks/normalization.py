@@ -45,7 +45,7 @@ def normalize(images: Tensor, normalization: str, dtype: str = "float32") -> Ten
     mean, deviation, to_bgr = NORMALIZATIONS[normalization]
     scale = 1 / (255 * np.asarray(deviation, np.float32))
     shift = -np.asarray(mean, np.float32) / np.asarray(deviation, np.float32)
-    images = ops.cast(images, "float32") * scale + shift
+    images = ops.cast(images, "float32") * _constant(scale) + _constant(shift)
     return _to_input(images, to_bgr, dtype)
 
 
@@ -60,15 +60,15 @@ def augment_and_normalize(images: Tensor, normalization: str, numbers: Tensor, d
     """
     mean, deviation, to_bgr = NORMALIZATIONS[normalization]
     images = ops.cast(images, "float32") / 255
-    gray_mean = ops.sum(ops.mean(images, axis=(1, 2)) * np.float32(GRAY_RGB), axis=-1)
+    gray_mean = ops.sum(ops.mean(images, axis=(1, 2)) * _constant(GRAY_RGB), axis=-1)
     factors = 1 + JITTER * (2 * numbers[:, :3] - 1)
     rows = ops.cast(ops.floor(numbers[:, 3] * len(_ORDERS)), "int32")
     order = ops.take(ops.convert_to_tensor(_ORDERS, "int32"), rows, axis=0)
     axes = LIGHTING * normal(numbers[:, 4:])
     matrix, bias = compose_colors(factors, order, axes, gray_mean)
-    deviation = np.asarray(deviation, np.float32)
+    deviation = _constant(deviation)
     matrix = matrix / deviation[:, None]
-    bias = (bias - np.asarray(mean, np.float32)) / deviation
+    bias = (bias - _constant(mean)) / deviation
     # Three multiply-adds over the image: faster on CPUs than a matrix product of depth 3.
     columns = [images[..., i : i + 1] * matrix[:, None, None, :, i] for i in range(3)]
     return _to_input(columns[0] + columns[1] + columns[2] + bias[:, None, None, :], to_bgr, dtype)
@@ -95,8 +95,13 @@ def compose_colors(factors: Tensor, order: Tensor, axes: Tensor, gray_mean: Tens
         to_gray = ops.where(ops.equal(kind, 2), 1 - factor, 0.0)
         matrix = factor[:, None, None] * matrix + to_gray[:, None, None] * gray
         bias = factor[:, None] * bias + to_mean[:, None]
-    lighting = ops.matmul(axes * np.float32(PCA_VALUES), np.float32(PCA_VECTORS).T)
+    lighting = ops.matmul(axes * _constant(PCA_VALUES), _constant(np.transpose(PCA_VECTORS)))
     return matrix, bias + lighting
+
+
+def _constant(values):
+    """Returns a float32 tensor: PyTorch's warn where they meet NumPy's arrays."""
+    return ops.convert_to_tensor(np.asarray(values, np.float32))
 
 
 def _to_input(images, to_bgr: bool, dtype: str):

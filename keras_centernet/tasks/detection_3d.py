@@ -190,12 +190,13 @@ def paint(image, found, *, birds_eye: bool = False, **options):
     With `birds_eye` the same boxes, seen from above, are to its right; options are those of `draw_boxes_3d`.
     """
     from keras_centernet.drawing.birds_eye import with_birds_eye
+    from keras_centernet.drawing.boxes import with_identities
     from keras_centernet.drawing.boxes_3d import draw_boxes_3d
 
     canvas, boxes = image.copy(), (found.dimensions, found.locations, found.rotation_y, found.classes)
     if len(found):
         labels = [f"{name} {z:.1f} m" for name, z in zip(found.class_names, found.locations[:, 2], strict=True)]
-        canvas = draw_boxes_3d(image, *boxes, found.calibration[0], labels, **options)
+        canvas = draw_boxes_3d(image, *boxes, found.calibration[0], with_identities(found, labels), **options)
     return with_birds_eye(canvas, *boxes) if birds_eye else canvas
 
 

@@ -117,7 +117,7 @@ def test_an_exported_file_is_measured_as_its_model_is(evaluate, exported):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--resize=keep", "--resize: expected fit for a .tflite file, whose input has one size; got keep"),
+        ("--resize=keep", "--resize: expected fit for an exported file, whose input has one size; got keep"),
         ("--flip", "expected a CenterNet for flip and oracle, got another detector"),
     ],
 )

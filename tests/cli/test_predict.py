@@ -10,8 +10,9 @@ import pytest
 from keras_centernet import UserError
 from keras_centernet.cli import main
 from keras_centernet.data.images import IMAGE_SUFFIXES
-from keras_centernet.detecting.sources import find_inputs
+from keras_centernet.detecting.sources import find_inputs, name_of
 from tests.helpers.commands import make_film
+from tests.helpers.weights_server import serving
 
 
 def predict(model_file, output, *inputs):
@@ -80,6 +81,28 @@ def test_every_image_that_can_be_read_is_found(tmp_path):
     images, videos = find_inputs([str(tmp_path), str(tmp_path / "image.gif")])
     assert {path.suffix for path in images} == set(IMAGE_SUFFIXES)
     assert videos == []
+
+
+def test_images_from_the_web_are_detected_in_and_what_it_does_not_have_is_counted(photos, model_file, tmp_path):
+    with serving() as server:
+        server.files = {name: (photos / "JPEGImages/photo0.jpg").read_bytes() for name in ("a.jpg", "b.jpg?size=1")}
+        inputs = [f"{server.address}/{name}" for name in ("a.jpg", "b.jpg?size=1", "c.jpg", "d/a.jpg")]
+        with pytest.warns(UserWarning, match=r"1 images skipped; first: .*/c\.jpg: expected an image from the web"):
+            assert predict(model_file, tmp_path / "out", *inputs, "--save-txt") == 0
+    results = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert [result["path"] for result in results] == [inputs[0], inputs[1], inputs[3]]
+    assert predict(model_file, tmp_path / "local", str(photos / "JPEGImages/photo0.jpg")) == 0
+    (local,) = json.loads((tmp_path / "local" / "detections.json").read_text())
+    assert all(result["detections"] == local["detections"] for result in results)
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.jpg")) == ["a.jpg", "a_2.jpg", "b.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out/labels").iterdir()) == ["a.txt", "a_2.txt", "b.txt"]
+
+
+def test_addresses_are_of_images_or_of_videos():
+    images = ["https://x.org/a.jpg", "http://x.org/photo?id=3", "http://x.org"]
+    videos = ["https://x.org/a.MP4?id=3", "http://cam/live.m3u8", "http://cam/video.mjpg", "rtsp://cam/1"]
+    assert find_inputs([*images, *videos]) == (images, videos)
+    assert [name_of(image) for image in images] == ["a.jpg", "photo", "address"]
 
 
 def test_nothing_found():
@@ -160,7 +183,9 @@ def test_show_without_a_display_is_one_line(photos, model_file, tmp_path, capsys
     assert "show: expected a notebook or a display" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [["--classes", "dog"], ["--nms", "0.5"], ["--every", "2"], ["--save-txt"]])
+@pytest.mark.parametrize(
+    "options", [["--classes", "dog"], ["--nms", "0.5"], ["--every", "2"], ["--save-txt"], ["--track"]]
+)
 def test_a_shard_refuses_what_it_does_not_do(options, photos, model_file, tmp_path, capsys):
     assert predict(model_file, tmp_path, str(photos / "JPEGImages"), "--shard", "0/2", *options) == 2
     assert f"{options[0]}: expected without --shard, got both" in capsys.readouterr().err

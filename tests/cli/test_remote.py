@@ -151,7 +151,7 @@ def test_train(paths, output, tmp_path, to_ram):
     [
         ("no data", "evaluate --model {model} --data ram://no/data --output {out}/m.json", "which does not exist"),
         ("no model", "evaluate --model ram://no/m.keras --data {photos} --output {out}/m.json", "does not exist"),
-        ("no file", "evaluate --model ram://no/m.tflite --data {photos} --output {out}/m.json", "'No such file or"),
+        ("no file", "evaluate --model ram://no/m.tflite --data {photos} --output {out}/m.json", "No such file or"),
         ("no images", "predict --model {model} ram://no/*.jpg --output {out}", "ram://no/*.jpg: expected an image"),
         ("no image", "predict --model {model} ram://no/a.jpg --output {out}", "ram://no/a.jpg: expected an image"),
         (

@@ -12,6 +12,7 @@ from keras_centernet.files.atomic import local_copy, write_text, write_whole
 from keras_centernet.files.json_file import JsonFormat
 from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import AnyPath, exists, list_names
+from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import remove_temporaries
 
 DESCRIPTION, DRAWINGS = "shard.json", "drawings"
@@ -119,3 +120,9 @@ def describe_file(path: str) -> str:
     """Returns what tells the content of a file from another's."""
     with local_copy(path) as local, open(local, "rb") as file:
         return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def describe_folder(path: AnyPath) -> str:
+    """Returns the same of all files in a folder, and in those inside."""
+    files = [file for file in sorted(path.rglob("*")) if is_remote(file) or file.is_file()]
+    return describe_inputs([f"{file.name} {describe_file(str(file))}" for file in files])

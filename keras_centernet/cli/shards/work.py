@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from keras_centernet.cli.shards.folder import ShardFolder, describe_file, describe_inputs
+from keras_centernet.cli.shards.folder import ShardFolder, describe_file, describe_folder, describe_inputs
 from keras_centernet.cli.shards.shard import PART_SIZE, list_parts
 from keras_centernet.detecting.files import FileDetector, drawing_name, unique_names
 from keras_centernet.detecting.sources import read_frames
@@ -27,10 +27,12 @@ def check_shard_options(args: argparse.Namespace) -> None:
 def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int], default: str) -> None:
     """Detects in the share that --shard names, as far as that is not done yet; `default` is where without --output."""
     from keras_centernet.data.counting import warn_counted
-    from keras_centernet.model import load_model
+    from keras_centernet.loading import load_detector
 
-    if webcams := [video for video in videos if isinstance(video, int)]:
-        raise UserError(f"--shard: expected files, which all shards can list, got webcam {webcams[0]}; leave it out.")
+    addresses = [image for image in images if isinstance(image, str)]
+    if others := [video for video in videos if isinstance(video, int)] + addresses:
+        what = f"webcam {others[0]}" if isinstance(others[0], int) else others[0]
+        raise UserError(f"--shard: expected files, which all shards can list, got {what}; leave it out.")
     described = _describe(args, [*images, *videos], args.part_size or PART_SIZE)  # first: there may be no such model
     shard, size = args.shard, args.part_size or PART_SIZE
     parts = list_parts(shard, images, videos, size)
@@ -39,7 +41,7 @@ def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[
     print(f"shard {shard.index}/{shard.count}: {told}: {folder.path}", flush=True)
     tally = Tally()
     if folder.missing:
-        model = load_model(args.model)
+        model = load_detector(args.model)
         detector = FileDetector(model, args.threshold, args.batch_size, args.calibration, args.frames)
         _detect(detector, parts, folder, args.draw, tally)
     folder.finish()
@@ -95,13 +97,9 @@ def _detect(detector: FileDetector, parts: list, folder: ShardFolder, draw: bool
 
 def _image_lines(detector: FileDetector, images: list[AnyPath], to_drawing: Callable | None) -> Iterator[dict]:
     names = unique_names({image: drawing_name(image) for image in images})
-    for path, found in detector.in_images(images):
-        if isinstance(found, UserError):
-            yield {"path": str(path), "error": str(found)}
-            continue
-        if to_drawing:
-            found.draw(to_drawing(names[path]))
-        yield found.to_dict()
+    drawings = {image: to_drawing(name) for image, name in names.items()} if to_drawing else {}
+    for path, found in detector.in_images(images, drawings):
+        yield {"path": str(path), "error": str(found)} if isinstance(found, UserError) else found.to_dict()
 
 
 @contextlib.contextmanager
@@ -127,13 +125,16 @@ def _some_lines(lines: Iterable[dict], video: str) -> Iterator[dict]:
 
 def _describe_model(name: str) -> str:
     """Returns what tells a model from another: a preset or an address by its name, whose file does not change."""
+    from keras_centernet.loading import find_export
     from keras_centernet.weights.checkpoint import check_there
     from keras_centernet.weights.preset_folder import WEIGHTS
     from keras_centernet.weights.resolve import find, is_named
 
     if is_named(name):
         return name
-    path = to_path(find(name))
+    if (row := find_export(name)) and row.is_folder:
+        return describe_folder(to_path(name))
+    path = to_path(name if row else find(name))
     path = next((path / weights for weights in WEIGHTS if path.is_dir() and (path / weights).is_file()), path)
     check_there(str(path), "a .keras file")
     return describe_file(path)

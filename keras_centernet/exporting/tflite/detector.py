@@ -9,10 +9,13 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.exporting.agreement import Opened
+from keras_centernet.exporting.detector import ExportedDetector
+from keras_centernet.exporting.facts import check_facts
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.flatbuffer import to_text
 from keras_centernet.exporting.tflite.metadata import IMAGES, TASK, TASK_OPTIONS, read_labels, read_notes
 from keras_centernet.exporting.tflite.serving import OUTPUTS, from_fractions
+from keras_centernet.files.paths import AnyPath
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.method.specs import Task
@@ -111,6 +114,14 @@ def open_tflite(path: os.PathLike, model) -> Opened:
 
     notes = {"operators": flatbuffer.count_operators(graph)}
     return Opened((lambda example: detector(example.image),), maps, compares_maps=True, notes=notes)
+
+
+def load_tflite(path: AnyPath) -> ExportedDetector:
+    """Returns a file of any precision, with or without decoding, in LiteRT."""
+    content = flatbuffer.read_content(path)
+    facts = check_facts(read_notes(content, os.fspath(path)), path)
+    detector = TFLiteDetector(path, threads=os.cpu_count() or 1)
+    return ExportedDetector(path, facts, detector.detect_batch)
 
 
 @contextlib.contextmanager

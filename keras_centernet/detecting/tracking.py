@@ -1,0 +1,80 @@
+"""Identities of objects over the frames of a video, or over a folder's images in order, by ByteTrack.
+
+Source: Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", in the package trackers.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_centernet.detecting.conversions import TRACK_IDS, require
+from keras_centernet.errors import UserError
+
+WHAT = "track"  # whose packages are asked for, in messages
+# Objects of lower scores than the threshold, down to this one, are not shown but keep identities: ByteTrack's idea.
+LOWEST_SCORE = 0.1
+USUAL_RATE = 30.0  # frames per second of what is no video
+NOT_FOLLOWED = -1
+
+
+def check_tracking() -> None:
+    """Raises a UserError that names the extra where its packages are missing."""
+    require("supervision", WHAT)
+    require("trackers", WHAT)
+
+
+def lowest_score(threshold: float, track: bool) -> float:
+    """Returns the lowest score that is asked for, to show what has at least `threshold`."""
+    return min(threshold, LOWEST_SCORE) if track else threshold
+
+
+class Tracker:
+    """Follows the objects of one video.
+
+    Args:
+        threshold: lowest score that is shown, and that a new identity needs.
+        rate: frames per second, by which a lost object is forgotten after a second; None: 30.
+    """
+
+    def __init__(self, threshold: float, rate: float | None = None):
+        self._detections, self._threshold = require("supervision", WHAT).Detections, threshold
+        self._tracker = require("trackers", WHAT).ByteTrackTracker(
+            frame_rate=rate or USUAL_RATE,
+            track_activation_threshold=threshold,
+            high_conf_det_threshold=threshold,
+            minimum_consecutive_frames=1,
+        )
+
+    def follow(self, found):
+        """Returns the `Detections` of the next frame that are good enough, with the extra "track_ids" (N,) int32.
+
+        An object that is seen again has the number that it had; -1: it is seen for the first time.
+        """
+        given = self._detections(
+            xyxy=found.boxes_xyxy.astype(float), confidence=found.scores, data={"row": np.arange(len(found))}
+        )
+        followed = self._tracker.update(given)
+        ids = np.full(len(found), NOT_FOLLOWED, np.int32)
+        if len(followed):
+            ids[followed.data["row"]] = followed.tracker_id
+        return dataclasses.replace(found, extras=found.extras | {TRACK_IDS: ids}).filter(self._threshold)
+
+
+def track_items(found: Iterator[tuple], threshold: float) -> Iterator[tuple]:
+    """Yields what `detect_items` does, with identities, which begin anew in each video and in each folder of images.
+
+    Args:
+        found: (`Item`, its `Detections` down to `lowest_score`, or a UserError).
+        threshold: lowest score that is kept.
+    """
+    tracker, followed = None, None
+    with contextlib.closing(found):
+        for item, one in found:
+            if isinstance(one, UserError):
+                yield item, one
+                continue
+            if tracker is None or item.sequence != followed:
+                tracker, followed = Tracker(threshold, item.rate), item.sequence
+            yield item, tracker.follow(one)

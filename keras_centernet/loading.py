@@ -1,0 +1,66 @@
+"""What a user names to detect with: a model, or a file that was exported from one."""
+
+import os
+from typing import TYPE_CHECKING, Union
+
+from keras_centernet.errors import UserError
+from keras_centernet.files.atomic import local_copy
+from keras_centernet.files.paths import AnyPath, exists, list_names, to_path
+from keras_centernet.weights.download import CHECKS
+from keras_centernet.weights.preset_folder import CONFIG
+from keras_centernet.weights.resolve import is_named
+
+if TYPE_CHECKING:
+    from keras_centernet.exporting.detector import ExportedDetector
+    from keras_centernet.exporting.table import Format
+    from keras_centernet.model import CenterNet
+
+
+def load_detector(path: str | os.PathLike) -> Union["CenterNet", "ExportedDetector"]:
+    """Returns what detects by that name: a `CenterNet`, or an `ExportedDetector` of a file that was exported from one.
+
+    Both have `detect`, `detect_batch`, `task`, `classes` and `input_size`, and `evaluate` takes both.
+
+    Args:
+        path: what `load_model` takes, or a .tflite or .onnx file or the folder of a SavedModel that `model.export`
+            wrote. A SavedModel computes whatever its graph says: take only those of people whom you trust.
+
+    Raises:
+        UserError: there is no such model or file, it is damaged or not of this package, or its runtime is missing.
+
+    Example:
+        >>> load_detector("detector.onnx").detect("street.jpg")  # doctest: +SKIP
+        [Detections(street.jpg: 2 person, 1 car)]
+    """
+    row = find_export(path)
+    if row is None:
+        from keras_centernet.model import load_model
+
+        return load_model(path)
+    if row.is_folder:
+        return row.load(to_path(path))
+    with local_copy(path) as local:
+        try:
+            return row.load(local)
+        except UserError as error:
+            raise UserError(str(error).replace(str(local), os.fspath(path))) from None
+
+
+def find_export(path: str | os.PathLike) -> Union["Format", None]:
+    """Returns the row of `exporting.FORMATS` that loads an exported file, None where the name is that of a model.
+
+    Formats are imported only for what may be one: a model needs none of their runtimes.
+    """
+    if is_named(path) or to_path(path).suffix in CHECKS or _holds_model(to_path(path)):
+        return None
+    from keras_centernet.exporting.table import find_loadable
+
+    return find_loadable(to_path(path))
+
+
+def _holds_model(path: AnyPath) -> bool:
+    """Whether it is no path that exists, or the folder of a run or of a preset."""
+    if not path.suffix and not exists(path):
+        return True
+    names = list_names(path) if path.is_dir() else []
+    return CONFIG in names or any(name.endswith(".keras") for name in names)
