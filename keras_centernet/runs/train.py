@@ -2,18 +2,19 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 from keras_centernet.drawing import draw_curves
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, shown
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.fitting import layer_selection
 from keras_centernet.fitting.uncompiled import uncompiled
 from keras_centernet.model import CenterNet, load_model
-from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard
+from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices.choosing import choose_backend, use_backend
@@ -36,6 +37,8 @@ from keras_centernet.runs.folder import (
     only_writer,
 )
 from keras_centernet.runs.history import cut_history
+from keras_centernet.runs.loggers.logger import LoggedRun, Loggers
+from keras_centernet.runs.loggers.table import build_loggers, check_loggers
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings
@@ -44,15 +47,20 @@ from keras_centernet.runs.user_code import resolve
 from keras_centernet.tasks.table import task_row
 from keras_centernet.terminal.streams import draws_bars
 
-TENSORBOARD_IMAGES = 4
+LOGGED_IMAGES = 4
 
 
-def train(settings: TrainSettings) -> dict:
+def train(settings: TrainSettings, callbacks: Sequence[keras.callbacks.Callback] = ()) -> dict:
     """Trains, evaluates and fills the output folder; returns the metrics of the best weights.
 
     The folder then holds best.keras, last.keras, history.csv, metrics.json, config.json, curves.png,
     detections.png, precision_recall.png and tensorboard/. Of several workers only the chief evaluates and
     writes; the others return an empty dict.
+
+    Args:
+        settings: the options.
+        callbacks: of one's own, called after those of the run, whose logs hold the metrics too; of several workers the
+            chief alone calls them. Checkpoints hold no state of theirs.
 
     Raises:
         UserError: settings, data or folder are not what they should be.
@@ -63,12 +71,15 @@ def train(settings: TrainSettings) -> dict:
     use_backend(backend)
     settings = dataclasses.replace(settings, backend=backend)
     settings.check_names()
+    check_loggers(settings)
+    _check_callbacks(callbacks)
     devices = build_devices(settings)
     try:
         with only_writer(settings.output, devices.is_chief):
             run = Run.begin(settings, devices, start)
-            run.fit()
-            return run.report()
+            with run.loggers:
+                run.fit(callbacks)
+                return run.report()
     except BaseException as error:
         devices.leave(error)
         if devices.has_lost(error):
@@ -88,6 +99,7 @@ class Run:
     progress: Progress
     start: float
     is_resumed: bool
+    loggers: Loggers = dataclasses.field(default_factory=Loggers)
 
     @classmethod
     def begin(cls, settings: TrainSettings, devices: Devices, start: float) -> "Run":
@@ -113,8 +125,8 @@ class Run:
         check_together(devices, progress.step)
         return cls(settings, devices, folder, data, model, progress, start - progress.seconds, is_resumed)
 
-    def fit(self) -> None:
-        """Trains from where the run is to its end, and keeps the folder up to date."""
+    def fit(self, own: Sequence[keras.callbacks.Callback] = ()) -> None:
+        """Trains from where the run is to its end, with a user's own callbacks, and keeps the folder up to date."""
         settings, progress = self.settings, self.progress
         if self.is_chief:
             config = dataclasses.asdict(settings) | {"classes": list(self.model.classes)}
@@ -123,11 +135,12 @@ class Run:
             if self.data.made_split:
                 self.data.made_split.write(self.folder / SPLIT)
             cut_history(self.folder, progress.epoch)
+            self.loggers.callbacks += build_loggers(LoggedRun(self.folder, settings, config, self._examples()))
         keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
         if keep_best.is_done or progress.epoch >= settings.epochs:
             return  # the run was stopped between its last checkpoint and its end
         callbacks = [EnterEpoch(progress)]
-        of_chief = self._callbacks_of_chief(keep_best) if self.is_chief else []
+        of_chief = [*self._callbacks_of_chief(keep_best), *own] if self.is_chief else []
         if self.devices.processes > 1:
             of_chief = [ByOne(of_chief, self.devices), StopTogether(self.devices)]
         callbacks += of_chief
@@ -162,9 +175,11 @@ class Run:
         """Returns how long the run has taken so far, interruptions left out."""
         return time.perf_counter() - self.start
 
+    def _examples(self) -> np.ndarray:
+        return np.asarray(next(iter(self.data.val))[0])[:LOGGED_IMAGES]
+
     def _callbacks_of_chief(self, keep_best: KeepBest) -> list[keras.callbacks.Callback]:
         settings, folder, progress = self.settings, self.folder, self.progress
-        examples = np.asarray(next(iter(self.data.val))[0])[:TENSORBOARD_IMAGES]
         schedule = build_schedule(settings, self.data.steps_per_epoch)
         add_rate = AddRateAndTime(schedule, progress.rate if progress.batch else None)
 
@@ -178,7 +193,7 @@ class Run:
             RecordHistory(folder),
             keep_best,
             KeepLast(folder, progress, settings, known),
-            ShowInTensorBoard(folder, examples, settings.evaluate_every),
+            *self.loggers.callbacks,
             *([Profile(folder / TENSORBOARD, self.devices)] if settings.profile else []),
         ]
 
@@ -199,9 +214,18 @@ class Run:
             write_whole(folder / CURVES, lambda path: draw_curves(history, path))
         write_whole(folder / DETECTIONS, lambda path: draw_examples(model, self.data.val, path))
         folder.write_json(METRICS, metrics)
+        self.loggers.show_metrics(metrics)
         if self.verbosity:
             print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and drawings.")
         return metrics
+
+
+def _check_callbacks(callbacks: Sequence) -> None:
+    several = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    wrong = [one for one in several if not isinstance(one, keras.callbacks.Callback)]
+    if wrong or several is not callbacks:
+        found = shown([*wrong, callbacks][0])
+        raise UserError(f"callbacks: expected a list of keras.callbacks.Callback, got {found}.")
 
 
 def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:

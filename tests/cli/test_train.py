@@ -8,7 +8,7 @@ import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
-from keras_centernet.runs import callbacks
+from keras_centernet.runs.loggers.tensorboard import ShowInTensorBoard
 from tests.helpers.tiny_backbone import TINY
 
 OPTIONS = f"--backbone {TINY} --input-size 64 --batch-size 3 --epochs 2 --evaluate-every 1"
@@ -76,7 +76,7 @@ def test_ctrl_c_keeps_the_finished_epoch_and_resume_goes_on(photos, finished, tm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.ShowInTensorBoard, "on_epoch_end", interrupt)
+        patch.setattr(ShowInTensorBoard, "on_epoch_end", interrupt)
         assert run(photos, output) == 130
     assert "Interrupted" in capsys.readouterr().err
     assert [row["epoch"] for row in rows(output)] == ["1"]
