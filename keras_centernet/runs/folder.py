@@ -35,6 +35,7 @@ STATE = "training_state.npz"  # inside last.keras
 CURVES, DETECTIONS, PRECISION_RECALL = "curves.png", "detections.png", "precision_recall.png"
 TENSORBOARD = "tensorboard"  # its files have names of their own
 RESULTS = (BEST, LAST, EARLIER, HISTORY, CONFIG, METRICS, SPLIT, LOGGERS, CURVES, DETECTIONS, PRECISION_RECALL)
+METRICS_MARK, METRICS_VERSION = "keras_centernet_metrics", 2  # key of metrics.json and its value
 _LINES_BYTES = 1 << 16  # of three lines of history.csv
 MARK, VERSION = "keras_centernet_run", 1  # key of config.json and its value: the folder is ours
 CONFIG_FILE = JsonFormat(

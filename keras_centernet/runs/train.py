@@ -21,6 +21,7 @@ from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
 from keras_centernet.runs.devices.plan import computes_in_half, plan
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
+from keras_centernet.runs.ending.metrics_file import RUN, provenance_of
 from keras_centernet.runs.example_images import draw_examples
 from keras_centernet.runs.folder import (
     BEST,
@@ -28,6 +29,8 @@ from keras_centernet.runs.folder import (
     DETECTIONS,
     HISTORY,
     METRICS,
+    METRICS_MARK,
+    METRICS_VERSION,
     PRECISION_RECALL,
     SPLIT,
     TENSORBOARD,
@@ -213,7 +216,8 @@ class Run:
         with local_copy(folder / HISTORY) as history:
             write_whole(folder / CURVES, lambda path: draw_curves(history, path))
         write_whole(folder / DETECTIONS, lambda path: draw_examples(model, self.data.val, path))
-        folder.write_json(METRICS, metrics)
+        metrics[RUN] = provenance_of(self.settings, self.data)
+        folder.write_json(METRICS, {METRICS_MARK: METRICS_VERSION, **metrics})
         self.loggers.show_metrics(metrics)
         if self.verbosity:
             print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and drawings.")

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import sys
 
+import keras
 import numpy as np
 import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
+from keras_centernet.runs.ending.metrics_file import METRICS_FILE
 from keras_centernet.runs.loggers.tensorboard import ShowInTensorBoard
 from tests.helpers.tiny_backbone import TINY
 
@@ -47,6 +50,15 @@ def test_the_folder_holds_everything(finished):
     metrics = json.loads((finished / "metrics.json").read_text())
     assert {"AP", "AP50", "AP75", "APs", "APm", "APl", "per_class", "seconds"} <= set(metrics)
     assert set(metrics["per_class"]) == {"cat", "dog"}
+    made_by = METRICS_FILE.read(finished / "metrics.json")["run"]
+    versions = made_by["versions"]
+    assert versions["keras"] == keras.__version__
+    assert versions["backend"] == keras.backend.backend()
+    assert {"keras_centernet", "tensorflow", "numpy", "python"} <= set(versions)
+    assert made_by["seed"] == 0
+    assert made_by["data"]["val"]["classes"] == ["cat", "dog"]
+    assert made_by["data"]["train"]["labels"] != made_by["data"]["val"]["labels"]
+    assert sys.orig_argv[-1] in made_by["command"]
     assert json.loads((finished / "config.json").read_text())["classes"] == ["cat", "dog"]
     assert load_model(finished / "best.keras").classes == ("cat", "dog")
 
