@@ -21,7 +21,8 @@ from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
 from keras_centernet.runs.devices.plan import computes_in_half, plan
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
-from keras_centernet.runs.ending.metrics_file import RUN, provenance_of
+from keras_centernet.runs.ending.metrics_file import RUN
+from keras_centernet.runs.ending.provenance import provenance_of
 from keras_centernet.runs.example_images import draw_examples
 from keras_centernet.runs.folder import (
     BEST,
