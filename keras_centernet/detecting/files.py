@@ -36,7 +36,7 @@ class FileDetector:
     """
 
     model: Any
-    threshold: float
+    threshold: float | None
     batch_size: int
     calibration: str | None = None
     frames: int | None = None

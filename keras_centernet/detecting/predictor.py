@@ -36,10 +36,10 @@ class Predictor:
         """The graphs so far by what they compute, for whom and of which shapes."""
         return dict(self._graphs)
 
-    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False):
+    def detect(self, source, calibration=None, threshold=None, top_k=100, batch_size=8, stream=False):
         """Returns one `Detections` per image; see `CenterNet.detect`."""
         batch_size, top_k = COUNT.check("batch_size", batch_size), COUNT.check("top_k", top_k)
-        threshold = SHARE.check("threshold", threshold)
+        threshold = None if threshold is None else SHARE.check("threshold", threshold)
         detect_batch = functools.partial(self.detect_batch, top_k=top_k)
         found = detect_in(self._model, detect_batch, source, calibration, threshold, batch_size)
         return found if stream else list(found)

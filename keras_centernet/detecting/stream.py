@@ -13,6 +13,7 @@ from keras_centernet.data.counting import warn_counted
 from keras_centernet.detecting.ahead import map_ahead
 from keras_centernet.detecting.detections import Detections
 from keras_centernet.detecting.kinds import Item, list_items
+from keras_centernet.detecting.thresholds import lowest_scores
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import letterbox, to_image_frame, warp
 
@@ -102,8 +103,8 @@ def _with_cameras(source, calibration) -> Iterator[tuple[Item, np.ndarray | None
     return ((item, camera) for entry, camera in pairs for item in list_items(entry))
 
 
-def to_detections(model, rows: dict, image, path, image_to_input, threshold: float, calibration=None) -> Detections:
-    """Returns the detections of one image whose score is at least `threshold`, boxes clipped to the image.
+def to_detections(model, rows: dict, image, path, image_to_input, threshold, calibration=None) -> Detections:
+    """Returns the detections of one image whose scores suffice, boxes clipped to the image.
 
     Boxes without area inside the image are dropped too.
 
@@ -113,14 +114,15 @@ def to_detections(model, rows: dict, image, path, image_to_input, threshold: flo
         image: (H, W, 3) uint8.
         path: of the file, or None.
         image_to_input: (2, 3) transform that made the input.
-        threshold: lowest score that is kept.
+        threshold: lowest score that is kept; None: those of the model.
         calibration: see `calibration_or_default`.
     """
     height, width = image.shape[:2]
     rows = to_image_frame(rows, image_to_input)
     boxes_xyxy = np.clip(rows["boxes_xyxy"], 0, [width, height, width, height]).astype(np.float32)
     has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
-    keep = np.flatnonzero((rows["scores"] >= threshold) & has_area)
+    lowest = lowest_scores(model, threshold)[rows["classes"].astype(np.int64)]
+    keep = np.flatnonzero((rows["scores"] >= lowest) & has_area)
     keep = keep[np.argsort(-rows["scores"][keep], kind="stable")]  # a runtime's sigmoid may swap two by their last bit
     kept = {key: value[keep] for key, value in rows.items()}
     calibration = calibration_or_default(calibration) if model.task.needs_camera else None

@@ -27,6 +27,7 @@ class Diagnosis:
         calibration: of `calibration`.
         image_ids: (n,).
         errors: (n, 2) missed objects and wrong detections.
+        training_batch: JPEG file of training images as the network saw them, where a run knows them.
     """
 
     report: Report
@@ -40,6 +41,7 @@ class Diagnosis:
     calibration: dict
     image_ids: np.ndarray
     errors: np.ndarray
+    training_batch: bytes | None = None
 
 
 def diagnose(report: Report, source: Source | None = None) -> Diagnosis:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_centernet.drawing import draw_curves
-from keras_centernet.errors import UserError, shown
+from keras_centernet.drawing.image_file import write_image
+from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.fitting import layer_selection
@@ -21,20 +21,20 @@ from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
 from keras_centernet.runs.devices.plan import computes_in_half, plan
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
+from keras_centernet.runs.drawings.training_batch import draw_training_batch
 from keras_centernet.runs.ending.metrics_file import RUN
 from keras_centernet.runs.ending.provenance import provenance_of
-from keras_centernet.runs.example_images import draw_examples
+from keras_centernet.runs.ending.results import leave_results
 from keras_centernet.runs.folder import (
     BEST,
-    CURVES,
-    DETECTIONS,
     HISTORY,
     METRICS,
     METRICS_MARK,
     METRICS_VERSION,
-    PRECISION_RECALL,
+    REPORT,
     SPLIT,
     TENSORBOARD,
+    TRAINING_BATCH,
     RunFolder,
     check_same_classes,
     check_same_run,
@@ -42,7 +42,7 @@ from keras_centernet.runs.folder import (
 )
 from keras_centernet.runs.history import cut_history
 from keras_centernet.runs.loggers.logger import LoggedRun, Loggers
-from keras_centernet.runs.loggers.table import build_loggers, check_loggers
+from keras_centernet.runs.loggers.table import build_loggers, check_callbacks, check_loggers
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings
@@ -57,9 +57,9 @@ LOGGED_IMAGES = 4
 def train(settings: TrainSettings, callbacks: Sequence[keras.callbacks.Callback] = ()) -> dict:
     """Trains, evaluates and fills the output folder; returns the metrics of the best weights.
 
-    The folder then holds best.keras, last.keras, history.csv, metrics.json, config.json, curves.png,
-    detections.png, precision_recall.png and tensorboard/. Of several workers only the chief evaluates and
-    writes; the others return an empty dict.
+    The folder then holds best.keras, last.keras, history.csv, metrics.json, config.json, report.html, curves.png,
+    detections.png, precision_recall.png, training_batch.jpg and tensorboard/. Of several workers only the chief
+    evaluates and writes; the others return an empty dict.
 
     Args:
         settings: the options.
@@ -76,7 +76,7 @@ def train(settings: TrainSettings, callbacks: Sequence[keras.callbacks.Callback]
     settings = dataclasses.replace(settings, backend=backend)
     settings.check_names()
     check_loggers(settings)
-    _check_callbacks(callbacks)
+    check_callbacks(callbacks)
     devices = build_devices(settings)
     try:
         with only_writer(settings.output, devices.is_chief):
@@ -143,6 +143,8 @@ class Run:
         keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
         if keep_best.is_done or progress.epoch >= settings.epochs:
             return  # the run was stopped between its last checkpoint and its end
+        if self.is_chief and not settings.data_service:  # whose workers give each image once
+            write_image(draw_training_batch(self.model, self.data, settings), self.folder / TRAINING_BATCH)
         callbacks = [EnterEpoch(progress)]
         of_chief = [*self._callbacks_of_chief(keep_best), *own] if self.is_chief else []
         if self.devices.processes > 1:
@@ -213,24 +215,13 @@ class Run:
             model = load_model(path)
         report = evaluate(model, self.data.val)
         metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(self.seconds(), 1)}
-        write_whole(folder / PRECISION_RECALL, report.draw_precision_recall)
-        with local_copy(folder / HISTORY) as history:
-            write_whole(folder / CURVES, lambda path: draw_curves(history, path))
-        write_whole(folder / DETECTIONS, lambda path: draw_examples(model, self.data.val, path))
+        metrics["thresholds"] = leave_results(folder, model, self.data, report)
         metrics[RUN] = provenance_of(self.settings, self.data)
         folder.write_json(METRICS, {METRICS_MARK: METRICS_VERSION, **metrics})
         self.loggers.show_metrics(metrics)
         if self.verbosity:
-            print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and drawings.")
+            print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY}, {REPORT} and drawings.")
         return metrics
-
-
-def _check_callbacks(callbacks: Sequence) -> None:
-    several = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-    wrong = [one for one in several if not isinstance(one, keras.callbacks.Callback)]
-    if wrong or several is not callbacks:
-        found = shown([*wrong, callbacks][0])
-        raise UserError(f"callbacks: expected a list of keras.callbacks.Callback, got {found}.")
 
 
 def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:

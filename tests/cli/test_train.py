@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 
 import keras
@@ -24,6 +25,8 @@ FILES = {
     "curves.png",
     "detections.png",
     "precision_recall.png",
+    "report.html",
+    "training_batch.jpg",
     "tensorboard",
 }
 
@@ -60,7 +63,23 @@ def test_the_folder_holds_everything(finished):
     assert made_by["data"]["train"]["labels"] != made_by["data"]["val"]["labels"]
     assert sys.orig_argv[-1] in made_by["command"]
     assert json.loads((finished / "config.json").read_text())["classes"] == ["cat", "dog"]
-    assert load_model(finished / "best.keras").classes == ("cat", "dog")
+    best = load_model(finished / "best.keras")
+    assert best.classes == ("cat", "dog")
+    assert best.thresholds == metrics["thresholds"]
+    assert set(best.thresholds) == {"cat", "dog"}
+    assert load_model(finished / "last.keras").thresholds == {}
+
+
+def test_the_report_shows_the_evaluation_and_a_training_batch(finished):
+    titles = re.findall("<h2>(.*?)</h2>", (finished / "report.html").read_text())
+    assert {"Metrics", "Classes", "Confusion", "Training images", "Speed by stage"} <= set(titles)
+    drawing = keras.utils.img_to_array(keras.utils.load_img(finished / "training_batch.jpg"))
+    assert drawing.shape == (320, 3 * 320 + 2 * 6, 3)  # a batch of three
+
+
+def test_drawings_show_the_photos_and_not_the_square_inputs(finished):
+    drawing = keras.utils.img_to_array(keras.utils.load_img(finished / "detections.png"))
+    assert len(drawing) == 44 + 4 * (360 * 48 // 72 + 8)  # four photos of 72 x 48 below the titles
 
 
 def test_history_has_a_row_per_epoch(finished):

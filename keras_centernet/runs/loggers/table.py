@@ -2,9 +2,11 @@
 
 import dataclasses
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from keras_centernet.errors import UserError
+import keras
+
+from keras_centernet.errors import UserError, shown
 from keras_centernet.runs.loggers.logger import LoggedRun, RunLogger
 from keras_centernet.runs.loggers.mlflow import ShowInMlflow
 from keras_centernet.runs.loggers.tensorboard import ShowInTensorBoard
@@ -42,6 +44,15 @@ def check_loggers(settings: TrainSettings) -> None:
         if spec is None or spec.origin is None:  # no origin: a folder of that name, such as the one that wandb makes
             advice = f'Run `pip install "keras_centernet{f"[{row.extra}]" if row.extra else ""}"`, or leave it out.'
             raise UserError(f"--{name}: expected the package {row.package}, which is not installed. {advice}")
+
+
+def check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Raises a UserError unless they are a list or tuple of Keras callbacks."""
+    several = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    wrong = [one for one in several if not isinstance(one, keras.callbacks.Callback)]
+    if wrong or several is not callbacks:
+        found = shown([*wrong, callbacks][0])
+        raise UserError(f"callbacks: expected a list of keras.callbacks.Callback, got {found}.")
 
 
 def build_loggers(run: LoggedRun) -> list[RunLogger]:

@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 from keras_centernet.files.atomic import writing
-from keras_centernet.runs.example_images import detections_and_heatmaps
+from keras_centernet.runs.drawings.example_images import detections_and_heatmaps
 from keras_centernet.runs.folder import TENSORBOARD
 from keras_centernet.runs.loggers.logger import LoggedRun, RunLogger
 
