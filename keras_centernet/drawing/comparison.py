@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_centernet.drawing.chart_files import class_rgb, to_png
-from keras_centernet.drawing.chart_texts import draw_legend, label_of
+from keras_centernet.drawing.chart_texts import draw_legend, label_of, number_epochs
 from keras_centernet.drawing.curves import MOST_NAMED_CURVES
 
 _FALLS = "loss"  # what is drawn on a logarithmic axis; anything else from 0 to 1
@@ -48,7 +48,7 @@ def _finish(axes, title: str) -> None:
         axes.set_ylim(0, max(1.0, shown.max(initial=0)))
     elif (shown > 0).any():
         axes.set_yscale("log")
-    axes.set(title=title, xlabel="epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_title(title)
+    number_epochs(axes)
     axes.grid(color="0.92")
     axes.set_axisbelow(True)

@@ -60,6 +60,11 @@ def test_every_section_is_there_and_nothing_is_fetched(report, source, tmp_path)
     assert "&lt;dog&gt;" in page
 
 
+def test_thresholds_to_store_are_those_of_classes_that_the_model_knows(report):
+    diagnosis = diagnose(report)  # no cat is found; a dog is, with 0.9, and another wrongly, with 0.6
+    assert diagnosis.thresholds_by_class() == {"<dog>": pytest.approx(0.75, abs=0.01)}
+
+
 def test_each_section_says_for_which_tasks_it_is(report, source):
     page = build_page(diagnose(report, source))
     assert re.findall('</h2>\n?<p class="of">(.*?)</p>', page) == [one.of for one in SECTIONS if one.title != OF_A_RUN]

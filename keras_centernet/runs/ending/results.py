@@ -28,14 +28,12 @@ def leave_results(folder: RunFolder, model: CenterNet, data: Datasets, report: R
 
     Args:
         folder: of the run.
-        model: with the best weights; saved again with the score of the best F1 of each class, see `thresholds`.
+        model: with the best weights; saved again with the score of the best F1 of each class as its `thresholds`.
         data: of the run.
         report: of the evaluation of the model, whose detections are looked at.
     """
     diagnosis = diagnose(report, data.val.source)
-    model.thresholds = {
-        name: round(float(score), 2) for name, score in zip(diagnosis.classes, diagnosis.thresholds, strict=True)
-    }
+    model.thresholds = diagnosis.thresholds_by_class()
     write_whole(folder / BEST, model.save)
     write_whole(folder / PRECISION_RECALL, report.draw_precision_recall)
     if (folder / HISTORY).exists():
