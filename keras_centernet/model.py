@@ -161,6 +161,7 @@ class CenterNet(Detector, TaskModel):
             "input_size": list(self.input_size),
             "dtype": self.dtype_policy.name,
             "name": self.name,
+            "thresholds": self.thresholds or None,
         }
 
     @classmethod
@@ -171,12 +172,16 @@ class CenterNet(Detector, TaskModel):
         """
         if not isinstance(config, dict):
             raise UserError(f"expected the configuration of a CenterNet, got {shown(config)}.")
+        thresholds = config.get("thresholds")
+        config = {name: value for name, value in config.items() if name != "thresholds"}
         known = {*inspect.signature(CenterNet).parameters, *inspect.signature(cls).parameters, "dtype", "trainable"}
         strangers = sorted(set(config) - (known - {"weights", "backbone_weights", "args", "kwargs"}))
         if strangers:
             advice = "update keras_centernet if a newer one wrote it, else do not use it"
             raise UserError(f"expected the configuration of a CenterNet, got the key {shown(strangers[0])}; {advice}.")
-        return cls(**{name: from_saved(value, custom_objects) for name, value in config.items()})
+        model = cls(**{name: from_saved(value, custom_objects) for name, value in config.items()})
+        model.thresholds = thresholds
+        return model
 
 
 def load_model(path: str | os.PathLike, custom_objects: dict | None = None) -> CenterNet:

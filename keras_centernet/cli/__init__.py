@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from keras_centernet import __version__
 from keras_centernet.cli import (
+    compare,
     demo,
     evaluate,
     export,
@@ -35,6 +36,7 @@ COMMANDS = {
     "inspect": inspect,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
     "predict": predict,
     "export": export,
     "models": models,

@@ -63,6 +63,8 @@ def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
             options["action"] = "append"
         else:
             options["type"] = as_type(row)
+        if row.bare:
+            options |= {"nargs": "?", "const": row.bare}
     parser.add_argument(row.flag, dest=row.name, required=row.default is dataclasses.MISSING, **options)
 
 

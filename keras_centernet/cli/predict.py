@@ -61,7 +61,9 @@ class Options:
     model: str = option(
         dataclasses.MISSING, ".keras, .tflite or .onnx file, folder, preset such as dla34_coco, or address"
     )
-    threshold: float = option(0.3, "lowest score that is kept", at_least=0, at_most=1)
+    threshold: float | None = option(
+        None, "lowest score that is kept", "that of the model for each class, else 0.3", at_least=0, at_most=1
+    )
     batch_size: int = option(8, "images at a time", at_least=1, at_most=LARGEST_BATCH)
     calibration: str | None = option(None, CALIBRATION, "none")
     frames: int | None = option(None, "stop a video or webcam after so many frames", "never", at_least=1)

@@ -1,12 +1,15 @@
 """The doors of a model that detects: each but `predict` has its kind of input, all find the same."""
 
+import types
+
 from keras import ops
 
+from keras_centernet.detecting.thresholds import USUAL_THRESHOLD, check_thresholds
 from keras_centernet.geometry import STRIDE, to_input_frame
 from keras_centernet.method.decode import decode
 
 PREDICTED = 100  # rows of `predict`
-PREDICT_THRESHOLD = 0.3  # that of `detect`
+PREDICT_THRESHOLD = USUAL_THRESHOLD
 NO_ROW = -1  # what Keras' detectors fill up with
 # What Keras calls it -> our name.
 KERAS_NAMES = {"boxes": "boxes_xyxy", "labels": "classes", "confidence": "scores"}
@@ -24,7 +27,21 @@ class Detector:
             self._predictor = Predictor(self)
         return self._predictor
 
-    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False, track=False):
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """{class name: lowest score that `detect` keeps}; 0.3 for classes that are not there, saved with the model.
+
+        `train` sets them to the scores of the best F1 on the validation split; `model.thresholds = {...}` others.
+        """
+        kept = self.__dict__.get("_thresholds")
+        return dict(kept.by_class) if kept else {}
+
+    @thresholds.setter
+    def thresholds(self, thresholds):
+        # Not a dict, in which Keras would look for layers.
+        self.__dict__["_thresholds"] = types.SimpleNamespace(by_class=check_thresholds(thresholds))
+
+    def detect(self, source, calibration=None, threshold=None, top_k=100, batch_size=8, stream=False, track=False):
         """Returns one `Detections` per image, in its original pixels: a list, or with `stream` a generator of them.
 
         Reading goes on in threads while the network works; a generator keeps a few batches in memory, never all.
@@ -35,7 +52,7 @@ class Detector:
                 generator or other iterable of all these.
             calibration: for 3D: (3, 4) projection or (3, 3) intrinsics of the camera, or a list, one for
                 each entry of `source`.
-            threshold: lowest score that is kept.
+            threshold: lowest score that is kept; None: `thresholds` of the model, for each class its own.
             top_k: how many peaks are read from the heatmap.
             batch_size: how many images go through the network together; those of cameras go one by one.
             stream: whether to yield, as for cameras that never end.

@@ -28,7 +28,7 @@ class FileDetector:
 
     Attributes:
         model: `CenterNet`.
-        threshold: lowest score that is kept.
+        threshold: lowest score that is kept; None: those of the model.
         batch_size: images at a time.
         calibration: file in KITTI's format, or a folder of them named like the images; None: none.
         frames: how many frames of a video are read; None: all.
@@ -38,7 +38,7 @@ class FileDetector:
     """
 
     model: Any
-    threshold: float
+    threshold: float | None
     batch_size: int
     calibration: str | None = None
     frames: int | None = None
@@ -105,18 +105,21 @@ class FileDetector:
             yield from zip(images, found, strict=True)
 
     def _in_items(self, items: Iterable[tuple]) -> Iterator:
+        from keras_centernet.detecting.thresholds import lowest_scores
         from keras_centernet.detecting.tracking import track_items
 
         found = self._selected(items)
-        with contextlib.closing(track_items(found, self.threshold) if self.track else found) as found:
+        if self.track:
+            found = track_items(found, lowest_scores(self.model, self.threshold))
+        with contextlib.closing(found):
             for _, one in found:
                 yield one
 
     def _selected(self, items: Iterable[tuple]) -> Iterator[tuple]:
         from keras_centernet.detecting.stream import detect_items
-        from keras_centernet.detecting.tracking import lowest_score
+        from keras_centernet.detecting.tracking import lowest_asked
 
-        threshold = lowest_score(self.threshold, self.track)
+        threshold = lowest_asked(self.model, self.threshold, self.track)
         found = detect_items(self.model, self.model.detect_batch, items, threshold, self.batch_size)
         with contextlib.closing(found):
             for item, one in found:

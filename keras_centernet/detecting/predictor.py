@@ -36,7 +36,7 @@ class Predictor:
         """The graphs so far by what they compute, for whom and of which shapes."""
         return dict(self._graphs)
 
-    def detect(self, source, calibration=None, threshold=0.3, top_k=100, batch_size=8, stream=False, track=False):
+    def detect(self, source, calibration=None, threshold=None, top_k=100, batch_size=8, stream=False, track=False):
         """Returns one `Detections` per image; see `CenterNet.detect`."""
         detect_batch = functools.partial(self.detect_batch, top_k=COUNT.check("top_k", top_k))
         return detect(self._model, detect_batch, source, calibration, threshold, batch_size, stream, track)

@@ -13,7 +13,8 @@ from keras_centernet.data.counting import warn_counted
 from keras_centernet.detecting.ahead import map_ahead
 from keras_centernet.detecting.detections import Detections
 from keras_centernet.detecting.kinds import Item, list_items
-from keras_centernet.detecting.tracking import check_tracking, lowest_score, track_items
+from keras_centernet.detecting.thresholds import lowest_scores
+from keras_centernet.detecting.tracking import check_tracking, lowest_asked, track_items
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import letterbox, to_image_frame, warp
 from keras_centernet.limits import COUNT, SHARE
@@ -38,13 +39,14 @@ def detect(model, detect_batch: Callable, source, calibration, threshold, batch_
     """
     if track:
         check_tracking()
-    batch_size, threshold = COUNT.check("batch_size", batch_size), SHARE.check("threshold", threshold)
+    batch_size = COUNT.check("batch_size", batch_size)
+    threshold = None if threshold is None else SHARE.check("threshold", threshold)
     found = detect_in(model, detect_batch, source, calibration, threshold, batch_size, track)
     return found if stream else list(found)
 
 
 def detect_in(
-    model, detect_batch: Callable, source, calibration, threshold: float, batch_size: int, track: bool = False
+    model, detect_batch: Callable, source, calibration, threshold: float | None, batch_size: int, track: bool = False
 ) -> Iterator:
     """Yields the `Detections` of each image of a source, see `CenterNet.detect`.
 
@@ -55,8 +57,8 @@ def detect_in(
     """
     items = _with_cameras(source, calibration)
     unreadable, count = [], 0
-    found = detect_items(model, detect_batch, items, lowest_score(threshold, track), batch_size)
-    found = track_items(found, threshold) if track else found
+    found = detect_items(model, detect_batch, items, lowest_asked(model, threshold, track), batch_size)
+    found = track_items(found, lowest_scores(model, threshold)) if track else found
     with contextlib.closing(found):
         for _, one in found:
             if isinstance(one, UserError):
@@ -70,7 +72,7 @@ def detect_in(
 
 
 def detect_items(
-    model, detect_batch: Callable, items: Iterable[tuple], threshold: float, batch_size: int
+    model, detect_batch: Callable, items: Iterable[tuple], threshold: float | None, batch_size: int
 ) -> Iterator[tuple]:
     """Yields (item, its `Detections`) in order; reading and preparing go on in threads while the network works.
 
@@ -132,8 +134,8 @@ def _with_cameras(source, calibration) -> Iterator[tuple[Item, np.ndarray | None
     return ((item, camera) for entry, camera in pairs for item in list_items(entry))
 
 
-def to_detections(model, rows: dict, image, path, image_to_input, threshold: float, calibration=None) -> Detections:
-    """Returns the detections of one image whose score is at least `threshold`, boxes clipped to the image.
+def to_detections(model, rows: dict, image, path, image_to_input, threshold, calibration=None) -> Detections:
+    """Returns the detections of one image whose scores suffice, boxes clipped to the image.
 
     Boxes without area inside the image are dropped too.
 
@@ -143,14 +145,15 @@ def to_detections(model, rows: dict, image, path, image_to_input, threshold: flo
         image: (H, W, 3) uint8.
         path: of the file, or None.
         image_to_input: (2, 3) transform that made the input.
-        threshold: lowest score that is kept.
+        threshold: lowest score that is kept; None: those of the model.
         calibration: see `calibration_or_default`.
     """
     height, width = image.shape[:2]
     rows = to_image_frame(rows, image_to_input)
     boxes_xyxy = np.clip(rows["boxes_xyxy"], 0, [width, height, width, height]).astype(np.float32)
     has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
-    keep = np.flatnonzero((rows["scores"] >= threshold) & has_area)
+    lowest = lowest_scores(model, threshold)[rows["classes"].astype(np.int64)]
+    keep = np.flatnonzero((rows["scores"] >= lowest) & has_area)
     keep = keep[np.argsort(-rows["scores"][keep], kind="stable")]  # a runtime's sigmoid may swap two by their last bit
     kept = {key: value[keep] for key, value in rows.items()}
     calibration = calibration_or_default(calibration) if model.task.needs_camera else None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_centernet.detecting.conversions import TRACK_IDS, require
+from keras_centernet.detecting.thresholds import lowest_scores
 from keras_centernet.errors import UserError
 
 WHAT = "track"  # whose packages are asked for, in messages
@@ -25,21 +26,22 @@ def check_tracking() -> None:
     require("trackers", WHAT)
 
 
-def lowest_score(threshold: float, track: bool) -> float:
-    """Returns the lowest score that is asked for, to show what has at least `threshold`."""
-    return min(threshold, LOWEST_SCORE) if track else threshold
+def lowest_asked(model, threshold: float | None, track: bool) -> float | None:
+    """Returns the lowest score that is asked for to show what has at least `threshold`, see `lowest_scores`."""
+    return min(float(lowest_scores(model, threshold).min()), LOWEST_SCORE) if track else threshold
 
 
 class Tracker:
     """Follows the objects of one video.
 
     Args:
-        threshold: lowest score that is shown, and that a new identity needs.
+        lowest: score that is shown, and that a new identity needs: a number, or the (C,) of the classes.
         rate: frames per second, by which a lost object is forgotten after a second; None: 30.
     """
 
-    def __init__(self, threshold: float, rate: float | None = None):
-        self._detections, self._threshold = require("supervision", WHAT).Detections, threshold
+    def __init__(self, lowest: float | np.ndarray, rate: float | None = None):
+        self._detections, self._lowest = require("supervision", WHAT).Detections, np.asarray(lowest)
+        threshold = float(np.min(lowest))
         self._tracker = require("trackers", WHAT).ByteTrackTracker(
             frame_rate=rate or USUAL_RATE,
             track_activation_threshold=threshold,
@@ -59,15 +61,16 @@ class Tracker:
         ids = np.full(len(found), NOT_FOLLOWED, np.int32)
         if len(followed):
             ids[followed.data["row"]] = followed.tracker_id
-        return dataclasses.replace(found, extras=found.extras | {TRACK_IDS: ids}).filter(self._threshold)
+        lowest = self._lowest[found.classes] if self._lowest.ndim else self._lowest
+        return dataclasses.replace(found, extras=found.extras | {TRACK_IDS: ids})[found.scores >= lowest]
 
 
-def track_items(found: Iterator[tuple], threshold: float) -> Iterator[tuple]:
+def track_items(found: Iterator[tuple], lowest: np.ndarray) -> Iterator[tuple]:
     """Yields what `detect_items` does, with identities, which begin anew in each video and in each folder of images.
 
     Args:
-        found: (`Item`, its `Detections` down to `lowest_score`, or a UserError).
-        threshold: lowest score that is kept.
+        found: (`Item`, its `Detections` down to `lowest_asked`, or a UserError).
+        lowest: (C,) scores of the classes that are kept, see `lowest_scores`.
     """
     tracker, followed = None, None
     with contextlib.closing(found):
@@ -76,5 +79,5 @@ def track_items(found: Iterator[tuple], threshold: float) -> Iterator[tuple]:
                 yield item, one
                 continue
             if tracker is None or item.sequence != followed:
-                tracker, followed = Tracker(threshold, item.rate), item.sequence
+                tracker, followed = Tracker(lowest, item.rate), item.sequence
             yield item, tracker.follow(one)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from keras_centernet.detecting.thresholds import USUAL_THRESHOLD
 from keras_centernet.diagnostics.matching import IGNORED, Boxes, match
 
 SCORES = np.linspace(0, 1, 101)
-USUAL_THRESHOLD = 0.3  # where a class has no object that was found
 
 
 def score_curves(truth: Boxes, found: Boxes, classes: int) -> dict[str, np.ndarray]:

@@ -11,6 +11,8 @@ from keras_centernet.diagnostics.curves import best_thresholds, score_curves
 from keras_centernet.diagnostics.matching import Boxes, boxes_of
 from keras_centernet.evaluation.report import Report
 
+LEAST_F1 = 0.1
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnosis:
@@ -27,6 +29,7 @@ class Diagnosis:
         calibration: of `calibration`.
         image_ids: (n,).
         errors: (n, 2) missed objects and wrong detections.
+        training_batch: JPEG file of training images as the network saw them, where a run knows them.
     """
 
     report: Report
@@ -40,6 +43,16 @@ class Diagnosis:
     calibration: dict
     image_ids: np.ndarray
     errors: np.ndarray
+    training_batch: bytes | None = None
+
+    def thresholds_by_class(self) -> dict[str, float]:
+        """Returns {class name: score of its best F1} for `model.thresholds`, of classes with an F1 of 0.1 at least.
+
+        Of the others the model knows too little for it to say anything.
+        """
+        best = self.curves["f1"].max(axis=1)
+        rows = zip(self.classes, self.thresholds, best, strict=True)
+        return {name: round(float(score), 2) for name, score, f1 in rows if f1 >= LEAST_F1}
 
 
 def diagnose(report: Report, source: Source | None = None) -> Diagnosis:

@@ -12,13 +12,18 @@ from keras_centernet.diagnostics.calibration import calibration_error
 from keras_centernet.diagnostics.charts import draw_calibration, draw_confusion, draw_objects, draw_score_curves
 from keras_centernet.diagnostics.diagnosis import Diagnosis, diagnose
 from keras_centernet.diagnostics.worst import worst_images
-from keras_centernet.drawing.html_page import charts_of, figure_of, grid_of, heading_of, page_of, table_of
+from keras_centernet.drawing.html_page import charts_of, figure_of, grid_of, heading_of, page_of, photos_of, table_of
 from keras_centernet.evaluation.metrics.metric import number_text
 from keras_centernet.evaluation.report import Report
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.paths import to_path
 
 PAGE = "index.html"
+THRESHOLDS = (
+    "The best threshold is the score of the best F1. Training stores it in best.keras as model.thresholds, which "
+    "detect uses where none is given; evaluating changes no model."
+)
+BOXES = "Every task, by its 2D boxes alone: keypoints and 3D boxes are not looked at."
 SIZES = {"APs": "small (below 32 x 32 pixels)", "APm": "medium", "APl": "large (above 96 x 96 pixels)"}
 
 
@@ -45,7 +50,7 @@ def build_page(diagnosis: Diagnosis) -> str:
     parts.append("<p>Boxes are compared at IoU 0.5; counts keep each class from its best threshold on.</p>")
     for section in SECTIONS:
         content = section.build(diagnosis)
-        parts += [heading_of(section.title) + content] if content else []
+        parts += [heading_of(section.title), f'<p class="of">{section.of}</p>', content] if content else []
     return page_of(title, parts)
 
 
@@ -64,7 +69,7 @@ def _classes(diagnosis: Diagnosis) -> str:
         texts = [f"{value:.3f}" if np.isfinite(value) else "-" for value in values]
         rows.append((name, str(objects[i]), f"{diagnosis.thresholds[i]:.2f}", *texts))
     missed = diagnosis.confusion[:-1, -1]
-    return charts_of([draw_objects(objects, missed, diagnosis.classes)]) + table_of(rows)
+    return charts_of([draw_objects(objects, missed, diagnosis.classes)]) + table_of(rows) + f"<p>{THRESHOLDS}</p>"
 
 
 def _sizes(diagnosis: Diagnosis) -> str:
@@ -93,6 +98,10 @@ def _worst(diagnosis: Diagnosis) -> str:
     return left_right + grid_of([figure_of(*image) for image in images], "pairs") if images else ""
 
 
+def _training(diagnosis: Diagnosis) -> str:
+    return photos_of([diagnosis.training_batch]) if diagnosis.training_batch else ""
+
+
 def _speed(diagnosis: Diagnosis) -> str:
     stages = diagnosis.report.metrics.get("stages_ms", {})
     rows = [(stage, f"{milliseconds:.2f}") for stage, milliseconds in stages.items()]
@@ -101,19 +110,27 @@ def _speed(diagnosis: Diagnosis) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A part of the page; `build` returns its HTML, nothing where it does not apply."""
+    """A part of the page.
+
+    Attributes:
+        title: heading.
+        build: function of a diagnosis that returns the HTML, nothing where it does not apply.
+        of: which tasks it is meant for, and what it looks at.
+    """
 
     title: str
     build: Callable[[Diagnosis], str]
+    of: str
 
 
 SECTIONS = (
-    Section("Metrics", _metrics),
-    Section("Classes", _classes),
-    Section("AP by size", _sizes),
-    Section("Confusion", _confusion),
-    Section("Precision, recall and F1 over the score", _curves),
-    Section("Calibration of scores", _calibration),
-    Section("Worst images", _worst),
-    Section("Speed by stage", _speed),
+    Section("Metrics", _metrics, "Every task, with the metrics of its own."),
+    Section("Classes", _classes, BOXES),
+    Section("AP by size", _sizes, BOXES),
+    Section("Confusion", _confusion, BOXES),
+    Section("Precision, recall and F1 over the score", _curves, BOXES),
+    Section("Calibration of scores", _calibration, BOXES),
+    Section("Worst images", _worst, BOXES),
+    Section("Training images", _training, "Every task: boxes of the objects to learn, after all random changes."),
+    Section("Speed by stage", _speed, "Every task."),
 )

@@ -3,11 +3,10 @@
 import cv2
 import numpy as np
 
-from keras_centernet.data.images import read_image
 from keras_centernet.diagnostics.diagnosis import Diagnosis
 from keras_centernet.diagnostics.matching import Boxes
+from keras_centernet.diagnostics.photos import read_photos
 from keras_centernet.drawing.boxes import draw_boxes
-from keras_centernet.errors import UserError
 
 WORST = 24
 _SIDE = 400  # pixels of the longer side
@@ -18,7 +17,7 @@ def worst_images(diagnosis: Diagnosis) -> list[tuple[str, bytes | None, str]]:
     """Returns (name, JPEG file with truth left and detections right, errors) of the images with the most errors."""
     order = np.argsort(-diagnosis.errors.sum(axis=1), kind="stable")[:WORST]
     order = order[diagnosis.errors[order].sum(axis=1) > 0]
-    photos = _photos(diagnosis.source, diagnosis.image_ids[order].tolist())
+    photos = read_photos(diagnosis.source, diagnosis.image_ids[order].tolist())
     results = []
     for i in order:
         image_id, (missed, wrong) = int(diagnosis.image_ids[i]), diagnosis.errors[i]
@@ -26,29 +25,6 @@ def worst_images(diagnosis: Diagnosis) -> list[tuple[str, bytes | None, str]]:
         drawing = _draw(diagnosis, image_id, photo) if photo is not None else None
         results.append((name, drawing, f"{missed} missed, {wrong} wrong"))
     return results
-
-
-def _photos(source, image_ids: list[int]) -> dict[int, tuple[str, np.ndarray | None]]:
-    """Returns {image id: (name, (H, W, 3) uint8)}; of files, these alone are read, else the stream up to the last."""
-    photos, annotations = {}, source.annotations
-    if annotations is not None:
-        places = {int(image_id): i for i, image_id in enumerate(annotations.image_ids)}
-        for image_id in image_ids:
-            name = annotations.image_names[places[image_id]]
-            try:
-                photos[image_id] = (name.rpartition("/")[2], read_image(name))
-            except UserError:  # drawn by a program, so without a file
-                continue
-    wanted = set(image_ids) - set(photos)
-    examples = iter(source.examples()) if wanted else iter(())
-    for example in examples:
-        image_id = int(example["image_id"])
-        if image_id in wanted:
-            photos[image_id] = (f"image {image_id}", example["image"].numpy())
-            wanted.remove(image_id)
-        if not wanted:
-            break
-    return photos
 
 
 def _draw(diagnosis: Diagnosis, image_id: int, photo: np.ndarray) -> bytes:

@@ -25,6 +25,15 @@ def name_ticks(axis, names: Iterable[str]) -> None:
         write_name(text, name)
 
 
+def number_epochs(axes) -> None:
+    """Makes the lower axis of a chart that of epochs: whole numbers, also where there is only one."""
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    first, last = axes.get_xlim()
+    if last - first < 1:
+        axes.set_xlim((first + last) / 2 - 0.5, (first + last) / 2 + 0.5)
+
+
 def write_name(text, name: str) -> None:
     """Makes a text of Matplotlib a name, in a font that has its letters."""
     from matplotlib.font_manager import fontManager

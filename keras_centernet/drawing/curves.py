@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_centernet.drawing.chart_files import class_rgb
-from keras_centernet.drawing.chart_texts import draw_legend, label_of
+from keras_centernet.drawing.chart_texts import draw_legend, label_of, number_epochs
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.paths import to_path
@@ -44,8 +44,7 @@ def draw_curves(history: str | os.PathLike | Mapping[str, Sequence[float]], path
         axes = figure.add_subplot(1, len(panels), i)
         draw(axes, columns, names)
         _clean(axes)
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        number_epochs(axes)
     _save(figure, path)
 
 

@@ -16,6 +16,7 @@ th:first-child, td:first-child { text-align: left; }
 .pairs { grid-template-columns: repeat(auto-fill, minmax(480px, 1fr)); }
 figure { margin: 0; } figure img { width: 100%; display: block; border-radius: 4px; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; } .why { color: #c2410c; }
+.of { font-size: .8rem; opacity: .75; margin: -.4rem 0 .8rem; }
 code { background: #8882; padding: .1rem .3rem; border-radius: 3px; }
 """
 
@@ -42,6 +43,11 @@ def table_of(rows: Sequence[tuple]) -> str:
 def charts_of(charts: Iterable[bytes]) -> str:
     """Returns PNG files side by side."""
     return '<div class="charts">' + "".join(f'<img src="{_uri(chart, "png")}">' for chart in charts) + "</div>"
+
+
+def photos_of(photos: Iterable[bytes]) -> str:
+    """Returns JPEG files below each other."""
+    return '<div class="charts">' + "".join(f'<img src="{_uri(photo, "jpeg")}">' for photo in photos) + "</div>"
 
 
 def figure_of(name: str, jpeg: bytes | None, why: str = "") -> str:

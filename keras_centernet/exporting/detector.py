@@ -44,7 +44,7 @@ class ExportedDetector:
         self.classes = self.task.classes
         self.input_size = tuple(facts["input_hw"])
 
-    def detect(self, source, calibration=None, threshold=0.3, batch_size=8, stream=False, track=False):
+    def detect(self, source, calibration=None, threshold=None, batch_size=8, stream=False, track=False):
         """Returns what `CenterNet.detect` returns; how many detections an image has at most is the file's own matter.
 
         Args:

@@ -106,3 +106,10 @@ def _constant(values):
 
 def _to_input(images, to_bgr: bool, dtype: str):
     return ops.cast(ops.flip(images, axis=-1) if to_bgr else images, dtype)
+
+
+def without_normalization(images: np.ndarray, normalization: str) -> np.ndarray:
+    """Returns the RGB (B, H, W, 3) in 0..255, float32, that `normalize` turned into `images`; both as NumPy arrays."""
+    mean, deviation, to_bgr = NORMALIZATIONS[normalization]
+    rgb = images[..., ::-1] if to_bgr else images
+    return 255 * (rgb.astype(np.float32) * np.float32(deviation) + np.float32(mean))

@@ -8,7 +8,7 @@ from keras_centernet.files.json_file import read_json
 from keras_centernet.files.paths import to_path
 from keras_centernet.files.texts import read_content
 from keras_centernet.model import CenterNet
-from keras_centernet.runs.folder import CONFIG, CONFIG_FILE, DETECTIONS, METRICS
+from keras_centernet.runs.folder import CONFIG, CONFIG_FILE, DETECTIONS, METRICS, METRICS_MARK
 from keras_centernet.tasks.table import TASKS, TaskRow
 
 IMAGE = "detections.png"
@@ -75,6 +75,7 @@ def read_run(folder: str | os.PathLike) -> Run:
     config = CONFIG_FILE.read(folder / CONFIG)
     settings = {name: config[name] for name in SETTINGS if config.get(name) is not None}
     metrics = read_json(folder / METRICS) if (folder / METRICS).exists() else {}
+    metrics.pop(METRICS_MARK, None)
     numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     image = read_content(folder / DETECTIONS) if (folder / DETECTIONS).exists() else None
     return Run(settings, numbers, image)

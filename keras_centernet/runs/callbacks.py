@@ -1,17 +1,14 @@
-"""What a run does at the end of every epoch: keep the best weights, record the history, show it in TensorBoard."""
+"""What a run does at the end of every epoch: keep the best weights, record the history."""
 
 import math
 import time
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from keras_centernet.evaluation.metrics.table import main_metric
-from keras_centernet.files.atomic import write_whole, writing
+from keras_centernet.files.atomic import write_whole
 from keras_centernet.fitting.uncompiled import uncompiled
-from keras_centernet.runs.example_images import detections_and_heatmaps
-from keras_centernet.runs.folder import BEST, TENSORBOARD, RunFolder
+from keras_centernet.runs.folder import BEST, RunFolder
 from keras_centernet.runs.history import first_epochs, write_rows
 
 
@@ -124,44 +121,14 @@ class AddRateAndTime(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if not self._is_known:
             # Of the number, not of the optimizer's own variable, with which several processes must compute together.
-            step = keras.ops.convert_to_numpy(self.model.optimizer.iterations)
-            self.rate = float(self.schedule(step) if callable(self.schedule) else self.schedule)
+            # A constant one is the variable, as callbacks such as ReduceLROnPlateau set it.
+            optimizer = self.model.optimizer
+            number = optimizer.iterations if callable(self.schedule) else optimizer.learning_rate
+            number = keras.ops.convert_to_numpy(number)
+            self.rate = float(self.schedule(number) if callable(self.schedule) else number)
         self._is_known = False
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         logs["learning_rate"] = self.rate  # by now the optimizer's is that of the next epoch
         logs["seconds"] = time.perf_counter() - self._start
-
-
-class ShowInTensorBoard(keras.callbacks.Callback):
-    """Writes all that is in the logs for TensorBoard, and detections and heatmaps of a few images.
-
-    Args:
-        folder: of the run; the events go to its `tensorboard` folder.
-        images: (B, H, W, 3) uint8 inputs that are drawn with their detections and heatmaps.
-        every: epochs between two sets of drawings.
-    """
-
-    def __init__(self, folder: RunFolder, images: np.ndarray, every: int):
-        super().__init__()
-        self.folder = folder / TENSORBOARD
-        with writing(self.folder):
-            self.writer = tf.summary.create_file_writer(str(self.folder))
-        self.images, self.every = images, every
-
-    def on_epoch_end(self, epoch, logs=None):
-        with writing(self.folder), self.writer.as_default(step=epoch + 1):
-            for name, value in logs.items():
-                if math.isfinite(value):
-                    tf.summary.scalar(name, float(value))
-            if epoch % self.every == 0 or epoch + 1 == self.params["epochs"]:
-                with self.model.averaged():
-                    drawings = detections_and_heatmaps(self.model, self.images)
-                for name, drawn in drawings.items():
-                    tf.summary.image(name, drawn, max_outputs=len(self.images))
-            self.writer.flush()
-
-    def on_train_end(self, logs=None):
-        with writing(self.folder):
-            self.writer.close()

@@ -30,10 +30,14 @@ from keras_centernet.runs.settings import TrainSettings
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
 SPLIT = "split.json"  # where the run made it
+LOGGERS = "loggers.json"  # {service: id of the run there}, where one shows the run
 STATE = "training_state.npz"  # inside last.keras
 CURVES, DETECTIONS, PRECISION_RECALL = "curves.png", "detections.png", "precision_recall.png"
+REPORT, TRAINING_BATCH = "report.html", "training_batch.jpg"
 TENSORBOARD = "tensorboard"  # its files have names of their own
-RESULTS = (BEST, LAST, EARLIER, HISTORY, CONFIG, METRICS, SPLIT, CURVES, DETECTIONS, PRECISION_RECALL)
+RESULTS = (BEST, LAST, EARLIER, HISTORY, CONFIG, METRICS, SPLIT, LOGGERS, CURVES, DETECTIONS, PRECISION_RECALL)
+RESULTS += (REPORT, TRAINING_BATCH)
+METRICS_MARK, METRICS_VERSION = "keras_centernet_metrics", 2  # key of metrics.json and its value
 _LINES_BYTES = 1 << 16  # of three lines of history.csv
 MARK, VERSION = "keras_centernet_run", 1  # key of config.json and its value: the folder is ours
 CONFIG_FILE = JsonFormat(

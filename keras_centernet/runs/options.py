@@ -38,6 +38,7 @@ class Option:
         may_change: whether a resumed run may have another value than the run had before.
         in_recipes: whether a recipe may set it.
         flag: on the command line; "": the name, with dashes.
+        bare: value of the flag alone; "": it must be followed by one.
         parse: function from the typed text to the value (for a repeated option: to one item, or a dict of several);
             None: by the type.
         own_check: function (name, value) -> the value, for values that are more than one type with limits.
@@ -56,6 +57,7 @@ class Option:
     may_change: bool = False
     in_recipes: bool = True
     flag: str = ""
+    bare: str = ""
     parse: Callable | None = None
     own_check: Callable | None = None
     name: str = ""

@@ -16,6 +16,7 @@ from keras_centernet.runs.parsing import parse_epochs, parse_names, parse_rename
 
 INPUT_MULTIPLE = 32
 LARGEST_BATCH = 2**16
+PROJECT = "keras_centernet"
 
 
 def check_size(name: str, value) -> int | tuple[int, int]:
@@ -133,6 +134,14 @@ class TrainSettings:
     )
     steps_per_execution: int | None = option(
         None, "steps that run before control returns to Python", "1, on a TPU up to 32", at_least=1
+    )
+    # What follows the run
+    tensorboard: bool = free_option(True, "write curves and images for TensorBoard")
+    wandb: str | None = free_option(
+        None, "show the run in a project of Weights & Biases", "not", bare=PROJECT, in_recipes=False
+    )
+    mlflow: str | None = free_option(
+        None, "show the run in an experiment of MLflow", "not", bare=PROJECT, in_recipes=False
     )
     profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
     # The folder

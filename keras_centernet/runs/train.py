@@ -2,40 +2,47 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
-from keras_centernet.drawing import draw_curves
+from keras_centernet.drawing.image_file import write_image
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.fitting import layer_selection
 from keras_centernet.fitting.uncompiled import uncompiled
 from keras_centernet.model import CenterNet, load_model
-from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory, ShowInTensorBoard
+from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
 from keras_centernet.runs.devices.plan import computes_in_half, plan
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
-from keras_centernet.runs.example_images import draw_examples
+from keras_centernet.runs.drawings.training_batch import draw_training_batch
+from keras_centernet.runs.ending.metrics_file import RUN
+from keras_centernet.runs.ending.provenance import provenance_of
+from keras_centernet.runs.ending.results import leave_results
 from keras_centernet.runs.folder import (
     BEST,
-    CURVES,
-    DETECTIONS,
     HISTORY,
     METRICS,
-    PRECISION_RECALL,
+    METRICS_MARK,
+    METRICS_VERSION,
+    REPORT,
     SPLIT,
     TENSORBOARD,
+    TRAINING_BATCH,
     RunFolder,
     check_same_classes,
     check_same_run,
     only_writer,
 )
 from keras_centernet.runs.history import cut_history
+from keras_centernet.runs.loggers.logger import LoggedRun, Loggers
+from keras_centernet.runs.loggers.table import build_loggers, check_callbacks, check_loggers
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.settings import TrainSettings
@@ -44,15 +51,20 @@ from keras_centernet.runs.user_code import resolve
 from keras_centernet.tasks.table import task_row
 from keras_centernet.terminal.streams import draws_bars
 
-TENSORBOARD_IMAGES = 4
+LOGGED_IMAGES = 4
 
 
-def train(settings: TrainSettings) -> dict:
+def train(settings: TrainSettings, callbacks: Sequence[keras.callbacks.Callback] = ()) -> dict:
     """Trains, evaluates and fills the output folder; returns the metrics of the best weights.
 
-    The folder then holds best.keras, last.keras, history.csv, metrics.json, config.json, curves.png,
-    detections.png, precision_recall.png and tensorboard/. Of several workers only the chief evaluates and
-    writes; the others return an empty dict.
+    The folder then holds best.keras, last.keras, history.csv, metrics.json, config.json, report.html, curves.png,
+    detections.png, precision_recall.png, training_batch.jpg and tensorboard/. Of several workers only the chief
+    evaluates and writes; the others return an empty dict.
+
+    Args:
+        settings: the options.
+        callbacks: of one's own, called after those of the run, whose logs hold the metrics too; of several workers the
+            chief alone calls them. Checkpoints hold no state of theirs.
 
     Raises:
         UserError: settings, data or folder are not what they should be.
@@ -63,12 +75,15 @@ def train(settings: TrainSettings) -> dict:
     use_backend(backend)
     settings = dataclasses.replace(settings, backend=backend)
     settings.check_names()
+    check_loggers(settings)
+    check_callbacks(callbacks)
     devices = build_devices(settings)
     try:
         with only_writer(settings.output, devices.is_chief):
             run = Run.begin(settings, devices, start)
-            run.fit()
-            return run.report()
+            with run.loggers:
+                run.fit(callbacks)
+                return run.report()
     except BaseException as error:
         devices.leave(error)
         if devices.has_lost(error):
@@ -88,6 +103,7 @@ class Run:
     progress: Progress
     start: float
     is_resumed: bool
+    loggers: Loggers = dataclasses.field(default_factory=Loggers)
 
     @classmethod
     def begin(cls, settings: TrainSettings, devices: Devices, start: float) -> "Run":
@@ -113,8 +129,8 @@ class Run:
         check_together(devices, progress.step)
         return cls(settings, devices, folder, data, model, progress, start - progress.seconds, is_resumed)
 
-    def fit(self) -> None:
-        """Trains from where the run is to its end, and keeps the folder up to date."""
+    def fit(self, own: Sequence[keras.callbacks.Callback] = ()) -> None:
+        """Trains from where the run is to its end, with a user's own callbacks, and keeps the folder up to date."""
         settings, progress = self.settings, self.progress
         if self.is_chief:
             config = dataclasses.asdict(settings) | {"classes": list(self.model.classes)}
@@ -123,11 +139,14 @@ class Run:
             if self.data.made_split:
                 self.data.made_split.write(self.folder / SPLIT)
             cut_history(self.folder, progress.epoch)
+            self.loggers.callbacks += build_loggers(LoggedRun(self.folder, settings, config, self._examples()))
         keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
         if keep_best.is_done or progress.epoch >= settings.epochs:
             return  # the run was stopped between its last checkpoint and its end
+        if self.is_chief and not settings.data_service:  # whose workers give each image once
+            write_image(draw_training_batch(self.model, self.data, settings), self.folder / TRAINING_BATCH)
         callbacks = [EnterEpoch(progress)]
-        of_chief = self._callbacks_of_chief(keep_best) if self.is_chief else []
+        of_chief = [*self._callbacks_of_chief(keep_best), *own] if self.is_chief else []
         if self.devices.processes > 1:
             of_chief = [ByOne(of_chief, self.devices), StopTogether(self.devices)]
         callbacks += of_chief
@@ -162,9 +181,11 @@ class Run:
         """Returns how long the run has taken so far, interruptions left out."""
         return time.perf_counter() - self.start
 
+    def _examples(self) -> np.ndarray:
+        return np.asarray(next(iter(self.data.val))[0])[:LOGGED_IMAGES]
+
     def _callbacks_of_chief(self, keep_best: KeepBest) -> list[keras.callbacks.Callback]:
         settings, folder, progress = self.settings, self.folder, self.progress
-        examples = np.asarray(next(iter(self.data.val))[0])[:TENSORBOARD_IMAGES]
         schedule = build_schedule(settings, self.data.steps_per_epoch)
         add_rate = AddRateAndTime(schedule, progress.rate if progress.batch else None)
 
@@ -178,7 +199,7 @@ class Run:
             RecordHistory(folder),
             keep_best,
             KeepLast(folder, progress, settings, known),
-            ShowInTensorBoard(folder, examples, settings.evaluate_every),
+            *self.loggers.callbacks,
             *([Profile(folder / TENSORBOARD, self.devices)] if settings.profile else []),
         ]
 
@@ -194,13 +215,12 @@ class Run:
             model = load_model(path)
         report = evaluate(model, self.data.val)
         metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(self.seconds(), 1)}
-        write_whole(folder / PRECISION_RECALL, report.draw_precision_recall)
-        with local_copy(folder / HISTORY) as history:
-            write_whole(folder / CURVES, lambda path: draw_curves(history, path))
-        write_whole(folder / DETECTIONS, lambda path: draw_examples(model, self.data.val, path))
-        folder.write_json(METRICS, metrics)
+        metrics["thresholds"] = leave_results(folder, model, self.data, report)
+        metrics[RUN] = provenance_of(self.settings, self.data)
+        folder.write_json(METRICS, {METRICS_MARK: METRICS_VERSION, **metrics})
+        self.loggers.show_metrics(metrics)
         if self.verbosity:
-            print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY} and drawings.")
+            print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY}, {REPORT} and drawings.")
         return metrics
 
 

@@ -2,13 +2,17 @@
 
 import csv
 import json
+import re
+import sys
 
+import keras
 import numpy as np
 import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
-from keras_centernet.runs import callbacks
+from keras_centernet.runs.ending.metrics_file import METRICS_FILE
+from keras_centernet.runs.loggers.tensorboard import ShowInTensorBoard
 from tests.helpers.tiny_backbone import TINY
 
 OPTIONS = f"--backbone {TINY} --input-size 64 --batch-size 3 --epochs 2 --evaluate-every 1"
@@ -21,6 +25,8 @@ FILES = {
     "curves.png",
     "detections.png",
     "precision_recall.png",
+    "report.html",
+    "training_batch.jpg",
     "tensorboard",
 }
 
@@ -47,8 +53,33 @@ def test_the_folder_holds_everything(finished):
     metrics = json.loads((finished / "metrics.json").read_text())
     assert {"AP", "AP50", "AP75", "APs", "APm", "APl", "per_class", "seconds"} <= set(metrics)
     assert set(metrics["per_class"]) == {"cat", "dog"}
+    made_by = METRICS_FILE.read(finished / "metrics.json")["run"]
+    versions = made_by["versions"]
+    assert versions["keras"] == keras.__version__
+    assert versions["backend"] == keras.backend.backend()
+    assert {"keras_centernet", "tensorflow", "numpy", "python"} <= set(versions)
+    assert made_by["seed"] == 0
+    assert made_by["data"]["val"]["classes"] == ["cat", "dog"]
+    assert made_by["data"]["train"]["labels"] != made_by["data"]["val"]["labels"]
+    assert sys.orig_argv[-1] in made_by["command"]
     assert json.loads((finished / "config.json").read_text())["classes"] == ["cat", "dog"]
-    assert load_model(finished / "best.keras").classes == ("cat", "dog")
+    best = load_model(finished / "best.keras")
+    assert best.classes == ("cat", "dog")
+    assert best.thresholds == metrics["thresholds"]
+    assert set(best.thresholds) <= {"cat", "dog"}
+    assert load_model(finished / "last.keras").thresholds == {}
+
+
+def test_the_report_shows_the_evaluation_and_a_training_batch(finished):
+    titles = re.findall("<h2>(.*?)</h2>", (finished / "report.html").read_text())
+    assert {"Metrics", "Classes", "Confusion", "Training images", "Speed by stage"} <= set(titles)
+    drawing = keras.utils.img_to_array(keras.utils.load_img(finished / "training_batch.jpg"))
+    assert drawing.shape == (320, 3 * 320 + 2 * 6, 3)  # a batch of three
+
+
+def test_drawings_show_the_photos_and_not_the_square_inputs(finished):
+    drawing = keras.utils.img_to_array(keras.utils.load_img(finished / "detections.png"))
+    assert len(drawing) == 44 + 4 * (360 * 48 // 72 + 8)  # four photos of 72 x 48 below the titles
 
 
 def test_history_has_a_row_per_epoch(finished):
@@ -76,7 +107,7 @@ def test_ctrl_c_keeps_the_finished_epoch_and_resume_goes_on(photos, finished, tm
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.ShowInTensorBoard, "on_epoch_end", interrupt)
+        patch.setattr(ShowInTensorBoard, "on_epoch_end", interrupt)
         assert run(photos, output) == 130
     assert "Interrupted" in capsys.readouterr().err
     assert [row["epoch"] for row in rows(output)] == ["1"]

@@ -1,5 +1,7 @@
 """The page of a report: what it shows of a made-up evaluation."""
 
+import base64
+import dataclasses
 import re
 
 import cv2
@@ -8,11 +10,13 @@ import pytest
 
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.source import source_from_annotations
-from keras_centernet.diagnostics.page import PAGE, SECTIONS, write_report
+from keras_centernet.diagnostics.diagnosis import diagnose
+from keras_centernet.diagnostics.page import PAGE, SECTIONS, build_page, write_report
 from keras_centernet.evaluation.report import Report
 
 CLASSES = ("cat", "<dog>")
-TITLES = [section.title for section in SECTIONS]
+OF_A_RUN = "Training images"
+TITLES = [section.title for section in SECTIONS if section.title != OF_A_RUN]
 
 
 @pytest.fixture
@@ -54,6 +58,23 @@ def test_every_section_is_there_and_nothing_is_fetched(report, source, tmp_path)
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert "<dog>" not in page
     assert "&lt;dog&gt;" in page
+
+
+def test_thresholds_to_store_are_those_of_classes_that_the_model_knows(report):
+    diagnosis = diagnose(report)  # no cat is found; a dog is, with 0.9, and another wrongly, with 0.6
+    assert diagnosis.thresholds_by_class() == {"<dog>": pytest.approx(0.75, abs=0.01)}
+
+
+def test_each_section_says_for_which_tasks_it_is(report, source):
+    page = build_page(diagnose(report, source))
+    assert re.findall('</h2>\n?<p class="of">(.*?)</p>', page) == [one.of for one in SECTIONS if one.title != OF_A_RUN]
+    assert all(section.of.startswith("Every task") for section in SECTIONS)
+
+
+def test_training_images_are_shown_where_a_run_knows_them(report, source):
+    page = build_page(dataclasses.replace(diagnose(report, source), training_batch=b"JPEG"))
+    assert re.findall("<h2>(.*?)</h2>", page) == [section.title for section in SECTIONS]
+    assert f"data:image/jpeg;base64,{base64.b64encode(b'JPEG').decode()}" in page
 
 
 def test_numbers_of_a_hand_made_evaluation(report, source, tmp_path):

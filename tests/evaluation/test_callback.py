@@ -6,6 +6,7 @@ import csv
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision
@@ -151,6 +152,76 @@ def test_measures_averaged_weights_when_swapped_in_before():
         verbose=0,
     )
     assert callback.report.metrics["AP50"] > 0.99
+
+
+class Interrupted(Exception):
+    """What stops a training in these tests."""
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Stops the training at the beginning of an epoch, counted from 0."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise Interrupted
+
+
+def test_a_training_that_keras_restores_is_measured_in_the_same_epochs(tmp_path):
+    """Of five epochs every second and the last: 2, 4, 5; it is stopped before the fourth."""
+    seen = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append((epoch + 1, "val_AP" in logs)))
+
+    def callbacks(*more):
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+        return [AveragePrecision(build_validation(), every=2), note, *more, backup]
+
+    with pytest.raises(Interrupted):
+        fit(OneBoxModel(), callbacks(Interrupt(3)), epochs=5)
+    fit(OneBoxModel(), callbacks(), epochs=5)
+    assert seen == [(1, False), (2, True), (3, False), (4, True), (5, True)]
+
+
+def test_keras_restores_a_centernet_that_is_measured(tiny_model, batch, tmp_path):
+    images, objects = batch
+    truth = build_validation()[0][1]
+    objects = objects | {key: np.repeat(truth[key], 2, axis=0) for key in ("image_hw", "image_to_input")}
+    objects |= {key: np.zeros(objects["mask"].shape, bool) for key in ("is_crowd", "is_difficult")}
+    objects |= {"areas": np.full(objects["mask"].shape, 400, np.float32), "image_id": np.array([1, 2])}
+    val = Batches([(images, objects)])
+    val.classes = ("cat", "dog")
+
+    def train(*more):
+        model = tiny_model()
+        model.compile("adam", color_augmentation=False)
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+        callbacks = [AveragePrecision(val), *more, backup]
+        return model, lambda: model.fit(tf.data.Dataset.from_tensors(batch), epochs=2, callbacks=callbacks, verbose=0)
+
+    stopped, run = train(Interrupt(1))
+    with pytest.raises(Interrupted):
+        run()
+    begun = []
+    note = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(restored.get_weights()))
+    restored, run = train(note)
+    history = run()
+    assert history.epoch == [1]
+    assert "val_AP" in history.history
+    for ours, theirs in zip(begun[0], stopped.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_averaged_weights_that_are_swapped_in_after_it_are_not_measured():
+    """The order of callbacks says what is measured: `AveragePrecision` comes after `SwapEMAWeights`."""
+    model, callback = OneBoxModel(), AveragePrecision(build_validation())
+    model.compile(optimizer=keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.999), loss="mse")
+    images, targets = np.zeros((2, HEIGHT, WIDTH, 3), np.float32), np.array([[0.0], [1000.0]])
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    model.fit(images, targets, batch_size=1, shuffle=False, callbacks=[callback, swap], verbose=0)
+    assert callback.report.metrics["AP50"] < 0.01
 
 
 def test_verbose_prints_one_line(capsys):

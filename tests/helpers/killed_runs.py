@@ -190,8 +190,9 @@ def arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def metrics(output: pathlib.Path) -> dict:
-    """Returns metrics.json without times."""
+    """Returns metrics.json without times and the command of the process that wrote it."""
     content = json.loads((output / "metrics.json").read_text())
+    content["run"].pop("command")
     return {key: value for key, value in content.items() if not key.startswith(("seconds", "stages_ms"))}
 
 

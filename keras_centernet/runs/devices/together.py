@@ -39,8 +39,23 @@ class ByOne(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._each("on_epoch_end", epoch, logs)
 
+    def on_train_batch_begin(self, batch, logs=None):
+        self._each("on_train_batch_begin", batch, logs)
+
     def on_train_batch_end(self, batch, logs=None):
         self._each("on_train_batch_end", batch, logs)
+
+    def on_test_begin(self, logs=None):
+        self._each("on_test_begin", logs)
+
+    def on_test_end(self, logs=None):
+        self._each("on_test_end", logs)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self._each("on_test_batch_begin", batch, logs)
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._each("on_test_batch_end", batch, logs)
 
     def _each(self, hook: str, *arguments) -> None:
         with self.devices.alone():

@@ -8,26 +8,34 @@ import tensorflow as tf
 
 from keras_centernet.compiling import to_arrays
 from keras_centernet.detecting.detections import Detections
+from keras_centernet.detecting.thresholds import lowest_scores
+from keras_centernet.diagnostics.photos import read_photos
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
+from keras_centernet.geometry import STRIDE, compose_affine, invert_affine, transform_boxes, warp
 
-SHOWN_SCORE = 0.3
 TOP_K = 100
+LONGEST = 720  # pixels of a photo's longer side in a grid, which is drawn smaller
 
 
 def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.PathLike, count: int = 6) -> None:
-    """Draws image, ground truth, detections and heatmap of the first `count` images of a data set, a row each.
+    """Draws photo, ground truth, detections and heatmap of the first `count` images of a data set, a row each.
 
     Args:
-        model: `CenterNet`.
+        model: `CenterNet`; its `thresholds` say which detections are drawn.
         dataset: as `load_dataset` yields it, not augmented.
         path: of the drawing.
     """
     images, objects = next(iter(dataset.unbatch().batch(count)))
     images = np.asarray(images)
     objects = {key: np.asarray(value) for key, value in objects.items()}
+    photos = read_photos(dataset.source, objects["image_id"].tolist())
     found, heatmaps = _find(model, images)
-    truth = [_ground_truth(objects, i, image, model.classes) for i, image in enumerate(images)]
-    draw_grid([GridRow(*row) for row in zip(images, truth, found, heatmaps, strict=True)], path)
+    rows = []
+    for i, image_id in enumerate(objects["image_id"].tolist()):
+        truth = _ground_truth(objects, i, images[i], model.classes)
+        photo = photos[image_id][1] if image_id in photos else None
+        rows.append(_in_photo(GridRow(images[i], truth, found[i], heatmaps[i]), photo, objects["image_to_input"][i]))
+    draw_grid(rows, path)
 
 
 def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -39,11 +47,30 @@ def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str,
     }
 
 
+def _in_photo(row: GridRow, photo: np.ndarray | None, image_to_input: np.ndarray) -> GridRow:
+    """Returns a row in the frame of the photo that the input was made of; the row itself where there is none."""
+    if photo is None:
+        return row
+    zoom = min(1.0, LONGEST / max(photo.shape[:2]))
+    small_hw = tuple(max(1, round(side * zoom)) for side in photo.shape[:2])
+    shrink = np.array([[zoom, 0, 0], [0, zoom, 0]])
+    to_photo = compose_affine(shrink, invert_affine(image_to_input))
+    from_cells = compose_affine(to_photo, np.array([[STRIDE, 0, 0], [0, STRIDE, 0]]))
+    image, heatmap = warp(photo, shrink, small_hw), warp(row.heatmap, from_cells, small_hw)
+    return GridRow(image, _moved(row.truth, to_photo, image), _moved(row.detections, to_photo, image), heatmap)
+
+
+def _moved(found: Detections, matrix: np.ndarray, image: np.ndarray) -> Detections:
+    height, width = image.shape[:2]
+    boxes_xyxy = np.clip(transform_boxes(found.boxes_xyxy, matrix), 0, [width, height, width, height])
+    return Detections(boxes_xyxy, found.scores, found.classes, found.class_names, image=image)
+
+
 def _find(model: keras.Model, images: np.ndarray) -> tuple[list[Detections], np.ndarray]:
     """Returns the detections and the (B, Hf, Wf) float32 heatmap over all classes of each image, by one run."""
     maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
     outputs = to_arrays(model.predictor.decoded(maps, TOP_K))
-    kept = outputs["scores"] >= SHOWN_SCORE
+    kept = outputs["scores"] >= lowest_scores(model, None)[outputs["classes"].astype(np.int64)]
     rows = ({key: value[i][kept[i]] for key, value in outputs.items()} for i in range(len(images)))
     found = [_as_detections(row, row["scores"], image, model.classes) for row, image in zip(rows, images, strict=True)]
     logits = maps[model.task.center_heatmap.name]

@@ -1,0 +1,6 @@
+"""What is logged."""
+
+from collections import namedtuple
+
+Param = namedtuple("Param", "key value")
+Metric = namedtuple("Metric", "key value timestamp step")
