@@ -43,6 +43,37 @@ print(gpu.run("jax", "resnet18", 0.0))
     assert lines[2:] == ["out of memory", "{'failed': 'not run: 450 s are over'}"]
 
 
+def test_the_table_of_mobile_networks_leaves_out_what_is_missing(tmp_path):
+    code = """
+import sys
+sys.path.insert(0, "benchmarks")
+import mobile
+path = sys.argv[1] + "/file"
+open(path, "wb").write(bytes(1500000))
+ours = {"parameters": 1000, "gflops": 0.5, "files": {"onnx": path, "float16": path}, "ap": 0.59, "ap_int8": 0.58}
+rows = {"ours": ours, "theirs": {"parameters": 2000, "gflops": 1.0, "files": {"onnx": path}, "ap": 0.55}}
+mobile.print_costs(rows)
+times = {("onnxruntime", "onnx", 2): {"ours": [2.0, 2.0, 9.0], "theirs": [4.0, 8.0, 9.0]},
+         ("litert", "float16", 1): {"ours": [3.0, 3.0, 3.0]}, ("litert", "int8", 1): {}}
+mobile.print_times(times, list(rows), "theirs")
+mobile.draw_frontier(rows, times["onnxruntime", "onnx", 2], sys.argv[1] + "/frontier.png")
+mobile.yolo_rows(mobile.parse(["--yolo-python", ""]), sys.argv[1])
+print(mobile.take_turns(sys.executable, "litert", {"broken": path}, 1, 2))
+"""
+    done = run_python("-c", code, str(tmp_path))
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = [line.split() for line in done.stdout.splitlines()]
+    assert found[1] == ["ours", "1,000", "0.50", "1.50", "1.50", "0.590", "0.580"]
+    assert found[2] == ["theirs", "2,000", "1.00", "1.50", "0.550"]
+    assert ["onnxruntime", "2T", "2.00", "(0.50x)", "8.00", "(1.00x)"] in found
+    assert ["litert", "float16", "1T", "3.00", "(1.00x)"] in found
+    assert (
+        "yolo26n, yolov8n: skipped, give a Python that has ultralytics by --yolo-python or YOLO_PYTHON" in done.stdout
+    )
+    assert "broken: skipped in litert, which did not run" in done.stdout
+    assert (tmp_path / "frontier.png").stat().st_size > 5000
+
+
 @pytest.mark.parametrize(
     ("command", "options", "lines"),
     [

@@ -6,6 +6,7 @@ from typing import Any
 
 Tensor = Any  # a tensor of Keras' backend, a symbolic one, or a NumPy array; shapes stand in the docstrings
 READ_AT = ("everywhere", "centers", "keypoints")
+TAUGHT_AT = ("centers", "keypoints", "areas")
 
 
 def identity(value):
@@ -54,6 +55,8 @@ class HeadSpec:
         published_name: of the head in the authors' checkpoints; empty where they have none.
         peaks_of: of heads that are read at keypoints: name of the heatmap whose peaks they are read at; empty: the
             task's first one after the centre heatmap.
+        taught_at: other rows than those of `read_at` at which the loss compares: "areas", see `method.areas`; empty:
+            the same ones.
         loss_reads: names of other heads at the same rows whose (prediction, target) pairs the loss takes, too, as
             keyword arguments.
     """
@@ -69,9 +72,13 @@ class HeadSpec:
     target_to_map: Callable = identity
     published_name: str = ""
     peaks_of: str = ""
+    taught_at: str = ""
     loss_reads: tuple[str, ...] = ()
 
     def __post_init__(self):
+        if self.taught_at and (self.taught_at not in TAUGHT_AT or self.read_at == "everywhere"):
+            expected = f"one of {TAUGHT_AT} of a head that is not read everywhere"
+            raise ValueError(f"HeadSpec {self.name}: taught_at must be {expected}, got {self.taught_at!r}.")
         if self.read_at not in READ_AT:
             raise ValueError(f"HeadSpec {self.name}: read_at must be one of {READ_AT}, got {self.read_at!r}.")
 

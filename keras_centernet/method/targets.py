@@ -6,8 +6,8 @@ from keras_centernet.geometry import STRIDE
 from keras_centernet.method.gaussian import has_channel
 from keras_centernet.method.specs import HeadSpec, Task, Tensor
 
-# Where a head is read -> the beginning of the names of the targets that say at which cells, and which rows count.
-ROWS = {"centers": "center", "keypoints": "keypoint"}
+# Where a head is taught -> the beginning of the names of the targets that say at which cells, and which rows count.
+ROWS = {"centers": "center", "keypoints": "keypoint", "areas": "area"}
 
 
 def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
@@ -26,7 +26,8 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
         "center_index" (B, M) int32 (y * Wf + x; 0 where masked), "center_mask" (B, M) bool, the same of
         keypoints (B, M * K) if the task has some, and per head name a float32 target: (B, Hf, Wf,
         channels) where read everywhere, (B, M, channels) at centers, (B, M * K, channels) at
-        keypoints (zero where masked). A head that counts other rows than `center_mask` or `keypoint_mask`
+        keypoints (zero where masked), (B, M * 25, channels) where taught at areas, with "area_index" and the weights
+        "area_mask" of `areas.place_areas`. A head that counts other rows than `center_mask` or `keypoint_mask`
         says has its own "<name>_mask".
 
     Source: paper section 3; `CTDetDataset.__getitem__` of the published code: corners are clipped to
@@ -36,13 +37,14 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
     mask = has_channel(objects["classes"], objects["mask"], len(task.classes))
     placed = task.place(place_objects({**objects, "mask": mask}, map_hw))
     targets = {"center_index": placed["center_index"], "center_mask": placed["mask"]}
-    targets |= {key: placed[key] for key in ("keypoint_index", "keypoint_mask") if key in placed}
+    rows = [f"{rows}_{kind}" for rows in ROWS.values() for kind in ("index", "mask")]
+    targets |= {key: placed[key] for key in rows if key in placed and key not in targets}
     for head in task.heads:
         target = head.encode(placed)
         if isinstance(target, tuple):
             target, targets[f"{head.name}_mask"] = target
         if head.read_at != "everywhere":
-            mask = ops.cast(mask_of(head, targets), "float32")
+            mask = ops.cast(ops.cast(mask_of(head, targets), "bool"), "float32")  # of weights: those above zero
             target = target * (mask[..., None] if len(mask.shape) < len(target.shape) else mask)
         targets[head.name] = target
     return targets
@@ -50,12 +52,16 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
 
 def index_of(head: HeadSpec, targets: dict) -> Tensor:
     """Returns the (B, rows) cell indices at which a head is compared with its target."""
-    return targets[f"{ROWS[head.read_at]}_index"]
+    return targets[f"{_rows(head)}_index"]
 
 
 def mask_of(head: HeadSpec, targets: dict) -> Tensor:
-    """Returns which rows of a head's target count: (B, rows), or (B, rows, channels)."""
-    return targets.get(f"{head.name}_mask", targets[f"{ROWS[head.read_at]}_mask"])
+    """Returns which rows of a head's target count, or how much: (B, rows), or (B, rows, channels)."""
+    return targets.get(f"{head.name}_mask", targets[f"{_rows(head)}_mask"])
+
+
+def _rows(head: HeadSpec) -> str:
+    return ROWS[head.taught_at or head.read_at]
 
 
 def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:

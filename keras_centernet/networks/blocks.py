@@ -32,13 +32,29 @@ def deformable_norm(x: Tensor, filters: int, *, conv: str, norm: str) -> Tensor:
     return _normalize(DeformableConv2D(filters, name=conv)(x), "relu", norm)
 
 
-def deconv_norm(x: Tensor, filters: int, *, initializer, conv: str, norm: str, activation: str | None = "relu"):
-    """Returns activation(BatchNorm(4x4 transposed convolution of stride 2(x))), without bias: twice the size.
+def separable_norm(x: Tensor, filters: int, name: str) -> Tensor:
+    """Returns ReLU6(BatchNorm(1x1 convolution(BatchNorm(3x3 depthwise convolution(x))))), both without bias."""
+    x = keras.layers.DepthwiseConv2D(
+        3, padding="same", use_bias=False, depthwise_initializer="he_normal", name=f"{name}_depthwise"
+    )(x)
+    x = _normalize(x, None, f"{name}_depthwise_bn")
+    return conv_norm(x, filters, 1, activation="relu6", conv=f"{name}_pointwise", norm=f"{name}_pointwise_bn")
+
+
+def dense_norm(x: Tensor, filters: int, name: str) -> Tensor:
+    """Returns ReLU6(BatchNorm(3x3 convolution(x))), without bias."""
+    return conv_norm(x, filters, 3, activation="relu6", conv=f"{name}_conv", norm=f"{name}_bn")
+
+
+def deconv_norm(
+    x: Tensor, filters: int, *, initializer, conv: str, norm: str, activation: str | None = "relu", kernel: int = 4
+):
+    """Returns activation(BatchNorm(transposed convolution of stride 2(x))), without bias: twice the size.
 
     Static shapes, no resize: every phone and the Edge TPU has it.
     """
     x = keras.layers.Conv2DTranspose(
-        filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=initializer, name=conv
+        filters, kernel, strides=2, padding="same", use_bias=False, kernel_initializer=initializer, name=conv
     )(x)
     return _normalize(x, activation, norm)
 
@@ -50,9 +66,9 @@ def basic_block(x: Tensor, shortcut: Tensor, channels: int, stride: int, name: s
     return add_relu(out, shortcut, name)
 
 
-def add_relu(x: Tensor, y: Tensor, name: str) -> Tensor:
-    """Returns ReLU(x + y)."""
-    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_sum")([x, y]))
+def add_relu(x: Tensor, y: Tensor, name: str, highest: float | None = None) -> Tensor:
+    """Returns ReLU(x + y), or with `highest` min(ReLU(x + y), highest)."""
+    return keras.layers.ReLU(highest, name=f"{name}_relu")(keras.layers.Add(name=f"{name}_sum")([x, y]))
 
 
 def _normalize(x, activation: str | None, norm: str):

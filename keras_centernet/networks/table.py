@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.networks import mobilenet
+from keras_centernet.networks.blocks import dense_norm, separable_norm
 from keras_centernet.networks.dla import build_dla34, build_dla34_plain, build_dla34_v0
+from keras_centernet.networks.heads import build_heads, build_shared_heads
 from keras_centernet.networks.hourglass import build_hourglass
 from keras_centernet.networks.keras_applications import NESTED_NAME, Application
 from keras_centernet.networks.own import build_from, own_multiple, to_model
@@ -27,6 +29,7 @@ class Backbone:
     Attributes:
         build: function of symbolic images -> list of stride-4 maps.
         normalization: key of `normalization.NORMALIZATIONS`: the statistics its weights want.
+        build_heads: function of (map, task, channels, beginning of the layers' names) -> head maps.
         head_channels: width of the heads' hidden convolution.
         multiple_of: what input height and width must be multiples of.
         deformable: whether it has deformable convolutions; its `_plain` sibling has none.
@@ -41,6 +44,7 @@ class Backbone:
 
     build: Callable
     normalization: str = "published"
+    build_heads: Callable = build_heads
     head_channels: int = 64
     multiple_of: int = 32
     deformable: bool = False
@@ -74,15 +78,20 @@ def find_backbone(backbone) -> tuple[str, Backbone]:
     )
 
 
-def _application(row: Application, edge_tpu_side: int | None = None) -> Backbone:
+def _application(row: Application, edge_tpu_side: int | None = None, build_heads: Callable = build_heads) -> Backbone:
     return Backbone(
         row.build,
         normalization=row.normalization,
+        build_heads=build_heads,
         head_channels=LIGHT_HEAD_CHANNELS,
         backbone_layers=(NESTED_NAME,),
         load_imagenet=row.load_imagenet,
         edge_tpu_side=edge_tpu_side,
     )
+
+
+def _mobile(row: Application, hide: Callable) -> Backbone:
+    return _application(row, EDGE_TPU_SIDE, functools.partial(build_shared_heads, hide=hide))
 
 
 def _resnet(depth: int, deformable: bool) -> Backbone:
@@ -125,4 +134,7 @@ BACKBONES = {
     "mobilenet_v3_large": _application(mobilenet.MOBILENET_V3_LARGE),
     "mobilenet_v3_small_minimalistic": _application(mobilenet.MOBILENET_V3_SMALL_MINIMALISTIC, EDGE_TPU_SIDE),
     "mobilenet_v3_large_minimalistic": _application(mobilenet.MOBILENET_V3_LARGE_MINIMALISTIC, EDGE_TPU_SIDE),
+    "mobile_nano": _mobile(mobilenet.MOBILE_NANO, separable_norm),
+    "mobile_small": _mobile(mobilenet.MOBILE_SMALL, dense_norm),
+    "mobile_medium": _mobile(mobilenet.MOBILE_MEDIUM, dense_norm),
 }

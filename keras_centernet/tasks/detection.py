@@ -5,12 +5,14 @@ import dataclasses
 from keras import ops
 
 from keras_centernet.method import losses
+from keras_centernet.method.areas import place_areas, repeat_by_area
 from keras_centernet.method.gaussian import RADIUS_RULES, SIGMAS_PER_DIAMETER, fill_rectangles, splat
 from keras_centernet.method.specs import HeadSpec, Task, Tensor, identity
 
 PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
 ALMOST_0, ALMOST_1 = 1e-12, 1 - 2**-24  # what probabilities are cut to before they become logits
+BOXES_AT = ("centers", "areas")
 IGNORED = 0.9999  # As published: what is neither a positive nor a negative
 SIZE_WEIGHT = 0.1  # lambda_size of the paper; sizes are in cells, about ten times an offset
 
@@ -55,20 +57,35 @@ class Gaussians:
 
 
 def build_detection(
-    classes: tuple[str, ...], radius: str = "published", sigmas_per_diameter: float = SIGMAS_PER_DIAMETER
+    classes: tuple[str, ...],
+    radius: str = "published",
+    sigmas_per_diameter: float = SIGMAS_PER_DIAMETER,
+    boxes_at: str = "centers",
 ) -> Task:
-    """Returns the task of finding boxes of the given classes; options as in `Gaussians`.
+    """Returns the task of finding boxes of the given classes.
+
+    Args:
+        classes: names, in channel order of the heatmap.
+        radius, sigmas_per_diameter: of `Gaussians`.
+        boxes_at: cells at which sizes and offsets are taught: the "centers", as published, or the "areas" around them
+            (`method.areas`). Detections are read at peaks in both cases; there a peak beside its centre has a box, too.
 
     Source: paper section 3, L = L_heatmap + 0.1 L_size + 1.0 L_offset.
     """
     gaussians = Gaussians(radius, sigmas_per_diameter)
+    if boxes_at not in BOXES_AT:
+        raise ValueError(f"boxes_at must be one of {BOXES_AT}, got {boxes_at!r}.")
 
     def encode_center_heatmap(placed):
         heatmap = gaussians.draw(placed, placed["mask"], gaussians.radii(placed), len(classes))
         return ignore_hidden(placed, heatmap)
 
     heatmap = center_heatmap_head(classes, encode_center_heatmap)
-    return Task("detection", tuple(classes), (heatmap, size_head(), offset_head()), to_boxes)
+    if boxes_at == "centers":
+        return Task("detection", tuple(classes), (heatmap, size_head(), offset_head()), to_boxes)
+    heads = (size_head(encode_area_size), offset_head(encode_area_offset))
+    areas = (dataclasses.replace(head, taught_at="areas") for head in heads)
+    return Task("detection", tuple(classes), (heatmap, *areas), to_boxes, place_areas)
 
 
 def ignore_hidden(placed: dict, heatmap: Tensor, in_all_channels: bool = False) -> Tensor:
@@ -134,6 +151,16 @@ def encode_offset(placed: dict) -> Tensor:
 def encode_size(placed: dict) -> Tensor:
     """Returns (B, M, 2) float32: width and height in cells."""
     return placed["sizes_wh"]
+
+
+def encode_area_offset(placed: dict) -> Tensor:
+    """Returns (B, M * A, 2) float32: how far the centre (x, y) is from each cell of an object's area, in cells."""
+    return repeat_by_area(placed["centers_xy"]) - ops.cast(placed["area_cells_xy"], "float32")
+
+
+def encode_area_size(placed: dict) -> Tensor:
+    """Returns (B, M * A, 2) float32: the object's width and height in cells at each cell of its area."""
+    return repeat_by_area(placed["sizes_wh"])
 
 
 def to_boxes(readings: dict) -> dict:

@@ -7,6 +7,7 @@ import pytest
 from keras_centernet import CenterNet, UserError
 from keras_centernet.networks.build import build_network
 from keras_centernet.networks.layers import BatchNormalization
+from keras_centernet.networks.light_path import light_path
 from keras_centernet.networks.mobilenet import MOBILENET_V3_SMALL_MINIMALISTIC
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.tasks import COCO_CLASSES, TASKS
@@ -62,13 +63,13 @@ def test_an_hourglass_has_heads_after_every_stack():
     assert network.get_layer("stack0_size") is not network.get_layer("size")
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v3_small_minimalistic", "mobilenet_v3_large_minimalistic"])
-def test_minimalistic_forms_have_only_what_the_edge_tpu_takes(name):
+@pytest.mark.parametrize("name", [name for name, row in BACKBONES.items() if row.edge_tpu_side])
+def test_networks_for_the_edge_tpu_have_only_what_it_takes(name):
     layers = list(all_layers(built(name)))
     kinds = {type(layer).__name__ for layer in layers}
     assert not kinds & {"GlobalAveragePooling2D", "Multiply", "Resizing", "UpSampling2D"}
     activations = {layer.activation.__name__ for layer in layers if hasattr(layer, "activation")}
-    assert activations <= {"relu", "linear"}
+    assert activations <= {"relu", "relu6", "linear"}
 
 
 def test_pretrained_outputs_survive_the_other_epsilon(rng, monkeypatch):
@@ -105,15 +106,44 @@ def test_a_machine_without_internet_is_told_so(monkeypatch):
         CenterNet("mobilenet_v2", num_classes=2, input_size=64, backbone_weights="imagenet")
 
 
-def test_downloaded_weights_reach_the_network(monkeypatch):
+@pytest.mark.parametrize(("name", "width"), [("mobilenet_v2", 32), ("mobile_small", 16)])
+def test_downloaded_weights_reach_the_network(name, width, monkeypatch):
     real = keras.applications.MobileNetV2
 
     def instead_of_download(weights=None, **options):
         base = real(weights=None, **options)
         if weights:
-            base.get_layer("Conv1").kernel.assign(keras.ops.full((3, 3, 3, 32), 0.25))
+            base.get_layer("Conv1").kernel.assign(keras.ops.full((3, 3, 3, width), 0.25))
         return base
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", instead_of_download)
-    model = CenterNet("mobilenet_v2", num_classes=2, input_size=64, backbone_weights="imagenet")
+    model = CenterNet(name, num_classes=2, input_size=64, backbone_weights="imagenet")
     np.testing.assert_array_equal(model.network.get_layer("backbone").get_layer("Conv1").kernel, 0.25)
+
+
+def test_the_mobile_family_costs_more_from_size_to_size():
+    costs = [built(f"mobile_{size}").count_params() for size in ("nano", "small", "medium")]
+    assert costs == sorted(costs)
+    assert costs[-1] < built("mobilenet_v2").count_params()
+
+
+def test_the_light_path_joins_taps_as_numpy_does(rng):
+    taps = [rng.random((1, side, side, 3)).astype("float32") for side in (2, 4)]
+    inputs = [keras.Input(tap.shape[1:]) for tap in taps]
+    network = keras.Model(inputs, light_path(inputs, (5,)))
+    layer, still = network.get_layer, {"training": False}
+    coarse = layer("up1_reduce_bn")(taps[0] @ np.asarray(layer("up1_reduce").kernel)[0, 0], **still)
+    kernel = np.asarray(layer("up1_deconv").kernel)  # (2, 2, out, in): each cell becomes four
+    cells = np.einsum("byxi,hwoi->byhxwo", np.clip(coarse, 0, 6), kernel).reshape(1, 4, 4, 5)
+    lateral = layer("up1_lateral_bn")(taps[1] @ np.asarray(layer("up1_lateral").kernel)[0, 0], **still)
+    total = np.clip(np.asarray(layer("up1_deconv_bn")(cells, **still)) + np.asarray(lateral), 0, 6)
+    padded, depthwise = (
+        np.pad(total, ((0, 0), (1, 1), (1, 1), (0, 0))),
+        np.asarray(layer("up1_settle_depthwise").kernel),
+    )
+    spread = sum(padded[:, y : y + 4, x : x + 4] * depthwise[y, x, :, 0] for y in range(3) for x in range(3))
+    spread = np.asarray(layer("up1_settle_depthwise_bn")(spread, **still))
+    expected = layer("up1_settle_pointwise_bn")(
+        spread @ np.asarray(layer("up1_settle_pointwise").kernel)[0, 0], **still
+    )
+    np.testing.assert_allclose(network(taps), np.clip(expected, 0, 6), atol=1e-5)
