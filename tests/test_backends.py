@@ -48,6 +48,7 @@ def succeed(*arguments, **environment):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_machine_without_tensorflow(tmp_path):
     succeed("tests/helpers/without_tensorflow.py", str(tmp_path))
 

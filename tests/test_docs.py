@@ -37,6 +37,7 @@ def run_page(page: str) -> dict:
     return names
 
 
+@pytest.mark.slow
 def test_extending(tables, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     keras.utils.set_random_seed(0)
@@ -48,6 +49,7 @@ def test_extending(tables, tmp_path, monkeypatch):
     assert (tmp_path / "arrows.npz").exists()
 
 
+@pytest.mark.slow
 def test_how_it_works():
     run_page("how_it_works.md")
 

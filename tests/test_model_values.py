@@ -86,6 +86,7 @@ def test_a_keras_model_is_a_backbone(strides, batch, tmp_path):
         np.testing.assert_array_equal(loaded(batch[0])[name], value)
 
 
+@pytest.mark.slow
 def test_a_builder_a_task_and_a_loss_of_ones_own_survive_the_file(mine, batch, tmp_path):
     options = {"task_options": {"radius": "geometric"}, "head_losses": {"size": mine.squared, "offset": "smooth_l1"}}
     model = CenterNet(

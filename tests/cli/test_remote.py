@@ -106,6 +106,7 @@ def test_predict_in_shards(paths, output):
     assert run(f"{command} 0/3", images=images, out=output, **paths) == 2
 
 
+@pytest.mark.slow
 def test_export(paths, output, capsys):
     command = "export --model {model} --output {out} --format tflite --format saved_model --images {photos} --top-k 7"
     assert run(command, out=output, **paths) == 0

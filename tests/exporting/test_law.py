@@ -171,6 +171,7 @@ def test_tflite_with_and_without_decoding(tracker, pictures, tmp_path):
         np.testing.assert_allclose(detector(inputs)["velocities_dxy"], expected["velocities_dxy"][0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_saved_model(tracker, pictures, tmp_path):
     """Vectors are scaled to original pixels, but not shifted: the extras are those of `detect`."""
     path = export_saved_model(tracker, tmp_path / "saved", top_k=TOP_K)
@@ -178,5 +179,6 @@ def test_saved_model(tracker, pictures, tmp_path):
 
 
 @needs_onnx
+@pytest.mark.slow
 def test_onnx(tracker, pictures, tmp_path):
     assert_agrees(agreement(tracker, export_onnx(tracker, tmp_path / "a.onnx", top_k=TOP_K), pictures))

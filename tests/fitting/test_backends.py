@@ -36,7 +36,8 @@ def check_same_step(step, expected, case, network=TWO_STACKS):
     np.testing.assert_allclose(step["boxes_xyxy"], expected["boxes_xyxy"], atol=1e-3)
 
 
-@pytest.mark.parametrize("backend", ["jax", pytest.param("torch", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_a_step_is_the_same_on_every_backend(steps, backend):
     for case, step in steps(backend, TWO_STACKS, *QUICK).items():
         check_same_step(step, one_step(case), case)

@@ -22,6 +22,7 @@ def lower(*arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_two_stacks_and_a_deformable_convolution_lower():
     lower(DEFORMABLE, "detection", SMALL)
 

@@ -33,6 +33,7 @@ def trained(tiny_model, batch, callbacks):
     return model, model.fit(batch, epochs=2, verbose=0, callbacks=callbacks).history["loss"]
 
 
+@pytest.mark.slow
 def test_it_is_a_third_as_large_and_training_goes_on_as_without_it(tiny_model, batch, tmp_path):
     model, losses = trained(tiny_model, batch, [SaveEveryEpoch(tmp_path)])
     assert losses == trained(tiny_model, batch, [])[1]

@@ -43,6 +43,7 @@ def succeed(*arguments):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_layers_keep_the_published_names():
     succeed(BUILDS)
 

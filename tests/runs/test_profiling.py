@@ -55,6 +55,7 @@ def test_a_trace_lies_where_tensorboard_looks(profiled):
     assert trace.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_a_training_without_it(profiled):
     usual = step_cases.build("detection")
     usual.fit(dataset(STEPS), verbose=0)

@@ -103,6 +103,7 @@ def test_a_finished_run_has_nothing_to_do(whole):
     assert (whole / "last.keras").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_best_model_that_is_missing_is_replaced_by_the_best_of_what_follows(whole, tmp_path, capsys):
     for name, source in (("last.keras", "checkpoints/step_000000020.keras"), ("config.json", "config.json")):
         (tmp_path / name).write_bytes((whole / source).read_bytes())
@@ -111,6 +112,7 @@ def test_a_best_model_that_is_missing_is_replaced_by_the_best_of_what_follows(wh
     assert not load_model(tmp_path / "best.keras").compiled
 
 
+@pytest.mark.slow
 def test_a_run_of_before_there_were_backends_was_of_tensorflow(whole, tmp_path):
     for name in ("last.keras", "best.keras", "history.csv"):
         (tmp_path / name).write_bytes((whole / name).read_bytes())

@@ -31,6 +31,7 @@ def test_what_keras_saves_there_is_loaded(tiny_model, tmp_path):
         assert_same(started, model)
 
 
+@pytest.mark.slow
 def test_published_checkpoints_and_classifiers(tiny_model, tmp_path, to_ram, capsys):
     tensors = published_tensors(tiny_model("resnet18"))
     path = to_ram(write_safetensors(tmp_path / "published.safetensors", tensors))

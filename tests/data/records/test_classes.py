@@ -33,6 +33,9 @@ def records(request, record, write_records, tmp_path):
     return tmp_path / "ours"
 
 
+by_service = pytest.mark.parametrize("by_service", [False, pytest.param(True, marks=pytest.mark.slow)])
+
+
 def names_of(source, by_service):
     examples = service_examples(source) if by_service else source.examples().as_numpy_iterator()
     return [[source.classes[i] for i in example["classes"]] for example in examples]
@@ -45,7 +48,7 @@ def test_all_of_them(by_service, records):
     assert names_of(source, by_service) == [["Cat", "car", "truck"], ["truck"], ["Cat"]]
 
 
-@pytest.mark.parametrize("by_service", [False, True])
+@by_service
 def test_some_of_them_in_another_order(by_service, records):
     with pytest.warns(DataWarning, match=r"left out, which are none of \[truck, bird\]; first: Cat"):
         source = read_source(records, "train", classes=("truck", "bird"))
@@ -56,7 +59,7 @@ def test_some_of_them_in_another_order(by_service, records):
 
 
 @pytest.mark.filterwarnings("ignore:.* left out, which are none of .vehicle, CAT.:keras_centernet.errors.DataWarning")
-@pytest.mark.parametrize("by_service", [False, True])
+@by_service
 def test_merged_and_renamed(by_service, records):
     source = read_source(records, "train", class_map={"car": "vehicle", "truck": "vehicle"})
     assert source.classes == ("Cat", "vehicle")

@@ -114,6 +114,7 @@ def test_no_command_imports_keras_to_list_its_options():
     assert run_command(code).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [

@@ -62,7 +62,8 @@ def ids_of(data, devices, skip, name="x"):
     return [objects["image_id"].numpy().tolist() for _, objects in fed[name]]
 
 
-@pytest.mark.parametrize("skip", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("skip", [0, 2])
 def test_processes_read_the_batches_of_one_between_them(data, skip):
     shares = [ids_of(data, Devices(["CPU"], 2, 2, index), skip) for index in range(2)]
     both = [first + second for first, second in zip(*shares, strict=True)]
@@ -73,6 +74,7 @@ def test_processes_read_the_batches_of_one_between_them(data, skip):
     assert len({image_id for share in val for ids in share for image_id in ids}) == 4
 
 
+@pytest.mark.slow
 def test_on_pytorch_batches_that_are_skipped_are_blank(data):
     from keras_centernet.runs.devices.torch import TorchDevices
 
