@@ -63,17 +63,12 @@ def state_of(model: keras.Model, progress: Progress) -> dict[str, np.ndarray]:
     return state | (model.average.state() if model.average else {})
 
 
-def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Progress:
+def restore(model: keras.Model, folder: RunFolder) -> Progress:
     """Loads last.keras into a model that was built and compiled as at the beginning; returns the progress.
 
-    A UserError says where the file is damaged, or of another model or of data of other than `steps_per_epoch`.
+    A UserError says where the file is damaged, or of another model.
     """
     state = folder.read_checkpoint()
-    before = state.get("steps_per_epoch", np.zeros(0))
-    if before.shape or int(before) != steps_per_epoch:
-        found = f"{shown(before.tolist())} batches an epoch, got {steps_per_epoch}"
-        advice = "Restore the data, or start in another folder with --weights."
-        raise UserError(f"--resume: expected the data of before, {found}. {advice}")
     try:
         with local_copy(folder / LAST) as path:
             check_keras_file(path, LAST)
@@ -88,6 +83,19 @@ def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Prog
     except Exception as error:  # Keras raises many kinds for files that do not fit
         what = f"{folder / LAST} to be of this model and data"
         raise UserError(f"--resume: expected {what}: {first_line(error)}") from error
+
+
+def with_steps(model: keras.Model, progress: Progress, steps_per_epoch: int) -> Progress:
+    """Returns the progress of epochs of other than its steps: the finished ones count, one that was begun does not.
+
+    The optimizer is set to the step that they would have ended with, which its learning rate depends on.
+    """
+    if progress.steps_per_epoch == steps_per_epoch:
+        return progress
+    begun = {"batch": 0, "rate": 0.0, "running_means": ()}
+    progress = dataclasses.replace(progress, steps_per_epoch=steps_per_epoch, **begun)
+    model.optimizer.iterations.assign(progress.step)
+    return progress
 
 
 class EnterEpoch(InsteadOfStep):

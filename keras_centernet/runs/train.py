@@ -15,7 +15,7 @@ from keras_centernet.fitting import layer_selection
 from keras_centernet.fitting.uncompiled import uncompiled
 from keras_centernet.model import CenterNet, load_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory
-from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
+from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
@@ -36,8 +36,6 @@ from keras_centernet.runs.folder import (
     TENSORBOARD,
     TRAINING_BATCH,
     RunFolder,
-    check_same_classes,
-    check_same_run,
     only_writer,
 )
 from keras_centernet.runs.history import cut_history
@@ -45,6 +43,8 @@ from keras_centernet.runs.loggers.logger import LoggedRun, Loggers
 from keras_centernet.runs.loggers.table import build_loggers, check_callbacks, check_loggers
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.profiling import Profile
+from keras_centernet.runs.resuming.checks import check_same_classes, check_same_run, config_of
+from keras_centernet.runs.resuming.going_on import go_on, say_done
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import read_split
 from keras_centernet.runs.user_code import resolve
@@ -125,7 +125,7 @@ class Run:
             model = _build_model(settings, data, is_resumed, *own)
             progress = Progress(steps_per_epoch=data.steps_per_epoch)
             if is_resumed:
-                progress = _with_best(folder, restore(model, folder, data.steps_per_epoch))
+                progress = go_on(folder, settings, data, model, devices)
         check_together(devices, progress.step)
         return cls(settings, devices, folder, data, model, progress, start - progress.seconds, is_resumed)
 
@@ -133,16 +133,18 @@ class Run:
         """Trains from where the run is to its end, with a user's own callbacks, and keeps the folder up to date."""
         settings, progress = self.settings, self.progress
         if self.is_chief:
-            config = dataclasses.asdict(settings) | {"classes": list(self.model.classes)}
             begin = self.folder.write_config if self.is_resumed else self.folder.begin
+            config = config_of(settings, self.data)
             begin(config)
             if self.data.made_split:
                 self.data.made_split.write(self.folder / SPLIT)
             cut_history(self.folder, progress.epoch)
             self.loggers.callbacks += build_loggers(LoggedRun(self.folder, settings, config, self._examples()))
         keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
-        if keep_best.is_done or progress.epoch >= settings.epochs:
-            return  # the run was stopped between its last checkpoint and its end
+        if keep_best.is_done or progress.epoch >= settings.epochs:  # there may be left to report
+            if self.verbosity:
+                print(say_done(self.folder, progress, keep_best), flush=True)
+            return
         if self.is_chief and not settings.data_service:  # whose workers give each image once
             write_image(draw_training_batch(self.model, self.data, settings), self.folder / TRAINING_BATCH)
         callbacks = [EnterEpoch(progress)]
@@ -252,11 +254,3 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, back
         steps_per_execution=data.steps_per_execution,
     )
     return model
-
-
-def _with_best(folder: RunFolder, progress: Progress) -> Progress:
-    """Returns the progress; where best.keras is missing, with the best one still to come."""
-    if progress.best == Progress.best or (folder / BEST).exists():
-        return progress
-    print(f"--resume: {folder / BEST} is missing: the best of what follows will be there.", flush=True)
-    return dataclasses.replace(progress, best=Progress.best, waited=0)

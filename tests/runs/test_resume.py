@@ -1,6 +1,9 @@
 """A training that was stopped goes on as if nothing had happened, wherever that was."""
 
 import json
+import math
+import re
+import shutil
 import signal
 
 import keras
@@ -97,10 +100,11 @@ def test_steps_that_run_together_train_the_same_and_go_on_inside_an_epoch(whole,
     assert set(differences(whole, tmp_path)) <= {"last.keras: earlier"}
 
 
-def test_a_finished_run_has_nothing_to_do(whole):
+def test_a_finished_run_has_nothing_to_do(whole, capsys):
     before = (whole / "last.keras").read_bytes()
-    run(whole, resume=True)
+    run(whole, resume=True, verbose=2)
     assert (whole / "last.keras").read_bytes() == before
+    assert f"{whole}: all 4 epochs are trained; larger --epochs go on." in capsys.readouterr().out
 
 
 def test_a_best_model_that_is_missing_is_replaced_by_the_best_of_what_follows(whole, tmp_path, capsys):
@@ -128,10 +132,46 @@ def test_a_damaged_checkpoint_names_the_one_before(whole, tmp_path):
         run(tmp_path, resume=True)
 
 
-def test_other_data_is_not_taken_for_the_data_of_before(whole, monkeypatch):
+@pytest.mark.slow
+def test_a_prolonged_run_of_a_constant_rate_is_the_longer_run(tmp_path):
+    constant = {"schedule": "constant", "keep": 1}
+    run(tmp_path / "longer", **constant)
+    run(tmp_path / "prolonged", epochs=2, **constant)
+    run(tmp_path / "prolonged", resume=True, **constant)
+    assert differences(tmp_path / "longer", tmp_path / "prolonged") == []
+
+
+def test_a_run_is_prolonged_with_more_images(whole, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shapes, "SPLIT_SIZES", IMAGES | {"train": 14, "val": 5})
+    output = shutil.copytree(whole, tmp_path / "copy")
+    with pytest.raises(UserError, match="--epochs: expected at least the 4 that the run has begun, got 3"):
+        run(output, resume=True, epochs=3)
+    capsys.readouterr()
+    run(output, resume=True, epochs=5)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("--resume: ")]
+    assert re.match("--resume: the data have changed: 2 images more in train, .* 1 image more in val", said[0])
+    assert said[1:] == [
+        "--resume: 7 steps an epoch instead of 6.",
+        "--resume: 5 epochs instead of 4; the learning rate is that of a run of 5.",
+        f"--resume: {output / 'best.keras'} was measured on other images: the best of what follows will be there.",
+    ]
+    assert (output / "best.keras").read_bytes() != (whole / "best.keras").read_bytes()
+    rows = first_epochs(RunFolder(output, resume=True), 9)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    warmup, peak = 35 // 2, TrainSettings("shapes").learning_rate  # half of all steps at most
+    expected = peak * (0.99 * (1 + math.cos(math.pi * (4 * 7 - warmup) / (35 - warmup))) / 2 + 0.01)
+    assert float(rows[-1]["learning_rate"]) == pytest.approx(expected, rel=1e-4)
+    with local_copy(output / "last.keras") as path:
+        assert int(load_model(path).optimizer.iterations) == 35
+
+
+@pytest.mark.slow
+def test_an_epoch_that_was_begun_with_other_data_begins_anew(tmp_path, monkeypatch, capsys):
+    run_and_stop(tmp_path, 4)  # of 6 an epoch, a checkpoint behind the 4th
     monkeypatch.setattr(shapes, "SPLIT_SIZES", IMAGES | {"train": 14})
-    with pytest.raises(UserError, match="expected the data of before, 6 batches an epoch, got 7"):
-        run(whole, resume=True)
+    run(tmp_path, resume=True, epochs=1)
+    assert "--resume: 7 steps an epoch instead of 6; epoch 1 begins anew." in capsys.readouterr().out
+    assert int(RunFolder(tmp_path, resume=True).read_checkpoint()["epoch"]) == 1
 
 
 @pytest.mark.slow
