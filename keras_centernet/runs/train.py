@@ -1,5 +1,6 @@
 """One training run, from its settings to its folder of results."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
-from keras_centernet.runs.devices.plan import computes_in_half, plan
+from keras_centernet.runs.devices.plan import computes_in_half
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
 from keras_centernet.runs.drawings.training_batch import draw_training_batch
 from keras_centernet.runs.ending.metrics_file import RUN
@@ -45,10 +46,15 @@ from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.resuming.checks import check_same_classes, check_same_run, config_of
 from keras_centernet.runs.resuming.going_on import go_on, say_done
+from keras_centernet.runs.resuming.stopping import LeaveCheckpoint
+from keras_centernet.runs.screen.final_table import fit_tables
+from keras_centernet.runs.screen.plan import plan
+from keras_centernet.runs.screen.progress import show_progress
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import read_split
 from keras_centernet.runs.user_code import resolve
 from keras_centernet.tasks.table import task_row
+from keras_centernet.terminal.layout import width, wrap
 from keras_centernet.terminal.streams import draws_bars
 
 LOGGED_IMAGES = 4
@@ -147,17 +153,12 @@ class Run:
             return
         if self.is_chief and not settings.data_service:  # whose workers give each image once
             write_image(draw_training_batch(self.model, self.data, settings), self.folder / TRAINING_BATCH)
-        callbacks = [EnterEpoch(progress)]
-        of_chief = [*self._callbacks_of_chief(keep_best), *own] if self.is_chief else []
-        if self.devices.processes > 1:
-            of_chief = [ByOne(of_chief, self.devices), StopTogether(self.devices)]
-        callbacks += of_chief
+        callbacks, way_out = self._callbacks(keep_best, own)
         to_fit = self.data.to_fit(self.devices, settings, progress)
         if self.verbosity:
-            steps, together = self.data.steps_per_epoch, self.data.steps_per_execution
-            print(plan(settings, self.devices, self.data.train, steps, together), flush=True)
-        with self.devices.fitting():
-            history = self.model.fit(**to_fit, verbose=self.verbosity, callbacks=callbacks)
+            print(plan(settings, self.devices, self.data, self.model, progress, width()), flush=True)
+        with self.devices.fitting(), way_out:
+            history = self.model.fit(**to_fit, verbose=0, callbacks=callbacks)
         if keep_best.is_done and self.verbosity:
             end = f"stopped after epoch {history.epoch[-1] + 1} of {settings.epochs}"
             print(f"No better result in {keep_best.waited} evaluations: {end}.")
@@ -186,6 +187,17 @@ class Run:
     def _examples(self) -> np.ndarray:
         return np.asarray(next(iter(self.data.val))[0])[:LOGGED_IMAGES]
 
+    def _callbacks(self, keep_best: KeepBest, own: Sequence) -> tuple[list, contextlib.AbstractContextManager]:
+        """Returns the callbacks of this process, and a context for `fit`."""
+        callbacks = [EnterEpoch(self.progress)]
+        of_chief = [*self._callbacks_of_chief(keep_best), *own] if self.is_chief else []
+        if self.devices.processes > 1:  # they end together, at the end of an epoch, or lose each other
+            callbacks += [ByOne(of_chief, self.devices), StopTogether(self.devices)]
+            return callbacks, contextlib.nullcontext()
+        keep_last = next(one for one in of_chief if isinstance(one, KeepLast))
+        leave = LeaveCheckpoint(keep_last, self.settings.epochs)
+        return [*callbacks, leave, *of_chief], leave.on_the_way_out()
+
     def _callbacks_of_chief(self, keep_best: KeepBest) -> list[keras.callbacks.Callback]:
         settings, folder, progress = self.settings, self.folder, self.progress
         schedule = build_schedule(settings, self.data.steps_per_epoch)
@@ -203,6 +215,7 @@ class Run:
             KeepLast(folder, progress, settings, known),
             *self.loggers.callbacks,
             *([Profile(folder / TENSORBOARD, self.devices)] if settings.profile else []),
+            *([show_progress(settings, progress, self.verbosity == 1)] if self.verbosity else []),
         ]
 
     def _report_of_chief(self) -> dict:
@@ -222,7 +235,8 @@ class Run:
         folder.write_json(METRICS, {METRICS_MARK: METRICS_VERSION, **metrics})
         self.loggers.show_metrics(metrics)
         if self.verbosity:
-            print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY}, {REPORT} and drawings.")
+            place = f"{folder.path}: {BEST}, {METRICS}, {HISTORY}, {REPORT} and drawings."
+            print(f"\n{fit_tables(report.table(), width())}\n\n" + "\n".join(wrap(place, width())))
         return metrics
 
 

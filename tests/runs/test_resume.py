@@ -13,10 +13,12 @@ from keras_centernet import UserError, load_model
 from keras_centernet.data.formats import shapes
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.model import CenterNet
+from keras_centernet.runs.callbacks import KeepBest
 from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.history import first_epochs
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
+from keras_centernet.terminal.running import run_command
 from tests.helpers.killed_runs import IMAGES, OPTIONS, POINTS, differences
 from tests.helpers.processes import run_python
 from tests.helpers.tiny_backbone import TINY
@@ -174,6 +176,54 @@ def test_an_epoch_that_was_begun_with_other_data_begins_anew(tmp_path, monkeypat
     assert int(RunFolder(tmp_path, resume=True).read_checkpoint()["epoch"]) == 1
 
 
+MOMENTS = {  # hook of a callback, how often it is called before
+    "between two steps": ("on_train_batch_begin", 9),
+    "in validation": ("on_test_begin", 1),
+    "while the best model is saved": ("on_best", 0),
+}
+
+
+def run_and_signal(output, number, hook, calls, **options):
+    """Trains in a command that gets a signal; returns its exit code."""
+    fit, done, save = CenterNet.fit, [], KeepBest.on_epoch_end
+
+    def send(*arguments, **logs):
+        if len(done) == calls:
+            signal.raise_signal(number)
+        done.append(hook)
+
+    def save_and_send(self, *arguments):
+        save(self, *arguments)
+        if hook == "on_best":
+            send()
+
+    def fit_and_send(self, *args, callbacks, **rest):
+        sender = keras.callbacks.LambdaCallback(on_train_batch_begin=send if "train" in hook else None)
+        sender.on_test_begin = send if "test" in hook else sender.on_test_begin
+        return fit(self, *args, callbacks=[sender, *callbacks], **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CenterNet, "fit", fit_and_send)
+        patch.setattr(KeepBest, "on_epoch_end", save_and_send)
+        return run_command(lambda: bool(run(output, **options)))
+
+
+@pytest.mark.parametrize(
+    "moment", [name if "steps" in name else pytest.param(name, marks=pytest.mark.slow) for name in MOMENTS]
+)
+def test_a_signal_leaves_a_checkpoint_of_that_moment(moment, whole, tmp_path, capsys):
+    hook, calls = MOMENTS[moment]
+    options = {"checkpoint_every": None, "keep": 1}
+    assert run_and_signal(tmp_path, signal.SIGTERM, hook, calls, **options) == 143
+    epochs, batches = {"steps": (1, 3), "validation": (1, 6), "saved": (0, 6)}[moment.split()[-1]]
+    said = f"{epochs} of 4 epochs and {batches} of 6 batches; go on with: keras-centernet train --resume {tmp_path}"
+    assert capsys.readouterr().err == f"\nTerminated. Saved after {said}\n"
+    state = RunFolder(tmp_path, resume=True).read_checkpoint()
+    assert (int(state["epoch"]), int(state["batch"])) == (epochs, batches)
+    run(tmp_path, resume=True, **options)
+    assert set(differences(whole, tmp_path)) <= {"last.keras: earlier"}
+
+
 @pytest.mark.slow
 def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
     output = f"ram://{tmp_path.name}/run"
@@ -233,6 +283,7 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 from keras_centernet.data.formats import shapes
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
+from keras_centernet.terminal.running import run_command
 from tests.helpers.killed_runs import IMAGES, OPTIONS, differences
 from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 
