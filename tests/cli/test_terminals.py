@@ -137,7 +137,7 @@ def test_training_in_any_terminal(environment, tmp_path):
 
 
 # (what is printed before the signal, seconds after it)
-MOMENTS = [("", 0.3), ("", 2.0), ("12 images", 0.0), ("backend ", 0.0), ("Epoch 1/", 1.0), ("Epoch 3/", 0.1)]
+MOMENTS = [("", 0.3), ("", 2.0), ("12 images", 0.0), ("network ", 0.0), ("Epoch 1/", 1.0), ("Epoch 3/", 0.1)]
 
 
 @pytest.mark.slow

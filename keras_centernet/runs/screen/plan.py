@@ -108,5 +108,5 @@ def _augmentation(settings: TrainSettings) -> str:
 
 
 def _devices(devices: Devices) -> str:
-    several = f"; {devices.replicas} replicas of {devices.processes} process(es)" if devices.replicas > 1 else ""
-    return f"{', '.join(devices.names)} of {BACKENDS[running_backend()].title}{several}"
+    several = f"{devices.replicas} replica(s) of {devices.processes} process(es); here " if devices.replicas > 1 else ""
+    return f"{several}{', '.join(devices.names)}, by {BACKENDS[running_backend()].title}"

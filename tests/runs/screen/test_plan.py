@@ -56,7 +56,7 @@ def test_everything_is_named(data, model):
     rate = "at most 0.002, 1 epochs of warm-up, then a cosine"
     assert said["optimizer"] == f"adamw, learning rate {rate}; running average 0.9998; frozen: bn1"
     assert said["images"] == "augmentation crop, mirrored 0.5, mosaic 0.5, colours changed"
-    assert said["devices"].startswith("CPU of ")
+    assert said["devices"].startswith("CPU, by ")
     assert said["output"] == "runs/猫"
     assert "min" not in said["time"]
 
@@ -65,8 +65,7 @@ def test_several_devices_and_a_run_that_goes_on(data, model):
     devices = Devices(["TPU:2", "TPU:3"], 4, 2, 1)
     progress = Progress(epoch=1, batch=1, steps_per_epoch=2)
     said = rows(plan(settings(tpu=True, accumulate=2), devices, data, model, progress, 100))
-    assert said["devices"].startswith("TPU:2, TPU:3 of ")
-    assert said["devices"].endswith("; 4 replicas of 2 process(es)")
+    assert said["devices"].startswith("4 replica(s) of 2 process(es); here TPU:2, TPU:3, by ")
     assert said["batch"] == "8 images in a step, 2 per replica, in 2 micro-batches"
     assert said["steps"] == "2 an epoch, 200 in 100 epochs, 3 of them done"
     assert said["precision"] == "bfloat16, weights and losses float32"
