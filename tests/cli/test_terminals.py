@@ -110,12 +110,10 @@ def test_training_goes_on_when_output_cannot_be_kept(redirection, tmp_path):
 
 @pytest.mark.slow
 def test_training_that_nobody_reads_leaves_a_checkpoint(tmp_path):
-    error = train_in_shell("($TRAIN; echo $? > code) | sed '/^Epoch 2/q'", tmp_path)
+    error = train_in_shell("($TRAIN; echo $? > code) | sed '/^Epoch 1/q'", tmp_path)
     assert (tmp_path / "code").read_text(encoding="utf-8") == "141\n"
     (line,) = error
-    assert re.match(
-        "Nobody reads the output any more. Saved after [12] of 3 epochs.*; go on with: .* --resume run$", line
-    )
+    assert re.match("Nobody reads the output any more. Saved after 2 of 3 epochs.*; go on with: .* --resume run$", line)
     assert train_in_shell("$TRAIN --resume", tmp_path) == []
 
 

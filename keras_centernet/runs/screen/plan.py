@@ -75,8 +75,9 @@ def _describe(source: Source) -> str:
 
 
 def _optimizer(settings: TrainSettings) -> str:
+    warmup = min(settings.warmup_epochs, settings.epochs / 2)
     schedules = {
-        "cosine": f"at most {settings.learning_rate:g}, {settings.warmup_epochs:g} epochs of warm-up, then a cosine",
+        "cosine": f"at most {settings.learning_rate:g}, {warmup:g} epochs of warm-up, then a cosine",
         "step": f"{settings.learning_rate:g}, a tenth after epochs "
         + ", ".join(map(str, settings.step_epochs or ("9/14", "12/14 of all"))),
     }
