@@ -12,15 +12,14 @@ from keras_centernet.drawing.image_file import write_image
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
-from keras_centernet.fitting import layer_selection
 from keras_centernet.fitting.uncompiled import uncompiled
 from keras_centernet.model import CenterNet, load_model
+from keras_centernet.runs.building import build_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
-from keras_centernet.runs.devices.plan import computes_in_half
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
 from keras_centernet.runs.drawings.training_batch import draw_training_batch
 from keras_centernet.runs.ending.metrics_file import RUN
@@ -42,7 +41,7 @@ from keras_centernet.runs.folder import (
 from keras_centernet.runs.history import cut_history
 from keras_centernet.runs.loggers.logger import LoggedRun, Loggers
 from keras_centernet.runs.loggers.table import build_loggers, check_callbacks, check_loggers
-from keras_centernet.runs.optimizers import build_optimizer, build_schedule
+from keras_centernet.runs.optimizers import build_schedule
 from keras_centernet.runs.profiling import Profile
 from keras_centernet.runs.resuming.checks import check_same_classes, check_same_run, config_of
 from keras_centernet.runs.resuming.going_on import go_on, say_done
@@ -53,7 +52,6 @@ from keras_centernet.runs.screen.progress import show_progress
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import read_split
 from keras_centernet.runs.user_code import resolve
-from keras_centernet.tasks.table import task_row
 from keras_centernet.terminal.layout import width, wrap
 from keras_centernet.terminal.streams import draws_bars
 
@@ -128,7 +126,7 @@ class Run:
         if is_resumed:
             check_same_classes(folder, data.train.classes)
         with devices.building():
-            model = _build_model(settings, data, is_resumed, *own)
+            model = build_model(settings, data, is_resumed, *own)
             progress = Progress(steps_per_epoch=data.steps_per_epoch)
             if is_resumed:
                 progress = go_on(folder, settings, data, model, devices)
@@ -238,33 +236,3 @@ class Run:
             place = f"{folder.path}: {BEST}, {METRICS}, {HISTORY}, {REPORT} and drawings."
             print(f"\n{fit_tables(report.table(), width())}\n\n" + "\n".join(wrap(place, width())))
         return metrics
-
-
-def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:
-    """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
-    beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
-    model = CenterNet(
-        backbone,
-        task=task,
-        classes=data.train.classes,
-        task_options=data.train.task_options | settings.task_options,
-        head_losses=settings.head_losses or None,
-        loss_weights=settings.loss_weights or None,
-        input_size=settings.input_size,
-        normalization=settings.normalization,
-        dtype="mixed_bfloat16" if computes_in_half(settings) else "float32",
-        **beginning,
-    )
-    slow_paths = ()
-    if settings.backbone_rate != 1:
-        slow_paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
-    model.compile(
-        build_optimizer(settings, data.steps_per_epoch, slow_paths),
-        color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
-        average_decay=settings.average_decay or None,
-        loss_mean=settings.loss_mean,
-        accumulate=settings.accumulate,
-        freeze=settings.freeze or None,
-        steps_per_execution=data.steps_per_execution,
-    )
-    return model
