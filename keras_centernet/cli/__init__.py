@@ -28,6 +28,7 @@ from keras_centernet.cli.arguments import Parser
 from keras_centernet.errors import UserError
 from keras_centernet.runs.devices.choosing import use_backend
 from keras_centernet.runs.user_code import import_module
+from keras_centernet.terminal.quiet import LEVEL, without_logs
 from keras_centernet.terminal.running import run_command, was_interrupted
 from keras_centernet.terminal.streams import end_with_reader
 from keras_centernet.texts import in_two_lines
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
         argv: arguments; None: those of the process.
         command: name in `COMMANDS` of a script that is only this command; None: the first argument.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    wants_logs = LEVEL in os.environ
+    os.environ.setdefault(LEVEL, "2")
     # OpenCV and FFmpeg print pages on a video or webcam that cannot be opened, which our error names in a line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -65,21 +67,20 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # It warns where a home cannot be written to, and then does without.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    if not wants_logs:
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.formatwarning = lambda message, category, *_: f"{category.__name__}: {message}\n"
-    return run_command(functools.partial(_run, argv, command))
+    return run_command(functools.partial(_run, argv, command, wants_logs))
 
 
-def _run(argv: Sequence[str] | None, command: str | None) -> int:
+def _run(argv: Sequence[str] | None, command: str | None, wants_logs: bool) -> int:
     parser = _build_parser(command)
     try:
         args = parser.parse_args(argv)
         if args.only_prints:
             end_with_reader()
-        if hasattr(args, "backend_of"):
-            use_backend(args.backend_of(args))
-        for name in getattr(args, "imports", None) or ():
-            import_module(name)
-        args.run(args)
+        with without_logs(wants_logs):
+            _work(args)
         sys.stdout.flush()
     except (UserError, FloatingPointError, OSError) as error:  # OSError: a full disk, a vanished file
         if was_interrupted():
@@ -87,6 +88,14 @@ def _run(argv: Sequence[str] | None, command: str | None) -> int:
         print(in_two_lines(f"{parser.prog}: {error}"), file=sys.stderr)
         return USER_MISTAKE
     return 0
+
+
+def _work(args: argparse.Namespace) -> None:
+    if hasattr(args, "backend_of"):
+        use_backend(args.backend_of(args))
+    for name in getattr(args, "imports", None) or ():
+        import_module(name)
+    args.run(args)
 
 
 def _build_parser(command: str | None) -> argparse.ArgumentParser:

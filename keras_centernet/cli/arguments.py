@@ -52,10 +52,12 @@ class Parser(argparse.ArgumentParser):
         raise UserError(message)
 
 
-def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
-    """Adds the option of one row; what is not typed gets the parser's `argument_default`."""
+def add_option(parser: argparse.ArgumentParser, row: Option) -> argparse.Action:
+    """Adds and returns the option of one row; what is not typed gets the parser's `argument_default`."""
     options = {"help": row.text.replace("%", "%%")}
-    if row.kind is bool:
+    if row.names:
+        options |= {"nargs": "?", "const": True, "metavar": row.metavar}
+    elif row.kind is bool:
         options["action"] = argparse.BooleanOptionalAction if row.default is not False else "store_true"
     else:
         options["metavar"] = row.metavar
@@ -65,7 +67,7 @@ def add_option(parser: argparse.ArgumentParser, row: Option) -> None:
             options["type"] = as_type(row)
         if row.bare:
             options |= {"nargs": "?", "const": row.bare}
-    parser.add_argument(row.flag, dest=row.name, required=row.default is dataclasses.MISSING, **options)
+    return parser.add_argument(row.flag, dest=row.name, required=row.default is dataclasses.MISSING, **options)
 
 
 def add_options(parser: argparse.ArgumentParser, rows: Iterable[Option]) -> None:

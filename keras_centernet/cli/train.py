@@ -4,16 +4,21 @@ Leaves best.keras, last.keras, history.csv, metrics.json, config.json and drawin
 """
 
 import argparse
+from dataclasses import MISSING
 
 from keras_centernet.cli.arguments import add_model_arguments, add_option
+from keras_centernet.errors import UserError
+from keras_centernet.files.paths import to_path
 from keras_centernet.runs.devices.choosing import check_options, choose_backend
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.recipes import load_recipe
+from keras_centernet.runs.resuming.run_settings import check_holds_run, read_settings
 from keras_centernet.runs.settings import TrainSettings
 
 EXAMPLES = """examples:
   keras-centernet train --data photos/ --backbone mobilenet_v2 --input-size 320 --epochs 100 --output runs/mine
-  keras-centernet train --data photos/ --output runs/mine --resume     continue after an interruption
+  keras-centernet train --resume runs/mine                             continue after an interruption
+  keras-centernet train --resume runs/mine --epochs 200                prolong a run
   keras-centernet train --data photos/ --output runs/cats --weights runs/mine/best.keras --freeze backbone
   keras-centernet train --data shapes --input-size 128 --epochs 10     the built-in data set
   keras-centernet train --data coco/2017 --split train --val-split validation
@@ -33,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # An option that nobody typed is not in the namespace: then the value of a recipe counts.
     parser.argument_default = argparse.SUPPRESS
     for row in options_of(TrainSettings).values():
-        add_option(parser, row)
+        add_option(parser, row).required = False  # the run that is resumed has what is not typed
     add_model_arguments(parser)
     parser.set_defaults(backend_of=_backend_of)
 
@@ -41,26 +46,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Trains."""
     settings = build_settings(args)  # before Keras is imported, so that a mistake is reported at once
-    check_options(settings, _backend_of(args))
+    check_options(settings, choose_backend(settings.backend, settings.tpu))
     from keras_centernet.runs.train import train
 
     train(settings)
 
 
 def _backend_of(args: argparse.Namespace) -> str:
-    return choose_backend(getattr(args, "backend", None), getattr(args, "tpu", False))
+    settings = build_settings(args)
+    return choose_backend(settings.backend, settings.tpu)
 
 
 def build_settings(args: argparse.Namespace) -> TrainSettings:
-    """Returns the settings of a command: what was typed, else the recipe's value, else the default."""
-    values, given = {}, {name: value for name, value in vars(args).items() if name in options_of(TrainSettings)}
+    """Returns the settings of a command: what was typed, else that of the run it resumes, the recipe's, the default."""
+    rows = options_of(TrainSettings)
+    given = _with_named({name: value for name, value in vars(args).items() if name in rows})
+    values = {}
     if "recipe" in given:
         recipe = load_recipe(given["recipe"])
         values = {"output": f"runs/{recipe.name}", **recipe.settings}
         given["recipe"] = recipe.name
-    for name, row in options_of(TrainSettings).items():
+    if given.get("resume"):
+        before = read_settings((values | given).get("output", rows["output"].default), given)
+        # Options may have been given beside the recipe: of the same one the run has what came of it.
+        is_same = before.get("recipe") == given.get("recipe", before.get("recipe"))
+        values = values | before if is_same else before | values
+    for name, row in rows.items():
         if row.is_repeated and name in given:
             given[name] = row.collect(given[name])
             if row.kind is dict:
                 given[name] = values.get(name, {}) | given[name]
+    missing = [row.flag for name, row in rows.items() if row.default is MISSING and name not in values | given]
+    if missing:
+        raise UserError(f"expected {', '.join(missing)}, missing; see --help.")
     return TrainSettings(**values | given)
+
+
+def _with_named(given: dict) -> dict:
+    """Returns the typed options where one that names another's value is two: --resume runs/a is --output runs/a too."""
+    for name, row in options_of(TrainSettings).items():
+        value = given.get(name)
+        if row.names and isinstance(value, str):
+            other = given.get(row.names, value)
+            if to_path(other) != to_path(value):
+                expected = f"no {row.names} beside {value}, got {other}"
+                raise UserError(f"{row.flag}: expected {expected}. Give one of them.")
+            check_holds_run(value)
+            given = given | {name: True, row.names: value}
+    return given

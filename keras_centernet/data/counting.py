@@ -1,5 +1,6 @@
 """What is said of the data: lines, and aggregated warnings, one line with a count and the first case."""
 
+import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import numpy as np
 
 from keras_centernet.errors import DataWarning
 from keras_centernet.method.specs import Tensor
+from keras_centernet.terminal.layout import width, wrap
 
 
 def warn_counted(names: Sequence[str], what: str) -> None:
@@ -20,7 +22,7 @@ def warn_counted(names: Sequence[str], what: str) -> None:
 def say(line: str) -> None:
     """Prints a line about the data, unless `keras.config.disable_interactive_logging` asked for silence."""
     if keras.config.is_interactive_logging_enabled():
-        print(line, flush=True)
+        print("\n".join(wrap(line, width())) if sys.stdout.isatty() else line, flush=True)
 
 
 class WarningCounter:

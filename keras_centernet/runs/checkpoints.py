@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -51,29 +51,30 @@ class Progress:
 _NUMBERS = {field.name: field.type for field in dataclasses.fields(Progress) if field.type in (int, float)}
 
 
-def state_of(model: keras.Model, progress: Progress) -> dict[str, np.ndarray]:
-    """Returns as arrays what a model's file does not hold: progress, random state, running means, average."""
+def state_of(model: keras.Model, progress: Progress, means: Sequence[np.ndarray] | None = None) -> dict:
+    """Returns as {name: array} what a model's file does not hold: progress, random state, running means, average.
+
+    `means` are the running means; None: those that the model has now.
+    """
     state = {name: np.asarray(getattr(progress, name)) for name in _NUMBERS}
     state |= {f"random_{i}": convert_to_numpy(variable) for i, variable in enumerate(_random_states(model))}
     state["earlier"] = np.asarray(progress.earlier, np.str_)
-    # "figure": the name in the files of version 0.1.0
-    state |= {
-        f"figure_{i}": convert_to_numpy(_of_replicas(variable)[0]) for i, variable in enumerate(_running_means(model))
-    }
+    means = running_means(model) if means is None else means
+    state |= {f"figure_{i}": value for i, value in enumerate(means)}  # the name in the files of version 0.1.0
     return state | (model.average.state() if model.average else {})
 
 
-def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Progress:
+def running_means(model: keras.Model) -> tuple[np.ndarray, ...]:
+    """Returns the values of the variables of a model's metrics."""
+    return tuple(convert_to_numpy(_of_replicas(variable)[0]) for variable in _running_means(model))
+
+
+def restore(model: keras.Model, folder: RunFolder) -> Progress:
     """Loads last.keras into a model that was built and compiled as at the beginning; returns the progress.
 
-    A UserError says where the file is damaged, or of another model or of data of other than `steps_per_epoch`.
+    A UserError says where the file is damaged, or of another model.
     """
     state = folder.read_checkpoint()
-    before = state.get("steps_per_epoch", np.zeros(0))
-    if before.shape or int(before) != steps_per_epoch:
-        found = f"{shown(before.tolist())} batches an epoch, got {steps_per_epoch}"
-        advice = "Restore the data, or start in another folder with --weights."
-        raise UserError(f"--resume: expected the data of before, {found}. {advice}")
     try:
         with local_copy(folder / LAST) as path:
             check_keras_file(path, LAST)
@@ -82,12 +83,25 @@ def restore(model: keras.Model, folder: RunFolder, steps_per_epoch: int) -> Prog
             variable.assign(state[f"random_{i}"])
         if model.average:
             model.average.restore(state)
-        running_means = tuple(state[f"figure_{i}"] for i in range(len(_running_means(model))))
+        means = tuple(state[f"figure_{i}"] for i in range(len(_running_means(model))))
         numbers = {name: kind(state[name]) for name, kind in _NUMBERS.items()}
-        return Progress(**numbers, running_means=running_means, earlier=_earlier_of(state))
+        return Progress(**numbers, running_means=means, earlier=_earlier_of(state))
     except Exception as error:  # Keras raises many kinds for files that do not fit
         what = f"{folder / LAST} to be of this model and data"
         raise UserError(f"--resume: expected {what}: {first_line(error)}") from error
+
+
+def with_steps(model: keras.Model, progress: Progress, steps_per_epoch: int) -> Progress:
+    """Returns the progress of epochs of other than its steps: the finished ones count, one that was begun does not.
+
+    The optimizer is set to the step that they would have ended with, which its learning rate depends on.
+    """
+    if progress.steps_per_epoch == steps_per_epoch:
+        return progress
+    begun = {"batch": 0, "rate": 0.0, "running_means": ()}
+    progress = dataclasses.replace(progress, steps_per_epoch=steps_per_epoch, **begun)
+    model.optimizer.iterations.assign(progress.step)
+    return progress
 
 
 class EnterEpoch(InsteadOfStep):
@@ -151,12 +165,23 @@ class KeepLast(keras.callbacks.Callback):
         self._seen = 0
         self._save(epoch + 1, 0)
 
-    def _save(self, epoch: int, batch: int) -> None:
+    def save_begun(self, batch: int, means: Sequence[np.ndarray] | None = None) -> None:
+        """Saves in the epoch that was begun, after `batch` batches, unless none was trained on since the last time.
+
+        After all of them: nothing that the end of the epoch does counts, as it will be done again; `means` are then the
+        running means of the training, as validation has its own.
+        """
+        if self.progress.epoch * self.progress.steps_per_epoch + batch > (self._saved or 0):
+            self._save(self.progress.epoch, batch, means, best=self.progress.best, waited=self.progress.waited)
+
+    def _save(self, epoch: int, batch: int, means: Sequence[np.ndarray] | None = None, **known) -> None:
         before = self.progress.earlier
         previous = self.folder.earlier_name(self._saved) if self.keep > 1 and self._saved is not None else None
         kept = (*before, previous)[1 - self.keep :] if previous else before[len(before) - self.keep + 1 :]
-        self.progress = dataclasses.replace(self.progress, epoch=epoch, batch=batch, earlier=kept, **self.known())
-        self.folder.save_checkpoint(self.model, state_of(self.model, self.progress), previous)
+        self.progress = dataclasses.replace(
+            self.progress, epoch=epoch, batch=batch, earlier=kept, **self.known() | known
+        )
+        self.folder.save_checkpoint(self.model, state_of(self.model, self.progress, means), previous)
         self._saved = self.progress.step
         for name in set(before) - set(kept):  # only what this run saved: a user may keep others there
             (self.folder / EARLIER / name).unlink(missing_ok=True)

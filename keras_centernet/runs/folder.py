@@ -1,7 +1,6 @@
 """The folder of a run: the names of its files, its checkpoint, and who may write into it."""
 
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_centernet.errors import UserError, first_line, shown
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.archive import DAMAGES, check_archive, read_member
 from keras_centernet.files.atomic import give_second_name, local_copy, write_text, write_whole
 from keras_centernet.files.json_file import JsonFormat
@@ -23,9 +22,6 @@ from keras_centernet.files.paths import AnyPath, list_names, to_path
 from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import remove_temporaries
 from keras_centernet.files.texts import read_beginning
-from keras_centernet.runs.devices.table import DEFAULT
-from keras_centernet.runs.options import options_of
-from keras_centernet.runs.settings import TrainSettings
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
@@ -193,22 +189,3 @@ def only_writer(path: str | os.PathLike, is_chief: bool) -> Iterator[None]:
     open_folder(folder)
     with one_writer(folder / LAST):
         yield
-
-
-def check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
-    """Raises a UserError where a resumed run has another value of an option than before that may not change."""
-    before = {"backend": DEFAULT} | folder.read_config()  # in 0.1.0 there was no other
-    now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
-    for name, row in options_of(TrainSettings).items():
-        if not row.may_change and before.get(name, now[name]) != now[name]:
-            found = f"{shown(before.get(name))} as in {folder / CONFIG}, got {shown(now[name])}"
-            raise UserError(f"--resume: expected {name} {found}. Give the same options, or start in another folder.")
-
-
-def check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
-    """Raises a UserError where the data of a resumed run have other classes than before."""
-    before = folder.read_config().get("classes", list(classes))
-    if before != list(classes):
-        expected = f"the run's classes in their order, [{', '.join(before)}]"
-        advice = "Pass them as --classes, or start in another folder."
-        raise UserError(f"--resume: expected {expected}, got [{', '.join(classes)}]. {advice}")

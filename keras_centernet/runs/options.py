@@ -41,6 +41,8 @@ class Option:
         bare: value of the flag alone; "": it must be followed by one.
         parse: function from the typed text to the value (for a repeated option: to one item, or a dict of several);
             None: by the type.
+        names: another option whose value the flag of this one, which is true or false, may have: `--resume runs/a` is
+            `--resume --output runs/a`.
         own_check: function (name, value) -> the value, for values that are more than one type with limits.
         name, kind, default: name, type (None left out) and default of the field.
         is_optional: whether the value may be None.
@@ -60,6 +62,7 @@ class Option:
     bare: str = ""
     parse: Callable | None = None
     own_check: Callable | None = None
+    names: str = ""
     name: str = ""
     kind: typing.Any = None
     default: typing.Any = None
@@ -89,6 +92,8 @@ class Option:
         """What `--help` shows for its value."""
         if self.choices is not None:
             return f"{{{','.join(map(str, self.choices))}}}"
+        if self.names:
+            return "FOLDER"
         return "NAME=VALUE" if self.kind is dict else "NAME" if self.table else None
 
     @property

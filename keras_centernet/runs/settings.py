@@ -76,7 +76,7 @@ class TrainSettings:
     backbone_weights: str | None = free_option(None, "imagenet (downloaded), or a file of ImageNet weights")
     # The training
     batch_size: int = option(8, "images in a batch", at_least=1, at_most=LARGEST_BATCH)
-    epochs: int = option(100, "passes over the data", at_least=1)
+    epochs: int = free_option(100, "passes over the data; with --resume more of them prolong a run", at_least=1)
     optimizer: str = option("adamw", "optimizer", choices=OPTIMIZERS)
     learning_rate: float = option(2e-3, "highest learning rate", above=0, at_most=1000)
     weight_decay: float = option(
@@ -146,7 +146,12 @@ class TrainSettings:
     profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
     # The folder
     output: str = free_option("runs/train", "folder for the results; of a recipe: runs/ and its name", in_recipes=False)
-    resume: bool = free_option(False, "continue the run in --output", in_recipes=False)
+    resume: bool = free_option(
+        False,
+        "continue the run in --output, or in the folder named here, with its options where none are given",
+        in_recipes=False,
+        names="output",
+    )
     overwrite: bool = free_option(False, "replace the run in --output", in_recipes=False)
     checkpoint_every: int | None = free_option(None, "batches between checkpoints inside an epoch", "none", at_least=1)
     keep: int = free_option(1, "checkpoints that are kept, last.keras included", at_least=1)

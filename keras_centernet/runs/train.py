@@ -1,5 +1,6 @@
 """One training run, from its settings to its folder of results."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Sequence
@@ -11,15 +12,14 @@ from keras_centernet.drawing.image_file import write_image
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
-from keras_centernet.fitting import layer_selection
 from keras_centernet.fitting.uncompiled import uncompiled
 from keras_centernet.model import CenterNet, load_model
+from keras_centernet.runs.building import build_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory
-from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress, restore
+from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress
 from keras_centernet.runs.datasets import Datasets, load_datasets
 from keras_centernet.runs.devices.choosing import choose_backend, use_backend
 from keras_centernet.runs.devices.devices import Devices, build_devices
-from keras_centernet.runs.devices.plan import computes_in_half, plan
 from keras_centernet.runs.devices.together import LOST, ByOne, StopTogether, check_together
 from keras_centernet.runs.drawings.training_batch import draw_training_batch
 from keras_centernet.runs.ending.metrics_file import RUN
@@ -36,19 +36,23 @@ from keras_centernet.runs.folder import (
     TENSORBOARD,
     TRAINING_BATCH,
     RunFolder,
-    check_same_classes,
-    check_same_run,
     only_writer,
 )
 from keras_centernet.runs.history import cut_history
 from keras_centernet.runs.loggers.logger import LoggedRun, Loggers
 from keras_centernet.runs.loggers.table import build_loggers, check_callbacks, check_loggers
-from keras_centernet.runs.optimizers import build_optimizer, build_schedule
+from keras_centernet.runs.optimizers import build_schedule
 from keras_centernet.runs.profiling import Profile
+from keras_centernet.runs.resuming.checks import check_same_classes, check_same_run, config_of
+from keras_centernet.runs.resuming.going_on import go_on, say_done
+from keras_centernet.runs.resuming.stopping import LeaveCheckpoint
+from keras_centernet.runs.screen.final_table import fit_tables
+from keras_centernet.runs.screen.plan import plan
+from keras_centernet.runs.screen.progress import show_progress
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import read_split
 from keras_centernet.runs.user_code import resolve
-from keras_centernet.tasks.table import task_row
+from keras_centernet.terminal.layout import width, wrap
 from keras_centernet.terminal.streams import draws_bars
 
 LOGGED_IMAGES = 4
@@ -122,10 +126,10 @@ class Run:
         if is_resumed:
             check_same_classes(folder, data.train.classes)
         with devices.building():
-            model = _build_model(settings, data, is_resumed, *own)
+            model = build_model(settings, data, is_resumed, *own)
             progress = Progress(steps_per_epoch=data.steps_per_epoch)
             if is_resumed:
-                progress = _with_best(folder, restore(model, folder, data.steps_per_epoch))
+                progress = go_on(folder, settings, data, model, devices)
         check_together(devices, progress.step)
         return cls(settings, devices, folder, data, model, progress, start - progress.seconds, is_resumed)
 
@@ -133,29 +137,26 @@ class Run:
         """Trains from where the run is to its end, with a user's own callbacks, and keeps the folder up to date."""
         settings, progress = self.settings, self.progress
         if self.is_chief:
-            config = dataclasses.asdict(settings) | {"classes": list(self.model.classes)}
             begin = self.folder.write_config if self.is_resumed else self.folder.begin
+            config = config_of(settings, self.data)
             begin(config)
             if self.data.made_split:
                 self.data.made_split.write(self.folder / SPLIT)
             cut_history(self.folder, progress.epoch)
             self.loggers.callbacks += build_loggers(LoggedRun(self.folder, settings, config, self._examples()))
         keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
-        if keep_best.is_done or progress.epoch >= settings.epochs:
-            return  # the run was stopped between its last checkpoint and its end
+        if keep_best.is_done or progress.epoch >= settings.epochs:  # there may be left to report
+            if self.verbosity:
+                print(say_done(self.folder, progress, keep_best), flush=True)
+            return
         if self.is_chief and not settings.data_service:  # whose workers give each image once
             write_image(draw_training_batch(self.model, self.data, settings), self.folder / TRAINING_BATCH)
-        callbacks = [EnterEpoch(progress)]
-        of_chief = [*self._callbacks_of_chief(keep_best), *own] if self.is_chief else []
-        if self.devices.processes > 1:
-            of_chief = [ByOne(of_chief, self.devices), StopTogether(self.devices)]
-        callbacks += of_chief
+        callbacks, way_out = self._callbacks(keep_best, own)
         to_fit = self.data.to_fit(self.devices, settings, progress)
         if self.verbosity:
-            steps, together = self.data.steps_per_epoch, self.data.steps_per_execution
-            print(plan(settings, self.devices, self.data.train, steps, together), flush=True)
-        with self.devices.fitting():
-            history = self.model.fit(**to_fit, verbose=self.verbosity, callbacks=callbacks)
+            print(plan(settings, self.devices, self.data, self.model, progress, width()), flush=True)
+        with self.devices.fitting(), way_out:
+            history = self.model.fit(**to_fit, verbose=0, callbacks=callbacks)
         if keep_best.is_done and self.verbosity:
             end = f"stopped after epoch {history.epoch[-1] + 1} of {settings.epochs}"
             print(f"No better result in {keep_best.waited} evaluations: {end}.")
@@ -184,6 +185,17 @@ class Run:
     def _examples(self) -> np.ndarray:
         return np.asarray(next(iter(self.data.val))[0])[:LOGGED_IMAGES]
 
+    def _callbacks(self, keep_best: KeepBest, own: Sequence) -> tuple[list, contextlib.AbstractContextManager]:
+        """Returns the callbacks of this process, and a context for `fit`."""
+        callbacks = [EnterEpoch(self.progress)]
+        of_chief = [*self._callbacks_of_chief(keep_best), *own] if self.is_chief else []
+        if self.devices.processes > 1:  # they end together, at the end of an epoch, or lose each other
+            callbacks += [ByOne(of_chief, self.devices), StopTogether(self.devices)]
+            return callbacks, contextlib.nullcontext()
+        keep_last = next(one for one in of_chief if isinstance(one, KeepLast))
+        leave = LeaveCheckpoint(keep_last, self.settings.epochs)
+        return [*callbacks, leave, *of_chief], leave.on_the_way_out()
+
     def _callbacks_of_chief(self, keep_best: KeepBest) -> list[keras.callbacks.Callback]:
         settings, folder, progress = self.settings, self.folder, self.progress
         schedule = build_schedule(settings, self.data.steps_per_epoch)
@@ -201,6 +213,7 @@ class Run:
             KeepLast(folder, progress, settings, known),
             *self.loggers.callbacks,
             *([Profile(folder / TENSORBOARD, self.devices)] if settings.profile else []),
+            *([show_progress(settings, progress, self.verbosity == 1)] if self.verbosity else []),
         ]
 
     def _report_of_chief(self) -> dict:
@@ -220,43 +233,6 @@ class Run:
         folder.write_json(METRICS, {METRICS_MARK: METRICS_VERSION, **metrics})
         self.loggers.show_metrics(metrics)
         if self.verbosity:
-            print(f"\n{report.table()}\n\n{folder.path}: {BEST}, {METRICS}, {HISTORY}, {REPORT} and drawings.")
+            place = f"{folder.path}: {BEST}, {METRICS}, {HISTORY}, {REPORT} and drawings."
+            print(f"\n{fit_tables(report.table(), width())}\n\n" + "\n".join(wrap(place, width())))
         return metrics
-
-
-def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:
-    """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
-    beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
-    model = CenterNet(
-        backbone,
-        task=task,
-        classes=data.train.classes,
-        task_options=data.train.task_options | settings.task_options,
-        head_losses=settings.head_losses or None,
-        loss_weights=settings.loss_weights or None,
-        input_size=settings.input_size,
-        normalization=settings.normalization,
-        dtype="mixed_bfloat16" if computes_in_half(settings) else "float32",
-        **beginning,
-    )
-    slow_paths = ()
-    if settings.backbone_rate != 1:
-        slow_paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
-    model.compile(
-        build_optimizer(settings, data.steps_per_epoch, slow_paths),
-        color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
-        average_decay=settings.average_decay or None,
-        loss_mean=settings.loss_mean,
-        accumulate=settings.accumulate,
-        freeze=settings.freeze or None,
-        steps_per_execution=data.steps_per_execution,
-    )
-    return model
-
-
-def _with_best(folder: RunFolder, progress: Progress) -> Progress:
-    """Returns the progress; where best.keras is missing, with the best one still to come."""
-    if progress.best == Progress.best or (folder / BEST).exists():
-        return progress
-    print(f"--resume: {folder / BEST} is missing: the best of what follows will be there.", flush=True)
-    return dataclasses.replace(progress, best=Progress.best, waited=0)

@@ -1,6 +1,7 @@
-"""Ctrl-C and SIGTERM: one exception where the program is, again if a library swallows it, and an end at the second.
+"""Ctrl-C, SIGTERM, a lost terminal: one exception where the program is, again if it is swallowed, an end at the second.
 
 Between the signal and the end a program finishes what must be whole: it unwinds, and whatever cleans up is left alone.
+Where it asks for it (`Watch.postpone`) it is told of the signal and not interrupted for some seconds.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN_SECONDS = 0.25  # until it is looked whether the exception was swallowed
 SAME_SECONDS = 0.5  # in which two signals are one: `timeout` sends SIGTERM to the process and to its group
 
@@ -33,10 +34,12 @@ class Watch:
 
     Attributes:
         number: of the signal that came first; 0: none.
+        left: what is on disk, for the line of the end.
     """
 
     def __init__(self):
-        self.number, self._since, self._before = 0, 0.0, {}
+        self.number, self.left, self._before = 0, "All that was finished before is on disk.", {}
+        self._seconds, self._is_raised = 0.0, False
 
     def start(self) -> None:
         """Takes the signals that nobody else has taken; one that is ignored, as by `nohup`, stays so."""
@@ -65,16 +68,32 @@ class Watch:
         if signal.SIGALRM in self._before:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
+    def postpone(self, seconds: float) -> None:
+        """Lets a signal from now on interrupt only so many seconds after it, 0: at once, as one that waits already."""
+        self._seconds = seconds
+        if self.number and not self._is_raised and not seconds:
+            self.interrupt(self.number)
+
+    def interrupt(self, number: int) -> None:
+        """Raises `Interrupted` for a signal, or for what ends a command like one."""
+        self.number, self._is_raised = number, True
+        if signal.SIGALRM in self._before:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
+        raise Interrupted(number)
+
     def _on_signal(self, number: int, frame) -> None:
         if not self.number:
             self.number = number
             self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._look_again)
             signal.siginterrupt(signal.SIGALRM, False)
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
-            raise Interrupted(number)
+            if self._seconds:
+                signal.setitimer(signal.ITIMER_REAL, self._seconds, AGAIN_SECONDS)
+            else:
+                self.interrupt(number)
 
     def _look_again(self, number: int, frame) -> None:
         if not _is_unwinding():
+            self._is_raised = True
             raise Interrupted(self.number)
 
     def _on_swallowed(self, unraisable) -> None:
@@ -93,6 +112,8 @@ class Watch:
         while received := os.read(reader, 1):
             if received[0] not in self._before or received[0] not in SIGNALS:
                 continue
+            if first and received[0] == signal.SIGHUP:
+                continue  # of a shell and of its terminal: nobody is in a hurry
             now = time.monotonic()
             first = first or now
             if now - first > SAME_SECONDS:

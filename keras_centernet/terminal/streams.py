@@ -25,10 +25,12 @@ class LastingStream:
     Attributes:
         is_all: whether what is written is all that the command does: then `OutputEnded` is raised where nobody reads
             it, and a UserError where it cannot be kept.
+        is_unread: whether it was a pipe whose reader has gone. (A terminal that has gone sends a signal to those that
+            should end.)
     """
 
     def __init__(self, stream):
-        self._stream, self.is_all = stream, False
+        self._stream, self.is_all, self.is_unread = stream, False, False
 
     def __getattr__(self, name: str):
         return getattr(self._stream, name)
@@ -52,6 +54,7 @@ class LastingStream:
         except OSError as error:
             _lead_into_nothing(self._stream)
             is_unread = error.errno in NOBODY_READS
+            self.is_unread = self.is_unread or error.errno == errno.EPIPE
             if self.is_all:
                 self.is_all = False
                 name = str(getattr(self._stream, "name", "output")).strip("<>")

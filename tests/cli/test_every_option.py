@@ -57,7 +57,8 @@ def command_line(command, flags, arguments, flag, value):
     """The command with that option, and what else it requires, of things that do not exist."""
     line = [command]
     for name, action in flags.items():
-        if action.required and name != flag:
+        # Of train a run that is resumed has its data.
+        if (action.required or name == "--data") and name != flag:
             line += [name, NOWHERE]
     line += [value if name == flag else NOWHERE for name in arguments]
     if flag in flags:

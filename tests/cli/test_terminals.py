@@ -82,19 +82,39 @@ def test_closed_streams(arguments, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("redirection", ["| head -1", ">&-", ">&- 2>&-", "> /dev/full"])
-def test_training_goes_on_when_nobody_reads(redirection, tmp_path):
-    (tmp_path / "with_tiny.py").write_text(MODULE, encoding="utf-8")
-    run = f'"{sys.executable}" -m keras_centernet {TRAIN} --epochs 2 --output run'
+def train_in_shell(shell, folder, output="run"):
+    """Runs a shell with $TRAIN in it; returns its stderr."""
+    (folder / "with_tiny.py").write_text(MODULE, encoding="utf-8")
+    run = f'"{sys.executable}" -m keras_centernet {TRAIN} --epochs 3 --output {output}'
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    shell = f"({run}; echo $? > code) {redirection}"
     done = subprocess.run(
-        ["sh", "-c", shell], cwd=tmp_path, env=environment, check=False, timeout=300, capture_output=True, text=True
+        ["sh", "-c", shell.replace("$TRAIN", run)],
+        cwd=folder,
+        env=environment,
+        check=False,
+        timeout=300,
+        capture_output=True,
+        text=True,
     )
+    return [line for line in done.stderr.splitlines() if not NOISE.match(line)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("redirection", [">&-", ">&- 2>&-", "> /dev/full"])
+def test_training_goes_on_when_output_cannot_be_kept(redirection, tmp_path):
+    error = train_in_shell(f"($TRAIN; echo $? > code) {redirection}", tmp_path)
     assert (tmp_path / "code").read_text(encoding="utf-8") == "0\n"
     assert {"best.keras", "last.keras", "metrics.json"} <= set(os.listdir(tmp_path / "run"))
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in "".join(error)
+
+
+@pytest.mark.slow
+def test_training_that_nobody_reads_leaves_a_checkpoint(tmp_path):
+    error = train_in_shell("($TRAIN; echo $? > code) | sed '/^Epoch 1/q'", tmp_path)
+    assert (tmp_path / "code").read_text(encoding="utf-8") == "141\n"
+    (line,) = error
+    assert re.match("Nobody reads the output any more. Saved after 2 of 3 epochs.*; go on with: .* --resume run$", line)
+    assert train_in_shell("$TRAIN --resume", tmp_path) == []
 
 
 @pytest.mark.slow
@@ -115,13 +135,13 @@ def test_training_in_any_terminal(environment, tmp_path):
 
 
 # (what is printed before the signal, seconds after it)
-MOMENTS = [("", 0.3), ("", 2.0), ("12 images", 0.0), ("backend ", 0.0), ("Epoch 1/", 1.0), ("Epoch 3/", 0.1)]
+MOMENTS = [("", 0.3), ("", 2.0), ("12 images", 0.0), ("network ", 0.0), ("Epoch 1/", 1.0), ("Epoch 3/", 0.1)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)],
+    [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.exhaustive) for one in (signal.SIGINT, signal.SIGHUP))],
     ids=lambda number: number.name,
 )
 @pytest.mark.parametrize(("line", "seconds"), MOMENTS)
@@ -132,11 +152,13 @@ def test_a_training_that_gets_a_signal(line, seconds, number, tmp_path):
         time.sleep(seconds)
         process.send_signal(number)
         code, _, error = finish(process)
-    word = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}[number]
-    assert (code, error) == (128 + number, [f"{word}. All that was finished before is on disk."])
+    word = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated", signal.SIGHUP: "The terminal is gone"}[number]
+    assert (code, len(error)) == (128 + number, 1)
+    assert re.match(f"{word}. (All that was finished before is on disk.|Saved after .* train --resume run)$", error[0])
+    assert ("Saved" in error[0]) == ("last.keras" in os.listdir(tmp_path / "run") if line else False)
     left = os.listdir(tmp_path / "run") if (tmp_path / "run").exists() else []
     assert [name for name in left if name.startswith(MARK)] == []
-    assert ("last.keras" in left) == (line == "Epoch 3/")
+    assert "last.keras" in left or line != "Epoch 3/"
 
 
 def test_a_webcam_that_is_not_there_is_one_line(model_file, tmp_path):

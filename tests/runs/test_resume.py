@@ -1,6 +1,9 @@
 """A training that was stopped goes on as if nothing had happened, wherever that was."""
 
 import json
+import math
+import re
+import shutil
 import signal
 
 import keras
@@ -10,10 +13,12 @@ from keras_centernet import UserError, load_model
 from keras_centernet.data.formats import shapes
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.model import CenterNet
+from keras_centernet.runs.callbacks import KeepBest
 from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.history import first_epochs
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
+from keras_centernet.terminal.running import run_command
 from tests.helpers.killed_runs import IMAGES, OPTIONS, POINTS, differences
 from tests.helpers.processes import run_python
 from tests.helpers.tiny_backbone import TINY
@@ -97,10 +102,11 @@ def test_steps_that_run_together_train_the_same_and_go_on_inside_an_epoch(whole,
     assert set(differences(whole, tmp_path)) <= {"last.keras: earlier"}
 
 
-def test_a_finished_run_has_nothing_to_do(whole):
+def test_a_finished_run_has_nothing_to_do(whole, capsys):
     before = (whole / "last.keras").read_bytes()
-    run(whole, resume=True)
+    run(whole, resume=True, verbose=2)
     assert (whole / "last.keras").read_bytes() == before
+    assert f"{whole}: all 4 epochs are trained; larger --epochs go on." in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -130,10 +136,94 @@ def test_a_damaged_checkpoint_names_the_one_before(whole, tmp_path):
         run(tmp_path, resume=True)
 
 
-def test_other_data_is_not_taken_for_the_data_of_before(whole, monkeypatch):
+@pytest.mark.slow
+def test_a_prolonged_run_of_a_constant_rate_is_the_longer_run(tmp_path):
+    constant = {"schedule": "constant", "keep": 1}
+    run(tmp_path / "longer", **constant)
+    run(tmp_path / "prolonged", epochs=2, **constant)
+    run(tmp_path / "prolonged", resume=True, **constant)
+    assert differences(tmp_path / "longer", tmp_path / "prolonged") == []
+
+
+def test_a_run_is_prolonged_with_more_images(whole, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shapes, "SPLIT_SIZES", IMAGES | {"train": 14, "val": 5})
+    output = shutil.copytree(whole, tmp_path / "copy")
+    with pytest.raises(UserError, match="--epochs: expected at least the 4 that the run has begun, got 3"):
+        run(output, resume=True, epochs=3)
+    capsys.readouterr()
+    run(output, resume=True, epochs=5)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("--resume: ")]
+    assert re.match("--resume: the data have changed: 2 images more in train, .* 1 image more in val", said[0])
+    assert said[1:] == [
+        "--resume: 7 steps an epoch instead of 6.",
+        "--resume: 5 epochs instead of 4; the learning rate is that of a run of 5.",
+        f"--resume: {output / 'best.keras'} was measured on other images: the best of what follows will be there.",
+    ]
+    assert (output / "best.keras").read_bytes() != (whole / "best.keras").read_bytes()
+    rows = first_epochs(RunFolder(output, resume=True), 9)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    warmup, peak = 35 // 2, TrainSettings("shapes").learning_rate  # half of all steps at most
+    expected = peak * (0.99 * (1 + math.cos(math.pi * (4 * 7 - warmup) / (35 - warmup))) / 2 + 0.01)
+    assert float(rows[-1]["learning_rate"]) == pytest.approx(expected, rel=1e-4)
+    with local_copy(output / "last.keras") as path:
+        assert int(load_model(path).optimizer.iterations) == 35
+
+
+@pytest.mark.slow
+def test_an_epoch_that_was_begun_with_other_data_begins_anew(tmp_path, monkeypatch, capsys):
+    run_and_stop(tmp_path, 4)  # of 6 an epoch, a checkpoint behind the 4th
     monkeypatch.setattr(shapes, "SPLIT_SIZES", IMAGES | {"train": 14})
-    with pytest.raises(UserError, match="expected the data of before, 6 batches an epoch, got 7"):
-        run(whole, resume=True)
+    run(tmp_path, resume=True, epochs=1)
+    assert "--resume: 7 steps an epoch instead of 6; epoch 1 begins anew." in capsys.readouterr().out
+    assert int(RunFolder(tmp_path, resume=True).read_checkpoint()["epoch"]) == 1
+
+
+MOMENTS = {  # hook of a callback, how often it is called before
+    "between two steps": ("on_train_batch_begin", 9),
+    "in validation": ("on_test_begin", 1),
+    "while the best model is saved": ("on_best", 0),
+}
+
+
+def run_and_signal(output, number, hook, calls, **options):
+    """Trains in a command that gets a signal; returns its exit code."""
+    fit, done, save = CenterNet.fit, [], KeepBest.on_epoch_end
+
+    def send(*arguments, **logs):
+        if len(done) == calls:
+            signal.raise_signal(number)
+        done.append(hook)
+
+    def save_and_send(self, *arguments):
+        save(self, *arguments)
+        if hook == "on_best":
+            send()
+
+    def fit_and_send(self, *args, callbacks, **rest):
+        sender = keras.callbacks.LambdaCallback(on_train_batch_begin=send if "train" in hook else None)
+        sender.on_test_begin = send if "test" in hook else sender.on_test_begin
+        return fit(self, *args, callbacks=[sender, *callbacks], **rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CenterNet, "fit", fit_and_send)
+        patch.setattr(KeepBest, "on_epoch_end", save_and_send)
+        return run_command(lambda: bool(run(output, **options)))
+
+
+@pytest.mark.parametrize(
+    "moment", [name if "steps" in name else pytest.param(name, marks=pytest.mark.slow) for name in MOMENTS]
+)
+def test_a_signal_leaves_a_checkpoint_of_that_moment(moment, whole, tmp_path, capsys):
+    hook, calls = MOMENTS[moment]
+    options = {"checkpoint_every": None, "keep": 1}
+    assert run_and_signal(tmp_path, signal.SIGTERM, hook, calls, **options) == 143
+    epochs, batches = {"steps": (1, 3), "validation": (1, 6), "saved": (0, 6)}[moment.split()[-1]]
+    said = f"{epochs} of 4 epochs and {batches} of 6 batches; go on with: keras-centernet train --resume {tmp_path}"
+    assert capsys.readouterr().err == f"\nTerminated. Saved after {said}\n"
+    state = RunFolder(tmp_path, resume=True).read_checkpoint()
+    assert (int(state["epoch"]), int(state["batch"])) == (epochs, batches)
+    run(tmp_path, resume=True, **options)
+    assert set(differences(whole, tmp_path)) <= {"last.keras: earlier"}
 
 
 @pytest.mark.slow
@@ -152,7 +242,7 @@ def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
         optimizer = load_model(path).optimizer
     assert int(optimizer.iterations) == 6  # 2 epochs of 6 batches
     again = run(output, resume=True, **options | {"backbone_rate": 1.0})
-    assert "epoch" not in capsys.readouterr().out.lower()
+    assert "Epoch " not in capsys.readouterr().out
     assert again["AP"] == metrics["AP"]
 
 
@@ -195,6 +285,7 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 from keras_centernet.data.formats import shapes
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
+from keras_centernet.terminal.running import run_command
 from tests.helpers.killed_runs import IMAGES, OPTIONS, differences
 from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 

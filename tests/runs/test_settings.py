@@ -121,7 +121,7 @@ def test_a_resumed_run_may_change_what_does_not_change_the_training():
         # which classes it has is compared when the data are read
         *("data", "format", "annotations", "images", "strict", "workers", "recipe", "max_pixels", "classes"),
         "data_service",
-        *("weights", "backbone_weights", "evaluate_every", "patience", "deterministic", "tpu", "gpus"),
+        *("weights", "backbone_weights", "epochs", "evaluate_every", "patience", "deterministic", "tpu", "gpus"),
         *(
             "tensorboard",
             "wandb",

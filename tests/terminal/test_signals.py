@@ -12,10 +12,20 @@ import time
 
 import pytest
 
-from keras_centernet.terminal.running import run_command
+from keras_centernet.terminal.running import (
+    end_with,
+    postpone_interruption,
+    run_command,
+    say_left,
+    waiting_signal,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
-SIGNALS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
+SIGNALS = {
+    signal.SIGINT: (130, "Interrupted"),
+    signal.SIGTERM: (143, "Terminated"),
+    signal.SIGHUP: (129, "The terminal is gone"),
+}
 every_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 
 
@@ -48,12 +58,47 @@ def test_handlers_are_given_back():
     assert run_command(lambda: 5) == 5
 
 
-def test_an_ignored_signal_stays_ignored(monkeypatch):
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+@every_signal
+def test_an_ignored_signal_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)  # as SIGHUP under nohup
     try:
-        assert run_command(lambda: raise_and_wait(signal.SIGINT, 0.1)) == 0
+        assert run_command(lambda: raise_and_wait(number, 0.1)) == 0
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
+
+
+def test_work_that_asks_is_told_of_a_signal_and_leaves_all_whole(capsys):
+    done = []
+
+    def work():
+        postpone_interruption(20)
+        raise_and_wait(signal.SIGTERM, 0.6)
+        assert waiting_signal() == signal.SIGTERM
+        done.append("step")
+        say_left("A step is on disk.")
+        end_with(waiting_signal(), lambda: wait(0.6) or done.append("saved"))
+
+    assert run_command(work) == 143
+    assert done == ["step", "saved"]
+    assert capsys.readouterr().err == "\nTerminated. A step is on disk.\n"
+
+
+@pytest.mark.parametrize("seconds", [0.1, 20])
+def test_a_signal_is_postponed_for_so_long_or_until_it_need_not_be(seconds):
+    def work():
+        postpone_interruption(seconds)
+        raise_and_wait(signal.SIGTERM, 0.5)
+        postpone_interruption(0)
+        raise AssertionError
+
+    start = time.monotonic()
+    assert run_command(work) == 143
+    assert (time.monotonic() - start < 0.45) == (seconds < 1)
+
+
+def test_without_a_command_nothing_waits():
+    postpone_interruption(0)
+    assert waiting_signal() == 0
 
 
 @every_signal
@@ -166,8 +211,11 @@ def test_a_second_signal_ends_at_once(number):
         process.send_signal(number)
         assert process.stdout.readline() == "cleaning\n"
         time.sleep(0.7)
+        # A shell and its terminal both say that they are gone: Ctrl-C is what ends at once.
+        hurry = signal.SIGINT if number == signal.SIGHUP else number
         process.send_signal(number)
-        assert process.wait(timeout=10) == SIGNALS[number][0]
+        process.send_signal(hurry)
+        assert process.wait(timeout=10) == SIGNALS[hurry][0]
         assert process.stderr.read() == ""
 
 

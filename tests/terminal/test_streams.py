@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from keras_centernet.errors import UserError
-from keras_centernet.terminal.running import run_command
+from keras_centernet.terminal.running import end_with, run_command, say_left, waiting_signal
 from keras_centernet.terminal.streams import OutputEnded, draws_bars, end_with_reader, lasting_streams
 
 NAME = "猫 ÷ café"
@@ -36,6 +36,17 @@ def test_work_goes_on_when_nobody_reads(capfd):
         assert run_command(work) == 0
     assert done == [0, 1, 2]
     assert capfd.readouterr().err == ""
+
+
+def test_work_that_looks_ends_when_nobody_reads(capfd):
+    def work():
+        assert waiting_signal() == 0
+        print("x", flush=True)
+        end_with(waiting_signal(), lambda: say_left("Saved."))
+
+    with unread():
+        assert run_command(work) == 141
+    assert capfd.readouterr().err == "\nNobody reads the output any more. Saved.\n"
 
 
 def test_printing_ends_when_nobody_reads(capfd):

@@ -56,10 +56,7 @@ def describe_classes(before: list[str], now: list[str]) -> str:
     """Returns in words what differs between two lists of classes, such as "class 'cat' is new"; "" for the same."""
     changes = {"new": [name for name in now if name not in before]}
     changes["gone"] = [name for name in before if name not in now]
-    said = [_say_classes(names, what) for what, names in changes.items() if names]
-    if not said and list(before) != list(now):
-        said.append("the classes have another order")
-    return ", ".join(said)
+    return ", ".join(_say_classes(names, what) for what, names in changes.items() if names)
 
 
 def _of_annotations(source: Source, annotations: Annotations) -> dict:

@@ -1,0 +1,39 @@
+"""The model of a run, from its settings."""
+
+from keras_centernet.fitting import layer_selection
+from keras_centernet.model import CenterNet
+from keras_centernet.runs.datasets import Datasets
+from keras_centernet.runs.devices.plan import computes_in_half
+from keras_centernet.runs.optimizers import build_optimizer
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.tasks.table import task_row
+
+
+def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:
+    """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
+    beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
+    model = CenterNet(
+        backbone,
+        task=task,
+        classes=data.train.classes,
+        task_options=data.train.task_options | settings.task_options,
+        head_losses=settings.head_losses or None,
+        loss_weights=settings.loss_weights or None,
+        input_size=settings.input_size,
+        normalization=settings.normalization,
+        dtype="mixed_bfloat16" if computes_in_half(settings) else "float32",
+        **beginning,
+    )
+    slow_paths = ()
+    if settings.backbone_rate != 1:
+        slow_paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
+    model.compile(
+        build_optimizer(settings, data.steps_per_epoch, slow_paths),
+        color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
+        average_decay=settings.average_decay or None,
+        loss_mean=settings.loss_mean,
+        accumulate=settings.accumulate,
+        freeze=settings.freeze or None,
+        steps_per_execution=data.steps_per_execution,
+    )
+    return model

@@ -1,0 +1,113 @@
+"""What a run will do, in words, before it does it."""
+
+import random
+
+from keras_centernet.data.reading.summary import hidden_objects
+from keras_centernet.data.source import Source
+from keras_centernet.model import CenterNet
+from keras_centernet.networks.build import build_network
+from keras_centernet.networks.cost import count_flops, count_parameters
+from keras_centernet.runs.checkpoints import Progress
+from keras_centernet.runs.datasets import Datasets
+from keras_centernet.runs.devices.choosing import running_backend
+from keras_centernet.runs.devices.devices import Devices
+from keras_centernet.runs.devices.plan import computes_in_half
+from keras_centernet.runs.devices.table import BACKENDS
+from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.tasks.table import task_row
+from keras_centernet.terminal.layout import count, titled
+from keras_centernet.texts import printable
+
+_SHOWN_CLASSES = 20
+
+
+def plan(
+    settings: TrainSettings, devices: Devices, data: Datasets, model: CenterNet, progress: Progress, columns: int
+) -> str:
+    """Returns the lines of the plan, none of them longer than `columns`.
+
+    How long it will take is not in it: nothing has been measured yet.
+    """
+    replicas, processes, batch_size = devices.replicas, devices.processes, data.train.element_spec[0].shape[0]
+    height, width = model.input_size
+    readers = f", 1/{processes} of them read by each process" if processes > 1 else ""
+    rows = {
+        "network": f"{settings.backbone}, {_cost(model)}",
+        "task": settings.task,
+        "classes": _classes(model.classes),
+        "train": _describe(data.train.source) + readers,
+        "val": f"{_describe(data.val.source)}, measured every {settings.evaluate_every} epochs and after the last",
+        "input": f"{width} x {height} pixels",
+        "batch": f"{count(batch_size, 'image')} in a step"
+        + (f", {batch_size // replicas} per replica" if replicas > 1 else "")
+        + (f", in {settings.accumulate} micro-batches" if settings.accumulate > 1 else ""),
+        "steps": f"{data.steps_per_epoch} an epoch, {data.steps_per_epoch * settings.epochs} in "
+        f"{count(settings.epochs, 'epoch')}"
+        + (f", {data.steps_per_execution} per execution" if data.steps_per_execution > 1 else "")
+        + (f", {progress.step} of them done" if progress.step else ""),
+        "optimizer": _optimizer(settings),
+        "images": _augmentation(settings),
+        "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
+        "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
+        "devices": _devices(devices),
+        "output": printable(str(settings.output)),
+        "time": "measured on the first steps, then said",
+    }
+    return titled(rows, columns)
+
+
+def _cost(model: CenterNet) -> str:
+    """Returns parameters and arithmetic; a second network, of fixed input, is built for it and forgotten."""
+    state = random.getstate()  # that Keras takes seeds from
+    network = build_network(model.backbone_row, model.task, input_hw=model.input_size)
+    random.setstate(state)
+    return f"{count_parameters(network):,} parameters, {count_flops(network) / 1e9:.3g} GFLOP an image"
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    more = f", ... ({len(names)} in all)" if len(names) > _SHOWN_CLASSES else ""
+    return f"{len(names)}: {', '.join(names[:_SHOWN_CLASSES])}{more}"
+
+
+def _describe(source: Source) -> str:
+    objects = "" if source.annotations is None else f", {count((~hidden_objects(source.annotations)).sum(), 'object')}"
+    return f"{count(source.size, 'image')}{objects}: {source.name}"
+
+
+def _optimizer(settings: TrainSettings) -> str:
+    warmup = min(settings.warmup_epochs, settings.epochs / 2)
+    schedules = {
+        "cosine": f"at most {settings.learning_rate:g}, {warmup:g} epochs of warm-up, then a cosine",
+        "step": f"{settings.learning_rate:g}, a tenth after epochs "
+        + ", ".join(map(str, settings.step_epochs or ("9/14", "12/14 of all"))),
+    }
+    rate = schedules.get(settings.schedule, f"{settings.learning_rate:g}, {settings.schedule}")
+    more = {
+        "clip norm": settings.clip_norm,
+        "running average": settings.average_decay,
+        "backbone rate times": settings.backbone_rate if settings.backbone_rate != 1 else 0,
+    }
+    said = "".join(f"; {name} {value:g}" for name, value in more.items() if value)
+    frozen = f"; frozen: {', '.join(settings.freeze)}" if settings.freeze else ""
+    return f"{settings.optimizer}, learning rate {rate}{said}{frozen}"
+
+
+def _augmentation(settings: TrainSettings) -> str:
+    row = task_row(settings.task)
+    shares = {
+        "mirrored": row.flip if settings.flip is None else settings.flip,
+        "mirrored top to bottom": settings.vertical_flip,
+        "mosaic": settings.mosaic,
+        "mixed": settings.mixup,
+    }
+    said = [f"augmentation {settings.augmentation or row.augmentation}"]
+    said += [f"{name} {share:g}" for name, share in shares.items() if share]
+    said += ["colours changed"] if (row.color if settings.color is None else settings.color) else []
+    said += [f"hue, saturation, value {settings.hsv}"] if settings.hsv else []
+    said += [settings.augment] if settings.augment else []
+    return ", ".join(said)
+
+
+def _devices(devices: Devices) -> str:
+    several = f"{devices.replicas} replica(s) of {devices.processes} process(es); here " if devices.replicas > 1 else ""
+    return f"{several}{', '.join(devices.names)}, by {BACKENDS[running_backend()].title}"

@@ -1,0 +1,55 @@
+"""Logs of libraries are kept from stderr; all else comes through."""
+
+import subprocess
+import sys
+
+import pytest
+
+from keras_centernet.terminal.quiet import without_logs
+
+NOISE = [
+    "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+    "I0000 00:00:1795944008.584666   19008 port.cc:153] oneDNN custom operations are on.",
+    "W0000 00:00:1795944008.584666   19008 gpu_device.cc:2341] Cannot dlopen some GPU libraries.",
+    "E0000 00:00:1795944024.366133   19008 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error",
+    "2025-01-02 10:11:12.131415: I tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow binary",
+]
+WORDS = [
+    "F0000 00:00:1795944024.366133   19008 check.cc:1] Check failed: x",
+    "E0000 00:00:1795944024.366133   19008 cuda_blas.cc:1] out of memory",
+    "Image is damaged",
+]
+PROGRAM = """
+import os, sys
+from keras_centernet.terminal.quiet import without_logs
+with without_logs(sys.argv[1] == "wanted"):
+    for line in sys.argv[3:]:
+        os.write(2, (line + "\\n").encode())
+    print("of Python", file=sys.stderr)
+    if sys.argv[2] == "dies":
+        os.abort()
+print("behind", file=sys.stderr)
+"""
+
+
+def run(*arguments):
+    command = [sys.executable, "-c", PROGRAM, *arguments, *NOISE, *WORDS]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr.splitlines()
+
+
+@pytest.mark.parametrize("end", ["ends", "dies"])
+def test_what_is_said_and_what_is_not(end):
+    said = run("unwanted", end)
+    assert sorted(said) == sorted([*WORDS, "of Python", *(["behind"] if end == "ends" else [])])
+
+
+def test_who_wants_logs_gets_them():
+    assert run("wanted", "ends") == [*NOISE, *WORDS, "of Python", "behind"]
+
+
+def test_where_tensorflow_runs_already_nothing_changes():
+    import tensorflow  # noqa: F401
+
+    before = sys.stderr
+    with without_logs(False):
+        assert sys.stderr is before
