@@ -8,12 +8,14 @@ import pathlib
 
 import keras
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.exporting.agreement import Opened
-from keras_centernet.exporting.facts import describe
+from keras_centernet.exporting.facts import FACTS, describe, from_text
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
+
+BOXES = "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"
 
 
 def write_onnx(model: keras.Model, path: pathlib.Path, top_k: int = 100) -> None:
@@ -45,6 +47,18 @@ def open_onnx(path: os.PathLike, model) -> Opened:
     return Opened((lambda example: run(session, rows, example.image),), lambda image: run(open_heads(), heads, image))
 
 
+def read_onnx_facts(path: os.PathLike) -> dict:
+    """Returns what a file says of itself as it stands there; nothing of it runs."""
+    require("onnx")
+    import onnx
+
+    try:
+        properties = onnx.load(os.fspath(path), load_external_data=False).metadata_props
+    except Exception as error:  # of protobuf, and the operating system's
+        raise UserError(f"{path}: expected an ONNX file, could not be read: {first_line(error)}.") from None
+    return {entry.key: from_text(entry.key, entry.value, path) for entry in properties if entry.key in FACTS}
+
+
 def require(*packages: str) -> None:
     """Raises a UserError that says how to install the packages, unless all of them are installed."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
@@ -68,7 +82,8 @@ def _convert(model, top_k: int) -> bytes:
 
     with without_xla():
         converted, _ = tf2onnx.convert.from_function(detect, signature)
-    onnx.helper.set_model_props(converted, {name: _to_text(value) for name, value in _facts(model).items()})
+    facts = describe(model) | {"boxes": BOXES}
+    onnx.helper.set_model_props(converted, {name: _to_text(value) for name, value in facts.items()})
     # The raw heads keep their names inside, where `open_onnx` finds them, but clients do not get them.
     heads = {head.name for head in model.task.heads}
     outputs = [output for output in converted.graph.output if output.name not in heads]
@@ -77,11 +92,6 @@ def _convert(model, top_k: int) -> bytes:
     for value in (*converted.graph.input, *converted.graph.output):  # any number of images
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     return converted.SerializeToString()
-
-
-def _facts(model) -> dict:
-    """Returns the metadata of the file."""
-    return describe(model) | {"boxes": "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"}
 
 
 def _to_text(value) -> str:

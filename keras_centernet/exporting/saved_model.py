@@ -1,6 +1,7 @@
 """A SavedModel that runs where this package is not: images in, boxes in their own pixels out."""
 
 import contextlib
+import json
 import os
 import pathlib
 import tempfile
@@ -9,13 +10,19 @@ from collections.abc import Callable
 import cv2
 import keras
 
+from keras_centernet.errors import UserError
 from keras_centernet.exporting.agreement import Example, Opened
-from keras_centernet.files.paths import to_path
+from keras_centernet.exporting.facts import FACTS_FILE, describe
+from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.texts import read_text
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
 
 LABELS = "classes.txt"
+FACTS = "detector.json"
+BOXES = 'boxes_xyxy: left, top, right, bottom in pixels of the image; of "inputs", of the letterboxed input'
+_MOST_BYTES = 1 << 24
 CALIBRATED = "_calibrated"  # end of the names of signatures that take a camera
 
 
@@ -28,9 +35,11 @@ def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, 
     # Custom gradients would be traced and saved too; nobody trains a served graph.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with tempfile.TemporaryDirectory() as folder, contextlib.nullcontext() if xla else without_xla():
-        labels = pathlib.Path(folder, LABELS)
-        labels.write_text("".join(f"{name}\n" for name in model.classes), encoding="utf-8")
-        served.labels = tf.saved_model.Asset(str(labels))
+        facts = json.dumps(describe(model) | {"boxes": BOXES}, default=str)
+        for name, text in ((LABELS, "".join(f"{name}\n" for name in model.classes)), (FACTS, facts)):
+            asset = pathlib.Path(folder, name)
+            asset.write_text(text, encoding="utf-8")
+            setattr(served, asset.stem, tf.saved_model.Asset(str(asset)))
         # Less than half the time of `keras.export.ExportArchive`, which traces every signature several times.
         signatures = {
             name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
@@ -72,6 +81,16 @@ def open_saved_model(path: os.PathLike, model) -> Opened:
         return {key: value.numpy()[0] for key, value in signatures["raw_heads"](images=image[None]).items()}
 
     return Opened((of_pixels, of_file), maps, takes_any_size=True)
+
+
+def read_saved_model_facts(path: AnyPath) -> dict:
+    """Returns what a folder says of itself; nothing of it runs. One of an earlier version says its classes alone."""
+    assets = path / "assets"
+    if (assets / FACTS).is_file():
+        return FACTS_FILE.parse(read_text(assets / FACTS, _MOST_BYTES), assets / FACTS)
+    if (assets / LABELS).is_file():
+        return {"classes": read_text(assets / LABELS, _MOST_BYTES).splitlines()}
+    raise UserError(f"{path}: expected a SavedModel of this package, got a folder without assets/{FACTS}.")
 
 
 def _file_of(example: Example) -> bytes:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.exporting.edgetpu.export import RAW, open_edgetpu, write_edgetpu
-from keras_centernet.exporting.onnx import open_onnx, write_onnx
-from keras_centernet.exporting.saved_model import open_saved_model, write_saved_model
+from keras_centernet.exporting.onnx import open_onnx, read_onnx_facts, write_onnx
+from keras_centernet.exporting.saved_model import open_saved_model, read_saved_model_facts, write_saved_model
 from keras_centernet.exporting.tflite.detector import TFLiteDetector, open_tflite
 from keras_centernet.exporting.tflite.export import write_tflite
+from keras_centernet.exporting.tflite.metadata import read_tflite_facts
 from keras_centernet.exporting.tflite.precisions import DEFAULT, INT8, PRECISIONS
 from keras_centernet.exporting.verifying import FLOAT32, Tolerance
 from keras_centernet.files.paths import AnyPath
@@ -34,6 +35,7 @@ class Format:
         tolerance: function of options -> how far a file may be from the model.
         is_calibrated: function of options -> whether it needs images to measure ranges on.
         detector: function of the path -> what `evaluate` takes; None: its average precision is not measured.
+        facts: function of the path -> what a file says of itself, see `facts.FACTS`; None: it says nothing.
     """
 
     write: Callable
@@ -47,6 +49,7 @@ class Format:
     tolerance: Callable[[dict], Tolerance] = lambda options: FLOAT32
     is_calibrated: Callable[[dict], bool] = lambda options: False
     detector: Callable | None = None
+    facts: Callable | None = None
 
 
 def find_format(path: AnyPath, format: str | None) -> str:
@@ -81,6 +84,7 @@ FORMATS = {
         tolerance=lambda options: _precision(options).tolerance,
         is_calibrated=lambda options: _precision(options).calibrated,
         detector=TFLiteDetector,
+        facts=read_tflite_facts,
     ),
     "saved_model": Format(
         write_saved_model,
@@ -90,8 +94,9 @@ FORMATS = {
         suffix="",
         keras_name="tf_saved_model",
         is_folder=True,
+        facts=read_saved_model_facts,
     ),
-    "onnx": Format(write_onnx, open_onnx, ".onnx", suffix=".onnx", keras_name="onnx"),
+    "onnx": Format(write_onnx, open_onnx, ".onnx", suffix=".onnx", keras_name="onnx", facts=read_onnx_facts),
     "edgetpu": Format(
         write_edgetpu,
         open_edgetpu,
@@ -100,5 +105,6 @@ FORMATS = {
         options=("calibration", "compiled", "top_k"),
         tolerance=lambda options: PRECISIONS[INT8].tolerance,
         is_calibrated=lambda options: not options.get("compiled"),
+        facts=read_tflite_facts,
     ),
 }

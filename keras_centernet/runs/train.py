@@ -6,6 +6,7 @@ import time
 import keras
 import numpy as np
 
+from keras_centernet.about import About
 from keras_centernet.drawing import draw_curves
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation import AveragePrecision, evaluate
@@ -219,6 +220,7 @@ def _build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, back
         dtype="mixed_bfloat16" if computes_in_half(settings) else "float32",
         **beginning,
     )
+    model.about = About(settings.licence)
     slow_paths = ()
     if settings.backbone_rate != 1:
         slow_paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)

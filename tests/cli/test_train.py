@@ -8,6 +8,7 @@ import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
+from keras_centernet.exporting import facts_of
 from keras_centernet.runs import callbacks
 from tests.helpers.tiny_backbone import TINY
 
@@ -33,7 +34,7 @@ def run(photos, output, *more):
 def finished(photos, tmp_path_factory):
     """A run of two epochs."""
     output = tmp_path_factory.mktemp("runs") / "whole"
-    assert run(photos, output) == 0
+    assert run(photos, output, "--license", "mit") == 0
     return output
 
 
@@ -49,6 +50,13 @@ def test_the_folder_holds_everything(finished):
     assert set(metrics["per_class"]) == {"cat", "dog"}
     assert json.loads((finished / "config.json").read_text())["classes"] == ["cat", "dog"]
     assert load_model(finished / "best.keras").classes == ("cat", "dog")
+
+
+def test_the_best_file_says_its_licence_and_how_good_it_is(finished):
+    facts, best = facts_of(finished / "best.keras"), max(float(row["val_AP"]) for row in rows(finished))
+    assert facts["licence"] == "mit"
+    assert facts["metrics"]["AP"] == pytest.approx(best, rel=1e-5)
+    assert not [name for name in facts["metrics"] if "loss" in name]
 
 
 def test_history_has_a_row_per_epoch(finished):
