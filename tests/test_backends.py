@@ -10,15 +10,6 @@ from tests.helpers.processes import run_python
 from tests.helpers.step_cases import batch
 from tests.helpers.tiny_backbone import TINY
 
-IMPORTS = """
-import sys
-import keras_centernet
-from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
-add_tiny_backbone()
-model = keras_centernet.CenterNet(TINY, num_classes=2, input_size=64)
-model.detect([__import__("numpy").zeros((40, 60, 3), "uint8")])
-assert "tensorflow" not in sys.modules
-"""
 EXPORT = """
 import sys
 import keras
@@ -44,9 +35,9 @@ def test_a_machine_without_tensorflow(tmp_path):
     succeed("tests/helpers/without_tensorflow.py", str(tmp_path))
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_importing_building_and_detecting_leave_tensorflow_alone(backend):
-    succeed("-c", IMPORTS, KERAS_BACKEND=backend)
+@pytest.mark.parametrize("backend", ["jax", "torch", pytest.param("tensorflow", marks=pytest.mark.slow)])
+def test_detecting_needs_keras_its_backend_numpy_and_opencv_alone(backend, tmp_path):
+    succeed("tests/helpers/detecting_only.py", backend, str(tmp_path))
 
 
 @pytest.mark.parametrize(
