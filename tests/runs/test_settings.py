@@ -122,7 +122,7 @@ def test_a_resumed_run_may_change_what_does_not_change_the_training():
         *("data", "format", "annotations", "images", "strict", "workers", "recipe", "max_pixels", "classes"),
         "data_service",
         *("weights", "backbone_weights", "evaluate_every", "patience", "deterministic", "tpu", "gpus"),
-        *("multi_worker", "profile", "output", "overwrite", "resume", "checkpoint_every", "keep", "verbose"),
+        *("multi_worker", "profile", "output", "overwrite", "resume", "checkpoint_every", "keep", "verbose", "licence"),
     }
 
 
