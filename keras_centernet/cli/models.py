@@ -16,7 +16,7 @@ EXAMPLES = """examples:
   keras-centernet predict --model dla34_coco street.jpg"""
 
 ONLY_PRINTS = True
-LINE = "{:21} {:13} {:>8} {:>11} {:>6} {:>5}  {:7}  {:16}  {}"
+LINE = "{:21} {:13} {:>8} {:>11} {:>6} {:>5}  {:7}  {:44}  {}"
 FACT = "  {:16} {}"
 MB = 1e6
 _NAMES = 20  # of classes that are shown
