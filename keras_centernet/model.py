@@ -6,6 +6,8 @@ import types
 
 import keras
 
+from keras_centernet import __version__
+from keras_centernet.about import About
 from keras_centernet.detecting.detector import Detector
 from keras_centernet.errors import UserError, look_up, shown
 from keras_centernet.fitting.task_model import TaskModel
@@ -16,6 +18,8 @@ from keras_centernet.tasks.table import find_task, with_losses
 from keras_centernet.weights.imagenet import load_imagenet
 from keras_centernet.weights.load import load_weights
 from keras_centernet.weights.saved_values import from_saved, to_saved
+
+BOXES = "boxes_xyxy of detect: left, top, right, bottom in pixels of the original image"  # said by its files
 
 
 @keras.saving.register_keras_serializable(package="keras_centernet")
@@ -46,6 +50,10 @@ class CenterNet(Detector, TaskModel):
         loss_weights: {head: factor of its loss in the sum} where other than the task's.
         name: of the Keras model.
         **kwargs: of `keras.Model`, such as dtype="mixed_bfloat16".
+
+    Attributes:
+        about: `About`: licence and metrics of the weights, which all files of the model say. Replace it after training:
+            `model.about = About("apache-2.0", {"AP": 0.41})`.
 
     Raises:
         UserError: an unknown name, contradictory classes, or a size that the backbone cannot take.
@@ -162,6 +170,7 @@ class CenterNet(Detector, TaskModel):
             "dtype": self.dtype_policy.name,
             "name": self.name,
             "thresholds": self.thresholds or None,
+            "about": {"keras_centernet": __version__, "boxes": BOXES} | self.about.to_dict(),
         }
 
     @classmethod
@@ -172,8 +181,8 @@ class CenterNet(Detector, TaskModel):
         """
         if not isinstance(config, dict):
             raise UserError(f"expected the configuration of a CenterNet, got {shown(config)}.")
-        thresholds = config.get("thresholds")
-        config = {name: value for name, value in config.items() if name != "thresholds"}
+        thresholds, about = config.get("thresholds"), About.from_dict(config.get("about", {}))
+        config = {name: value for name, value in config.items() if name not in ("thresholds", "about")}
         known = {*inspect.signature(CenterNet).parameters, *inspect.signature(cls).parameters, "dtype", "trainable"}
         strangers = sorted(set(config) - (known - {"weights", "backbone_weights", "args", "kwargs"}))
         if strangers:
@@ -181,6 +190,7 @@ class CenterNet(Detector, TaskModel):
             raise UserError(f"expected the configuration of a CenterNet, got the key {shown(strangers[0])}; {advice}.")
         model = cls(**{name: from_saved(value, custom_objects) for name, value in config.items()})
         model.thresholds = thresholds
+        model.about = about
         return model
 
 

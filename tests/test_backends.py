@@ -68,6 +68,11 @@ def test_detecting_and_predicting_leave_tensorflow_alone_and_find_what_it_finds(
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-3, err_msg=name)
 
 
+@pytest.mark.parametrize("backend", ["jax", "torch", pytest.param("tensorflow", marks=pytest.mark.slow)])
+def test_detecting_needs_keras_its_backend_numpy_and_opencv_alone(backend, tmp_path):
+    succeed("tests/helpers/detecting_only.py", backend, str(tmp_path))
+
+
 @pytest.mark.parametrize(
     "backend", [pytest.param("jax", marks=pytest.mark.slow), pytest.param("torch", marks=pytest.mark.exhaustive)]
 )

@@ -1,63 +1,35 @@
-/** A .tflite file of this project, MediaPipe's object detector, a canvas; the result is `window.detections`. */
+/** A .tflite file of this project in LiteRT, a picture, a canvas; the result is `window.detections`. */
 
-const LIBRARY = new URL("node_modules/@mediapipe/tasks-vision/", import.meta.url).href;
-const FINEST = 2; // times the input's size: MediaPipe does not average the pixels that it skips beyond that
-const TEXT_PIXELS = 13; // on the screen, whatever the picture's size
-const COLORS = ["#f25f6b", "#3d9bee", "#4cba1e", "#ffb703", "#b983ea", "#00bbbb", "#fb7a3c", "#f280bb", "#a3be28"];
+import { colorOf, drawAll } from "./draw.js";
+import { loadRuntime, openModel } from "./model.js";
+
+// KITTI's usual camera, as `model.detect` assumes it: focal lengths, middle, last column of the projection.
+const KITTI = { fx: 707.0493, fy: 707.0493, cx: 604.0814, cy: 180.5066, p: [45.75831, -0.3454157, 0.004981016] };
 
 const byId = (id) => document.getElementById(id);
 const canvas = byId("canvas");
 const threshold = byId("threshold");
-const library = loadLibrary();
+const runtime = loadRuntime();
 
-let model = null; // {name, detector, width and height of its input, colors}
+let model = null; // of model.js
 let picture = null; // {path, null of the camera, source, width, height}
 let found = []; // all detections in the picture, best first
 let camera = null; // MediaStream
+let failure = null; // {what: "model", "picture" or "camera", text}; shown until that is opened
 let queue = Promise.resolve();
 
 window.detections = null; // until there are some; then what `Detections.to_json` writes, a new object each time
 
 // -- model
 
-async function loadLibrary() {
-  try {
-    const { FilesetResolver, ObjectDetector } = await import(`${LIBRARY}vision_bundle.mjs`);
-    return { ObjectDetector, files: await FilesetResolver.forVisionTasks(`${LIBRARY}wasm`) };
-  } catch {
-    throw new Error("MediaPipe is missing: run npm install in the page's folder and load the page again.");
-  }
-}
-
 async function loadModel(name, bytes) {
-  say(`Loading ${name}…`);
-  const { ObjectDetector, files } = await library;
-  const options = { baseOptions: { modelAssetBuffer: bytes } };
-  let size, detector;
-  try {
-    size = readInputSize(bytes);
-    detector = await ObjectDetector.createFromOptions(files, options);
-  } catch (error) {
-    throw new Error(`${name}: expected a .tflite detector with its decoding and labels (${error.message}).`);
-  }
-  model?.detector.close();
-  model = { name, detector, ...size, colors: new Map() };
-  refresh();
-}
-
-/** Returns {width, height} of a TFLite file's input; `field` takes the numbers of the fields in the format's schema. */
-function readInputSize(bytes) {
-  const view = new DataView(bytes.buffer);
-  const follow = (place) => place + view.getUint32(place, true);
-  const field = (table, number) => {
-    const fields = table - view.getInt32(table, true);
-    return follow(table + view.getUint16(fields + 4 + 2 * number, true));
-  };
-  const item = (vector, index) => vector + 4 + 4 * index;
-  const graph = follow(item(field(follow(0), 2), 0));
-  const input = view.getInt32(item(field(graph, 1), 0), true);
-  const shape = field(follow(item(field(graph, 0), input)), 0);
-  return { height: view.getInt32(item(shape, 1), true), width: view.getInt32(item(shape, 2), true) };
+  say(`Loading ${name}\u2026`);
+  const opened = await openModel(await runtime, name, bytes);
+  model?.close();
+  model = opened;
+  byId("lens").hidden = !model.hasDepths;
+  clearFailure("model");
+  await refresh();
 }
 
 // -- pictures
@@ -70,17 +42,18 @@ async function loadPicture(name, blob) {
     throw new Error(`${name}: expected a picture that this browser can show.`);
   }
   stopCamera();
-  setPicture(name, source);
+  clearFailure("picture");
+  await setPicture(name, source);
 }
 
-function setPicture(path, source) {
+async function setPicture(path, source) {
   picture?.source.close();
   picture = { path, source, width: source.width, height: source.height };
   byId("hint").hidden = true;
   canvas.hidden = false;
   Object.assign(canvas, { width: source.width, height: source.height });
   canvas.getContext("2d").drawImage(source, 0, 0);
-  refresh();
+  await refresh();
 }
 
 async function startCamera() {
@@ -93,8 +66,9 @@ async function startCamera() {
   const video = Object.assign(document.createElement("video"), { srcObject: stream, muted: true, playsInline: true });
   await video.play();
   setCamera(stream);
+  clearFailure("camera");
   const detectFrame = async () => camera === stream && setPicture(null, await createImageBitmap(video));
-  const next = () => camera === stream && video.requestVideoFrameCallback(() => enqueue(detectFrame).then(next));
+  const next = () => camera === stream && video.requestVideoFrameCallback(() => enqueue("camera", detectFrame).then(next));
   next();
 }
 
@@ -112,53 +86,19 @@ function setCamera(stream) {
 // -- detection
 
 /** Detects and shows, or says what is missing. */
-function refresh() {
-  if (!model) return say("Open a .tflite model.");
-  say(`${model.name}: input ${model.width} × ${model.height}.${picture ? "" : " Open a picture."}`);
-  if (!picture) return;
+async function refresh() {
+  sayState();
+  if (!model || !picture) return;
   const start = performance.now();
-  found = detect(picture);
+  found = await model.detect(picture, lensOf(picture));
   byId("time").textContent = `${Math.round(performance.now() - start)} ms`;
   show();
 }
 
-/** Returns all detections in a picture, boxes in its pixels, best first. */
-function detect(shown) {
-  const { box, scale, left, top } = letterbox(shown, model);
-  const rows = model.detector.detect(box).detections.flatMap(({ boundingBox, categories }) => {
-    const { originX, originY, width, height } = boundingBox;
-    // MediaPipe cuts all four to whole pixels: what was cut from two of them makes one pixel on average.
-    const [x1, x2] = [originX, originX + width + 1].map((x) => clip((x - left) / scale, shown.width));
-    const [y1, y2] = [originY, originY + height + 1].map((y) => clip((y - top) / scale, shown.height));
-    if (x2 <= x1 || y2 <= y1) return [];
-    // Detections that share a box come as one with several categories.
-    return categories.map(({ score, categoryName }) => ({
-      box_xyxy: [x1, y1, x2, y2],
-      score,
-      class_name: categoryName,
-    }));
-  });
-  return rows.sort((a, b) => b.score - a.score);
-}
-
-/**
- * Returns {box, scale, left, top}: the picture on a black canvas of the input's shape, to which MediaPipe by itself
- * would stretch it, and where the picture lies there.
- */
-function letterbox({ source, width, height }, input) {
-  const fit = Math.min(input.width / width, input.height / height);
-  const finer = Math.min(Math.max(1 / fit, 1), FINEST);
-  const box = new OffscreenCanvas(Math.round(input.width * finer), Math.round(input.height * finer));
-  const scale = fit * finer;
-  const [left, top] = [box.width - width * scale, box.height - height * scale].map((rest) => Math.round(rest / 2));
-  const context = box.getContext("2d", { alpha: false });
-  context.imageSmoothingQuality = "high";
-  context.drawImage(source, left, top, width * scale, height * scale);
-  return { box, scale, left, top };
-}
-
-function clip(value, end) {
-  return Math.min(Math.max(value, 0), end);
+/** Returns the camera that 3D boxes are seen by: KITTI's, or one of the focal length in the field. */
+function lensOf({ width, height }) {
+  const focal = byId("focal").valueAsNumber;
+  return focal > 0 ? { fx: focal, fy: focal, cx: width / 2, cy: height / 2, p: [0, 0, 0] } : KITTI;
 }
 
 // -- result
@@ -168,9 +108,8 @@ function show() {
   byId("lowest").value = Number(threshold.value).toFixed(2);
   if (!model || !picture) return;
   const kept = found.filter(({ score }) => score >= threshold.value);
-  const context = canvas.getContext("2d");
-  context.drawImage(picture.source, 0, 0);
-  [...kept].reverse().forEach((detection) => draw(context, detection)); // the best on top
+  canvas.getContext("2d").drawImage(picture.source, 0, 0);
+  drawAll(canvas, kept, model, lensOf(picture));
   byId("rows").replaceChildren(...kept.map(toRow));
   const objects = `${kept.length || "No"} object${kept.length === 1 ? "" : "s"}`;
   byId("count").textContent = canvas.ariaLabel = `${objects} in ${picture.path ?? "the camera's picture"}`;
@@ -178,33 +117,21 @@ function show() {
   window.detections = { path: picture.path, image_size, detections: kept };
 }
 
-function draw(context, { box_xyxy: [x1, y1, x2, y2], score, class_name }) {
-  const unit = canvas.width / (canvas.clientWidth || canvas.width); // one pixel of the screen
-  const text = `${class_name} ${score.toFixed(2)}`;
-  Object.assign(context, { font: `${TEXT_PIXELS * unit}px system-ui, sans-serif`, textBaseline: "middle" });
-  context.lineWidth = 2 * unit;
-  context.strokeStyle = context.fillStyle = colorOf(class_name);
-  context.strokeRect(x1, y1, x2 - x1, y2 - y1);
-  const [width, height] = [context.measureText(text).width + 8 * unit, 1.4 * TEXT_PIXELS * unit];
-  const [left, top] = [clip(x1 - unit, Math.max(canvas.width - width, 0)), Math.max(y1 - height, 0)];
-  context.fillRect(left, top, width, height);
-  context.fillStyle = "#000"; // at least 6 : 1 on every colour
-  context.fillText(text, left + 4 * unit, top + height / 2);
-}
-
-function toRow({ box_xyxy, score, class_name }) {
+function toRow({ box_xyxy, score, class_index, class_name }) {
   const row = document.createElement("tr");
   for (const text of [class_name, score.toFixed(2), box_xyxy.map(Math.round).join(", ")]) {
     row.insertCell().textContent = text;
   }
-  row.style.setProperty("--class", colorOf(class_name));
+  row.style.setProperty("--class", colorOf(class_index));
   return row;
 }
 
-function colorOf(name) {
-  const { colors } = model;
-  if (!colors.has(name)) colors.set(name, COLORS[colors.size % COLORS.length]);
-  return colors.get(name);
+/** Says what is missing or what was opened; a failure stays until what failed is opened. */
+function sayState() {
+  if (failure) return say(failure.text, true);
+  if (!model) return say("Open a .tflite model.");
+  const lens = model.hasDepths && lensOf({}) === KITTI ? " KITTI's usual camera is assumed." : "";
+  say(`${model.name}: input ${model.width} \u00d7 ${model.height}.${lens}${picture ? "" : " Open a picture."}`);
 }
 
 function say(text, isError = false) {
@@ -213,21 +140,32 @@ function say(text, isError = false) {
   status.classList.toggle("error", isError);
 }
 
+function clearFailure(what) {
+  if (failure?.what === what || (model && picture)) failure = null;
+}
+
 // -- events
 
-/** Does one thing after the other, in the order in which they were asked for. */
-function enqueue(task) {
-  queue = queue.then(task).catch((error) => say(error.message, true));
+/** Does one thing after the other, in the order in which they were asked for; `what` is of `failure`. */
+function enqueue(what, task) {
+  queue = queue.then(task).catch((error) => {
+    failure = { what, text: error.message };
+    sayState();
+  });
   return queue;
 }
 
+function whatIs(name) {
+  return name.endsWith(".tflite") ? "model" : "picture";
+}
+
 async function open(file) {
-  if (!file.name.endsWith(".tflite")) return loadPicture(file.name, file);
+  if (whatIs(file.name) === "picture") return loadPicture(file.name, file);
   return loadModel(file.name, new Uint8Array(await file.arrayBuffer()));
 }
 
 function openAll(files) {
-  for (const file of files) enqueue(() => open(file));
+  for (const file of files) enqueue(whatIs(file.name), () => open(file));
 }
 
 /** Opens a file that lies beside the page, as in index.html?model=blood.tflite&picture=photo.jpg. */
@@ -243,8 +181,10 @@ for (const id of ["model", "picture"]) {
     target.value = ""; // so that a file that has changed can be chosen again
   });
 }
-byId("camera").addEventListener("click", () => enqueue(() => (camera ? stopCamera() : startCamera())));
+byId("camera").addEventListener("click", () => enqueue("camera", () => (camera ? stopCamera() : startCamera())));
 threshold.addEventListener("input", show);
+byId("focal").addEventListener("input", () => enqueue("picture", refresh));
+addEventListener("resize", show); // labels keep their size on the screen
 
 const mark = (dropping) => byId("stage").classList.toggle("dropping", dropping);
 document.addEventListener("dragleave", ({ relatedTarget }) => mark(Boolean(relatedTarget)));
@@ -258,10 +198,10 @@ document.addEventListener("drop", (event) => {
   openAll(event.dataTransfer.files);
 });
 
-enqueue(async () => {
-  await library;
-  refresh();
+enqueue("model", async () => {
+  await runtime;
+  sayState();
 });
 for (const [name, address] of new URLSearchParams(location.search)) {
-  if (name === "model" || name === "picture") enqueue(() => openAddress(address));
+  if (name === "model" || name === "picture") enqueue(name, () => openAddress(address));
 }

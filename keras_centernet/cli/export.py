@@ -43,6 +43,7 @@ class Options:
     split: str = option("train", "split of --data")
     evaluate: str | None = option(None, "split of --data: also measure the average precision of each file", "none")
     images: str | None = option(None, "folder of images to compare on", "those of the calibration")
+    licence: str | None = option(None, "that the files name", "the model's, if it has one", flag="--license")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +83,8 @@ def _export(args: argparse.Namespace, folder: AnyPath, plan: list) -> None:
     from keras_centernet.model import load_model
 
     model = load_model(args.model)
+    if args.licence is not None:
+        model.about = dataclasses.replace(model.about, licence=args.licence)
     if model.classes == tuple(str(i) for i in range(len(model.classes))):
         warnings.warn("the model's classes have no names: clients will show numbers.", DataWarning, stacklevel=2)
     calibration = None

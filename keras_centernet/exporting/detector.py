@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from keras_centernet.detecting.stream import detect
+from keras_centernet.detecting.thresholds import check_thresholds
 from keras_centernet.errors import UserError
-from keras_centernet.exporting.facts import check_facts
+from keras_centernet.exporting.facts import check_runnable
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.tasks.table import find_task
 
@@ -25,6 +26,7 @@ class ExportedDetector:
         task: `Task` that the file was made for.
         classes: names of the classes.
         input_size: (H, W) that images are letterboxed to.
+        thresholds: {class name: lowest score that `detect` keeps}, those of the model; 0.3 for others.
 
     Raises:
         UserError: the file does not say what it is, or has a task that is not in the table.
@@ -35,10 +37,11 @@ class ExportedDetector:
     """
 
     def __init__(self, name: AnyPath | str, facts: Mapping, run: Callable):
-        facts = check_facts(facts, name)
+        facts = check_runnable(facts, name)
         self._name, self._run = str(name), run
         try:
             self.task = find_task(facts["task"], facts["classes"], options=facts.get("task_options"))
+            self.thresholds = check_thresholds(facts.get("thresholds"))
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
         self.classes = self.task.classes

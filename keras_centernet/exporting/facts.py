@@ -1,21 +1,38 @@
-"""What an exported file says of itself, for those who look into it and for programs that run it."""
+"""What a file says of itself, for those who look into it and for programs that run it."""
 
 from collections.abc import Mapping
 
 import keras_centernet
+from keras_centernet.about import About
 from keras_centernet.errors import UserError
 from keras_centernet.files.json_file import JsonFormat
 from keras_centernet.files.paths import AnyPath
 
-FACTS = JsonFormat(
-    {"task": str, "task_options?": ({str: object}, None), "classes": [str], "input_hw": [int], "?": object},
-    advice="export the model anew",
-)
+# {fact: what it is}; files that were written by an earlier version lack some.
+FACTS = {
+    "keras_centernet": str,
+    "backbone": str,
+    "task": str,
+    "task_options": ({str: object}, None),
+    "classes": [str],
+    "input_hw": [int],
+    "thresholds": {str: object},
+    "boxes": str,
+    "licence": str,
+    "metrics": {str: object},
+}
+NEEDED = ("task", "classes", "input_hw")  # to detect with a file
+FACTS_FILE = JsonFormat({f"{name}?": kind for name, kind in FACTS.items()} | {"?": object}, "export the file anew")
 
 
 def describe(model) -> dict:
-    """Returns {"keras_centernet": version that wrote the file, "backbone", "task", "task_options", "classes": names in
-    order, "input_hw": height and width that images are letterboxed to}; the format adds the frame of its "boxes"."""
+    """Returns what is known of a model, in JSON's terms.
+
+    {"keras_centernet": version that wrote the file, "backbone", "task", "task_options", "classes": names in order,
+    "input_hw": height and width that images are letterboxed to, where there are some "thresholds": lowest score of a
+    class that counts, and of `model.about`, where specified, "licence" and "metrics"}; the format adds the frame of its
+    "boxes".
+    """
     return {
         "keras_centernet": keras_centernet.__version__,
         "backbone": model.backbone_name,
@@ -23,19 +40,41 @@ def describe(model) -> dict:
         "task_options": model.task_options,
         "classes": list(model.classes),
         "input_hw": list(model.input_size),
-    }
+        **({"thresholds": model.thresholds} if model.thresholds else {}),
+    } | model.about.to_dict()
 
 
-def check_facts(facts: Mapping, name: AnyPath | str) -> dict:
-    """Returns what a file says of itself, if that is what `describe` gave; `name` is that of the file.
+def from_text(name: str, text: str, path: AnyPath | str):
+    """Returns a fact from its text, which is JSON for all but texts; a UserError where it is none."""
+    return text if FACTS[name] is str else FACTS_FILE.parse_any(text, f"{path}: {name}")
+
+
+def check_facts(content: Mapping, path: AnyPath | str) -> dict:
+    """Returns the known facts of a file's content, in the order of `FACTS`; a UserError where one is of another kind.
+
+    Args:
+        content: of a file that may be anybody's; what else it holds is left alone.
+        path: of the file, for messages.
+    """
+    content = {name: content[name] for name in FACTS if content.get(name) is not None}
+    FACTS_FILE.check(content, path)
+    try:
+        About.from_dict(content)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return content
+
+
+def check_runnable(content: Mapping, path: AnyPath | str) -> dict:
+    """Returns the facts of a file that say all that is needed to detect with it.
 
     Raises:
-        UserError: the file says nothing, as those of others, or something else.
+        UserError: the file says nothing, as those of others, too little, or something else.
     """
-    if "task" not in facts:
+    if not all(name in content for name in NEEDED):
         problem = "got one that does not say its task, classes and input size"
-        raise UserError(f"{name}: expected a file that this package exported, {problem}; export the model anew.")
-    facts = FACTS.check(dict(facts), name)
+        raise UserError(f"{path}: expected a file that this package exported, {problem}; export the model anew.")
+    facts = check_facts(content, path)
     if len(facts["input_hw"]) != 2 or 0 in facts["input_hw"]:
-        raise UserError(f"{name}: expected input_hw of a height and a width, got {facts['input_hw']}; export it anew.")
+        raise UserError(f"{path}: expected input_hw of a height and a width, got {facts['input_hw']}; export it anew.")
     return facts

@@ -11,7 +11,7 @@ import keras
 from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.exporting.agreement import Opened
 from keras_centernet.exporting.detector import ExportedDetector
-from keras_centernet.exporting.facts import check_facts, describe
+from keras_centernet.exporting.facts import FACTS, check_runnable, describe, from_text
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.files.texts import read_content
 from keras_centernet.geometry import to_input_frame
@@ -19,6 +19,7 @@ from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
 
 IMAGES = "images"  # name of the input
+BOXES = "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"
 
 
 def write_onnx(model: keras.Model, path: pathlib.Path, top_k: int = 100) -> None:
@@ -63,8 +64,8 @@ def load_onnx(path: AnyPath) -> ExportedDetector:
     except Exception as error:  # many kinds of its own
         problem = f"ONNX Runtime says: {first_line(error)}"
         raise UserError(f"{path}: expected an ONNX file that can be run; {problem}.") from None
-    facts = {name: _from_text(name, text) for name, text in session.get_modelmeta().custom_metadata_map.items()}
-    facts = check_facts(facts, path)
+    texts = session.get_modelmeta().custom_metadata_map
+    facts = check_runnable({name: from_text(name, text, path) for name, text in texts.items() if name in FACTS}, path)
     inputs = [(one.name, one.type, list(one.shape[1:])) for one in session.get_inputs()]
     expected = [(IMAGES, "tensor(uint8)", [*facts["input_hw"], 3])]
     if inputs != expected:
@@ -75,6 +76,18 @@ def load_onnx(path: AnyPath) -> ExportedDetector:
         return dict(zip(names, session.run(names, {IMAGES: images}), strict=True))
 
     return ExportedDetector(path, facts, run)
+
+
+def read_onnx_facts(path: os.PathLike) -> dict:
+    """Returns what a file says of itself as it stands there; nothing of it runs."""
+    require("onnx")
+    import onnx
+
+    try:
+        properties = onnx.load(os.fspath(path), load_external_data=False).metadata_props
+    except Exception as error:  # of protobuf, and the operating system's
+        raise UserError(f"{path}: expected an ONNX file, could not be read: {first_line(error)}.") from None
+    return {entry.key: from_text(entry.key, entry.value, path) for entry in properties if entry.key in FACTS}
 
 
 def require(*packages: str) -> None:
@@ -100,7 +113,8 @@ def _convert(model, top_k: int) -> bytes:
 
     with without_xla():
         converted, _ = tf2onnx.convert.from_function(detect, signature)
-    onnx.helper.set_model_props(converted, {name: _to_text(value) for name, value in _facts(model).items()})
+    facts = describe(model) | {"boxes": BOXES}
+    onnx.helper.set_model_props(converted, {name: _to_text(value) for name, value in facts.items()})
     # The raw heads keep their names inside, where `open_onnx` finds them, but clients do not get them.
     heads = {head.name for head in model.task.heads}
     outputs = [output for output in converted.graph.output if output.name not in heads]
@@ -109,21 +123,6 @@ def _convert(model, top_k: int) -> bytes:
     for value in (*converted.graph.input, *converted.graph.output):  # any number of images
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     return converted.SerializeToString()
-
-
-def _facts(model) -> dict:
-    """Returns the metadata of the file."""
-    return describe(model) | {"boxes": "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"}
-
-
-def _from_text(name: str, text: str):
-    """Returns the value that `_to_text` made a text of; a text that was one, or is none of ours, as it is."""
-    if name not in ("task_options", "classes", "input_hw"):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _to_text(value) -> str:

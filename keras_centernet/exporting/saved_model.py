@@ -13,14 +13,16 @@ import keras
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.exporting.agreement import Example, Opened
 from keras_centernet.exporting.detector import ExportedDetector
-from keras_centernet.exporting.facts import FACTS, check_facts, describe
+from keras_centernet.exporting.facts import FACTS_FILE, check_runnable, describe
 from keras_centernet.files.paths import AnyPath, to_path
+from keras_centernet.files.texts import read_text
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
 
-LABELS, FACTS_FILE = "classes.txt", "detector.json"  # in its folder assets/
-BOXES = {"boxes": "boxes_xyxy: left, top, right, bottom in pixels of the image"}
+LABELS, NOTES = "classes.txt", "detector.json"  # in its folder assets/
+BOXES = 'boxes_xyxy: left, top, right, bottom in pixels of the image; of "inputs", of the letterboxed input'
+_MOST_BYTES = 1 << 24
 CALIBRATED = "_calibrated"  # end of the names of signatures that take a camera
 
 
@@ -33,12 +35,11 @@ def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, 
     # Custom gradients would be traced and saved too; nobody trains a served graph.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with tempfile.TemporaryDirectory() as folder, contextlib.nullcontext() if xla else without_xla():
-        labels = pathlib.Path(folder, LABELS)
-        labels.write_text("".join(f"{name}\n" for name in model.classes), encoding="utf-8")
-        served.labels = tf.saved_model.Asset(str(labels))
-        facts = pathlib.Path(folder, FACTS_FILE)
-        facts.write_text(json.dumps(describe(model) | BOXES, default=str), encoding="utf-8")
-        served.facts = tf.saved_model.Asset(str(facts))
+        facts = json.dumps(describe(model) | {"boxes": BOXES}, default=str)
+        for name, text in ((LABELS, "".join(f"{name}\n" for name in model.classes)), (NOTES, facts)):
+            asset = pathlib.Path(folder, name)
+            asset.write_text(text, encoding="utf-8")
+            setattr(served, asset.stem, tf.saved_model.Asset(str(asset)))
         # Less than half the time of `keras.export.ExportArchive`, which traces every signature several times.
         signatures = {
             name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
@@ -86,8 +87,7 @@ def load_saved_model(path: AnyPath) -> ExportedDetector:
     """Returns a folder in TensorFlow, whatever backend Keras has; it computes whatever its graph says."""
     import tensorflow as tf
 
-    facts = FACTS.load(path / "assets" / FACTS_FILE) if (path / "assets" / FACTS_FILE).exists() else {}
-    facts = check_facts(facts, path)
+    facts = check_runnable(read_saved_model_facts(path), path)
     try:
         loaded = tf.saved_model.load(os.fspath(path))
         loaded.signatures["inputs"].structured_outputs  # noqa: B018
@@ -99,6 +99,16 @@ def load_saved_model(path: AnyPath) -> ExportedDetector:
         return {name: value.numpy() for name, value in found.items() if name != "class_names"}
 
     return ExportedDetector(path, facts, run)
+
+
+def read_saved_model_facts(path: AnyPath) -> dict:
+    """Returns what a folder says of itself; nothing of it runs. One of an earlier version says its classes alone."""
+    assets = path / "assets"
+    if (assets / NOTES).is_file():
+        return FACTS_FILE.parse(read_text(assets / NOTES, _MOST_BYTES), assets / NOTES)
+    if (assets / LABELS).is_file():
+        return {"classes": read_text(assets / LABELS, _MOST_BYTES).splitlines()}
+    raise UserError(f"{path}: expected a SavedModel of this package, got a folder without assets/{NOTES}.")
 
 
 def _file_of(example: Example) -> bytes:

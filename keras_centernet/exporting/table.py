@@ -5,10 +5,16 @@ from collections.abc import Callable
 
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.exporting.edgetpu.export import RAW, open_edgetpu, write_edgetpu
-from keras_centernet.exporting.onnx import load_onnx, open_onnx, write_onnx
-from keras_centernet.exporting.saved_model import load_saved_model, open_saved_model, write_saved_model
+from keras_centernet.exporting.onnx import load_onnx, open_onnx, read_onnx_facts, write_onnx
+from keras_centernet.exporting.saved_model import (
+    load_saved_model,
+    open_saved_model,
+    read_saved_model_facts,
+    write_saved_model,
+)
 from keras_centernet.exporting.tflite.detector import TFLiteDetector, load_tflite, open_tflite
 from keras_centernet.exporting.tflite.export import write_tflite
+from keras_centernet.exporting.tflite.metadata import read_tflite_facts
 from keras_centernet.exporting.tflite.precisions import DEFAULT, INT8, PRECISIONS
 from keras_centernet.exporting.verifying import FLOAT32, Tolerance
 from keras_centernet.files.paths import AnyPath
@@ -36,6 +42,7 @@ class Format:
         load: function of a path -> `ExportedDetector`; None: it does not run here.
         recognizes: function of a path -> whether `load` is for it.
         detector: function of the path -> what `evaluate` takes; None: its average precision is not measured.
+        facts: function of the path -> what a file says of itself, see `facts.FACTS`; None: it says nothing.
     """
 
     write: Callable
@@ -51,6 +58,7 @@ class Format:
     load: Callable | None = None
     recognizes: Callable[[AnyPath], bool] = lambda path: False
     detector: Callable | None = None
+    facts: Callable | None = None
 
 
 def find_format(path: AnyPath, format: str | None) -> str:
@@ -92,6 +100,7 @@ FORMATS = {
         load=load_tflite,
         recognizes=lambda path: path.suffix == ".tflite",
         detector=TFLiteDetector,
+        facts=read_tflite_facts,
     ),
     "saved_model": Format(
         write_saved_model,
@@ -103,6 +112,7 @@ FORMATS = {
         is_folder=True,
         load=load_saved_model,
         recognizes=lambda path: (path / "saved_model.pb").exists(),
+        facts=read_saved_model_facts,
     ),
     "onnx": Format(
         write_onnx,
@@ -112,6 +122,7 @@ FORMATS = {
         keras_name="onnx",
         load=load_onnx,
         recognizes=lambda path: path.suffix == ".onnx",
+        facts=read_onnx_facts,
     ),
     "edgetpu": Format(
         write_edgetpu,
@@ -121,5 +132,6 @@ FORMATS = {
         options=("calibration", "compiled", "top_k"),
         tolerance=lambda options: PRECISIONS[INT8].tolerance,
         is_calibrated=lambda options: not options.get("compiled"),
+        facts=read_tflite_facts,
     ),
 }

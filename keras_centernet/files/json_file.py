@@ -48,13 +48,14 @@ class JsonFormat:
 
     def load(self, path: AnyPath):
         """Returns the content of a file that may be of another kind."""
-        return self._parse(read_text(path, MOST_BYTES), path)
+        return self.parse_any(read_text(path, MOST_BYTES), path)
 
     def parse(self, text: str, path: AnyPath | str) -> dict:
         """Returns the checked content of a text; `path` is for messages."""
-        return self.check(self._parse(text, path), path)
+        return self.check(self.parse_any(text, path), path)
 
-    def _parse(self, text: str, path: AnyPath | str):
+    def parse_any(self, text: str, path: AnyPath | str):
+        """Returns the content of a text whose schema somebody else checks; `path` is for messages."""
         hooks = {"object_pairs_hook": _to_dict, "parse_constant": _refuse}
         content = _parse(text, path, f"; {self.advice}", **hooks)
         if _is_deeper(content, MOST_DEPTH):

@@ -1,11 +1,13 @@
 """A Keras model that is trained by a task's own losses: `compile`, `fit`, and what a step computes."""
 
 import contextlib
+import dataclasses
 import types
 
 import keras
 from keras import ops
 
+from keras_centernet.about import About
 from keras_centernet.data.own.batches import OwnData
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.fitting import layer_selection
@@ -46,6 +48,8 @@ class TaskModel(keras.Model):
     backbone_row: Backbone
     normalization: str
     input_size: tuple[int, int]
+
+    about = About()
 
     def prepare(self) -> None:
         """Makes what training needs of a model whose network is there."""
@@ -179,6 +183,7 @@ class TaskModel(keras.Model):
             kwargs["validation_data"] = own.validation_for_keras(kwargs["validation_data"])
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [StopOnNonFiniteLoss(), *(callbacks or [])]
+        self.about = dataclasses.replace(self.about, metrics={})  # they were of other weights
         if self.average:
             self.average.start()
         with own.plain_errors():

@@ -20,6 +20,19 @@ from keras_centernet.networks.resnet import build_resnet
 
 EDGE_TPU_SIDE = 320  # 8 MB of memory; from about 352 on its compiler speaks of "large activation tensors"
 LIGHT_HEAD_CHANNELS = 48
+# {what a network may be exported to: (format, its options, whether it is calibrated)}; see `benchmarks/exports.py`.
+EXPORTS = {
+    "float32": ("tflite", {"precision": "float32"}, False),
+    "float16": ("tflite", {"precision": "float16"}, False),
+    "dynamic": ("tflite", {"precision": "dynamic"}, False),
+    "int8": ("tflite", {"precision": "int8"}, True),
+    "saved_model": ("saved_model", {}, False),
+    "onnx": ("onnx", {}, False),
+    "edgetpu": ("edgetpu", {}, True),
+}
+# Networks of common operators that were run in all of them; Coral's list of operators has its own networks.
+_ALL = ("float32", "float16", "dynamic", "int8", "saved_model", "onnx")
+_DEFORMABLE = ("float32", "float16", "dynamic", "saved_model", "onnx")  # int8 was tried: the converter fails
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Backbone:
             `freeze="backbone"` means; none: there is no such part.
         takes_imagenet_file: whether ImageNet weights come from a file (see `weights.imagenet`).
         load_imagenet: function of the built network that downloads ImageNet weights into it, or None.
-        exports: what the network was exported to and run from.
+        exports: keys of `EXPORTS`: what the network was exported to and run from.
         edge_tpu_side: largest side of an input with which the network is for Coral's Edge TPU: all its operators
             are Coral's, and its maps fit the memory. None: it is not.
     """
@@ -51,7 +64,7 @@ class Backbone:
     backbone_layers: tuple[str, ...] = ()
     takes_imagenet_file: bool = False
     load_imagenet: Callable | None = None
-    exports: tuple[str, ...] = ("TFLite float32",)
+    exports: tuple[str, ...] = ("float32",)
     edge_tpu_side: int | None = None
 
 
@@ -78,35 +91,34 @@ def find_backbone(backbone) -> tuple[str, Backbone]:
     )
 
 
-def _application(row: Application, edge_tpu_side: int | None = None, build_heads: Callable = build_heads) -> Backbone:
+def _application(row: Application, edge_tpu_side: int | None = None, **options) -> Backbone:
     return Backbone(
         row.build,
         normalization=row.normalization,
-        build_heads=build_heads,
         head_channels=LIGHT_HEAD_CHANNELS,
         backbone_layers=(NESTED_NAME,),
         load_imagenet=row.load_imagenet,
         edge_tpu_side=edge_tpu_side,
+        **options,
     )
 
 
 def _mobile(row: Application, hide: Callable) -> Backbone:
-    return _application(row, EDGE_TPU_SIDE, functools.partial(build_shared_heads, hide=hide))
+    return _application(row, EDGE_TPU_SIDE, build_heads=functools.partial(build_shared_heads, hide=hide))
 
 
-def _resnet(depth: int, deformable: bool) -> Backbone:
+def _resnet(depth: int, deformable: bool, **options) -> Backbone:
     return Backbone(
         functools.partial(build_resnet, depth, deformable),
         deformable=deformable,
         backbone_layers=("conv1", "bn1", "layer"),
         takes_imagenet_file=True,
+        **options,
     )
 
 
-def _dla(build: Callable, deformable: bool = False) -> Backbone:
-    return Backbone(
-        build, head_channels=256, deformable=deformable, backbone_layers=("base.",), takes_imagenet_file=True
-    )
+def _dla(build: Callable, **options) -> Backbone:
+    return Backbone(build, head_channels=256, backbone_layers=("base.",), takes_imagenet_file=True, **options)
 
 
 def _hourglass(stacks: int, **options) -> Backbone:
@@ -116,24 +128,28 @@ def _hourglass(stacks: int, **options) -> Backbone:
 BACKBONES = {
     "dla34": _dla(build_dla34, deformable=True),
     "dla34_v0": _dla(build_dla34_v0),
-    "dla34_plain": _dla(build_dla34_plain),
+    "dla34_plain": _dla(build_dla34_plain, exports=_ALL),
     "hourglass104": _hourglass(2, exports=()),
     "hourglass52": _hourglass(1),
-    "resnet18": _resnet(18, deformable=True),
+    "resnet18": _resnet(18, deformable=True, exports=_DEFORMABLE),
     "resnet34": _resnet(34, deformable=True),
     "resnet50": _resnet(50, deformable=True),
     "resnet101": _resnet(101, deformable=True),
     "resnet152": _resnet(152, deformable=True),
-    "resnet18_plain": _resnet(18, deformable=False),
+    "resnet18_plain": _resnet(18, deformable=False, exports=_ALL),
     "resnet34_plain": _resnet(34, deformable=False),
     "resnet50_plain": _resnet(50, deformable=False),
     "resnet101_plain": _resnet(101, deformable=False),
     "resnet152_plain": _resnet(152, deformable=False),
-    "mobilenet_v2": _application(mobilenet.MOBILENET_V2, EDGE_TPU_SIDE),
+    "mobilenet_v2": _application(mobilenet.MOBILENET_V2, EDGE_TPU_SIDE, exports=(*_ALL, "edgetpu")),
     "mobilenet_v3_small": _application(mobilenet.MOBILENET_V3_SMALL),
     "mobilenet_v3_large": _application(mobilenet.MOBILENET_V3_LARGE),
-    "mobilenet_v3_small_minimalistic": _application(mobilenet.MOBILENET_V3_SMALL_MINIMALISTIC, EDGE_TPU_SIDE),
-    "mobilenet_v3_large_minimalistic": _application(mobilenet.MOBILENET_V3_LARGE_MINIMALISTIC, EDGE_TPU_SIDE),
+    "mobilenet_v3_small_minimalistic": _application(
+        mobilenet.MOBILENET_V3_SMALL_MINIMALISTIC, EDGE_TPU_SIDE, exports=(*_ALL, "edgetpu")
+    ),
+    "mobilenet_v3_large_minimalistic": _application(
+        mobilenet.MOBILENET_V3_LARGE_MINIMALISTIC, EDGE_TPU_SIDE, exports=("float32", "int8", "edgetpu")
+    ),
     "mobile_nano": _mobile(mobilenet.MOBILE_NANO, separable_norm),
     "mobile_small": _mobile(mobilenet.MOBILE_SMALL, dense_norm),
     "mobile_medium": _mobile(mobilenet.MOBILE_MEDIUM, dense_norm),

@@ -81,8 +81,9 @@ def read_run(folder: str | os.PathLike) -> Run:
     return Run(settings, numbers, image)
 
 
-def write_card(model: CenterNet, run: Run, licence: str | None) -> str:
+def write_card(model: CenterNet, run: Run) -> str:
     """Returns the text of a model's card; see `save_to_preset`."""
+    licence = model.about.licence
     task, (height, width) = model.task.name, model.input_size
     pipeline = TASKS[task].hub_name if task in TASKS else TaskRow.hub_name
     header = [f"pipeline_tag: {pipeline}", "library_name: keras", "tags: [keras, centernet, keras_centernet]"]
@@ -101,7 +102,7 @@ def write_card(model: CenterNet, run: Run, licence: str | None) -> str:
         count=len(model.classes),
         classes=names + (", ..." if len(model.classes) > _CLASSES else ""),
         training=_table("Training", "option", run.settings),
-        metrics=_table("Metrics of the validation split", "metric", run.metrics),
+        metrics=_table("Metrics of the validation split", "metric", run.metrics or model.about.metrics),
         licence=_one_line(licence) if licence else NO_LICENCE,
     )
 

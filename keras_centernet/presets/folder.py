@@ -1,5 +1,6 @@
 """A model as a folder that others can load: what `from_preset` reads and `upload_preset` shares."""
 
+import dataclasses
 import os
 
 from keras_centernet.errors import look_up
@@ -24,8 +25,9 @@ def save_to_preset(
     Args:
         model: whose averaged weights are written where it keeps an average.
         folder: local or remote, made where it is missing.
-        run: folder of the training, whose data, metrics and image go into the card; None: the card has none.
-        licence: under which you share the model, such as "apache-2.0"; None: the card says that none was chosen.
+        run: folder of the training, whose data, metrics and image go into the card; None: metrics of `model.about`.
+        licence: under which you share the model, such as "apache-2.0", which becomes that of `model.about`; None: that
+            of `model.about`, or else the card says that none was chosen.
         weights: "model.weights.h5" or "model.safetensors".
         overwrite: whether these files may be replaced.
 
@@ -33,6 +35,8 @@ def save_to_preset(
         UserError: files are there already, the run is none, or nothing can be written.
     """
     look_up(WEIGHTS, weights, "file of weights")
+    if licence is not None:
+        model.about = dataclasses.replace(model.about, licence=licence)
     folder, found = to_path(folder), read_run(run) if run is not None else Run()
     names = [CONFIG, weights, README, *([IMAGE] if found.image else [])]
     with claimed([folder / name for name in names], overwrite):
@@ -42,6 +46,6 @@ def save_to_preset(
         with model.averaged():
             if found.image:
                 write_whole(folder / IMAGE, lambda path: path.write_bytes(found.image))
-            write_text(folder / README, write_card(model, found, licence))
+            write_text(folder / README, write_card(model, found))
             write_preset_folder(model, folder, weights)
     return folder

@@ -3,9 +3,11 @@
 import inspect
 import os
 import warnings
+from collections.abc import Mapping
 
 import keras
 
+from keras_centernet.about import About
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import write_whole
 from keras_centernet.files.paths import to_path
@@ -20,6 +22,7 @@ from keras_centernet.weights.resolve import find
 
 _DIGITS = 12  # of a checksum that are in a name
 _SHOWN = 5  # names
+_PERCENT = 100
 
 
 def load_named(name: str | os.PathLike, custom_objects: dict | None = None) -> CenterNet:
@@ -65,6 +68,7 @@ def with_overrides(model: CenterNet, overrides: dict) -> CenterNet:
         config = {**config, "task_options": None, "head_losses": None, "loss_weights": None}
     changed = CenterNet.from_config(config | overrides)
     take_weights(changed, model, model.name)
+    changed.about = About(model.about.licence)  # metrics were of the model as it was
     return changed
 
 
@@ -76,7 +80,15 @@ def _load_preset(name: str) -> CenterNet:
         write_whole(
             kept, _import(str(file), row.backbone, row.task, row.classes, row.input_size, row.normalization).save
         )
-    return read_model_file(kept)
+    model = read_model_file(kept)
+    model.about = About(row.licence, _published(row.metrics))
+    return model
+
+
+def _published(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Returns {"AP, published, flip": share} of the percent that the authors measured."""
+    rows = ((name, how, value) for name, values in metrics.items() for how, value in values.items())
+    return {f"{name}, published, {how}": round(value / _PERCENT, 4) for name, how, value in rows}
 
 
 def _import(path: str, *what) -> CenterNet:

@@ -1,5 +1,6 @@
 """The model of a run, from its settings."""
 
+from keras_centernet.about import About
 from keras_centernet.fitting import layer_selection
 from keras_centernet.model import CenterNet
 from keras_centernet.runs.datasets import Datasets
@@ -24,6 +25,7 @@ def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backb
         dtype="mixed_bfloat16" if computes_in_half(settings) else "float32",
         **beginning,
     )
+    model.about = About(settings.licence)
     slow_paths = ()
     if settings.backbone_rate != 1:
         slow_paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)

@@ -5,6 +5,7 @@ import time
 
 import keras
 
+from keras_centernet.about import measured
 from keras_centernet.evaluation.metrics.table import main_metric
 from keras_centernet.files.atomic import write_whole
 from keras_centernet.fitting.uncompiled import uncompiled
@@ -59,7 +60,7 @@ class InsteadOfStep(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the (averaged) weights, without the optimizer, whenever the main metric of the validation grows.
+    """Saves the (averaged) weights and their metrics, without the optimizer, whenever the main validation metric grows.
 
     The metric is `main_metric`.
 
@@ -82,11 +83,12 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        main = main_metric(name.removeprefix("val_") for name in logs if name.startswith("val_"))
-        value = logs.get(f"val_{main}", math.nan)
+        metrics = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
+        value = metrics.get(main_metric(metrics), math.nan)
         if value > self.best:  # False for NaN
             self.best, self.waited = float(value), 0
-            with self.model.averaged(), uncompiled(self.model):
+            values = {name: float(f"{metrics[name]:.6g}") for name in metrics if not name.endswith("loss")}
+            with self.model.averaged(), uncompiled(self.model), measured(self.model, values):
                 write_whole(self.folder / BEST, self.model.save)
         elif not math.isnan(value):
             self.waited += 1

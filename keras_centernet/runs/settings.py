@@ -5,6 +5,7 @@ import functools
 import itertools
 from dataclasses import MISSING
 
+from keras_centernet.about import About
 from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.errors import UserError
@@ -146,6 +147,9 @@ class TrainSettings:
     profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
     # The folder
     output: str = free_option("runs/train", "folder for the results; of a recipe: runs/ and its name", in_recipes=False)
+    licence: str | None = free_option(
+        None, "that the model's files name, such as apache-2.0", "unspecified", flag="--license", in_recipes=False
+    )
     resume: bool = free_option(
         False,
         "continue the run in --output, or in the folder named here, with its options where none are given",
@@ -162,6 +166,7 @@ class TrainSettings:
     def __post_init__(self):
         for name, row in options_of(TrainSettings).items():
             object.__setattr__(self, name, row.check(getattr(self, name)))
+        About(self.licence)  # checks it
         chosen = [name for name in ("tpu", "gpus", "multi_worker") if getattr(self, name)]
         if len(chosen) > 1:
             options = " and ".join("--" + name.replace("_", "-") for name in chosen)

@@ -4,6 +4,7 @@ import io
 import json
 import pathlib
 import zipfile
+from collections.abc import Callable
 
 import keras
 
@@ -24,18 +25,33 @@ def check_keras_file(local: pathlib.Path, path: str) -> None:
         local: the file.
         path: of the file, for messages.
     """
+
+    def check(archive):
+        _read_config(archive, path)
+        weights = read_member(archive, WEIGHTS, path)
+        check_h5(io.BytesIO(weights), len(weights), path)
+
+    _in_archive(local, path, check)
+
+
+def read_config(local: pathlib.Path, path: str) -> dict:
+    """Returns what `CenterNet.get_config` gave when a file was written; nothing is built. Errors as of the check."""
+    return _in_archive(local, path, lambda archive: _read_config(archive, path)["config"])
+
+
+def _in_archive(local: pathlib.Path, path: str, function: Callable):
     try:
         archive = zipfile.ZipFile(local)
     except DAMAGES:
         raise UserError(f"{path}: expected a .keras file, but it is damaged or of another format.") from None
     with archive:
         check_archive(archive, local, path)
-        _check_config(read_member(archive, CONFIG, path, _MOST_CONFIG_BYTES), path)
-        weights = read_member(archive, WEIGHTS, path)
-    check_h5(io.BytesIO(weights), len(weights), path)
+        return function(archive)
 
 
-def _check_config(text: bytes, path: str) -> None:
+def _read_config(archive: zipfile.ZipFile, path: str) -> dict:
+    """Returns the checked configuration of a model of this package."""
+    text = read_member(archive, CONFIG, path, _MOST_CONFIG_BYTES)
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -47,6 +63,7 @@ def _check_config(text: bytes, path: str) -> None:
     is_of_keras = str(config.get("module")).partition(".")[0] == "keras"
     if is_of_keras and keras.saving.get_registered_object(str(name)) is None:
         raise UserError(f"{path}: expected a CenterNet, got a {config.get('class_name')!s:.80}.")
+    return config
 
 
 def check_config(config: dict, path: str) -> None:

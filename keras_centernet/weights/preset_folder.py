@@ -68,6 +68,13 @@ def write_preset_folder(model: keras.Model, folder: AnyPath, weights: str) -> No
     write_text(folder / CONFIG, FORMAT.to_text({"model": model.get_config()}))
 
 
+def read_folder_config(folder: AnyPath) -> dict:
+    """Returns what `CenterNet.get_config` gave when a folder was written; a UserError where it is none."""
+    config = FORMAT.read(folder / CONFIG)["model"]
+    check_config(config, str(folder / CONFIG))
+    return config
+
+
 def read_preset_folder(folder: str | os.PathLike, cls: type) -> keras.Model:
     """Returns the model that `write_preset_folder` wrote.
 
@@ -79,8 +86,7 @@ def read_preset_folder(folder: str | os.PathLike, cls: type) -> keras.Model:
         UserError: a file is missing, damaged, or of another network.
     """
     folder = to_path(folder)
-    config = FORMAT.read(folder / CONFIG)["model"]
-    check_config(config, str(folder / CONFIG))
+    config = read_folder_config(folder)
     name = next((name for name in WEIGHTS if (folder / name).is_file()), None)
     if name is None:
         raise UserError(f"{folder}: expected {' or '.join(WEIGHTS)} in it, got neither.")

@@ -13,7 +13,7 @@ import pytest
 
 from keras_centernet.cli import export, main
 from keras_centernet.errors import DataWarning
-from keras_centernet.exporting import FORMATS, PRECISIONS, TFLiteDetector, check_edgetpu
+from keras_centernet.exporting import FORMATS, PRECISIONS, TFLiteDetector, check_edgetpu, facts_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 FEW = "calibration: 10 image"
@@ -49,7 +49,8 @@ def exported(model_file, photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     command = ["export", "--model", str(model_file), "--output", str(folder), "--images", str(photos), "--top-k", "7"]
     measured = ["--data", str(photos), "--evaluate", "val"]
-    assert main([*command, *measured, "--format", "tflite", "--format", "saved_model"]) == 0
+    said = ["--license", "cc-by-4.0"]
+    assert main([*command, *measured, *said, "--format", "tflite", "--format", "saved_model"]) == 0
     return folder
 
 
@@ -69,6 +70,7 @@ def test_files_and_what_is_known_of_them(exported):
     assert row["AP"]["difference"] == row["AP"]["file"] - row["AP"]["model"] == pytest.approx(0, abs=0.01)
     assert "AP" not in report["detector_saved_model"]
     assert report["detector_saved_model"]["agreement"]["box_pixels"] < 0.5
+    assert {facts_of(exported / name)["licence"] for name in report} == {"cc-by-4.0"}
     found = TFLiteDetector(exported / "detector_float32.tflite")(np.zeros((64, 64, 3), np.uint8))
     assert len(found["scores"]) == 7
 

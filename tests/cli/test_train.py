@@ -11,6 +11,7 @@ import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
+from keras_centernet.exporting import facts_of
 from keras_centernet.runs.ending.metrics_file import METRICS_FILE
 from keras_centernet.runs.loggers.tensorboard import ShowInTensorBoard
 from tests.helpers.tiny_backbone import TINY
@@ -39,7 +40,7 @@ def run(photos, output, *more):
 def finished(photos, tmp_path_factory):
     """A run of two epochs."""
     output = tmp_path_factory.mktemp("runs") / "whole"
-    assert run(photos, output) == 0
+    assert run(photos, output, "--license", "mit") == 0
     return output
 
 
@@ -80,6 +81,13 @@ def test_the_report_shows_the_evaluation_and_a_training_batch(finished):
 def test_drawings_show_the_photos_and_not_the_square_inputs(finished):
     drawing = keras.utils.img_to_array(keras.utils.load_img(finished / "detections.png"))
     assert len(drawing) == 44 + 4 * (360 * 48 // 72 + 8)  # four photos of 72 x 48 below the titles
+
+
+def test_the_best_file_says_its_licence_and_how_good_it_is(finished):
+    facts, best = facts_of(finished / "best.keras"), max(float(row["val_AP"]) for row in rows(finished))
+    assert facts["licence"] == "mit"
+    assert facts["metrics"]["AP"] == pytest.approx(best, rel=1e-5)
+    assert not [name for name in facts["metrics"] if "loss" in name]
 
 
 def test_history_has_a_row_per_epoch(finished):

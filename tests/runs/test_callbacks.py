@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from keras_centernet.about import About
 from keras_centernet.evaluation.metrics.table import METRICS
 from keras_centernet.runs.callbacks import KeepBest, RecordHistory
 from keras_centernet.runs.folder import RunFolder
@@ -17,9 +18,12 @@ class Model:
 
     stop_training = False
     averaged = contextlib.nullcontext
+    about = About("mit")
+    saved = None
 
     def save(self, path):
         path.write_bytes(b"weights")
+        self.saved = self.about
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,15 @@ def test_the_best_is_that_of_the_main_metric_of_the_table(tmp_path, monkeypatch)
     keep_best.on_epoch_end(2, {"val_AP": math.nan, "val_loss": 3.0})
     keep_best.on_epoch_end(3, None)
     assert (keep_best.best, keep_best.waited) == (0.2, 0)
+
+
+def test_the_best_says_its_metrics(tmp_path):
+    model, keep_best = Model(), KeepBest(RunFolder(tmp_path))
+    keep_best.set_model(model)
+    keep_best.on_epoch_end(0, {"loss": 2.0, "val_loss": 3.0, "val_AP": 1 / 3, "val_AP50": 0.5})
+    keep_best.on_epoch_end(1, {"loss": 1.0, "val_AP": 0.1})
+    assert model.saved == About("mit", {"AP": 0.333333, "AP50": 0.5})
+    assert model.about == About("mit")
 
 
 def test_the_history_is_cut_to_what_a_checkpoint_holds(tmp_path):

@@ -134,6 +134,7 @@ def test_a_resumed_run_may_change_what_does_not_change_the_training():
             "checkpoint_every",
             "keep",
             "verbose",
+            "licence",
         ),
     }
 

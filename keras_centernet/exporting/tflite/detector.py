@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.exporting.agreement import Opened
 from keras_centernet.exporting.detector import ExportedDetector
-from keras_centernet.exporting.facts import check_facts
+from keras_centernet.exporting.facts import check_runnable
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.flatbuffer import to_text
 from keras_centernet.exporting.tflite.metadata import IMAGES, TASK, TASK_OPTIONS, read_labels, read_notes
@@ -119,7 +119,7 @@ def open_tflite(path: os.PathLike, model) -> Opened:
 def load_tflite(path: AnyPath) -> ExportedDetector:
     """Returns a file of any precision, with or without decoding, in LiteRT."""
     content = flatbuffer.read_content(path)
-    facts = check_facts(read_notes(content, os.fspath(path)), path)
+    facts = check_runnable(read_notes(content, os.fspath(path)), path)
     detector = TFLiteDetector(path, threads=os.cpu_count() or 1)
     return ExportedDetector(path, facts, detector.detect_batch)
 

@@ -8,6 +8,7 @@ Source: `metadata_schema.fbs` of TensorFlow Lite Support, version 1.4.
 
 import io
 import json
+import os
 import zipfile
 
 import flatbuffers
@@ -15,18 +16,15 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_centernet.errors import UserError, first_line
-from keras_centernet.exporting.tflite.flatbuffer import read_flatbuffer, to_text, write_flatbuffer
+from keras_centernet.exporting.facts import FACTS_FILE
+from keras_centernet.exporting.tflite.flatbuffer import read_content, read_flatbuffer, to_text, write_flatbuffer
 from keras_centernet.files.archive import DAMAGES, read_member
-from keras_centernet.files.json_file import JsonFormat
 
 ENTRY = "TFLITE_METADATA"
 FILE_IDENTIFIER = b"M001"
 LABEL_FILE, NOTES_FILE = "labels.txt", "detector.json"
 TASK, TASK_OPTIONS = "task", "task_options"  # keys of the notes
 IMAGES = "images"  # name of the input
-_NOTES = JsonFormat(
-    {f"{TASK}?": str, f"{TASK_OPTIONS}?": ({str: object}, None), "?": object}, advice="export the file anew"
-)
 _MOST_BYTES = 1 << 24  # of a file in the zip
 PARSER_VERSION = "1.0.0"
 IMAGE_PROPERTIES, BOUNDING_BOX_PROPERTIES = 2, 3  # kinds of ContentProperties
@@ -59,7 +57,7 @@ def add_metadata(content: bytes, name: str, labels: tuple[str, ...], notes: dict
         notes: what the file says of itself, see `facts.describe`; `TFLiteDetector` decodes raw heads by its "task".
     """
     model = read_flatbuffer(content)
-    packed = np.frombuffer(_describe(model, name), np.uint8)
+    packed = np.frombuffer(_describe(model, name, (notes or {}).get("licence")), np.uint8)
     model.buffers = [*model.buffers, schema.BufferT(packed)]
     earlier = [entry for entry in model.metadata or [] if to_text(entry.name) == ENTRY]
     for entry in earlier:
@@ -79,7 +77,14 @@ def read_labels(content: bytes, path: str = "TFLite file") -> tuple[str, ...]:
 def read_notes(content: bytes, path: str = "TFLite file") -> dict:
     """Returns the notes of `add_metadata`, nothing where the file has none; a UserError where they are damaged."""
     text = _read_text(content, NOTES_FILE, path)
-    return _NOTES.parse(text, f"{path}: {NOTES_FILE}") if text else {}
+    return FACTS_FILE.parse(text, f"{path}: {NOTES_FILE}") if text else {}
+
+
+def read_tflite_facts(path: os.PathLike) -> dict:
+    """Returns what a file says of itself; nothing of it runs."""
+    content = read_content(path)
+    labels = read_labels(content, str(path))
+    return ({"classes": list(labels)} if labels else {}) | read_notes(content, str(path))
 
 
 def _read_text(content: bytes, name: str, path: str) -> str:
@@ -95,7 +100,7 @@ def _read_text(content: bytes, name: str, path: str) -> str:
         raise UserError(f"{path}: expected {name} in it, which cannot be read: {first_line(error)}.") from None
 
 
-def _describe(model, name: str) -> bytes:
+def _describe(model, name: str, licence: str | None) -> bytes:
     graph = model.subgraphs[0]
     (image,) = (graph.tensors[index] for index in graph.inputs)
     outputs = [to_text(graph.tensors[index].name) for index in graph.outputs]
@@ -104,6 +109,8 @@ def _describe(model, name: str) -> bytes:
     subgraph = {2: [_image_table(image)], 3: tables}
     builder = flatbuffers.Builder(1024)
     root = {0: name, 1: "CenterNet: objects as points.", 3: [subgraph], 7: PARSER_VERSION}
+    if licence:
+        root[5] = licence
     builder.Finish(_add_table(builder, root), FILE_IDENTIFIER)
     return bytes(builder.Output())
 

@@ -1,0 +1,44 @@
+"""What is said of a network's exports is what a benchmark ran."""
+
+import pathlib
+import re
+
+import pytest
+
+from keras_centernet import BACKBONES
+from keras_centernet.exporting import FORMATS
+from keras_centernet.networks.table import EXPORTS
+from tests.helpers.processes import run_python
+from tests.helpers.tiny_backbone import TINY
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs" / "networks.md"
+QUICK = ("mobilenet_v3_small_minimalistic", "resnet18_plain")
+MORE = [name for name, row in BACKBONES.items() if len(row.exports) > 1]
+
+
+def test_exports_are_formats_with_options_that_they_have():
+    for format, options, is_calibrated in EXPORTS.values():
+        assert set(options) <= set(FORMATS[format].options)
+        assert FORMATS[format].is_calibrated(options) == is_calibrated
+    for name, row in BACKBONES.items():
+        assert set(row.exports) <= set(EXPORTS)
+        assert ("edgetpu" in row.exports) == (row.edge_tpu_side is not None), name
+
+
+def test_the_page_says_the_same():
+    table = DOCS.read_text().partition("| network | float32 |")[2].partition("\n\n")[0]
+    rows = {name: cells.split("|") for name, cells in re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.MULTILINE)}
+    said = {
+        name: tuple(key for key, cell in zip(EXPORTS, cells, strict=True) if cell.strip())
+        for name, cells in rows.items()
+    }
+    assert said == {name: row.exports for name, row in BACKBONES.items() if name != TINY}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in QUICK else pytest.mark.exhaustive) for name in MORE]
+)
+def test_every_cell_is_run(name):
+    done = run_python("benchmarks/exports.py", name, *[f"--only={key}" for key in BACKBONES[name].exports])
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert len(done.stdout.splitlines()) == len(BACKBONES[name].exports)
