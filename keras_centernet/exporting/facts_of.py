@@ -19,6 +19,7 @@ _TAKEN = {
     "input_size": "input_hw",
     "thresholds": "thresholds",
 }
+_DICTIONARIES = ("task_options", "thresholds")
 
 
 def facts_of(path: str | os.PathLike) -> dict:
@@ -29,7 +30,8 @@ def facts_of(path: str | os.PathLike) -> dict:
 
     Returns:
         {"keras_centernet": version of this package that wrote it, "backbone", "task", "task_options", "classes": names,
-        "input_hw": [height, width], "thresholds": {class name: lowest score that counts}, "boxes": their frame and order, "licence", "metrics": {name: number}}.
+        "input_hw": [height, width], "thresholds": {class name: lowest score that counts}, "boxes": their frame and
+        order, "licence", "metrics": {name: number}}.
 
     Raises:
         UserError: there is no such file, it is damaged or of another kind, or says nothing of itself.
