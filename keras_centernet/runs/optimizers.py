@@ -1,5 +1,6 @@
 """The optimizers and the schedules of the learning rate; each has a row in a table."""
 
+import dataclasses
 from collections.abc import Callable
 
 STEP_FRACTIONS = (90 / 140, 120 / 140)  # As published: divide by ten after epochs 90 and 120 of 140
@@ -18,7 +19,12 @@ def build_optimizer(settings, steps_per_epoch: int, slow_paths: tuple[str, ...] 
 
 def build_schedule(settings, steps_per_epoch: int):
     """Returns the learning rate of a run: a number, or a Keras schedule over the steps of the optimizer."""
-    return SCHEDULES[settings.schedule](settings, steps_per_epoch)
+    return SCHEDULES[settings.schedule].build(settings, steps_per_epoch)
+
+
+def describe_rate(settings) -> str:
+    """Returns what the learning rate of a run does, in a few words."""
+    return SCHEDULES[settings.schedule].describe(settings)
 
 
 def _adamw(settings, rate, options: dict):
@@ -56,15 +62,29 @@ def _cosine(settings, steps_per_epoch: int):
     )
 
 
+def _describe_cosine(settings) -> str:
+    warmup = min(settings.warmup_epochs, settings.epochs / 2)
+    beginning = f"{warmup:g} {'epoch' if warmup == 1 else 'epochs'} of warm-up, then " if warmup else ""
+    return f"at most {settings.learning_rate:g}, {beginning}a cosine"
+
+
 def _step(settings, steps_per_epoch: int):
     import keras
 
-    rate = settings.learning_rate
-    after = settings.step_epochs or [max(1, round(fraction * settings.epochs)) for fraction in STEP_FRACTIONS]
+    rate, after = settings.learning_rate, _drops(settings)
     # Keras keeps a rate up to and with the boundary; the first step of the next epoch is epoch * steps_per_epoch.
     boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in after]
     values = [rate / 10**drops for drops in range(len(after) + 1)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
+
+
+def _describe_step(settings) -> str:
+    return f"{settings.learning_rate:g}, a tenth after epochs {', '.join(f'{epoch:g}' for epoch in _drops(settings))}"
+
+
+def _drops(settings) -> list:
+    """Returns the epochs after which the rate is divided by ten."""
+    return settings.step_epochs or [max(1, round(fraction * settings.epochs)) for fraction in STEP_FRACTIONS]
 
 
 def _constant(settings, steps_per_epoch: int) -> float:
@@ -73,5 +93,23 @@ def _constant(settings, steps_per_epoch: int) -> float:
 
 # Functions (settings, learning rate or schedule, further options) -> Keras optimizer.
 OPTIMIZERS: dict[str, Callable] = {"adamw": _adamw, "adam": _adam}
-# Functions (settings, steps per epoch) -> learning rate or Keras schedule.
-SCHEDULES: dict[str, Callable] = {"cosine": _cosine, "step": _step, "constant": _constant}
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """One row of the table of schedules.
+
+    Attributes:
+        build: function of (settings, steps per epoch) -> learning rate or Keras schedule.
+        describe: function of settings -> what the rate does, in a few words.
+    """
+
+    build: Callable
+    describe: Callable
+
+
+SCHEDULES = {
+    "cosine": Schedule(_cosine, _describe_cosine),
+    "step": Schedule(_step, _describe_step),
+    "constant": Schedule(_constant, lambda settings: f"{settings.learning_rate:g}, constant"),
+}

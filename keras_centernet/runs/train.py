@@ -219,10 +219,8 @@ class Run:
     def _report_of_chief(self) -> dict:
         folder = self.folder
         if not (folder / BEST).exists():  # nothing to evaluate on: the last (averaged) weights are the best
-            with (
-                self.model.averaged(),
-                uncompiled(self.model),
-            ):  # not `finish`: the other processes would have to compute with this one
+            # Not `finish`: the other processes would have to compute with this one.
+            with self.model.averaged(), uncompiled(self.model):
                 write_whole(folder / BEST, self.model.save)
         with local_copy(folder / BEST) as path:
             model = load_model(path)

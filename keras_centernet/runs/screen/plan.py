@@ -13,6 +13,7 @@ from keras_centernet.runs.devices.choosing import running_backend
 from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.devices.plan import computes_in_half
 from keras_centernet.runs.devices.table import BACKENDS
+from keras_centernet.runs.optimizers import describe_rate
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.tasks.table import task_row
 from keras_centernet.terminal.layout import count, titled
@@ -75,13 +76,6 @@ def _describe(source: Source) -> str:
 
 
 def _optimizer(settings: TrainSettings) -> str:
-    warmup = min(settings.warmup_epochs, settings.epochs / 2)
-    schedules = {
-        "cosine": f"at most {settings.learning_rate:g}, {warmup:g} epochs of warm-up, then a cosine",
-        "step": f"{settings.learning_rate:g}, a tenth after epochs "
-        + ", ".join(map(str, settings.step_epochs or ("9/14", "12/14 of all"))),
-    }
-    rate = schedules.get(settings.schedule, f"{settings.learning_rate:g}, {settings.schedule}")
     more = {
         "clip norm": settings.clip_norm,
         "running average": settings.average_decay,
@@ -89,7 +83,7 @@ def _optimizer(settings: TrainSettings) -> str:
     }
     said = "".join(f"; {name} {value:g}" for name, value in more.items() if value)
     frozen = f"; frozen: {', '.join(settings.freeze)}" if settings.freeze else ""
-    return f"{settings.optimizer}, learning rate {rate}{said}{frozen}"
+    return f"{settings.optimizer}, learning rate {describe_rate(settings)}{said}{frozen}"
 
 
 def _augmentation(settings: TrainSettings) -> str:

@@ -9,6 +9,7 @@ from keras_centernet.networks.cost import count_parameters
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.devices.devices import Devices
+from keras_centernet.runs.optimizers import describe_rate
 from keras_centernet.runs.screen.plan import plan
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.texts import cells
@@ -53,7 +54,7 @@ def test_everything_is_named(data, model):
         r"4 images, \d+ objects: shapes \(val\), measured every 5 epochs and after the last", said["val"]
     )
     assert (said["batch"], said["steps"]) == ("8 images in a step", "2 an epoch, 6 in 3 epochs")
-    rate = "at most 0.002, 1 epochs of warm-up, then a cosine"
+    rate = "at most 0.002, 1 epoch of warm-up, then a cosine"
     assert said["optimizer"] == f"adamw, learning rate {rate}; running average 0.9998; frozen: bn1"
     assert said["images"] == "augmentation crop, mirrored 0.5, mosaic 0.5, colours changed"
     assert said["devices"].startswith("CPU, by ")
@@ -78,3 +79,20 @@ def test_no_line_is_longer_than_the_terminal(columns, output, data, model):
     text = plan(settings(output=output), Devices(["CPU"]), data, model, Progress(), columns)
     assert max(map(cells, text.splitlines())) <= columns
     assert output.replace(" ", "") in "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            {"schedule": "cosine", "epochs": 9, "warmup_epochs": 1.5},
+            "at most 0.002, 1.5 epochs of warm-up, then a cosine",
+        ),
+        ({"warmup_epochs": 0}, "at most 0.002, a cosine"),
+        ({"schedule": "step", "epochs": 14}, "0.002, a tenth after epochs 9, 12"),
+        ({"schedule": "step", "step_epochs": [5]}, "0.002, a tenth after epochs 5"),
+        ({"schedule": "constant"}, "0.002, constant"),
+    ],
+)
+def test_what_the_rate_does(options, words):
+    assert describe_rate(settings(**options)) == words
