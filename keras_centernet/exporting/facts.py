@@ -74,6 +74,7 @@ def check_runnable(content: Mapping, path: AnyPath | str) -> dict:
     if not all(name in content for name in NEEDED):
         problem = "got one that does not say its task, classes and input size"
         raise UserError(f"{path}: expected a file that this package exported, {problem}; export the model anew.")
+    FACTS_FILE.check({name: content[name] for name in NEEDED}, path)
     facts = check_facts(content, path)
     if len(facts["input_hw"]) != 2 or 0 in facts["input_hw"]:
         raise UserError(f"{path}: expected input_hw of a height and a width, got {facts['input_hw']}; export it anew.")

@@ -49,6 +49,16 @@ sys.exit(run_command(collect))
 every_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 
 
+@pytest.fixture(autouse=True)
+def usual_handlers():
+    """Every signal has its usual effect, also where the tests run under nohup."""
+    usual = dict.fromkeys(SIGNALS, signal.SIG_DFL) | {signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def wait(seconds):
     """Bytecode, between which handlers run; `time.sleep` alone would do too."""
     end = time.monotonic() + seconds
