@@ -104,7 +104,8 @@ def _application(row: Application, edge_tpu_side: int | None = None, **options) 
 
 
 def _mobile(row: Application, hide: Callable) -> Backbone:
-    return _application(row, EDGE_TPU_SIDE, build_heads=functools.partial(build_shared_heads, hide=hide))
+    build = functools.partial(build_shared_heads, hide=hide)
+    return _application(row, EDGE_TPU_SIDE, build_heads=build, exports=(*_ALL, "edgetpu"))
 
 
 def _resnet(depth: int, deformable: bool, **options) -> Backbone:
