@@ -74,13 +74,17 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None, command: str | None, wants_logs: bool) -> int:
+    with without_logs(wants_logs):  # listing the options of `export` imports TensorFlow
+        return _parse_and_work(argv, command)
+
+
+def _parse_and_work(argv: Sequence[str] | None, command: str | None) -> int:
     parser = _build_parser(command)
     try:
         args = parser.parse_args(argv)
         if args.only_prints:
             end_with_reader()
-        with without_logs(wants_logs):
-            _work(args)
+        _work(args)
         sys.stdout.flush()
     except (UserError, FloatingPointError, OSError) as error:  # OSError: a full disk, a vanished file
         if was_interrupted():
