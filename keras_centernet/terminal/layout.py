@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from keras_centernet.texts import cells, printable
 
-USUAL, NARROWEST = 100, 40  # columns: where there is no terminal, and where one is narrower than is worth a thought
+# Columns: where there is no terminal, and at most, as longer lines are hard to read; and where one is narrower than is
+# worth a thought.
+USUAL, NARROWEST = 100, 40
 _TITLE = 11
 
 
 def width() -> int:
-    """Returns the columns of the terminal; `USUAL` where stdout is none."""
-    return max(NARROWEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else USUAL
+    """Returns how many columns lines may have: those of the terminal, from `NARROWEST` to `USUAL`."""
+    return min(USUAL, max(NARROWEST, shutil.get_terminal_size().columns)) if sys.stdout.isatty() else USUAL
 
 
 def wrap(text: str, columns: int) -> list[str]:
