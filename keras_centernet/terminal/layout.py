@@ -13,9 +13,14 @@ USUAL, NARROWEST = 100, 40
 _TITLE = 11
 
 
+def columns_of_terminal() -> int:
+    """Returns the columns of the terminal, at least `NARROWEST`; `USUAL` where stdout is none."""
+    return max(NARROWEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else USUAL
+
+
 def width() -> int:
-    """Returns how many columns lines may have: those of the terminal, from `NARROWEST` to `USUAL`."""
-    return min(USUAL, max(NARROWEST, shutil.get_terminal_size().columns)) if sys.stdout.isatty() else USUAL
+    """Returns how many columns lines to be read may have: those of the terminal, at most `USUAL`."""
+    return min(USUAL, columns_of_terminal())
 
 
 def wrap(text: str, columns: int) -> list[str]:

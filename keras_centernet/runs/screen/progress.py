@@ -9,7 +9,7 @@ from keras_centernet.evaluation.metrics.table import main_metric
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.screen.time_left import TimeLeft
 from keras_centernet.runs.settings import TrainSettings
-from keras_centernet.terminal.layout import USUAL, duration, joined, width
+from keras_centernet.terminal.layout import USUAL, columns_of_terminal, duration, joined
 
 FIRST_STEPS = 20  # after which the time of a training is said, where an epoch is longer
 _BAR = 20  # columns
@@ -69,7 +69,7 @@ class ShowProgress(keras.callbacks.Callback):
 
     def _draw(self, done: int, logs: dict) -> None:
         if self.draws:
-            columns = width() - 1  # in the last one some terminals break the line
+            columns = columns_of_terminal() - 1  # in the last one some terminals break the line
             whole = _BAR if columns >= USUAL - 1 else _BAR // 2
             full = round(whole * done / self.time_left.steps)
             bar = f"{'━' * full}{'─' * (whole - full)} {done}/{self.time_left.steps}"
@@ -84,7 +84,7 @@ class ShowProgress(keras.callbacks.Callback):
         return [part for part in [*parts, *_losses(logs)] if part]
 
     def _print(self, parts: list[str]) -> None:
-        self._write(f"{_ERASE}{joined(parts, width() - 1)}\n" if self.draws else f"{'  '.join(parts)}\n")
+        self._write(f"{_ERASE}{joined(parts, columns_of_terminal() - 1)}\n" if self.draws else f"{'  '.join(parts)}\n")
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text)
