@@ -58,8 +58,8 @@ def screen(request, tmp_path_factory):
 
 def test_no_line_is_longer_than_the_terminal(screen):
     columns, sent = screen
-    frames = [frame for line in sent.split("\n") for frame in re.split(r"\r(?:\x1b\[K)?", line)]
-    unfitting = [frame for frame in frames if cells(frame.rstrip()) > min(columns, 100) and "warning" not in frame.lower()]
+    frames = [frame.rstrip() for line in sent.split("\n") for frame in re.split(r"\r(?:\x1b\[K)?", line)]
+    unfitting = [frame for frame in frames if cells(frame) > min(columns, 100) and "warning" not in frame.lower()]
     bars = ("Epoch", "evaluate:")  # may be as wide as the terminal
     assert [frame for frame in unfitting if not frame.startswith(bars) or cells(frame) > columns] == []
 
