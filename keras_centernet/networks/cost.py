@@ -23,6 +23,16 @@ def count_flops(network: keras.Model) -> int:
     return sum(2 * _multiply_adds(layer) for layer in network.layers)
 
 
+def has_fixed_sizes(network: keras.Model) -> bool:
+    """Whether all layers, those of models inside too, know how large their maps are, as `count_flops` needs."""
+    inner = (has_fixed_sizes(layer) for layer in network.layers if isinstance(layer, keras.Model))
+    return all(inner) and all(
+        None not in (*layer.input.shape[1:3], *layer.output.shape[1:3])
+        for layer in network.layers
+        if any(len(weight.shape) == 4 for weight in layer.weights) and not isinstance(layer, keras.Model)
+    )
+
+
 def _multiply_adds(layer) -> int:
     if isinstance(layer, keras.Model):
         return sum(map(_multiply_adds, layer.layers))

@@ -6,7 +6,7 @@ from keras_centernet.data.reading.summary import hidden_objects
 from keras_centernet.data.source import Source
 from keras_centernet.model import CenterNet
 from keras_centernet.networks.build import build_network
-from keras_centernet.networks.cost import count_flops, count_parameters
+from keras_centernet.networks.cost import count_flops, count_parameters, has_fixed_sizes
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.datasets import Datasets
 from keras_centernet.runs.devices.choosing import running_backend
@@ -62,7 +62,10 @@ def _cost(model: CenterNet) -> str:
     state = random.getstate()  # that Keras takes seeds from
     network = build_network(model.backbone_row, model.task, input_hw=model.input_size)
     random.setstate(state)
-    return f"{count_parameters(network):,} parameters, {count_flops(network) / 1e9:.3g} GFLOP an image"
+    parameters = f"{count_parameters(network):,} parameters"
+    if not has_fixed_sizes(network):  # a backbone of one's own, whose layers do not know how large their maps are
+        return parameters
+    return f"{parameters}, {count_flops(network) / 1e9:.3g} GFLOP an image"
 
 
 def _classes(names: tuple[str, ...]) -> str:
