@@ -1,6 +1,7 @@
 """What a network costs: parameters and arithmetic."""
 
 import math
+from collections.abc import Iterator
 
 import keras
 
@@ -20,23 +21,18 @@ def count_flops(network: keras.Model) -> int:
     Args:
         network: of `build_network` with a fixed `input_hw`.
     """
-    return sum(2 * _multiply_adds(layer) for layer in network.layers)
+    return sum(2 * kernels * min(map(math.prod, sizes)) for kernels, sizes in _convolutions(network))
 
 
 def has_fixed_sizes(network: keras.Model) -> bool:
     """Whether all layers, those of models inside too, know how large their maps are, as `count_flops` needs."""
-    inner = (has_fixed_sizes(layer) for layer in network.layers if isinstance(layer, keras.Model))
-    return all(inner) and all(
-        None not in (*layer.input.shape[1:3], *layer.output.shape[1:3])
-        for layer in network.layers
-        if any(len(weight.shape) == 4 for weight in layer.weights) and not isinstance(layer, keras.Model)
-    )
+    return all(None not in (*before, *after) for _, (before, after) in _convolutions(network))
 
 
-def _multiply_adds(layer) -> int:
-    if isinstance(layer, keras.Model):
-        return sum(map(_multiply_adds, layer.layers))
-    kernels = sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4)
-    if not kernels:
-        return 0
-    return kernels * min(math.prod(layer.input.shape[1:3]), math.prod(layer.output.shape[1:3]))
+def _convolutions(network: keras.Model) -> Iterator[tuple[int, tuple]]:
+    """Yields (numbers in kernels, (H, W) of input and output) of layers that have some, of models inside too."""
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _convolutions(layer)
+        elif kernels := sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) == 4):
+            yield kernels, (layer.input.shape[1:3], layer.output.shape[1:3])

@@ -25,9 +25,10 @@ def upload_preset(address: str, folder: str | os.PathLike, private: bool = False
     Raises:
         UserError: another kind of address, a folder that is no preset, no huggingface_hub, or the hub refuses.
     """
-    if not address.startswith(SCHEME) or len(hub_parts(address, EXPECTED)) != HUB_PARTS:
+    parts = hub_parts(address, EXPECTED)
+    if not address.startswith(SCHEME) or len(parts) != HUB_PARTS:
         raise UserError(f"{address}: expected {EXPECTED}.")
-    name = "/".join(hub_parts(address, EXPECTED))
+    name = "/".join(parts)
     if is_remote(folder):
         raise UserError(f"{folder}: expected a local folder.")
     FORMAT.read(to_path(folder) / CONFIG)

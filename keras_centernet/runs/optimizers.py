@@ -102,14 +102,16 @@ class Schedule:
     Attributes:
         build: function of (settings, steps per epoch) -> learning rate or Keras schedule.
         describe: function of settings -> what the rate does, in a few words.
+        depends_on_epochs: whether the rate of a longer run is another.
     """
 
     build: Callable
     describe: Callable
+    depends_on_epochs: bool = True
 
 
 SCHEDULES = {
     "cosine": Schedule(_cosine, _describe_cosine),
     "step": Schedule(_step, _describe_step),
-    "constant": Schedule(_constant, lambda settings: f"{settings.learning_rate:g}, constant"),
+    "constant": Schedule(_constant, lambda settings: f"{settings.learning_rate:g}, constant", depends_on_epochs=False),
 }

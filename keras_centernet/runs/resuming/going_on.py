@@ -8,6 +8,7 @@ from keras_centernet.runs.checkpoints import Progress, restore, with_steps
 from keras_centernet.runs.datasets import Datasets
 from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.folder import BEST, RunFolder
+from keras_centernet.runs.optimizers import SCHEDULES
 from keras_centernet.runs.resuming.checks import FINGERPRINT, check_epochs, fingerprints_of
 from keras_centernet.runs.resuming.fingerprint import describe_changes
 from keras_centernet.runs.settings import TrainSettings
@@ -69,7 +70,8 @@ def _say_steps(progress: Progress, steps: int) -> list[str]:
 def _say_epochs(before, settings: TrainSettings) -> list[str]:
     if before in (None, settings.epochs):
         return []
-    rate = "" if settings.schedule == "constant" else f"; the learning rate is that of a run of {settings.epochs}"
+    is_other = SCHEDULES[settings.schedule].depends_on_epochs
+    rate = f"; the learning rate is that of a run of {settings.epochs}" if is_other else ""
     return [f"{settings.epochs} epochs instead of {before}{rate}"]
 
 
