@@ -160,7 +160,8 @@ def _tried(module, places, tmp_path, *numbers, names, wrapper=()):
 @pytest.mark.parametrize(
     ("how", "moments"),
     [
-        (KILL, 2),
+        (KILL, 1),
+        pytest.param(KILL, 4, marks=pytest.mark.exhaustive),
         pytest.param(TERMINATE, 2, marks=pytest.mark.exhaustive),
         pytest.param(INTERRUPT, 2, marks=pytest.mark.exhaustive),
     ],
@@ -172,11 +173,12 @@ def test_commands_that_are_killed_lose_nothing_and_can_be_run_again(how, moments
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_one_line_and_nothing_half(places, tmp_path):
+@pytest.mark.parametrize(("sizes", "full"), [(2, 1), pytest.param(5, 3, marks=pytest.mark.exhaustive)])
+def test_a_full_disk_is_one_line_and_nothing_half(sizes, full, places, tmp_path):
     wrapper = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None or subprocess.run([*wrapper, "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a file system")
-    found = _tried("full_disks", places, tmp_path, 5, names=COMMANDS, wrapper=wrapper)
+    found = _tried("full_disks", places, tmp_path, sizes, names=COMMANDS, wrapper=wrapper)
     assert found["wrong"] == []
-    assert all(of_command["full"] >= 3 for of_command in found["tried"].values())
+    assert all(of_command["full"] >= full for of_command in found["tried"].values())
     assert all(of_command["full"] < of_command["sizes"] for of_command in found["tried"].values())

@@ -1,6 +1,7 @@
 """Trains in processes that are killed and resumed until the run is whole; says on stdout how it ended, as JSON.
 
-Run as `python -m tests.helpers.killed_runs FOLDER KILLS [BACKBONE]`. Processes are forked from this one, which has
+Run as `python -m tests.helpers.killed_runs FOLDER HOW MOMENTS [BACKBONE]`: HOW is "all" points or "each" once, and
+MOMENTS random moments are tried, too. Processes are forked from this one, which has
 imported everything but never started TensorFlow: a start costs seconds less.
 """
 
@@ -59,7 +60,7 @@ POINTS = [
 ]
 
 
-def main(folder: str, kills: int, backbone: str = TINY) -> None:
+def main(folder: str, how: str, moments: int, backbone: str = TINY) -> None:
     """Trains once without and often with interruptions; compares."""
     root, source = pathlib.Path(folder), random.Random(1)
     shapes.SPLIT_SIZES.update(IMAGES)
@@ -67,7 +68,8 @@ def main(folder: str, kills: int, backbone: str = TINY) -> None:
     start = time.perf_counter()
     assert run(root / "whole", backbone, None) == 0
     seconds = time.perf_counter() - start
-    plan = [*POINTS, *[("moment", source.uniform(0.05, 0.7) * seconds) for _ in range(kills - len(POINTS))]]
+    points = POINTS if how == "all" else dict(reversed(POINTS)).items()
+    plan = [*points, *[("moment", source.uniform(0.05, 0.7) * seconds) for _ in range(moments)]]
     source.shuffle(plan)
     killed, runs, broken, different, code = [], 0, [], [], None
     while plan or code != 0:
@@ -206,4 +208,4 @@ def history(output: pathlib.Path) -> list[dict]:
 
 if __name__ == "__main__":
     matplotlib.pyplot.switch_backend("agg")
-    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

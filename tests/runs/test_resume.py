@@ -247,12 +247,15 @@ def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_runs_killed_at_twenty_points_end_like_the_whole_one(tmp_path):
+@pytest.mark.parametrize(
+    ("how", "moments", "kills"), [("each", 2, 16), pytest.param("all", 7, 26, marks=pytest.mark.exhaustive)]
+)
+def test_runs_killed_at_many_points_end_like_the_whole_one(how, moments, kills, tmp_path):
     """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
-    done = run_python("-m", "tests.helpers.killed_runs", str(tmp_path), "26")
+    done = run_python("-m", "tests.helpers.killed_runs", str(tmp_path), how, str(moments))
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
-    assert len(report["killed"]) == 26
+    assert len(report["killed"]) == kills
     assert {point for point, _ in POINTS} | {"moment"} == set(report["killed"])
     assert report["broken"] == report["different"] == []
 
