@@ -1,12 +1,18 @@
 """Functions of tensors that use a model's weights, compiled as the backend does it."""
 
+import math
 from collections.abc import Callable
+from time import perf_counter
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_centernet.freezing import CannotFreeze, Frozen
 from keras_centernet.networks.layers.deformable import without_xla
+
+# Seconds of computing after which a graph of one shape gets its weights as constants, which takes a second or two.
+FREEZE_SECONDS = 3.0
 
 
 def compile_function(model: keras.Model, function: Callable, shape: tuple | None = None, dtype=None) -> Callable:
@@ -33,7 +39,50 @@ def _compile_for_tensorflow(model, function: Callable, shape: tuple | None, dtyp
     if shape and None in shape:
         with without_xla():  # XLA would compile each shape that comes
             graph.get_concrete_function()
-    return graph
+        return graph
+    return _Freezing(graph) if shape else graph
+
+
+class _Freezing:
+    """A graph that runs with its weights as constants once it has computed for `FREEZE_SECONDS`: not for single photos.
+
+    When a weight changes, the constants are dropped at once, and it takes twice as long until there are new ones.
+    """
+
+    def __init__(self, graph):
+        self._graph, self._frozen, self._is_warm = graph, None, False
+        self._spent, self._patience = 0.0, FREEZE_SECONDS
+
+    def __call__(self, images):
+        frozen = self._frozen
+        if frozen is not None and not frozen.is_current():
+            frozen = self._frozen = None
+            self._spent, self._patience = 0.0, 2 * self._patience
+        if frozen is None and self._spent >= self._patience:
+            frozen = self._freeze()
+        if frozen is not None:
+            return frozen(images)
+        began = perf_counter()
+        found = self._graph(images)
+        self._spent += (perf_counter() - began) * self._is_warm  # the first call traces
+        self._is_warm = True
+        return found
+
+    def _freeze(self) -> Frozen | None:
+        try:
+            self._frozen = Frozen(self._graph.get_concrete_function())
+        except CannotFreeze:
+            self._patience = math.inf
+        return self._frozen
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it has constants, of whatever age."""
+        return self._frozen is not None
+
+    def experimental_get_tracing_count(self) -> int:
+        """Returns how often the graph was traced, as `tf.function` says it."""
+        return self._graph.experimental_get_tracing_count()
 
 
 def _compile_for_jax(model, function: Callable, *_) -> Callable:

@@ -1,0 +1,166 @@
+"""A function of a model's weights, traced by TensorFlow -> the same with the weights as they are now, as constants.
+
+Kernels are then brought into the processor's layout once and not at each call, and batch normalisation is part of the
+convolution before it.
+"""
+
+import collections
+
+import numpy as np
+
+MOST_BYTES = 2**28  # of weights, which are copied; a message of protobuf has less than 2**31
+# Convolution -> how the (C,) factors of its output are spread over its kernel.
+_SPREADS = {
+    "Conv2D": lambda factors, kernel: factors,
+    "DepthwiseConv2dNative": lambda factors, kernel: factors.reshape(kernel.shape[2:]),
+    "Conv2DBackpropInput": lambda factors, kernel: factors[:, None],  # the transposed one: (h, w, C, inputs)
+}
+
+
+class CannotFreeze(Exception):
+    """A traced function has to stay as it is."""
+
+
+class Frozen:
+    """A traced function of one tensor, with the weights of this moment as constants; tells when those have changed.
+
+    Results differ from those of the function by rounding (1e-6 of the largest number of a map), as normalisation is
+    folded into kernels.
+
+    Args:
+        traced: `tf.ConcreteFunction`.
+
+    Raises:
+        CannotFreeze: it does more with its variables than to read them, has functions inside (those that XLA compiles),
+            or its weights are too large or not in this processor's memory.
+    """
+
+    def __init__(self, traced):
+        import tensorflow as tf
+
+        self._read = tf.function(_reader(traced), autograph=False).get_concrete_function()
+        self._held = self._read()  # as long as this exists, nobody else gets its memory
+        self._addresses = _addresses(self._held)
+        graph_def = _with_constants(traced, [np.asarray(value) for value in self._held])
+        fold_batch_normalization(graph_def)
+        (entry, *_), outputs = traced.inputs, [tensor.name for tensor in traced.outputs]
+
+        def run(inputs):
+            found = tf.graph_util.import_graph_def(graph_def, {entry.name: inputs}, outputs, name="")
+            return tf.nest.pack_sequence_as(traced.structured_outputs, found)
+
+        spec = tf.TensorSpec(entry.shape, entry.dtype)
+        self._run = tf.function(run, [spec], autograph=False).get_concrete_function()
+
+    def is_current(self) -> bool:
+        """Whether no weight was changed since, in Python or by a graph.
+
+        A variable gets other memory when it is assigned. An update in place, as optimizers make it, copies the memory
+        first where somebody else holds it, as this does.
+        """
+        return _addresses(self._read()) == self._addresses
+
+    def __call__(self, inputs):
+        """Returns what the function returned at that moment."""
+        return self._run(inputs)
+
+
+def fold_batch_normalization(graph_def) -> int:
+    """Makes batch normalisations in a `tf.compat.v1.GraphDef` part of the convolutions before them; returns how many.
+
+    Only where both have constant weights and nothing else reads the convolution: its kernel is scaled, and what remains
+    is the addition of a bias.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    readers = collections.Counter(_name(entry) for node in graph_def.node for entry in node.input)
+    folded = 0
+    for node in list(graph_def.node):
+        if not node.op.startswith("FusedBatchNorm") or node.attr["is_training"].b:
+            continue
+        convolution = nodes[_name(node.input[0])]
+        weights = [nodes[_name(entry)] for entry in (*convolution.input[1:2], *node.input[1:5])]
+        if (
+            convolution.op not in _SPREADS
+            or readers[convolution.name] > 1
+            or any(weight.op != "Const" for weight in weights)
+        ):
+            continue
+        _fold(graph_def, convolution, node, *(_value(weight) for weight in weights))
+        folded += 1
+    return folded
+
+
+def _fold(graph_def, convolution, node, kernel, gamma, beta, mean, variance) -> None:
+    with np.errstate(invalid="ignore", divide="ignore"):  # broken weights: NaN, as before
+        factors = gamma / np.sqrt(variance.astype(np.float64) + node.attr["epsilon"].f)
+    scaled, bias = kernel * _SPREADS[convolution.op](factors, kernel), beta - mean * factors
+    name, kind = node.name, node.attr["T"]
+    added = {f"{name}/kernel": scaled, f"{name}/bias": bias}
+    for constant, values in added.items():
+        _make_constant(graph_def.node.add(name=constant), values.astype(kernel.dtype))
+    convolution.input[1] = f"{name}/kernel"
+    inputs = [convolution.name, f"{name}/bias"]
+    kind = type(kind).FromString(kind.SerializeToString())  # `Clear` empties it
+    node.Clear()
+    node.name, node.op = name, "BiasAdd"
+    node.input.extend(inputs)
+    node.attr["T"].CopyFrom(kind)
+
+
+def _reader(traced):
+    """Returns a function that reads, in this order, what a traced function captures."""
+    import tensorflow as tf
+
+    variables = {id(variable.handle): variable for variable in traced.variables}
+    captured = [variables.get(id(handle)) for handle in traced.captured_inputs]
+    if any(variable is None or "device:CPU" not in variable.device for variable in captured):
+        raise CannotFreeze("it uses more than variables of this processor")
+    if sum(variable.shape.num_elements() * variable.dtype.size for variable in captured) > MOST_BYTES:
+        raise CannotFreeze("its weights are too large")
+    return lambda: [tf.raw_ops.ReadVariableOp(resource=one.handle, dtype=one.dtype) for one in captured]
+
+
+def _with_constants(traced, values: list[np.ndarray]):
+    """Returns the `tf.compat.v1.GraphDef` of a traced function, with values for what it captures."""
+    graph_def = traced.graph.as_graph_def()
+    resources = traced.inputs[len(traced.inputs) - len(values) :]
+    values = {tensor.op.name: value for tensor, value in zip(resources, values, strict=True)}
+    if graph_def.library.function:
+        raise CannotFreeze("it has functions inside")
+    kept = []
+    for node in graph_def.node:
+        sources = [_name(entry) for entry in node.input if _name(entry) in values]
+        if sources and node.op != "ReadVariableOp":
+            raise CannotFreeze("it does more with variables than to read them")
+        if sources:
+            _make_constant(node, values[sources[0]])
+        if node.name not in values:
+            kept.append(node)
+    constant = type(graph_def)(versions=graph_def.versions)
+    constant.node.extend(kept)
+    return constant
+
+
+def _make_constant(node, values: np.ndarray) -> None:
+    import tensorflow as tf
+
+    name = node.name
+    node.Clear()
+    node.name, node.op = name, "Const"
+    node.attr["dtype"].type = tf.as_dtype(values.dtype).as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values))
+
+
+def _value(node) -> np.ndarray:
+    import tensorflow as tf
+
+    return tf.make_ndarray(node.attr["value"].tensor)
+
+
+def _name(entry: str) -> str:
+    """Returns the name of the node that an input comes from: of "name", "name:1" and "^name"."""
+    return entry.partition(":")[0].removeprefix("^")
+
+
+def _addresses(tensors: list) -> list[int]:
+    return [np.asarray(tensor).__array_interface__["data"][0] for tensor in tensors]

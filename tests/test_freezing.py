@@ -1,0 +1,222 @@
+"""Graphs whose weights are constants find what the model finds, and are never out of date."""
+
+import functools
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_centernet import compiling, freezing
+from keras_centernet.freezing import CannotFreeze, Frozen
+from keras_centernet.networks.layers.deformable import without_xla
+from tests.helpers.step_cases import DEFORMABLE, add_two_stacks
+
+IMAGES = np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), np.uint8)
+
+
+def shake_statistics(model):
+    """Batch statistics as after a training; those of a new model are 0 and 1."""
+    rng = np.random.default_rng(5)
+    for variable in model.network.variables:
+        if "moving_mean" in variable.path:
+            variable.assign(rng.normal(0, 0.3, variable.shape))
+        if "moving_variance" in variable.path or "gamma" in variable.path:
+            variable.assign(rng.uniform(0.5, 2, variable.shape))
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model):
+    model = tiny_model()
+    shake_statistics(model)
+    model.compile(average_decay=0.5)
+    return model
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Makes graphs freeze before the first batch."""
+    monkeypatch.setattr(compiling, "FREEZE_SECONDS", 0)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Makes each call of a graph that is not frozen last a second."""
+    monkeypatch.setattr(compiling, "perf_counter", functools.partial(next, itertools.count()))
+
+
+def traced(function):
+    spec = tf.TensorSpec(IMAGES.shape, tf.uint8)
+    return tf.function(function, [spec], autograph=False).get_concrete_function()
+
+
+def assert_as_the_model(found, model):
+    with without_xla():
+        expected = model.decoded(IMAGES)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-3, err_msg=name)
+
+
+def assert_same_maps(maps, expected):
+    assert list(maps) == list(expected)
+    for name, values in maps.items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def frozen_detections(model):
+    """Detects with new graphs, whose weights are constants."""
+    model.__dict__.pop("_predictor", None)
+    found = model.detect_batch(IMAGES)
+    assert graph_of_maps(model).is_frozen
+    return found
+
+
+def graph_of_maps(model):
+    return next(graph for key, graph in model.predictor.graphs.items() if key[0] == "maps")
+
+
+def nested_batch_norm(images):
+    """A backbone of layers of Keras' own: a bias before the norm, a transposed convolution, a map that two read."""
+    x = keras.layers.Conv2D(4, 3, strides=4, padding="same")(images)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2, use_bias=False)(x)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(scale=False)(x))
+    x = keras.layers.Conv2DTranspose(6, 2, strides=2, use_bias=False)(x)
+    return keras.layers.Concatenate()([x, keras.layers.BatchNormalization(center=False)(x)])
+
+
+@pytest.mark.parametrize("backbone", ["mobile_nano", nested_batch_norm], ids=["mobile_nano", "own"])
+def test_frozen_maps_are_those_of_the_model(tiny_model, backbone):
+    model = tiny_model(backbone)
+    shake_statistics(model)
+    assert_same_maps(Frozen(traced(lambda images: model(images, training=False)))(IMAGES), model(IMAGES))
+
+
+def test_normalisation_becomes_part_of_the_convolution(trained):
+    graph = traced(lambda images: trained(images, training=False)).graph.as_graph_def()
+    norms = sum(node.op.startswith("FusedBatchNorm") for node in graph.node)
+    assert norms == 2
+    assert freezing.fold_batch_normalization(graph) == 0  # its weights are variables
+
+
+def test_detections_are_those_of_the_model(trained, at_once):
+    assert_as_the_model(frozen_detections(trained), trained)
+
+
+def calls_until_frozen(model):
+    for count in range(20):
+        if graph_of_maps(model).is_frozen:
+            return count
+        model.detect_batch(IMAGES)
+    return None
+
+
+def test_few_seconds_are_not_worth_it_and_weights_that_change_often_even_less(trained, slow):
+    trained.__dict__.pop("_predictor", None)
+    trained.detect_batch(IMAGES)
+    found = []
+    for _ in range(3):
+        found.append(calls_until_frozen(trained))
+        add_in_place(trained, None)
+        assert_as_the_model(trained.detect_batch(IMAGES), trained)
+    assert found == [4, 6, 12]  # 3, 6 and 12 seconds: what traces does not count, what finds the change does
+
+
+def a_kernel(model):
+    return model.network.get_layer("conv2").kernel
+
+
+def assign(model, _):
+    a_kernel(model).assign(a_kernel(model) * 2)
+
+
+def set_weights(model, _):
+    model.network.set_weights([values * 1.25 for values in model.network.get_weights()])
+
+
+def load_weights(model, folder):
+    model.save_weights(folder / "x.weights.h5")
+    saved = frozen_detections(model)
+    assign(model, folder)
+    assert not np.allclose(frozen_detections(model)["scores"], saved["scores"])
+    model.load_weights(folder / "x.weights.h5")
+    np.testing.assert_allclose(model.detect_batch(IMAGES)["scores"], saved["scores"], rtol=1e-4)
+
+
+def add_in_place(model, _):
+    a_kernel(model).value.assign_add(tf.ones(a_kernel(model).shape))
+
+
+def assign_one_number(model, _):
+    a_kernel(model).value[0, 0, 0, 0].assign(50.0)
+
+
+def own_graph(model, _):
+    kernel = a_kernel(model).value
+    tf.function(lambda: kernel.assign_add(tf.ones(kernel.shape)), autograph=False)()
+
+
+def own_graph_of_xla(model, _):
+    kernel = a_kernel(model).value
+    tf.function(lambda: kernel.assign(kernel * 3), autograph=False, jit_compile=True)()
+
+
+def statistics_alone(model, _):
+    model.network(tf.random.uniform((2, 64, 64, 3)), training=True)
+
+
+CHANGES = (assign, set_weights, load_weights, add_in_place, assign_one_number, own_graph, own_graph_of_xla)
+
+
+@pytest.mark.parametrize("change", [*CHANGES, statistics_alone])
+def test_changed_weights_count_at_once(trained, at_once, tmp_path, change):
+    before = frozen_detections(trained)
+    change(trained, tmp_path)
+    found = trained.detect_batch(IMAGES)
+    assert_as_the_model(found, trained)
+    assert change is load_weights or not np.array_equal(found["scores"], before["scores"])
+
+
+def test_weights_change_in_training_and_for_the_average_in_it(trained, at_once, batch):
+    frozen_detections(trained)
+    for _ in range(2):
+        trained.train_on_batch(*batch)
+        assert_as_the_model(trained.detect_batch(IMAGES), trained)
+    frozen_detections(trained)
+    with trained.averaged():
+        averaged = trained.detect_batch(IMAGES)
+        assert_as_the_model(averaged, trained)
+    found = trained.detect_batch(IMAGES)
+    assert_as_the_model(found, trained)
+    assert not np.array_equal(found["scores"], averaged["scores"])
+
+
+def test_constants_outlive_what_leaves_weights_alone(trained, at_once, tmp_path):
+    frozen_detections(trained)
+    trained.save(tmp_path / "model.keras")
+    trained.network.get_layer("conv1").trainable = False
+    trained.detect_batch(IMAGES)
+    assert graph_of_maps(trained).is_frozen
+    trained.network.get_layer("conv1").trainable = True
+
+
+def test_graphs_that_xla_compiles_stay_as_they_are(tiny_model, at_once):
+    add_two_stacks()
+    model = tiny_model(DEFORMABLE)
+    found = model.detect_batch(IMAGES)
+    assert not graph_of_maps(model).is_frozen
+    assert_as_the_model(found, model)
+
+
+def test_what_cannot_be_frozen(trained, monkeypatch):
+    counter = tf.Variable(0.0)
+
+    def counted(images):
+        return {"count": counter.assign_add(1.0) + tf.cast(images[0, 0, 0, 0], tf.float32)}
+
+    with pytest.raises(CannotFreeze, match="does more with variables than to read them"):
+        Frozen(traced(counted))
+    monkeypatch.setattr(freezing, "MOST_BYTES", 100)
+    with pytest.raises(CannotFreeze, match="too large"):
+        Frozen(traced(lambda images: trained(images, training=False)))
