@@ -18,6 +18,9 @@ FREEZE_SECONDS = 3.0
 def compile_function(model: keras.Model, function: Callable, shape: tuple | None = None, dtype=None) -> Callable:
     """Returns a function that computes the same, faster and without gradients.
 
+    On TensorFlow, one of a `shape` without None is frozen once it has computed for `FREEZE_SECONDS` (see `freezing`):
+    from then on its results may differ by rounding, 1e-6 of a map's largest number.
+
     Args:
         model: whose weights `function` uses; later changes of them count.
         function: of one tensor, or of a structure of them.

@@ -51,6 +51,7 @@ class Frozen:
 
         spec = tf.TensorSpec(entry.shape, entry.dtype)
         self._run = tf.function(run, [spec], autograph=False).get_concrete_function()
+        graph_def.Clear()  # the graph has a copy
 
     def is_current(self) -> bool:
         """Whether no weight was changed since, in Python or by a graph.
@@ -94,17 +95,15 @@ def _fold(graph_def, convolution, node, kernel, gamma, beta, mean, variance) -> 
     with np.errstate(invalid="ignore", divide="ignore"):  # broken weights: NaN, as before
         factors = gamma / np.sqrt(variance.astype(np.float64) + node.attr["epsilon"].f)
     scaled, bias = kernel * _SPREADS[convolution.op](factors, kernel), beta - mean * factors
-    name, kind = node.name, node.attr["T"]
-    added = {f"{name}/kernel": scaled, f"{name}/bias": bias}
-    for constant, values in added.items():
+    name, attributes = node.name, {key: node.attr[key].SerializeToString() for key in ("T", "data_format")}
+    for constant, values in {f"{name}/kernel": scaled, f"{name}/bias": bias}.items():
         _make_constant(graph_def.node.add(name=constant), values.astype(kernel.dtype))
     convolution.input[1] = f"{name}/kernel"
-    inputs = [convolution.name, f"{name}/bias"]
-    kind = type(kind).FromString(kind.SerializeToString())  # `Clear` empties it
     node.Clear()
     node.name, node.op = name, "BiasAdd"
-    node.input.extend(inputs)
-    node.attr["T"].CopyFrom(kind)
+    node.input.extend([convolution.name, f"{name}/bias"])
+    for key, value in attributes.items():
+        node.attr[key].ParseFromString(value)
 
 
 def _reader(traced):
