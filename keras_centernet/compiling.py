@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from time import perf_counter
 
 import keras
 import numpy as np
@@ -11,23 +10,26 @@ from keras import ops
 from keras_centernet.freezing import CannotFreeze, Frozen
 from keras_centernet.networks.layers.deformable import without_xla
 
-# Seconds of computing after which a graph of one shape gets its weights as constants, which takes a second or two.
-FREEZE_SECONDS = 3.0
+# Calls after which a graph of one shape gets its weights as constants, which takes a second or two.
+FREEZE_AFTER = 8
 
 
-def compile_function(model: keras.Model, function: Callable, shape: tuple | None = None, dtype=None) -> Callable:
+def compile_function(
+    model: keras.Model, function: Callable, shape: tuple | None = None, dtype=None, freeze: bool = True
+) -> Callable:
     """Returns a function that computes the same, faster and without gradients.
 
-    On TensorFlow, one of a `shape` without None is frozen once it has computed for `FREEZE_SECONDS` (see `freezing`):
-    from then on its results may differ by rounding, 1e-6 of a map's largest number.
+    On TensorFlow, one of a `shape` without None is frozen after `FREEZE_AFTER` calls (see `freezing`): from then on its
+    results may differ by rounding, 1e-6 of a map's largest number.
 
     Args:
         model: whose weights `function` uses; later changes of them count.
         function: of one tensor, or of a structure of them.
         shape: of the tensor, None in it: any; None: whatever comes.
         dtype: of the tensor.
+        freeze: False: every call has the same bits.
     """
-    return COMPILERS[keras.backend.backend()](model, function, shape, dtype)
+    return COMPILERS[keras.backend.backend()](model, function, shape, dtype, freeze)
 
 
 def to_arrays(outputs: dict) -> dict[str, np.ndarray]:
@@ -35,7 +37,7 @@ def to_arrays(outputs: dict) -> dict[str, np.ndarray]:
     return {name: ops.convert_to_numpy(value) for name, value in outputs.items()}
 
 
-def _compile_for_tensorflow(model, function: Callable, shape: tuple | None, dtype) -> Callable:
+def _compile_for_tensorflow(model, function: Callable, shape: tuple | None, dtype, freeze: bool) -> Callable:
     import tensorflow as tf
 
     graph = tf.function(function, autograph=False, input_signature=shape and [tf.TensorSpec(shape, dtype)])
@@ -43,33 +45,28 @@ def _compile_for_tensorflow(model, function: Callable, shape: tuple | None, dtyp
         with without_xla():  # XLA would compile each shape that comes
             graph.get_concrete_function()
         return graph
-    return _Freezing(graph) if shape else graph
+    return _Freezing(graph) if shape and freeze else graph
 
 
 class _Freezing:
-    """A graph that runs with its weights as constants once it has computed for `FREEZE_SECONDS`: not for single photos.
+    """A graph that runs with its weights as constants after `FREEZE_AFTER` calls: not for single photos.
 
-    When a weight changes, the constants are dropped at once, and it takes twice as long until there are new ones.
+    When a weight changes, the constants are dropped at once, and it takes twice as many calls until there are new ones.
     """
 
     def __init__(self, graph):
-        self._graph, self._frozen, self._is_warm = graph, None, False
-        self._spent, self._patience = 0.0, FREEZE_SECONDS
+        self._graph, self._frozen = graph, None
+        self._calls, self._patience = 0, FREEZE_AFTER
 
     def __call__(self, images):
         frozen = self._frozen
         if frozen is not None and not frozen.is_current():
             frozen = self._frozen = None
-            self._spent, self._patience = 0.0, 2 * self._patience
-        if frozen is None and self._spent >= self._patience:
+            self._calls, self._patience = 0, 2 * self._patience
+        if frozen is None and self._calls >= self._patience:
             frozen = self._freeze()
-        if frozen is not None:
-            return frozen(images)
-        began = perf_counter()
-        found = self._graph(images)
-        self._spent += (perf_counter() - began) * self._is_warm  # the first call traces
-        self._is_warm = True
-        return found
+        self._calls += 1
+        return (frozen or self._graph)(images)
 
     def _freeze(self) -> Frozen | None:
         try:

@@ -45,8 +45,13 @@ class Predictor:
         """Returns the decoded detections of inputs; see `CenterNet.detect_batch`."""
         return self.decoded(self.maps(images, flip), COUNT.check("top_k", top_k))
 
-    def maps(self, images: Tensor, flip: bool = False) -> dict:
+    def maps(self, images: Tensor, flip: bool = False, exact: bool = False) -> dict:
         """Returns the head maps of a batch, (B, Hf, Wf, channels) by name; see `CenterNet.detect_batch`.
+
+        Args:
+            images, flip: of `CenterNet.detect_batch`.
+            exact: whether the bits must not depend on how many batches came before, for metrics; else graphs are frozen
+                after some of them, see `compiling`.
 
         Raises:
             UserError: `flip` for a task where it makes no sense.
@@ -59,7 +64,7 @@ class Predictor:
             self._shapes.add(shape)
         if shape not in self._shapes:
             shape = (None, None, None, 3)
-        key = ("maps", shape, keras.backend.standardize_dtype(images.dtype), flip)
+        key = ("maps", shape, keras.backend.standardize_dtype(images.dtype), flip, exact)
 
         def to_maps(images):
             model = self._model
@@ -67,7 +72,7 @@ class Predictor:
                 return average_mirrored(model.task, model(with_mirrored(images), training=False))
             return model(images, training=False)
 
-        return self._kept(key, to_maps, shape, images.dtype)(images)
+        return self._kept(key, to_maps, shape, images.dtype, freeze=not exact)(images)
 
     def decoded(self, maps: dict, top_k: int) -> dict:
         """Returns the K best detections that the maps hold, positions in input pixels; see `decode`."""
@@ -80,8 +85,8 @@ class Predictor:
             return decode_maps(maps)
         return self._kept(("decoded", batch, height, width, top_k), decode_maps)(maps)
 
-    def _kept(self, key: tuple, function, shape: tuple | None = None, dtype=None):
-        """Returns the graph of that key, made of the function where it is the first time."""
+    def _kept(self, key: tuple, function, *options, **more):
+        """Returns the graph of that key, made of the function and options of `compile_function` the first time."""
         if key not in self._graphs:
-            self._graphs[key] = compile_function(self._model, function, shape, dtype)
+            self._graphs[key] = compile_function(self._model, function, *options, **more)
         return self._graphs[key]

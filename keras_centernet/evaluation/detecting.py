@@ -21,7 +21,7 @@ def detect_batch(detector, clock: Clock, top_k: int, flip: bool, oracle: Sequenc
             return to_arrays(detector.detect_batch(images, top_k=top_k))
     task = detector.task
     with clock.measure("network"):
-        maps = predictor.maps(images, flip)
+        maps = predictor.maps(images, flip, exact=True)
         convert_to_numpy(maps[task.center_heatmap.name][0, 0, 0, 0])  # waits for the device
     if oracle:
         maps = with_truth(task, find_heads(task, oracle), maps, objects)
