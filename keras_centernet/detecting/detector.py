@@ -59,7 +59,7 @@ class Detector:
             track: whether objects are followed over the frames of each video, or the images in order: what is seen
                 again has its number in `track_ids`, others -1. Needs the extra [track].
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> from keras_centernet import CenterNet
             >>> model = CenterNet("mobilenet_v2", num_classes=2, input_size=64)

@@ -244,7 +244,7 @@ PRESETS = {
 def preset_name(name: str | os.PathLike, backbone: str | None = None) -> str | None:
     """Returns the key in `PRESETS` that a name means, or None: itself, or, for a known backbone, what follows it.
 
-    Example:
+    Examples:
         >>> preset_name("coco", "dla34"), preset_name("./coco", "dla34")
         ('dla34_coco', None)
     """
