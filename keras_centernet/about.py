@@ -23,7 +23,7 @@ class About:
     Raises:
         UserError: values of another kind.
 
-    Example:
+    Examples:
         >>> About("mit", {"AP": 0.25}).to_dict(), About().to_dict()
         ({'licence': 'mit', 'metrics': {'AP': 0.25}}, {})
     """

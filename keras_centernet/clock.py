@@ -12,7 +12,7 @@ class Clock:
     Attributes:
         seconds: {stage: seconds}, a `Counter`: stages that never ran have zero.
 
-    Example:
+    Examples:
         >>> clock = Clock()
         >>> with clock.measure("load"):
         ...     pass

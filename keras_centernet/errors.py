@@ -20,7 +20,7 @@ class DataWarning(UserWarning):
 def first_line(error: BaseException) -> str:
     """Returns the first line of what an exception says, cut where it is long, or its class where it says nothing.
 
-    Example:
+    Examples:
         >>> first_line(ValueError("no such file\\n  at line 3")), first_line(KeyError())
         ('no such file', 'KeyError')
     """
@@ -31,7 +31,7 @@ def first_line(error: BaseException) -> str:
 def shown(value) -> str:
     """Returns a value from a file for messages, cut where it is long.
 
-    Example:
+    Examples:
         >>> shown("cat"), len(shown([0] * 1000))
         ("'cat'", 83)
     """

@@ -26,7 +26,7 @@ class Limits:
         whole: whether it is a whole number.
         above, at_least, at_most, below: its limits; "above" and "below" exclude the limit.
 
-    Example:
+    Examples:
         >>> str(Limits(above=0, at_most=1)), str(Limits(whole=True, at_least=1)), str(Limits())
         ('a number above 0 and at most 1', 'a whole number of at least 1', 'a finite number')
     """

@@ -28,7 +28,7 @@ def load_detector(path: str | os.PathLike) -> Union["CenterNet", "ExportedDetect
     Raises:
         UserError: there is no such model or file, it is damaged or not of this package, or its runtime is missing.
 
-    Example:
+    Examples:
         >>> load_detector("detector.onnx").detect("street.jpg")  # doctest: +SKIP
         [Detections(street.jpg: 2 person, 1 car)]
     """

@@ -58,7 +58,7 @@ class CenterNet(Detector, TaskModel):
     Raises:
         UserError: an unknown name, contradictory classes, or a size that the backbone cannot take.
 
-    Example:
+    Examples:
         >>> model = CenterNet("mobilenet_v2", classes=["cat", "dog"], input_size=64)
         >>> model.classes
         ('cat', 'dog')

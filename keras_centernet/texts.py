@@ -17,7 +17,7 @@ _LIST = r"(?:[^\s,;:()]+, ){5,}[^\s,;:()]+"
 def shorten(text: str, most: int = LONG_VALUE) -> str:
     """Returns the text, or its beginning and its end where it is longer than `most` characters.
 
-    Example:
+    Examples:
         >>> shorten("9" * 5000, 40)
         '999999999...9999999999 (5000 characters)'
     """
@@ -39,7 +39,7 @@ def repr_of(value) -> str:
 def printable(text: str) -> str:
     r"""Returns the text with line ends, control characters and what no encoding has as escapes: it moves no cursor.
 
-    Example:
+    Examples:
         >>> print(printable("caf\u00e9\n\x1b[31m\udce9"))
         café\n\x1b[31m\udce9
     """
@@ -52,7 +52,7 @@ def printable(text: str) -> str:
 def cells(text: str) -> int:
     """Returns how many columns of a terminal a text takes: Chinese characters take two, accents of their own none.
 
-    Example:
+    Examples:
         >>> cells("cat"), cells("\u732b"), cells("e\u0301")
         (3, 2, 1)
     """

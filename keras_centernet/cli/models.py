@@ -18,9 +18,7 @@ EXAMPLES = """examples:
 ONLY_PRINTS = True
 LINE = "{:21} {:13} {:>8} {:>11} {:>6} {:>5}  {:7}  {:44}  {}"
 FACT = "  {:16} {}"
-MB = 1e6
 _NAMES = 20  # of classes that are shown
-_FLOAT_BYTES = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints the table, a line as soon as it is known."""
+    """Prints the table of models, and what files say."""
     from keras_centernet.errors import look_up
     from keras_centernet.files.paths import exists, to_path
     from keras_centernet.weights.presets import PRESETS
@@ -68,24 +66,22 @@ def _print_table(rows: dict) -> None:
     print(LINE.format(*head, "published"))
     for name, row in rows.items():
         height, width = _sides(row.input_size)
+        parameters, gflop, megabytes = row.cost
         exports = ", ".join(BACKBONES[row.backbone].exports) or "not tried"
-        columns = f"{width}x{height}", *_cost(row), row.licence, exports, _metrics(row.metrics)
+        columns = (
+            f"{width}x{height}",
+            f"{parameters:,}",
+            f"{gflop:.1f}",
+            megabytes,
+            row.licence,
+            exports,
+            _metrics(row.metrics),
+        )
         print(LINE.format(name, row.task, *columns), flush=True)
 
 
 def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
     return size if isinstance(size, tuple) else (size, size)
-
-
-def _cost(row) -> tuple[str, str, str]:
-    """Returns parameters, GFLOP and MB of a preset as texts."""
-    from keras_centernet.networks.build import build_network
-    from keras_centernet.networks.cost import count_flops, count_parameters
-    from keras_centernet.tasks import TASKS
-
-    network = build_network(row.backbone, TASKS[row.task].build(row.classes), input_hw=_sides(row.input_size))
-    size = network.count_params() * _FLOAT_BYTES / MB
-    return f"{count_parameters(network):,}", f"{count_flops(network) / 1e9:.1f}", f"{size:.0f}"
 
 
 def _metrics(metrics) -> str:

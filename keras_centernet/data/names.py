@@ -14,7 +14,7 @@ _USUAL = re.compile(rf"({'|'.join(name for names in _ALIASES for name in names)}
 def split_names(split: str) -> tuple[str, ...]:
     """Returns the split's name and its usual other names, the name itself first.
 
-    Example:
+    Examples:
         >>> split_names("val")
         ('val', 'valid', 'validation')
     """
@@ -30,7 +30,7 @@ def match_split(split: str, known: Collection[str]) -> str | None:
     Raises:
         UserError: several are as likely.
 
-    Example:
+    Examples:
         >>> match_split("val", ["train2017", "val2017"]), match_split("val", ["train"])
         ('val2017', None)
     """

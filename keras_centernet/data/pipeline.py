@@ -163,7 +163,7 @@ def load_dataset(
     Raises:
         UserError: an argument or the data is not what it should be; the line says what to do.
 
-    Example:
+    Examples:
         >>> val = load_dataset("shapes", split="val", input_size=64, batch_size=8, limit=8)
         >>> images, objects = next(iter(val))
         >>> images.shape, objects["boxes_xyxy"].shape

@@ -38,7 +38,7 @@ class Detections:
     Raises:
         UserError: a shape, a length or a value contradicts the above.
 
-    Example:
+    Examples:
         >>> found = Detections([[10, 20, 50, 80]], [0.9], [2], ["car"], path="street.jpg")
         >>> found
         Detections(street.jpg: 1 car)

@@ -1,10 +1,12 @@
 """The doors of a model that detects: each but `predict` has its kind of input, all find the same."""
 
+import os
 import types
 
 from keras import ops
 
 from keras_centernet.detecting.thresholds import USUAL_THRESHOLD, check_thresholds
+from keras_centernet.errors import UserError, shown
 from keras_centernet.geometry import STRIDE, to_input_frame
 from keras_centernet.method.decode import decode
 
@@ -59,7 +61,7 @@ class Detector:
             track: whether objects are followed over the frames of each video, or the images in order: what is seen
                 again has its number in `track_ids`, others -1. Needs the extra [track].
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> from keras_centernet import CenterNet
             >>> model = CenterNet("mobilenet_v2", num_classes=2, input_size=64)
@@ -107,7 +109,13 @@ class Detector:
              "confidence": (B, 100) float32, best first,
              "num_detections": (B,) int32, how many rows have a score of at least 0.3; all further ones hold -1}
             and, as (B, 100, ...), what else the task decodes. `model(images)` gives the raw maps.
+
+        Raises:
+            UserError: x is a path, which is for `detect`.
         """
+        if isinstance(x, str | os.PathLike):
+            expected = "images (B, H, W, 3) of the input's size, or batches of them"
+            raise UserError(f"predict: expected {expected}, got {shown(x)}; detect takes paths and images of any size.")
         return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
 
 

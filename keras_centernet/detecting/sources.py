@@ -121,6 +121,9 @@ def _expand(pattern: str, image_suffixes: tuple[str, ...]) -> list[AnyPath]:
     found = sorted(path.iterdir()) if path.is_dir() else expand(pattern)
     known = [p for p in found if p.suffix.lower() in image_suffixes + VIDEO_SUFFIXES]
     if not known:
-        kinds = f"an image ({', '.join(image_suffixes)}), a video ({', '.join(VIDEO_SUFFIXES)})"
-        raise UserError(f"{pattern}: expected {kinds}, a folder or glob of them, or a webcam number; found none.")
+        got = (
+            f"{len(found)} of other kinds" if found else "an empty folder" if path.is_dir() else "nothing of that name"
+        )
+        expected = f"expected an image, a video, a folder or glob of them, or a webcam number, got {got}"
+        raise UserError(f"{pattern}: {expected} (known are {', '.join(image_suffixes + VIDEO_SUFFIXES)}).")
     return known

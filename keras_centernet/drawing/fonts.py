@@ -33,7 +33,7 @@ def writable(text: str) -> str:
 
     The first time letters are met that none has, and when there are 10, 100, ... of them, a `DataWarning` says so.
 
-    Example:
+    Examples:
         >>> writable("кошка\n2")
         'кошка\\n2'
     """

@@ -8,7 +8,7 @@ from keras_centernet.texts import cells, printable
 def align(rows: Sequence[tuple[str, ...]]) -> str:
     """Returns rows of texts, the first one the heading, in columns: the first to the left, the others to the right.
 
-    Example:
+    Examples:
         >>> print(align([("class", "objects"), ("cat", "12")]))
         class  objects
         -----  -------

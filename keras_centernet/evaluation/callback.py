@@ -29,7 +29,7 @@ class AveragePrecision(keras.callbacks.Callback):
     Attributes:
         report: `Report` of the last evaluation, or None.
 
-    Example:
+    Examples:
         >>> model.fit(train, callbacks=[AveragePrecision(val, every=5)])  # doctest: +SKIP
     """
 

@@ -62,7 +62,7 @@ def evaluate(
 
     Source: paper section 5; `test.py` and the detectors of the published code.
 
-    Example:
+    Examples:
         >>> evaluate(model, load_dataset("photos/", split="val")).metrics["AP"]  # doctest: +SKIP
         0.581
     """

@@ -31,7 +31,7 @@ class ExportedDetector:
     Raises:
         UserError: the file does not say what it is, or has a task that is not in the table.
 
-    Example:
+    Examples:
         >>> load_detector("detector.tflite").detect("street.jpg")  # doctest: +SKIP
         [Detections(street.jpg: 2 person, 1 car)]
     """

@@ -36,7 +36,7 @@ def facts_of(path: str | os.PathLike) -> dict:
     Raises:
         UserError: there is no such file, it is damaged or of another kind, or says nothing of itself.
 
-    Example:
+    Examples:
         >>> facts_of("runs/pets/best.keras")["metrics"]  # doctest: +SKIP
         {'AP': 0.412, 'AP50': 0.634, 'AP75': 0.45}
     """

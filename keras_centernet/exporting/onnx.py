@@ -94,7 +94,7 @@ def require(*packages: str) -> None:
     """Raises a UserError that says how to install the packages, unless all of them are installed."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        expected = f"expected the packages {', '.join(packages)}, {', '.join(missing)} cannot be imported"
+        expected = f"expected the packages {', '.join(missing)}, which cannot be imported"
         raise UserError(f"ONNX: {expected}. Install them: pip install 'keras_centernet[onnx]'.")
 
 

@@ -101,7 +101,7 @@ def same_folder(one: str | os.PathLike, other: str | os.PathLike) -> bool:
 def first_free(path: AnyPath) -> AnyPath:
     """Returns a path, or the first of path-2, path-3, ... that does not exist yet: a default never meets old results.
 
-    Example:
+    Examples:
         >>> import pathlib
         >>> first_free(pathlib.Path("nowhere", "metrics.json")).name
         'metrics.json'

@@ -33,7 +33,7 @@ def find_fault(value, schema, where: tuple[str, ...] = ()) -> str:
         schema: as above.
         where: keys that lead to the value.
 
-    Example:
+    Examples:
         >>> find_fault({"sizes": [3, "4"]}, {"sizes": [int]})
         "a whole number from 0 as sizes.1, got '4'"
     """

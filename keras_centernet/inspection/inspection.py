@@ -116,7 +116,7 @@ def inspect(
     Raises:
         UserError: the data cannot be read.
 
-    Example:
+    Examples:
         >>> kc.inspect("photos/").save("photos.html")  # doctest: +SKIP
     """
     fields = (task_row(task) if task in TASKS else task_row("detection")).fields

@@ -53,6 +53,8 @@ class Backbone:
         exports: keys of `EXPORTS`: what the network was exported to and run from.
         edge_tpu_side: largest side of an input with which the network is for Coral's Edge TPU: all its operators
             are Coral's, and its maps fit the memory. None: it is not.
+        parameters: trained numbers of a detector of 80 classes; None: not counted.
+        gflop: of that detector for an image of 512x512, two per multiply-add; None: not counted.
     """
 
     build: Callable
@@ -66,6 +68,8 @@ class Backbone:
     load_imagenet: Callable | None = None
     exports: tuple[str, ...] = ("float32",)
     edge_tpu_side: int | None = None
+    parameters: int | None = None
+    gflop: float | None = None
 
 
 def find_backbone(backbone) -> tuple[str, Backbone]:
@@ -103,9 +107,9 @@ def _application(row: Application, edge_tpu_side: int | None = None, **options) 
     )
 
 
-def _mobile(row: Application, hide: Callable) -> Backbone:
+def _mobile(row: Application, hide: Callable, **options) -> Backbone:
     build = functools.partial(build_shared_heads, hide=hide)
-    return _application(row, EDGE_TPU_SIDE, build_heads=build, exports=(*_ALL, "edgetpu"))
+    return _application(row, EDGE_TPU_SIDE, build_heads=build, exports=(*_ALL, "edgetpu"), **options)
 
 
 def _resnet(depth: int, deformable: bool, **options) -> Backbone:
@@ -127,31 +131,41 @@ def _hourglass(stacks: int, **options) -> Backbone:
 
 
 BACKBONES = {
-    "dla34": _dla(build_dla34, deformable=True),
-    "dla34_v0": _dla(build_dla34_v0),
-    "dla34_plain": _dla(build_dla34_plain, exports=_ALL),
-    "hourglass104": _hourglass(2, exports=()),
-    "hourglass52": _hourglass(1),
-    "resnet18": _resnet(18, deformable=True, exports=_DEFORMABLE),
-    "resnet34": _resnet(34, deformable=True),
-    "resnet50": _resnet(50, deformable=True),
-    "resnet101": _resnet(101, deformable=True),
-    "resnet152": _resnet(152, deformable=True),
-    "resnet18_plain": _resnet(18, deformable=False, exports=_ALL),
-    "resnet34_plain": _resnet(34, deformable=False),
-    "resnet50_plain": _resnet(50, deformable=False),
-    "resnet101_plain": _resnet(101, deformable=False),
-    "resnet152_plain": _resnet(152, deformable=False),
-    "mobilenet_v2": _application(mobilenet.MOBILENET_V2, EDGE_TPU_SIDE, exports=(*_ALL, "edgetpu")),
-    "mobilenet_v3_small": _application(mobilenet.MOBILENET_V3_SMALL),
-    "mobilenet_v3_large": _application(mobilenet.MOBILENET_V3_LARGE),
+    "dla34": _dla(build_dla34, deformable=True, parameters=19_634_164, gflop=66.1),
+    "dla34_v0": _dla(build_dla34_v0, parameters=17_919_748, gflop=62.1),
+    "dla34_plain": _dla(build_dla34_plain, exports=_ALL, parameters=18_994_436, gflop=61.4),
+    "hourglass104": _hourglass(2, exports=(), parameters=191_284_008, gflop=585.4),
+    "hourglass52": _hourglass(1, parameters=95_454_676, gflop=287.5),
+    "resnet18": _resnet(18, deformable=True, exports=_DEFORMABLE, parameters=14_437_349, gflop=26.6),
+    "resnet34": _resnet(34, deformable=True, parameters=24_545_509, gflop=45.9),
+    "resnet50": _resnet(50, deformable=True, parameters=30_681_061, gflop=52.4),
+    "resnet101": _resnet(101, deformable=True, parameters=49_673_189, gflop=91.2),
+    "resnet152": _resnet(152, deformable=True, parameters=65_316_837, gflop=130.0),
+    "resnet18_plain": _resnet(18, deformable=False, exports=_ALL, parameters=15_820_372, gflop=45.4),
+    "resnet34_plain": _resnet(34, deformable=False, parameters=25_928_532, gflop=64.8),
+    "resnet50_plain": _resnet(50, deformable=False, parameters=34_443_348, gflop=72.4),
+    "resnet101_plain": _resnet(101, deformable=False, parameters=53_435_476, gflop=111.2),
+    "resnet152_plain": _resnet(152, deformable=False, parameters=69_079_124, gflop=150.0),
+    "mobilenet_v2": _application(
+        mobilenet.MOBILENET_V2, EDGE_TPU_SIDE, exports=(*_ALL, "edgetpu"), parameters=2_888_996, gflop=7.5
+    ),
+    "mobilenet_v3_small": _application(mobilenet.MOBILENET_V3_SMALL, parameters=1_354_436, gflop=4.5),
+    "mobilenet_v3_large": _application(mobilenet.MOBILENET_V3_LARGE, parameters=3_314_004, gflop=6.1),
     "mobilenet_v3_small_minimalistic": _application(
-        mobilenet.MOBILENET_V3_SMALL_MINIMALISTIC, EDGE_TPU_SIDE, exports=(*_ALL, "edgetpu")
+        mobilenet.MOBILENET_V3_SMALL_MINIMALISTIC,
+        EDGE_TPU_SIDE,
+        exports=(*_ALL, "edgetpu"),
+        parameters=856_316,
+        gflop=4.4,
     ),
     "mobilenet_v3_large_minimalistic": _application(
-        mobilenet.MOBILENET_V3_LARGE_MINIMALISTIC, EDGE_TPU_SIDE, exports=("float32", "int8", "edgetpu")
+        mobilenet.MOBILENET_V3_LARGE_MINIMALISTIC,
+        EDGE_TPU_SIDE,
+        exports=("float32", "int8", "edgetpu"),
+        parameters=1_755_260,
+        gflop=6.0,
     ),
-    "mobile_nano": _mobile(mobilenet.MOBILE_NANO, separable_norm),
-    "mobile_small": _mobile(mobilenet.MOBILE_SMALL, dense_norm),
-    "mobile_medium": _mobile(mobilenet.MOBILE_MEDIUM, dense_norm),
+    "mobile_nano": _mobile(mobilenet.MOBILE_NANO, separable_norm, parameters=486_860, gflop=1.1),
+    "mobile_small": _mobile(mobilenet.MOBILE_SMALL, dense_norm, parameters=933_156, gflop=2.2),
+    "mobile_medium": _mobile(mobilenet.MOBILE_MEDIUM, dense_norm, parameters=1_403_708, gflop=3.3),
 }

@@ -73,7 +73,7 @@ def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     A side is a word of its own, "left", "L", "lt" or "right", "R", "rt" in front or behind, or stands without a space
     in the name: "lefteye", or "leye" if there is "reye".
 
-    Example:
+    Examples:
         >>> left_right_pairs(["nose", "left_eye", "right_eye", "earL", "earR", "l_hip", "r_hip"])
         ((1, 2), (3, 4), (5, 6))
     """

@@ -26,7 +26,7 @@ def width() -> int:
 def wrap(text: str, columns: int) -> list[str]:
     """Returns the lines of a text of words; a word that is longer than a line is cut.
 
-    Example:
+    Examples:
         >>> wrap("a photo of cats", 8)
         ['a photo', 'of cats']
     """
@@ -44,7 +44,7 @@ def wrap(text: str, columns: int) -> list[str]:
 def count(number: int, word: str) -> str:
     """Returns a number with its word.
 
-    Example:
+    Examples:
         >>> count(1, "image"), count(2000, "image")
         ('1 image', '2,000 images')
     """
@@ -63,7 +63,7 @@ def titled(rows: Mapping[str, str], columns: int) -> str:
 def joined(parts: Sequence[str], columns: int) -> str:
     """Returns as many texts beside each other as there is room for.
 
-    Example:
+    Examples:
         >>> joined(["loss 2.5", "size 4.1", "offset 0.5"], 20)
         'loss 2.5  size 4.1'
     """
@@ -83,7 +83,7 @@ def fit(text: str, columns: int) -> str:
 def duration(seconds: float) -> str:
     """Returns a time in its two largest units.
 
-    Example:
+    Examples:
         >>> duration(42), duration(3723), duration(200000)
         ('42 s', '1 h 2 min', '2 d 7 h')
     """

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_centernet.data.image_headers import MAX_PIXELS
-from keras_centernet.detecting.sources import read_frames
+from keras_centernet.detecting.sources import find_inputs, read_frames
 from keras_centernet.errors import UserError
 
 FRAMES = 5
@@ -94,3 +94,20 @@ def test_frames_that_are_too_large_are_not_decoded(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="expected frames of at most 3071 pixels, got 64 x 48"):
         read(film(tmp_path / "a.avi"))
     assert MAX_PIXELS > 64 * 48
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "got"),
+    [
+        ([], "street.jpg", "nothing of that name"),
+        ([], ".", "an empty folder"),
+        (["a.txt"], "a.txt", "1 of other kinds"),
+        (["a.txt", "b.csv"], ".", "2 of other kinds"),
+        (["a.txt", "b.txt"], "*.txt", "2 of other kinds"),
+    ],
+)
+def test_what_stands_for_no_image_is_named(tmp_path, files, name, got):
+    for file in files:
+        (tmp_path / file).write_text("words")
+    with pytest.raises(UserError, match=rf"or a webcam number, got {got} \(known are \.jpg, .*\.mp4"):
+        find_inputs([str(tmp_path / name)])

@@ -3,6 +3,7 @@
 import functools
 import gc
 import http.server
+import pathlib
 import threading
 import time
 import warnings
@@ -258,3 +259,11 @@ def test_predict_gives_fixed_shapes_as_keras_detectors_do(tiny_model, rng):
     for name, values in {"boxes": clipped, "labels": expected["classes"], "confidence": expected["scores"]}.items():
         shape = (3, 100, *[1] * (values.ndim - 2))
         np.testing.assert_allclose(found[name], np.where(is_found.reshape(shape), values, -1), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("path", ["street.jpg", pathlib.Path("street.jpg")])
+def test_predict_of_a_path_leads_to_detect(tiny_model, path):
+    with pytest.raises(
+        UserError, match=r"predict: expected images \(B, H, W, 3\).* got .*street.jpg.*; detect takes paths"
+    ):
+        tiny_model(TINY).predict(path)

@@ -138,7 +138,17 @@ def test_a_preset_brings_its_licence_and_its_published_metrics(tiny_model, tmp_p
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("KERAS_CENTERNET_MIRROR", str(tmp_path))
     write_safetensors(tmp_path / "p.safetensors", published_tensors(tiny_model()))
-    row = Preset(TINY, "detection", ("cat", "dog"), "p.safetensors", "n", {"AP": {"flip": 12.5}}, "none", input_size=64)
+    row = Preset(
+        TINY,
+        "detection",
+        ("cat", "dog"),
+        "p.safetensors",
+        "n",
+        {"AP": {"flip": 12.5}},
+        "none",
+        (1, 0.1, 1),
+        input_size=64,
+    )
     monkeypatch.setitem(PRESETS, "tiny_pets", row)
     model = keras_centernet.load_model("tiny_pets")
     assert model.about == About("MIT", {"AP, published, flip": 0.125})

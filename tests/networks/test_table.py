@@ -6,6 +6,7 @@ import pytest
 
 from keras_centernet import CenterNet, UserError
 from keras_centernet.networks.build import build_network
+from keras_centernet.networks.cost import count_flops, count_parameters
 from keras_centernet.networks.layers import BatchNormalization
 from keras_centernet.networks.light_path import light_path
 from keras_centernet.networks.mobilenet import MOBILENET_V3_SMALL_MINIMALISTIC
@@ -28,18 +29,21 @@ def all_layers(model):
 
 
 @pytest.mark.parametrize("name", BACKBONES)
-def test_maps_have_stride_four_and_published_normalisation(name):
-    side = BACKBONES[name].multiple_of
+def test_maps_have_stride_four_published_normalisation_and_the_costs_of_the_row(name):
     with shapes_only():
-        network = build_network(name, TASK, input_hw=(side, 2 * side))
+        network = build_network(name, TASK, input_hw=(256, 1024))  # as many pixels as 512x512
     stacks = network.output if isinstance(network.output, list) else [network.output]
     for maps in stacks:
-        assert maps["center_heatmap"].shape == (None, side // 4, side // 2, 80)
-        assert maps["size"].shape == (None, side // 4, side // 2, 2)
+        assert maps["center_heatmap"].shape == (None, 64, 256, 80)
+        assert maps["size"].shape == (None, 64, 256, 2)
     norms = [layer for layer in all_layers(network) if isinstance(layer, keras.layers.BatchNormalization)]
     assert norms
     assert all(isinstance(layer, BatchNormalization) for layer in norms)
     assert {(layer.momentum, layer.epsilon) for layer in norms} == {(0.9, 1e-5)}
+    assert (count_parameters(network), round(count_flops(network) / 1e9, 1)) == (
+        BACKBONES[name].parameters,
+        BACKBONES[name].gflop,
+    )
 
 
 def test_unknown_names_list_the_known_ones():

@@ -36,7 +36,9 @@ def tiny_tensors(tiny_model):
 def tiny_preset(server, cache, tiny_tensors, tmp_path, monkeypatch):
     """ "tiny_pets": a preset of cats and dogs, whose file the server has."""
     monkeypatch.setattr(presets, "DRIVE", server.address + "/{}")
-    row = Preset(TINY, "detection", ("cat", "dog"), FILE, "number-1", {"AP": {"none": 1.5}}, "none", input_size=64)
+    row = Preset(
+        TINY, "detection", ("cat", "dog"), FILE, "number-1", {"AP": {"none": 1.5}}, "none", (1, 0.1, 1), input_size=64
+    )
     monkeypatch.setitem(PRESETS, "tiny_pets", row)
     server.files["number-1"] = write_safetensors(tmp_path / FILE, tiny_tensors).read_bytes()
     return row

@@ -8,11 +8,14 @@ import pytest
 
 from keras_centernet import CenterNet, UserError, load_model
 from keras_centernet.errors import DataWarning
+from keras_centernet.networks.build import build_network
+from keras_centernet.networks.cost import count_flops, count_parameters
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs.recipes import load_recipe
 from keras_centernet.tasks import TASKS
 from keras_centernet.weights.presets import PRESETS, preset_name
 from keras_centernet.weights.resolve import find, is_named
+from tests.helpers.shapes_only import shapes_only
 from tests.helpers.tiny_backbone import TINY
 from tests.weights.test_published import write_safetensors
 
@@ -29,6 +32,24 @@ def test_a_preset_agrees_with_the_recipe_that_trained_it(name):
     assert row.drive_id in row.address
     assert row.licence
     assert row.citation
+
+
+def test_presets_of_coco_cost_what_their_networks_do():
+    coco = [row for row in PRESETS.values() if (len(row.classes), row.input_size) == (80, 512)]
+    assert len(coco) == 5
+    for row in coco:
+        assert row.cost[:2] == (BACKBONES[row.backbone].parameters, BACKBONES[row.backbone].gflop)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_costs_what_its_row_says(name):
+    row = PRESETS[name]
+    hw = row.input_size if isinstance(row.input_size, tuple) else (row.input_size, row.input_size)
+    with shapes_only():
+        network = build_network(row.backbone, TASKS[row.task].build(row.classes), input_hw=hw)
+    megabytes = round(4 * network.count_params() / 1e6)
+    assert row.cost == (count_parameters(network), round(count_flops(network) / 1e9, 1), megabytes)
 
 
 def test_no_two_presets_have_one_file():

@@ -15,7 +15,7 @@ PART_SIZE = 256
 class Shard:
     """Share `index` of `count`, counted from 0 as the indices of a scheduler's array are.
 
-    Example:
+    Examples:
         >>> Shard.parse("2/16").name
         'detections-00002-of-00016'
     """

@@ -34,7 +34,7 @@ def in_numpy(change: Callable[[dict], dict]) -> Callable[[dict], dict]:
             changed, see `changes.own`; lists are taken for arrays. Its "seed" (2,) int64 suits
             `np.random.default_rng`. It is called by several threads.
 
-    Example:
+    Examples:
         >>> @in_numpy
         ... def darken(example):
         ...     return {"image": example["image"] // 2}

@@ -228,9 +228,11 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     for name, row in FORMATS.items():
         if not (row.is_name and exists) and row.recognizes(str(data) if row.is_name else path):
             return name
-    known = ", ".join(f"{row.looks_for} ({name})" for name, row in FORMATS.items() if not (row.is_name and exists))
+    # Of a place that is not there, what such a place holds would only hide that.
+    known = [f"{row.looks_for} ({name})" for name, row in FORMATS.items() if row.is_name != exists]
+    expected = ", ".join(known if exists else ["a folder or file of annotated images", *known])
     problem = "which holds none of them" if exists else "which does not exist"
-    raise UserError(f"data: expected {known}, got {str(data)!r}, {problem}. Correct it, or pass `format`.")
+    raise UserError(f"data: expected {expected}, got {str(data)!r}, {problem}. Correct it, or pass `format`.")
 
 
 def _format_of_annotations(path: AnyPath) -> str | None:

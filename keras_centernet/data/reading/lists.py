@@ -20,7 +20,7 @@ def read_list(path: AnyPath) -> list[str]:
 def without_suffix(name: str) -> str:
     """Returns a name without the suffix of an image or of a label file; other dots are parts of names.
 
-    Example:
+    Examples:
         >>> without_suffix("images/a.b.JPG"), without_suffix("a.b")
         ('images/a.b', 'a.b')
     """

@@ -87,7 +87,7 @@ def fields_of(description: dict) -> dict[str, FieldSpec]:
 def format_mask(mask: Sequence[bool]) -> str:
     """Returns flags as hexadecimal digits, the first one the highest bit: a hundred thousand images are 25 KB.
 
-    Example:
+    Examples:
         >>> format_mask([True, False, False, True, True]), parse_mask("98", 5).tolist()
         ('98', [True, False, False, True, True])
     """

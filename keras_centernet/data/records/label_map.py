@@ -53,7 +53,7 @@ class LabelMap:
 def labels_of(classes: Sequence[str], category_ids: Sequence[int | None] | None = None) -> tuple[int, ...]:
     """Returns the labels of classes in records: their category ids where label maps allow those, else 1, 2, ...
 
-    Example:
+    Examples:
         >>> labels_of(("cat", "dog"), (3, 18)), labels_of(("cat", "dog"), (0, 1))
         ((3, 18), (1, 2))
     """

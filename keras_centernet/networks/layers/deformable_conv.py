@@ -32,7 +32,7 @@ class DeformableConv2D(keras.layers.Layer):
         `conv_offset_mask` is `offset_kernel` and `offset_bias`: 2 * groups * taps channels of (dy, dx) by
         tap, then groups * taps mask logits.
 
-    Example:
+    Examples:
         >>> DeformableConv2D(16)(keras.Input((8, 6, 4))).shape
         (None, 8, 6, 16)
     """

@@ -21,7 +21,7 @@ class DepthwiseUpsampling2D(keras.layers.Layer):
     Source: `nn.ConvTranspose2d(C, C, 2 f, stride=f, padding=f // 2, groups=C, bias=False)` of the
         published DLA-34, with its bilinear start.
 
-    Example:
+    Examples:
         >>> DepthwiseUpsampling2D(2)(keras.ops.ones((1, 3, 5, 8))).shape
         TensorShape([1, 6, 10, 8])
     """

@@ -43,7 +43,7 @@ def settings_of_run(folder: str | os.PathLike, **changes) -> TrainSettings:
     Raises:
         UserError: there is no run, or what `read_settings` raises.
 
-    Example:
+    Examples:
         >>> train(settings_of_run("runs/mine", epochs=200))  # doctest: +SKIP
     """
     check_holds_run(folder)

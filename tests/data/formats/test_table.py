@@ -57,8 +57,10 @@ def test_folder_of_no_format_says_what_was_looked_for(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["Photos/", "no/such/folder", "coco2017.zip"])
 def test_name_of_nothing(name):
-    with pytest.raises(UserError, match=re.escape(f"got {name!r}, which does not exist. Correct it")):
+    with pytest.raises(UserError, match=re.escape(f"got {name!r}, which does not exist. Correct it")) as error:
         find_format(name)
+    assert str(error.value).startswith("data: expected a folder or file of annotated images, ")
+    assert "Pascal VOC" not in str(error.value)  # what a folder would hold is not what is missing
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,12 @@ def data(monkeypatch):
     return load_datasets(TrainSettings("shapes", **SETTINGS), Devices(["CPU"]))
 
 
+def test_validation_losses_are_those_of_the_epochs_whose_precision_is_measured(data):
+    settings = TrainSettings("shapes", **(SETTINGS | {"epochs": 5, "evaluate_every": 2}))
+    fed = data.to_fit(Devices(["CPU"]), settings, Progress(0, 0, data.steps_per_epoch))
+    assert fed["validation_freq"] == [2, 4, 5]
+
+
 def ids_of(data, devices, skip, name="x"):
     fed = data.to_fit(devices, TrainSettings("shapes", **SETTINGS), Progress(0, skip, data.steps_per_epoch))
     return [objects["image_id"].numpy().tolist() for _, objects in fed[name]]
