@@ -1,5 +1,6 @@
 """What range of values 8 bits divide, for every tensor of a network."""
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -85,6 +86,7 @@ def _is_calibrated(tensor) -> bool:
 def _run(content: bytes, inputs: Iterable[list[np.ndarray]], histograms: dict[int, Histogram]) -> None:
     interpreter = Interpreter(
         model_content=content,
+        num_threads=os.cpu_count(),
         experimental_preserve_all_tensors=True,  # no tensor takes another's memory
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,  # they hide what is inside
     )
