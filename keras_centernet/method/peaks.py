@@ -11,6 +11,7 @@ from keras_centernet.method.by_image import map_images, maps_images
 from keras_centernet.method.specs import Tensor
 
 NO_PEAK = -1e4  # a logit that is never a detection and survives float16
+TIE_SHARE = 1 / 512  # of 255 steps: less than half a step, so that cells of different values keep their order
 
 
 def local_maxima(logits: Tensor) -> Tensor:
@@ -22,6 +23,16 @@ def local_maxima(logits: Tensor) -> Tensor:
     pooled = ops.max_pool(logits, (1, 3), strides=1, padding="same")
     pooled = ops.max_pool(pooled, (3, 1), strides=1, padding="same")
     return ops.where(ops.equal(pooled, logits), logits, ops.cast(NO_PEAK, logits.dtype))
+
+
+def part_ties(logits: Tensor) -> Tensor:
+    """Returns a heatmap (B, Hf, Wf, C) that was rounded to 8 bits, its equal cells parted by what is around them.
+
+    The top of a wide peak is flat: rounded, several of its cells have one value and all pass as local maxima, each a
+    detection of the same object. The mean of 3x3 cells is finer than a rounded cell, and is highest in the middle of
+    the flat. No logit moves by half a step.
+    """
+    return logits + TIE_SHARE * (ops.average_pool(logits, 3, strides=1, padding="same") - logits)
 
 
 def top_peaks(logits: Tensor, top_k: int) -> tuple[Tensor, Tensor, Tensor]:

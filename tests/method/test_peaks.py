@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_centernet.method.peaks import NO_PEAK, cell_xy, local_maxima, read_at, top_peaks
+from keras_centernet.method.peaks import NO_PEAK, cell_xy, local_maxima, part_ties, read_at, top_peaks
 
 
 def test_local_maxima_equal_the_published_mask(fixture):
@@ -16,6 +16,31 @@ def test_local_maxima_equal_the_published_mask(fixture):
 def test_a_plateau_keeps_all_its_cells():
     logits = np.zeros((1, 2, 2, 1), "float32")
     assert (np.asarray(local_maxima(logits)) == 0).all()
+
+
+def peaks_of(logits):
+    """The (y, x) of all local maxima of a map of one image and one class."""
+    return np.argwhere(np.asarray(local_maxima(logits))[0, ..., 0] != NO_PEAK).tolist()
+
+
+@pytest.mark.parametrize("sharpness", [0.01, 0.03, 0.1, 1.0], ids=["flat", "round", "wide", "steep"])
+def test_the_rounded_top_of_a_peak_is_one_peak_again(sharpness):
+    y, x = np.mgrid[:15, :21]
+    exact = -sharpness * ((y - 7) ** 2 + (x - 10) ** 2).astype("float32")[None, ..., None]
+    rounded = np.round(exact / 0.06) * np.float32(0.06)
+    assert (len(peaks_of(rounded)) > 1) == (sharpness < 0.1)
+    assert peaks_of(part_ties(rounded)) == peaks_of(exact) == [[7, 10]]
+
+
+def test_parting_ties_moves_no_logit_by_half_a_step_and_keeps_the_order(rng):
+    steps = rng.integers(-128, 128, (2, 9, 12, 3))
+    steps[:, :3, :3] = [-128] * 3
+    steps[:, 1, 1] = 127  # the farthest that a cell and what is around it can be apart
+    logits = (0.06 * steps).astype("float32")
+    parted = np.asarray(part_ties(logits))
+    assert np.abs(parted - logits).max() < 0.03
+    by_value = np.argsort(parted, axis=None)
+    assert (np.diff(steps.ravel()[by_value]) >= 0).all()
 
 
 @pytest.mark.parametrize(

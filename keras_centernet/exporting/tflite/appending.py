@@ -11,7 +11,7 @@ from keras_centernet.exporting.facts import describe
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.conversion import check_builtin, convert
 from keras_centernet.exporting.tflite.metadata import IMAGES, add_metadata
-from keras_centernet.exporting.tflite.serving import OUTPUTS, serve_maps
+from keras_centernet.exporting.tflite.serving import OUTPUTS, ROUNDED, part_heatmaps, serve_maps
 
 BOXES_OUTPUT, BOXES = "location", "location: ymin, xmin, ymax, xmax as fractions of the letterboxed input"
 RAW_HEADS = "raw heads: sizes and offsets in cells of 4 pixels of the letterboxed input"
@@ -26,7 +26,8 @@ def append_decode(raw: bytes | str | os.PathLike, model: keras.Model, top_k: int
 
     One graph quantised as a whole would quantise its decoding too, and give garbage. Here every 8-bit head is
     dequantised by its own scale after the last operator of the network, whose operators stay together: the file may
-    have been rewritten by edgetpu_compiler before. An int8 input becomes uint8.
+    have been rewritten by edgetpu_compiler before. Ties of rounded heatmaps are parted (see `peaks.part_ties`). An
+    int8 input becomes uint8.
 
     Args:
         raw: a file (or its path) of `export_tflite(..., raw_heads=True)` or `raw_heads="int8"`, compiled or not.
@@ -40,7 +41,8 @@ def append_decode(raw: bytes | str | os.PathLike, model: keras.Model, top_k: int
     heads = find_heads(graph, model)
     take_bytes(graph)
     maps = {name: dequantize(graph, name, index) for name, index in heads.items()}
-    tail = flatbuffer.read_flatbuffer(_convert_decoding(model, graph, maps, top_k))
+    rounded = [name for name, index in heads.items() if index != maps[name]]
+    tail = flatbuffer.read_flatbuffer(_convert_decoding(model, graph, maps, rounded, top_k))
     outputs = flatbuffer.append_graph(graph, tail, maps)
     more = [name for name in outputs if name not in OUTPUTS]
     return finish(graph, {name: outputs[name] for name in (*OUTPUTS, *more)}, model)
@@ -92,7 +94,7 @@ def dequantize(graph: schema.ModelT, name: str, index: int) -> int:
     if tensor.type not in _QUANTIZED:
         tensor.name = name
         return index
-    tensor.name = f"{name}_quantized"
+    tensor.name = f"{name}{ROUNDED}"
     new = flatbuffer.add_tensor(graph, name, tensor.shape, schema.TensorType.FLOAT32)
     code = flatbuffer.add_operator_code(graph, schema.BuiltinOperator.DEQUANTIZE, version=2)
     graph.subgraphs[0].operators.append(schema.OperatorT(code, [index], [new]))
@@ -109,10 +111,11 @@ def find_heads(graph: schema.ModelT, model: keras.Model) -> dict[str, int]:
     return {name: outputs[name] for name in expected}
 
 
-def _convert_decoding(model, graph, maps: dict, top_k: int) -> bytes:
+def _convert_decoding(model, graph, maps: dict, rounded: list[str], top_k: int) -> bytes:
     shapes = {name: tuple(graph.subgraphs[0].tensors[index].shape.tolist()) for name, index in maps.items()}
 
     def decoding(*values):
-        return serve_maps(model.task, dict(zip(shapes, values, strict=True)), top_k)
+        given = dict(zip(shapes, values, strict=True))
+        return serve_maps(model.task, part_heatmaps(model.task, given, rounded), top_k)
 
     return convert(decoding, shapes, backbone=model.backbone_name)

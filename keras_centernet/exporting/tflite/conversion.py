@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.tflite import flatbuffer
+from keras_centernet.method.specs import identity
 from keras_centernet.networks.table import BACKBONES
 
 # What the converter says of operators that LiteRT lacks, and that it cannot compute in 8 bits.
@@ -15,7 +16,11 @@ _UNSUPPORTED = re.compile(r"(?:(?:TF Select|Custom) ops|not yet supported for op
 
 
 def convert(
-    function: Callable, inputs: dict[str, tuple], configure: Callable = lambda converter: None, backbone: str = ""
+    function: Callable,
+    inputs: dict[str, tuple],
+    configure: Callable = lambda converter: None,
+    backbone: str = "",
+    finish: Callable = identity,
 ) -> bytes:
     """Returns a TFLite file of `function`, which must give a dict of tensors; its outputs have their names.
 
@@ -28,6 +33,7 @@ def convert(
         inputs: {name: shape} of float32 tensors, batch included.
         configure: called with the `tf.lite.TFLiteConverter`.
         backbone: key of `BACKBONES`, for the UserError that names operators which are not LiteRT's own.
+        finish: function of the bytes that the converter gives -> a TFLite file.
     """
     import tensorflow as tf
 
@@ -36,7 +42,7 @@ def convert(
         converter = tf.lite.TFLiteConverter.from_concrete_functions([constants])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     configure(converter)
-    content = _run(converter, backbone)
+    content = finish(_run(converter, backbone))
     check_builtin(content, backbone)
     graph = flatbuffer.read_flatbuffer(content)
     tensors = flatbuffer.outputs_by_name(graph)

@@ -14,7 +14,7 @@ from keras_centernet.exporting.facts import check_runnable
 from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.exporting.tflite.flatbuffer import to_text
 from keras_centernet.exporting.tflite.metadata import IMAGES, TASK, TASK_OPTIONS, read_labels, read_notes
-from keras_centernet.exporting.tflite.serving import OUTPUTS, from_fractions
+from keras_centernet.exporting.tflite.serving import OUTPUTS, ROUNDED, from_fractions, part_heatmaps
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
@@ -63,6 +63,7 @@ class TFLiteDetector:
         if OUTPUTS[0] not in self._outputs:
             channels = {name: int(detail["shape"][-1]) for name, detail in self._outputs.items()}
             self._task = task or _find_task(self._name, content, self.classes, channels)
+            self._rounded = _find_rounded(self._interpreter, self._outputs)
 
     def __call__(self, image: np.ndarray) -> dict:
         """Returns {"boxes_xyxy" (K, 4) input pixels, "scores" (K,), "classes" (K,), ...} of a (H, W, 3) input.
@@ -73,6 +74,7 @@ class TFLiteDetector:
         if OUTPUTS[0] in found:
             return from_fractions({key: value[0] for key, value in found.items()}, self.input_hw)
         maps = {head.name: found[head.name] for head in self._task.heads}
+        maps = part_heatmaps(self._task, maps, self._rounded)
         rows = to_input_frame(decode(self._task, maps, self._top_k))
         return {key: np.asarray(value)[0] for key, value in rows.items()}
 
@@ -149,6 +151,12 @@ def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     if values.dtype.kind == "f":
         return values.astype(np.float32)
     return (values.astype(np.float32) - zero_point) * np.float32(scale)
+
+
+def _find_rounded(interpreter: Interpreter, outputs: dict) -> list[str]:
+    """Returns the names of raw heads that have 8 bits, or had before the file made floats of them."""
+    tensors = {detail["name"] for detail in interpreter.get_tensor_details()}
+    return [name for name, row in outputs.items() if row["dtype"] != np.float32 or f"{name}{ROUNDED}" in tensors]
 
 
 def _find_task(name, content: bytes, classes: tuple[str, ...], channels: dict[str, int]) -> Task:

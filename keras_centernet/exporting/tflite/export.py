@@ -45,9 +45,9 @@ def _convert_network(model, row: Precision, calibration) -> bytes:
     """Returns the file from an image to raw heads."""
     images = calibration_images(calibration, model.input_size) if row.calibrated else ()
 
-    def feed():  # the converter calls it for one input after another
+    def feed():  # one input after another
         return ([image[None].astype(np.float32)] for image in images)
 
     call, shape = functools.partial(model, training=False), (1, *model.input_size, 3)
-    configure = functools.partial(row.configure, images=feed)
-    return convert(call, {"images": shape}, configure, model.backbone_name)
+    configure, finish = (functools.partial(step, images=feed) for step in (row.configure, row.finish))
+    return convert(call, {"images": shape}, configure, model.backbone_name, finish)

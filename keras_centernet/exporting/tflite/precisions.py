@@ -1,8 +1,10 @@
 """The numbers that a TFLite file computes with."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
+from keras_centernet.exporting.tflite.ranges import set_ranges
 from keras_centernet.exporting.verifying import FLOAT32, Tolerance
 
 DEFAULT, INT8 = "float32", "int8"
@@ -14,6 +16,7 @@ class Precision:
 
     Attributes:
         configure: function (`tf.lite.TFLiteConverter`, function that gives calibration inputs) that sets the converter.
+        finish: function (bytes that the converter gives, the same function) -> TFLite file.
         tolerance: how far a file may be from the model.
         calibrated: whether it needs images to measure ranges on.
     """
@@ -21,6 +24,7 @@ class Precision:
     configure: Callable
     tolerance: Tolerance
     calibrated: bool = False
+    finish: Callable = lambda content, images: content
 
 
 def _float32(converter, images) -> None:
@@ -44,9 +48,16 @@ def _int8(converter, images) -> None:
     import tensorflow as tf
 
     _dynamic(converter, images)
-    converter.representative_dataset = images
+    converter.representative_dataset = lambda: itertools.islice(images(), 1)  # marks what has a range
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
+    converter._experimental_calibrate_only = True
+
+
+def _quantize(content: bytes, images) -> bytes:
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    return mlir_quantize(set_ranges(content, images()), input_data_type=tf.int8, output_data_type=tf.int8)
 
 
 PRECISIONS = {
@@ -55,5 +66,5 @@ PRECISIONS = {
         _float16, Tolerance(missed=0.02, correlation=0.999, difference=0.01, box_pixels_p98=1.0, score=5e-3)
     ),
     "dynamic": Precision(_dynamic, Tolerance(missed=0.1, correlation=0.98, difference=0.05, mean_iou=0.9)),
-    INT8: Precision(_int8, Tolerance(missed=0.2, correlation=0.9, difference=0.05, mean_iou=0.8), calibrated=True),
+    INT8: Precision(_int8, Tolerance(missed=0.2, correlation=0.9, difference=0.05, mean_iou=0.8), True, _quantize),
 }

@@ -1,14 +1,18 @@
 """The graph that a client runs: an image in, boxes out, nothing of this package needed."""
 
+from collections.abc import Collection
+
 import numpy as np
 from keras import ops
 
 from keras_centernet.geometry import is_position, is_vector
 from keras_centernet.method.decode import decode
+from keras_centernet.method.peaks import part_ties
 from keras_centernet.method.specs import Task
 
 # The outputs of every exported detector, in this order: what MediaPipe and the Task Library expect.
 OUTPUTS = ("location", "category", "score", "count")
+ROUNDED = "_quantized"  # ends the name of an 8-bit head whose floats have the head's own name
 
 
 def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
@@ -40,6 +44,12 @@ def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
         "count": ops.full((1,), boxes.shape[1], dtype="float32"),
         **{key: value / size_wh if _is_scaled(key) else value for key, value in more.items()},
     }
+
+
+def part_heatmaps(task: Task, maps: dict, rounded: Collection[str]) -> dict:
+    """Returns the maps, {head name: (B, Hf, Wf, channels)}, without ties in heatmaps that were `rounded` to 8 bits."""
+    heatmaps = {task.center_heatmap.name, *(head.name for head in task.keypoint_heatmaps)}
+    return {name: part_ties(values) if name in heatmaps & set(rounded) else values for name, values in maps.items()}
 
 
 def from_fractions(found: dict, input_hw: tuple[int, int]) -> dict:
