@@ -29,6 +29,6 @@ def run(args: argparse.Namespace) -> None:
     rows = {name: look_up(BACKBONES, name, "network") for name in args.names or BACKBONES}
     print(LINE.format("network", "parameters", "GFLOP at 512", "stride", "deformable", "exported to"))
     for name, row in rows.items():
-        cost = f"{row.parameters:,}", f"{row.gflop:.1f}"
+        cost = ("-", "-") if row.parameters is None else (f"{row.parameters:,}", f"{row.gflop:.1f}")
         exports = ", ".join(row.exports) or "not tried"
         print(LINE.format(name, *cost, STRIDE, "yes" if row.deformable else "no", exports))

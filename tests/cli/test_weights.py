@@ -5,6 +5,7 @@ import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
+from tests.helpers.tiny_backbone import TINY
 from tests.weights.test_published import published_tensors, write_safetensors
 
 
@@ -44,5 +45,7 @@ def test_networks_prints_a_row_per_network(capsys):
         ["resnet18", "14,437,349", "26.6", "4", "yes"],
         ["mobilenet_v2", "2,888,996", "7.5", "4", "no"],
     ]
+    assert main(["networks", TINY]) == 0  # a row that does not say what it costs
+    assert capsys.readouterr().out.splitlines()[1].split()[1:3] == ["-", "-"]
     assert main(["networks", "resnet19"]) == 2
     assert "Unknown network: expected one of dla34" in capsys.readouterr().err
