@@ -11,7 +11,7 @@ from keras_centernet.freezing import CannotFreeze, Frozen
 from keras_centernet.networks.layers.deformable import without_xla
 
 # Calls after which a graph of one shape gets its weights as constants, which takes a second or two.
-FREEZE_AFTER = 8
+FREEZE_AFTER = 32
 
 
 def compile_function(

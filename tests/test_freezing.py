@@ -99,7 +99,8 @@ def calls_until_frozen(model):
     return None
 
 
-def test_a_few_batches_are_not_worth_it_and_weights_that_change_often_even_less(trained):
+def test_a_few_batches_are_not_worth_it_and_weights_that_change_often_even_less(trained, monkeypatch):
+    monkeypatch.setattr(compiling, "FREEZE_AFTER", 8)
     trained.__dict__.pop("_predictor", None)
     trained.detect_batch(IMAGES)
     found = []
