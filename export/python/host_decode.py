@@ -4,7 +4,7 @@ A sample for the tasks of keras_centernet, which it does not need: copy it. It c
 computes, in the same order also among equal scores.
 
     maps = {name: dequantize(value, scale, zero_point) ...}  # outputs of a file that was exported with raw_heads
-    found = decode_maps(maps, top_k=100)
+    found = decode_maps(maps, top_k=100, rounded=True)  # of an int8 file
 """
 
 import math
@@ -14,6 +14,8 @@ import numpy as np
 STRIDE = 4
 KEYPOINT_THRESHOLD, SEARCH_SCALE, UNMATCHED_SCORE = 0.1, 0.3, 0.1
 DEPTH_EPSILON = 1e-6
+HEATMAPS = ("center_heatmap", "keypoint_heatmap")
+TIE_SHARE = 1 / 512  # of 255 steps: less than half a step
 BIN_CENTERS = (-math.pi / 2, math.pi / 2)
 
 
@@ -24,12 +26,27 @@ def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     return (values.astype(np.float32) - zero_point) * np.float32(scale)
 
 
-def decode_maps(maps: dict[str, np.ndarray], top_k: int = 100) -> dict[str, np.ndarray]:
+def part_ties(heatmap: np.ndarray) -> np.ndarray:
+    """Returns a heatmap (Hf, Wf, C) of 8 bits as `decode_maps` needs it: equal cells, parted by what is around them.
+
+    The top of a wide peak is flat: rounded, several of its cells have one value, each a detection of the same object.
+    """
+    height, width = heatmap.shape[:2]
+    inside = np.pad(np.ones((height, width, 1), np.float32), ((1, 1), (1, 1), (0, 0)))
+    padded = np.pad(heatmap, ((1, 1), (1, 1), (0, 0)))
+    sums, counts = (
+        sum(values[y : y + height, x : x + width] for y in range(3) for x in range(3)) for values in (padded, inside)
+    )
+    return heatmap + np.float32(TIE_SHARE) * (sums / counts - heatmap)
+
+
+def decode_maps(maps: dict[str, np.ndarray], top_k: int = 100, rounded: bool = False) -> dict[str, np.ndarray]:
     """Returns the K best detections of one image, best first; no threshold.
 
     Args:
         maps: {head: (Hf, Wf, channels) or (1, Hf, Wf, channels) float32 raw map} by the names of the file's outputs.
         top_k: K.
+        rounded: whether the network has 8 bits (a file of --precision int8), so that cells of heatmaps are equal.
 
     Returns:
         "boxes_xyxy" (K, 4) in input pixels, not clipped; "scores" (K,), "classes" (K,) int32. With the heads of a
@@ -37,6 +54,8 @@ def decode_maps(maps: dict[str, np.ndarray], top_k: int = 100) -> dict[str, np.n
         "points_xy" (K, 2) in input pixels, "depths" (K,), "dimensions_hwl" (K, 3) metres and "alphas" (K,) radians.
     """
     maps = {name: values.reshape(values.shape[-3:]) for name, values in maps.items()}
+    if rounded:
+        maps |= {name: part_ties(maps[name]) for name in HEATMAPS if name in maps}
     heatmap = maps["center_heatmap"]
     scores, classes, index = top_peaks(heatmap, top_k)
     cells_xy = _cell_xy(index, heatmap.shape[1])
