@@ -43,7 +43,8 @@ class CenterNet(Detector, TaskModel):
             keras.applications), or a file (torchvision's ResNets, DLA-34).
         input_size: side, or (height, width), that images are letterboxed to; a multiple of 32. The
             network itself is fully convolutional and takes other sizes too.
-        task_options: further arguments of the task, such as {"radius": "geometric"}.
+        task_options: further arguments of the task, such as {"radius": "geometric"}; of any task {"nms": 0.6}: of
+            detections of one class that overlap by more only the best stays (see `method.duplicates`).
         normalization: key of `NORMALIZATIONS`, None: the backbone's ("imagenet" for one of a user's own). Published
             weights for VOC and KITTI want "published_voc_kitti".
         head_losses: {head: key of `LOSSES`, or a function as `HeadSpec.loss`} where other than the task's.
@@ -82,7 +83,8 @@ class CenterNet(Detector, TaskModel):
     ):
         super().__init__(name=name, **kwargs)
         self.task = with_losses(find_task(task, classes, num_classes, task_options), head_losses, loss_weights)
-        self.task_options = dict(task_options or self.task.options)
+        given = {} if self.task.nms is None else {"nms": self.task.nms}
+        self.task_options = given | dict(task_options or self.task.options)
         self.classes = self.task.classes
         with dtype_scope(self.dtype_policy):
             self.backbone_name, self.backbone_row = find_backbone(backbone)

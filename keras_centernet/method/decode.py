@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_centernet.method.duplicates import drop_duplicates
 from keras_centernet.method.peaks import cell_xy, channel_peaks, read_at, top_peaks
 from keras_centernet.method.specs import HeadSpec, Task
 
@@ -16,7 +17,8 @@ def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
 
     Returns:
         "scores" (B, K) float32 in 0..1, descending; "classes" (B, K) int32; and what the task
-        assembles, at least "boxes_xyxy" (B, K, 4) float32 in cells of the map, not clipped.
+        assembles, at least "boxes_xyxy" (B, K, 4) float32 in cells of the map, not clipped. With `Task.nms` duplicates
+        come last, with the score 0.
 
     Source: paper section 3 "From points to bounding boxes"; `ctdet_decode`, `ddd_decode` and
         `multi_pose_decode` of the published code.
@@ -29,7 +31,8 @@ def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
         names = (keypoint_heatmap.name, "") if number == 0 else (keypoint_heatmap.name,)
         heads = [head for head in task.heads if head.read_at == "keypoints" and head.peaks_of in names]
         readings |= _read_at_peaks(keypoint_heatmap, heads, maps, top_k)
-    return {"scores": scores, "classes": classes, **task.to_boxes(readings)}
+    found = {"scores": scores, "classes": classes, **task.to_boxes(readings)}
+    return found if task.nms is None else drop_duplicates(found, task.nms)
 
 
 def _read_at_peaks(heatmap: HeadSpec, heads: list[HeadSpec], maps: dict, top_k: int) -> dict:

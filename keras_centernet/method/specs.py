@@ -111,6 +111,8 @@ class Task:
         builder: registered function (classes, **options) -> `Task` that rebuilds a task of one's own from a saved
             model (`keras.saving.register_keras_serializable`); None for tasks of the table.
         options: what the builder was told besides the classes.
+        nms: the largest intersection over union of two detections of one class, above which the worse one is dropped
+            as a duplicate (see `duplicates`), above 0 and at most 1. None, as published: nothing is dropped.
     """
 
     name: str
@@ -124,6 +126,11 @@ class Task:
     needs_camera: bool = False
     builder: Callable | None = None
     options: dict = dataclasses.field(default_factory=dict)
+    nms: float | None = None
+
+    def __post_init__(self):
+        if self.nms is not None and not 0 < self.nms <= 1:
+            raise ValueError(f"nms must be a number above 0 and at most 1, got {self.nms!r}.")
 
     @property
     def center_heatmap(self) -> HeadSpec:

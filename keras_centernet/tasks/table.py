@@ -13,6 +13,8 @@ from keras_centernet.tasks.detection import build_detection
 from keras_centernet.tasks.detection_3d import FIELDS_3D, build_detection_3d
 from keras_centernet.tasks.pose import POSE_FIELDS, build_pose
 
+OPTIONS_OF_ALL = ("nms",)  # attributes of `Task` that are options of every task
+
 
 @dataclasses.dataclass(frozen=True)
 class TaskRow:
@@ -91,11 +93,14 @@ def task_row(task: str | Task) -> TaskRow:
 
 def _build(name: str, build: Callable, classes: tuple[str, ...], options: Mapping | None) -> Task:
     """Builds a task; an unknown or invalid option raises a UserError."""
+    of_all = {key: value for key, value in (options or {}).items() if key in OPTIONS_OF_ALL}
+    own = {key: value for key, value in (options or {}).items() if key not in of_all}
     try:
-        inspect.signature(build).bind(classes, **(options or {}))
-        return build(classes, **(options or {}))
+        inspect.signature(build).bind(classes, **own)
+        task = build(classes, **own)
+        return dataclasses.replace(task, **of_all) if of_all else task
     except (TypeError, ValueError) as error:
-        known = ", ".join(list(inspect.signature(build).parameters)[1:])
+        known = ", ".join([*list(inspect.signature(build).parameters)[1:], *OPTIONS_OF_ALL])
         raise UserError(f"task_options of {name}: {error} Its options are {known}.") from error
 
 

@@ -66,6 +66,19 @@ def test_a_file_finds_what_its_model_finds(name, task, written, pictures):
         assert one.draw().shape == other.draw().shape
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_duplicates_are_dropped_in_the_file(name, tiny_model, pictures, tmp_path):
+    model = tiny_model(input_size=(64, 96), task_options={"nms": 0.3})
+    format, options = WAYS[name]
+    FORMATS[format].write(model, tmp_path / name, **options)
+    top_k = options.get("top_k", 100)
+    found = load_detector(tmp_path / name).detect(pictures, threshold=0.01)
+    for one, other in zip(found, model.detect(pictures, threshold=0.01, top_k=top_k), strict=True):
+        assert 0 < len(one) == len(other) < top_k
+        np.testing.assert_allclose(one.boxes_xyxy, other.boxes_xyxy, rtol=1e-3, atol=0.05)
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
+
+
 def test_an_int8_file_finds_most_of_it(written, drawn, tmp_path):
     model, path = written("detector.tflite")[0], tmp_path / "int8.tflite"
     FORMATS["tflite"].write(model, path, precision="int8", calibration=drawn, top_k=TOP_K)

@@ -1,0 +1,57 @@
+"""Several detections of one object: all but the best are put last, for networks that were trained on few images."""
+
+import numpy as np
+from keras import ops
+
+from keras_centernet.method.peaks import read_at
+from keras_centernet.method.specs import Tensor
+
+ROUNDS = 8  # of looking which detections stay: enough for chains of so many, each of which overlaps the one before
+
+
+def drop_duplicates(found: dict, iou: float) -> dict:
+    """Returns decoded detections without those that overlap a better one of their class: they get the score 0.
+
+    What greedy non-maximum suppression finds, without a loop over detections, in operators that phones have. (In chains
+    of more than `ROUNDS` overlapping detections it may differ.)
+
+    Args:
+        found: of `decode.decode`: "boxes_xyxy" (B, K, 4), "scores" (B, K) descending, "classes" (B, K) and more
+            (B, K, ...).
+        iou: two boxes overlap where their intersection over union is larger.
+
+    Returns:
+        The same keys and shapes: first what stays, then what was dropped, both in their order.
+
+    Source: greedy NMS in rounds as "Cluster-NMS" (Zheng et al. 2020). The published code has none for single views.
+    """
+    count = found["boxes_xyxy"].shape[1]
+    is_better = np.tril(np.ones((count, count), "float32"), -1)  # [i, j]: j comes before i
+    covers = ops.cast(_overlap(found["boxes_xyxy"], found["classes"], iou), "float32") * is_better
+    stays = ops.ones_like(found["scores"])
+    for _ in range(ROUNDS):
+        stays = 1 - ops.max(covers * stays[:, None], axis=-1)
+    order_keys = stays * count - np.arange(count, dtype="float32") / 2  # all differ
+    _, order = ops.top_k(order_keys, count)
+    return {key: _take(value, order) for key, value in (found | {"scores": found["scores"] * stays}).items()}
+
+
+def _overlap(boxes_xyxy: Tensor, classes: Tensor, iou: float) -> Tensor:
+    """Returns (B, K, K) bool: whether two boxes of one class overlap."""
+    low, high = boxes_xyxy[..., :2], boxes_xyxy[..., 2:]
+    areas = _area(high - low)
+    common = _area(ops.minimum(high[:, :, None], high[:, None]) - ops.maximum(low[:, :, None], low[:, None]))
+    overlap = common > iou * (areas[:, :, None] + areas[:, None] - common)
+    return ops.logical_and(overlap, ops.equal(classes[:, :, None], classes[:, None]))
+
+
+def _area(sizes_wh: Tensor) -> Tensor:
+    sizes_wh = ops.maximum(sizes_wh, 0.0)
+    return sizes_wh[..., 0] * sizes_wh[..., 1]
+
+
+def _take(values: Tensor, order: Tensor) -> Tensor:
+    """Returns (B, K, ...) values in an order (B, K)."""
+    shape = tuple(values.shape[1:])
+    rows = read_at(ops.reshape(values, (-1, shape[0], int(np.prod(shape[1:])))), order)
+    return ops.reshape(rows, (-1, *shape))

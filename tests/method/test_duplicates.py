@@ -1,0 +1,94 @@
+"""Duplicates: what greedy non-maximum suppression drops, in a graph of fixed shapes."""
+
+import numpy as np
+import pytest
+
+from keras_centernet import CenterNet, UserError, load_model
+from keras_centernet.method.decode import decode
+from keras_centernet.method.duplicates import drop_duplicates
+from keras_centernet.tasks import TASKS
+from keras_centernet.tasks.table import find_task
+
+KEYS = ("boxes_xyxy", "scores", "classes", "keypoints_xy")
+
+
+def iou(one, other):
+    common = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    areas = [max(box[2] - box[0], 0) * max(box[3] - box[1], 0) for box in (one, other)]
+    shared = max(common[0], 0) * max(common[1], 0)
+    return shared / (sum(areas) - shared) if shared else 0.0
+
+
+def slow_nms(boxes, classes, limit):
+    """Indices that stay, then those that were dropped."""
+    stays, dropped = [], []
+    for i in range(len(boxes)):
+        is_duplicate = any(classes[i] == classes[j] and iou(boxes[i], boxes[j]) > limit for j in stays)
+        (dropped if is_duplicate else stays).append(i)
+    return stays, dropped
+
+
+@pytest.fixture
+def crowd(rng):
+    """Two images with 40 detections around a few objects of two classes."""
+    centers = rng.uniform(10, 60, (2, 5, 2))[:, rng.integers(0, 5, 40)] + rng.normal(0, 2, (2, 40, 2))
+    half = rng.uniform(6, 12, (2, 40, 2))
+    return {
+        "boxes_xyxy": np.concatenate([centers - half, centers + half], -1).astype("float32"),
+        "scores": -np.sort(-rng.uniform(0.01, 1, (2, 40)).astype("float32")),
+        "classes": rng.integers(0, 2, (2, 40)).astype("int32"),
+        "keypoints_xy": rng.normal(0, 1, (2, 40, 3, 2)).astype("float32"),
+    }
+
+
+@pytest.mark.parametrize("limit", [0.1, 0.3, 0.5, 0.7, 1.0])
+def test_equals_greedy_suppression(crowd, limit):
+    found = {key: np.asarray(value) for key, value in drop_duplicates(crowd, limit).items()}
+    assert found.keys() == crowd.keys()
+    for b in range(2):
+        stays, dropped = slow_nms(crowd["boxes_xyxy"][b], crowd["classes"][b], limit)
+        assert (len(dropped) == 0) == (limit == 1.0)
+        order = [*stays, *dropped]
+        for key in ("boxes_xyxy", "classes", "keypoints_xy"):
+            np.testing.assert_array_equal(found[key][b], crowd[key][b][order])
+            assert found[key].dtype == crowd[key].dtype
+        np.testing.assert_array_equal(found["scores"][b, : len(stays)], crowd["scores"][b][stays])
+        assert not found["scores"][b, len(stays) :].any()
+
+
+def test_boxes_without_an_area_and_broken_ones_stay():
+    boxes = np.float32([[[5, 5, 5, 5], [5, 5, 5, 5], [9, 9, 2, 2], [np.nan] * 4, [np.nan] * 4]])
+    found = drop_duplicates(
+        {"boxes_xyxy": boxes, "scores": np.float32([[5, 4, 3, 2, 1]]), "classes": np.zeros((1, 5), int)}, 0.5
+    )
+    np.testing.assert_array_equal(found["scores"], [[5, 4, 3, 2, 1]])
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_every_task_has_the_option(task, tiny_model, rng):
+    options = {} if task == "detection" else {"classes": None}
+    plain, strict = (tiny_model(task=task, task_options=chosen, **options) for chosen in (None, {"nms": 0.2}))
+    strict.set_weights(plain.get_weights())
+    images = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
+    found, expected = (strict.detect_batch(images), drop_duplicates(decode(plain.task, plain(images)), 0.2))
+    for key in ("scores", "classes"):
+        np.testing.assert_allclose(found[key], expected[key], rtol=1e-5)
+    assert not np.asarray(found["scores"]).all()
+
+
+def test_the_option_is_saved(tiny_model, tmp_path):
+    tiny_model(task_options={"nms": 0.6}).save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    assert loaded.task.nms == 0.6
+    assert loaded.task_options == {"nms": 0.6}
+
+
+@pytest.mark.parametrize("value", [0, -0.5, 1.5, "0.6"])
+def test_what_no_overlap_is(value):
+    with pytest.raises(UserError, match="task_options of detection: "):
+        CenterNet("tiny", task_options={"nms": value}, num_classes=1)
+
+
+def test_an_unknown_option_names_it_too():
+    with pytest.raises(UserError, match=r"Its options are .*boxes_at, nms\."):
+        find_task("detection", options={"nmss": 0.5})
