@@ -14,7 +14,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 test: $(READY)  ## all tests but the slow ones
 	$(PYTHON) -m pytest $(PARALLEL)
 
-test-slow: $(READY)  ## the tests that take minutes
+test-slow: $(READY)  ## the tests that take more than two seconds
 	$(PYTHON) -m pytest -m "slow and not exhaustive" $(PARALLEL)
 
 test-all: $(READY)  ## every test there is

@@ -53,6 +53,7 @@ def test_a_machine_without_tensorflow(tmp_path):
     succeed("tests/helpers/without_tensorflow.py", str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_detecting_and_predicting_leave_tensorflow_alone_and_find_what_it_finds(backend, tiny_model, tmp_path, rng):
     model, images = tiny_model(), rng.integers(0, 256, (3, 64, 64, 3), np.uint8)
@@ -68,6 +69,7 @@ def test_detecting_and_predicting_leave_tensorflow_alone_and_find_what_it_finds(
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-3, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch", pytest.param("tensorflow", marks=pytest.mark.slow)])
 def test_detecting_needs_keras_its_backend_numpy_and_opencv_alone(backend, tmp_path):
     succeed("tests/helpers/detecting_only.py", backend, str(tmp_path))

@@ -43,6 +43,7 @@ print(gpu.run("jax", "resnet18", 0.0))
     assert lines[2:] == ["out of memory", "{'failed': 'not run: 450 s are over'}"]
 
 
+@pytest.mark.slow
 def test_the_table_of_mobile_networks_leaves_out_what_is_missing(tmp_path):
     code = """
 import sys

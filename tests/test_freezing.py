@@ -174,6 +174,7 @@ def test_changed_weights_count_at_once(trained, at_once, tmp_path, change):
     assert change is load_weights or not np.array_equal(found["scores"], before["scores"])
 
 
+@pytest.mark.slow
 def test_weights_change_in_training_and_for_the_average_in_it(trained, at_once, batch):
     frozen_detections(trained)
     for _ in range(2):

@@ -51,6 +51,7 @@ def test_the_total_is_the_published_sum(tiny_model, batch):
     assert figures["loss"] == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_fit_learns_and_records_every_loss(tiny_model, batch):
     model = tiny_model()
     model.compile("adam", color_augmentation=False)
@@ -70,6 +71,7 @@ def test_targets_made_on_the_host_give_the_same_loss(tiny_model, batch):
     )
 
 
+@pytest.mark.slow
 def test_images_without_objects_are_legal(tiny_model, batch):
     model = tiny_model()
     model.compile()
@@ -88,6 +90,7 @@ def test_compile_alone_gives_the_published_adam(tiny_model):
     assert model.optimizer.epsilon == 1e-8
 
 
+@pytest.mark.slow
 def test_a_nan_stops_the_training_and_names_the_batch(tiny_model, batch):
     model = tiny_model()
     model.compile()
@@ -96,6 +99,7 @@ def test_a_nan_stops_the_training_and_names_the_batch(tiny_model, batch):
         model.fit(repeated(batch, 3), verbose=0)
 
 
+@pytest.mark.slow
 def test_weights_that_overflow_stop_the_training_though_the_loss_is_finite(tiny_model, batch):
     """A NaN in front of a ReLU can become 0 on its way to the loss."""
     model = tiny_model()
@@ -110,6 +114,7 @@ def test_weights_that_overflow_stop_the_training_though_the_loss_is_finite(tiny_
         model.fit(repeated(batch, 1), verbose=0, callbacks=[Overflow()])
 
 
+@pytest.mark.slow
 def test_half_precision_trains_with_float32_maps_and_weights(tiny_model, batch):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -124,6 +129,7 @@ def test_half_precision_trains_with_float32_maps_and_weights(tiny_model, batch):
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_what_is_left_after_fit(tiny_model, batch):
     model = tiny_model()
     model.compile("adam", average_decay=0.99)
@@ -132,6 +138,7 @@ def test_averaged_weights_are_what_is_left_after_fit(tiny_model, batch):
         np.testing.assert_array_equal(variable, average)
 
 
+@pytest.mark.slow
 def test_a_loaded_model_is_measured_and_trained_from_its_own_weights(tiny_model, batch, tmp_path):
     model = tiny_model()
     model.compile("sgd", average_decay=0.9)
@@ -162,6 +169,7 @@ def test_saved_and_loaded_models_are_equal(tiny_model, batch, tmp_path):
             np.testing.assert_array_equal(loaded(batch[0])[name], value)
 
 
+@pytest.mark.slow
 def test_keras_loads_the_file_once_the_package_is_imported(tmp_path):
     path = tmp_path / "best.keras"
     CenterNet("mobilenet_v3_small_minimalistic", classes=("cat", "dog"), input_size=64).save(path)

@@ -69,6 +69,7 @@ def in_fresh_process(code, folder):
     return done.stdout.strip(), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strides", [(4, 8, 16, 32), (4, 8), (4,)])
 def test_a_keras_model_is_a_backbone(strides, batch, tmp_path):
     backbone = pyramid(strides)
@@ -137,6 +138,7 @@ def test_a_finished_task_is_taken_as_it_is(mine, tmp_path):
     assert load_model(tmp_path / "model.keras").task.name == "large"
 
 
+@pytest.mark.slow
 def test_losses_of_heads_change_what_is_learnt(tiny_model, batch):
     losses = {name: tiny_model(build_tiny, head_losses={"size": name}) for name in ("l1", "smooth_l1", "giou")}
     values = {}
@@ -151,6 +153,7 @@ def test_losses_of_heads_change_what_is_learnt(tiny_model, batch):
     assert history["size_loss"][-1] < history["size_loss"][0]
 
 
+@pytest.mark.slow
 def test_a_subclass_adds_to_the_objective(batch):
     class Regularized(CenterNet):
         def compute_loss(self, *args, **kwargs):

@@ -106,6 +106,7 @@ def exported(model_file, tmp_path_factory):
     return str(path)
 
 
+@pytest.mark.slow
 def test_an_exported_file_is_measured_as_its_model_is(evaluate, exported):
     _, of_model = evaluate()
     status, of_file = evaluate("--model", exported)

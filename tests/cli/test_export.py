@@ -54,6 +54,7 @@ def exported(model_file, photos, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_files_and_what_is_known_of_them(exported):
     assert {path.name for path in exported.iterdir()} == {
         "detector_float32.tflite",
@@ -167,6 +168,7 @@ def test_another_network_is_told_its_siblings(model_file, photos, tmp_path, caps
     assert "mobilenet_v2 to 320 px, mobilenet_v3_small_minimalistic" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_file_that_disagrees_with_the_model_does_not_appear(model_file, photos, tmp_path, capsys, monkeypatch):
     def wrong(path, model):
         (path / "saved_model.pb").stat()  # it was written, beside

@@ -204,6 +204,7 @@ def test_a_video_is_one_part(predict, write_film, tmp_path):
 # -- going on
 
 
+@pytest.mark.slow
 def test_a_killed_shard_goes_on_where_it_was(predict, photos, model_file, tmp_path):
     """The command of nine images in parts of two is killed in its third part, then in its fourth."""
     inputs = [photos / "JPEGImages" / f"photo{i}.jpg" for i in range(9)]

@@ -35,6 +35,7 @@ def evaluate(model, data, output, *more):
     return json.loads(output.read_text())
 
 
+@pytest.mark.slow
 def test_a_run_holds_images_out_writes_them_down_and_is_measured_on_them(pool, tmp_path, capsys):
     run = tmp_path / "run"
     assert train(pool, run, "--epochs", 1, "--val-share", 0.3) == 0

@@ -161,6 +161,7 @@ def test_a_training_that_gets_a_signal(line, seconds, number, tmp_path):
     assert "last.keras" in left or line != "Epoch  3/50"
 
 
+@pytest.mark.slow
 def test_a_webcam_that_is_not_there_is_one_line(model_file, tmp_path):
     """OpenCV would print a page."""
     command = ["predict", "999", "--import", "with_tiny", "--model", str(model_file), "--output", "out"]

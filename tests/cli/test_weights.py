@@ -16,6 +16,7 @@ def checkpoint(tmp_path, tiny_model):
     return write_safetensors(tmp_path / "published.safetensors", tensors | more)
 
 
+@pytest.mark.slow
 def test_import_weights_leaves_a_model_that_detects(checkpoint, tmp_path, capsys):
     output = tmp_path / "ours.keras"
     command = ["import-weights", str(checkpoint), str(output), "--classes", "cat,dog", "--input-size", "64"]

@@ -77,6 +77,7 @@ def assert_equal_batches(some, others):
         tf.nest.map_structure(np.testing.assert_array_equal, objects, other_objects)
 
 
+@pytest.mark.slow
 def test_batches_of_an_epoch_are_the_same_wherever_training_begins(dataset):
     whole = list(dataset.for_epochs(0, 3))
     assert len(whole) == 9  # no batch has images of two epochs
@@ -87,6 +88,7 @@ def test_batches_of_an_epoch_are_the_same_wherever_training_begins(dataset):
     assert again.for_epochs(2, 3).classes == dataset.classes
 
 
+@pytest.mark.slow
 def test_batches_of_shards_are_together_those_of_one_process(dataset):
     parts = [
         load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=1, seed=9, shard=(2, index))

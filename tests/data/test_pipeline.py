@@ -92,6 +92,7 @@ def epochs_of(**options):
     return [batch for _ in range(2) for batch in dataset]
 
 
+@pytest.mark.slow
 def test_one_seed_gives_the_same_epochs_whatever_the_number_of_workers():
     reference = epochs_of(seed=5)
     for options in ({"seed": 5}, {"seed": 5, "workers": 1}, {"seed": 5, "workers": 3}):
@@ -256,6 +257,7 @@ def test_a_stream_does_not_know_its_empty_images():
         load_dataset(source, "train", input_size=64, empty_images=False)
 
 
+@pytest.mark.slow
 def test_shards_part_every_epoch_between_them():
     def epochs(index):
         keras.utils.set_random_seed(0)  # as every process of a training does

@@ -147,6 +147,7 @@ def test_remote_images_are_fetched_together(write_voc, to_ram, monkeypatch):
     assert max(most) >= 16
 
 
+@pytest.mark.slow
 def test_images_of_this_machine_never_meet_tensorflows_files(write, monkeypatch):
     for name in ("GFile", "exists", "isdir", "listdir", "glob", "stat"):
         monkeypatch.setattr(tf.io.gfile, name, lambda *_: pytest.fail("a local file went through tf.io.gfile"))
@@ -189,6 +190,7 @@ def test_mistakes_are_one_line(data, options, message, write, to_ram):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["voc", "yolo"])
 def test_records_are_written_where_they_are_to_be(format, write, to_ram):
     """From images behind a scheme to records behind a scheme, byte by byte those of this machine."""

@@ -24,6 +24,7 @@ def records(tmp_path_factory):
     return folder, source
 
 
+@pytest.mark.slow
 def test_an_epoch_is_every_image_once_and_epochs_differ(data_service, records):
     folder, source = records
     dataset = load_dataset(folder, "train", input_size=64, batch_size=4, data_service=data_service)
@@ -49,6 +50,7 @@ def test_an_epoch_is_every_image_once_and_epochs_differ(data_service, records):
     assert len(set(zooms[0])) > 3
 
 
+@pytest.mark.slow
 def test_numbered_epochs_of_a_service_are_whole_ones(data_service, records):
     dataset = load_dataset(records[0], "train", input_size=64, batch_size=4, data_service=data_service)
     epochs = [objects["image_id"].numpy().tolist() for _, objects in dataset.for_epochs(3, 5)]
@@ -88,6 +90,7 @@ def test_only_records_are_read_without_python():
         load_dataset("shapes", "train", input_size=64, data_service="grpc://127.0.0.1:1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("input_hw", [(64, 64), (32, 96)])
 def test_what_workers_run_differs_by_rounding_alone_and_calls_no_python(input_hw, records):
     source = read_source(records[0], "train")

@@ -175,6 +175,7 @@ def test_calibrations_are_one_per_entry(count, tiny_model, images):
         model.detect(images, matrices)
 
 
+@pytest.mark.slow
 def test_two_thousand_frames_need_the_memory_of_a_few(model):
     alive, most = set(), 0
 

@@ -246,6 +246,7 @@ def test_precision_recall_lines_have_the_colors_of_their_classes(tmp_path):
     assert not is_color(drawn, class_color(0)).any()
 
 
+@pytest.mark.slow
 def test_importing_brings_neither_matplotlib_nor_opencv_nor_pycocotools():
     code = (
         "import sys, keras; before = set(sys.modules); import keras_centernet.detecting.detections, "

@@ -118,6 +118,7 @@ def test_what_cannot_be_written_becomes_its_number(text, expected):
     assert writable(text) == expected
 
 
+@pytest.mark.slow
 def test_fonts_of_this_machine_are_used_and_missing_letters_are_told_with_a_count(tmp_path):
     done = run_python("tests/helpers/drawn_names.py", str(tmp_path), PYTHONIOENCODING="utf-8")
     assert done.returncode == 0, done.stderr[-3000:]

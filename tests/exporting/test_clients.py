@@ -20,6 +20,7 @@ def detect():
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8"])
 def test_mediapipe_finds_the_boxes_of_the_file(export_once, drawn, detect, precision):
     """Against the model itself for floats, of which MediaPipe keeps whole pixels."""

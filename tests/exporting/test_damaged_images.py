@@ -120,6 +120,7 @@ def serve(tiny_model, tmp_path_factory):
     return serve
 
 
+@pytest.mark.slow
 def test_one_of_each_kind_of_damage_changes_no_other_image(serve):
     batch, expected = [], []
     for i, damaged in enumerate([*DAMAGE.values(), *LARGE.values()]):

@@ -31,6 +31,7 @@ def exported(model_of_task, tmp_path_factory):
     return model_of_task, export_onnx(model_of_task, tmp_path_factory.mktemp("onnx") / "model.onnx", top_k=TOP_K)
 
 
+@pytest.mark.slow
 @needs_onnx
 def test_the_file_says_what_it_takes_and_gives(exported):
     import onnxruntime
@@ -84,6 +85,7 @@ def test_deformable_convolutions_go_there_too(tiny_model, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
+@pytest.mark.slow
 @needs_onnx
 def test_a_file_that_finds_something_else_is_not_written(tiny_model, tmp_path, monkeypatch):
     other = tiny_model()
@@ -100,6 +102,7 @@ def test_a_file_that_finds_something_else_is_not_written(tiny_model, tmp_path, m
     assert [path.name for path in tmp_path.iterdir()] == ["other.onnx"]
 
 
+@pytest.mark.slow
 @needs_onnx
 def test_an_untrained_model_is_compared_by_its_raw_heads(untrained, tmp_path):
     path = export_onnx(untrained, tmp_path / "model.onnx", top_k=TOP_K)

@@ -96,6 +96,7 @@ def assert_equal(rows, expected):
             np.testing.assert_allclose(rows[key][has_area], expected[key], rtol=1e-3, atol=2e-2, err_msg=key)
 
 
+@pytest.mark.slow
 def test_files_of_all_sizes_in_one_batch(exported, pictures):
     model, _, signatures = exported
     found = signatures["serving_default"](image_bytes=tf.constant([png(image) for image in pictures]))
@@ -154,6 +155,7 @@ def test_inputs_equal_detect_batch(exported, rng):
         np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=1e-3, err_msg=key)
 
 
+@pytest.mark.slow
 def test_verifying_says_how_far(exported, pictures, tmp_path):
     model, folder, _ = exported
     (tmp_path / "picture.jpg").write_bytes(cv2.imencode(".jpg", pictures[0])[1].tobytes())
@@ -169,6 +171,7 @@ def test_the_names_of_the_classes_are_in_the_folder(exported):
     assert (exported[1] / "assets" / "classes.txt").read_text("utf-8") == "cat\ndög\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model_of_task",
     [pytest.param(task, marks=pytest.mark.slow if task != "detection" else ()) for task in MORE],
@@ -219,6 +222,7 @@ def test_deformable_convolutions_need_xla_only_when_asked_to(deformable, rng, tm
         np.testing.assert_allclose(found[key], value, rtol=1e-3, atol=2e-3, err_msg=key)
 
 
+@pytest.mark.slow
 def test_another_models_folder_is_told(exported, pictures):
     model, folder, _ = exported
     bias = model.network.get_layer("size").bias
@@ -231,6 +235,7 @@ def test_another_models_folder_is_told(exported, pictures):
         bias.assign(kept)
 
 
+@pytest.mark.slow
 def test_raw_heads_are_compared_where_no_detection_is(exported, pictures):
     model, folder, _ = exported
     found = agreement(model, folder, pictures[:1], threshold=1.1)
@@ -238,6 +243,7 @@ def test_raw_heads_are_compared_where_no_detection_is(exported, pictures):
     assert min(found["heads"].values()) > 0.9999
 
 
+@pytest.mark.slow
 def test_an_untrained_model_is_compared_by_its_raw_heads(untrained, pictures, tmp_path):
     found = agreement(untrained, export_saved_model(untrained, tmp_path / "saved", top_k=TOP_K), pictures)
     assert (found["compared"], found["detections"]) == ("raw heads", 0)

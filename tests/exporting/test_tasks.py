@@ -18,6 +18,7 @@ def images():
     return np.random.default_rng(6).integers(0, 256, (3, 64, 96, 3), np.uint8)
 
 
+@pytest.mark.slow
 def test_tflite_equals_keras_with_builtin_operators(model_of_task, images, tmp_path):
     model, path = model_of_task, tmp_path / "model.tflite"
     export_tflite(model, tmp_path / "model.tflite", top_k=TOP_K)

@@ -49,6 +49,7 @@ def test_correlations_are_those_of_the_maps(export_once, drawn):
         assert abs(found[name] - expected) < 2e-3, name
 
 
+@pytest.mark.slow
 def test_a_moved_head_shows_in_boxes_and_correlation(export_once, tiny_model, drawn):
     path = export_once()[1]
     other = tiny_model(MOBILE, input_size=(64, 96))

@@ -81,6 +81,7 @@ def test_a_network_without_imagenet_weights_says_so():
         select_layers(model.network, ["backbone"], model.backbone_row.backbone_layers)
 
 
+@pytest.mark.slow
 def test_frozen_layers_keep_weights_and_statistics_also_in_a_loaded_model(nested, batch, tmp_path):
     model = nested
     model.compile("adam", freeze="backbone")

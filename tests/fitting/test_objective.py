@@ -62,6 +62,7 @@ def test_four_micro_batches_move_the_weights_as_the_whole_batch(colors):
         assert figures_of_parts[name] == pytest.approx(values, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_batch_statistics_move_with_every_micro_batch():
     images, objects = step_cases.batch("averaged")
     model, oracle = step_cases.build("averaged"), step_cases.build("averaged")

@@ -112,6 +112,7 @@ def test_names_in_the_page_are_texts(folder, tmp_path):
     assert "<b>car" not in page
 
 
+@pytest.mark.slow
 def test_records_are_read_once_and_say_the_same(folder, tmp_path, inspection):
     for split in ("train", "val"):
         write_tfrecords(read_source(folder, split, classes=("car", "dog")), split, tmp_path / "records", 1)

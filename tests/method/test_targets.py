@@ -91,6 +91,7 @@ def test_an_object_of_no_class_trains_nothing(index):
         np.testing.assert_array_equal(found[name], values, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_batch_equals_its_images_and_the_host_equals_the_device(fixture):
     arrays = fixture("ctdet_target")
     (first, map_hw), (second, _) = scene_objects(arrays, "a"), scene_objects(arrays, "b")

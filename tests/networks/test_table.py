@@ -110,6 +110,7 @@ def test_a_machine_without_internet_is_told_so(monkeypatch):
         CenterNet("mobilenet_v2", num_classes=2, input_size=64, backbone_weights="imagenet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width"), [("mobilenet_v2", 32), ("mobile_small", 16)])
 def test_downloaded_weights_reach_the_network(name, width, monkeypatch):
     real = keras.applications.MobileNetV2

@@ -43,6 +43,7 @@ def test_the_last_epochs_of_a_run_are_neither_mosaics_nor_mixed():
     np.testing.assert_array_equal(next(iter(data.val))[0], next(iter(plain))[0])
 
 
+@pytest.mark.slow
 def test_a_function_of_ones_own_is_named_on_the_command_line():
     images, wanted = (
         np.concatenate([images for images, _ in load(**options).train.for_epochs(0, 1)])

@@ -88,6 +88,7 @@ def test_each_logger_is_an_option():
     assert set(LOGGERS) <= set(options_of(TrainSettings))
 
 
+@pytest.mark.slow
 def test_own_callbacks_are_called_after_those_of_the_run(followed):
     _, _, seen, _ = followed
     (logs,) = seen.epochs

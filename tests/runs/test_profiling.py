@@ -42,6 +42,7 @@ def profiled(tmp_path_factory):
     return model, profile, folder, seen
 
 
+@pytest.mark.slow
 def test_waiting_is_what_the_input_takes(profiled):
     _, profile, _, seen = profiled
     assert profile.steps == TIMED_STEPS
@@ -63,6 +64,7 @@ def test_the_weights_are_those_of_a_training_without_it(profiled):
         np.testing.assert_allclose(variable, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_too_short_a_training_says_so(tmp_path, capsys):
     model = step_cases.build("detection")
     model.fit(dataset(2), verbose=0, callbacks=[Profile(tmp_path, build_devices(TrainSettings("shapes")))])

@@ -145,6 +145,7 @@ def test_a_prolonged_run_of_a_constant_rate_is_the_longer_run(tmp_path):
     assert differences(tmp_path / "longer", tmp_path / "prolonged") == []
 
 
+@pytest.mark.slow
 def test_a_run_is_prolonged_with_more_images(whole, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shapes, "SPLIT_SIZES", IMAGES | {"train": 14, "val": 5})
     output = shutil.copytree(whole, tmp_path / "copy")
@@ -210,6 +211,7 @@ def run_and_signal(output, number, hook, calls, **options):
         return run_command(lambda: bool(run(output, **options)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "moment", [name if "steps" in name else pytest.param(name, marks=pytest.mark.slow) for name in MOMENTS]
 )

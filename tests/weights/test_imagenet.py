@@ -24,6 +24,7 @@ def classifier(name, prefix=""):
     } | {"fc.weight": np.zeros((10, 4), "float32"), "fc.bias": np.zeros(10, "float32")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "prefix", "first", "untouched"),
     [
@@ -43,6 +44,7 @@ def test_the_lower_part_is_filled(tmp_path, name, prefix, first, untouched):
     assert not np.array_equal(model.network.get_layer(untouched).kernel, other.network.get_layer(untouched).kernel)
 
 
+@pytest.mark.slow
 def test_a_missing_tensor_is_named(tmp_path):
     tensors = classifier("resnet18")
     del tensors["layer2.0.downsample.1.weight"]

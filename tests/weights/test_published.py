@@ -64,6 +64,7 @@ def heads_of(model):
     return model(rng.integers(0, 256, (1, 64, 64, 3), np.uint8))
 
 
+@pytest.mark.slow
 def test_every_tensor_finds_its_place(model, tensors, checkpoint):
     filled = CenterNet(SMALL, num_classes=2, input_size=64, weights=str(checkpoint))
     for name, variable in published_variables(filled.network, filled.task).items():
@@ -193,6 +194,7 @@ def test_every_published_architecture_is_recognised(name):
         assert recognise_backbone(published_variables(model.network, model.task, nested)) == name
 
 
+@pytest.mark.slow
 def test_import_finds_out_everything(checkpoint, tensors):
     imported, unused = import_weights(checkpoint, input_size=64)
     assert (imported.network.name, imported.task.name, imported.classes) == (SMALL, "detection", ("0", "1"))
@@ -261,6 +263,7 @@ def test_import_of_what_is_no_detector(tmp_path, checkpoint, tensors):
         import_weights(checkpoint, classes=["a"])
 
 
+@pytest.mark.slow
 def test_a_detector_starts_a_pose_and_heads_that_it_lacks_start_anew(checkpoint, tensors, capsys):
     filled = CenterNet(SMALL, task="pose", input_size=64, weights=str(checkpoint))
     printed = capsys.readouterr().out
@@ -273,6 +276,7 @@ def test_a_detector_starts_a_pose_and_heads_that_it_lacks_start_anew(checkpoint,
     np.testing.assert_array_equal(bias, fresh.network.get_layer("keypoint_heatmap").bias)
 
 
+@pytest.mark.slow
 def test_half_a_head_and_an_import_of_another_task_are_refused(tmp_path, tensors, checkpoint):
     half = {name: value for name, value in tensors.items() if name != "wh.2.bias"}
     with pytest.raises(UserError, match=r"expected a tensor wh\.2\.bias of shape \(2,\), it is missing"):

@@ -60,6 +60,7 @@ def test_gains_are_limits_on_both_sides(is_tensor):
     assert not found[:, 0, 2].any()
 
 
+@pytest.mark.slow
 def test_the_same_seed_has_the_same_colours():
     options = {"input_size": 64, "batch_size": 4, "augmentation": "none", "flip": 0.0, "seed": 4}
     source = build_shapes(size=8, image_size=64)

@@ -38,6 +38,7 @@ def assert_same(some, others):
         tf.nest.map_structure(np.testing.assert_array_equal, ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -77,6 +78,7 @@ def slow_part(image, number, corner_xy, side):
     return canvas
 
 
+@pytest.mark.slow
 def test_a_mosaic_equals_a_slow_one(bright_source):
     """Its first part is the image of its id, where `image_to_input` says; the others explain the rest."""
     source, side = bright_source(4), 64
@@ -106,6 +108,7 @@ def test_objects_over_the_border_of_their_image_end_there(bright_source):
         assert (widths <= SIDE + 1e-3).all()
 
 
+@pytest.mark.slow
 def test_fields_move_with_their_part(bright_source):
     """A keypoint in the middle of its box stays there; one outside of its image is not marked any more."""
     source = bright_source(8)
@@ -125,6 +128,7 @@ def test_fields_move_with_their_part(bright_source):
     assert tracks > 20
 
 
+@pytest.mark.slow
 def test_a_mosaic_turns_as_a_whole(bright_source):
     """Where a turned image shows the middle of an object there is the object's colour."""
     boxes = [example["boxes_xyxy"][0] for example in bright_source(8).examples().as_numpy_iterator()]
@@ -142,6 +146,7 @@ def test_a_mosaic_turns_as_a_whole(bright_source):
     assert seen > 20
 
 
+@pytest.mark.slow
 def test_mixup_is_a_mean_with_the_objects_of_both(bright_source):
     source = bright_source(6)
     plain = {}
@@ -172,6 +177,7 @@ def test_marks_of_either_image_hold_for_both(bright_source):
     assert np.mean(marks) == pytest.approx(0.75, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probability", [0.3, 1.0])
 def test_probability_of_a_mosaic(probability, bright_source):
     source = bright_source(40)
@@ -197,6 +203,7 @@ def epochs():
     return list(load_mixed().for_epochs(0, 3))
 
 
+@pytest.mark.slow
 def test_an_epoch_is_the_same_wherever_training_begins(epochs):
     assert len(epochs) == 9
     again = load_mixed(workers=2)
@@ -206,12 +213,14 @@ def test_an_epoch_is_the_same_wherever_training_begins(epochs):
     assert all((images != other).numpy().any() for (images, _), (other, _) in zip(epochs[:3], epochs[3:6], strict=True))
 
 
+@pytest.mark.slow
 def test_shards_are_together_one_process(epochs):
     parts = [load_mixed(batch_size=1, shard=(2, i)).for_epochs(0, 2, 1) for i in range(2)]
     for (images, _), *shares in zip(epochs[1:6], *parts, strict=True):
         np.testing.assert_array_equal(images, np.concatenate([share for share, _ in shares]))
 
 
+@pytest.mark.slow
 def test_each_pass_over_the_plain_data_set_is_new():
     mixed = load_mixed()
     first, second = (np.concatenate([images for images, _ in mixed]) for _ in range(2))
@@ -219,6 +228,7 @@ def test_each_pass_over_the_plain_data_set_is_new():
     assert (first != second).any()
 
 
+@pytest.mark.slow
 def test_the_last_epochs_are_not_mixed(epochs):
     """Epochs 0 and 1 are those of a data set that always mixes, the others those of one that never does."""
     plain = list(load_mixed(mosaic=0.0, mixup=0.0).for_epochs(2, 4))
@@ -227,6 +237,7 @@ def test_the_last_epochs_are_not_mixed(epochs):
     assert_same(until.for_epochs(2, 4, skip=1), plain[1:])
 
 
+@pytest.mark.slow
 def test_records_are_mixed_too(tmp_path):
     """A window of the stream gives the others."""
     write_tfrecords(build_shapes(size=12, image_size=48), "train", tmp_path, 3)

@@ -50,6 +50,7 @@ def turn_in_numpy(example):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [turn, turn_in_numpy], ids=["tensorflow", "numpy"])
 @pytest.mark.parametrize("more", [{}, {"mosaic": 1e-9}], ids=["alone", "mixing"])
 def test_image_and_boxes_change_together(change, more, bright_source, found_boxes):
@@ -62,6 +63,7 @@ def test_image_and_boxes_change_together(change, more, bright_source, found_boxe
             assert tuple(image_hw[::-1]) == sizes[image_id]
 
 
+@pytest.mark.slow
 def test_keras_layers_fit(bright_source, found_boxes):
     """The example of the documentation."""
     for layer in (
@@ -145,6 +147,7 @@ def test_objects_that_are_gone_are_dropped(name, box_xyxy, stays):
         assert np.isclose(boxes[:, 2] - boxes[:, 0], (box_xyxy[2] - box_xyxy[0]) * 128 / 96).any() == stays
 
 
+@pytest.mark.slow
 def test_numbers_of_the_seed_repeat():
     """In TensorFlow and in NumPy; each image and epoch has others, and they are not those of the placing."""
 
@@ -224,6 +227,7 @@ def test_mistakes_are_one_line(change, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_tensorflow_alone_calls_no_function_of_numpy(data_service, tmp_path):
     write_tfrecords(build_shapes(size=4, image_size=48), "train", tmp_path, 1)
     dataset = load_dataset(tmp_path, "train", **PLAIN, augment=turn, data_service=data_service)

@@ -194,6 +194,7 @@ def poses(examples_of):
     return read
 
 
+@pytest.mark.slow
 def test_points_in_groups_are_keypoints(write_labelme, poses):
     shapes = [
         shape("cat", [[5, 6], [25, 30]], group_id=1),

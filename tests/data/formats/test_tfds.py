@@ -47,6 +47,7 @@ def test_what_skips_decoding_are_the_bytes_of_the_file(rng):
     assert np.abs(ours.numpy().astype(int) - theirs).mean() < 2  # TensorFlow takes the fast transform
 
 
+@pytest.mark.slow
 def test_skipped_images_are_not_decoded(mock_data, monkeypatch):
     decoded = []
     monkeypatch.setattr(
@@ -94,6 +95,7 @@ def test_empty_boxes_and_too_many_objects_are_counted(mock_data):
     assert any(text.startswith("1 image(s) with more than max_objects = 2 objects") for text in texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 7])  # of TensorFlow, which a training sets
 def test_an_epoch_is_the_same_wherever_training_begins(seed, mock_data):
     keras.utils.set_random_seed(seed)
@@ -135,6 +137,7 @@ def test_missing_extra_says_what_to_install(monkeypatch):
         read_tfds(DataRequest("coco/2017", "train"))
 
 
+@pytest.mark.slow
 def test_kitti_has_its_third_dimension_and_its_rows_from_above(mock_data, examples_of):
     fields = ("locations_xyz", "dimensions_hwl", "alphas")
     source = read_tfds(DataRequest("kitti", "train", fields=fields))

@@ -136,6 +136,7 @@ def test_floats_are_rounded(photos, truth):
     np.testing.assert_array_equal(images[0], expected[2])
 
 
+@pytest.mark.slow
 def test_epochs_of_a_stream_are_a_function_of_the_seed(stream):
     data = load_dataset(stream, "train", classes=CLASSES, input_size=64, batch_size=2)
 

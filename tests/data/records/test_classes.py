@@ -41,6 +41,7 @@ def names_of(source, by_service):
     return [[source.classes[i] for i in example["classes"]] for example in examples]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_service", [False, True])
 def test_all_of_them(by_service, records):
     source = read_source(records, "train")
@@ -48,6 +49,7 @@ def test_all_of_them(by_service, records):
     assert names_of(source, by_service) == [["Cat", "car", "truck"], ["truck"], ["Cat"]]
 
 
+@pytest.mark.slow
 @by_service
 def test_some_of_them_in_another_order(by_service, records):
     with pytest.warns(DataWarning, match=r"left out, which are none of \[truck, bird\]; first: Cat"):
@@ -58,6 +60,7 @@ def test_some_of_them_in_another_order(by_service, records):
     assert names_of(source.without_empty(), by_service) == [["truck"], ["truck"]]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.* left out, which are none of .vehicle, CAT.:keras_centernet.errors.DataWarning")
 @by_service
 def test_merged_and_renamed(by_service, records):
@@ -76,6 +79,7 @@ def test_none_of_them(records):
         read_source(records, "train", classes=("cat",))
 
 
+@pytest.mark.slow
 def test_their_own_ids_follow_them(records, tmp_path):
     source = dataclasses.replace(read_source(records, "train"), category_ids=(18, 3, "t"))
     write_tfrecords(source, "train", tmp_path / "numbered", 1)

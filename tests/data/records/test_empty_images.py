@@ -51,6 +51,7 @@ def reader(records):
     return lambda passes: [int(example["image_id"]) for example in source.examples(passes)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["ours", "before", "api"])
 def test_epochs_have_only_images_with_objects(who, write):
     ids_in = reader(write(who))
@@ -60,6 +61,7 @@ def test_epochs_have_only_images_with_objects(who, write):
     assert whole[:6] != whole[6:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["ours", *(pytest.param(who, marks=pytest.mark.slow) for who in ("before", "api"))])
 def test_parts_of_epochs_are_those_of_the_whole(who, write):
     ids_in = reader(write(who))
@@ -68,6 +70,7 @@ def test_parts_of_epochs_are_those_of_the_whole(who, write):
     assert [ids_in(numbered_passes(0, 6, 0, 2, 0, (2, i))) for i in range(2)] == [whole[::2], whole[1::2]]
 
 
+@pytest.mark.slow
 def test_batches_have_only_images_with_objects(write):
     data = load_dataset(write("ours"), "train", empty_images=False, input_size=32, batch_size=2)
     assert data.source.size == 6
@@ -79,6 +82,7 @@ def test_batches_have_only_images_with_objects(write):
     assert ids_of(data.for_epochs(1, 2, skip=1)) == epochs[4:]
 
 
+@pytest.mark.slow
 def test_limit_and_workers_of_a_service_count_those_with_objects(write):
     source = read_tfrecord(DataRequest(write("ours"), "train")).without_empty()
     assert [int(example["image_id"]) for example in source.examples(limit=3)] == [0, 3, 4]

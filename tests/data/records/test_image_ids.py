@@ -21,6 +21,7 @@ def ids_of(dataset):
     return [int(example["image_id"]) for example in dataset]
 
 
+@pytest.mark.slow
 def test_equal_names_are_told_apart_by_position(record, write_records, tmp_path):
     records = [*named(record, "a.png", "a.png", "b.png", ""), record([CAT], **{"image/source_id": ["7"]})]
     records += [record([CAT], **{"image/source_id": ["0"]})] * 2

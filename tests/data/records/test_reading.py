@@ -101,6 +101,7 @@ def test_classes_come_from_the_records(name, objects, expected, write_records, t
     assert read_tfrecord(request(write_records(tmp_path / "a.tfrecord", records), "train")).classes == expected
 
 
+@pytest.mark.slow
 def test_label_map_beside_or_given(write_records, tmp_path, examples_of):
     objects = [text("/m/dog"), label(18), text("dog") | label(3)]  # a text has more weight than a label
     path = write_records(tmp_path / "set" / "a.tfrecord", [record([(1, 2, 3, 4)], **one) for one in objects])
@@ -148,6 +149,7 @@ def test_images_without_a_number_get_one_of_their_own(write_records, tmp_path, e
     assert ids == [example["image_id"] for example in examples_of(read_tfrecord(request(path, "train")))]
 
 
+@pytest.mark.slow
 def test_keypoints(write_records, tmp_path):
     names = ["left_ear", "right_ear", "tail"]
     one = record([(0, 0, 32, 24), (8, 8, 40, 40)], **text("dog", "dog"))
@@ -188,6 +190,7 @@ def test_keypoints_without_marks_are_visible_and_those_of_coco_are_known(write_r
     assert read_tfrecord(request(path, "train")).size == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_service", [False, True])
 @pytest.mark.parametrize(
     ("name", "bad"),
@@ -224,6 +227,7 @@ def test_damaged_records_become_black_and_are_counted(name, bad, by_service, wri
             read_tfrecord(request(path, "train", strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::keras_centernet.errors.DataWarning")
 def test_a_file_that_is_damaged_after_it_was_counted_keeps_its_number_of_images(write_records, tmp_path):
     path = write_records(tmp_path / "a.tfrecord", CATS_AND_DOGS)
@@ -246,6 +250,7 @@ def test_a_file_that_is_damaged_after_it_was_counted_keeps_its_number_of_images(
         assert read_tfrecord(request(path, "train")).size == 1
 
 
+@pytest.mark.slow
 def test_order_is_a_function_of_seed_and_epoch(write_records, tmp_path):
     for i in range(4):
         records = [record([(1, 2, 3, 4)], **text("dog"), **{"image/source_id": [str(5 * i + j)]}) for j in range(5)]

@@ -28,6 +28,7 @@ def numbered(record, numbers, objects=(CAT, DOG)):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["tfrecord", "tfrec", "records"])
 def test_folders_by_split_with_a_label_map_in_each(suffix, record, write_records, tmp_path, capsys):
     for split, numbers in (("train", range(3)), ("valid", (3, 4)), ("test", (5,))):
@@ -48,6 +49,7 @@ def test_folders_by_split_with_a_label_map_in_each(suffix, record, write_records
     assert next(iter(data))[1]["mask"].numpy().sum() == 3
 
 
+@pytest.mark.slow
 def test_a_pool_is_split_by_the_names_of_its_images(record, write_records, tmp_path, capsys):
     for i in range(2):
         write_records(tmp_path / f"part-{i:05d}-of-00002", numbered(record, range(10 * i, 10 * i + 10)))
@@ -77,6 +79,7 @@ def test_a_made_split_can_be_made_again(record, write_records, tmp_path):
     assert source.made_split == made
 
 
+@pytest.mark.slow
 def test_a_part_of_a_split_is_held_out(record, write_records, tmp_path):
     write_records(tmp_path / "train.tfrecord", numbered(record, range(10)))
     write_records(tmp_path / "test.tfrecord", numbered(record, range(10, 13)))

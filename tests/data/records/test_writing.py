@@ -50,6 +50,7 @@ def assert_same(examples, references):
             np.testing.assert_allclose(example[key], values, rtol=1e-6, atol=1e-4, err_msg=key)
 
 
+@pytest.mark.slow
 def test_coco_is_the_same_through_records(write_coco, tmp_path, examples_of):
     source = read_source(write_coco([DOG, CROWD]), "train", val_share=0)
     facts = write_tfrecords(source, "train", tmp_path / "records", 2)
@@ -85,6 +86,7 @@ def test_category_ids_that_no_label_map_takes_are_not_labels(write_coco, tmp_pat
     assert names == dict(enumerate(source.classes, start=1))
 
 
+@pytest.mark.slow
 def test_splits_of_a_folder_have_one_label_map(write_coco, tmp_path, examples_of):
     source = read_source(write_coco([DOG, CROWD]), "train", val_share=0)
     unnumbered = dataclasses.replace(source, category_ids=None)
@@ -119,6 +121,7 @@ def test_keypoints_are_the_same_through_records(write_keypoints, tmp_path, examp
     np.testing.assert_allclose(record["image/object/keypoint/x"][:2], [12 / 64, 20 / 64])
 
 
+@pytest.mark.slow
 def test_3d_boxes_are_the_same_through_records(write_kitti, tmp_path, examples_of):
     folder = write_kitti({"000007": [CAR, REGION], "000009": []})
     source = read_source(folder, "train", fields=FIELDS_3D, val_share=0)
@@ -157,6 +160,7 @@ def source_with(fields, image_fields=None):
     return source_from_annotations("tracks", ("car",), table, lambda i: np.full((40, 60, 3), i, np.uint8))
 
 
+@pytest.mark.slow
 def test_fields_that_nobody_knows_are_equal_through_records(tmp_path, examples_of):
     source = source_with(FIELDS, IMAGE_FIELDS)
     write_tfrecords(source, "train", tmp_path, 2)

@@ -86,6 +86,7 @@ def raw(export_once):
     return model, path.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_whole_network_is_the_first_part(raw):
     model, content = raw
     report = check_edgetpu(content)
@@ -111,6 +112,7 @@ def test_the_decoding_stays_on_the_cpu(raw):
     assert report.to_dict()["mapped"] == report.mapped < len(report.operators)
 
 
+@pytest.mark.slow
 def test_floats_do_not_go_there(export_once):
     report = check_edgetpu(export_once("float32")[1])
     assert not report.ok
@@ -279,6 +281,7 @@ def test_a_file_compiled_elsewhere_gets_its_decoding(raw, tmp_path):
         export_edgetpu(model, tmp_path / "other.tflite", compiled=compiled)
 
 
+@pytest.mark.slow
 def test_a_file_compiled_from_another_model_is_refused(raw, tiny_model, tmp_path):
     compiled = tmp_path / "compiled.tflite"
     compiled.write_bytes(fake.compile_whole(raw[1]))

@@ -44,6 +44,7 @@ def test_the_caller_may_name_it(raw, drawn, monkeypatch):
         TFLiteDetector(path)
 
 
+@pytest.mark.slow
 def test_options_of_the_task_are_in_the_file(drawn, tmp_path):
     """The projection is one more head."""
     model = random_model("detection_3d")

@@ -37,6 +37,7 @@ def operators(path):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "raw"), VARIANTS)
 def test_every_file_is_static_and_of_builtin_operators(export_once, precision, raw):
     _, path = export_once(precision, raw)
@@ -150,6 +151,7 @@ def test_edge_tpu_gets_known_operators_of_known_versions(export_once):
     assert not [(name, version) for name, version, *_ in rows if version > newest[name]]
 
 
+@pytest.mark.slow
 def test_exports_are_reproducible(export_once, drawn, tmp_path):
     model, path = export_once("int8", True)
     again = export_tflite(model, tmp_path / "again.tflite", "int8", drawn, raw_heads=True)
@@ -180,6 +182,7 @@ def test_mixed_precision_is_exported_in_float32(tiny_model, drawn, tmp_path):
     assert agreement(expected, path, drawn[:2, :, :64])["box_pixels"] < 0.05
 
 
+@pytest.mark.slow
 def test_a_file_that_detects_something_else_is_not_written(export_once, tiny_model, drawn, tmp_path, monkeypatch):
     path = export_once()[1]
     other = tiny_model(MOBILE, input_size=(64, 96))

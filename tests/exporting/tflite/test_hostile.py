@@ -160,6 +160,7 @@ def test_quantization(whole, quantization, message):
     refuse(flatbuffer.write_flatbuffer(model), message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "text_bytes", "message"),
     [(600_000, 0, "more than 500000 tables"), (10_000, 1 << 20, "lists that use the same bytes again and again")],
@@ -208,6 +209,7 @@ def test_notes_and_labels(whole, files, message):
     refuse(with_files(whole["raw"], {LABEL_FILE: "cat\ndog"} | files), message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["decoded", "raw"])
 def test_changed_bytes_never_end_the_process(whole, kind):
     command = [sys.executable, "-m", "tests.helpers.mutated_tflite", str(whole[kind]), "120", "3"]

@@ -48,6 +48,7 @@ def test_outputs_and_gradients_equal_the_published_ones(fixture, case, either_wa
     check_published_gradients(tape.gradient(loss, arguments), expected_gradients)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "names"),
     [
@@ -82,6 +83,7 @@ def test_every_geometrys_gradient_is_the_slope_of_the_definition(rng, name, eith
     check_gradients(tape.gradient(loss, arguments), arrays, pull, sampling, rng)
 
 
+@pytest.mark.slow
 def test_points_outside_add_nothing_and_feel_nothing(rng):
     arrays = random_case(rng, TWO_TAPS, 2, 2)
     arrays[1][..., ::2] = 100.0  # all far below the image
@@ -95,6 +97,7 @@ def test_points_outside_add_nothing_and_feel_nothing(rng):
         np.testing.assert_array_equal(gradient, 0)
 
 
+@pytest.mark.slow
 def test_any_batch_and_size_in_one_graph_and_under_xla(rng):
     specs = [tf.TensorSpec((None, None, None, depth)) for depth in (2, 4, 2)] + [tf.TensorSpec((2, 1, 2, 3))]
     graph = tf.function(lambda *args: deformable_conv(*args, TWO_TAPS), input_signature=specs)
@@ -121,6 +124,7 @@ def test_graphs_without_xla_compute_the_same(rng):
     assert trace()[1]
 
 
+@pytest.mark.slow
 def test_half_precision_is_close_and_keeps_its_dtype(rng):
     arrays = random_case(rng, TWO_TAPS, 4, 4)
     full = float32(arrays)

@@ -45,6 +45,7 @@ def test_a_new_layer_is_half_a_plain_convolution(rng, options, either_way):
     np.testing.assert_allclose(outputs, plain / 2, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_trains_towards_where_to_look():
     """The truth is the image moved by one pixel: only the offsets of a 1x1 kernel can follow."""
     images = keras.random.normal((8, 12, 12, 1), seed=1)
@@ -76,6 +77,7 @@ def test_mixed_precision(rng):
     assert {weight.dtype for weight in layer.weights} == {"float32"}
 
 
+@pytest.mark.slow
 def test_converts_to_builtin_operators_and_runs_there(equals_keras_in_litert):
     equals_keras_in_litert((9, 7, 4), [DeformableConv2D(5, (2, 1))])
 

@@ -140,6 +140,7 @@ def test_a_command_says_it_in_one_line(arguments, variables, message, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_export_runs_on_tensorflow_by_itself():
     code = """if True:
     import sys

@@ -126,6 +126,7 @@ def test_mirrors_show_the_other_side(category, seen, write_keypoints):
     assert mirrored(write_keypoints, {"id": 4, "name": "dog", **category}) == seen
 
 
+@pytest.mark.slow
 def test_images_are_not_mirrored_where_sides_are_unknown(write_keypoints):
     category = {"id": 4, "name": "dog", "keypoints": ["a", "b"]}
     with pytest.warns(

@@ -188,6 +188,7 @@ def test_broken_keypoints_are_named(more, line, message, fields, write):
         read_source(write(line, more), "train", fields=fields)
 
 
+@pytest.mark.slow
 def test_keypoints_go_the_whole_way(write):
     folder = write("0 .5 .5 .5 .5 .25 .5 .75 .25", PAIR)
     data = load_dataset(folder, "train", task="pose", input_size=64, batch_size=1, flip=1.0, augmentation="none")
