@@ -44,11 +44,19 @@ def published_network(run: dict):
 
 # One run of each small architecture is fast enough for every day.
 EVERY_DAY = ("dla_34", "dlav0_34", "resdcn_18", "res_18")
+
+
+def _mark(run: dict):
+    if run["task"] != "ctdet" and run["arch"] in ("hourglass", "res_101", "resdcn_101"):  # heads differ, not networks
+        return pytest.mark.exhaustive
+    return () if run["task"] == "ctdet" and run["arch"] in EVERY_DAY else pytest.mark.slow
+
+
 CASES = [
     pytest.param(
         run,
         id=run["name"],
-        marks=() if run["task"] == "ctdet" and run["arch"] in EVERY_DAY else pytest.mark.slow,
+        marks=_mark(run),
     )
     for run in REFERENCE["runs"]
 ]

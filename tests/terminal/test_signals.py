@@ -257,7 +257,9 @@ def test_a_signal_during_imports(count):
 
 @pytest.mark.slow
 @every_signal
-@pytest.mark.parametrize("count", [100, 400, 900, 1500, 2500, 4000])
+@pytest.mark.parametrize(
+    "count", [100, 900, 2500, *(pytest.param(one, marks=pytest.mark.exhaustive) for one in (400, 1500, 4000))]
+)
 def test_a_signal_at_any_moment_of_a_command_that_imports_everything(count, number):
     code, error = signal_at_import(count, number, "networks", "mobilenet_v2")
     assert "Traceback" not in error

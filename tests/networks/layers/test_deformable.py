@@ -54,7 +54,7 @@ def test_outputs_and_gradients_equal_the_published_ones(fixture, case, either_wa
     [
         ("torch", (*OF_FIXTURE, *GEOMETRIES)),
         ("jax", ("c0", "one tap")),
-        pytest.param("jax", (*OF_FIXTURE, *GEOMETRIES), marks=pytest.mark.slow),
+        pytest.param("jax", (*OF_FIXTURE, *GEOMETRIES), marks=pytest.mark.exhaustive),
     ],
 )
 def test_other_backends_give_the_same_outputs_and_gradients(backend, names):
