@@ -40,13 +40,17 @@ def part_ties(heatmap: np.ndarray) -> np.ndarray:
     return heatmap + np.float32(TIE_SHARE) * (sums / counts - heatmap)
 
 
-def decode_maps(maps: dict[str, np.ndarray], top_k: int = 100, rounded: bool = False) -> dict[str, np.ndarray]:
+def decode_maps(
+    maps: dict[str, np.ndarray], top_k: int = 100, rounded: bool = False, nms: float | None = None
+) -> dict[str, np.ndarray]:
     """Returns the K best detections of one image, best first; no threshold.
 
     Args:
         maps: {head: (Hf, Wf, channels) or (1, Hf, Wf, channels) float32 raw map} by the names of the file's outputs.
         top_k: K.
         rounded: whether the network has 8 bits (a file of --precision int8), so that cells of heatmaps are equal.
+        nms: of detections of one class whose boxes have a larger intersection over union only the best is returned; the
+            task option of this name. None: all.
 
     Returns:
         "boxes_xyxy" (K, 4) in input pixels, not clipped; "scores" (K,), "classes" (K,) int32. With the heads of a
@@ -67,7 +71,20 @@ def decode_maps(maps: dict[str, np.ndarray], top_k: int = 100, rounded: bool = F
         found |= _keypoints(maps, index, cells_xy, boxes_xyxy, top_k)
     if "depth" in maps:
         found |= _boxes_3d(maps, index, centers_xy)
-    return found
+    return found if nms is None else drop_duplicates(found, nms)
+
+
+def drop_duplicates(found: dict[str, np.ndarray], iou: float) -> dict[str, np.ndarray]:
+    """Returns detections, best first, without those that overlap a better one of their class."""
+    low, high = found["boxes_xyxy"][:, :2], found["boxes_xyxy"][:, 2:]
+    areas = np.maximum(high - low, 0).prod(axis=-1)
+    kept = []
+    for i in range(len(areas)):
+        common = np.maximum(np.minimum(high[i], high[kept]) - np.maximum(low[i], low[kept]), 0).prod(axis=-1)
+        overlaps = common > iou * (areas[i] + areas[kept] - common)
+        if not np.any(overlaps & (found["classes"][i] == found["classes"][kept])):
+            kept.append(i)
+    return {name: values[kept] for name, values in found.items()}
 
 
 def top_peaks(logits: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

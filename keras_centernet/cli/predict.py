@@ -68,7 +68,7 @@ class Options:
     calibration: str | None = option(None, CALIBRATION, "none")
     frames: int | None = option(None, "stop a video or webcam after so many frames", "never", at_least=1)
     classes: str | None = option(None, "names of the classes to keep, separated by commas", "all")
-    nms: float | None = option(None, NMS, "none: CenterNet needs none", at_least=0, at_most=1)
+    nms: float | None = option(None, NMS, "what the model does by itself", at_least=0, at_most=1)
     every: int = option(1, "look at one frame of a video in so many", at_least=1)
     shard: Shard | None = option(None, SHARD, "all", parse=Shard.parse, own_check=lambda name, shard: shard)  # noqa: RUF009
     part_size: int | None = option(None, PART, str(PART_SIZE), at_least=1)

@@ -6,7 +6,7 @@ from keras import ops
 from keras_centernet.method.peaks import read_at
 from keras_centernet.method.specs import Tensor
 
-ROUNDS = 8  # of looking which detections stay: enough for chains of so many, each of which overlaps the one before
+ROUNDS = 12  # of looking which detections stay: enough for chains of so many, each of which overlaps the one before
 
 
 def drop_duplicates(found: dict, iou: float) -> dict:

@@ -1,6 +1,7 @@
 """The decoding in NumPy that users copy, against `detect_batch`, for every task."""
 
 import ast
+import dataclasses
 import importlib.util
 import pathlib
 
@@ -35,6 +36,18 @@ def test_equals_detect_batch(model, rng, top_k):
         assert found.keys() == expected.keys()
         for key, value in found.items():
             np.testing.assert_allclose(value, expected[key][i], rtol=1e-4, atol=1e-3, err_msg=key)
+
+
+@pytest.mark.parametrize("nms", [0.1, 0.5])
+def test_drops_the_duplicates_that_the_graph_drops(model, rng, nms):
+    maps = maps_of(model, rng.integers(0, 256, (1, 64, 96, 3), np.uint8))
+    expected = decode(dataclasses.replace(model.task, nms=nms), maps, 100)
+    found = decode_maps(maps, 100, nms=nms)
+    kept = np.count_nonzero(found["scores"])  # some of the 100 are no peaks
+    assert kept == np.count_nonzero(expected["scores"]) < 100
+    found = {name: values[:kept] for name, values in found.items()}
+    np.testing.assert_allclose(found["scores"], expected["scores"][0, :kept], rtol=1e-4)
+    np.testing.assert_allclose(found["boxes_xyxy"], 4 * np.asarray(expected["boxes_xyxy"])[0, :kept], atol=1e-3)
 
 
 def test_equal_scores_keep_the_order_of_the_graph(model):
