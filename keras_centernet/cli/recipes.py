@@ -1,6 +1,6 @@
-"""List the recipes of the published trainings and the metrics that their authors reported.
+"""List the recipes, those of the published trainings and our own, and the metrics that they reached.
 
-Metrics are in percent and the authors' own; the list says which recipes were not re-trained with this package.
+Metrics are in percent; those of recipes that were not trained with this package are the authors' own.
 """
 
 import argparse
@@ -22,13 +22,13 @@ def run(args: argparse.Namespace) -> None:
     """Prints the table."""
     from keras_centernet.runs.recipes import load_recipe, recipe_names
 
-    print(LINE.format("recipe", "backbone", "input", "batch", "epochs", "here", "published"))
+    print(LINE.format("recipe", "backbone", "input", "batch", "epochs", "here", "reached"))
     for recipe in map(load_recipe, recipe_names()):
         values = recipe.settings
         size = values["input_size"]
         sides = size if isinstance(size, tuple) else (size, size)
         columns = values["backbone"], "x".join(map(str, sides)), values["batch_size"], values["epochs"]
-        here = "re-trained" if recipe.published["retrained_here"] else "not re-trained here"
+        here = "trained here" if recipe.published["retrained_here"] else "not trained here"
         print(LINE.format(recipe.name, *columns, here, _metrics(recipe.metrics)))
 
 

@@ -1,4 +1,4 @@
-"""Recipes: the settings of the published trainings, one TOML file each, with the metrics they reached.
+"""Recipes: settings of trainings, the published ones and our own, a TOML file each, with the metrics they reached.
 
 A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (metrics) and
 [commands]. Those of the package are in `keras_centernet/recipes/`.

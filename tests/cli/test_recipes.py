@@ -36,14 +36,14 @@ def settings(*arguments):
 def test_the_list_has_a_row_per_recipe(capsys):
     assert main(["recipes"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split() == ["recipe", "backbone", "input", "batch", "epochs", "here", "published"]
+    assert head.split() == ["recipe", "backbone", "input", "batch", "epochs", "here", "reached"]
     assert [row.split()[0] for row in rows] == recipe_names()
     lines = {row.split()[0]: " ".join(row.split()[1:]) for row in rows}
     assert lines["coco_dla34_1x"] == (
-        "dla34 512x512 128 140 not re-trained here AP 36.3 / 38.2 / 40.7 (none / flip / multi_scale)"
+        "dla34 512x512 128 140 not trained here AP 36.3 / 38.2 / 40.7 (none / flip / multi_scale)"
     )
     assert lines["kitti_3dop"] == (
-        "dla34 384x1280 16 70 not re-trained here AP 96.9 / 87.8 / 79.2, AOS 93.9 / 84.3 / 75.7, "
+        "dla34 384x1280 16 70 not trained here AP 96.9 / 87.8 / 79.2, AOS 93.9 / 84.3 / 75.7, "
         "BEV 34.0 / 30.5 / 26.8 (easy / moderate / hard)"
     )
 

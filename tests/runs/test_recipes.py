@@ -7,7 +7,7 @@ import shlex
 import keras
 import pytest
 
-from keras_centernet import UserError
+from keras_centernet import CenterNet, UserError
 from keras_centernet.cli import evaluate, train
 from keras_centernet.networks.normalization import NORMALIZATIONS
 from keras_centernet.networks.table import BACKBONES
@@ -37,6 +37,7 @@ TRAININGS = {
     "pose_hourglass104_1x": (24, 2.5e-4, 50, (40,), 62, 5),
     "pose_hourglass104_3x": (24, 2.5e-4, 150, (130,), 188, 5),
 }
+OWN = ("small_data",)
 METRICS = {
     "coco_hourglass104": {"AP": {"none": 40.3, "flip": 42.2, "multi_scale": 45.1}},
     "coco_dla34_1x": {"AP": {"none": 36.3, "flip": 38.2, "multi_scale": 40.7}},
@@ -81,7 +82,30 @@ def settings_of(name):
 
 
 def test_every_published_row_has_a_recipe():
-    assert set(recipe_names()) == set(TRAININGS)
+    assert set(recipe_names()) == {*TRAININGS, *OWN}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_recipe_of_our_own_was_trained_here_and_builds_its_model(name):
+    recipe, settings = load_recipe(name), settings_of(name)
+    assert recipe.published["retrained_here"] is True
+    model = CenterNet(
+        settings.backbone,
+        settings.task,
+        num_classes=2,
+        input_size=settings.input_size,
+        task_options=settings.task_options,
+        head_losses=settings.head_losses,
+        loss_weights=settings.loss_weights,
+    )
+    assert model.task_options == settings.task_options
+    program, command, *arguments = shlex.split(recipe.commands["train"])
+    assert (program, command) == ("keras-centernet", "train")
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    train.add_arguments(parser)
+    typed = train.build_settings(parser.parse_args(arguments))
+    assert {key: getattr(typed, key) for key in recipe.settings} == recipe.settings
+    assert (typed.recipe, typed.output) == (name, f"runs/{name}")
 
 
 @every_recipe
