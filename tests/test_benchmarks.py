@@ -83,7 +83,12 @@ print(mobile.take_turns(sys.executable, "litert", {"broken": path}, 1, 2))
         ("largest", "--megapixels 1", [r"\.jpg of 20000 x 50, .* MiB more at the peak", r"\.webp of 16000 x 62"]),
         ("headers", "--parts 500", ["an image .* ms, in the graph .* ms", "a BMP of 65000 x 65000"]),
         ("threads", "--count 3 --calls 2", ["detect: 3 threads, 6 calls, 0 differ", "SavedModel: .* 0 differ"]),
-        ("batches", "--sizes 0 4 --rounds 1", ["batch of 0: whole .* ms", "batch of 4: .* every fourth damaged .* ms"]),
+        pytest.param(
+            "batches",
+            "--sizes 0 4 --rounds 1",
+            ["batch of 0: whole .* ms", "batch of 4: .* every fourth damaged .* ms"],
+            marks=pytest.mark.exhaustive,
+        ),
     ],
 )
 @pytest.mark.slow

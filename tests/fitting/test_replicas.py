@@ -100,7 +100,7 @@ def test_every_case_on_two_devices(on_devices):
     check_average(steps["averaged"])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_four_devices_of_which_one_has_no_object(on_devices):
     steps = on_devices(4, TWO_STACKS, "detection", "clipped", "averaged")
     for case in ("detection", "clipped"):
@@ -108,7 +108,7 @@ def test_four_devices_of_which_one_has_no_object(on_devices):
     check_average(steps["averaged"])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_deformable_convolution_on_two_devices(on_devices):
     steps = on_devices(2, DEFORMABLE, "detection", "clipped in parts")
     for case, step in steps.items():

@@ -262,7 +262,7 @@ def test_runs_killed_at_many_points_end_like_the_whole_one(how, moments, kills, 
     assert report["broken"] == report["different"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("backend", "options"),
     [
@@ -303,7 +303,7 @@ print(is_op_determinism_enabled(), differences(*outputs))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_only_deterministic_kernels_train_twice_to_the_same_bits(tmp_path):
     done = run_python("-c", DETERMINISTIC, str(tmp_path))
     assert done.stdout.splitlines()[-1] == "True []", done.stderr[-2000:]
