@@ -15,7 +15,6 @@ POSITIVE_POWER = 2.0  # alpha of the paper: how fast easy pixels lose weight
 NEGATIVE_POWER = 4.0  # beta of the paper: how fast pixels near a centre lose weight
 COUNT_EPSILON = 1e-4  # As published: keeps the L1 mean of an empty batch finite.
 CLIP = 1e-4  # As published: where probabilities are clamped
-IGNORED = 0.9999  # As published: the target of pixels that are neither positives nor negatives
 LEAST_SIDE = 1e-3  # cells: predicted sides are at least that long where boxes are compared
 
 
@@ -51,26 +50,6 @@ def clipped_focal(logits: Tensor, target: Tensor, clip: float = CLIP) -> tuple[T
     pull = positive * ops.power(1 - p, POSITIVE_POWER) * ops.log(p)
     push = negative_weight * ops.power(p, POSITIVE_POWER) * ops.log(1 - p)
     return -ops.sum(pull + push), ops.sum(positive)
-
-
-def quality_focal(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the focal loss of a heatmap that is to equal its target everywhere, and not only where it is 1.
-
-    (t - p)^2 (-t log p - (1 - t) log(1 - p)), summed; the count is the sum of the target. All cells of a Gaussian teach
-    the network, where `penalty_reduced_focal` has one positive cell per object. Cells of the target `IGNORED` count
-    nothing.
-
-    Args:
-        logits: (B, Hf, Wf, C) raw heatmap.
-        target: (B, Hf, Wf, C) float32 in 0..1.
-
-    Source: Li et al. 2020, "Generalized Focal Loss", eq. 4; there the sum is divided by the number of positives.
-    """
-    logits, target = ops.cast(logits, "float32"), ops.cast(target, "float32")
-    counts = ops.cast(ops.logical_or(target < IGNORED, ops.equal(target, 1.0)), "float32")
-    cross_entropy = ops.softplus(logits) - target * logits
-    total = ops.sum(counts * ops.square(target - ops.sigmoid(logits)) * cross_entropy)
-    return total, ops.sum(counts * target)
 
 
 def _pixel_weights(target: Tensor) -> tuple[Tensor, Tensor]:
@@ -225,7 +204,6 @@ class HeadLoss:
 LOSSES = {
     "focal": HeadLoss(penalty_reduced_focal, of_maps=True),
     "clipped_focal": HeadLoss(clipped_focal, of_maps=True),
-    "quality_focal": HeadLoss(quality_focal, of_maps=True),
     "l1": HeadLoss(masked_l1),
     "smooth_l1": HeadLoss(masked_smooth_l1),
     "slot_l1": HeadLoss(slot_l1),

@@ -13,6 +13,7 @@ PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probabilit
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
 ALMOST_0, ALMOST_1 = 1e-12, 1 - 2**-24  # what probabilities are cut to before they become logits
 BOXES_AT = ("centers", "areas")
+IGNORED = 0.9999  # As published: what is neither a positive nor a negative
 SIZE_WEIGHT = 0.1  # lambda_size of the paper; sizes are in cells, about ten times an offset
 
 
@@ -52,7 +53,7 @@ class Gaussians:
     def draw_around_ignored(self, placed: dict, mask: Tensor, ignored: Tensor, radii, num_classes: int) -> Tensor:
         """Returns the heatmap of the masked objects; Gaussians of ignored ones stay just below 1, so count nothing."""
         hidden = self.draw(placed, ignored, radii, num_classes)
-        return ops.maximum(self.draw(placed, mask, radii, num_classes), ops.minimum(hidden, losses.IGNORED))
+        return ops.maximum(self.draw(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
 
 
 def build_detection(
@@ -101,7 +102,7 @@ def ignore_hidden(placed: dict, heatmap: Tensor, in_all_channels: bool = False) 
         regions = fill_boxes(placed, placed["hidden"], ops.zeros_like(placed["classes"]), 1)
     else:
         regions = fill_boxes(placed, placed["hidden"], placed["classes"], heatmap.shape[-1])
-    return ops.maximum(heatmap, losses.IGNORED * regions)
+    return ops.maximum(heatmap, IGNORED * regions)
 
 
 def fill_boxes(placed: dict, mask: Tensor, channels: Tensor, num_channels: int) -> Tensor:

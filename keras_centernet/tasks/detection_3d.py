@@ -62,7 +62,7 @@ def build_detection_3d(
             return gaussians.draw_around_ignored(placed, placed["mask"], placed["ignored"], radii, len(classes))
         drawn = gaussians.draw(placed, placed["mask"], radii, len(classes))
         rectangles = detection.fill_boxes(placed, placed["ignored"], placed["classes"], len(classes))
-        return ops.maximum(drawn, losses.IGNORED * rectangles)
+        return ops.maximum(drawn, detection.IGNORED * rectangles)
 
     def depth_l1(prediction, target, mask):
         return l1(to_depth(prediction), target, mask)

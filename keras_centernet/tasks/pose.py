@@ -55,7 +55,7 @@ def build_pose(
             ignored = ops.logical_and(mask, ops.logical_not(is_marked))
             heatmap = gaussians.draw_around_ignored(placed, is_marked, ignored, radii, len(classes))
         heatmap = detection.ignore_hidden(placed, heatmap)
-        return ops.where(placed["upright"][:, None, None, None], heatmap, losses.IGNORED)
+        return ops.where(placed["upright"][:, None, None, None], heatmap, detection.IGNORED)
 
     def encode_keypoint_heatmap(placed):
         batch, slots = ops.shape(placed["mask"])[0], placed["mask"].shape[1]

@@ -6,15 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet.fitting.objective import divide, head_losses, weighted_sum
-from keras_centernet.method.losses import (
-    IGNORED,
-    box_giou,
-    clipped_focal,
-    masked_l1,
-    masked_smooth_l1,
-    penalty_reduced_focal,
-    quality_focal,
-)
+from keras_centernet.method.losses import box_giou, clipped_focal, masked_l1, masked_smooth_l1, penalty_reduced_focal
 from keras_centernet.method.peaks import read_at
 from keras_centernet.tasks import TASKS
 from tests.helpers.loss_values import mean
@@ -59,29 +51,6 @@ def test_own_gradient_equals_automatic_differentiation(rng):
     _, ours = focal_and_gradient(logits, target)
     _, automatic = focal_and_gradient(logits, target, clipped_focal, clip=1e-12)
     np.testing.assert_allclose(ours, automatic, atol=1e-5)
-
-
-def test_quality_focal_equals_a_slow_sum(rng):
-    logits = rng.normal(0, 3, (2, 3, 4, 2)).astype("float32")
-    target = rng.random((2, 3, 4, 2)).astype("float32")
-    target[0, 0, 0, 0], target[1, 1, 1, 1], target[0, 2] = 1, 0, IGNORED
-    total = count = 0.0
-    for x, t in zip(logits.ravel().astype("float64"), target.ravel().tolist(), strict=True):
-        if t != pytest.approx(IGNORED, abs=1e-7):
-            p = 1 / (1 + np.exp(-x))
-            total += (t - p) ** 2 * (-t * np.log(p) - (1 - t) * np.log(1 - p))
-            count += t
-    np.testing.assert_allclose(quality_focal(logits, target), (total, count), rtol=1e-5)
-
-
-@pytest.mark.parametrize("logit", [-1e4, -90.0, 0.0, 90.0, 1e4])
-def test_quality_focal_and_its_gradient_are_finite_and_zero_at_the_target(logit):
-    for target in (0.0, 0.5, 1.0):
-        loss, gradient = focal_and_gradient([[[[logit]]]], [[[[target]]]], quality_focal)
-        assert np.isfinite(loss)
-        assert np.isfinite(gradient).all()
-        if target == 1 / (1 + np.exp(-min(max(logit, -90), 90))):
-            assert float(gradient[0, 0, 0, 0]) == 0
 
 
 def test_focal_without_any_centre_is_not_divided(fixture):
