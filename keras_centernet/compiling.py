@@ -1,5 +1,6 @@
 """Functions of tensors that use a model's weights, compiled as the backend does it."""
 
+import gc
 import math
 from collections.abc import Callable
 
@@ -48,6 +49,13 @@ def _compile_for_tensorflow(model, function: Callable, shape: tuple | None, dtyp
     return _Freezing(graph) if shape and freeze else graph
 
 
+def tf_executes_eagerly() -> bool:
+    """Whether no graph is being traced."""
+    import tensorflow as tf
+
+    return tf.executing_eagerly()
+
+
 class _Freezing:
     """A graph that runs with its weights as constants after `FREEZE_AFTER` calls: not for single photos.
 
@@ -59,9 +67,12 @@ class _Freezing:
         self._calls, self._patience = 0, FREEZE_AFTER
 
     def __call__(self, images):
+        if not tf_executes_eagerly():
+            return self._graph(images)
         frozen = self._frozen
         if frozen is not None and not frozen.is_current():
             frozen = self._frozen = None
+            gc.collect()  # graphs are circles of objects; they hold ten times their weights
             self._calls, self._patience = 0, 2 * self._patience
         if frozen is None and self._calls >= self._patience:
             frozen = self._freeze()

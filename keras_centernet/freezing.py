@@ -8,7 +8,7 @@ import collections
 
 import numpy as np
 
-MOST_BYTES = 2**28  # of weights, which are copied; a message of protobuf has less than 2**31
+MOST_BYTES = 2**25  # of weights: a frozen graph takes ten times as much, for each shape of a batch
 # Convolution -> how the (C,) factors of its output are spread over its kernel.
 _SPREADS = {
     "Conv2D": lambda factors, kernel: factors,

@@ -224,3 +224,10 @@ def test_what_cannot_be_frozen(monkeypatch):
     monkeypatch.setattr(freezing, "MOST_BYTES", 3)
     with pytest.raises(CannotFreeze, match="too large"):
         Frozen(traced(lambda images: {"product": tf.cast(images, tf.float32) * counter}))
+
+
+def test_inside_a_graph_the_graph_stays_as_it_is(trained, at_once):
+    frozen_detections(trained)
+    expected = trained.detect_batch(IMAGES)
+    found = next(iter(tf.data.Dataset.from_tensors(IMAGES).map(trained.detect_batch)))
+    np.testing.assert_allclose(found["scores"], expected["scores"], rtol=1e-4)

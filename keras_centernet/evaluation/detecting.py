@@ -58,6 +58,8 @@ def detect_views(
                 if number == 0:
                     _check_new(image_id, truths)
                     truths[image_id] = true_rows
+                is_kept = found_rows["scores"] >= 0  # duplicates have -1
+                found_rows = {key: values[is_kept] for key, values in found_rows.items()}
                 in_image = to_image_frame(found_rows, true_rows["image_to_input"])
                 found.setdefault(image_id, []).append(in_image)
     if not truths:

@@ -18,7 +18,7 @@ def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
     Returns:
         "scores" (B, K) float32 in 0..1, descending; "classes" (B, K) int32; and what the task
         assembles, at least "boxes_xyxy" (B, K, 4) float32 in cells of the map, not clipped. With `Task.nms` duplicates
-        come last, with the score 0.
+        come last, with the score -1.
 
     Source: paper section 3 "From points to bounding boxes"; `ctdet_decode`, `ddd_decode` and
         `multi_pose_decode` of the published code.

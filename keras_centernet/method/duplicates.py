@@ -10,10 +10,11 @@ ROUNDS = 12  # of looking which detections stay: enough for chains of so many, e
 
 
 def drop_duplicates(found: dict, iou: float) -> dict:
-    """Returns decoded detections without those that overlap a better one of their class: they get the score 0.
+    """Returns decoded detections without those that overlap a better one of their class: they get the score -1.
 
     What greedy non-maximum suppression finds, without a loop over detections, in operators that phones have. (In chains
-    of more than `ROUNDS` overlapping detections it may differ.)
+    of more than `ROUNDS` overlapping detections it may differ.) Every detection is compared with every other one: K is
+    to be some hundreds, not thousands.
 
     Args:
         found: of `decode.decode`: "boxes_xyxy" (B, K, 4), "scores" (B, K) descending, "classes" (B, K) and more
@@ -26,14 +27,15 @@ def drop_duplicates(found: dict, iou: float) -> dict:
     Source: greedy NMS in rounds as "Cluster-NMS" (Zheng et al. 2020). The published code has none for single views.
     """
     count = found["boxes_xyxy"].shape[1]
-    is_better = np.tril(np.ones((count, count), "float32"), -1)  # [i, j]: j comes before i
+    is_better = ops.convert_to_tensor(np.tril(np.ones((count, count), "float32"), -1))  # [i, j]: j comes before i
     covers = ops.cast(_overlap(found["boxes_xyxy"], found["classes"], iou), "float32") * is_better
     stays = ops.ones_like(found["scores"])
     for _ in range(ROUNDS):
         stays = 1 - ops.max(covers * stays[:, None], axis=-1)
-    order_keys = stays * count - np.arange(count, dtype="float32") / 2  # all differ
+    order_keys = stays * count - ops.arange(count, dtype="float32") / 2  # all differ
     _, order = ops.top_k(order_keys, count)
-    return {key: _take(value, order) for key, value in (found | {"scores": found["scores"] * stays}).items()}
+    scores = found["scores"] * stays - (1 - stays)
+    return {key: _take(value, order) for key, value in (found | {"scores": scores}).items()}
 
 
 def _overlap(boxes_xyxy: Tensor, classes: Tensor, iou: float) -> Tensor:

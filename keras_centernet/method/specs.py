@@ -129,8 +129,9 @@ class Task:
     nms: float | None = None
 
     def __post_init__(self):
-        if self.nms is not None and not 0 < self.nms <= 1:
-            raise ValueError(f"nms must be a number above 0 and at most 1, got {self.nms!r}.")
+        is_number = isinstance(self.nms, int | float) and not isinstance(self.nms, bool)
+        if self.nms is not None and not (is_number and 0 < self.nms <= 1):
+            raise ValueError(f"nms must be a number above 0 and at most 1, or null for none, got {self.nms!r}.")
 
     @property
     def center_heatmap(self) -> HeadSpec:

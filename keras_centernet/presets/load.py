@@ -13,6 +13,7 @@ from keras_centernet.files.atomic import write_whole
 from keras_centernet.files.paths import to_path
 from keras_centernet.importing import import_weights
 from keras_centernet.model import CenterNet
+from keras_centernet.tasks.table import OPTIONS_OF_ALL
 from keras_centernet.weights.checkpoint import READERS
 from keras_centernet.weights.download import fetch_preset, recorded_sha256
 from keras_centernet.weights.load import read_model_file, take_weights
@@ -50,7 +51,8 @@ def with_overrides(model: CenterNet, overrides: dict) -> CenterNet:
 
     Args:
         model: returned itself where there are no overrides.
-        overrides: arguments of `CenterNet`, such as {"input_size": 384, "classes": ["cat"]}.
+        overrides: arguments of `CenterNet`, such as {"input_size": 384, "classes": ["cat"]}. "task_options" are added
+            to those of the model; of another task it keeps only those that every task has, "nms".
 
     Raises:
         UserError: an unknown argument, or another backbone.
@@ -65,7 +67,10 @@ def with_overrides(model: CenterNet, overrides: dict) -> CenterNet:
     if "num_classes" in overrides or "task" in overrides:
         config.pop("classes")
     if "task" in overrides:
-        config = {**config, "task_options": None, "head_losses": None, "loss_weights": None}
+        of_all = {key: value for key, value in model.task_options.items() if key in OPTIONS_OF_ALL}
+        config = {**config, "task_options": of_all, "head_losses": None, "loss_weights": None}
+    if overrides.get("task_options"):
+        overrides = overrides | {"task_options": (config["task_options"] or {}) | overrides["task_options"]}
     changed = CenterNet.from_config(config | overrides)
     take_weights(changed, model, model.name)
     changed.about = About(model.about.licence)  # metrics were of the model as it was

@@ -43,9 +43,8 @@ def test_drops_the_duplicates_that_the_graph_drops(model, rng, nms):
     maps = maps_of(model, rng.integers(0, 256, (1, 64, 96, 3), np.uint8))
     expected = decode(dataclasses.replace(model.task, nms=nms), maps, 100)
     found = decode_maps(maps, 100, nms=nms)
-    kept = np.count_nonzero(found["scores"])  # some of the 100 are no peaks
-    assert kept == np.count_nonzero(expected["scores"]) < 100
-    found = {name: values[:kept] for name, values in found.items()}
+    kept = len(found["scores"])
+    assert kept == np.count_nonzero(np.asarray(expected["scores"]) >= 0) < 100
     np.testing.assert_allclose(found["scores"], expected["scores"][0, :kept], rtol=1e-4)
     np.testing.assert_allclose(found["boxes_xyxy"], 4 * np.asarray(expected["boxes_xyxy"])[0, :kept], atol=1e-3)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_centernet import CenterNet, UserError, load_model
+from keras_centernet import CenterNet, UserError, evaluate, load_model
 from keras_centernet.method.decode import decode
 from keras_centernet.method.duplicates import drop_duplicates
 from keras_centernet.tasks import TASKS
@@ -53,7 +53,7 @@ def test_equals_greedy_suppression(crowd, limit):
             np.testing.assert_array_equal(found[key][b], crowd[key][b][order])
             assert found[key].dtype == crowd[key].dtype
         np.testing.assert_array_equal(found["scores"][b, : len(stays)], crowd["scores"][b][stays])
-        assert not found["scores"][b, len(stays) :].any()
+        assert np.all(found["scores"][b, len(stays) :] == -1)
 
 
 def test_boxes_without_an_area_and_broken_ones_stay():
@@ -73,7 +73,26 @@ def test_every_task_has_the_option(task, tiny_model, rng):
     found, expected = (strict.detect_batch(images), drop_duplicates(decode(plain.task, plain(images)), 0.2))
     for key in ("scores", "classes"):
         np.testing.assert_allclose(found[key], expected[key], rtol=1e-5)
-    assert not np.asarray(found["scores"]).all()
+    assert np.any(np.asarray(found["scores"]) == -1)
+
+
+def test_what_was_dropped_is_neither_found_nor_measured(tiny_model, rng):
+    model = tiny_model(task_options={"nms": 0.2})
+    image = rng.integers(0, 256, (1, 64, 64, 3), np.uint8)
+    rows = model.detect_batch(image)
+    boxes, scores = np.asarray(rows["boxes_xyxy"])[0], np.asarray(rows["scores"])[0]
+    (found,) = model.detect(list(image), threshold=0)
+    assert len(found) <= np.count_nonzero(scores >= 0) < len(scores)
+    dropped = np.clip(boxes[scores < 0], 0, 64)
+    dropped = dropped[np.all(dropped[:, 2:] > dropped[:, :2] + 1, axis=1)]
+    classes = np.asarray(rows["classes"])[0][scores < 0][:1]
+    labels = {"boxes": dropped[None, :1], "labels": classes[None]}
+    report = model_report(model, image, labels)
+    assert report.metrics["AR100"] < 1  # the dropped box itself would be found
+
+
+def model_report(model, images, labels):
+    return evaluate(model, [(images, labels)], progress=False, bounding_box_format="xyxy")
 
 
 def test_the_option_is_saved(tiny_model, tmp_path):
@@ -83,9 +102,21 @@ def test_the_option_is_saved(tiny_model, tmp_path):
     assert loaded.task_options == {"nms": 0.6}
 
 
-@pytest.mark.parametrize("value", [0, -0.5, 1.5, "0.6"])
+def test_it_is_added_to_a_trained_model_and_stays_with_another_task(tiny_model, tmp_path):
+    path = tmp_path / "model.keras"
+    tiny_model(task_options={"boxes_at": "areas"}).save(path)
+    added = CenterNet.from_preset(str(path), task_options={"nms": 0.6})
+    assert added.task_options == {"boxes_at": "areas", "nms": 0.6}
+    added.save(path)
+    other = CenterNet.from_preset(str(path), task="pose", classes=("cat",))
+    assert (other.task.name, other.task.nms) == ("pose", 0.6)
+
+
+@pytest.mark.parametrize("value", [0, -0.5, 1.5, "0.6", "none", True])
 def test_what_no_overlap_is(value):
-    with pytest.raises(UserError, match="task_options of detection: "):
+    with pytest.raises(
+        UserError, match="detection: nms must be a number above 0 and at most 1, or null for none, got "
+    ):
         CenterNet("tiny", task_options={"nms": value}, num_classes=1)
 
 

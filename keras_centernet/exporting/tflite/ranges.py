@@ -9,6 +9,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.tflite import flatbuffer
 
+LEAST_LIMIT = 1e-30  # smaller values are zero
 BINS = 4096  # of a histogram: a range that is 16 times too wide still has 256 of them
 OUTLIERS = 1e-5  # share of a tensor's values that are cut at each end: they would make the steps of all others coarser
 
@@ -73,7 +74,7 @@ class Histogram:
 
     def _reach(self, limit: float) -> None:
         """Doubles the limit until it is enough: two bins become one."""
-        self._limit = self._limit or np.exp2(np.ceil(np.log2(limit or 1.0)))
+        self._limit = self._limit or np.exp2(np.ceil(np.log2(max(limit, LEAST_LIMIT) if limit else 1.0)))
         while self._limit < limit:
             inner, self._limit = self._counts.reshape(-1, 2).sum(axis=1), 2 * self._limit
             self._counts = np.pad(inner, BINS // 4)

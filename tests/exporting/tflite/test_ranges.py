@@ -13,6 +13,7 @@ PARTS = {
     "positive": lambda rng: [rng.uniform(0, 6, (1, 8, 8, 4)) for _ in range(3)],
     "negative": lambda rng: [rng.uniform(-9, -2, 300)],
     "nothing but zeros": lambda rng: [np.zeros((1, 4, 4, 2))],
+    "denormal": lambda rng: [np.float32([1e-42, -1e-42, 0])],
     "powers of two": lambda rng: [np.float32([-2, 2]), np.float32([4, 0]), np.float32([-4])],
 }
 
