@@ -19,7 +19,7 @@ noise = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|"
     rb"INFO: (Created|Initialized) TensorFlow Lite |"
     rb"([IW]\d{4} [\d:.]+ |\d{4}-\d\d-\d\d [\d:.]+: [IW] ).*\.(cc|h):\d+\] |"
-    rb"(E\d{4} |\d{4}-\d\d-\d\d ).*(failed call to cuInit|Unable to register cu|factory for plugin cu)"
+    rb"(E\d{4} |\d{4}-\d\d-\d\d ).*(failed call to cuInit|Unable to register cu|factory for plugin cu|oneDNN supports )"
 )
 for line in iter(sys.stdin.buffer.readline, b""):
     if not noise.match(line):

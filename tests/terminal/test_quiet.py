@@ -13,6 +13,7 @@ NOISE = [
     "I0000 00:00:1795944008.584666   19008 port.cc:153] oneDNN custom operations are on.",
     "W0000 00:00:1795944008.584666   19008 gpu_device.cc:2341] Cannot dlopen some GPU libraries.",
     "E0000 00:00:1795944024.366133   19008 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error",
+    "E0000 00:00:1795964518.275750   29724 util.cc:131] oneDNN supports DT_UINT8 only on platforms with AVX-512.",
     "2025-01-02 10:11:12.131415: I tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow binary",
 ]
 WORDS = [
