@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_centernet.compiling import compile_function
+from keras_centernet.detecting.graphs.compiling import compile_function
 from keras_centernet.detecting.stream import detect
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE, to_input_frame

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_centernet.camera import calibration_or_default
-from keras_centernet.compiling import to_arrays
 from keras_centernet.data.counting import warn_counted
 from keras_centernet.detecting.ahead import map_ahead
 from keras_centernet.detecting.detections import Detections
+from keras_centernet.detecting.graphs.compiling import to_arrays
 from keras_centernet.detecting.kinds import Item, list_items
 from keras_centernet.detecting.thresholds import lowest_scores
 from keras_centernet.detecting.tracking import check_tracking, lowest_asked, track_items

@@ -7,7 +7,7 @@ import numpy as np
 from keras.ops import convert_to_numpy
 
 from keras_centernet.clock import Clock
-from keras_centernet.compiling import to_arrays
+from keras_centernet.detecting.graphs.compiling import to_arrays
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.oracle import find_heads, with_truth
 from keras_centernet.geometry import to_image_frame

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet.compiling import to_arrays
 from keras_centernet.detecting.detections import Detections
+from keras_centernet.detecting.graphs.compiling import to_arrays
 from keras_centernet.detecting.thresholds import lowest_scores
 from keras_centernet.diagnostics.photos import read_photos
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap

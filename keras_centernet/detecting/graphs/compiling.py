@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_centernet.freezing import CannotFreeze, Frozen
+from keras_centernet.detecting.graphs.freezing import CannotFreeze, Frozen
 from keras_centernet.networks.layers.deformable import without_xla
 
 # Calls after which a graph of one shape gets its weights as constants, which takes a second or two.

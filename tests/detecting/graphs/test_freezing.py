@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_centernet import compiling, freezing
-from keras_centernet.freezing import CannotFreeze, Frozen
+from keras_centernet.detecting.graphs import compiling, freezing
+from keras_centernet.detecting.graphs.freezing import CannotFreeze, Frozen
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), np.uint8)
 

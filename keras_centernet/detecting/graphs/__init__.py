@@ -1,0 +1,1 @@
+"""A model's functions as compiled graphs, whose weights become constants where that pays."""
