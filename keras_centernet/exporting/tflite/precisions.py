@@ -50,7 +50,7 @@ def _int8(converter, images) -> None:
     _dynamic(converter, images)
     converter.representative_dataset = lambda: itertools.islice(images(), 1)  # marks what has a range
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter._experimental_calibrate_only = True
+    converter._experimental_calibrate_only = True  # private, as is `mlir_quantize`: setup.cfg allows one TensorFlow
 
 
 def _quantize(content: bytes, images) -> bytes:
