@@ -50,20 +50,10 @@ class Datasets:
             "x": devices.share(self.train, self.load_train, batch_size, epochs),
             "steps_per_epoch": self.steps_per_epoch,
             "validation_data": devices.share(self.val, self.load_val, val_batch_size),
-            "validation_freq": measured_epochs(settings.epochs, settings.evaluate_every),
+            "validation_freq": settings.measured_epochs,
             "initial_epoch": progress.epoch,
             "epochs": settings.epochs,
         }
-
-
-def measured_epochs(epochs: int, every: int) -> list[int]:
-    """Returns the epochs after which losses and metrics of the validation split are measured: the last one, too.
-
-    Examples:
-        >>> measured_epochs(epochs=5, every=2)
-        [2, 4, 5]
-    """
-    return [epoch for epoch in range(1, epochs + 1) if epoch % every == 0 or epoch == epochs]
 
 
 def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSplit | None = None) -> Datasets:

@@ -186,6 +186,18 @@ class TrainSettings:
         if self.schedule == "step" and self.step_epochs is not None:
             _check_step_epochs(self.step_epochs, self.epochs)
 
+    @property
+    def measured_epochs(self) -> list[int]:
+        """The epochs, from 1, after which losses and metrics of the validation split are measured: the last one, too.
+
+        Examples:
+            >>> TrainSettings("shapes", epochs=5, evaluate_every=2).measured_epochs
+            [2, 4, 5]
+        """
+        return [
+            epoch for epoch in range(1, self.epochs + 1) if epoch % self.evaluate_every == 0 or epoch == self.epochs
+        ]
+
     def check_names(self) -> None:
         """Raises a UserError unless the tables of the package have the names; imports Keras and TensorFlow."""
         for name, row in options_of(TrainSettings).items():

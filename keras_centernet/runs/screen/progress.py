@@ -93,12 +93,12 @@ class ShowProgress(keras.callbacks.Callback):
 
 def show_progress(settings: TrainSettings, progress: Progress, draws: bool) -> ShowProgress:
     """Returns the callback for a run that goes on from `progress`."""
-    every, epochs = settings.evaluate_every, settings.epochs
+    measured = set(settings.measured_epochs)
 
     def is_measured(epoch: int) -> bool:
-        return (epoch + 1) % every == 0 or epoch + 1 == epochs
+        return epoch + 1 in measured
 
-    return ShowProgress(TimeLeft(progress.steps_per_epoch, epochs, is_measured), draws, progress.batch)
+    return ShowProgress(TimeLeft(progress.steps_per_epoch, settings.epochs, is_measured), draws, progress.batch)
 
 
 def _main(logs: dict) -> list[str]:
