@@ -46,14 +46,7 @@ def _compile_for_tensorflow(model, function: Callable, shape: tuple | None, dtyp
         with without_xla():  # XLA would compile each shape that comes
             graph.get_concrete_function()
         return graph
-    return _Freezing(graph) if shape and freeze else graph
-
-
-def tf_executes_eagerly() -> bool:
-    """Whether no graph is being traced."""
-    import tensorflow as tf
-
-    return tf.executing_eagerly()
+    return _Freezing(graph, tf.executing_eagerly) if shape and freeze else graph
 
 
 class _Freezing:
@@ -62,12 +55,12 @@ class _Freezing:
     When a weight changes, the constants are dropped at once, and it takes twice as many calls until there are new ones.
     """
 
-    def __init__(self, graph):
-        self._graph, self._frozen = graph, None
+    def __init__(self, graph, is_eager: Callable[[], bool]):
+        self._graph, self._is_eager, self._frozen = graph, is_eager, None
         self._calls, self._patience = 0, FREEZE_AFTER
 
     def __call__(self, images):
-        if not tf_executes_eagerly():
+        if not self._is_eager():  # part of somebody's graph
             return self._graph(images)
         frozen = self._frozen
         if frozen is not None and not frozen.is_current():

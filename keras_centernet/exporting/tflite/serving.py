@@ -48,8 +48,8 @@ def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
 
 def part_heatmaps(task: Task, maps: dict, rounded: Collection[str]) -> dict:
     """Returns the maps, {head name: (B, Hf, Wf, channels)}, without ties in heatmaps that were `rounded` to 8 bits."""
-    heatmaps = {task.center_heatmap.name, *(head.name for head in task.keypoint_heatmaps)}
-    return {name: part_ties(values) if name in heatmaps & set(rounded) else values for name, values in maps.items()}
+    parted = {head.name for head in task.heads if head.read_at == "everywhere"} & set(rounded)
+    return {name: part_ties(values) if name in parted else values for name, values in maps.items()}
 
 
 def from_fractions(found: dict, input_hw: tuple[int, int]) -> dict:
