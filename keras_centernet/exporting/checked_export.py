@@ -49,8 +49,13 @@ def plan_exports(stem: str, formats: list[str], precisions: list[str], options: 
         stem: beginning of the names of the files.
         formats, precisions: keys of `FORMATS` and `PRECISIONS`; a UserError lists them where one is unknown.
         options: {name: value} that were asked for; each goes to the formats that know it, of which there must be one.
+
+    Raises:
+        UserError: one of the above does not hold, or a package that a format needs is missing.
     """
     rows = {name: look_up(FORMATS, name, "format") for name in formats}
+    for row in rows.values():
+        row.check_packages()
     for name in precisions:
         look_up(PRECISIONS, name, "precision")
     strangers = [name for name in options if not any(name in row.options for row in rows.values())]

@@ -24,8 +24,13 @@ BOXES = "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input
 
 def write_onnx(model: keras.Model, path: pathlib.Path, top_k: int = 100) -> None:
     """Writes an ONNX file without comparing it with the model; see `exporting.export_onnx`."""
-    require("tf2onnx", "onnx", "onnxruntime")
+    check_onnx_packages()
     path.write_bytes(_convert(model, top_k))
+
+
+def check_onnx_packages() -> None:
+    """Raises a UserError unless all that `write_onnx` needs is installed."""
+    require("tf2onnx", "onnx", "onnxruntime")
 
 
 def open_onnx(path: os.PathLike, model) -> Opened:

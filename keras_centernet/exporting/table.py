@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from keras_centernet.errors import UserError, look_up
 from keras_centernet.exporting.edgetpu.export import RAW, open_edgetpu, write_edgetpu
-from keras_centernet.exporting.onnx import load_onnx, open_onnx, read_onnx_facts, write_onnx
+from keras_centernet.exporting.onnx import check_onnx_packages, load_onnx, open_onnx, read_onnx_facts, write_onnx
 from keras_centernet.exporting.saved_model import (
     load_saved_model,
     open_saved_model,
@@ -39,6 +39,7 @@ class Format:
         is_folder: whether it is a folder; then an existing one is not replaced.
         tolerance: function of options -> how far a file may be from the model.
         is_calibrated: function of options -> whether it needs images to measure ranges on.
+        check_packages: function that raises a UserError where packages that `write` needs are missing.
         load: function of a path -> `ExportedDetector`; None: it does not run here.
         recognizes: function of a path -> whether `load` is for it.
         detector: function of the path -> what `evaluate` takes; None: its average precision is not measured.
@@ -55,6 +56,7 @@ class Format:
     is_folder: bool = False
     tolerance: Callable[[dict], Tolerance] = lambda options: FLOAT32
     is_calibrated: Callable[[dict], bool] = lambda options: False
+    check_packages: Callable[[], None] = lambda: None
     load: Callable | None = None
     recognizes: Callable[[AnyPath], bool] = lambda path: False
     detector: Callable | None = None
@@ -120,6 +122,7 @@ FORMATS = {
         ".onnx",
         suffix=".onnx",
         keras_name="onnx",
+        check_packages=check_onnx_packages,
         load=load_onnx,
         recognizes=lambda path: path.suffix == ".onnx",
         facts=read_onnx_facts,

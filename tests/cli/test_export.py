@@ -162,6 +162,14 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "broken.jpg"]
 
 
+def test_missing_packages_are_told_before_the_model_is_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    model, output = str(tmp_path / "absent.keras"), str(tmp_path / "exported")
+    assert main(["export", "--model", model, "--format", "onnx", "--output", output]) == 2
+    assert "keras_centernet[onnx]" in capsys.readouterr().err
+    assert not (tmp_path / "exported").exists()
+
+
 def test_another_network_is_told_its_siblings(model_file, photos, tmp_path, capsys):
     command = ["export", "--model", str(model_file), "--output", str(tmp_path / "out")]
     assert main([*command, "--format", "edgetpu", "--calibration", str(photos)]) == 2
