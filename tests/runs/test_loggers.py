@@ -130,6 +130,22 @@ def test_tensorboard_can_be_left_out(followed):
     assert not (followed[0] / "tensorboard").exists()
 
 
+def test_tensorboard_shows_drawings_of_the_measured_epochs(tiny_model, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = TrainSettings("shapes", epochs=5, evaluate_every=2)
+    (logger,) = build_loggers(LoggedRun(RunFolder(tmp_path), settings, {}, np.zeros((1, 64, 64, 3), np.uint8)))
+    logger.set_model(tiny_model())
+    logger.on_train_begin()
+    for epoch in range(settings.epochs):
+        logger.on_epoch_end(epoch, {"loss": 1.0})
+    logger.on_train_end()
+    events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    assert [event.step for event in events.Tensors("loss")] == [1, 2, 3, 4, 5]
+    assert [event.step for event in events.Tensors("heatmaps")] == [2, 4, 5]
+
+
 def build(tmp_path, project):
     settings = TrainSettings("shapes", wandb=project, tensorboard=False)
     return build_loggers(LoggedRun(RunFolder(tmp_path), settings, {}, np.zeros((1, 64, 64, 3), np.uint8)))

@@ -20,7 +20,8 @@ class ShowInTensorBoard(RunLogger):
 
     def __init__(self, run: LoggedRun):
         super().__init__()
-        self.folder, self.images, self.every = run.folder / TENSORBOARD, run.images, run.settings.evaluate_every
+        self.folder, self.images = run.folder / TENSORBOARD, run.images
+        self.measured = set(run.settings.measured_epochs)
         self.writer = None
 
     def on_train_begin(self, logs=None):
@@ -32,7 +33,7 @@ class ShowInTensorBoard(RunLogger):
             for name, value in logs.items():
                 if math.isfinite(value):
                     tf.summary.scalar(name, float(value))
-            if epoch % self.every == 0 or epoch + 1 == self.params["epochs"]:
+            if epoch + 1 in self.measured:
                 with self.model.averaged():
                     drawings = detections_and_heatmaps(self.model, self.images)
                 for name, drawn in drawings.items():
