@@ -215,7 +215,13 @@ def test_summary_and_input_are_those_of_the_network(tiny_model, capsys):
         ({"head_losses": {"depth": "l1"}}, "Unknown head of head_losses: expected one of center_heatmap, size, offset"),
         ({"head_losses": {"size": "l7"}}, "Unknown loss: expected one of focal"),
         ({"loss_weights": {"size": -1}}, "loss_weights of size: expected a number of at least zero, got -1"),
-        ({"task_options": {"sigmas_per_diameter": 0}}, "sigmas_per_diameter must be positive, got 0"),
+        ({"head_losses": {"offset": "giou"}}, r"head_losses of offset: expected one of l1, smooth_l1, .*, got 'giou'"),
+        ({"task": "detection_3d", "head_losses": {"depth": "giou"}}, "head_losses of depth: expected one of l1"),
+        ({"task_options": {"radius": []}}, r"task_options of detection: radius must be one of .*, got \[\]"),
+        ({"task_options": {"nms": "x"}}, "nms: expected a number above 0 and at most 1, got 'x'"),
+        ({"task": "pose", "task_options": {"skeleton": "coco"}}, "skeleton: expected a Skeleton or its to_dict"),
+        ({"task": "pose", "task_options": {"skeleton": {"names": 3}}}, "skeleton: expected a Skeleton or its to_dict"),
+        ({"task_options": {"sigmas_per_diameter": 0}}, "sigmas_per_diameter: expected a finite number above 0, got 0"),
     ],
 )
 def test_values_that_do_not_fit(arguments, message):

@@ -38,10 +38,10 @@ from keras_centernet.data.inputs import Changes, build_test_input, build_trainin
 from keras_centernet.data.own.sources import read_own
 from keras_centernet.data.service import check_data_service
 from keras_centernet.data.source import Source
-from keras_centernet.errors import UserError, look_up
+from keras_centernet.errors import UserError
 from keras_centernet.limits import SEED
 from keras_centernet.method.specs import Task
-from keras_centernet.tasks.table import TASKS, task_row
+from keras_centernet.tasks.table import task_row
 
 
 def load_dataset(
@@ -170,7 +170,7 @@ def load_dataset(
         (TensorShape([8, 64, 64, 3]), TensorShape([8, 128, 4]))
     """
     leave_gpus_to_keras()
-    row = task_row(task) if isinstance(task, Task) else look_up(TASKS, task, "task")
+    row = task_row(task)
     task_name = getattr(task, "name", task)
     max_objects = row.max_objects if max_objects is None else max_objects
     augmentation = row.augmentation if augmentation is None else augmentation

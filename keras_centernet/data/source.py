@@ -109,7 +109,7 @@ class Source:
     @property
     def _skeleton(self) -> Skeleton | None:
         skeleton = self.task_options.get("skeleton")
-        return Skeleton(**skeleton) if skeleton else None
+        return Skeleton.of(skeleton) if skeleton else None
 
 
 def source_from_annotations(

@@ -26,7 +26,7 @@ def _head_loss(head: HeadSpec, maps: Mapping, targets: Mapping) -> tuple[Tensor,
     if head.read_at == "everywhere":
         return head.loss(maps[head.name], targets[head.name])
     index = index_of(head, targets)
-    others = {name: (read_at(maps[name], index), targets[name]) for name in head.loss_reads}
+    others = {argument: (read_at(maps[name], index), targets[name]) for argument, name in head.loss_reads.items()}
     return head.loss(read_at(maps[head.name], index), targets[head.name], mask_of(head, targets), **others)
 
 

@@ -16,7 +16,8 @@ from keras_centernet.files.atomic import write_text
 from keras_centernet.inspection.advice import advise_input_size, advise_max_objects
 from keras_centernet.inspection.facts import SMALL_CELLS, SplitFacts, facts_of
 from keras_centernet.inspection.suspicious import Suspicion, find_near_duplicates, find_suspicions
-from keras_centernet.tasks.table import TASKS, task_row
+from keras_centernet.method.specs import Task
+from keras_centernet.tasks.table import task_row
 
 _SHOWN_SUSPICIONS = 10
 _QUANTILES = (0.05, 0.5, 0.95)
@@ -100,7 +101,7 @@ def inspect(
     data: str | os.PathLike,
     *,
     split: str | None = None,
-    task: str = "detection",
+    task: str | Task = "detection",
     input_size: int | tuple[int, int] = 512,
     format: str | None = None,
     **options,
@@ -110,16 +111,16 @@ def inspect(
     Args:
         data, format, options: of `load_dataset`: "annotations", "images", "classes", "class_map", "val_share", ...
         split: one split; None: all there are, the made ones of a data set without splits.
-        task: what the objects must know.
+        task: key of `TASKS`, or a `Task`: what it wants the objects to know is looked for.
         input_size: of the network, that boxes are compared with.
 
     Raises:
-        UserError: the data cannot be read.
+        UserError: the data cannot be read, or an unknown task.
 
     Examples:
         >>> kc.inspect("photos/").save("photos.html")  # doctest: +SKIP
     """
-    fields = (task_row(task) if task in TASKS else task_row("detection")).fields
+    fields = task_row(task).fields
     places = {name: options[name] for name in ("annotations", "images") if name in options}
     own = splits_of(data, format, tuple(fields), **places)
     known = {None: (TRAIN, VAL), (): (TRAIN, VAL)}.get(own, own)

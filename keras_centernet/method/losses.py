@@ -164,7 +164,7 @@ def box_giou(prediction: Tensor, target: Tensor, mask: Tensor, offset: tuple[Ten
         prediction: (B, M, 2) widths and heights in cells.
         target: (B, M, 2).
         mask: (B, M).
-        offset: (prediction (B, M, 2), target (B, M, 2)) of the head "offset".
+        offset: (prediction (B, M, 2), target (B, M, 2)) of the centres, in cells from that of the row.
 
     Source: Rezatofighi et al. 2019, "Generalized Intersection over Union".
     """
@@ -192,12 +192,13 @@ class HeadLoss:
     Attributes:
         compute: `HeadSpec.loss`.
         of_maps: whether it compares whole maps, for heads that are read everywhere, or rows.
-        reads: `HeadSpec.loss_reads`.
+        of_boxes: whether it compares boxes, for heads with a `HeadSpec.box_center`: its argument "offset" is the
+            (prediction, target) of that.
     """
 
     compute: Callable
     of_maps: bool = False
-    reads: tuple[str, ...] = ()
+    of_boxes: bool = False
 
 
 # What `CenterNet(head_losses={head: name})` may name.
@@ -207,5 +208,5 @@ LOSSES = {
     "l1": HeadLoss(masked_l1),
     "smooth_l1": HeadLoss(masked_smooth_l1),
     "slot_l1": HeadLoss(slot_l1),
-    "giou": HeadLoss(box_giou, reads=("offset",)),
+    "giou": HeadLoss(box_giou, of_boxes=True),
 }

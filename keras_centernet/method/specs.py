@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from keras_centernet.limits import Limits
+
 Tensor = Any  # a tensor of Keras' backend, a symbolic one, or a NumPy array; shapes stand in the docstrings
 READ_AT = ("everywhere", "centers", "keypoints")
 TAUGHT_AT = ("centers", "keypoints", "areas")
@@ -57,8 +59,10 @@ class HeadSpec:
             task's first one after the centre heatmap.
         taught_at: other rows than those of `read_at` at which the loss compares: "areas", see `method.areas`; empty:
             the same ones.
-        loss_reads: names of other heads at the same rows whose (prediction, target) pairs the loss takes, too, as
-            keyword arguments.
+        box_center: of heads that are widths and heights of boxes: name of the head that says where their centres are;
+            empty: of other heads.
+        loss_reads: {argument of the loss: name of another head at the same rows}, whose (prediction, target) it takes,
+            too.
     """
 
     name: str
@@ -73,7 +77,8 @@ class HeadSpec:
     published_name: str = ""
     peaks_of: str = ""
     taught_at: str = ""
-    loss_reads: tuple[str, ...] = ()
+    box_center: str = ""
+    loss_reads: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if self.taught_at and (self.taught_at not in TAUGHT_AT or self.read_at == "everywhere"):
@@ -129,9 +134,12 @@ class Task:
     nms: float | None = None
 
     def __post_init__(self):
-        is_number = isinstance(self.nms, int | float) and not isinstance(self.nms, bool)
-        if self.nms is not None and not (is_number and 0 < self.nms <= 1):
-            raise ValueError(f"nms must be a number above 0 and at most 1, or null for none, got {self.nms!r}.")
+        if self.nms is not None:
+            Limits(above=0, at_most=1).check("nms", self.nms)
+        heatmaps = [head.name for head in self.keypoint_heatmaps]
+        for head in self.heads:
+            if head.peaks_of and head.peaks_of not in heatmaps:
+                raise ValueError(f"HeadSpec {head.name}: peaks_of must be one of {heatmaps}, got {head.peaks_of!r}.")
 
     @property
     def center_heatmap(self) -> HeadSpec:

@@ -4,6 +4,7 @@ import dataclasses
 
 from keras import ops
 
+from keras_centernet.limits import Limits
 from keras_centernet.method import losses
 from keras_centernet.method.areas import place_areas, repeat_by_area
 from keras_centernet.method.gaussian import RADIUS_RULES, SIGMAS_PER_DIAMETER, fill_rectangles, splat
@@ -33,10 +34,9 @@ class Gaussians:
     sigmas_per_diameter: float = SIGMAS_PER_DIAMETER
 
     def __post_init__(self):
-        if self.radius not in RADIUS_RULES:
+        if self.radius not in tuple(RADIUS_RULES):
             raise ValueError(f"radius must be one of {sorted(RADIUS_RULES)}, got {self.radius!r}.")
-        if not self.sigmas_per_diameter > 0:
-            raise ValueError(f"sigmas_per_diameter must be positive, got {self.sigmas_per_diameter!r}.")
+        Limits(above=0).check("sigmas_per_diameter", self.sigmas_per_diameter)
 
     def radii(self, placed: dict, round_up: bool = True) -> Tensor:
         """Returns (B, M) int32: the radius of each object's Gaussian, in cells."""
@@ -134,7 +134,8 @@ def offset_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
 def size_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
     """Returns the head of the box's width and height."""
     encode = encode or encode_size
-    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, flip=identity, published_name="wh")
+    same = {"flip": identity, "published_name": "wh", "box_center": "offset"}
+    return HeadSpec("size", 2, "centers", encode, loss, SIZE_WEIGHT, TYPICAL_SIZE, **same)
 
 
 def to_logits(heatmap: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def build_pose(
     Args:
         classes: names, in channel order of the heatmap.
         radius, sigmas_per_diameter: of `detection.Gaussians`, for centres and keypoints.
-        skeleton: the K keypoints, or what `Skeleton.to_dict` made of them.
+        skeleton: the K keypoints, or its `to_dict()`.
         unmarked: what objects without a marked keypoint are to the heatmap: "positive" as published, or
             "ignored", which the published code means to do and then undoes (it draws over it). Positives
             without keypoints are detections whose keypoints nobody has taught.
@@ -44,7 +44,7 @@ def build_pose(
     gaussians = detection.Gaussians(radius, sigmas_per_diameter)
     if unmarked not in UNMARKED:
         raise ValueError(f"unmarked must be one of {UNMARKED}, got {unmarked!r}.")
-    skeleton = Skeleton(**skeleton) if isinstance(skeleton, dict) else skeleton
+    skeleton = Skeleton.of(skeleton)
     count = len(skeleton.names)
 
     def encode_center_heatmap(placed):

@@ -3,9 +3,9 @@
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, first_line, shown
 
 USUAL_SIGMA = 0.05  # default OKS sigma for keypoints without a measured one
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")  # "LeftEye", "eyeL" and "l_eye2" are of several
@@ -63,8 +63,19 @@ class Skeleton:
         return order
 
     def to_dict(self) -> dict:
-        """Returns plain lists and numbers, from which `Skeleton(**...)` makes an equal one."""
+        """Returns plain lists and numbers, from which `Skeleton.of` makes an equal one."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def of(cls, value: "Skeleton | Mapping") -> "Skeleton":
+        """Returns a skeleton as it is, or that of its `to_dict`; a UserError for anything else."""
+        if isinstance(value, cls):
+            return value
+        try:
+            return cls(**value)
+        except TypeError as error:
+            expected = f"expected a Skeleton or its to_dict(), got {shown(value)}"
+            raise UserError(f"skeleton: {expected} ({first_line(error)}).") from None
 
 
 def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:

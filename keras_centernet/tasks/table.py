@@ -86,21 +86,28 @@ def find_task(
 
 
 def task_row(task: str | Task) -> TaskRow:
-    """Returns the row of a task; one of a user's own has the defaults."""
-    name = task.name if isinstance(task, Task) else task
-    return TASKS.get(name) or TaskRow(lambda classes: task, ())
+    """Returns the row of a task: a user's own, a `Task` or "module:function", has the defaults.
+
+    A UserError lists the tasks where the text is neither that nor a key of `TASKS`.
+    """
+    if isinstance(task, str) and ":" not in task:
+        return look_up(TASKS, task, "task")
+    return TASKS.get(getattr(task, "name", task)) or TaskRow(lambda classes: task, ())
 
 
 def _build(name: str, build: Callable, classes: tuple[str, ...], options: Mapping | None) -> Task:
     """Builds a task; an unknown or invalid option raises a UserError."""
     of_all = {key: value for key, value in (options or {}).items() if key in OPTIONS_OF_ALL}
     own = {key: value for key, value in (options or {}).items() if key not in of_all}
+    known = ", ".join([*list(inspect.signature(build).parameters)[1:], *OPTIONS_OF_ALL])
     try:
         inspect.signature(build).bind(classes, **own)
+    except TypeError as error:
+        raise UserError(f"task_options of {name}: {error}. Its options are {known}.") from error
+    try:
         task = build(classes, **own)
         return dataclasses.replace(task, **of_all) if of_all else task
-    except (TypeError, ValueError) as error:
-        known = ", ".join([*list(inspect.signature(build).parameters)[1:], *OPTIONS_OF_ALL])
+    except ValueError as error:
         raise UserError(f"task_options of {name}: {error} Its options are {known}.") from error
 
 
@@ -126,8 +133,9 @@ def with_losses(task: Task, head_losses: Mapping | None, loss_weights: Mapping[s
 def _loss_of(task: Task, head: HeadSpec, loss) -> dict:
     if not isinstance(loss, str):
         return {"loss": loss}
-    row, is_map = look_up(LOSSES, loss, "loss"), head.read_at == "everywhere"
-    if row.of_maps != is_map or not {head.name for head in task.heads}.issuperset(row.reads):
-        fitting = ", ".join(name for name, other in LOSSES.items() if other.of_maps == is_map)
-        raise UserError(f"head_losses of {head.name}: expected one of {fitting}, got {loss!r}.")
-    return {"loss": row.compute, "loss_reads": row.reads}
+    is_map, is_size = head.read_at == "everywhere", head.box_center in [other.name for other in task.heads]
+    fitting = {name: row for name, row in LOSSES.items() if row.of_maps == is_map and (is_size or not row.of_boxes)}
+    row = look_up(LOSSES, loss, "loss")
+    if loss not in fitting:
+        raise UserError(f"head_losses of {head.name}: expected one of {', '.join(fitting)}, got {loss!r}.")
+    return {"loss": row.compute, "loss_reads": {"offset": head.box_center} if row.of_boxes else {}}

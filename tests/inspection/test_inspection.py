@@ -10,6 +10,7 @@ import keras_centernet
 from keras_centernet.cli import main
 from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.records.writing import write_tfrecords
+from keras_centernet.errors import UserError
 from keras_centernet.inspection import inspect
 
 OBJECT = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
@@ -130,6 +131,11 @@ def test_the_command(folder, tmp_path, capsys):
     assert "0 suspicious image(s)" in out
     assert page.read_text().startswith("<!doctype html>")
     assert main(["inspect", "--data", str(tmp_path / "nothing")]) == 2
+
+
+def test_an_unknown_task_is_told(folder):
+    with pytest.raises(UserError, match="Unknown task: expected one of detection"):
+        inspect(folder, task="poetry")
 
 
 def test_it_is_a_public_door():

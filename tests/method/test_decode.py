@@ -5,6 +5,7 @@ import pytest
 
 from keras_centernet.geometry import affine, invert_affine, transform_boxes
 from keras_centernet.method.decode import decode
+from keras_centernet.method.specs import HeadSpec, Task
 from keras_centernet.method.targets import encode_targets
 from keras_centernet.tasks import TASKS
 
@@ -82,3 +83,26 @@ def test_there_are_always_k_rows_best_first(rng):
     found = decode(TASKS["detection"].build(("a", "b")), maps, 50)
     assert found["boxes_xyxy"].shape == (3, 50, 4)
     assert (np.diff(np.asarray(found["scores"]), axis=1) <= 0).all()
+
+
+def test_two_keypoint_heatmaps_are_decoded_apart(rng):
+    """Each has its own peaks, and its own offsets are read there: against a loop over channels."""
+    names, channels, hw, peaks = ("corners", "wheels"), (2, 3), (8, 9), 4
+    heads = [HeadSpec("center_heatmap", 1, "everywhere", None, None)]
+    for name, count in zip(names, channels, strict=True):
+        heads.append(HeadSpec(name, count, "everywhere", None, None))
+        heads.append(HeadSpec(f"{name}_offset", 2, "keypoints", None, None, peaks_of=name))
+    maps = {head.name: rng.normal(size=(1, *hw, head.channels)).astype("float32") for head in heads}
+    task = Task("two", ("a",), tuple(heads), lambda readings: {"boxes_xyxy": np.zeros((1, peaks, 4)), "read": readings})
+    read = decode(task, maps, peaks)["read"]
+    for name, count in zip(names, channels, strict=True):
+        logits = maps[name][0]
+        padded = np.pad(logits, ((1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (0, 1)).max((-2, -1))
+        for channel in range(count):
+            values = np.where(logits[..., channel] == windows[..., channel], logits[..., channel], -np.inf)
+            order = np.argsort(-values, axis=None)[:peaks]
+            y, x = np.unravel_index(order, hw)
+            np.testing.assert_array_equal(read[f"{name}_cells_xy"][0, channel], np.stack([x, y], -1))
+            np.testing.assert_allclose(read[name][0, channel], 1 / (1 + np.exp(-logits[y, x, channel])), rtol=1e-5)
+            np.testing.assert_array_equal(read[f"{name}_offset"][0, channel], maps[f"{name}_offset"][0, y, x])

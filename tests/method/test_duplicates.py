@@ -114,9 +114,7 @@ def test_it_is_added_to_a_trained_model_and_stays_with_another_task(tiny_model, 
 
 @pytest.mark.parametrize("value", [0, -0.5, 1.5, "0.6", "none", True])
 def test_what_no_overlap_is(value):
-    with pytest.raises(
-        UserError, match="detection: nms must be a number above 0 and at most 1, or null for none, got "
-    ):
+    with pytest.raises(UserError, match="detection: nms: expected a number above 0 and at most 1, got "):
         CenterNet("tiny", task_options={"nms": value}, num_classes=1)
 
 

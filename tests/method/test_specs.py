@@ -2,13 +2,20 @@
 
 import pytest
 
-from keras_centernet.method.specs import HeadSpec
+from keras_centernet.method.specs import HeadSpec, Task
 from keras_centernet.tasks import TASKS
 
 
 def test_where_a_head_is_read_is_one_of_three():
     with pytest.raises(ValueError, match=r"HeadSpec depth: read_at must be one of \('everywhere', .*got 'somewhere'"):
         HeadSpec("depth", 1, "somewhere", None, None)
+
+
+def test_a_head_names_the_heatmap_whose_peaks_it_is_read_at():
+    heatmaps = [HeadSpec(name, 1, "everywhere", None, None) for name in ("center_heatmap", "corners")]
+    offset = HeadSpec("corner_offset", 2, "keypoints", None, None, peaks_of="corner")
+    with pytest.raises(ValueError, match=r"corner_offset: peaks_of must be one of \['corners'\], got 'corner'"):
+        Task("corners", ("a",), (*heatmaps, offset), dict)
 
 
 def test_detection_has_the_published_heads_and_weights():

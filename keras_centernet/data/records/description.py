@@ -141,7 +141,7 @@ def _fault_of_fields(content: dict) -> str:
         unknown = sorted(set(fields) - set(known_fields()))
         return f"fields of {', '.join(known_fields())}, got {unknown[0][:60]!r}" if unknown else ""
     try:
-        keypoints = len(Skeleton(**skeleton).names) if skeleton else None
+        keypoints = len(Skeleton.of(skeleton).names) if skeleton else None
     except (TypeError, ValueError) as error:
         return f"a skeleton in task_options, got {str(skeleton)[:80]} ({error})"
     for name, spec in fields.items():

@@ -20,7 +20,7 @@ class KeypointPrecision(Accumulator):
     def __init__(self, detector, classes: Sequence[str]):
         super().__init__(detector, classes)
         skeleton = getattr(detector, "task_options", {}).get("skeleton") or COCO_PERSON
-        self._sigmas = (Skeleton(**skeleton) if isinstance(skeleton, dict) else skeleton).sigmas
+        self._sigmas = Skeleton.of(skeleton).sigmas
         self._annotations, self._detections = [], []
 
     def add(self, objects: dict, found: dict, annotations: list[dict]) -> None:

@@ -1,0 +1,26 @@
+"""The table of tasks: whose mistake an error is."""
+
+import pytest
+
+from keras_centernet.errors import UserError
+from keras_centernet.tasks.table import find_task, task_row
+
+
+def test_an_unknown_option_is_the_users_mistake():
+    with pytest.raises(UserError, match=r"task_options of detection: .*'colour'.*Its options are radius, .*, nms"):
+        find_task("detection", ("a",), options={"colour": "red"})
+
+
+def test_an_error_inside_a_builder_is_not():
+    def build_broken(classes, radius="published"):
+        return len(5)
+
+    with pytest.raises(TypeError, match="has no len"):
+        find_task(build_broken, ("a",), options={"radius": "geometric"})
+
+
+def test_a_task_of_ones_own_has_the_default_row_and_a_misspelt_one_none():
+    assert task_row("mine:build_task").fields == {}
+    assert "keypoints_xyv" in task_row(find_task("pose")).fields
+    with pytest.raises(UserError, match=r"Unknown task: expected one of detection, .*; got 'poetry'"):
+        task_row("poetry")
