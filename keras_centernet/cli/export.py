@@ -8,7 +8,12 @@ import argparse
 import dataclasses
 import warnings
 
-from keras_centernet.cli.arguments import add_model_arguments, add_options, add_overwrite_argument
+from keras_centernet.cli.arguments import (
+    add_model_arguments,
+    add_options,
+    add_overwrite_argument,
+    collect_repeated,
+)
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.runs.options import option, options_of
@@ -25,6 +30,7 @@ BACKEND = "tensorflow"  # whose files they are, whatever the model was trained o
 ALL = "all"
 STEM = "detector"
 CHECKED_IMAGES = 8
+OWN_FLAGS = ("calibration", "compiled", "precision", "raw_heads", "top_k")  # options of formats that have one
 LINE = "{:34} {:>9} {:>9}  {}"
 
 
@@ -41,8 +47,9 @@ class Options:
     calibration: str | None = option(None, CALIBRATION, "none")
     data: str | None = option(None, "data set to calibrate with instead: as of the other commands", "none")
     split: str = option("train", "split of --data")
-    evaluate: str | None = option(None, "split of --data: also measure the average precision of each file", "none")
+    evaluate: str | None = option(None, "split of --data: also measure the main metric of each file", "none")
     images: str | None = option(None, "folder of images to compare on", "those of the calibration")
+    format_options: dict = option(dict, "further option of a format, such as xla=true", flag="--format-option")  # noqa: RUF009
     licence: str | None = option(None, "that the files name", "the model's, if it has one", flag="--license")
 
 
@@ -72,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
     """Exports, prints a line per file and what remains to be done."""
     from keras_centernet.exporting.checked_export import claim_outputs
 
+    collect_repeated(args, Options)
     folder, plan = _plan(args)
     _check_calibration(args, plan)
     with claim_outputs(folder, plan, args.overwrite, [to_path(args.model)]):
@@ -117,7 +125,7 @@ def _plan(args) -> tuple[AnyPath, list]:
     formats = args.formats or (of_suffix if is_file else list(FORMATS)[:1])
     formats, precisions = _all_of(FORMATS, formats), _all_of(PRECISIONS, args.precisions or [DEFAULT])
     options = {"top_k": args.top_k, "raw_heads": args.raw_heads or None, "compiled": args.compiled}
-    options = {name: value for name, value in options.items() if value is not None}
+    options = {name: value for name, value in options.items() if value is not None} | _format_options(args)
     plan = plan_exports(STEM, formats, precisions, options)
     if args.precisions and not any("precision" in planned.options for planned in plan):
         raise UserError(f"--precision: expected a format that has several, got {', '.join(formats)}. Remove it.")
@@ -127,6 +135,15 @@ def _plan(args) -> tuple[AnyPath, list]:
         names = ", ".join(planned.name for planned in plan)
         raise UserError(f"--output {output}: expected a folder for {names}, got the name of one file.")
     return output.parent, [Planned(plan[0].format, output.name, plan[0].options)]
+
+
+def _format_options(args) -> dict:
+    """Returns what --format-option gave; a UserError names the flag of what has one of its own."""
+    for name in OWN_FLAGS:
+        if name in args.format_options:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"--format-option {name}: expected an option without a flag of its own. Use {flag}.")
+    return args.format_options
 
 
 def _all_of(table: dict, names: list[str]) -> list[str]:
@@ -170,8 +187,8 @@ def _images(args, calibration) -> list | None:
 def _line(name: str, report: dict) -> str:
     latency = f"{report['latency_ms']:.1f}" if "latency_ms" in report else "-"
     told = _compared(report["agreement"]) if "agreement" in report else "not run"
-    if "AP" in report:
-        told += f"; AP {report['AP']['file']:.3f}, of the model {report['AP']['model']:.3f}"
+    if "metric" in report:
+        told += "; {name} {file:.3f}, of the model {model:.3f}".format(**report["metric"])
     return LINE.format(name, f"{report['size_bytes'] / 1e6:.2f}", latency, told)
 
 

@@ -86,19 +86,17 @@ def claim_outputs(folder: AnyPath, plan: list[Planned], overwrite: bool, inputs:
 
 
 def precision_on(dataset: Iterable, model: keras.Model) -> Callable[[object], dict]:
-    """Returns a function of a detector -> {"AP": {"file", "model", "difference"}} on batches of `load_dataset`.
+    """Returns a function of a detector -> {"metric": {"name", "file", "model", "difference"}}.
 
-    A UserError says where nothing in the data set defines an average precision.
+    The metric is the main one of the task (`Report.main`), on batches of `load_dataset`. A UserError says where nothing
+    in the data set defines it.
     """
-
-    def measure(detector) -> float | None:
-        return evaluate(detector, dataset, progress=False).metrics["AP"]
+    name, of_model = evaluate(model, dataset, progress=False).main
 
     def compare(detector) -> dict:
-        found = measure(detector)
-        return {"AP": {"file": found, "model": of_model, "difference": found - of_model}}
+        found = evaluate(detector, dataset, progress=False).metrics[name]
+        return {"metric": {"name": name, "file": found, "model": of_model, "difference": found - of_model}}
 
-    of_model = measure(model)
     if of_model is None:
         raise UserError("evaluate: expected a split with objects, which average precision is measured by; got none.")
     return compare

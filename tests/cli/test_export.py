@@ -68,8 +68,10 @@ def test_files_and_what_is_known_of_them(exported):
     assert row["operators"]["TOPK_V2"] == 2
     assert row["agreement"]["images"] == report["detector_saved_model"]["agreement"]["images"] == 8
     assert row["latency_ms"] > 0
-    assert row["AP"]["difference"] == row["AP"]["file"] - row["AP"]["model"] == pytest.approx(0, abs=0.01)
-    assert "AP" not in report["detector_saved_model"]
+    metric = row["metric"]
+    assert metric["name"] == "AP"
+    assert metric["difference"] == metric["file"] - metric["model"] == pytest.approx(0, abs=0.01)
+    assert "metric" not in report["detector_saved_model"]
     assert report["detector_saved_model"]["agreement"]["box_pixels"] < 0.5
     assert {facts_of(exported / name)["licence"] for name in report} == {"cc-by-4.0"}
     found = TFLiteDetector(exported / "detector_float32.tflite")(np.zeros((64, 64, 3), np.uint8))
@@ -130,6 +132,8 @@ def test_edge_tpu_with_and_without_the_compiler(mobile_file, photos, tmp_path, c
         ),
         ("precision of", "--format onnx --precision int8", "--precision: expected a format that has several, got onnx"),
         ("option", "--format onnx --raw-heads", "raw_heads: expected a format that has it, got onnx"),
+        ("own option", "--format-option xla=true", "xla: expected a format that has it, got tflite"),
+        ("own flag", "--format-option precision=int8", "--format-option precision: expected an option without a flag"),
         ("compiled", "--compiled {tmp}/none.tflite", "compiled: expected a format that has it, got tflite"),
         ("one file", "--format all --output {tmp}/one.onnx --calibration {photos}", "got the name of one file"),
         ("suffix", "--format tflite --output {tmp}/one.onnx", "expected a folder for detector_float32.tflite"),

@@ -102,6 +102,23 @@ def test_the_command_knows_it(weights_format, model_file, tmp_path, capsys):
     assert "weights" in capsys.readouterr().out
 
 
+def test_an_option_of_its_own_is_given_by_name(model_file, tmp_path, monkeypatch):
+    def write(model, path, top_k=100, seed=0):
+        write_weights(model, path, top_k)
+        (path.parent / "seed.txt").write_text(str(seed))
+
+    row = Format(
+        write,
+        lambda path, model: open_weights(path, model) if path.suffix == ".npz" else None,
+        ".npz",
+        options=("seed", "top_k"),
+    )
+    monkeypatch.setitem(FORMATS, "seeded", row)
+    command = ["export", "--model", str(model_file), "--output", str(tmp_path), "--format", "seeded"]
+    assert main([*command, "--format-option", "seed=3"]) == 0
+    assert (tmp_path / "seed.txt").read_text() == "3"
+
+
 def test_a_format_of_two_files(two_files, model_file, tmp_path):
     command = ["export", "--model", str(model_file), "--output", str(tmp_path / "out"), "--format", "two_files"]
     assert main(command) == 0
