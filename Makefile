@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 
 .PHONY: demo test test-slow test-all lint format docs dist clean
 
-demo: $(READY)  ## train, evaluate and export a detector on built-in pictures: runs/demo/, then runs/demo-2/, ...
+demo: $(READY)  ## train, evaluate and export a detector on built-in images: runs/demo/, then runs/demo-2/, ...
 	$(VENV)/bin/keras-centernet demo
 
 # A file's tests stay in one process, so that what they share is made once.

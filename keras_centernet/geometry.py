@@ -172,9 +172,10 @@ def _scaled(image_hw: tuple[int, int], scale: float) -> tuple[int, int]:
 def warp(image: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
     """Returns the image resampled into another frame: bilinear, black outside.
 
-    The only place where the package resamples images, so that training, evaluation and detection see the same pixels.
-    As published, but for images that shrink to half or less: those are first halved by averaging 2x2 pixels, as often
-    as possible, because bilinear sampling alone would skip most pixels of a large photo.
+    Training, evaluation and detection resample images here, so that they see the same pixels; graphs have the same rule
+    in `data.in_graph` and `exporting.letterbox`. As published, but for images that shrink to half or less: those are
+    first halved by averaging 2x2 pixels, as often as possible, because bilinear sampling alone would skip most pixels
+    of a large photo.
 
     Args:
         image: (H, W, 3) uint8 image, or a (H, W) float32 map.
@@ -206,10 +207,3 @@ def xyxy_to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
     """Returns (..., 4) boxes as (left, top, width, height), COCO's order."""
     boxes = np.asarray(boxes_xyxy)
     return np.concatenate([boxes[..., :2], boxes[..., 2:] - boxes[..., :2]], axis=-1)
-
-
-def cxcywh_to_xyxy(boxes_cxcywh: np.ndarray) -> np.ndarray:
-    """Returns (..., 4) corner boxes from (centre x, centre y, width, height), YOLO's order."""
-    boxes = np.asarray(boxes_cxcywh)
-    half = boxes[..., 2:] / 2
-    return np.concatenate([boxes[..., :2] - half, boxes[..., :2] + half], axis=-1)

@@ -33,7 +33,7 @@ def import_weights(
         task: key of `TASKS`; None: recognised by the heads.
         classes: names; None: the usual ones of as many classes (COCO, VOC, the task's), else numbers.
         input_size: of the model.
-        normalization: key of `preprocessing.NORMALIZATIONS`; None: what the authors used for these classes.
+        normalization: key of `networks.normalization.NORMALIZATIONS`; None: what the authors used for these classes.
 
     Raises:
         UserError: the file cannot be read, is not recognised, or does not fit.

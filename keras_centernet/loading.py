@@ -22,8 +22,8 @@ def load_detector(path: str | os.PathLike) -> Union["CenterNet", "ExportedDetect
     Both have `detect`, `detect_batch`, `task`, `classes` and `input_size`, and `evaluate` takes both.
 
     Args:
-        path: what `load_model` takes, or a .tflite or .onnx file or the folder of a SavedModel that `model.export`
-            wrote. A SavedModel computes whatever its graph says: take only those of people whom you trust.
+        path: what `load_model` takes, or a file or folder that `model.export` wrote. A SavedModel computes whatever its
+            graph says: take only those of people whom you trust.
 
     Raises:
         UserError: there is no such model or file, it is damaged or not of this package, or its runtime is missing.

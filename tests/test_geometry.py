@@ -128,7 +128,6 @@ def test_inverse_undoes_and_composition_chains(rng):
 def test_box_orders():
     np.testing.assert_array_equal(geometry.xywh_to_xyxy([[1, 2, 3, 4]]), [[1, 2, 4, 6]])
     np.testing.assert_array_equal(geometry.xyxy_to_xywh([[1, 2, 4, 6]]), [[1, 2, 3, 4]])
-    np.testing.assert_array_equal(geometry.cxcywh_to_xyxy([[5, 6, 4, 2]]), [[3, 5, 7, 7]])
 
 
 def test_vectors_are_scaled_and_turned_but_not_shifted():

@@ -51,7 +51,7 @@ def check_scales(name: str, values) -> tuple[float, ...]:
 class Options:
     """The options of this command alone."""
 
-    model: str = option(dataclasses.MISSING, ".keras file, folder, preset, address, or an exported .tflite detector")
+    model: str = option(dataclasses.MISSING, ".keras or exported file, folder, preset such as dla34_coco, or address")
     split: str | None = option(None, "split to evaluate on", SPLIT)
     batch_size: int = option(16, "images at a time", at_least=1, at_most=LARGEST_BATCH)
     resize: str = option("fit", "how images are brought to the input's size", table="data.inputs:RESIZES")

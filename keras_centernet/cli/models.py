@@ -1,6 +1,6 @@
 """List the trained models that are found by name: what their authors measured, what they cost, and their licence.
 
-Of a file (.keras, .tflite, .onnx, a SavedModel) it prints what the file says of itself; nothing of it runs.
+Of a file, exported ones too, it prints what the file says of itself; nothing of it runs.
 
 A name is taken by `--model`, `--weights`, `CenterNet.from_preset`. Metrics are in percent and the authors' own. GFLOP
 count two per multiply-add at the model's input size; MB are those of its numbers in float32. A file is downloaded at

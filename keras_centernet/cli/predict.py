@@ -58,9 +58,7 @@ FURTHER = {
 class Options:
     """The options of this command alone."""
 
-    model: str = option(
-        dataclasses.MISSING, ".keras, .tflite or .onnx file, folder, preset such as dla34_coco, or address"
-    )
+    model: str = option(dataclasses.MISSING, ".keras or exported file, folder, preset such as dla34_coco, or address")
     threshold: float | None = option(
         None, "lowest score that is kept", "that of the model for each class, else 0.3", at_least=0, at_most=1
     )

@@ -1,6 +1,6 @@
 """Labelled images of any origin -> batches of padded objects, all tf.data.
 
-A reader of `formats` (`voc`, `coco`, `records`, ...) returns a `Source`; `load_dataset` shuffles, decodes, augments,
+A reader of `formats` finds images and labels, which become a `Source`; `load_dataset` shuffles, decodes, augments,
 warps, pads and batches it. Read `source.py` first: it defines the example.
 """
 

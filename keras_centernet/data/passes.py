@@ -32,8 +32,8 @@ class Passes:
         shard: (n, i): only the i-th of n shards of equal size.
         block: entries that a shard has in a row, where they are shuffled.
         mix: of shuffled passes: function `draw` -> example made of several, see `changes.mixing`; None: each alone.
-            draw of the tensor 0 is the example whose turn it is, of 1, 2, ... others of the 128 that the pass holds
-            around it, each with a "seed" of its own: the same whatever the shards and wherever a pass is entered.
+            `draw(0)` is the current example; `draw(1)`, `draw(2)`, ... are random others of the 128 that the pass
+            holds around it. Each has its own "seed", the same whatever the shards and wherever a pass is entered.
     """
 
     size: int

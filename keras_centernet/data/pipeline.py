@@ -120,7 +120,7 @@ def load_dataset(
         input_size: pixels of the network's input, one number or (height, width), multiples of 32.
         batch_size: images in a batch.
         max_objects: rows that objects are padded to; of more objects the largest are kept. None: the
-            task's usual number (128; 3D 50, pose 32).
+            task's usual number.
         training: whether to shuffle, augment and drop the last partial batch; None: for splits whose
             name starts with "train".
         augmentation: in training, "crop" (published random crop), "shift" (published random scale and

@@ -1,5 +1,6 @@
 """The doors of a model that detects: each but `predict` has its kind of input, all find the same."""
 
+import functools
 import os
 import types
 
@@ -20,14 +21,12 @@ KERAS_NAMES = {"boxes": "boxes_xyxy", "labels": "classes", "confidence": "scores
 class Detector:
     """Adds detecting to a Keras model that has `task`, `classes` and `input_size` and gives raw head maps."""
 
-    @property
+    @functools.cached_property
     def predictor(self):
         """The `Predictor` that detects with this model."""
         from keras_centernet.detecting.predictor import Predictor
 
-        if "_predictor" not in self.__dict__:
-            self._predictor = Predictor(self)
-        return self._predictor
+        return Predictor(self)
 
     @property
     def thresholds(self) -> dict[str, float]:

@@ -59,9 +59,9 @@ def compare(model: keras.Model, opened: Opened, images: list, threshold: float |
     """Returns how far a file is from the model on the same images.
 
     Every detection of the model is compared with the closest one of the file that has the same class, and the other
-    way round. Left out are those that may have fallen off the other list: their scores equal its lowest but for what
-    the two differ. Where all scores are those of a model that was not trained, the raw heads are compared instead,
-    and the scores by rank.
+    way round. Detections that may be missing in the other list only because it has ended are left out: their scores are
+    above its lowest by no more than scores differ. Where all scores are those of a model that was not trained, the raw
+    heads are compared instead, and the scores by rank.
 
     Args:
         model: `CenterNet` that the file was made from.

@@ -2,7 +2,7 @@
 
 The rule is that of `geometry.letterbox` and `geometry.warp`: halved by averaging as often as possible, then bilinear at
 float32 positions, black outside, rounded. OpenCV 5 computes the same but for the rounding of single pixels; OpenCV 4
-rounds positions to 1/32 pixel, which differs by a few levels. `data.tensor_warp` rounds other pixels, but is faster.
+rounds positions to 1/32 pixel, which differs by a few levels. `data.in_graph.warp` rounds other pixels, but is faster.
 """
 
 import tensorflow as tf

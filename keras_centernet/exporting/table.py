@@ -24,7 +24,7 @@ from keras_centernet.files.paths import AnyPath
 class Format:
     """One row of the table of formats.
 
-    Functions of `options` are given what `write` is told.
+    `more_endings`, `tolerance` and `is_calibrated` are given the options that `write` is given.
 
     Attributes:
         write: function (model, path, **options) that writes the file or folder `path`, and further files beside it,

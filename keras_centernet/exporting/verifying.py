@@ -23,8 +23,10 @@ class Tolerance:
         score: largest difference of scores.
         others: share of all other decoded values that differ by more than 0.5 px (positions) or 0.001 of themselves.
         mean_iou: least mean overlap of boxes.
-        correlation: least correlation of every raw head over all cells, unless it differs by no more than
-        difference: largest difference of a raw head as a share of its largest value.
+        correlation: least correlation of every raw head over all cells; not required of a head whose difference is at
+            most `difference`.
+        difference: largest difference of a raw head, as a share of its largest value, at which its correlation does not
+            matter.
     """
 
     missed: float

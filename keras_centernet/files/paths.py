@@ -39,16 +39,6 @@ def list_names(folder: AnyPath) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def are_files(paths: Sequence[AnyPath]) -> list[bool]:
-    """Returns for each path whether it is a file; a remote folder is listed once instead of asked for each name.
-
-    Whatever a remote folder lists under a name is taken for a file.
-    """
-    folders = {path.parent for path in paths if is_remote(path)}
-    names = {folder: set(folder.listdir()) if folder.is_dir() else set() for folder in folders}
-    return [path.name in names[path.parent] if is_remote(path) else path.is_file() for path in paths]
-
-
 def expand(pattern: str) -> list[AnyPath]:
     """Returns the files that match a pattern, sorted; "**" is any number of folders, for local patterns only.
 

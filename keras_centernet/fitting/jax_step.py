@@ -68,7 +68,7 @@ def _differentiate(model, batch: tuple, divisors: dict) -> tuple[list, tuple]:
 
 
 def _apply(model, gradients: list) -> None:
-    """Without a state: Keras' optimizer that scales losses has branches of its own for that."""
+    """Updates the weights by `stateless_apply`: the `apply` of `LossScaleOptimizer` would branch on values."""
     variables = model.trainable_variables, model.optimizer.variables
     weights, state = ([variable.value for variable in group] for group in variables)
     for group, values in zip(variables, model.optimizer.stateless_apply(state, gradients, weights), strict=True):

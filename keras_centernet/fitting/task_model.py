@@ -113,9 +113,9 @@ class TaskModel(keras.Model):
             loss_mean: key of `replicas.LOSS_MEANS`, what losses are averaged over where several devices share a
                 batch: the objects of the "global_batch", as a single device would, or those of each "replica", as
                 published for several GPUs. Model and optimizer must be made in the strategy's scope.
-            accumulate: number of micro-batches that each batch is trained in for one step of the optimizer: the memory
-                of a micro-batch, the gradients of the batch, whose size (of each device) is a multiple of it. Batch
-                normalisation sees micro-batches.
+            accumulate: number of micro-batches that each batch is split into. A step needs the memory of one
+                micro-batch and has the gradients of the whole batch, whose size on each device must be a multiple of
+                this number. Batch normalisation sees micro-batches.
             freeze: layers that keep their weights, see `layer_selection.select_layers`; None leaves every layer's
                 `trainable` as it is.
             **kwargs: of `keras.Model.compile` but `loss`, `metrics` and `loss_weights`, which belong to the task.

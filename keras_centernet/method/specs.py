@@ -20,7 +20,7 @@ def identity(value):
 class FieldSpec:
     """What a data set may know of an object (or of an image) besides class and box.
 
-    How a field moves when an image is warped or mirrored follows from the end of its name, see `geometry`.
+    How a field moves when an image is warped or mirrored follows from the end of its name, see `data.fields`.
 
     Attributes:
         dtype: of the values, "float32", "int32" or "bool".

@@ -41,7 +41,7 @@ class Option:
         bare: value of the flag alone; "": it must be followed by one.
         parse: function from the typed text to the value (for a repeated option: to one item, or a dict of several);
             None: by the type.
-        names: another option whose value the flag of this one, which is true or false, may have: `--resume runs/a` is
+        names: the option whose value may follow this flag: `--resume runs/a` is short for
             `--resume --output runs/a`.
         own_check: function (name, value) -> the value, for values that are more than one type with limits.
         name, kind, default: name, type (None left out) and default of the field.

@@ -1,4 +1,6 @@
-"""Ctrl-C, SIGTERM, a lost terminal: one exception where the program is, again if it is swallowed, an end at the second.
+"""Turns Ctrl-C, SIGTERM and a lost terminal into one exception in the main thread.
+
+It is raised again if a library swallows it, and the second signal ends the process.
 
 Between the signal and the end a program finishes what must be whole: it unwinds, and whatever cleans up is left alone.
 Where it asks for it (`Watch.postpone`) it is told of the signal and not interrupted for some seconds.
@@ -97,12 +99,15 @@ class Watch:
             raise Interrupted(self.number)
 
     def _on_swallowed(self, unraisable) -> None:
-        """Called where an exception cannot leave, as a callback of the garbage collector: ours comes again, unsaid."""
+        """Called for exceptions that cannot propagate, as in a callback of the garbage collector.
+
+        `Interrupted` is raised again later, and nothing is printed of it.
+        """
         if not isinstance(unraisable.exc_value, Interrupted):
             self._hooks[0](unraisable)
 
     def _on_printed(self, *error) -> None:
-        """Called where a library prints an exception that it swallows: after a signal it is made of ours."""
+        """Called where a library prints an exception that it swallows: after a signal, `Interrupted` was its cause."""
         if not self.number:
             self._hooks[1](*error)
 

@@ -13,9 +13,9 @@ _LONGEST_DTYPE = 16
 
 
 def check_h5(file, size: int, path: str) -> None:
-    """Raises a UserError where a file of weights points to other files, or says tensors that it does not hold.
+    """Raises a UserError where a file of weights links to other files or declares tensors that it does not contain.
 
-    HDF5 can keep a tensor in another file of any path, and one of terabytes without a byte of it.
+    HDF5 allows both: data in a file of any path, and terabytes that are declared in a few bytes.
 
     Args:
         file: local path or file object.

@@ -27,7 +27,7 @@ def is_named(name: str | os.PathLike) -> bool:
 def find(name: str | os.PathLike, backbone: str | None = None) -> str:
     """Returns the path, local or remote, of the file that a name stands for, or of a preset's folder.
 
-    What has to be downloaded is, once. Of a folder of a run it is best.keras, of another its only .keras file.
+    Whatever is remote is downloaded once. Of a folder of a run it is best.keras, of another its only .keras file.
 
     Args:
         name: key of `PRESETS`; http(s)://, hf://user/name, hf://user/name/file, kaggle://...; a file or a folder.

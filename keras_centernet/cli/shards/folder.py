@@ -1,4 +1,4 @@
-"""The folder of a shard: parts that are whole or not there, all made of and with the same."""
+"""The folder of a shard: complete parts only, all made of the same inputs with the same options."""
 
 import hashlib
 import json

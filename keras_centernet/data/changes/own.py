@@ -177,7 +177,7 @@ def _try(to_changed: Callable, examples: tf.data.Dataset) -> None:
 def _user_error(error: Exception, what: str) -> UserError:
     """Returns in one line what a user's function raised.
 
-    TensorFlow, which ran it, puts the places in the code before it or behind it, and Keras the arguments.
+    TensorFlow adds code locations before or after the message, and Keras the arguments; both are cut off.
     """
     text = re.split(_BEHIND, re.sub(_BEFORE, "", str(getattr(error, "message", error))))[0]
     if checked := re.findall(r"augment: expected .+", text):

@@ -17,14 +17,14 @@ CLASSES = ("circle", "square", "star", "triangle")
 SPLIT_SIZES = {"train": 1024, "val": 128, "test": 128}
 _IMAGE_SIZE = 160
 _LARGEST, _SMALLEST = 1 / 2, 1 / 16
-_OBJECTS = (2, 8)
+OBJECTS = (2, 8)
 _LARGEST_OVERLAP = 0.25
 _LEAST_CONTRAST = 90
 _TRIES = 20
 _LARGEST_TURN = np.deg2rad(15)
-_LINES = 6
+LINES = 6
 _SUBPIXEL_BITS = 6
-_NOISE_SHIFT = 3  # noise of 0 to 31
+NOISE_SHIFT = 3  # noise of 0 to 31
 
 
 def is_shapes_name(name: str) -> bool:
@@ -88,7 +88,7 @@ def _build(request: DataRequest, image_size: int = _IMAGE_SIZE, size: int | None
 def _lay_out(rng: np.random.Generator, side: int) -> list[tuple[str, np.ndarray]]:
     """Returns [(class name, (V, 2) vertices xy)] from back to front; none hides much of another."""
     scene, boxes = [], np.zeros((0, 4))
-    for _ in range(rng.integers(*_OBJECTS, endpoint=True)):
+    for _ in range(rng.integers(*OBJECTS, endpoint=True)):
         for _ in range(_TRIES):
             name = CLASSES[rng.integers(len(CLASSES))]
             vertices = _outline(name, rng)
@@ -132,8 +132,8 @@ def _draw(scene: list[tuple[str, np.ndarray]], rng: np.random.Generator, side: i
     """Returns the (side, side, 3) uint8 image of a scene."""
     blotches = rng.integers(40, 216, (5, 5, 3), np.uint8)
     image = cv2.resize(blotches, (side, side), interpolation=cv2.INTER_LINEAR)
-    ends_xy = rng.integers(0, side, (_LINES, 2, 2)).tolist()
-    for (start, end), color in zip(ends_xy, rng.integers(0, 256, (_LINES, 3)).tolist(), strict=True):
+    ends_xy = rng.integers(0, side, (LINES, 2, 2)).tolist()
+    for (start, end), color in zip(ends_xy, rng.integers(0, 256, (LINES, 3)).tolist(), strict=True):
         cv2.line(image, start, end, color, 1, cv2.LINE_AA)
     colors = rng.integers(0, 256, (len(scene), _TRIES, 3))
     for (_, vertices), candidates in zip(scene, colors, strict=True):
@@ -142,5 +142,5 @@ def _draw(scene: list[tuple[str, np.ndarray]], rng: np.random.Generator, side: i
         color = candidates[np.argmax(contrast >= _LEAST_CONTRAST)].tolist()
         points = np.round(vertices * (1 << _SUBPIXEL_BITS)).astype(np.int32)
         cv2.fillPoly(image, [points], color, cv2.LINE_AA, _SUBPIXEL_BITS)
-    noise = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape) >> _NOISE_SHIFT
+    noise = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape) >> NOISE_SHIFT
     return cv2.add(image, noise)

@@ -30,9 +30,9 @@ class Format:
     Attributes:
         read: function of a `DataRequest` -> `Found`, or `Source` where there is no `splits` or it makes parts itself.
         recognizes: function of a path (for names: of the name) -> whether it looks like this format.
+        looks_for: what `recognizes` looks for, in words, for errors and help texts.
         splits: function of a `DataRequest` -> names of the data set's own splits, none if all its images lie together.
             Readers then get one of them, None where there are none. No function: the reader deals with splits itself.
-        looks_for: what that is, for errors and help texts.
         makes_parts: whether the reader makes parts of splits itself, as a reader of streams has to.
         fields: names of what it can know of objects and images besides class and box; None: whatever the files hold.
         annotations: what `annotations` names in this format, for errors; empty: it takes none.

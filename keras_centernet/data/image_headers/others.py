@@ -1,6 +1,6 @@
-"""The size that a file promises of a kind that only OpenCV reads: portable pixmaps, JPEG 2000, AVIF.
+"""The size that a file promises, of kinds that only OpenCV reads: portable pixmaps, JPEG 2000, AVIF.
 
-These are decoded to learn everything else of them; this is what keeps huge ones from that.
+All else about such files is known once they are decoded; reading the size first keeps huge ones from that.
 """
 
 import re

@@ -41,7 +41,7 @@ class OwnData:
         Args:
             x, y: images and labels; or x alone: a data set, a `PyDataset`, a loader or a generator of batches.
             where: what messages begin with, such as "fit".
-            shuffle: None: as Keras does with a user's arrays and `PyDataset`s, not where it would warn, and not ours.
+            shuffle: None: Keras' own default for a user's arrays and `PyDataset`s, else False.
 
         Raises:
             UserError: a mistake in the first batch.

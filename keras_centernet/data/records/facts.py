@@ -27,7 +27,7 @@ class RecordFacts:
         task_options: of the `Source`.
         most_objects: of one image.
         category_ids: {class: its id in the data set}; None where there are none.
-        pairs: of the usable objects of each record; None where the records were not read.
+        pairs: (label, text) of the class of each usable object of each record; None where the records were not read.
         names: of the image of each record; None where the records were not read.
         class_objects: {class: its objects}; None where nothing says so.
         has_objects: (n,) bool by record; None where nothing says so.

@@ -82,8 +82,8 @@ def _records(
 ) -> tf.data.Dataset:
     """Returns `count` (file, number, image id, serialized record).
 
-    Of a seed the order of files and a buffer are shuffled. Of less than the whole data set the first records are taken,
-    so files keep their order.
+    With a seed, the order of the files and a buffer of records are shuffled. Where less than the whole data set is
+    used, the first records are taken, so files keep their order.
     """
     dataset, mixes = _files(files, facts), seed is not None and is_whole
     if mixes:

@@ -56,8 +56,8 @@ class Frozen:
     def is_current(self) -> bool:
         """Whether no weight was changed since, in Python or by a graph.
 
-        A variable gets other memory when it is assigned. An update in place, as optimizers make it, copies the memory
-        first where somebody else holds it, as this does.
+        Assigning a variable gives it a new buffer. An update in place, as optimizers make it, copies the buffer first
+        while something else refers to it, as this object does. So a changed weight has a changed address.
         """
         return _addresses(self._read()) == self._addresses
 

@@ -68,7 +68,7 @@ class Metric:
         needs_objects, needs_found: keys of a batch's objects and of detections without which it is left out.
         tables: function (metrics) -> further tables of the report, each a list of rows of texts, heading first.
         write: function (results, folder, category_ids, image_ids) -> paths of files for an evaluation server, or None;
-            see `Report.write_results`; image ids are a dict, in which ids that stay are missing.
+            see `Report.write_results`; `image_ids` maps ids to the data set's own, without those that are the same.
         writes_alone: whether the server expects no files of other metrics.
     """
 

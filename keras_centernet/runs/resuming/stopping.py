@@ -19,10 +19,10 @@ STEP_SECONDS = 6.0  # that a step may take to its end: `docker stop` kills after
 
 
 class LeaveCheckpoint(keras.callbacks.Callback):
-    """Saves where a signal waits, between two steps or after the last one of an epoch, and ends the training.
+    """Saves a checkpoint and ends the training when a signal has come, between two steps or after an epoch's last one.
 
-    In a command (`terminal.running.run_command`), where nobody reads its output any more, too; elsewhere Ctrl-C is
-    what it always is. It must be the first of those that do something at the end of an epoch.
+    In a command (`terminal.running.run_command`) a closed output pipe counts as a signal; outside of commands Ctrl-C
+    works as usual. It must be the first callback that does something at the end of an epoch.
     """
 
     def __init__(self, keep_last: KeepLast, total_epochs: int):

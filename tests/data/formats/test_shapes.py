@@ -41,9 +41,9 @@ def _any_overlap(boxes):
 
 def test_boxes_are_tight(monkeypatch, examples_of):
     """With the texture gone and one object in an image, the box is the extent of its pixels."""
-    monkeypatch.setattr("keras_centernet.data.formats.shapes._OBJECTS", (1, 1))
-    monkeypatch.setattr("keras_centernet.data.formats.shapes._LINES", 0)
-    monkeypatch.setattr("keras_centernet.data.formats.shapes._NOISE_SHIFT", 8)
+    monkeypatch.setattr("keras_centernet.data.formats.shapes.OBJECTS", (1, 1))
+    monkeypatch.setattr("keras_centernet.data.formats.shapes.LINES", 0)
+    monkeypatch.setattr("keras_centernet.data.formats.shapes.NOISE_SHIFT", 8)
     monkeypatch.setattr("cv2.resize", lambda image, size, **_: np.zeros((*size, 3), np.uint8))
     for example in examples_of(build_shapes(split="test", size=24)):
         brightness = example["image"].max(axis=-1)

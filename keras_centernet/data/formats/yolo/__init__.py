@@ -1,1 +1,1 @@
-"""YOLO in every form: `reading` is the door, `describing` what a data set says of itself, `labels` one label file."""
+"""YOLO in every form: `reading` is the door, `description` what a data set says of itself, `labels` one label file."""
