@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from keras_centernet.errors import UserError
+from keras_centernet.networks.build import count_stacks, stack_prefixes
 
 BACKBONE = "backbone"
 
@@ -59,6 +60,12 @@ def backbone_paths(network: keras.Model, backbone_layers: tuple[str, ...]) -> tu
     """Returns the paths (`variable.path`) of the trainable variables of the backbone."""
     layers = select_layers(network, (BACKBONE,), backbone_layers)
     return tuple(dict.fromkeys(variable.path for layer in layers for variable in layer.trainable_variables))
+
+
+def last_layer_paths(network: keras.Model, head: str) -> tuple[str, ...]:
+    """Returns the paths of the trainable variables of a head's last convolutions, one in each stack."""
+    layers = [network.get_layer(f"{prefix}{head}") for prefix in stack_prefixes(count_stacks(network))]
+    return tuple(variable.path for layer in layers for variable in layer.trainable_variables)
 
 
 def _all_layers(network: keras.Model) -> Iterator[keras.layers.Layer]:

@@ -44,6 +44,11 @@ def dtype_scope(policy) -> Iterator[None]:
         keras.config.set_dtype_policy(outside)
 
 
+def count_stacks(network: keras.Model) -> int:
+    """Returns the number of a network's stacks, each of which has all heads."""
+    return len(network.output) if isinstance(network.output, list) else 1
+
+
 def stack_prefixes(stacks: int) -> list[str]:
     """Returns the beginnings of the names of the heads' layers, by stack; the last one, which detects, has none."""
     return [f"stack{i}_" for i in range(stacks - 1)] + [""]

@@ -1,13 +1,17 @@
 """The model of a run, from its settings."""
 
 from keras_centernet.about import About
+from keras_centernet.errors import look_up
 from keras_centernet.fitting import layer_selection
+from keras_centernet.limits import Limits
 from keras_centernet.model import CenterNet
 from keras_centernet.runs.datasets import Datasets
 from keras_centernet.runs.devices.plan import computes_in_half
 from keras_centernet.runs.optimizers import build_optimizer
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.tasks.table import task_row
+
+HEAD_RATE = Limits(above=0, at_most=1000)
 
 
 def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:
@@ -26,11 +30,8 @@ def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backb
         **beginning,
     )
     model.about = About(settings.licence)
-    slow_paths = ()
-    if settings.backbone_rate != 1:
-        slow_paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
     model.compile(
-        build_optimizer(settings, data.steps_per_epoch, slow_paths),
+        build_optimizer(settings, data.steps_per_epoch, _rates(settings, model)),
         color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
         average_decay=settings.average_decay or None,
         loss_mean=settings.loss_mean,
@@ -39,3 +40,16 @@ def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backb
         steps_per_execution=data.steps_per_execution,
     )
     return model
+
+
+def _rates(settings: TrainSettings, model: CenterNet) -> dict[str, float]:
+    """Returns {path of a variable: factor of its learning rate}; a UserError for an unknown head or no factor."""
+    rates = {}
+    if settings.backbone_rate != 1:
+        paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
+        rates |= dict.fromkeys(paths, settings.backbone_rate)
+    for name, rate in settings.head_rates.items():
+        look_up({head.name: head for head in model.task.heads}, name, "head of head_rates")
+        factor = HEAD_RATE.check(f"head_rates of {name}", rate)
+        rates |= dict.fromkeys(layer_selection.last_layer_paths(model.network, name), factor)
+    return rates

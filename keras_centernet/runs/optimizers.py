@@ -8,12 +8,12 @@ ADAM_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
 UNDECAYED = ("bias", "beta", "gamma")
 
 
-def build_optimizer(settings, steps_per_epoch: int, slow_paths: tuple[str, ...] = ()):
-    """Returns the Keras optimizer of a run's settings; variables of the `slow_paths` learn with `backbone_rate`."""
+def build_optimizer(settings, steps_per_epoch: int, rates: dict[str, float] | None = None):
+    """Returns the Keras optimizer of a run's settings; `rates` are those of `fitting.optimizers.PartwiseAdam`."""
     rate = build_schedule(settings, steps_per_epoch)
     options = {"clipnorm": None, "global_clipnorm": settings.clip_norm or None}
-    if slow_paths:
-        options |= {"slow_paths": slow_paths, "slow_factor": settings.backbone_rate}
+    if rates:
+        options["rates"] = rates
     return OPTIMIZERS[settings.optimizer](settings, rate, options)
 
 
@@ -30,7 +30,7 @@ def describe_rate(settings) -> str:
 def _adamw(settings, rate, options: dict):
     import keras
 
-    if "slow_paths" in options:
+    if "rates" in options:
         from keras_centernet.fitting.optimizers import PartwiseAdam
 
         return PartwiseAdam(rate, weight_decay=settings.weight_decay, undecayed=UNDECAYED, **options)
@@ -44,7 +44,7 @@ def _adam(settings, rate, options: dict):
 
     from keras_centernet.fitting.optimizers import PartwiseAdam
 
-    kind = PartwiseAdam if "slow_paths" in options else keras.optimizers.Adam
+    kind = PartwiseAdam if "rates" in options else keras.optimizers.Adam
     return kind(rate, epsilon=ADAM_EPSILON, **options)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_centernet.errors import UserError
 from keras_centernet.method.specs import Task
-from keras_centernet.networks.build import stack_prefixes
+from keras_centernet.networks.build import count_stacks, stack_prefixes
 from keras_centernet.networks.resnet import DEPTHS
 from keras_centernet.weights.fill import fill
 
@@ -73,7 +73,7 @@ def published_variables(network: keras.Model, task: Task, nested: bool = False) 
 
     Heads that no checkpoint has (without a `published_name`) are left out.
     """
-    heads = _head_layers(task, _stack_count(network), nested)
+    heads = _head_layers(task, count_stacks(network), nested)
     variables = {}
     for variable in network.variables:
         layer, kind = variable.path.rsplit("/", 1)
@@ -114,12 +114,8 @@ def _head_layers(task: Task, stacks: int, nested: bool) -> dict[str, str]:
     return layers
 
 
-def _stack_count(network: keras.Model) -> int:
-    return len(network.output) if isinstance(network.output, list) else 1
-
-
 def _last_of_heatmap(model, tensors) -> list[str]:
-    nested, stacks = is_nested(tensors), _stack_count(model.network)
+    nested, stacks = is_nested(tensors), count_stacks(model.network)
     heatmap = model.task.center_heatmap.name
     modules = _head_layers(model.task, stacks, nested)
     return [f"{modules[f'{p}{heatmap}']}.{kind}" for p in stack_prefixes(stacks) for kind in ("weight", "bias")]

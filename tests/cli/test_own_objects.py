@@ -131,6 +131,8 @@ def test_a_fresh_process_imports_the_module(best, photos):
         ("--head-loss size=sharp", "Unknown loss: expected one of focal"),
         ("--head-loss nose=l1", "Unknown head of head_losses: expected one of center_heatmap"),
         ("--loss-weight size", "--loss-weight: expected NAME=VALUE, got 'size'"),
+        ("--head-rate nose=2", "Unknown head of head_rates: expected one of center_heatmap"),
+        ("--head-rate size=0", "head_rates of size: expected a number above 0 and at most 1000, got 0"),
         ("--loss-weight size=much", "loss_weights of size: expected a number of at least zero, got 'much'"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import CenterNet, UserError, load_model
-from keras_centernet.fitting.layer_selection import backbone_paths, freeze, select_layers
+from keras_centernet.fitting.layer_selection import backbone_paths, freeze, last_layer_paths, select_layers
 from keras_centernet.networks.blocks import conv_norm
 from tests.helpers.shapes_only import shapes_only
 
@@ -108,3 +108,14 @@ def test_paths_of_the_backbone_are_those_of_its_variables(nested):
     paths = backbone_paths(model.network, model.backbone_row.backbone_layers)
     assert len(paths) == len(model.network.get_layer("backbone").trainable_variables)
     assert set(paths) < {variable.path for variable in model.trainable_variables}
+
+
+def test_paths_of_a_heads_last_layers_are_one_of_each_stack(resnet):
+    assert last_layer_paths(resnet.network, "size") == ("size/kernel", "size/bias")
+    with shapes_only():
+        stacked = CenterNet("hourglass104", num_classes=2, input_size=128)
+    stacks = len(stacked.network.output)
+    assert stacks > 1
+    names = ["size", *(f"stack{i}_size" for i in range(stacks - 1))]
+    expected = {f"{name}/{kind}" for name in names for kind in ("kernel", "bias")}
+    assert set(last_layer_paths(stacked.network, "size")) == expected

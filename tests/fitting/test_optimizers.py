@@ -24,12 +24,13 @@ def train(optimizer, variables):
 
 
 @pytest.mark.parametrize("decay", [None, 0.1])
-def test_slow_variables_learn_and_decay_as_with_a_smaller_rate(decay):
+@pytest.mark.parametrize("factor", [0.25, 4.0])
+def test_some_variables_learn_and_decay_as_with_another_rate(factor, decay):
     variables = build_variables()
     paths = [variable.path for variable in variables[:2]]
     options = {"weight_decay": decay} | ({"undecayed": ["bias"]} if decay else {})
-    found = train(PartwiseAdam(0.1, slow_paths=paths, slow_factor=0.25, **options), variables)
-    for rate, part in ((0.025, slice(0, 2)), (0.1, slice(2, 4))):
+    found = train(PartwiseAdam(0.1, dict.fromkeys(paths, factor), **options), variables)
+    for rate, part in ((0.1 * factor, slice(0, 2)), (0.1, slice(2, 4))):
         oracle = keras.optimizers.Adam(rate, weight_decay=decay)
         if decay:
             oracle.exclude_from_weight_decay(var_names=["bias"])
@@ -37,8 +38,15 @@ def test_slow_variables_learn_and_decay_as_with_a_smaller_rate(decay):
 
 
 def test_it_is_rebuilt_from_its_configuration():
-    optimizer = PartwiseAdam(0.1, slow_paths=("a/kernel",), slow_factor=0.1, undecayed=("bias",), weight_decay=0.02)
+    optimizer = PartwiseAdam(0.1, {"a/kernel": 0.1, "b/kernel": 16.0}, undecayed=("bias",), weight_decay=0.02)
     other = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert isinstance(other, PartwiseAdam)
     assert other.get_config() == optimizer.get_config()
-    assert (other.slow_paths, other.slow_factor, other.undecayed) == (("a/kernel",), 0.1, ("bias",))
+    assert (other.rates, other.undecayed) == ({"a/kernel": 0.1, "b/kernel": 16.0}, ("bias",))
+
+
+def test_files_that_had_one_factor_are_read():
+    config = PartwiseAdam(0.1).get_config()
+    del config["rates"]
+    before = PartwiseAdam.from_config(config | {"slow_paths": ["a", "b"], "slow_factor": 0.1})
+    assert before.rates == {"a": 0.1, "b": 0.1}

@@ -45,12 +45,12 @@ def test_optimizers():
     assert (type(adam), adam.epsilon) == (keras.optimizers.Adam, 1e-8)
 
 
-def test_the_backbone_learns_more_slowly_only_if_asked():
-    settings = TrainSettings("shapes", backbone_rate=0.1)
-    optimizer = build_optimizer(settings, 10, slow_paths=("conv1/kernel",))
-    assert (optimizer.slow_paths, optimizer.slow_factor) == (("conv1/kernel",), 0.1)
+def test_parts_have_their_own_rates_only_if_asked():
+    settings = TrainSettings("shapes")
+    optimizer = build_optimizer(settings, 10, {"conv1/kernel": 0.1})
+    assert optimizer.rates == {"conv1/kernel": 0.1}
     assert (optimizer.weight_decay, optimizer.undecayed) == (settings.weight_decay, ("bias", "beta", "gamma"))
-    adam = build_optimizer(TrainSettings("shapes", backbone_rate=0.1, optimizer="adam"), 10, slow_paths=("a",))
+    adam = build_optimizer(TrainSettings("shapes", optimizer="adam"), 10, {"a": 0.1})
     assert (adam.weight_decay, adam.epsilon) == (None, 1e-8)
 
 

@@ -84,6 +84,7 @@ def _optimizer(settings: TrainSettings) -> str:
         "running average": settings.average_decay,
         "backbone rate times": settings.backbone_rate if settings.backbone_rate != 1 else 0,
     }
+    more |= {f"{head} rate times": rate for head, rate in settings.head_rates.items()}
     said = "".join(f"; {name} {value:g}" for name, value in more.items() if value)
     frozen = f"; frozen: {', '.join(settings.freeze)}" if settings.freeze else ""
     return f"{settings.optimizer}, learning rate {describe_rate(settings)}{said}{frozen}"
