@@ -21,13 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prints the table."""
     from keras_centernet.runs.recipes import load_recipe, recipe_names
+    from keras_centernet.runs.settings import TrainSettings
 
     print(LINE.format("recipe", "backbone", "input", "batch", "epochs", "here", "reached"))
     for recipe in map(load_recipe, recipe_names()):
-        values = recipe.settings
-        size = values["input_size"]
+        values = TrainSettings(data="", **recipe.settings)
+        size = values.input_size
         sides = size if isinstance(size, tuple) else (size, size)
-        columns = values["backbone"], "x".join(map(str, sides)), values["batch_size"], values["epochs"]
+        columns = values.backbone, "x".join(map(str, sides)), values.batch_size, values.epochs
         here = "trained here" if recipe.published["retrained_here"] else "not trained here"
         print(LINE.format(recipe.name, *columns, here, _metrics(recipe.metrics)))
 

@@ -11,7 +11,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
 from keras_centernet.runs.devices.choosing import check_options, choose_backend
 from keras_centernet.runs.options import options_of
-from keras_centernet.runs.recipes import load_recipe
+from keras_centernet.runs.recipes import NO_RECIPE, load_recipe, recipe_names
 from keras_centernet.runs.resuming.run_settings import check_holds_run, read_settings
 from keras_centernet.runs.settings import TrainSettings
 
@@ -62,10 +62,14 @@ def build_settings(args: argparse.Namespace) -> TrainSettings:
     rows = options_of(TrainSettings)
     given = _with_named({name: value for name, value in vars(args).items() if name in rows})
     values = {}
-    if "recipe" in given:
+    if given.get("recipe") == NO_RECIPE:
+        given["recipe"] = None
+    elif "recipe" in given:
         recipe = load_recipe(given["recipe"])
         values = {"output": f"runs/{recipe.name}", **recipe.settings}
         given["recipe"] = recipe.name
+    elif not {"resume", "weights"} & given.keys():  # weights were trained in their own way
+        values = _usual_recipe(given.get("task", rows["task"].default))
     if given.get("resume"):
         before = read_settings((values | given).get("output", rows["output"].default), given)
         # Options may have been given beside the recipe: of the same one the run has what came of it.
@@ -80,6 +84,11 @@ def build_settings(args: argparse.Namespace) -> TrainSettings:
     if missing:
         raise UserError(f"expected {', '.join(missing)}, missing; see --help.")
     return TrainSettings(**values | given)
+
+
+def _usual_recipe(task: str) -> dict:
+    """Returns the settings of the recipe that has the task's name, if there is one: what is measured to be best."""
+    return load_recipe(task).settings | {"recipe": task} if task in recipe_names() else {}
 
 
 def _with_named(given: dict) -> dict:

@@ -1,5 +1,7 @@
 """Recipes: settings of trainings, the published ones and our own, a TOML file each, with the metrics they reached.
 
+One that has the name of a task is what `train` does where no recipe and no weights are named.
+
 A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (metrics) and
 [commands]. Those of the package are in `keras_centernet/recipes/`.
 """
@@ -18,6 +20,7 @@ from keras_centernet.runs.settings import TrainSettings
 
 FOLDER = pathlib.Path(__file__).parents[1] / "recipes"
 SUFFIX = ".toml"
+NO_RECIPE = "none"  # what --recipe is for a training without one
 TABLES = ("train", "published", "commands")
 _MOST_BYTES = 1 << 20
 
@@ -57,7 +60,7 @@ def load_recipe(name: str | os.PathLike) -> Recipe:
     if path.suffix != SUFFIX:
         known = recipe_names()
         if str(name) not in known:
-            expected = f"one of {', '.join(known)}, or the path of a {SUFFIX} file"
+            expected = f"one of {', '.join(known)}, {NO_RECIPE}, or the path of a {SUFFIX} file"
             raise UserError(f"--recipe: expected {expected}, got {str(name)!r}.")
         path = FOLDER / f"{name}{SUFFIX}"
     tables = _read_tables(path)

@@ -47,7 +47,10 @@ class TrainSettings:
         None, "images read at the same time", "as many as pay off", at_least=1, at_most=1024
     )
     recipe: str | None = free_option(
-        None, "published training, see `recipes`, or a .toml file: replaces the defaults below", in_recipes=False
+        None,
+        "see `recipes`, or a .toml file, or none: replaces the defaults below",
+        "without --weights that of the task's name, if there is one",
+        in_recipes=False,
     )
     split: str = option("train", "split to train on; all is every image")
     val_split: str = option("val", "split to evaluate on; the name of --split holds out a part of that")
@@ -64,7 +67,7 @@ class TrainSettings:
     class_map: dict = option(dict, "other name of a class: old=new,...", flag="--class-map", parse=parse_renames)  # noqa: RUF009
     ignore_case: bool = option(False, "class names that differ in upper and lower case only are the same")
     # The model
-    backbone: str = option("mobilenet_v2", "network, or module:function of your own", table="networks.table:BACKBONES")
+    backbone: str = option("mobile_small", "network, or module:function of your own", table="networks.table:BACKBONES")
     task: str = option("detection", "what is detected, or module:function of your own", table="tasks.table:TASKS")
     task_options: dict = option(dict, "option of the task, such as radius=geometric", flag="--task-option")  # noqa: RUF009
     head_losses: dict = option(dict, "loss of a head, such as size=giou", flag="--head-loss")  # noqa: RUF009

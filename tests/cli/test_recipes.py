@@ -6,7 +6,7 @@ import json
 import pytest
 
 from keras_centernet.cli import main, train
-from keras_centernet.runs.recipes import recipe_names
+from keras_centernet.runs.recipes import load_recipe, recipe_names
 from keras_centernet.runs.settings import TrainSettings
 from tests.helpers.tiny_backbone import TINY
 
@@ -48,8 +48,18 @@ def test_the_list_has_a_row_per_recipe(capsys):
     )
 
 
-def test_without_a_recipe_settings_are_the_defaults():
-    assert settings() == TrainSettings(data="photos")
+def test_without_a_recipe_it_is_that_of_the_task():
+    recipe = load_recipe("detection")
+    assert settings() == TrainSettings(data="photos", recipe="detection", **recipe.settings)
+    other = settings("--backbone", "resnet18", "--task-option", "nms=0.5")
+    assert (other.backbone, other.task_options) == ("resnet18", recipe.settings["task_options"] | {"nms": 0.5})
+    assert settings("--task", "pose") == TrainSettings(data="photos", task="pose")
+
+
+@pytest.mark.parametrize("arguments", ["--recipe none", "--weights dla34.keras", "--recipe none --weights a.keras"])
+def test_weights_or_none_have_the_defaults(arguments):
+    weights = arguments.rpartition("--weights ")[2] if "--weights" in arguments else None
+    assert settings(*arguments.split()) == TrainSettings(data="photos", weights=weights)
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -37,7 +37,7 @@ TRAININGS = {
     "pose_hourglass104_1x": (24, 2.5e-4, 50, (40,), 62, 5),
     "pose_hourglass104_3x": (24, 2.5e-4, 150, (130,), 188, 5),
 }
-OWN = ("small_data",)
+OWN = ("detection",)
 METRICS = {
     "coco_hourglass104": {"AP": {"none": 40.3, "flip": 42.2, "multi_scale": 45.1}},
     "coco_dla34_1x": {"AP": {"none": 36.3, "flip": 38.2, "multi_scale": 40.7}},
