@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, is_remote, to_path
+from keras_centernet.packages import install_line
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from keras_centernet.data.source import Source
@@ -149,7 +150,7 @@ FORMATS = {
     "tfds": Format(
         _later("formats.tfds", "read_tfds"),
         _later("formats.tfds", "is_tfds_name"),
-        'a TensorFlow Datasets name such as coco/2017 (needs pip install "keras_centernet[tfds]")',
+        f"a TensorFlow Datasets name such as coco/2017 (needs {install_line('tensorflow_datasets')})",
         fields=("locations_xyz", "dimensions_hwl", "alphas"),
         is_name=True,
     ),
