@@ -22,9 +22,8 @@ import keras
 import numpy as np
 
 from keras_centernet import BACKBONES, CenterNet, UserError, load_dataset
-from keras_centernet.exporting import FORMATS
 from keras_centernet.exporting.agreement import compare
-from keras_centernet.networks.table import EXPORTS
+from keras_centernet.exporting.table import EXPORTS, FORMATS
 
 SIDE = 64
 CALIBRATION = 100  # images
@@ -47,8 +46,8 @@ def build(name: str) -> CenterNet:
 
 def try_export(model: CenterNet, key: str, images: np.ndarray) -> tuple[bool, str]:
     """Returns whether a file was written and ran, and how near it is to the model or what went wrong."""
-    format, options, is_calibrated = EXPORTS[key]
-    row, options = FORMATS[format], options | ({"calibration": images} if is_calibrated else {})
+    export = EXPORTS[key]
+    row, options = FORMATS[export.format], export.options | ({"calibration": images} if export.is_calibrated else {})
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, f"detector{row.ending}")
         try:

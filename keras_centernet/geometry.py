@@ -207,3 +207,30 @@ def xyxy_to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
     """Returns (..., 4) boxes as (left, top, width, height), COCO's order."""
     boxes = np.asarray(boxes_xyxy)
     return np.concatenate([boxes[..., :2], boxes[..., 2:] - boxes[..., :2]], axis=-1)
+
+
+def box_areas(boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Returns the areas (N,) of boxes (N, 4); one without extent has 0, also where its corners are swapped."""
+    return np.prod(np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0), axis=1)
+
+
+def box_intersections(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
+    """Returns the area (N, M) that each of the boxes (N, 4) has in common with each of others (M, 4)."""
+    first = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[:, :2])
+    end = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[:, 2:])
+    return np.prod(np.maximum(end - first, 0), axis=2)
+
+
+def box_iou(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
+    """Returns the intersection over union (N, M) of each of the boxes (N, 4) with each of others (M, 4).
+
+    Boxes are float arrays, from corner to corner: a side is x2 - x1, without a pixel more. Of boxes without extent it
+    is 0.
+
+    Examples:
+        >>> box_iou(np.array([[0.0, 0, 2, 2]]), np.array([[0.0, 0, 2, 2], [1, 0, 3, 2], [2, 0, 4, 2]])).round(3)
+        array([[1.   , 0.333, 0.   ]])
+    """
+    common = box_intersections(boxes_xyxy, others_xyxy)
+    union = box_areas(boxes_xyxy)[:, None] + box_areas(others_xyxy) - common
+    return common / np.maximum(union, np.finfo(union.dtype).tiny)

@@ -130,6 +130,38 @@ def test_box_orders():
     np.testing.assert_array_equal(geometry.xyxy_to_xywh([[1, 2, 4, 6]]), [[1, 2, 3, 4]])
 
 
+BOX = (10.0, 20, 14, 22)  # of area 8
+
+
+@pytest.mark.parametrize(
+    ("name", "box", "other", "expected"),
+    [
+        ("the same", BOX, BOX, 1),
+        ("the right half", BOX, (12, 20, 14, 22), 4 / 8),
+        ("a corner", BOX, (13, 21, 17, 23), 1 / 15),
+        ("side by side: no pixel is counted twice", BOX, (14, 20, 18, 22), 0),
+        ("diagonal, so that both sides are negative", BOX, (20, 30, 24, 32), 0),
+        ("without extent", BOX, (11, 21, 11, 21), 0),
+        ("both without extent", (5, 5, 5, 5), (5, 5, 5, 5), 0),
+        ("swapped corners", (14, 22, 10, 20), (14, 22, 10, 20), 0),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_overlap_by_hand(name, box, other, expected, dtype):
+    found = geometry.box_iou(np.array([box], dtype), np.array([other], dtype))
+    assert (found.shape, found.dtype) == ((1, 1), dtype)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_overlaps_are_of_each_box_with_each(rng):
+    boxes, others = (np.sort(rng.uniform(0, 9, (count, 2, 2)), axis=1).reshape(count, 4) for count in (3, 5))
+    found = geometry.box_iou(boxes, others)
+    for i, j in np.ndindex(3, 5):
+        np.testing.assert_array_equal(found[i, j], geometry.box_iou(boxes[i : i + 1], others[j : j + 1])[0, 0])
+    np.testing.assert_array_equal(found.T, geometry.box_iou(others, boxes))
+    assert geometry.box_iou(boxes[:0], others).shape == (0, 5)
+
+
 def test_vectors_are_scaled_and_turned_but_not_shifted():
     image_to_input = np.array([[0.0, 2.0, 30.0], [-2.0, 0.0, 50.0]])
     found = {"boxes_xyxy": np.float64([[0, 0, 8, 4]]), "velocities_dxy": np.float64([[1, 0]]), "tracks": np.array([7])}

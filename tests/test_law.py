@@ -34,6 +34,9 @@ FIELDS = {
     "embeddings": FieldSpec("float32", (EMBEDDING,)),
     "track_ids": FieldSpec("int32", ()),
 }
+OWN_FIELDS = {
+    "lanes": FieldSpec("int32", (), record_key="image/object/road/lane")
+}  # of the format: no task asks for it
 
 
 def build_tracking(classes, radius="published"):
@@ -73,6 +76,7 @@ def read_tracks(request):
         "velocities_dxy": rng.uniform(-8, 8, (IMAGES, 2)).astype("float32"),
         "embeddings": rng.normal(size=(IMAGES, EMBEDDING)).astype("float32"),
         "track_ids": np.arange(IMAGES, dtype="int32"),
+        "lanes": rng.integers(0, 5, IMAGES, np.int32),
     }
     table = build_annotations(
         [f"frame {i}" for i in range(IMAGES)],
@@ -91,11 +95,8 @@ def rows(monkeypatch):
     row = Backbone(application.build, normalization="minus_one_to_one", head_channels=8, backbone_layers=(NESTED_NAME,))
     monkeypatch.setitem(BACKBONES, NETWORK, row)
     monkeypatch.setitem(TASKS, TASK, TaskRow(build_tracking, ("car",), fields=FIELDS))
-    monkeypatch.setitem(
-        FORMATS,
-        FORMAT,
-        Format(read_tracks, lambda path: path.suffix == ".tracks", "a .tracks file", fields=tuple(FIELDS)),
-    )
+    files = (read_tracks, lambda path: path.suffix == ".tracks", "a .tracks file")
+    monkeypatch.setitem(FORMATS, FORMAT, Format(*files, fields=tuple(FIELDS), own_fields=OWN_FIELDS))
 
 
 @pytest.fixture
@@ -136,12 +137,15 @@ def test_a_task_and_a_format_of_ones_own_are_trained_measured_and_used_by_the_co
     capsys.readouterr()
 
 
-def test_records_lose_no_field(rows, tracks, tmp_path):
+@pytest.mark.parametrize("is_described", [True, False])
+def test_records_lose_no_field(is_described, rows, tracks, tmp_path):
     for split in ("train", "val"):
         command = f"make-tfrecords --data {tracks} --split {split} --task {TASK} --output {tmp_path / 'r'}"
         assert main(command.split()) == 0
+    if not is_described:  # as records of other programs, which the tables alone explain
+        (tmp_path / "r" / "dataset.json").unlink()
     (_, objects), (_, read) = batches_of(tracks), batches_of(tmp_path / "r")
-    for name, spec in FIELDS.items():
+    for name, spec in (FIELDS | OWN_FIELDS).items():
         assert read[name].dtype == spec.dtype
         np.testing.assert_allclose(read[name], objects[name], rtol=1e-5, atol=1e-5, err_msg=name)
 

@@ -5,7 +5,7 @@ import dataclasses
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import OVERWRITE, first_free, numbered
@@ -87,6 +87,11 @@ def add_rows(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say what is read, those of `DATA`, with their defaults."""
     add_rows(parser, DATA)
+
+
+def data_options(args: argparse.Namespace, without: Collection[str] = ()) -> dict:
+    """Returns {name: value} of the options of `DATA` but some: keyword arguments of what reads data."""
+    return {name: getattr(args, name) for name in DATA if name not in without}
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

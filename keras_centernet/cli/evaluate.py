@@ -8,7 +8,6 @@ import dataclasses
 import os
 
 from keras_centernet.cli.arguments import (
-    DATA,
     add_backend_argument,
     add_data_arguments,
     add_model_arguments,
@@ -17,6 +16,7 @@ from keras_centernet.cli.arguments import (
     add_overwrite_argument,
     choose_output,
     collect_repeated,
+    data_options,
 )
 from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import check_empty, claimed, open_folder
@@ -110,7 +110,7 @@ def _evaluate(args: argparse.Namespace, output: AnyPath, curves: AnyPath) -> Non
     from keras_centernet.evaluation import evaluate
 
     model, request = _load_detector(args)
-    request |= {name: getattr(args, name) for name in (*DATA, "resize", "batch_size")}
+    request |= data_options(args) | {name: getattr(args, name) for name in ("resize", "batch_size")}
     request |= {"training": False, "classes": model.classes}
     request |= _choose_split(args)
     views = [load_dataset(scale=scale, **request) for scale in args.scales]

@@ -14,6 +14,7 @@ from keras_centernet.cli.arguments import (
     add_rows,
     choose_output,
     collect_repeated,
+    data_options,
 )
 from keras_centernet.files.outputs import claimed
 from keras_centernet.files.paths import to_path
@@ -54,10 +55,10 @@ def run(args: argparse.Namespace) -> None:
 
     collect_repeated(args)
     output = choose_output(args.output, DEFAULT)
-    names = ("format", "annotations", "images", "class_map", "ignore_case", "strict", "max_pixels")
-    names += ("classes", "val_share", "split", "task", "input_size")
+    options = data_options(args, without=("data", "workers"))
+    options |= {name: getattr(args, name) for name in ("classes", "val_share", "split", "task", "input_size")}
     with claimed([output], args.overwrite, [to_path(path) for path in (args.data, args.annotations) if path]):
-        inspection = inspect(args.data, **{name: getattr(args, name) for name in names})
+        inspection = inspect(args.data, **options)
         print(f"\n{inspection.table()}", flush=True)
         inspection.save(output)
     print(f"\n{output}")

@@ -12,6 +12,7 @@ from keras_centernet.cli.arguments import (
     add_options,
     add_rows,
     collect_repeated,
+    data_options,
 )
 from keras_centernet.files.outputs import same_folder
 from keras_centernet.files.paths import to_path
@@ -79,9 +80,8 @@ def _write(args: argparse.Namespace, split: str, fields: tuple[str, ...]) -> Non
     before = read_description(args.output) if to_path(args.output).is_dir() else None
     is_only = before is None or set(before["splits"]) <= {split}
     classes = args.classes if is_only else tuple(before["classes"])
-    names = ("annotations", "images", "strict", "class_map", "ignore_case", "max_pixels", "val_share")
-    options = {name: getattr(args, name) for name in names}
-    source = read_source(args.data, split, args.format, fields, classes=classes, **options)
+    options = data_options(args, without=("workers",)) | {"classes": classes, "val_share": args.val_share}
+    source = read_source(split=split, fields=fields, **options)
     how = {name: getattr(args, name) for name in ("overwrite", "strict", "workers")}
     facts = write_tfrecords(source, split, args.output, args.shards, **how)
     size = sum(shard["bytes"] for shard in facts["shards"].values()) / 1e6

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from keras_centernet import geometry
+from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.method.specs import FieldSpec, Tensor
 from keras_centernet.tasks import TASKS
 
@@ -19,19 +20,12 @@ OBJECT_KEYS = ("boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
 # What changes the meaning of an object's row: read for every task, wherever a data set knows it. A hidden region stands
 # for objects of its class that nobody has marked one by one: what is inside is neither right nor wrong.
 REGION_FIELDS = {"is_hidden": FieldSpec("bool", record_key="image/object/is_hidden")}
-# What KITTI's files say beyond what its task needs.
-KITTI_FIELDS = {
-    "rotations_y": FieldSpec(record_key="image/object/3d/rotation_y"),
-    "truncations": FieldSpec(record_key="image/object/3d/truncation"),
-    "occlusions": FieldSpec("int32", record_key="image/object/3d/occlusion"),
-    "kitti_types": FieldSpec("int32", record_key="image/object/3d/kitti_type"),
-    "calibration": FieldSpec("float32", (3, 4), of_image=True, record_key="image/camera/calibration"),
-}
 
 
 def known_fields() -> dict[str, FieldSpec]:
-    """Returns the fields that the tasks ask for, those of KITTI, and that of hidden regions."""
-    return REGION_FIELDS | KITTI_FIELDS | {name: spec for row in TASKS.values() for name, spec in row.fields.items()}
+    """Returns the fields that the tasks ask for, those that formats alone know, and that of hidden regions."""
+    specs = (*(row.own_fields for row in FORMATS.values()), *(row.fields for row in TASKS.values()))
+    return REGION_FIELDS | {name: spec for fields in specs for name, spec in fields.items()}
 
 
 def describe(name: str, values: Tensor, of_image: bool = False) -> FieldSpec:

@@ -40,7 +40,7 @@ from keras_centernet.data.service import check_data_service
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.limits import SEED
-from keras_centernet.method.specs import Task
+from keras_centernet.method.specs import FieldSpec, Task
 from keras_centernet.tasks.table import task_row
 
 
@@ -171,53 +171,37 @@ def load_dataset(
     """
     leave_gpus_to_keras()
     row = task_row(task)
-    task_name = getattr(task, "name", task)
+    training = split.startswith("train") if training is None else training
     max_objects = row.max_objects if max_objects is None else max_objects
     augmentation = row.augmentation if augmentation is None else augmentation
     is_usual_flip, flip = flip is None, row.flip if flip is None else flip
-    training = split.startswith("train") if training is None else training
     input_hw = checks.check_input_size(input_size)
     checks.check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
     changes = Changes(augmentation, flip, rotation, augment, vertical_flip, hsv, mosaic, mixup)
     checks.check_changes(changes, mosaic_until, task, row.fields)
     checks.check_view(resize, multiple_of, scale)
-
     checks.check_val_share(val_share)
     checks.check_counts(max_pixels=max_pixels)
     SEED.check("seed", seed)
+
     options = {"annotations": annotations, "images": images, "classes": classes, "strict": strict}
     options |= {"class_map": class_map or {}, "ignore_case": ignore_case, "max_pixels": max_pixels}
     options |= {"val_share": val_share, "holds_out": holds_out, "made_split": made_split}
-    if isinstance(data, Source | str | os.PathLike):
-        if bounding_box_format is not None:
-            problem = f"expected None with files, whose format says it, got {bounding_box_format!r}; remove it."
-            raise UserError(f"bounding_box_format: {problem}")
-    else:
-        files = {"format": format, "annotations": annotations, "images": images}
-        data = read_own(data, split, classes, bounding_box_format, row.fields, **files)
-    source = _open(data, split, task_name, row.fields, format, options)
+    source = _open(data, split, row.fields, format, bounding_box_format, options)
+    _check_known(source, row.fields, getattr(task, "name", task))
     if training and not empty_images:
-        if source.without_empty is None:
-            problem = "is a stream, which does not know its empty images beforehand; expected True, got False."
-            raise UserError(f"empty_images: {source.name} {problem}")
-        source = dataclasses.replace(source.without_empty(), made_split=source.made_split)
+        source = _without_empty(source)
     size = source.size if limit is None else min(limit, source.size)
     shard = checks.check_shard(shard or (1, 0), size)
-    if training:
-        checks.check_mixing(changes, source, data_service)
-    if data_service:
-        check_data_service(data_service, source, training, limit, shard)
-    if not deterministic:
-        checks.check_no_order("deterministic=False", shard=shard)
+    _check_work(source, changes if training else None, limit, shard, deterministic, data_service)
 
-    mix = None
     if training:
         if is_usual_flip:
             changes = dataclasses.replace(changes, flip=checks.safe_flip(flip, source))
         batch_size = checks.fit_batch(batch_size, size // shard[0], source)
         to_input, mix = build_training_input(source, input_hw, changes, is_tensor=bool(data_service))
     else:
-        to_input = build_test_input(source, input_hw, resize, multiple_of, scale)
+        to_input, mix = build_test_input(source, input_hw, resize, multiple_of, scale), None
     batching = functools.partial(
         to_batches,
         batch_size=batch_size,
@@ -233,14 +217,57 @@ def load_dataset(
     return epochs.for_training() if training else epochs.in_order()
 
 
-def _open(data, split: str, task: str, fields: Collection[str], format: str | None, options: dict) -> Source:
-    """Returns the source, which knows of objects what the task needs."""
-    source = data if isinstance(data, Source) else read_source(data, split, format, tuple(fields), **options)
+def _open(
+    data,
+    split: str,
+    fields: Mapping[str, FieldSpec],
+    format: str | None,
+    bounding_box_format: str | None,
+    options: Mapping,
+) -> Source:
+    """Returns the source of what a user names, has in Python, or has as a source already."""
     classes = options["classes"]
-    if source is data and classes is not None and tuple(classes) != source.classes:
-        expected = f"those of the source, {list(source.classes)}"
+    if not isinstance(data, Source | str | os.PathLike):
+        files = {"format": format, "annotations": options["annotations"], "images": options["images"]}
+        data = read_own(data, split, classes, bounding_box_format, fields, **files)
+    elif bounding_box_format is not None:
+        problem = f"expected None with files, whose format says it, got {bounding_box_format!r}; remove it."
+        raise UserError(f"bounding_box_format: {problem}")
+    if not isinstance(data, Source):
+        return read_source(data, split, format, tuple(fields), **options)
+    if classes is not None and tuple(classes) != data.classes:
+        expected = f"those of the source, {list(data.classes)}"
         raise UserError(f"classes: expected {expected}, got {list(classes)}; order them where the source is made.")
+    return data
+
+
+def _check_known(source: Source, fields: Collection[str], task: str) -> None:
+    """Raises unless the source knows of objects what the task needs."""
     missing = [field for field in fields if field not in source.fields]
     if missing:
         raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
-    return source
+
+
+def _without_empty(source: Source) -> Source:
+    """Returns the source without its images that have no object."""
+    if source.without_empty is None:
+        problem = "is a stream, which does not know its empty images beforehand; expected True, got False."
+        raise UserError(f"empty_images: {source.name} {problem}")
+    return dataclasses.replace(source.without_empty(), made_split=source.made_split)
+
+
+def _check_work(
+    source: Source,
+    changes: Changes | None,
+    limit: int | None,
+    shard: tuple[int, int],
+    deterministic: bool,
+    data_service: str | None,
+) -> None:
+    """Raises unless the images can be mixed, shared out and read in any order as asked; no training, no changes."""
+    if changes is not None:
+        checks.check_mixing(changes, source, data_service)
+    if data_service:
+        check_data_service(data_service, source, changes is not None, limit, shard)
+    if not deterministic:
+        checks.check_no_order("deterministic=False", shard=shard)

@@ -1,28 +1,16 @@
 """What `Detections` can be turned into: plain values, rows of files, and the values of other libraries."""
 
-import importlib
 import os
 from collections.abc import Sequence
-from types import ModuleType
 
 import numpy as np
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import write_text
 from keras_centernet.geometry import xyxy_to_xywh
+from keras_centernet.packages import import_package
 
-# Library that a conversion needs -> the extra of this package that brings it.
-EXTRAS = {"supervision": "track", "trackers": "track", "pandas": "pandas"}
 TRACK_IDS = "track_ids"  # the extra of detections that were followed
-
-
-def require(library: str, what: str) -> ModuleType:
-    """Returns an optional library; a UserError says how to install it where it is missing."""
-    try:
-        return importlib.import_module(library)
-    except ImportError as error:
-        expected = f"expected the package {library}, it cannot be imported ({error})"
-        raise UserError(f"{what}: {expected}. Install it: pip install 'keras_centernet[{EXTRAS[library]}]'.") from None
 
 
 def to_dict(found) -> dict:
@@ -41,7 +29,7 @@ def to_dict(found) -> dict:
 
 def to_pandas(found):
     """Returns the data frame of `Detections.to_pandas`."""
-    pandas = require("pandas", "to_pandas")
+    pandas = import_package("to_pandas", "pandas")
     corners = zip(("x1", "y1", "x2", "y2"), found.boxes_xyxy.T, strict=True)
     columns = {"score": found.scores, "class_index": found.classes, "class_name": list(found.class_names)}
     extras = {name: rows if rows.ndim == 1 else list(rows) for name, rows in found.extras.items()}
@@ -50,7 +38,7 @@ def to_pandas(found):
 
 def to_supervision(found):
     """Returns the `supervision.Detections` of `Detections.to_supervision`."""
-    supervision = require("supervision", "to_supervision")
+    supervision = import_package("to_supervision", "supervision")
     extras = {name: rows for name, rows in found.extras.items() if name != TRACK_IDS}
     return supervision.Detections(
         xyxy=found.boxes_xyxy.copy(),

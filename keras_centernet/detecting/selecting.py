@@ -6,6 +6,7 @@ from collections.abc import Collection
 import numpy as np
 
 from keras_centernet.errors import UserError, shown
+from keras_centernet.geometry import box_iou
 
 
 def in_classes(found, classes: Collection[str | int] | str | int) -> np.ndarray:
@@ -34,22 +35,14 @@ def in_region(found, region) -> np.ndarray:
 
 def best_of_overlapping(found, iou: float) -> np.ndarray:
     """Returns the rows that remain where, of two boxes of one class of a higher IoU, the worse one is dropped."""
-    overlaps = _overlaps(found.boxes_xyxy.astype(np.float64)) > iou
+    boxes_xyxy = found.boxes_xyxy.astype(np.float64)
+    overlaps = box_iou(boxes_xyxy, boxes_xyxy) > iou
     overlaps &= found.classes[:, None] == found.classes
     kept = np.ones(len(found), bool)
     for row in range(len(found)):  # best first
         if kept[row]:
             kept[row + 1 :] &= ~overlaps[row, row + 1 :]
     return np.flatnonzero(kept)
-
-
-def _overlaps(boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Returns the IoU (N, N) of each box with each."""
-    first, end = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
-    areas = (end - first).prod(axis=1)
-    sides = np.minimum(end[:, None], end) - np.maximum(first[:, None], first)
-    common = sides.clip(0).prod(axis=2)
-    return common / np.maximum(areas[:, None] + areas - common, np.finfo(np.float64).tiny)
 
 
 def _in_polygon(points_xy: np.ndarray, corners_xy: np.ndarray) -> np.ndarray:

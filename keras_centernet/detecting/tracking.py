@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_centernet.detecting.conversions import TRACK_IDS, require
+from keras_centernet.detecting.conversions import TRACK_IDS
 from keras_centernet.detecting.thresholds import lowest_scores
 from keras_centernet.errors import UserError
+from keras_centernet.packages import import_package
 
 WHAT = "track"  # whose packages are asked for, in messages
 # Objects of lower scores than the threshold, down to this one, are not shown but keep identities: ByteTrack's idea.
@@ -22,8 +23,8 @@ NOT_FOLLOWED = -1
 
 def check_tracking() -> None:
     """Raises a UserError that names the extra where its packages are missing."""
-    require("supervision", WHAT)
-    require("trackers", WHAT)
+    import_package(WHAT, "supervision")
+    import_package(WHAT, "trackers")
 
 
 def lowest_asked(model, threshold: float | None, track: bool) -> float | None:
@@ -40,9 +41,9 @@ class Tracker:
     """
 
     def __init__(self, lowest: float | np.ndarray, rate: float | None = None):
-        self._detections, self._lowest = require("supervision", WHAT).Detections, np.asarray(lowest)
+        self._detections, self._lowest = import_package(WHAT, "supervision").Detections, np.asarray(lowest)
         threshold = float(np.min(lowest))
-        self._tracker = require("trackers", WHAT).ByteTrackTracker(
+        self._tracker = import_package(WHAT, "trackers").ByteTrackTracker(
             frame_rate=rate or USUAL_RATE,
             track_activation_threshold=threshold,
             high_conf_det_threshold=threshold,

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_centernet.geometry import box_areas, box_intersections, box_iou
+
 IOU = 0.5
 NONE, IGNORED = -1, -2  # what a detection may match instead of an object
 
@@ -84,7 +86,8 @@ def _pairs(truth: Boxes, found: Boxes, within_class: bool) -> tuple[np.ndarray, 
     parts = []
     for i in np.flatnonzero(last > first):
         ours, theirs = of_found[starts[i] : ends[i]], by_image[first[i] : last[i]]
-        overlaps, inside = _overlaps(found.boxes_xyxy[ours], truth.boxes_xyxy[theirs])
+        boxes_xyxy, objects_xyxy = found.boxes_xyxy[ours], truth.boxes_xyxy[theirs]
+        overlaps, inside = box_iou(boxes_xyxy, objects_xyxy), _shares_inside(boxes_xyxy, objects_xyxy)
         keep = inside > 0
         if within_class:
             keep &= found.classes[ours][:, None] == truth.classes[theirs]
@@ -95,12 +98,7 @@ def _pairs(truth: Boxes, found: Boxes, within_class: bool) -> tuple[np.ndarray, 
     return tuple(map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _overlaps(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (D, N) IoU, and intersection over the first one's area."""
-    sides = np.minimum(ours[:, None, 2:], theirs[:, 2:]) - np.maximum(ours[:, None, :2], theirs[:, :2])
-    common = np.prod(np.maximum(sides, 0), axis=-1)
-    areas = [np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=-1) for boxes in (ours, theirs)]
-    tiny = np.finfo(np.float64).tiny
-    return common / np.maximum(areas[0][:, None] + areas[1] - common, tiny), common / np.maximum(areas[0], tiny)[
-        :, None
-    ]
+def _shares_inside(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
+    """Returns the share (N, M) of the area of each of the boxes that lies inside each of the others."""
+    areas = np.maximum(box_areas(boxes_xyxy), np.finfo(np.float64).tiny)
+    return box_intersections(boxes_xyxy, others_xyxy) / areas[:, None]

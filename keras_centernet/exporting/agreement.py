@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_centernet import camera
 from keras_centernet.data.images import read_image
-from keras_centernet.geometry import is_position, is_vector, letterbox, warp
+from keras_centernet.geometry import box_iou, is_position, is_vector, letterbox, warp
 
 THRESHOLD = 0.1  # lowest score that is compared, where the model finds anything so good
 # Scores that are closer to the other list's last one than scores differ, and no more than this, may have fallen off it.
@@ -187,15 +187,9 @@ def _match(rows: dict, others: dict, chosen: np.ndarray) -> tuple[np.ndarray, np
     has_class = rows[CLASS][chosen, None] == others[CLASS]
     partners = np.where(has_class, costs, np.inf).argmin(axis=1)
     closest = np.arange(len(boxes)), partners
-    overlaps = _overlaps(boxes, others[BOX][partners])
+    overlaps = box_iou(boxes, others[BOX])[closest]
     is_same = has_class[closest] & ((distances[closest] <= SAME_PIXELS) | (overlaps >= SAME_OBJECT))
     return np.where(is_same, partners, -1), overlaps[is_same]
-
-
-def _overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    sides = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (a, b)]
-    return np.prod(sides, axis=1) / (sum(areas) - np.prod(sides, axis=1))  # all of them have an area
 
 
 def _other_limit(key: str, values: np.ndarray) -> np.ndarray | float:

@@ -1,7 +1,6 @@
 """An ONNX file with the decoding in the graph, for ONNX Runtime and whatever else reads it."""
 
 import functools
-import importlib.util
 import json
 import os
 import pathlib
@@ -17,7 +16,9 @@ from keras_centernet.files.texts import read_content
 from keras_centernet.geometry import to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
+from keras_centernet.packages import check_installed
 
+WHAT = "ONNX"  # needs packages, in messages
 IMAGES = "images"  # name of the input
 BOXES = "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"
 
@@ -30,12 +31,12 @@ def write_onnx(model: keras.Model, path: pathlib.Path, top_k: int = 100) -> None
 
 def check_onnx_packages() -> None:
     """Raises a UserError unless all that `write_onnx` needs is installed."""
-    require("tf2onnx", "onnx", "onnxruntime")
+    check_installed(WHAT, "tf2onnx", "onnx", "onnxruntime")
 
 
 def open_onnx(path: os.PathLike, model) -> Opened:
     """Returns a file in ONNX Runtime, to be compared with its model."""
-    require("onnx", "onnxruntime")
+    check_installed(WHAT, "onnx", "onnxruntime")
     import onnx
     import onnxruntime
 
@@ -58,7 +59,7 @@ def open_onnx(path: os.PathLike, model) -> Opened:
 
 def load_onnx(path: AnyPath) -> ExportedDetector:
     """Returns a file in ONNX Runtime, on a GPU where its package for that is installed."""
-    require("onnxruntime")
+    check_installed(WHAT, "onnxruntime")
     import onnxruntime
 
     try:
@@ -85,7 +86,7 @@ def load_onnx(path: AnyPath) -> ExportedDetector:
 
 def read_onnx_facts(path: os.PathLike) -> dict:
     """Returns what a file says of itself as it stands there; nothing of it runs."""
-    require("onnx")
+    check_installed(WHAT, "onnx")
     import onnx
 
     try:
@@ -93,14 +94,6 @@ def read_onnx_facts(path: os.PathLike) -> dict:
     except Exception as error:  # of protobuf, and the operating system's
         raise UserError(f"{path}: expected an ONNX file, could not be read: {first_line(error)}.") from None
     return {entry.key: from_text(entry.key, entry.value, path) for entry in properties if entry.key in FACTS}
-
-
-def require(*packages: str) -> None:
-    """Raises a UserError that says how to install the packages, unless all of them are installed."""
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        expected = f"expected the packages {', '.join(missing)}, which cannot be imported"
-        raise UserError(f"ONNX: {expected}. Install them: pip install 'keras_centernet[onnx]'.")
 
 
 def _convert(model, top_k: int) -> bytes:

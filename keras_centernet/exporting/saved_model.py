@@ -123,23 +123,62 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
     """Returns {name: (function of tensors -> dict of tensors, its `tf.TensorSpec`s)}; see `export_saved_model`."""
     import tensorflow as tf
 
+    network, detect = _build_shared(model, top_k)
+    detect_encoded, detect_images = _build_detectors(model, detect)
+    encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")  # servers read {"b64": ...} by the ending
+    images = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
+    inputs = tf.TensorSpec((None, *model.input_size, 3), tf.uint8, name="images")
+    signatures = {
+        "serving_default": (detect_encoded, [encoded]),
+        "images": (detect_images, [images]),
+        "images_float": (detect_images, [tf.TensorSpec(images.shape, tf.float32, name="images")]),
+        "inputs": (lambda images: detect(tf.cast(images, tf.float32)), [inputs]),
+        "raw_heads": (lambda images: network(tf.cast(images, tf.float32)), [inputs]),
+    }
+    if model.task.needs_camera:
+        calibration = tf.TensorSpec((None, 3, 4), tf.float32, name="calibration")
+        signatures |= {
+            f"serving{CALIBRATED}": (detect_encoded, [encoded, calibration]),
+            f"images{CALIBRATED}": (detect_images, [images, calibration]),
+        }
+    return signatures
+
+
+def _build_shared(model: keras.Model, top_k: int) -> tuple[Callable, Callable]:
+    """Returns functions of inputs (B, h, w, 3) float32 -> raw maps, and -> detections in input pixels.
+
+    They are traced once and shared by all signatures, so that the file holds one network.
+    """
+    import tensorflow as tf
+
+    names = tf.constant(model.classes)
+    traced = tf.function(input_signature=[tf.TensorSpec((None, *model.input_size, 3), tf.float32)], autograph=False)
+
+    @traced
+    def network(inputs):
+        return _never_empty(lambda inputs: model(inputs, training=False), inputs)
+
+    @traced
+    def detect(inputs):
+        found = to_input_frame(_never_empty(lambda inputs: decode(model.task, network(inputs), top_k), inputs))
+        found["classes"] = tf.cast(found["classes"], tf.int32)
+        return found | {"class_names": tf.gather(names, found["classes"])}
+
+    return network, detect
+
+
+def _build_detectors(model: keras.Model, detect: Callable) -> tuple[Callable, Callable]:
+    """Returns functions of encoded images, and of images, -> detections in the images' own pixels.
+
+    Both take the images' calibration (B, 3, 4) behind them, if there is one; `detect` is that of `_build_shared`.
+    """
+    import tensorflow as tf
+
     from keras_centernet.data.in_graph import FINE
     from keras_centernet.exporting.encoded_images import read_encoded_image
     from keras_centernet.exporting.letterbox import letterbox, to_image_frame
 
     input_hw = model.input_size
-    names = tf.constant(model.classes)
-
-    # Traced once and shared by all signatures, so that the file holds one network.
-    @tf.function(input_signature=[tf.TensorSpec((None, *input_hw, 3), tf.float32)], autograph=False)
-    def network(inputs):
-        return _never_empty(lambda inputs: model(inputs, training=False), inputs)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *input_hw, 3), tf.float32)], autograph=False)
-    def detect(inputs):
-        found = to_input_frame(_never_empty(lambda inputs: decode(model.task, network(inputs), top_k), inputs))
-        found["classes"] = tf.cast(found["classes"], tf.int32)
-        return found | {"class_names": tf.gather(names, found["classes"])}
 
     def detect_encoded(image_bytes, *calibration):
         @tf.autograph.experimental.do_not_convert
@@ -160,23 +199,7 @@ def build_signatures(model: keras.Model, top_k: int) -> dict[str, tuple[Callable
         found = to_image_frame(detect(tf.cast(inputs, tf.float32)), image_hw, input_hw)
         return found if calibration is None else found | model.task.postprocess(found, calibration)
 
-    encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")  # servers read {"b64": ...} by the ending
-    images = tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")
-    inputs = tf.TensorSpec((None, *input_hw, 3), tf.uint8, name="images")
-    signatures = {
-        "serving_default": (detect_encoded, [encoded]),
-        "images": (detect_images, [images]),
-        "images_float": (detect_images, [tf.TensorSpec(images.shape, tf.float32, name="images")]),
-        "inputs": (lambda images: detect(tf.cast(images, tf.float32)), [inputs]),
-        "raw_heads": (lambda images: network(tf.cast(images, tf.float32)), [inputs]),
-    }
-    if model.task.needs_camera:
-        calibration = tf.TensorSpec((None, 3, 4), tf.float32, name="calibration")
-        signatures |= {
-            f"serving{CALIBRATED}": (detect_encoded, [encoded, calibration]),
-            f"images{CALIBRATED}": (detect_images, [images, calibration]),
-        }
-    return signatures
+    return detect_encoded, detect_images
 
 
 def _never_empty(function: Callable, images) -> dict:

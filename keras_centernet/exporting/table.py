@@ -138,3 +138,30 @@ FORMATS = {
         facts=read_tflite_facts,
     ),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """One row of the table of what networks are exported to.
+
+    Attributes:
+        format: key of `FORMATS`.
+        options: that its `write` is given, beside the images of one that is calibrated.
+        is_calibrated: whether it needs images to measure ranges on.
+    """
+
+    format: str
+    options: dict = dataclasses.field(default_factory=dict)
+    is_calibrated: bool = False
+
+
+# What `Backbone.exports` names.
+EXPORTS = {
+    "float32": Export("tflite", {"precision": "float32"}),
+    "float16": Export("tflite", {"precision": "float16"}),
+    "dynamic": Export("tflite", {"precision": "dynamic"}),
+    "int8": Export("tflite", {"precision": "int8"}, is_calibrated=True),
+    "saved_model": Export("saved_model"),
+    "onnx": Export("onnx"),
+    "edgetpu": Export("edgetpu", is_calibrated=True),
+}

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_centernet.data.images import read_image
 from keras_centernet.errors import UserError
+from keras_centernet.geometry import box_iou
 from keras_centernet.inspection.facts import SplitFacts
 
 HUGE, TINY, OUTSIDE, SAME = 0.95, 2.0, 0.05, 0.9  # share of the image, pixels, share of the box, overlap
@@ -94,11 +95,7 @@ def _is_repeated(facts: SplitFacts) -> np.ndarray:
         boxes, classes = annotations.boxes_xyxy[start:stop], annotations.classes[start:stop]
         if len(boxes) < 2:
             continue
-        common = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-        overlap = np.prod(np.maximum(common, 0), axis=2)
-        areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-        is_same = overlap > SAME * (areas[:, None] + areas[None] - overlap)
-        is_same &= classes[:, None] == classes[None]
+        is_same = (box_iou(boxes, boxes) > SAME) & (classes[:, None] == classes)
         repeated[start:stop] = np.tril(is_same, -1).any(axis=1)
     return repeated
 

@@ -20,17 +20,7 @@ from keras_centernet.networks.resnet import build_resnet
 
 EDGE_TPU_SIDE = 320  # 8 MB of memory; from about 352 on its compiler speaks of "large activation tensors"
 LIGHT_HEAD_CHANNELS = 48
-# {what a network may be exported to: (format, its options, whether it is calibrated)}; see `benchmarks/exports.py`.
-EXPORTS = {
-    "float32": ("tflite", {"precision": "float32"}, False),
-    "float16": ("tflite", {"precision": "float16"}, False),
-    "dynamic": ("tflite", {"precision": "dynamic"}, False),
-    "int8": ("tflite", {"precision": "int8"}, True),
-    "saved_model": ("saved_model", {}, False),
-    "onnx": ("onnx", {}, False),
-    "edgetpu": ("edgetpu", {}, True),
-}
-# Networks of common operators that were run in all of them; Coral's list of operators has its own networks.
+# Exports of networks of common operators, which were run in all of them; Coral's list of operators is another one.
 _ALL = ("float32", "float16", "dynamic", "int8", "saved_model", "onnx")
 _DEFORMABLE = ("float32", "float16", "dynamic", "saved_model", "onnx")  # int8 was tried: the converter fails
 
@@ -50,7 +40,8 @@ class Backbone:
             `freeze="backbone"` means; none: there is no such part.
         takes_imagenet_file: whether ImageNet weights come from a file (see `weights.imagenet`).
         load_imagenet: function of the built network that downloads ImageNet weights into it, or None.
-        exports: keys of `EXPORTS`: what the network was exported to and run from.
+        exports: names of what the network was exported to and run from, see `benchmarks/exports.py`: keys of
+            `exporting.table.EXPORTS`.
         edge_tpu_side: largest side of an input with which the network is for Coral's Edge TPU: all its operators
             are Coral's, and its maps fit the memory. None: it is not.
         parameters: trained numbers of a detector of 80 classes; None: not counted.

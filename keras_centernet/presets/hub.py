@@ -6,8 +6,9 @@ import pathlib
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import to_path
 from keras_centernet.files.remote_path import is_remote
+from keras_centernet.packages import import_package
 from keras_centernet.weights.preset_folder import CONFIG, FORMAT
-from keras_centernet.weights.resolve import HUB_EXTRA, HUB_PARTS, hub_parts
+from keras_centernet.weights.resolve import HUB_PARTS, hub_parts
 
 SCHEME, EXPECTED = "hf://", "hf://user/name"
 
@@ -32,10 +33,7 @@ def upload_preset(address: str, folder: str | os.PathLike, private: bool = False
     if is_remote(folder):
         raise UserError(f"{folder}: expected a local folder.")
     FORMAT.read(to_path(folder) / CONFIG)
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise UserError(f"{address}: uploading needs huggingface_hub. {HUB_EXTRA}.") from None
+    huggingface_hub = import_package(address, "huggingface_hub")
     try:
         huggingface_hub.create_repo(name, private=private, exist_ok=True)
         huggingface_hub.upload_folder(repo_id=name, folder_path=str(pathlib.Path(folder)))

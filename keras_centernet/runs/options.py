@@ -37,6 +37,7 @@ class Option:
             the limit.
         may_change: whether a resumed run may have another value than the run had before.
         in_recipes: whether a recipe may set it.
+        changes_result: whether what is trained depends on it, so that runs are compared by it.
         flag: on the command line; "": the name, with dashes.
         bare: value of the flag alone; "": it must be followed by one.
         parse: function from the typed text to the value (for a repeated option: to one item, or a dict of several);
@@ -58,6 +59,7 @@ class Option:
     below: float = math.inf
     may_change: bool = False
     in_recipes: bool = True
+    changes_result: bool = True
     flag: str = ""
     bare: str = ""
     parse: Callable | None = None

@@ -44,7 +44,7 @@ class TrainSettings:
     strict: bool = free_option(False, "stop at unreadable images instead of skipping them")
     max_pixels: int = free_option(MAX_PIXELS, "images that promise more pixels are skipped", at_least=1)
     workers: int | None = free_option(
-        None, "images read at the same time", "as many as pay off", at_least=1, at_most=1024
+        None, "images read at the same time", "as many as pay off", at_least=1, at_most=1024, changes_result=False
     )
     recipe: str | None = free_option(
         None,
@@ -143,16 +143,25 @@ class TrainSettings:
         None, "steps that run before control returns to Python", "1, on a TPU up to 32", at_least=1
     )
     # What follows the run
-    tensorboard: bool = free_option(True, "write curves and images for TensorBoard")
+    tensorboard: bool = free_option(True, "write curves and images for TensorBoard", changes_result=False)
     wandb: str | None = free_option(
-        None, "show the run in a project of Weights & Biases", "not", bare=PROJECT, in_recipes=False
+        None,
+        "show the run in a project of Weights & Biases",
+        "not",
+        bare=PROJECT,
+        in_recipes=False,
+        changes_result=False,
     )
     mlflow: str | None = free_option(
-        None, "show the run in an experiment of MLflow", "not", bare=PROJECT, in_recipes=False
+        None, "show the run in an experiment of MLflow", "not", bare=PROJECT, in_recipes=False, changes_result=False
     )
-    profile: bool = free_option(False, "profile some steps for TensorBoard and measure the wait for images")
+    profile: bool = free_option(
+        False, "profile some steps for TensorBoard and measure the wait for images", changes_result=False
+    )
     # The folder
-    output: str = free_option("runs/train", "folder for the results; of a recipe: runs/ and its name", in_recipes=False)
+    output: str = free_option(
+        "runs/train", "folder for the results; of a recipe: runs/ and its name", in_recipes=False, changes_result=False
+    )
     licence: str | None = free_option(
         None, "that the model's files name, such as apache-2.0", "unspecified", flag="--license", in_recipes=False
     )
@@ -161,12 +170,19 @@ class TrainSettings:
         "continue the run in --output, or in the folder named here, with its options where none are given",
         in_recipes=False,
         names="output",
+        changes_result=False,
     )
-    overwrite: bool = free_option(False, "replace the run in --output", in_recipes=False)
-    checkpoint_every: int | None = free_option(None, "batches between checkpoints inside an epoch", "none", at_least=1)
-    keep: int = free_option(1, "checkpoints that are kept, last.keras included", at_least=1)
+    overwrite: bool = free_option(False, "replace the run in --output", in_recipes=False, changes_result=False)
+    checkpoint_every: int | None = free_option(
+        None, "batches between checkpoints inside an epoch", "none", at_least=1, changes_result=False
+    )
+    keep: int = free_option(1, "checkpoints that are kept, last.keras included", at_least=1, changes_result=False)
     verbose: int | None = free_option(
-        None, "0 silent, 1 progress bar, 2 a line per epoch", "a bar in a terminal, else lines", choices=(0, 1, 2)
+        None,
+        "0 silent, 1 progress bar, 2 a line per epoch",
+        "a bar in a terminal, else lines",
+        choices=(0, 1, 2),
+        changes_result=False,
     )
 
     def __post_init__(self):

@@ -1,6 +1,5 @@
 """PyTorch checkpoints and safetensors files -> NumPy arrays, without running any code of the file."""
 
-import importlib.util
 import os
 import pathlib
 
@@ -9,14 +8,10 @@ import numpy as np
 from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.atomic import local_copy
 from keras_centernet.files.paths import to_path
+from keras_centernet.packages import check_installed, import_package
 from keras_centernet.weights.torch_file import read_torch
 
-READERS = {  # suffix: (library, extra)
-    ".safetensors": ("safetensors", "safetensors"),
-    ".pth": ("torch", "torch"),
-    ".pt": ("torch", "torch"),
-    ".tar": ("torch", "torch"),
-}
+READERS = {".safetensors": "safetensors", ".pth": "torch", ".pt": "torch", ".tar": "torch"}  # {suffix: package}
 PARALLEL_PREFIX = "module."  # what PyTorch's DataParallel puts before every name
 
 
@@ -28,7 +23,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
     Raises:
         UserError: the file is missing or damaged, holds anything but plain tensors, or its reader
-            (`pip install "keras_centernet[torch]"` or `[safetensors]`) is not installed.
+            is not installed.
     """
     path = os.fspath(path)
     check_there(path, "a checkpoint")
@@ -44,9 +39,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 def check_reader(path: str) -> None:
     """Raises a UserError where the library that reads such a file is not installed: before it is downloaded."""
-    row = next((row for suffix, row in READERS.items() if path.endswith(suffix)), None)
-    if row and importlib.util.find_spec(row[0]) is None:
-        raise UserError(f'{path}: reading it needs {row[0]}. Run `pip install "keras_centernet[{row[1]}]"`.')
+    check_installed(path, *(package for suffix, package in READERS.items() if path.endswith(suffix)))
 
 
 def check_there(path: str, what: str) -> None:
@@ -56,14 +49,9 @@ def check_there(path: str, what: str) -> None:
 
 
 def _read_safetensors(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
+    safetensors = import_package(path, "safetensors.numpy")
     try:
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise UserError(
-            f'{path}: reading it needs safetensors. Run `pip install "keras_centernet[safetensors]"`.'
-        ) from error
-    try:
-        found = load_file(local)
+        found = safetensors.load_file(local)
         wrong = next((name for name, value in found.items() if value.dtype.kind == "c"), None)
         if wrong:
             raise UserError(f"{path}: expected plain tensors, got a complex one as {shown(wrong)}.")

@@ -17,6 +17,7 @@ from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import temporary_name
 from keras_centernet.files.texts import read_beginning, read_text
+from keras_centernet.packages import import_package
 from keras_centernet.weights.checkpoint import check_reader, read_checkpoint
 from keras_centernet.weights.h5_file import check_h5
 from keras_centernet.weights.keras_file import check_keras_file
@@ -191,11 +192,8 @@ def sha256_of(path: pathlib.Path) -> str:
 
 
 def _ask_drive(preset: Preset, path: pathlib.Path) -> None:
-    try:
-        import gdown
-    except ImportError:
-        advice = f'Run `pip install "keras_centernet[drive]"`, or fetch it by hand to {cache_folder() / preset.file}'
-        raise UserError(f"{preset.page}: Google Drive asks for a confirmation. {advice}.") from None
+    what = f"{preset.page}: Google Drive asks for a confirmation"
+    gdown = import_package(what, "gdown", otherwise=f"fetch it by hand to {cache_folder() / preset.file}")
     try:
         gdown.download(id=preset.drive_id, output=str(path), quiet=True)
     except Exception as error:  # gdown's own and those of its connection

@@ -9,13 +9,13 @@ import urllib.parse
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import exists, to_path
 from keras_centernet.files.remote_path import is_remote
+from keras_centernet.packages import import_package
 from keras_centernet.weights.download import CHECKS, fetch, fetch_preset
 from keras_centernet.weights.preset_folder import CONFIG, README, WEIGHTS
 from keras_centernet.weights.presets import PRESETS, preset_name, unknown_name
 
 BEST = "best.keras"  # of the folder of a run
 HUB_PARTS = 2  # of a name at a hub: user and name
-HUB_EXTRA = 'Run `pip install "keras_centernet[hub]"`'
 
 
 def is_named(name: str | os.PathLike) -> bool:
@@ -72,10 +72,7 @@ def _fetch_address(address: str) -> str:
 
 def _fetch_hugging_face(address: str) -> str:
     user, name, *rest = hub_parts(address, "hf://user/name or hf://user/name/file")
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise UserError(f"{address}: reading it needs huggingface_hub. {HUB_EXTRA}.") from None
+    huggingface_hub = import_package(address, "huggingface_hub")
     try:
         if rest:
             return huggingface_hub.hf_hub_download(f"{user}/{name}", "/".join(rest))
@@ -87,10 +84,7 @@ def _fetch_hugging_face(address: str) -> str:
 
 def _fetch_kaggle(address: str) -> str:
     parts = hub_parts(address, "kaggle://user/model/keras/variation")
-    try:
-        import kagglehub
-    except ImportError:
-        raise UserError(f"{address}: reading it needs kagglehub. {HUB_EXTRA}.") from None
+    kagglehub = import_package(address, "kagglehub")
     try:
         return kagglehub.model_download("/".join(parts))
     except Exception as error:  # its own, and those of its connection

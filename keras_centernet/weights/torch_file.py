@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.archive import check_archive, most_bytes_of
+from keras_centernet.packages import import_package
 
 WRAPPERS = ("state_dict",)  # keys under which training scripts keep the tensors
 _FLOAT_BYTES = 4
@@ -28,13 +29,7 @@ def read_torch(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
         UserError: PyTorch is not installed, the file is damaged, holds code or other things than tensors by name, or a
             tensor that is no plain one or says more values than the file can hold.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise UserError(
-            f'{path}: reading it needs PyTorch. Run `pip install "keras_centernet[torch]"`, or turn the file into '
-            "a .safetensors file where PyTorch is."
-        ) from error
+    torch = import_package(path, "torch", otherwise="turn the file into a .safetensors file where PyTorch is")
     content = _load(torch, local, path)
     for key in WRAPPERS:
         content = content.get(key, content) if isinstance(content, dict) else content

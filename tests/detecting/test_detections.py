@@ -282,7 +282,7 @@ def test_show_in_a_notebook_gives_the_drawing_to_it(monkeypatch):
 )
 def test_a_library_that_is_missing_is_named_with_its_extra(library, convert, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UserError, match=rf"^{convert}: .*pip install 'keras_centernet\[{extra}\]'"):
+    with pytest.raises(UserError, match=rf"^{convert}: .*pip install .keras_centernet\[{extra}\]."):
         getattr(street(), convert)()
 
 

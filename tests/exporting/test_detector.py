@@ -204,7 +204,7 @@ def test_what_a_file_should_not_give_or_take_is_one_line(given, side, message, u
 def test_a_missing_runtime_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     (tmp_path / "a.onnx").write_bytes(b"bytes")
-    with pytest.raises(UserError, match=r"onnxruntime, which cannot be imported.*keras_centernet\[onnx\]"):
+    with pytest.raises(UserError, match=r"onnxruntime, which is not installed.*keras_centernet\[onnx\]"):
         load_detector(tmp_path / "a.onnx")
 
 

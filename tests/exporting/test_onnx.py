@@ -114,5 +114,5 @@ def test_an_untrained_model_is_compared_by_its_raw_heads(untrained, tmp_path):
 
 def test_missing_packages_are_named(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"tf2onnx, onnx, onnxruntime, which cannot .*keras_centernet\[onnx\]"):
+    with pytest.raises(UserError, match=r"tf2onnx, onnx, onnxruntime, which are not .*keras_centernet\[onnx\]"):
         export_onnx(tiny_model(), tmp_path / "model.onnx")

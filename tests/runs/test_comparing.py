@@ -85,6 +85,11 @@ def test_names_are_those_of_folders_unless_two_have_the_same(write_run, tmp_path
     assert short_names(runs) == {run.name: run.name for run in runs}
 
 
+def test_options_that_change_no_result_are_not_compared(write_run):
+    runs, _ = read_runs([write_run("a", workers=3, verbose=2, output="a"), write_run("b", mixup=0.5)])
+    assert list(differences(runs)) == ["mixup"]
+
+
 def test_metrics_of_different_images_are_not_to_be_compared(write_run):
     runs = [write_run(name, metrics=METRICS | data_of(name)) for name in "ab"]
     assert "measured on different images or labels" in table_of_runs(read_runs(runs)[0])

@@ -62,6 +62,10 @@ def test_what_is_told(name, value, said):
     assert str(caught.value) == said
 
 
+def test_what_changes_no_result_may_change_in_a_resumed_run():
+    assert {name for name, row in ROWS.items() if not (row.changes_result or row.may_change)} == set()
+
+
 def test_values_become_pythons_own():
     """A run writes them as JSON, and a resumed one compares them."""
     given = {"epochs": np.int64(3), "flip": np.float32(0.5), "classes": ["a"], "input_size": [64, 96]}

@@ -12,6 +12,7 @@ from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.reading.classes import choose_classes
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
+from keras_centernet.geometry import box_areas, box_intersections
 
 CLASSES = ("circle", "square", "star", "triangle")
 SPLIT_SIZES = {"train": 1024, "val": 128, "test": 128}
@@ -122,10 +123,8 @@ def _overlap(box: np.ndarray, boxes: np.ndarray) -> float:
     """Returns the largest overlap of the box with another one, as a share of the smaller of the two."""
     if not len(boxes):
         return 0.0
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    common = np.prod(np.maximum(sides, 0), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return (common / np.minimum(areas, np.prod(box[2:] - box[:2]))).max()
+    smaller = np.minimum(box_areas(boxes), box_areas(box[None]))
+    return (box_intersections(box[None], boxes) / smaller).max()
 
 
 def _draw(scene: list[tuple[str, np.ndarray]], rng: np.random.Generator, side: int) -> np.ndarray:

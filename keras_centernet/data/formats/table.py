@@ -3,12 +3,15 @@
 import dataclasses
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from keras_centernet.data.formats.kitti.fields import KITTI_FIELDS
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, is_remote, to_path
+from keras_centernet.method.specs import FieldSpec
+from keras_centernet.packages import install_line
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from keras_centernet.data.source import Source
@@ -34,7 +37,8 @@ class Format:
         splits: function of a `DataRequest` -> names of the data set's own splits, none if all its images lie together.
             Readers then get one of them, None where there are none. No function: the reader deals with splits itself.
         makes_parts: whether the reader makes parts of splits itself, as a reader of streams has to.
-        fields: names of what it can know of objects and images besides class and box; None: whatever the files hold.
+        fields: names of what tasks ask for besides class and box that it can know; None: whatever the files hold.
+        own_fields: {name: spec} of what it can know besides, and no task asks for: records keep it.
         annotations: what `annotations` names in this format, for errors; empty: it takes none.
         annotations_suffix: of files that, given as `annotations`, make a data set this format.
         takes_images: whether a folder of images may be given.
@@ -47,10 +51,15 @@ class Format:
     splits: Callable[[DataRequest], Sequence[str]] | None = None
     makes_parts: bool = False
     fields: tuple[str, ...] | None = ()
+    own_fields: Mapping[str, FieldSpec] = dataclasses.field(default_factory=dict)
     annotations: str = ""
     annotations_suffix: str = ""
     takes_images: bool = False
     is_name: bool = False
+
+    def can_know(self, fields: Collection[str]) -> bool:
+        """Whether its files can say all that."""
+        return self.fields is None or set(fields) <= {*self.fields, *self.own_fields}
 
 
 # Detection tries the rows from the first to the last.
@@ -70,10 +79,8 @@ FORMATS = {
         _later("formats.kitti.finding", "is_kitti_folder"),
         "label_2/ or labels/ with KITTI's text files",
         splits=_later("formats.kitti.finding", "kitti_splits"),
-        fields=(
-            *("locations_xyz", "dimensions_hwl", "alphas", "rotations_y"),
-            *("truncations", "occlusions", "kitti_types", "is_hidden", "calibration"),
-        ),
+        fields=("locations_xyz", "dimensions_hwl", "alphas", "is_hidden"),
+        own_fields=KITTI_FIELDS,
         annotations="the folder of label files",
         takes_images=True,
     ),
@@ -149,7 +156,7 @@ FORMATS = {
     "tfds": Format(
         _later("formats.tfds", "read_tfds"),
         _later("formats.tfds", "is_tfds_name"),
-        'a TensorFlow Datasets name such as coco/2017 (needs pip install "keras_centernet[tfds]")',
+        f"a TensorFlow Datasets name such as coco/2017 (needs {install_line('tensorflow_datasets')})",
         fields=("locations_xyz", "dimensions_hwl", "alphas"),
         is_name=True,
     ),
@@ -196,8 +203,8 @@ def _checked_row(request: DataRequest, format: str | None) -> Format:
     if format not in FORMATS:
         raise UserError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}.")
     row = FORMATS[format]
-    if row.fields is not None and not set(fields) <= set(row.fields):
-        able = [name for name, other in FORMATS.items() if other.fields is None or set(fields) <= set(other.fields)]
+    if not row.can_know(fields):
+        able = [name for name, other in FORMATS.items() if other.can_know(fields)]
         problem = f"format {format} has no {', '.join(fields)}, which this task needs"
         raise UserError(f"{problem}: expected one of {', '.join(able)}. Pass another data set, or another task.")
     for option, expected in (("annotations", row.annotations), ("images", "the folder of images" * row.takes_images)):

@@ -1,7 +1,6 @@
 """TensorFlow Datasets by name ("coco/2017", "voc/2007"); the package itself is an optional extra."""
 
 import functools
-import importlib.util
 import re
 from collections.abc import Callable
 
@@ -19,8 +18,10 @@ from keras_centernet.data.passes import in_order
 from keras_centernet.data.reading.classes import choose_classes
 from keras_centernet.data.source import Source, load_encoded, size_wh_of
 from keras_centernet.errors import UserError, first_line
+from keras_centernet.packages import import_package, is_installed
 from keras_centernet.tasks.classes import KITTI_CLASSES
 
+PACKAGE = "tensorflow_datasets"
 KITTI_LABEL = "type"
 LABELS = ("label", KITTI_LABEL)  # what the class is called
 TFDS_FIELDS = {"locations_xyz": "location", "dimensions_hwl": "dimensions", "alphas": "alpha"}
@@ -31,7 +32,7 @@ _SHUFFLE_BUFFER = 1024
 
 def is_tfds_name(name: str) -> bool:
     """Whether TensorFlow Datasets is installed and knows a data set of that name."""
-    if not _NAME.fullmatch(name) or importlib.util.find_spec("tensorflow_datasets") is None:
+    if not _NAME.fullmatch(name) or not is_installed(PACKAGE):
         return False
     return re.split("[/:]", name)[0] in _import_tfds().list_builders(with_community_datasets=False)
 
@@ -94,12 +95,7 @@ def read_tfds(request: DataRequest) -> Source:
 
 
 def _import_tfds():
-    try:
-        import tensorflow_datasets
-    except ImportError:
-        problem = 'which is not installed; run pip install "keras_centernet[tfds]".'
-        raise UserError(f"format tfds: expected the package tensorflow_datasets, {problem}") from None
-    return tensorflow_datasets
+    return import_package("format tfds", PACKAGE)
 
 
 def _build(tfds, name: str):

@@ -8,6 +8,7 @@ import numpy as np
 from keras_centernet.data.formats.kitti.labels import KittiObjects
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.metrics.rotated_overlap import bird_eye_iou, volume_iou
+from keras_centernet.geometry import box_areas, box_intersections, box_iou
 
 
 @dataclass(frozen=True)
@@ -172,26 +173,14 @@ def _means(values: np.ndarray | None) -> dict:
 
 
 def _image_iou(found: KittiObjects, truth: KittiObjects) -> np.ndarray:
-    intersection = _intersection(found.boxes_xyxy, truth.boxes_xyxy)
-    union = _area(found.boxes_xyxy)[:, None] + _area(truth.boxes_xyxy) - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return box_iou(found.boxes_xyxy, truth.boxes_xyxy)
 
 
 def _share_in_regions(found: KittiObjects, truth: KittiObjects) -> np.ndarray:
     """Returns (N,) the share of each detection inside the DontCare region that covers most of it."""
     regions = truth.boxes_xyxy[[kind == REGION for kind in truth.types]]
-    areas = np.maximum(_area(found.boxes_xyxy), 1e-9)
-    return (_intersection(found.boxes_xyxy, regions) / areas[:, None]).max(axis=1, initial=0)
-
-
-def _intersection(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
-    low = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[None, :, :2])
-    high = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[None, :, 2:])
-    return np.prod(np.maximum(high - low, 0), axis=-1)
-
-
-def _area(boxes_xyxy: np.ndarray) -> np.ndarray:
-    return np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
+    areas = np.maximum(box_areas(found.boxes_xyxy), 1e-9)
+    return (box_intersections(found.boxes_xyxy, regions) / areas[:, None]).max(axis=1, initial=0)
 
 
 def _boxes_3d(objects: KittiObjects) -> np.ndarray:

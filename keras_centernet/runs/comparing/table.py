@@ -16,9 +16,7 @@ WIDTH = 100
 _LEAST = 8  # columns of a name
 _GAP = 2
 _LONGEST = 40  # characters of a value
-# Options that a table has a column for, or that change no result.
-NOT_COMPARED = ("task", "backbone", "input_size", "epochs", "output", "resume", "overwrite", "verbose", "keep")
-NOT_COMPARED += ("tensorboard", "wandb", "mlflow", "profile", "checkpoint_every", "workers")
+_IN_COLUMNS = ("task", "backbone", "input_size", "epochs")  # options that the tables show of every run
 
 
 def by_task(runs: Sequence[PastRun]) -> dict[str, list[PastRun]]:
@@ -63,7 +61,7 @@ def differences(runs: Sequence[PastRun]) -> dict[str, dict]:
     """Returns {option: {run: value}} of the options that differ; what a run does not say has its default."""
     found = {}
     for name, row in options_of(TrainSettings).items():
-        if name in NOT_COMPARED:
+        if name in _IN_COLUMNS or not row.changes_result:
             continue
         values = {run.name: run.config.get(name, json.loads(json.dumps(_default(row)))) for run in runs}
         if len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1:

@@ -1,10 +1,10 @@
 """Which backend Keras runs on: chosen before anything imports Keras, and kept."""
 
-import importlib.util
 import os
 import sys
 
 from keras_centernet.errors import UserError
+from keras_centernet.packages import check_installed
 from keras_centernet.runs.devices.table import BACKENDS, DEFAULT, ON_TPU, Backend
 
 VARIABLE = "KERAS_BACKEND"
@@ -21,10 +21,7 @@ def choose_backend(given: str | None = None, tpu: bool = False) -> str:
         source = "--backend" if given else VARIABLE
         raise UserError(f"{source}: expected one of {', '.join(BACKENDS)}, got {wanted!r}.")
     name = wanted or (ON_TPU if tpu else DEFAULT)
-    row = BACKENDS[name]
-    if importlib.util.find_spec(row.package) is None:
-        advice = f'Install it with pip install "keras_centernet{f"[{row.extra}]" if row.extra else ""}".'
-        raise UserError(f"--backend {name}: expected {row.title}, which is not installed. {advice}")
+    check_installed(f"--backend {name}", BACKENDS[name].package)
     return name
 
 

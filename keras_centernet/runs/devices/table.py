@@ -14,14 +14,12 @@ class Backend:
     Attributes:
         title: its name in texts.
         package: module that must be installed.
-        extra: of this package, which installs it.
         home: module of this room with `build_devices(settings) -> Devices`.
         only: {option of a run: all values that it takes here}, where that is less than the option has.
     """
 
     title: str
     package: str
-    extra: str
     home: str
     only: Mapping[str, Collection] = dataclasses.field(default_factory=dict)
 
@@ -33,7 +31,7 @@ OF_TORCH = OF_ONE_DEVICE | {"steps_per_execution": (None, 1), "data_service": (N
 OF_JAX = {"loss_mean": ("global_batch",)}
 
 BACKENDS: dict[str, Backend] = {
-    "tensorflow": Backend("TensorFlow", "tensorflow", "", "tensorflow", {"tpu": (False,)}),
-    "jax": Backend("JAX", "jax", "jax", "jax", OF_JAX),
-    "torch": Backend("PyTorch", "torch", "torch", "torch", OF_TORCH),
+    "tensorflow": Backend("TensorFlow", "tensorflow", "tensorflow", {"tpu": (False,)}),
+    "jax": Backend("JAX", "jax", "jax", OF_JAX),
+    "torch": Backend("PyTorch", "torch", "torch", OF_TORCH),
 }

@@ -1,12 +1,12 @@
 """The loggers. A new one is a file here, a row of `LOGGERS`, and an option of its name in `TrainSettings`."""
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Sequence
 
 import keras
 
 from keras_centernet.errors import UserError, shown
+from keras_centernet.packages import check_installed
 from keras_centernet.runs.loggers.logger import LoggedRun, RunLogger
 from keras_centernet.runs.loggers.mlflow import ShowInMlflow
 from keras_centernet.runs.loggers.tensorboard import ShowInTensorBoard
@@ -21,29 +21,24 @@ class Logger:
     Attributes:
         build: function of a run that returns the callback.
         package: that must be installed.
-        extra: of this package, which installs it.
     """
 
     build: Callable[[LoggedRun], RunLogger]
     package: str
-    extra: str = ""
 
 
 # {option of a run that asks for it: row}
 LOGGERS = {
     "tensorboard": Logger(ShowInTensorBoard, "tensorboard"),
-    "wandb": Logger(ShowInWandb, "wandb", "wandb"),
-    "mlflow": Logger(ShowInMlflow, "mlflow", "mlflow"),
+    "wandb": Logger(ShowInWandb, "wandb"),
+    "mlflow": Logger(ShowInMlflow, "mlflow"),
 }
 
 
 def check_loggers(settings: TrainSettings) -> None:
     """Raises a UserError where a logger is asked for whose package is not installed."""
     for name, row in _wanted(settings).items():
-        spec = importlib.util.find_spec(row.package)
-        if spec is None or spec.origin is None:  # no origin: a folder of that name, such as the one that wandb makes
-            advice = f'Run `pip install "keras_centernet{f"[{row.extra}]" if row.extra else ""}"`, or leave it out.'
-            raise UserError(f"--{name}: expected the package {row.package}, which is not installed. {advice}")
+        check_installed(f"--{name}", row.package, otherwise="leave it out")
 
 
 def check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:

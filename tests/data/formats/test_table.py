@@ -11,9 +11,11 @@ import pytest
 
 from keras_centernet.data import load_dataset
 from keras_centernet.data.annotations import build_annotations
+from keras_centernet.data.fields import REGION_FIELDS, known_fields
 from keras_centernet.data.formats.table import FORMATS, Format, find_format, read_source
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import UserError
+from keras_centernet.tasks import TASKS
 
 
 def test_format_is_found_out(write_voc, write_coco, write_yolo):
@@ -125,6 +127,15 @@ def test_a_new_format_is_one_row(stripes, tmp_path):
         read_source(tmp_path, "train", "pascal")
     with pytest.raises(UserError, match=r"expected one of tfrecord, stripes\. Pass another"):
         read_source(tmp_path, "train", "voc", ("velocities_dxy",))
+
+
+def test_every_field_of_a_format_has_one_spec():
+    of_all = REGION_FIELDS.keys() | {name for row in TASKS.values() for name in row.fields}
+    own = [name for row in FORMATS.values() for name in row.own_fields]
+    for row in FORMATS.values():
+        assert set(row.fields or ()) <= of_all
+    assert len({*own, *of_all}) == len(own) + len(of_all)
+    assert known_fields().keys() == {*own, *of_all}
 
 
 def test_the_table_needs_no_tensorflow():

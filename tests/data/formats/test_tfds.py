@@ -133,7 +133,7 @@ def test_other_classes_are_left_out(mock_data, examples_of):
 
 def test_missing_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(UserError, match=r'which is not installed; run pip install "keras_centernet\[tfds\]"'):
+    with pytest.raises(UserError, match=r'which is not installed. Run `pip install "keras_centernet\[tfds\]"'):
         read_tfds(DataRequest("coco/2017", "train"))
 
 

@@ -219,7 +219,7 @@ def test_types_in_another_case_are_classes_where_they_are_asked_for(write_kitti)
 
 def test_a_car_with_its_third_dimension(write_kitti):
     source = read_source(write_kitti({"000007": [CAR]}), "train", fields=FIELDS_3D)
-    assert set(source.fields) == set(ALL_3D) == set(FORMATS["kitti"].fields)
+    assert set(source.fields) == set(ALL_3D) == {*FORMATS["kitti"].fields, *FORMATS["kitti"].own_fields}
     (example,) = source.examples().as_numpy_iterator()
     assert example["image_id"] == 7
     assert (example["is_crowd"].tolist(), example["is_hidden"].tolist()) == ([False], [False])
