@@ -17,7 +17,7 @@ _HOMES = {
     "decode": "method.decode",
     "encode_targets": "method.targets",
     "evaluate": "evaluation",
-    "import_weights": "importing",
+    "import_weights": "presets.importing",
     "inspect": "inspection",
     "load_dataset": "data",
     "load_detector": "loading",

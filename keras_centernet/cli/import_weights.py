@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _import(args: argparse.Namespace, output: AnyPath) -> None:
     from keras_centernet.files.atomic import write_whole
-    from keras_centernet.importing import import_weights
+    from keras_centernet.presets.importing import import_weights
 
     model, unused = import_weights(
         args.checkpoint, args.backbone, args.task, args.classes, args.input_size, args.normalization

@@ -11,8 +11,8 @@ from keras_centernet.about import About
 from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.files.atomic import write_whole
 from keras_centernet.files.paths import to_path
-from keras_centernet.importing import import_weights
 from keras_centernet.model import CenterNet
+from keras_centernet.presets.importing import import_weights
 from keras_centernet.tasks.table import OPTIONS_OF_ALL
 from keras_centernet.weights.checkpoint import READERS
 from keras_centernet.weights.download import fetch_preset, recorded_sha256

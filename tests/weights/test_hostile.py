@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import CenterNet, UserError
-from keras_centernet.importing import import_weights
+from keras_centernet.presets.importing import import_weights
 from keras_centernet.weights.checkpoint import read_checkpoint
 from tests.helpers.shapes_only import shapes_only
 from tests.weights.test_published import SMALL, published_tensors, write_safetensors

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import CenterNet, UserError
-from keras_centernet.importing import import_weights
+from keras_centernet.presets.importing import import_weights
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.published import FINGERPRINTS, published_variables, recognise_backbone
 from tests.helpers.published_weights import make_tensor, torch_shape
