@@ -16,7 +16,7 @@ from keras_centernet.runs.resuming.run_settings import check_holds_run, read_set
 from keras_centernet.runs.settings import TrainSettings
 
 EXAMPLES = """examples:
-  keras-centernet train --data photos/ --backbone mobilenet_v2 --input-size 320 --epochs 100 --output runs/mine
+  keras-centernet train --data photos/ --input-size 320 --epochs 100 --output runs/mine
   keras-centernet train --resume runs/mine                             continue after an interruption
   keras-centernet train --resume runs/mine --epochs 200                prolong a run
   keras-centernet train --data photos/ --output runs/cats --weights runs/mine/best.keras --freeze backbone
