@@ -90,9 +90,10 @@ def task_row(task: str | Task) -> TaskRow:
 
     A UserError lists the tasks where the text is neither that nor a key of `TASKS`.
     """
-    if isinstance(task, str) and ":" not in task:
-        return look_up(TASKS, task, "task")
-    return TASKS.get(getattr(task, "name", task)) or TaskRow(lambda classes: task, ())
+    own = TaskRow(lambda classes: task, ())
+    if isinstance(task, Task):
+        return TASKS.get(task.name, own)
+    return own if ":" in str(task) else look_up(TASKS, task, "task")
 
 
 def _build(name: str, build: Callable, classes: tuple[str, ...], options: Mapping | None) -> Task:

@@ -22,5 +22,6 @@ def test_an_error_inside_a_builder_is_not():
 def test_a_task_of_ones_own_has_the_default_row_and_a_misspelt_one_none():
     assert task_row("mine:build_task").fields == {}
     assert "keypoints_xyv" in task_row(find_task("pose")).fields
-    with pytest.raises(UserError, match=r"Unknown task: expected one of detection, .*; got 'poetry'"):
-        task_row("poetry")
+    for wrong in ("poetry", 5):
+        with pytest.raises(UserError, match=rf"Unknown task: expected one of detection, .*; got {wrong!r}"):
+            task_row(wrong)
