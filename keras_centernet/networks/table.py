@@ -156,7 +156,7 @@ BACKBONES = {
         parameters=1_755_260,
         gflop=6.0,
     ),
-    "mobile_nano": _mobile(mobilenet.MOBILE_NANO, separable_norm, parameters=523_916, gflop=1.1),
-    "mobile_small": _mobile(mobilenet.MOBILE_SMALL, dense_norm, parameters=970_212, gflop=2.3),
-    "mobile_medium": _mobile(mobilenet.MOBILE_MEDIUM, dense_norm, parameters=1_440_764, gflop=3.3),
+    "mobile_nano": _mobile(mobilenet.MOBILE_NANO, separable_norm, parameters=486_860, gflop=1.1),
+    "mobile_small": _mobile(mobilenet.MOBILE_SMALL, dense_norm, parameters=933_156, gflop=2.2),
+    "mobile_medium": _mobile(mobilenet.MOBILE_MEDIUM, dense_norm, parameters=1_403_708, gflop=3.3),
 }
