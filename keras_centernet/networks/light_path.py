@@ -1,44 +1,22 @@
 """The way back up to stride 4 of networks for phones: depthwise-separable, narrow where the maps are large."""
 
-import keras
-
 from keras_centernet.method.specs import Tensor
 from keras_centernet.networks.blocks import add_relu, conv_norm, deconv_norm, separable_norm
-
-POOLS, POOL_SIDE = 3, 5  # one behind the other they see 5, 9 and 13 cells
 
 
 def light_path(taps: list, channels: tuple[int, ...]) -> Tensor:
     """Returns the (B, H / 4, W / 4, channels[-1]) map that joins taps of strides 32, 16, 8, 4, coarsest first.
 
-    On the coarsest map each cell also sees the cells around it (`pooled_context`). At each step the coarse map is
-    doubled by a transposed convolution of kernel 2, in which no two pixels of the result share one of the map, so that
-    it is a 1x1 convolution to four times the channels and a rearrangement (sub-pixel); the finer tap joins through a
-    1x1 convolution, and a depthwise-separable one settles the sum. Activations are ReLU6: 8 bits divide a range that is
-    known.
+    At each step the coarse map is doubled by a transposed convolution of kernel 2, in which no two pixels of the result
+    share one of the map, so that it is a 1x1 convolution to four times the channels and a rearrangement (sub-pixel);
+    the finer tap joins through a 1x1 convolution, and a depthwise-separable one settles the sum. Activations are ReLU6:
+    8 bits divide a range that is known.
     """
     x = taps[0]
     for step, (tap, width) in enumerate(zip(taps[1:], channels, strict=True), start=1):
         name, up = f"up{step}", f"up{step}_deconv"
         x = conv_norm(x, width, 1, activation="relu6", conv=f"{name}_reduce", norm=f"{name}_reduce_bn")
-        x = pooled_context(x, width, "context") if step == 1 else x
         x = deconv_norm(x, width, kernel=2, initializer="he_normal", conv=up, norm=f"{up}_bn", activation=None)
         lateral = conv_norm(tap, width, 1, activation=None, conv=f"{name}_lateral", norm=f"{name}_lateral_bn")
         x = separable_norm(add_relu(x, lateral, name, highest=6.0), width, f"{name}_settle")
     return x
-
-
-def pooled_context(x: Tensor, filters: int, name: str) -> Tensor:
-    """Returns ReLU6(BatchNorm(1x1 convolution of each cell and the largest values around it)) of a map.
-
-    An object that fills the image has its edges far from its centre: a small network that few images taught does not
-    see them there without this.
-
-    Source: spatial pyramid pooling (He et al. 2014), as maximum pools one behind the other (SPPF of YOLOv5).
-    """
-    maps = [x]
-    for i in range(POOLS):
-        pool = keras.layers.MaxPooling2D(POOL_SIDE, strides=1, padding="same", name=f"{name}_pool{i + 1}")
-        maps.append(pool(maps[-1]))
-    joined = keras.layers.Concatenate(name=f"{name}_join")(maps)
-    return conv_norm(joined, filters, 1, activation="relu6", conv=name, norm=f"{name}_bn")
