@@ -77,8 +77,8 @@ def compare(model: keras.Model, opened: Opened, images: list, threshold: float |
         correlation} and "head_differences": {head: largest difference as a share of its largest value}.
     """
     examples = make_examples(model, opened, images)
-    asked = [(example, _inside(run(example), example)) for example in examples for run in opened.runs]
-    pairs = [(_ask_model(model, opened, example, len(theirs.all_scores)), theirs) for example, theirs in asked]
+    asked = [(example, run(example)) for example in examples for run in opened.runs]
+    pairs = [(_ask_model(model, opened, example, len(rows[SCORE])), _inside(rows, example)) for example, rows in asked]
     if threshold is None:
         highest = max((ours.rows[SCORE].max(initial=0.0) for ours, _ in pairs), default=0.0)
         threshold = THRESHOLD if highest > THRESHOLD else 0.0
@@ -128,8 +128,9 @@ def _ask_model(model, opened: Opened, example: Example, top_k: int) -> _Answer:
 def _inside(rows: dict, example: Example) -> _Answer:
     height, width = example.image.shape[:2]
     rows = rows | {BOX: np.clip(rows[BOX], 0, [width, height, width, height])}
+    is_kept = rows[SCORE] >= 0  # others were dropped as duplicates
     has_area = np.all(rows[BOX][:, 2:] > rows[BOX][:, :2], axis=1)
-    return _Answer({key: value[has_area] for key, value in rows.items()}, rows[SCORE])
+    return _Answer({key: value[has_area & is_kept] for key, value in rows.items()}, rows[SCORE][is_kept])
 
 
 def _is_trained(model, pairs: list[tuple[_Answer, _Answer]]) -> bool:

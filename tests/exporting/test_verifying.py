@@ -155,6 +155,17 @@ def test_what_may_have_fallen_off_the_list_is_not_missed(answers):
     assert found["detections"] > 10
 
 
+def test_what_a_file_dropped_as_a_duplicate_is_missed(answers):
+    """It has the score -1 in the file's list: nothing that the model found is compared with it."""
+
+    def drop_second(rows):
+        rows["scores"][1] = -1.0
+
+    found = answers(drop_second)
+    assert found["missed"] == 2  # one in each image
+    assert found["score"] == 0
+
+
 @pytest.mark.parametrize(("last", "difference"), [(0.0, 0.0), (0.2, 0.1)])
 def test_of_an_untrained_model_fewer_peaks_are_no_difference(untrained, drawn, last, difference):
     """Rounding makes cells of a flat map peaks, or none; a score that is another one is a difference."""
