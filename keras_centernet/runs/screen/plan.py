@@ -34,7 +34,7 @@ def plan(
     readers = f", 1/{processes} of them read by each process" if processes > 1 else ""
     rows = {
         "network": f"{settings.backbone}, {_cost(model)}",
-        "task": settings.task,
+        "task": settings.task + (f", recipe {settings.recipe}" if settings.recipe else ""),
         "classes": _classes(model.classes),
         "train": _describe(data.train.source) + readers,
         "val": f"{_describe(data.val.source)}, measured every {settings.evaluate_every} epochs and after the last",

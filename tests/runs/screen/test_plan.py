@@ -43,11 +43,16 @@ def rows(text):
 
 def test_everything_is_named(data, model):
     options = {"epochs": 3, "warmup_epochs": 1, "mosaic": 0.5, "close_mosaic": 1, "freeze": ("bn1",)}
+    options |= {"recipe": "detection", "head_rates": {"size": 16}}
     said = rows(plan(settings(output="runs/猫", **options), Devices(["CPU"]), data, model, Progress(), 100))
     assert re.fullmatch(
         rf"tiny, {count_parameters(model.network):,} parameters, [\d.]+ GFLOP an image", said["network"]
     )
-    assert (said["task"], said["input"], said["precision"]) == ("detection", "64 x 64 pixels", "float32")
+    assert (said["task"], said["input"], said["precision"]) == (
+        "detection, recipe detection",
+        "64 x 64 pixels",
+        "float32",
+    )
     assert said["classes"] == f"{len(model.classes)}: {', '.join(model.classes)}"
     assert re.fullmatch(r"16 images, \d+ objects: shapes \(train\)", said["train"])
     assert re.fullmatch(
@@ -55,7 +60,7 @@ def test_everything_is_named(data, model):
     )
     assert (said["batch"], said["steps"]) == ("8 images in a step", "2 an epoch, 6 in 3 epochs")
     rate = "at most 0.002, 1 epoch of warm-up, then a cosine"
-    assert said["optimizer"] == f"adamw, learning rate {rate}; running average 0.9998; frozen: bn1"
+    assert said["optimizer"] == f"adamw, learning rate {rate}; running average 0.9998; size rate times 16; frozen: bn1"
     assert said["images"] == "augmentation crop, mirrored 0.5, mosaic 0.5, colours changed"
     assert said["devices"].startswith("CPU, by ")
     assert said["output"] == "runs/猫"
