@@ -82,7 +82,7 @@ def test_a_run_that_was_stopped_again_and_again_goes_on_to_the_same_end(whole, t
     assert differences(whole, tmp_path) == []
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_mixed_images_are_the_same_after_a_stop(tmp_path):
     mixed = {"mosaic": 0.5, "mixup": 0.5, "hsv": (0.015, 0.7, 0.4), "vertical_flip": 0.5, "close_mosaic": 2}
     run(tmp_path / "whole", **mixed)
@@ -136,7 +136,7 @@ def test_a_damaged_checkpoint_names_the_one_before(whole, tmp_path):
         run(tmp_path, resume=True)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_prolonged_run_of_a_constant_rate_is_the_longer_run(tmp_path):
     constant = {"schedule": "constant", "keep": 1}
     run(tmp_path / "longer", **constant)

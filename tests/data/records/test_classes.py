@@ -33,7 +33,9 @@ def records(request, record, write_records, tmp_path):
     return tmp_path / "ours"
 
 
-by_service = pytest.mark.parametrize("by_service", [False, pytest.param(True, marks=pytest.mark.slow)])
+by_service = pytest.mark.parametrize(
+    "by_service", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.exhaustive])]
+)
 
 
 def names_of(source, by_service):
