@@ -13,7 +13,7 @@ from keras_centernet.runs.folder import BEST, LAST
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.train import train
 
-DATA = "shapes"
+DATA, BACKBONE = "shapes", "mobilenet_v2"
 INPUT_SIZE = 128
 COMPARED_IMAGES = 32
 EXPORTED = "detector.tflite"
@@ -28,8 +28,15 @@ def demo(output: str | os.PathLike, seed: int = 0, overwrite: bool = False) -> d
     output = to_path(output)
     check_outputs([output / name for name in (EXPORTED, BEST, LAST)], overwrite)
     # No augmentation: the images vary enough by themselves.
-    data = {"data": DATA, "input_size": INPUT_SIZE, "augmentation": "none", "color": False, "seed": seed}
-    training = {"batch_size": 8, "epochs": 5, "learning_rate": 6e-3, "warmup_epochs": 0.5, "evaluate_every": 2}
+    data = {"data": DATA, "backbone": BACKBONE, "input_size": INPUT_SIZE, "augmentation": "none", "color": False}
+    training = {
+        "seed": seed,
+        "batch_size": 8,
+        "epochs": 5,
+        "learning_rate": 6e-3,
+        "warmup_epochs": 0.5,
+        "evaluate_every": 2,
+    }
     metrics = train(TrainSettings(output=str(output), overwrite=overwrite, **data, **training))
     model = load_model(output / BEST)
     path = export_tflite(model, output / EXPORTED)
