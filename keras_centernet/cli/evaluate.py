@@ -135,7 +135,7 @@ def _evaluate(args: argparse.Namespace, output: AnyPath, curves: AnyPath) -> Non
 
 def _choose_split(args: argparse.Namespace) -> dict:
     """Returns the arguments of `load_dataset` that say which images are measured."""
-    from keras_centernet.data.formats.table import splits_of
+    from keras_centernet.data.formats.opening import splits_of
     from keras_centernet.data.reading.parts import evaluation_split
     from keras_centernet.data.reading.splits import VAL
     from keras_centernet.runs.folder import SPLIT

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the records and says what is in them."""
-    from keras_centernet.data.formats.table import splits_of
+    from keras_centernet.data.formats.opening import splits_of
     from keras_centernet.data.names import is_usual_split
     from keras_centernet.data.reading.splits import TRAIN, VAL
     from keras_centernet.errors import UserError, look_up
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _write(args: argparse.Namespace, split: str, fields: tuple[str, ...]) -> None:
-    from keras_centernet.data.formats.table import read_source
+    from keras_centernet.data.formats.opening import read_source
     from keras_centernet.data.records.finding import read_description
     from keras_centernet.data.records.writing import write_tfrecords
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_centernet.data.checks import check_input_size
-from keras_centernet.data.formats.table import read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
 from keras_centernet.data.names import is_usual_split
 from keras_centernet.data.reading.splits import TRAIN, VAL
 from keras_centernet.drawing.text_table import align

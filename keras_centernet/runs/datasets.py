@@ -6,7 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from keras_centernet.data import Source, load_dataset
-from keras_centernet.data.formats.table import splits_of
+from keras_centernet.data.formats.opening import splits_of
 from keras_centernet.data.names import match_split
 from keras_centernet.data.reading.parts import ALL
 from keras_centernet.data.reading.splits import TRAIN, VAL

@@ -8,8 +8,8 @@ import pytest
 
 from keras_centernet import geometry
 from keras_centernet.data import load_dataset
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.formats.shapes import build_shapes
-from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.inputs import Changes, build_training_input
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import UserError

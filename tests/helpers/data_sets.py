@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.records.writing import write_tfrecords
 
 CLASSES = ("big cat", "dog", "x-1", "Ärger")

@@ -8,7 +8,7 @@ import pytest
 
 import keras_centernet
 from keras_centernet.cli import main
-from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import UserError
 from keras_centernet.inspection import inspect

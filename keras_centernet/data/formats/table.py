@@ -4,7 +4,6 @@ import dataclasses
 import importlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from keras_centernet.data.formats.kitti.fields import KITTI_FIELDS
 from keras_centernet.data.formats.request import DataRequest
@@ -12,9 +11,6 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, is_remote, to_path
 from keras_centernet.method.specs import FieldSpec
 from keras_centernet.packages import install_line
-
-if TYPE_CHECKING:  # it imports TensorFlow
-    from keras_centernet.data.source import Source
 
 
 def _later(module: str, function: str) -> Callable:
@@ -163,63 +159,6 @@ FORMATS = {
 }
 
 
-def read_source(
-    data: str | os.PathLike, split: str, format: str | None = None, fields: tuple[str, ...] = (), **options
-) -> "Source":
-    """Returns one split of a data set of any format.
-
-    Args:
-        format: a key of `FORMATS`, or None to detect it.
-        data, split, fields, options: of `DataRequest`.
-
-    Raises:
-        UserError: the format is unknown, cannot be detected or does not take an option, or what the reader raises.
-    """
-    request = DataRequest(data, split, fields=tuple(fields), **options)
-    row = _checked_row(request, format)
-    if row.splits is None or row.makes_parts:
-        return row.read(request)
-    from keras_centernet.data.reading.parts import read_parts  # imports TensorFlow, which `--help` does without
-
-    return read_parts(row.read, tuple(row.splits(request)), request)
-
-
-def splits_of(
-    data: str | os.PathLike, format: str | None = None, fields: tuple[str, ...] = (), **options
-) -> tuple[str, ...] | None:
-    """Returns the names of a data set's own splits, none if its images lie together; None where nobody can list them.
-
-    Args and errors: as of `read_source`.
-    """
-    request = DataRequest(data, fields=tuple(fields), **options)
-    row = _checked_row(request, format)
-    return None if row.splits is None else tuple(row.splits(request))
-
-
-def _checked_row(request: DataRequest, format: str | None) -> Format:
-    """Returns the format's row, whose reader can answer the request."""
-    data, fields = request.data, request.fields
-    format = find_format(data, request.annotations) if format is None else format
-    if format not in FORMATS:
-        raise UserError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}.")
-    row = FORMATS[format]
-    if not row.can_know(fields):
-        able = [name for name, other in FORMATS.items() if other.can_know(fields)]
-        problem = f"format {format} has no {', '.join(fields)}, which this task needs"
-        raise UserError(f"{problem}: expected one of {', '.join(able)}. Pass another data set, or another task.")
-    for option, expected in (("annotations", row.annotations), ("images", "the folder of images" * row.takes_images)):
-        value = getattr(request, option)
-        if value is not None and not expected:
-            raise UserError(f"{option}: expected none with format {format}, got {str(value)!r}; remove it.")
-        if value is not None and not to_path(value).exists():
-            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
-        if option == "images" and value is not None and not to_path(value).is_dir():
-            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which is none.")
-    if not row.is_name and not _is_pattern(data) and not request.path.exists():
-        raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
-    return row
-
-
 def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None = None) -> str:
     """Returns the key of `FORMATS` that a folder, file, pattern or name looks like.
 
@@ -231,7 +170,7 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     if annotations is not None and (name := _format_of_annotations(to_path(annotations))):
         return name
     path = to_path(data)
-    exists = not _is_pattern(data) and path.exists()
+    exists = not is_pattern(data) and path.exists()
     for name, row in FORMATS.items():
         if not (row.is_name and exists) and row.recognizes(str(data) if row.is_name else path):
             return name
@@ -250,6 +189,7 @@ def _format_of_annotations(path: AnyPath) -> str | None:
     return next(alike, named[0] if named else None)
 
 
-def _is_pattern(data: str | os.PathLike) -> bool:
+def is_pattern(data: str | os.PathLike) -> bool:
+    """Whether what a user names is a pattern of paths, and not a local file or folder with such a sign in its name."""
     has_sign = any(sign in os.fspath(data) for sign in "*?[")
     return has_sign and (is_remote(data) or not to_path(data).exists())

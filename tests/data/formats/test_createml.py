@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.errors import DataWarning, UserError
 
 CAT = {"label": "cat", "coordinates": {"x": 15, "y": 18, "width": 20, "height": 24}}

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.errors import DataWarning, UserError
 
 JUNK = (

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from keras_centernet import load_dataset
-from keras_centernet.data.formats.table import find_format, read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.errors import DataWarning, UserError
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.records.writing import write_tfrecords
 
 NAMES = ("nose", "left_ear", "right_ear", "tail")

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.data.names import match_split
 from tests.helpers.data_sets import SPLITS, WRITERS, draw
 

@@ -12,7 +12,8 @@ import pytest
 from keras_centernet.data import load_dataset
 from keras_centernet.data.annotations import build_annotations
 from keras_centernet.data.fields import REGION_FIELDS, known_fields
-from keras_centernet.data.formats.table import FORMATS, Format, find_format, read_source
+from keras_centernet.data.formats.opening import read_source
+from keras_centernet.data.formats.table import FORMATS, Format, find_format
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import UserError
 from keras_centernet.tasks import TASKS

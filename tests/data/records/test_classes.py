@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import DataWarning, UserError
 from tests.helpers.service_reading import service_examples

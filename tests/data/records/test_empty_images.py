@@ -5,8 +5,8 @@ import json
 import pytest
 
 from keras_centernet.data import load_dataset
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.formats.request import DataRequest
-from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.passes import new_pass, numbered_passes
 from keras_centernet.data.records.reading import read_tfrecord
 from keras_centernet.data.records.writing import write_tfrecords

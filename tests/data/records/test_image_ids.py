@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import evaluate, load_dataset
-from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.records.writing import write_tfrecords
 from tests.helpers.service_reading import service_examples
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import load_dataset
-from keras_centernet.data.formats.table import read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
 from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.errors import DataWarning, UserError
 

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from keras_centernet.data import load_dataset
 from keras_centernet.data.annotations import build_annotations
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.shapes import build_shapes
-from keras_centernet.data.formats.table import read_source
 from keras_centernet.data.records.label_map import read_label_map
 from keras_centernet.data.records.reading import read_tfrecord
 from keras_centernet.data.records.writing import write_tfrecords

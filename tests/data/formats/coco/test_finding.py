@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.errors import DataWarning, UserError
 
 MANY = tuple(f"{'abcdefghij'[i]}.jpg" for i in range(10))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.errors import DataWarning, UserError
 
 DOG = {"image_id": 30, "category_id": 18, "bbox": [5, 6, 20, 24], "area": 111.5, "iscrowd": 0}

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source
+from keras_centernet.data.formats.opening import read_source
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.errors import DataWarning, UserError
 
 TENSORFLOW = "filename,width,height,class,xmin,ymin,xmax,ymax\n"

@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source
+from keras_centernet.data.formats.opening import read_source
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.errors import DataWarning, UserError
 
 META = (

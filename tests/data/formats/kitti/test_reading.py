@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from keras_centernet import UserError, load_dataset
-from keras_centernet.data.formats.table import FORMATS, find_format, read_source
+from keras_centernet.data.formats.opening import read_source
+from keras_centernet.data.formats.table import FORMATS, find_format
 from keras_centernet.errors import DataWarning
 
 CAR = "Car 0.10 1 -1.50 100.00 50.00 160.00 90.00 1.50 1.60 3.90 -2.00 1.60 12.00 -1.60"

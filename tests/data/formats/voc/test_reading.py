@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source
+from keras_centernet.data.formats.opening import read_source
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.errors import DataWarning, UserError
 
 OBJECTS = {"a": [("dog", 5, 6, 25, 30), ("cat", 1, 2, 3, 4)], "b": [], "c": [("cat", 0, 0, 64, 48)]}

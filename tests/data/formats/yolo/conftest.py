@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source
+from keras_centernet.data.formats.opening import read_source
+from keras_centernet.data.formats.table import find_format
 
 
 @pytest.fixture

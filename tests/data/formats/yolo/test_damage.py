@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.errors import UserError
 
 ULTRALYTICS = {

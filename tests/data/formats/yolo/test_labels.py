@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_centernet.data import load_dataset
-from keras_centernet.data.formats.table import read_source
+from keras_centernet.data.formats.opening import read_source
 from keras_centernet.errors import DataWarning, UserError
 
 HEIGHT, WIDTH = 48, 64

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from keras_centernet.data.formats.table import find_format, read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
+from keras_centernet.data.formats.table import find_format
 from keras_centernet.errors import DataWarning, UserError
 
 CAT, DOG = "0 0.5 0.5 0.25 0.5\n", "1 .125 .25 .25 .5\n"

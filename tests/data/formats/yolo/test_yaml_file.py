@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from keras_centernet.data.formats.table import read_source, splits_of
+from keras_centernet.data.formats.opening import read_source, splits_of
 from keras_centernet.errors import UserError
 from keras_centernet.tasks.skeletons import COCO_PERSON
 
