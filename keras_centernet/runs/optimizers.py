@@ -1,20 +1,26 @@
 """The optimizers and the schedules of the learning rate; each has a row in a table."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 STEP_FRACTIONS = (90 / 140, 120 / 140)  # As published: divide by ten after epochs 90 and 120 of 140
 ADAM_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
 UNDECAYED = ("bias", "beta", "gamma")
 
 
-def build_optimizer(settings, steps_per_epoch: int, rates: dict[str, float] | None = None):
-    """Returns the Keras optimizer of a run's settings; `rates` are those of `fitting.optimizers.PartwiseAdam`."""
+def build_optimizer(
+    settings, steps_per_epoch: int, rates: dict[str, float] | None = None, last_layers: Sequence[str] = ()
+):
+    """Returns the Keras optimizer of a run's settings.
+
+    `rates` are those of `fitting.optimizers.PartwiseAdam`, `last_layers` the paths of the variables of the heads' last
+    convolutions.
+    """
     rate = build_schedule(settings, steps_per_epoch)
     options = {"clipnorm": None, "global_clipnorm": settings.clip_norm or None}
     if rates:
         options["rates"] = rates
-    return OPTIMIZERS[settings.optimizer](settings, rate, options)
+    return OPTIMIZERS[settings.optimizer](settings, rate, options, last_layers)
 
 
 def build_schedule(settings, steps_per_epoch: int):
@@ -27,7 +33,7 @@ def describe_rate(settings) -> str:
     return SCHEDULES[settings.schedule].describe(settings)
 
 
-def _adamw(settings, rate, options: dict):
+def _adamw(settings, rate, options: dict, last_layers: Sequence[str]):
     import keras
 
     if "rates" in options:
@@ -39,7 +45,13 @@ def _adamw(settings, rate, options: dict):
     return optimizer
 
 
-def _adam(settings, rate, options: dict):
+def _muon(settings, rate, options: dict, last_layers: Sequence[str]):
+    from keras_centernet.fitting.optimizers import Muon
+
+    return Muon(rate, last_layers, weight_decay=settings.weight_decay, undecayed=UNDECAYED, **options)
+
+
+def _adam(settings, rate, options: dict, last_layers: Sequence[str]):
     import keras
 
     from keras_centernet.fitting.optimizers import PartwiseAdam
@@ -91,8 +103,8 @@ def _constant(settings, steps_per_epoch: int) -> float:
     return settings.learning_rate
 
 
-# Functions (settings, learning rate or schedule, further options) -> Keras optimizer.
-OPTIMIZERS: dict[str, Callable] = {"adamw": _adamw, "adam": _adam}
+# Functions (settings, learning rate or schedule, further options, paths of the last layers) -> Keras optimizer.
+OPTIMIZERS: dict[str, Callable] = {"adamw": _adamw, "adam": _adam, "muon": _muon}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -84,7 +84,7 @@ class TrainSettings:
     optimizer: str = option("adamw", "optimizer", choices=OPTIMIZERS)
     learning_rate: float = option(2e-3, "highest learning rate", above=0, at_most=1000)
     weight_decay: float = option(
-        0.02, "weight decay of adamw; normalization and biases have none", at_least=0, at_most=1000
+        0.02, "weight decay of adamw and muon; normalization and biases have none", at_least=0, at_most=1000
     )
     schedule: str = option("cosine", "schedule of the learning rate", choices=SCHEDULES)
     step_epochs: tuple[int, ...] | None = option(

@@ -1,10 +1,10 @@
-"""Adam by parts against Keras' own on each part alone."""
+"""Adam by parts against Keras' own on each part alone; Muon against Keras' own on matrices and NumPy's SVD."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_centernet.fitting.optimizers import PartwiseAdam
+from keras_centernet.fitting.optimizers import Muon, PartwiseAdam, orthogonalize
 
 
 def build_variables():
@@ -50,3 +50,71 @@ def test_files_that_had_one_factor_are_read():
     del config["rates"]
     before = PartwiseAdam.from_config(config | {"slow_paths": ["a", "b"], "slow_factor": 0.1})
     assert before.rates == {"a": 0.1, "b": 0.1}
+
+
+KERNELS = {"dense/kernel": (6, 4), "wide/kernel": (3, 5)}
+OTHERS = {"depthwise/kernel": (3, 3, 5, 1), "size/kernel": (1, 1, 4, 2), "dense/bias": (4,)}
+
+
+def step_five_times(optimizer, shapes, as_matrices=False):
+    """Returns the values of variables after five steps, from a start and by gradients that their names decide."""
+    variables, gradients = [], []
+    for path, shape in shapes.items():
+        start, *steps = np.random.default_rng(len(path)).normal(size=(6, *shape)).astype("float32")
+        if as_matrices:
+            start, *steps = (values.reshape(-1, values.shape[-1]) for values in (start, *steps))
+        variables.append(keras.Variable(start, name=path.replace("/", "_")))
+        gradients.append(steps)
+    optimizer.build(variables)
+    for step in zip(*gradients, strict=True):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient) for gradient in step])
+    return [np.asarray(variable) for variable in variables]
+
+
+def test_muon_moves_matrices_as_that_of_keras_does():
+    ours = step_five_times(Muon(0.01, step_rms=0.2), KERNELS)
+    theirs = step_five_times(keras.optimizers.Muon(0.01, weight_decay=None, adam_weight_decay=None), KERNELS)
+    for found, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_muon_takes_a_convolution_for_the_matrix_of_its_output_channels():
+    shapes = {"conv/kernel": (3, 3, 2, 7)}
+    found, matrix = (step_five_times(Muon(0.01), shapes, as_matrices)[0] for as_matrices in (False, True))
+    np.testing.assert_allclose(found.reshape(matrix.shape), matrix, rtol=1e-5)
+
+
+def test_muon_steps_by_adam_for_biases_depthwise_kernels_and_last_layers():
+    ours = step_five_times(Muon(0.01, by_adam=["size_kernel"], weight_decay=0.1, undecayed=["bias"]), OTHERS)
+    adam = keras.optimizers.Adam(0.01, weight_decay=0.1)
+    adam.exclude_from_weight_decay(var_names=["bias"])
+    for found, expected in zip(ours, step_five_times(adam, OTHERS), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_muon_has_rates_and_decay_of_parts():
+    def train(rate, **options):
+        return step_five_times(Muon(rate, weight_decay=0.1, **options), KERNELS)
+
+    found, slow, fast = train(0.1, rates={"wide_kernel": 0.25}), train(0.025), train(0.1)
+    np.testing.assert_allclose(found[0], fast[0], rtol=1e-6)
+    np.testing.assert_allclose(found[1], slow[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(40, 8), (8, 40), (16, 10)])
+def test_orthogonalized_matrices_keep_their_singular_vectors(shape, rng):
+    matrix = rng.normal(size=shape).astype("float32")
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    in_their_frame = left.T @ np.asarray(orthogonalize(keras.ops.convert_to_tensor(matrix))) @ right.T
+    singular = np.diag(in_their_frame)
+    assert singular.min() > 0.6
+    assert singular.max() < 1.25
+    np.testing.assert_allclose(in_their_frame, np.diag(singular), atol=1e-4)
+
+
+def test_muon_is_rebuilt_from_its_configuration():
+    optimizer = Muon(0.1, ["size/kernel"], 0.9, 0.3, rates={"a/kernel": 0.1}, undecayed=("bias",), weight_decay=0.02)
+    other = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
+    assert isinstance(other, Muon)
+    assert other.get_config() == optimizer.get_config()
+    assert (other.by_adam, other.momentum, other.step_rms) == (("size/kernel",), 0.9, 0.3)
