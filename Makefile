@@ -9,7 +9,7 @@ demo: $(READY)  ## train, evaluate and export a detector on built-in images: run
 	$(VENV)/bin/keras-centernet demo
 
 # A file's tests stay in one process, so that what they share is made once.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: $(READY)  ## all tests but the slow ones
 	$(PYTHON) -m pytest $(PARALLEL)

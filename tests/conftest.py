@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
+# Files that take minutes are begun first: at the end one processor would wait for them.
+LONG = ("test_resume.py", "test_demo.py", "test_own_files.py", "test_terminals.py", "test_backends.py")
 CALIBRATION_LINE = "P2: 720 0 200 45 0 720 60 0.2 0 0 1 0.003"
 # Isolated (-I): no path leads to this package, and nothing of it is imported.
 SERVER = """
@@ -29,6 +31,11 @@ assert "keras_centernet" not in sys.modules
 print("at", address.rpartition(":")[2], flush=True)
 sys.stdin.read()
 """
+
+
+def pytest_collection_modifyitems(items):
+    """Moves the tests of the longest files to the front."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(autouse=True, scope="module")

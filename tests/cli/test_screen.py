@@ -56,7 +56,6 @@ def screen(request, tmp_path_factory):
     return request.param, run_in_terminal(request.param, tmp_path_factory.mktemp("screen"))
 
 
-@pytest.mark.slow
 def test_no_line_is_longer_than_the_terminal(screen):
     columns, sent = screen
     frames = [frame.rstrip() for line in sent.split("\n") for frame in re.split(r"\r(?:\x1b\[K)?", line)]

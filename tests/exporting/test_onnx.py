@@ -10,6 +10,7 @@ import pytest
 import keras_centernet
 from keras_centernet import UserError
 from keras_centernet.exporting import FORMATS, agreement, export_onnx, verify
+from tests.helpers.step_cases import DEFORMABLE, add_two_stacks
 
 TOP_K = 12
 MORE = {
@@ -80,8 +81,10 @@ def test_verifying_says_how_far(exported, pictures):
 
 @needs_onnx
 @pytest.mark.slow  # tf2onnx takes its time with nine passes per layer
-def test_deformable_convolutions_go_there_too(tiny_model, tmp_path):
-    export_onnx(tiny_model("resnet18"), tmp_path / "model.onnx", top_k=TOP_K)  # compares by itself
+@pytest.mark.parametrize("network", [DEFORMABLE, pytest.param("resnet18", marks=pytest.mark.exhaustive)])
+def test_deformable_convolutions_go_there_too(network, tiny_model, tmp_path):
+    add_two_stacks()
+    export_onnx(tiny_model(network), tmp_path / "model.onnx", top_k=TOP_K)  # compares by itself
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 

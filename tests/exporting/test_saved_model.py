@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_centernet import UserError
 from keras_centernet.exporting import FORMATS, agreement, export_saved_model, verify
+from tests.helpers.step_cases import DEFORMABLE, add_two_stacks
 
 TOP_K = 12
 FOUND = {"boxes_xyxy", "scores", "classes", "class_names"}
@@ -63,10 +64,11 @@ def exported(model_of_task, tmp_path_factory):
     return model_of_task, folder, tf.saved_model.load(str(folder)).signatures
 
 
-@pytest.fixture(scope="module")
-def deformable(tiny_model):
+@pytest.fixture(scope="module", params=[DEFORMABLE, pytest.param("resnet18", marks=pytest.mark.exhaustive)])
+def deformable(tiny_model, request):
     """An untrained model whose deformable convolutions look around."""
-    model = tiny_model("resnet18")
+    add_two_stacks()
+    model = tiny_model(request.param)
     rng = np.random.default_rng(2)
     for layer in model.network.layers:
         if hasattr(layer, "offset_bias"):

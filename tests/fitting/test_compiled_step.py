@@ -10,10 +10,6 @@ from keras_centernet import BACKBONES
 from tests.helpers import one_compiled_step
 from tests.helpers.step_cases import DEFORMABLE, TWO_STACKS
 
-# XLA takes minutes for the large ones on a CPU; the small networks below have their parts.
-QUICK = "resnet18"
-ROWS = [pytest.param(name, marks=pytest.mark.slow if name == QUICK else pytest.mark.exhaustive) for name in BACKBONES]
-
 
 def run(*arguments):
     root = pathlib.Path(one_compiled_step.__file__).parents[2]
@@ -43,6 +39,7 @@ def test_a_batch_in_parts():
     run(DEFORMABLE, "detection", "2")
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.exhaustive  # XLA takes minutes for the large ones on a CPU; the small networks above have their parts
+@pytest.mark.parametrize("name", BACKBONES)
 def test_networks(name):
     run(name)

@@ -250,7 +250,12 @@ def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("how", "moments", "kills"), [("each", 2, 16), pytest.param("all", 7, 26, marks=pytest.mark.exhaustive)]
+    ("how", "moments", "kills"),
+    [
+        ("few", 1, 6),
+        pytest.param("each", 2, 16, marks=pytest.mark.exhaustive),
+        pytest.param("all", 7, 26, marks=pytest.mark.exhaustive),
+    ],
 )
 def test_runs_killed_at_many_points_end_like_the_whole_one(how, moments, kills, tmp_path):
     """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
@@ -258,7 +263,8 @@ def test_runs_killed_at_many_points_end_like_the_whole_one(how, moments, kills, 
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
     assert len(report["killed"]) == kills
-    assert {point for point, _ in POINTS} | {"moment"} == set(report["killed"])
+    assert set(report["killed"]) <= {point for point, _ in POINTS} | {"moment"}
+    assert len(set(report["killed"])) == min(kills, len(dict(POINTS)) + 1)
     assert report["broken"] == report["different"] == []
 
 
