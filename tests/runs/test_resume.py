@@ -273,6 +273,7 @@ def test_runs_killed_at_many_points_end_like_the_whole_one(how, moments, kills, 
     ("backend", "options"),
     [
         ("tensorflow", {"steps_per_execution": 4}),
+        ("tensorflow", {"optimizer": "muon"}),
         pytest.param("jax", {}, marks=pytest.mark.exhaustive),
         pytest.param("torch", {}, marks=pytest.mark.exhaustive),
     ],

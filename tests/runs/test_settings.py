@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_centernet import UserError
+from keras_centernet.fitting.optimizers import Muon
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.runs.optimizers import build_optimizer, build_schedule
 from keras_centernet.runs.options import options_of
@@ -43,6 +44,14 @@ def test_optimizers():
     assert adamw.global_clipnorm == 3.0
     adam = build_optimizer(TrainSettings("shapes", optimizer="adam"), 10)
     assert (type(adam), adam.epsilon) == (keras.optimizers.Adam, 1e-8)
+    settings = TrainSettings("shapes", optimizer="muon", clip_norm=3.0)
+    muon = build_optimizer(settings, 10, {"conv1/kernel": 0.1}, ["size/kernel"])
+    assert (type(muon), muon.global_clipnorm, muon.weight_decay) == (Muon, 3.0, settings.weight_decay)
+    assert (muon.rates, muon.by_adam, muon.undecayed) == (
+        {"conv1/kernel": 0.1},
+        ("size/kernel",),
+        ("bias", "beta", "gamma"),
+    )
 
 
 def test_parts_have_their_own_rates_only_if_asked():
