@@ -86,7 +86,7 @@ def test_parts_have_their_own_rates_only_if_asked():
         ({"gpus": 0}, "gpus: expected a whole number of at least 1, got 0"),
         ({"data_service": "grpc://a:1", "multi_worker": True}, "data_service: expected no multi_worker, as no seed"),
         ({"data_service": "grpc://a:1", "checkpoint_every": 9}, "data_service: expected no checkpoint_every, as no"),
-        ({"optimizer": "sgd"}, "optimizer: expected one of adamw, adam, got 'sgd'"),
+        ({"optimizer": "sgd"}, "optimizer: expected one of adamw, adam, muon, got 'sgd'"),
         (
             {"schedule": "step", "epochs": 90, "step_epochs": (45, 90)},
             "step_epochs: expected ascending numbers below epochs, 90, got 45, 90",
