@@ -78,7 +78,7 @@ class HeadSpec:
     peaks_of: str = ""
     taught_at: str = ""
     box_center: str = ""
-    loss_reads: dict[str, str] = dataclasses.field(default_factory=dict)
+    loss_reads: dict[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self):
         if self.taught_at and (self.taught_at not in TAUGHT_AT or self.read_at == "everywhere"):
@@ -130,7 +130,7 @@ class Task:
     flip_and_scale: bool = True
     needs_camera: bool = False
     builder: Callable | None = None
-    options: dict = dataclasses.field(default_factory=dict)
+    options: dict = dataclasses.field(default_factory=dict, hash=False)
     nms: float | None = None
 
     def __post_init__(self):

@@ -1,5 +1,7 @@
 """The words of the mechanism."""
 
+import dataclasses
+
 import pytest
 
 from keras_centernet.method.specs import HeadSpec, Task
@@ -26,3 +28,11 @@ def test_detection_has_the_published_heads_and_weights():
         ("offset", 2, "centers", 1.0),
     ]
     assert task.center_heatmap.bias == -2.19
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_tasks_can_be_arguments_of_compiled_functions(name):
+    """TensorFlow and JAX look functions up by the values of such arguments: they must have a hash."""
+    task = TASKS[name].build(("cat", "dog"))
+    assert {task: "found"}[task] == "found"
+    assert dataclasses.replace(task, options={"nms": 0.6}) != task
