@@ -6,6 +6,21 @@ import pytest
 
 from tests.helpers.processes import run_python
 
+# Benchmark -> options that make it short, its last line.
+SMALL = {
+    "decode": ("--rounds 1 --backbones mobile_nano", r"mobile_nano +[\d.]+ +[\d.]+ +0\.\d+"),
+    "detect": ("--rounds 1", r"import keras_centernet, CenterNet: .* on top of import keras"),
+    "predict": (
+        "--backbone mobile_nano --side 64 --images 8",
+        r"network and decoding .* frames/s; detect from disk .* frames/s; \d\.\d+",
+    ),
+    "memory": (
+        "--backbone mobile_nano --input-size 64 --batch-size 2",
+        r"mobile_nano at 64 px, batch 2: peak \d\.\d GiB",
+    ),
+    "input_pipeline": ("--input-size 64 --images 32 --passes 1 --rounds 1", r"ratio \d\.\d+ \(wanted: at least 0\.35\)"),
+}
+
 
 @pytest.mark.slow
 def test_the_networks_in_pytorch_are_ours():
@@ -97,3 +112,14 @@ def test_reliability_is_measured(command, options, lines):
     assert done.returncode == 0, done.stderr[-3000:]
     for line in lines:
         assert re.search(line, done.stdout), done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "decode" else pytest.mark.exhaustive) for name in SMALL]
+)
+def test_the_others_run_in_small(name):
+    options, last_line = SMALL[name]
+    done = run_python(f"benchmarks/{name}.py", *options.split())
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.fullmatch(last_line, done.stdout.strip().splitlines()[-1])
