@@ -18,7 +18,7 @@ SMALL = {
         "--backbone mobile_nano --input-size 64 --batch-size 2",
         r"mobile_nano at 64 px, batch 2: peak \d\.\d GiB",
     ),
-    "input_pipeline": ("--input-size 64 --images 32 --passes 1 --rounds 1", r"ratio \d\.\d+ \(wanted: at least 0\.35\)"),
+    "input_pipeline": ("--input-size 64 --images 32 --passes 1 --rounds 1", r"ratio \d\.\d+ \(wanted: .*\)"),
 }
 
 
