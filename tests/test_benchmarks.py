@@ -8,7 +8,7 @@ from tests.helpers.processes import run_python
 
 # Benchmark -> options that make it short, its last line.
 SMALL = {
-    "decode": ("--rounds 1 --backbones mobile_nano", r"mobile_nano +[\d.]+ +[\d.]+ +0\.\d+"),
+    "decode": ("--rounds 3 --backbones mobile_nano", r"mobile_nano +[\d.]+ +[\d.]+ +0\.\d+"),
     "detect": ("--rounds 1", r"import keras_centernet, CenterNet: .* on top of import keras"),
     "predict": (
         "--backbone mobile_nano --side 64 --images 8",

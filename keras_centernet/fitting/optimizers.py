@@ -65,10 +65,10 @@ class PartwiseAdam(keras.optimizers.Adam):
 class Muon(PartwiseAdam):
     """Steps that are orthogonal matrices for the kernels of hidden layers, and Adam's for everything else.
 
-    The average gradient of a kernel, as a matrix with one row for each weight of an output channel, becomes the nearest
-    matrix whose singular values are 1 (almost: `orthogonalize`), so that what few images show is learnt as fast as what
-    most of them show. A kernel is a variable of two or more axes, the last of which has more than one entry: depthwise
-    kernels have not.
+    The average gradient of a kernel, as a matrix with a column for each entry of its last axis (output channels; input
+    channels of a transposed convolution), becomes the nearest matrix whose singular values are 1 (almost:
+    `orthogonalize`), so that what few images show is learnt as fast as what most of them show. A kernel is a variable
+    of two or more axes, the last of which has more than one entry: depthwise kernels have not.
 
     Args:
         learning_rate: number or schedule.
