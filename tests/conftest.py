@@ -56,10 +56,14 @@ def release_models():
 
 
 def release():
-    """Forgets all models that no test holds any more."""
+    """Forgets all models that no test holds any more.
+
+    What is left, modules most of all, is not looked through again by the next collection.
+    """
     if "keras" in sys.modules:
-        sys.modules["keras"].backend.clear_session()
+        sys.modules["keras"].backend.clear_session(free_memory=False)
     gc.collect()
+    gc.freeze()
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 

@@ -91,7 +91,7 @@ def browse(tmp_path_factory):
 @contextlib.contextmanager
 def serving(handler):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
             yield server.server_port

@@ -18,10 +18,7 @@ from tests.helpers.shapes_only import shapes_only
 from tests.weights.test_published import SMALL, published_tensors, write_safetensors
 
 torch = pytest.importorskip("torch")
-pytestmark = [
-    pytest.mark.usefixtures("release_models"),
-    pytest.mark.filterwarnings("ignore:.*(sparse|Sparse|nested|quantiz|TypedStorage).*"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*(sparse|Sparse|nested|quantiz|TypedStorage).*")
 
 
 @pytest.fixture
@@ -213,6 +210,7 @@ def tensors():
         return published_tensors(CenterNet(SMALL, num_classes=2, input_size=64))
 
 
+@pytest.mark.usefixtures("release_models")
 @pytest.mark.parametrize("value", [np.float32(1), np.zeros((2, 1), "float32"), np.zeros(0, "float32")])
 def test_a_bias_of_another_rank(tmp_path, tensors, value):
     path = write_safetensors(tmp_path / "odd.safetensors", tensors | {"hm.2.bias": np.asarray(value)})
