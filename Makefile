@@ -11,8 +11,8 @@ demo: $(READY)  ## train, evaluate and export a detector on built-in images: run
 # A file's tests stay in one process, so that what they share is made once.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test: $(READY)  ## all tests but the slow ones
-	$(PYTHON) -m pytest $(PARALLEL)
+test: $(READY)  ## all tests but the slow ones; OPTIONS are pytest's
+	$(PYTHON) -m pytest $(PARALLEL) $(OPTIONS)
 
 test-slow: $(READY)  ## the tests that take more than two seconds
 	$(PYTHON) -m pytest -m "slow and not exhaustive" $(PARALLEL)
