@@ -113,6 +113,8 @@ def _rate(dataset: tf.data.Dataset, passes: int) -> tuple[float, float]:
     count, start, start_of_processor = 0, time.perf_counter(), time.process_time()
     for element in iterator:
         count += element[0].shape[0] if isinstance(element, tuple) else 1
+    if not count:
+        raise SystemExit("expected more than one whole batch of images, got fewer; give more --images or --passes")
     return count / (time.perf_counter() - start), 1000 * (time.process_time() - start_of_processor) / count
 
 
