@@ -13,6 +13,7 @@ from keras_centernet.files.lock import one_writer
 from tests.helpers.commands import COMMANDS, MINE, arguments, damages, make_film, places_of, put_own_files
 
 KILL, TERMINATE, INTERRUPT = 9, 15, 2
+FEW = ("make-tfrecords", "export")  # commands that write many files, and one large one
 ROOT = pathlib.Path(__file__).parents[2]
 MAIN = "import sys; from keras_centernet.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -158,27 +159,30 @@ def _tried(module, places, tmp_path, *numbers, names, wrapper=()):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("how", "moments"),
+    ("commands", "how", "moments"),
     [
-        (KILL, 1),
-        pytest.param(KILL, 4, marks=pytest.mark.exhaustive),
-        pytest.param(TERMINATE, 2, marks=pytest.mark.exhaustive),
-        pytest.param(INTERRUPT, 2, marks=pytest.mark.exhaustive),
+        pytest.param(FEW, KILL, 1, id="few"),
+        pytest.param(COMMANDS, KILL, 4, id="KILL", marks=pytest.mark.exhaustive),
+        pytest.param(COMMANDS, TERMINATE, 2, id="TERMINATE", marks=pytest.mark.exhaustive),
+        pytest.param(COMMANDS, INTERRUPT, 2, id="INTERRUPT", marks=pytest.mark.exhaustive),
     ],
 )
-def test_commands_that_are_killed_lose_nothing_and_can_be_run_again(how, moments, places, tmp_path):
-    found = _tried("killed_commands", places, tmp_path, moments, how, names=COMMANDS)
+def test_commands_that_are_killed_lose_nothing_and_can_be_run_again(commands, how, moments, places, tmp_path):
+    found = _tried("killed_commands", places, tmp_path, moments, how, names=commands)
     assert found["wrong"] == []
     assert all(tried == moments for tried, _ in found["tried"].values())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sizes", "full"), [(2, 1), pytest.param(5, 3, marks=pytest.mark.exhaustive)])
-def test_a_full_disk_is_one_line_and_nothing_half(sizes, full, places, tmp_path):
+@pytest.mark.parametrize(
+    ("commands", "sizes", "full"),
+    [pytest.param(FEW, 2, 1, id="few"), pytest.param(COMMANDS, 5, 3, id="all", marks=pytest.mark.exhaustive)],
+)
+def test_a_full_disk_is_one_line_and_nothing_half(commands, sizes, full, places, tmp_path):
     wrapper = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None or subprocess.run([*wrapper, "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a file system")
-    found = _tried("full_disks", places, tmp_path, sizes, names=COMMANDS, wrapper=wrapper)
+    found = _tried("full_disks", places, tmp_path, sizes, names=commands, wrapper=wrapper)
     assert found["wrong"] == []
     assert all(of_command["full"] >= full for of_command in found["tried"].values())
     assert all(of_command["full"] < of_command["sizes"] for of_command in found["tried"].values())

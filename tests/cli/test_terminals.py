@@ -99,11 +99,8 @@ def train_in_shell(shell, folder, output="run"):
     return [line for line in done.stderr.splitlines() if not NOISE.match(line)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "redirection",
-    [">&-", *(pytest.param(one, marks=pytest.mark.exhaustive) for one in (">&- 2>&-", "> /dev/full"))],
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("redirection", [">&-", ">&- 2>&-", "> /dev/full"])
 def test_training_goes_on_when_output_cannot_be_kept(redirection, tmp_path):
     error = train_in_shell(f"($TRAIN; echo $? > code) {redirection}", tmp_path)
     assert (tmp_path / "code").read_text(encoding="utf-8") == "0\n"
