@@ -28,7 +28,7 @@ def first_line(error: BaseException) -> str:
     return _cut(text.splitlines()[0], _LONGEST) if text else type(error).__name__
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """Returns a value from a file for messages, cut where it is long.
 
     Examples:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import numbers
+from collections.abc import Sequence
 
 from keras_centernet.errors import UserError
 from keras_centernet.texts import repr_of, shorten
@@ -71,7 +72,7 @@ SHARE = Limits(at_least=0, at_most=1)
 SCALE = Limits(at_least=1 / 64, at_most=64)  # of an image in a test
 
 
-def check_side(name: str, value, multiple_of: int) -> tuple[int, int]:
+def check_side(name: str, value: int | Sequence[int], multiple_of: int) -> tuple[int, int]:
     """Returns (height, width) of an input from a side, or a pair of them.
 
     Raises:

@@ -28,7 +28,7 @@ def shorten(text: str, most: int = LONG_VALUE) -> str:
     return f"{text[:head]}...{text[len(text) - max(1, most - len(told) - 3 - head) :]}{told}"
 
 
-def repr_of(value) -> str:
+def repr_of(value: object) -> str:
     """Returns `repr(value)`, also of a whole number with more digits than Python prints."""
     try:
         return repr(value)

@@ -12,10 +12,10 @@ import zipfile
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, SignatureRunner
 
 
-def letterbox(image, input_hw):
+def letterbox(image: np.ndarray, input_hw: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Returns (the picture in the middle of a black input, its zoom, the (left, top) where it begins there)."""
     size_wh, input_wh = np.array(image.shape[1::-1]), np.array(input_hw[::-1])
     zoom = min(input_wh / size_wh)
@@ -29,7 +29,7 @@ def letterbox(image, input_hw):
     return cv2.warpAffine(image, matrix, input_wh.tolist()), zoom, start_xy
 
 
-def detect(run, image, threshold):
+def detect(run: SignatureRunner, image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns (boxes (N, 4) left, top, right, bottom in pixels of an RGB `image`, class indices (N,), scores (N,))."""
     ((name, info),) = run.get_input_details().items()
     picture, zoom, start_xy = letterbox(image, info["shape"][1:3])
@@ -40,7 +40,7 @@ def detect(run, image, threshold):
     return corners_xy.reshape(-1, 4)[kept], found["category"][0][kept].astype(int), found["score"][0][kept]
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help=".tflite file")
     parser.add_argument("pictures", nargs="+", help="image files")

@@ -6,6 +6,7 @@ Prints the metrics, and writes them with a drawing of precision over recall.
 import argparse
 import dataclasses
 import os
+from collections.abc import Iterable
 
 from keras_centernet.cli.arguments import (
     add_backend_argument,
@@ -39,7 +40,7 @@ SPLIT = "the one that the model's run held out, else val, else all images"
 ORACLE = "replace the output of heads by the ground truth"
 
 
-def check_scales(name: str, values) -> tuple[float, ...]:
+def check_scales(name: str, values: Iterable[float]) -> tuple[float, ...]:
     """Returns scales to test at; a UserError unless they are different."""
     scales = tuple(SCALE.check(name, value) for value in values)
     if len(set(scales)) != len(scales):

@@ -68,7 +68,7 @@ def try_to_decode(
     return first_that_works(encoded, read, lambda _: _no_image(DAMAGED))
 
 
-def first_that_works(value: tf.Tensor, function: Callable, otherwise: Callable):
+def first_that_works(value: tf.Tensor, function: Callable, otherwise: Callable) -> tf.Tensor | tuple | dict:
     """Returns function(value) or, where that raises, otherwise(value): `try` and `except` inside a graph.
 
     Both functions give tensors of the same structure and compatible shapes.

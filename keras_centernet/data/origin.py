@@ -1,7 +1,12 @@
 """Where the batches of a data set come from."""
 
+from typing import TYPE_CHECKING
 
-def source_of(dataset):
+if TYPE_CHECKING:  # it imports TensorFlow
+    from keras_centernet.data.source import Source
+
+
+def source_of(dataset: object) -> "Source | None":
     """Returns the `Source` of a data set of `load_dataset`, also after take(), map() and the like; None for other data.
 
     `dataset.source` alone is lost by every such step. TensorFlow has no public way from a data set to its inputs.

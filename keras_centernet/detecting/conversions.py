@@ -75,7 +75,11 @@ def crop(found) -> list[np.ndarray]:
 
 
 def coco_rows(
-    image_id: int | str, boxes_xyxy, scores, classes, category_ids: Sequence[int | str] | None = None
+    image_id: int | str,
+    boxes_xyxy: np.ndarray,
+    scores: np.ndarray,
+    classes: np.ndarray,
+    category_ids: Sequence[int | str] | None = None,
 ) -> list[dict]:
     """Returns the rows of a COCO results file of one image; see `Detections.to_coco`."""
     return [

@@ -10,6 +10,7 @@ from keras_centernet.detecting.thresholds import USUAL_THRESHOLD, check_threshol
 from keras_centernet.errors import UserError, shown
 from keras_centernet.geometry import STRIDE, to_input_frame
 from keras_centernet.method.decode import decode
+from keras_centernet.method.specs import Task
 
 PREDICTED = 100  # rows of `predict`
 PREDICT_THRESHOLD = USUAL_THRESHOLD
@@ -118,7 +119,7 @@ class Detector:
         return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
 
 
-def predicted(task, maps: dict) -> dict:
+def predicted(task: Task, maps: dict) -> dict:
     """Returns the dict of `Detector.predict` as tensors, of the head maps of a batch."""
     found = to_input_frame(decode(task, maps, PREDICTED))
     height, width = (STRIDE * side for side in maps[task.center_heatmap.name].shape[1:3])

@@ -7,7 +7,7 @@ import itertools
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,11 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import local_output
 from keras_centernet.files.paths import AnyPath, to_path
 
+if TYPE_CHECKING:  # it imports Keras
+    from keras_centernet.detecting.detections import Detections
 
-def itself(found):
+
+def itself(found: "Detections") -> "Detections":
     """Returns all detections of an image."""
     return found
 

@@ -60,7 +60,7 @@ class Kind(NamedTuple):
     items: Callable[[object], Iterator[Item]]
 
 
-def list_items(source) -> Iterator[Item]:
+def list_items(source: object) -> Iterator[Item]:
     """Yields the images that a source stands for, in order; see `CenterNet.detect` for what it may be."""
     for kind in KINDS.values():
         if kind.fits(source):

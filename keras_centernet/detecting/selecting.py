@@ -1,7 +1,7 @@
 """Which detections are kept: by score, class and place, and one of those that overlap."""
 
 import numbers
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def in_classes(found, classes: Collection[str | int] | str | int) -> np.ndarray:
     return np.array([name in wanted or index in wanted for name, index in pairs], bool)
 
 
-def in_region(found, region) -> np.ndarray:
+def in_region(found, region: Sequence | np.ndarray) -> np.ndarray:
     """Returns (N,) bool: whether the middle of the box lies in a region, see `Detections.filter`."""
     try:
         corners = np.asarray(region, np.float64)

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,16 @@ class Prepared(NamedTuple):
     image_to_input: np.ndarray
 
 
-def detect(model, detect_batch: Callable, source, calibration, threshold, batch_size, stream: bool, track: bool):
+def detect(
+    model,
+    detect_batch: Callable,
+    source: object,
+    calibration: np.ndarray | Sequence[np.ndarray] | None,
+    threshold: float | None,
+    batch_size: int,
+    stream: bool,
+    track: bool,
+) -> list[Detections] | Iterator[Detections]:
     """Returns the `Detections` of each image of a source: a list, or with `stream` a generator; see `detect_in`.
 
     Raises:
@@ -46,7 +55,13 @@ def detect(model, detect_batch: Callable, source, calibration, threshold, batch_
 
 
 def detect_in(
-    model, detect_batch: Callable, source, calibration, threshold: float | None, batch_size: int, track: bool = False
+    model,
+    detect_batch: Callable,
+    source: object,
+    calibration: np.ndarray | Sequence[np.ndarray] | None,
+    threshold: float | None,
+    batch_size: int,
+    track: bool = False,
 ) -> Iterator:
     """Yields the `Detections` of each image of a source, see `CenterNet.detect`.
 
@@ -134,7 +149,15 @@ def _with_cameras(source, calibration) -> Iterator[tuple[Item, np.ndarray | None
     return ((item, camera) for entry, camera in pairs for item in list_items(entry))
 
 
-def to_detections(model, rows: dict, image, path, image_to_input, threshold, calibration=None) -> Detections:
+def to_detections(
+    model,
+    rows: dict,
+    image: np.ndarray,
+    path: str | None,
+    image_to_input: np.ndarray,
+    threshold: float | None,
+    calibration: np.ndarray | None = None,
+) -> Detections:
     """Returns the detections of one image whose scores suffice, boxes clipped to the image.
 
     Boxes without area inside the image are dropped too.

@@ -8,7 +8,7 @@ from keras_centernet.limits import SHARE
 USUAL_THRESHOLD = 0.3  # of a class of which nothing was measured
 
 
-def check_thresholds(thresholds) -> dict[str, float]:
+def check_thresholds(thresholds: object) -> dict[str, float]:
     """Returns {class name: lowest score}; None is none at all. Raises a UserError unless they are from 0 to 1."""
     thresholds = {} if thresholds is None else thresholds
     if not isinstance(thresholds, dict) or not all(isinstance(name, str) for name in thresholds):

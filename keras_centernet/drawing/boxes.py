@@ -104,7 +104,14 @@ def draw_boxes(
     return canvas
 
 
-def draw_label(canvas, text: str, corner_xy, color, line_width: int, font_scale: float) -> None:
+def draw_label(
+    canvas: np.ndarray,
+    text: str,
+    corner_xy: Sequence[int],
+    color: tuple[int, int, int],
+    line_width: int,
+    font_scale: float,
+) -> None:
     """Draws a filled label that stands on the box's upper edge, or inside where there is no room."""
     import cv2
 

@@ -1,8 +1,12 @@
 """What all charts share: the colours of classes, and PNG files in memory."""
 
 import io
+from typing import TYPE_CHECKING
 
 from keras_centernet.drawing.boxes import class_color
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DOTS_PER_INCH = 110
 
@@ -12,7 +16,7 @@ def class_rgb(index: int) -> tuple[float, ...]:
     return tuple(channel / 255 for channel in class_color(index))
 
 
-def to_png(figure) -> bytes:
+def to_png(figure: "Figure") -> bytes:
     """Returns a Matplotlib figure as a PNG file, without the upper and right lines of its axes."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)

@@ -1,8 +1,14 @@
 """Names in charts as they are: no formula, nothing left out, letters of any script."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from keras_centernet.drawing.fonts import runs_of, usual_font, writable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.text import Text
 
 
 def label_of(name: str) -> str:
@@ -10,14 +16,14 @@ def label_of(name: str) -> str:
     return f" {name}"
 
 
-def draw_legend(axes, **options) -> None:
+def draw_legend(axes: "Axes", **options) -> None:
     """Draws the legend of all that has a `label_of`, with the options of Matplotlib's."""
     legend = axes.legend(**options)
     for text in legend.get_texts():
         write_name(text, text.get_text()[1:])
 
 
-def name_ticks(axis, names: Iterable[str]) -> None:
+def name_ticks(axis: "Axis", names: Iterable[str]) -> None:
     """Puts names at 0, 1, 2 ... of a chart's axis."""
     names = list(map(writable, names))
     axis.set_ticks(range(len(names)), names)
@@ -25,7 +31,7 @@ def name_ticks(axis, names: Iterable[str]) -> None:
         write_name(text, name)
 
 
-def number_epochs(axes) -> None:
+def number_epochs(axes: "Axes") -> None:
     """Makes the lower axis of a chart that of epochs: whole numbers, also where there is only one."""
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
@@ -34,7 +40,7 @@ def number_epochs(axes) -> None:
         axes.set_xlim((first + last) / 2 - 0.5, (first + last) / 2 + 0.5)
 
 
-def write_name(text, name: str) -> None:
+def write_name(text: "Text", name: str) -> None:
     """Makes a text of Matplotlib a name, in a font that has its letters."""
     from matplotlib.font_manager import fontManager
     from matplotlib.ft2font import FT2Font

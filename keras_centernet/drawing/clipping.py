@@ -1,5 +1,7 @@
 """Clipping lines and convex faces: where a drawing ends, at the camera, at another polygon."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 REACH = 4.0  # longer sides of the canvas: lines may leave it by that much, OpenCV draws those correctly
@@ -32,7 +34,9 @@ def clip_path(points: np.ndarray, distances: np.ndarray, is_closed: bool) -> np.
     return np.array(kept)
 
 
-def clip_to_sides(points_xy: np.ndarray, low_xy, high_xy, is_closed: bool) -> np.ndarray:
+def clip_to_sides(
+    points_xy: np.ndarray, low_xy: Sequence[float], high_xy: Sequence[float], is_closed: bool
+) -> np.ndarray:
     """Returns the corners (M, 2) of the part of a line or convex face (N, 2) inside a rectangle."""
     for axis in (0, 1):
         points_xy = clip_path(points_xy, points_xy[:, axis] - low_xy[axis], is_closed)

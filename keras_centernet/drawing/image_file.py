@@ -29,7 +29,7 @@ def write_image(image: np.ndarray, path: str | os.PathLike) -> None:
     write_whole(path, lambda beside: beside.write_bytes(encoded.tobytes()))
 
 
-def check_rgb(image, where: str) -> None:
+def check_rgb(image: object, where: str) -> None:
     """Raises a UserError unless `image` is a (H, W, 3) uint8 array with at least one pixel."""
     array = np.asarray(image)
     if array.ndim != 3 or array.shape[-1] != 3 or array.dtype != np.uint8 or array.size == 0:

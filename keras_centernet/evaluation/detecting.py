@@ -11,9 +11,12 @@ from keras_centernet.detecting.graphs.compiling import to_arrays
 from keras_centernet.errors import UserError
 from keras_centernet.evaluation.oracle import find_heads, with_truth
 from keras_centernet.geometry import to_image_frame
+from keras_centernet.method.specs import Tensor
 
 
-def detect_batch(detector, clock: Clock, top_k: int, flip: bool, oracle: Sequence[str], images, objects: dict) -> dict:
+def detect_batch(
+    detector, clock: Clock, top_k: int, flip: bool, oracle: Sequence[str], images: Tensor, objects: dict
+) -> dict:
     """Returns {key: (B, N, ...) array} in the input frame; the clock gets the seconds of "network" and "decode"."""
     predictor = getattr(detector, "predictor", None)
     if predictor is None:

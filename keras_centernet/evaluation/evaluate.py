@@ -4,7 +4,7 @@ import functools
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from keras_centernet.limits import COUNT
 
 def evaluate(
     model,
-    dataset,
+    dataset: Iterable,
     *,
     top_k: int = 100,
     flip: bool = False,

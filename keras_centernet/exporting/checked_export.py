@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
@@ -107,7 +108,7 @@ def export_checked(
     folder: AnyPath,
     planned: Planned,
     images: list,
-    calibration=None,
+    calibration: str | os.PathLike | Iterable | None = None,
     precision: Callable | None = None,
     overwrite: bool = False,
 ) -> dict:

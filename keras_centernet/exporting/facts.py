@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import keras
+
 import keras_centernet
 from keras_centernet.about import About
 from keras_centernet.errors import UserError
@@ -25,7 +27,7 @@ NEEDED = ("task", "classes", "input_hw")  # to detect with a file
 FACTS_FILE = JsonFormat({f"{name}?": kind for name, kind in FACTS.items()} | {"?": object}, "export the file anew")
 
 
-def describe(model) -> dict:
+def describe(model: keras.Model) -> dict:
     """Returns what is known of a model, in JSON's terms.
 
     {"keras_centernet": version that wrote the file, "backbone", "task", "task_options", "classes": names in order,

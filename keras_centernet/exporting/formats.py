@@ -1,6 +1,7 @@
 """One function per format of exported files, with its options."""
 
 import os
+from collections.abc import Iterable
 
 import keras
 
@@ -14,7 +15,7 @@ def export_tflite(
     model: keras.Model,
     path: str | os.PathLike,
     precision: str = DEFAULT,
-    calibration=None,
+    calibration: str | os.PathLike | Iterable | None = None,
     top_k: int = 100,
     raw_heads: bool | str = False,
     images: list | None = None,
@@ -93,7 +94,7 @@ def export_onnx(model: keras.Model, path: str | os.PathLike, top_k: int = 100, i
 def export_edgetpu(
     model: keras.Model,
     path: str | os.PathLike,
-    calibration=None,
+    calibration: str | os.PathLike | Iterable | None = None,
     top_k: int = 100,
     images: list | None = None,
     compiled: str | os.PathLike | None = None,

@@ -34,7 +34,7 @@ def check_onnx_packages() -> None:
     check_installed(WHAT, "tf2onnx", "onnx", "onnxruntime")
 
 
-def open_onnx(path: os.PathLike, model) -> Opened:
+def open_onnx(path: os.PathLike, model: keras.Model) -> Opened:
     """Returns a file in ONNX Runtime, to be compared with its model."""
     check_installed(WHAT, "onnx", "onnxruntime")
     import onnx

@@ -22,7 +22,9 @@ def must_leave() -> bool:
     return keras.backend.backend() != ENGINE
 
 
-def export_elsewhere(model: keras.Model, path: str | os.PathLike, format: str | None, images, options: dict):
+def export_elsewhere(
+    model: keras.Model, path: str | os.PathLike, format: str | None, images: list | None, options: dict
+):
     """Returns what `export_model` returns, with the same arguments, from another process.
 
     Raises:

@@ -48,7 +48,7 @@ def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, 
         tf.saved_model.save(served, str(path), signatures, options)
 
 
-def open_saved_model(path: os.PathLike, model) -> Opened:
+def open_saved_model(path: os.PathLike, model: keras.Model) -> Opened:
     """Returns a folder, loaded by `tf.saved_model.load`, to be compared with its model.
 
     It is asked twice for every image: for its pixels, and for its file or, where it has none that TensorFlow reads, for

@@ -1,10 +1,12 @@
 """Paths that users name, local (`pathlib.Path`, never seen by TensorFlow) or remote (gs://...)."""
 
+import contextlib
 import glob
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO
 
 from keras_centernet.errors import UserError
 from keras_centernet.files.remote_path import RemotePath, is_remote
@@ -73,7 +75,7 @@ def threads_for(paths: Sequence[str | os.PathLike], local: int) -> int:
     return max(local, _REQUESTS) if any(map(is_remote, paths)) else local
 
 
-def open_bytes(path: str | os.PathLike):
+def open_bytes(path: str | os.PathLike) -> contextlib.AbstractContextManager[BinaryIO]:
     """Returns a context with a file to read bytes from."""
     return to_path(path).open("rb")
 

@@ -25,7 +25,7 @@ _LEAVES = {
 }
 
 
-def find_fault(value, schema, where: tuple[str, ...] = ()) -> str:
+def find_fault(value: object, schema: type | list | dict | tuple | None, where: tuple[str, ...] = ()) -> str:
     """Returns the first difference as "<what is expected> as <where>, got <value>"; "" where there is none.
 
     Args:

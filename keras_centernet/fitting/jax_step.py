@@ -11,7 +11,7 @@ from jax import numpy as jnp
 from keras_centernet.fitting.step import finish, loss_of, measure, no_loss, prepare, split_batch
 
 
-def train_step(model, state: tuple, data) -> tuple[dict, tuple]:
+def train_step(model: keras.Model, state: tuple, data: tuple) -> tuple[dict, tuple]:
     """Trains on a batch; returns the metrics and the new state.
 
     Args:
@@ -27,7 +27,7 @@ def train_step(model, state: tuple, data) -> tuple[dict, tuple]:
     return metrics, _values(scope, variables)
 
 
-def test_step(model, state: tuple, data) -> tuple[dict, tuple]:
+def test_step(model: keras.Model, state: tuple, data: tuple) -> tuple[dict, tuple]:
     """Measures the losses of a batch; returns the metrics and the new state, which has no optimizer."""
     variables = model.trainable_variables, model.non_trainable_variables, model.metrics_variables
     with keras.StatelessScope(_pairs(variables, state)) as scope:

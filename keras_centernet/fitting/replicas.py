@@ -49,7 +49,7 @@ def first_image(batch_size: Tensor | int) -> Tensor | int:
     return ops.cast(context.replica_id_in_sync_group, "int32") * batch_size if context else 0
 
 
-def sum_over_replicas(values):
+def sum_over_replicas(values: dict | list) -> dict | list:
     """Returns the sums of a structure of float32 tensors over all replicas, by one message, without a gradient."""
     context = _context()
     if context is None:

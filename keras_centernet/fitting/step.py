@@ -22,14 +22,14 @@ from keras_centernet.geometry import STRIDE
 from keras_centernet.method.specs import Tensor
 
 
-def unpack(data) -> tuple:
+def unpack(data: tuple) -> tuple:
     """Returns (images, objects) of what Keras hands to a step; objects are padded, or targets."""
     images, objects, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     refuse_weights(sample_weight)
     return images, objects
 
 
-def refuse_weights(sample_weight) -> None:
+def refuse_weights(sample_weight: Tensor | None) -> None:
     """Raises a UserError where there are sample weights."""
     if sample_weight is not None:
         raise UserError(
@@ -38,7 +38,7 @@ def refuse_weights(sample_weight) -> None:
         )
 
 
-def prepare(model, data) -> tuple[tuple, dict]:
+def prepare(model: keras.Model, data: tuple) -> tuple[tuple, dict]:
     """Returns what a step trains on: (augmented inputs, targets) of the whole batch, and {head: divisor} of its losses.
 
     The batch is this replica's share of it.
@@ -50,7 +50,7 @@ def prepare(model, data) -> tuple[tuple, dict]:
     return (model.augment_and_normalize(images), targets), LOSS_MEANS[model.loss_mean](counts)
 
 
-def split_batch(batch, count: int):
+def split_batch(batch: tuple, count: int) -> tuple:
     """Returns a structure of (B / count, count, ...) of one of tensors (B, ...): micro-batch i is at [:, i].
 
     That is every count-th image, so that devices that share a batch share its micro-batches, too.
@@ -67,7 +67,7 @@ def split_batch(batch, count: int):
     return keras.tree.map_structure(lambda values: ops.reshape(values, (-1, count, *values.shape[1:])), batch)
 
 
-def loss_of(model, micro_batch: tuple, divisors: dict) -> tuple[Tensor, tuple]:
+def loss_of(model: keras.Model, micro_batch: tuple, divisors: dict) -> tuple[Tensor, tuple]:
     """Returns the loss to differentiate, scaled as the optimizer wants it, and (loss, {head: its term})."""
     inputs, targets = micro_batch
     loss = model.compute_loss(y=targets | {DIVISORS: divisors}, y_pred=model.stacks(inputs, training=True))
@@ -79,12 +79,12 @@ def no_loss(divisors: dict) -> tuple:
     return 0.0, dict.fromkeys(divisors, 0.0)
 
 
-def apply(model, gradients: list) -> None:
+def apply(model: keras.Model, gradients: list) -> None:
     """Moves the weights and the optimizer's state."""
     model.optimizer.apply(gradients, model.trainable_weights)
 
 
-def finish(model, gradients: list, losses: tuple, apply: Callable = apply) -> dict:
+def finish(model: keras.Model, gradients: list, losses: tuple, apply: Callable = apply) -> dict:
     """Applies the gradients of the batch, moves the running average, and returns the metrics."""
     model.record(*losses)
     apply(model, gradients_to_apply(model.optimizer, gradients))
@@ -94,7 +94,7 @@ def finish(model, gradients: list, losses: tuple, apply: Callable = apply) -> di
     return with_axis(model.get_metrics_result())
 
 
-def measure(model, data) -> dict:
+def measure(model: keras.Model, data: tuple) -> dict:
     """Returns the metrics of a batch without augmentation and without an update."""
     images, objects = unpack(data)
     loss = model.compute_loss(images, objects, model.stacks(model.normalize(images)), training=False)

@@ -9,7 +9,7 @@ from keras import ops
 from keras_centernet.fitting.step import finish, loss_of, measure, no_loss, prepare, split_batch
 
 
-def train_step(model, data) -> dict:
+def train_step(model: keras.Model, data: tuple) -> dict:
     """Trains on a batch and returns the metrics."""
     weights = model.trainable_weights
     batch, divisors = prepare(model, data)
@@ -23,12 +23,12 @@ def train_step(model, data) -> dict:
     return finish(model, gradients, losses)
 
 
-def test_step(model, data) -> dict:
+def test_step(model: keras.Model, data: tuple) -> dict:
     """Measures the losses of a batch and returns the metrics."""
     return measure(model, data)
 
 
-def sum_over_micro_batches(function: Callable, batch, count: int, like):
+def sum_over_micro_batches(function: Callable, batch: tuple, count: int, like: tuple | list) -> tuple | list:
     """Returns the sum of `function(micro_batch)` over `count` equal micro-batches of a structure of tensors (B, ...).
 
     The function, which TensorFlow traces once, returns a structure of float tensors of the shapes of `like`.

@@ -8,7 +8,7 @@ import torch
 from keras_centernet.fitting.step import finish, loss_of, measure, no_loss, prepare, split_batch
 
 
-def train_step(model, data) -> dict:
+def train_step(model: keras.Model, data: tuple) -> dict:
     """Trains on a batch and returns the metrics."""
     with torch.no_grad():
         batch, divisors = prepare(model, data)
@@ -24,7 +24,7 @@ def train_step(model, data) -> dict:
         return finish(model, gradients, losses)
 
 
-def test_step(model, data) -> dict:
+def test_step(model: keras.Model, data: tuple) -> dict:
     """Measures the losses of a batch and returns the metrics."""
     return measure(model, data)
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
+from keras_centernet.method.specs import Tensor
+
 
 def maps_images() -> bool:
     """Whether `map_images` is there: on JAX, where one program runs on all devices.
@@ -15,6 +17,6 @@ def maps_images() -> bool:
     return keras.backend.backend() == "jax"
 
 
-def map_images(function: Callable, *batches):
+def map_images(function: Callable, *batches: Tensor) -> Tensor | tuple[Tensor, ...]:
     """Returns a structure of (B, ...) of the results of `function`, which gets one image's part of each (B, ...)."""
     return ops.vectorized_map(lambda parts: function(*parts), batches)

@@ -11,7 +11,7 @@ READ_AT = ("everywhere", "centers", "keypoints")
 TAUGHT_AT = ("centers", "keypoints", "areas")
 
 
-def identity(value):
+def identity(value: object) -> object:
     """Identity: the default for hooks that change nothing."""
     return value
 

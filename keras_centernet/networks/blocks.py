@@ -47,8 +47,15 @@ def dense_norm(x: Tensor, filters: int, name: str) -> Tensor:
 
 
 def deconv_norm(
-    x: Tensor, filters: int, *, initializer, conv: str, norm: str, activation: str | None = "relu", kernel: int = 4
-):
+    x: Tensor,
+    filters: int,
+    *,
+    initializer: str | keras.initializers.Initializer,
+    conv: str,
+    norm: str,
+    activation: str | None = "relu",
+    kernel: int = 4,
+) -> Tensor:
     """Returns activation(BatchNorm(transposed convolution of stride 2(x))), without bias: twice the size.
 
     Static shapes, no resize: every phone and the Edge TPU has it.

@@ -1,7 +1,7 @@
 """The functional network of a backbone and a task."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 
@@ -12,7 +12,10 @@ from keras_centernet.networks.table import Backbone, find_backbone
 
 
 def build_network(
-    backbone, task: Task, input_hw: tuple[int | None, int | None] = (None, None), name: str | None = None
+    backbone: Backbone | str | Callable,
+    task: Task,
+    input_hw: tuple[int | None, int | None] = (None, None),
+    name: str | None = None,
 ) -> keras.Model:
     """Returns the functional model from normalised images to a list (one per stack) of head maps.
 
@@ -34,7 +37,7 @@ def build_network(
 
 
 @contextlib.contextmanager
-def dtype_scope(policy) -> Iterator[None]:
+def dtype_scope(policy: str | keras.DTypePolicy) -> Iterator[None]:
     """Makes layers that are built in a `with` block take a dtype policy."""
     outside = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)

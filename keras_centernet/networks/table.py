@@ -63,7 +63,7 @@ class Backbone:
     gflop: float | None = None
 
 
-def find_backbone(backbone) -> tuple[str, Backbone]:
+def find_backbone(backbone: str | Callable) -> tuple[str, Backbone]:
     """Returns the name and the row of a backbone, see `CenterNet`.
 
     Raises:

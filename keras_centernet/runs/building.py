@@ -14,7 +14,7 @@ from keras_centernet.tasks.table import task_row
 HEAD_RATE = Limits(above=0, at_most=1000)
 
 
-def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone, task) -> CenterNet:
+def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone: object, task: object) -> CenterNet:
     """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
     beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
     model = CenterNet(

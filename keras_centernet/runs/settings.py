@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import MISSING
 
 from keras_centernet.about import About
@@ -20,7 +21,7 @@ LARGEST_BATCH = 2**16
 PROJECT = "keras_centernet"
 
 
-def check_size(name: str, value) -> int | tuple[int, int]:
+def check_size(name: str, value: int | Sequence[int]) -> int | tuple[int, int]:
     """Returns the side, or the (height, width), as it was given; a UserError says what it should be."""
     sides = check_side(name, value, INPUT_MULTIPLE)
     return sides if isinstance(value, list | tuple) else sides[0]

@@ -1,6 +1,7 @@
 """2D detection: a box is its centre's heatmap, offset and size."""
 
 import dataclasses
+from collections.abc import Callable
 
 from keras import ops
 
@@ -111,7 +112,7 @@ def fill_boxes(placed: dict, mask: Tensor, channels: Tensor, num_channels: int) 
     return fill_rectangles(corners, channels, mask, placed["map_hw"], num_channels)
 
 
-def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:
+def center_heatmap_head(classes: tuple[str, ...], encode: Callable) -> HeadSpec:
     """Returns the head whose peaks are the objects, one channel per class."""
     return HeadSpec(
         "center_heatmap",
@@ -126,12 +127,12 @@ def center_heatmap_head(classes: tuple[str, ...], encode) -> HeadSpec:
     )
 
 
-def offset_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
+def offset_head(encode: Callable | None = None, loss: Callable = losses.masked_l1) -> HeadSpec:
     """Returns the head of what rounding down took from the centre."""
     return HeadSpec("offset", 2, "centers", encode or encode_offset, loss, published_name="reg")
 
 
-def size_head(encode=None, loss=losses.masked_l1) -> HeadSpec:
+def size_head(encode: Callable | None = None, loss: Callable = losses.masked_l1) -> HeadSpec:
     """Returns the head of the box's width and height."""
     encode = encode or encode_size
     same = {"flip": identity, "published_name": "wh", "box_center": "offset"}

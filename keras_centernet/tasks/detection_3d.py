@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from keras import ops
 
 from keras_centernet.camera import locate
@@ -184,7 +185,7 @@ def postprocess(rows: dict, calibration: Tensor) -> dict:
     return {"locations": locations, "dimensions": dimensions, "rotation_y": rotations_y, "alpha": alphas}
 
 
-def paint(image, found, *, birds_eye: bool = False, **options):
+def paint(image: np.ndarray, found, *, birds_eye: bool = False, **options) -> np.ndarray:
     """Returns a copy of the image with the projected 3D boxes, their classes and distances.
 
     With `birds_eye` the same boxes, seen from above, are to its right; options are those of `draw_boxes_3d`.

@@ -2,6 +2,7 @@
 
 import functools
 
+import numpy as np
 from keras import ops
 
 from keras_centernet.geometry import STRIDE
@@ -191,7 +192,7 @@ def postprocess(rows: dict, calibration: Tensor | None = None) -> dict:
     return {key: rows[key] for key in ("keypoints_xy", "keypoint_scores")}
 
 
-def paint(image, found, skeleton: Skeleton, **options):
+def paint(image: np.ndarray, found, skeleton: Skeleton, **options) -> np.ndarray:
     """Returns a drawing of the boxes, with limbs and keypoints."""
     from keras_centernet.drawing import paint_boxes
     from keras_centernet.drawing.keypoints import draw_keypoints

@@ -58,7 +58,10 @@ TASKS = {
 
 
 def find_task(
-    task, classes: Sequence[str] | None = None, num_classes: int | None = None, options: Mapping | None = None
+    task: str | Task | Callable,
+    classes: Sequence[str] | None = None,
+    num_classes: int | None = None,
+    options: Mapping | None = None,
 ) -> Task:
     """Returns the task that a user means.
 

@@ -1,6 +1,8 @@
 """HDF5 files of weights, looked at before a tensor is read."""
 
 import math
+import os
+from typing import BinaryIO
 
 import h5py
 
@@ -12,7 +14,7 @@ _KINDS = "biufV"  # flags, numbers, and bfloat16, which h5py gives as raw bytes
 _LONGEST_DTYPE = 16
 
 
-def check_h5(file, size: int, path: str) -> None:
+def check_h5(file: str | os.PathLike | BinaryIO, size: int, path: str) -> None:
     """Raises a UserError where a file of weights links to other files or declares tensors that it does not contain.
 
     HDF5 allows both: data in a file of any path, and terabytes that are declared in a few bytes.

@@ -134,7 +134,7 @@ def take_weights(model: keras.Model, source: keras.Model, path: str) -> None:
     fill(ours, {name: keras.ops.convert_to_numpy(variable) for name, variable in theirs.items()}, path)
 
 
-def common_variables(model, other) -> dict[str, keras.Variable]:
+def common_variables(model: keras.Model, other: keras.Model) -> dict[str, keras.Variable]:
     """Returns a model's variables by path, without those of the heads that the other's task lacks."""
     own = _head_names(model) - _head_names(other)
     is_own = re.compile(rf"(stack\d+_)?({'|'.join(own)})(_hidden)?/").match if own else lambda path: None

@@ -6,7 +6,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.method.specs import Task
 
 
-def to_saved(value):
+def to_saved(value: object) -> object:
     """Returns what a file holds of an argument: keys as they are, models and functions as Keras serialises them.
 
     Raises:
@@ -24,7 +24,7 @@ def to_saved(value):
     return value if value is None or isinstance(value, str) else keras.saving.serialize_keras_object(value)
 
 
-def from_saved(value, custom_objects: dict | None):
+def from_saved(value: object, custom_objects: dict | None) -> object:
     """Returns the argument of which `to_saved` made this."""
     if not isinstance(value, dict):
         return value

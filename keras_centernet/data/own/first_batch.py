@@ -8,6 +8,7 @@ import numpy as np
 from keras_centernet.data.own.box_formats import BOX_FORMATS, is_relative, to_xyxy
 from keras_centernet.data.own.labels import BOXES, IMAGES, Labels, is_row, to_array
 from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.method.specs import Tensor
 
 _LOOKED_AT = 32  # images
 _CHANNELS = 3
@@ -17,7 +18,9 @@ _BORDER = 0.1  # of the image's side, by which a box may reach over it
 _FRACTION = 1.5  # the largest number that may be a fraction
 
 
-def check_labels(labels: Labels, images, box_format: str, classes: Sequence[str] | None, where: str) -> None:
+def check_labels(
+    labels: Labels, images: Tensor | list | tuple, box_format: str, classes: Sequence[str] | None, where: str
+) -> None:
     """Raises unless labels are as `fit` and `load_dataset` want them; warns of keys that nothing reads.
 
     Args:
@@ -40,7 +43,7 @@ def check_labels(labels: Labels, images, box_format: str, classes: Sequence[str]
         warnings.warn(DataWarning(f"{where}: the keys {unused} of the labels are not read."), stacklevel=4)
 
 
-def check_images(images, where: str) -> None:
+def check_images(images: Tensor | list | tuple, where: str) -> None:
     """Raises unless images, an array or a list, are (H, W, 3) each, and the first ones of 0 to 255."""
     images = images if isinstance(images, tuple | list) else to_array(images)
     if not len(images):

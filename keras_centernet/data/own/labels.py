@@ -47,12 +47,12 @@ class Labels:
     unused: tuple[str, ...] = ()
 
 
-def is_ours(labels) -> bool:
+def is_ours(labels: object) -> bool:
     """Whether objects are padded already, or targets."""
     return isinstance(labels, Mapping) and any(key in labels for key in _OURS)
 
 
-def unpack(batch, where: str) -> tuple:
+def unpack(batch: object, where: str) -> tuple:
     """Returns (images, labels) of what a data set yields; labels are a dict of tensors, arrays or lists.
 
     Raises:
@@ -122,7 +122,7 @@ def is_row(labels: Labels) -> np.ndarray:
     return (labels.classes != PADDING) & ~is_padding
 
 
-def to_array(values) -> np.ndarray:
+def to_array(values: object) -> np.ndarray:
     """Returns an array of what any framework calls one, on whatever device it is; RaggedTensors padded with -1."""
     values = to_dense(values)
     if hasattr(values, "detach"):  # PyTorch
@@ -130,7 +130,7 @@ def to_array(values) -> np.ndarray:
     return np.asarray(values)
 
 
-def to_dense(values):
+def to_dense(values: object) -> object:
     """Returns a RaggedTensor padded with -1, and anything else as it is."""
     if not hasattr(values, "to_tensor"):
         return values
@@ -139,7 +139,7 @@ def to_dense(values):
     return tf.cast(values, tf.float64).to_tensor(PADDING)
 
 
-def show(value) -> str:
+def show(value: object) -> str:
     """Returns what a value is, in a few words."""
     if isinstance(value, Mapping):
         return f"a dict of {', '.join(map(repr, value)) or 'nothing'}"

@@ -1,6 +1,6 @@
 """A user's data on their way to `keras_centernet.evaluate`: whatever has batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -11,14 +11,14 @@ _ENDLESS, _UNKNOWN = -1, -2  # as tf.data counts
 _TOGETHER = 32  # images of arrays: Keras' own batch size
 
 
-def is_arrays(data) -> bool:
+def is_arrays(data: object) -> bool:
     """Whether these are the images and labels of a whole data set: (images, labels), or a dict of them."""
     if isinstance(data, Mapping):
         return True
     return isinstance(data, tuple) and len(data) == 2 and _is_labels(data[1])
 
 
-def measured_batches(own: OwnData, data, where: str):
+def measured_batches(own: OwnData, data: Iterable, where: str) -> Iterable:
     """Returns batches (images, objects) that have all that measuring needs; what is ours stays as it is.
 
     Args:

@@ -1,11 +1,13 @@
 """Python containers of a user's batches -> `keras.utils.PyDataset`s of ours, which every backend takes."""
 
+from collections.abc import Iterable
+
 import keras
 
 from keras_centernet.data.own.converter import Converter
 
 
-def length_of(batches) -> int | None:
+def length_of(batches: Iterable) -> int | None:
     """Returns the number of batches; None where they do not know it, as PyTorch's loaders of streams."""
     try:
         return len(batches)

@@ -20,7 +20,7 @@ _WHERE = "load_dataset"
 
 
 def read_own(
-    data,
+    data: object,
     split: str,
     classes: tuple[str, ...] | None,
     bounding_box_format: str | None,

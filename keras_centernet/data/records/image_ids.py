@@ -24,7 +24,7 @@ TEXT_ERRORS = "surrogateescape"  # texts that are not UTF-8 stay what they are
 _NUMBER = re.compile(NUMBER)
 
 
-def text_of_own(own) -> str:
+def text_of_own(own: object) -> str:
     """Returns the text by which a record calls an image of the data set's own id, any value of JSON."""
     if isinstance(own, str):
         with contextlib.suppress(UnicodeEncodeError):  # JSON can hold texts that UTF-8 cannot

@@ -68,7 +68,7 @@ def kitti_tables(metrics: dict) -> list[list[tuple[str, ...]]]:
 
 
 def write_kitti_files(
-    found: dict[int, KittiObjects], folder: AnyPath, category_ids, image_ids: Mapping[int, object]
+    found: dict[int, KittiObjects], folder: AnyPath, category_ids: Sequence | None, image_ids: Mapping[int, object]
 ) -> list[str]:
     """Writes a text file per image, named after its id; returns the paths. See `Report.write_results`."""
     names = {image_id: image_ids.get(image_id, f"{image_id:06d}") for image_id in found}

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
+from collections.abc import Iterable
 
 import keras
 
@@ -59,7 +60,7 @@ class EdgeTPUExport:
 def write_edgetpu(
     model: keras.Model,
     path: pathlib.Path,
-    calibration=None,
+    calibration: str | os.PathLike | Iterable | None = None,
     top_k: int = 100,
     compiled: str | os.PathLike | None = None,
 ) -> EdgeTPUExport:
@@ -79,7 +80,7 @@ def write_edgetpu(
     return EdgeTPUExport(check, raw.name, _finish(model, content, path, top_k), log)
 
 
-def open_edgetpu(path: os.PathLike, model) -> Opened | None:
+def open_edgetpu(path: os.PathLike, model: keras.Model) -> Opened | None:
     """Returns the network before it is compiled, which runs on any CPU; None of what was compiled, which does not."""
     if COMPILED in flatbuffer.custom_operators(flatbuffer.read_flatbuffer(flatbuffer.read_content(path))):
         return None

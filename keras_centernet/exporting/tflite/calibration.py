@@ -17,7 +17,7 @@ AT_MOST = 300  # more cost minutes and change nothing
 ACCEPTED = "a folder of images, a data set of load_dataset, or (H, W, 3) uint8 images"
 
 
-def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
+def calibration_images(calibration: str | os.PathLike | Iterable | None, input_hw: tuple[int, int]) -> np.ndarray:
     """Returns (N, H, W, 3) uint8 inputs, letterboxed as `model.detect` does, N at most 300; warns of fewer than 100.
 
     One pixel of the first becomes black and one white: without the whole range 0..255 the uint8 input of the
@@ -42,7 +42,7 @@ def calibration_images(calibration, input_hw: tuple[int, int]) -> np.ndarray:
     return images
 
 
-def read_some(source, count: int, what: str = "calibration") -> list[np.ndarray]:
+def read_some(source: str | os.PathLike | Iterable | None, count: int, what: str = "calibration") -> list[np.ndarray]:
     """Returns at most `count` images, in their own sizes, of a source as of `calibration_images`, for errors `what`."""
     images = list(itertools.islice(_source(source, what, count), count))
     if not images:

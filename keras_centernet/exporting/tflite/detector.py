@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -97,7 +98,7 @@ class TFLiteDetector:
         return dequantize(self._interpreter.get_tensor(index), *detail["quantization"])
 
 
-def open_tflite(path: os.PathLike, model) -> Opened:
+def open_tflite(path: os.PathLike, model: keras.Model) -> Opened:
     """Returns a file of any precision, with or without decoding, to be compared with its model."""
     content = flatbuffer.read_content(path)
     graph = flatbuffer.read_flatbuffer(content)

@@ -1,7 +1,9 @@
 """TFLite files of every precision: the network, its decoding, names and labels in one."""
 
 import functools
+import os
 import pathlib
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -20,7 +22,7 @@ def write_tflite(
     model: keras.Model,
     path: pathlib.Path,
     precision: str = DEFAULT,
-    calibration=None,
+    calibration: str | os.PathLike | Iterable | None = None,
     top_k: int = 100,
     raw_heads: bool | str = False,
 ) -> None:

@@ -6,6 +6,7 @@ importing it takes seconds and only the conversion needs it.
 
 import collections
 import os
+from collections.abc import Sequence
 
 import flatbuffers
 import numpy as np
@@ -95,7 +96,13 @@ def set_interface(model: schema.ModelT, inputs: dict[str, int], outputs: dict[st
     model.signatureDefs = [signature]
 
 
-def add_tensor(model: schema.ModelT, name: str, shape, tensor_type: int, quantization=None) -> int:
+def add_tensor(
+    model: schema.ModelT,
+    name: str,
+    shape: Sequence[int] | np.ndarray,
+    tensor_type: int,
+    quantization: schema.QuantizationParametersT | None = None,
+) -> int:
     """Returns the index of a new tensor that an operator will fill."""
     shape, tensors = np.array(shape, np.int32), model.subgraphs[0].tensors
     tensor = schema.TensorT(shape=shape, type=tensor_type, name=name, quantization=quantization, hasRank=True)

@@ -10,6 +10,7 @@ directions are XLA-compiled functions inside a normal graph, which fuse each tap
 import contextlib
 import contextvars
 import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import keras
@@ -76,7 +77,7 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
 
 
 @contextlib.contextmanager
-def without_xla():
+def without_xla() -> Iterator[None]:
     """Returns a context in which deformable convolutions are traced as ordinary operations, without XLA.
 
     For graphs that leave for another runtime: not every server is built with XLA, and converters do not read it.

@@ -6,6 +6,7 @@ import sys
 from keras_centernet.errors import UserError
 from keras_centernet.packages import check_installed
 from keras_centernet.runs.devices.table import BACKENDS, DEFAULT, ON_TPU, Backend
+from keras_centernet.runs.settings import TrainSettings
 
 VARIABLE = "KERAS_BACKEND"
 
@@ -45,7 +46,7 @@ def running_backend() -> str:
     return keras.backend.backend()
 
 
-def check_options(settings, backend: str) -> None:
+def check_options(settings: TrainSettings, backend: str) -> None:
     """Raises a UserError where a run's settings have a value that the backend has not."""
     for option, values in BACKENDS[backend].only.items():
         value = getattr(settings, option)

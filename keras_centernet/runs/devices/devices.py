@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_centernet.runs.devices.choosing import check_options, running_backend
 from keras_centernet.runs.devices.table import BACKENDS
+from keras_centernet.runs.settings import TrainSettings
 
 
 class Devices:
@@ -80,7 +81,7 @@ class Devices:
         raise NotImplementedError
 
 
-def build_devices(settings) -> Devices:
+def build_devices(settings: TrainSettings) -> Devices:
     """Returns the devices that a run's settings ask for, of the backend that Keras runs on.
 
     Several processes must be connected before the backend does anything else in this one.

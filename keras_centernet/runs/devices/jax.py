@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Mapping
 
 import jax
 import keras
@@ -16,6 +17,7 @@ from jax.experimental import multihost_utils
 
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.runs.devices.devices import Devices
+from keras_centernet.runs.settings import TrainSettings
 
 ADDRESSES, COUNT, INDEX = (f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
 HEARTBEAT_SECONDS = 30  # after which a process counts as lost, and JAX ends the others where nothing else tells them
@@ -79,7 +81,7 @@ class JaxDevices(Devices):
         jax.profiler.stop_trace()
 
 
-def build_devices(settings) -> JaxDevices:
+def build_devices(settings: TrainSettings) -> JaxDevices:
     """Returns the devices that the options ask for."""
     if settings.deterministic:  # before JAX looks for devices
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}".strip()
@@ -122,7 +124,7 @@ def find_gpus(count: int) -> list[jax.Device]:
     return found[:count]
 
 
-def read_cluster(variables) -> tuple[str, int, int]:
+def read_cluster(variables: Mapping[str, str]) -> tuple[str, int, int]:
     """Returns (addresses, how many processes, number of this one) from the variables that Keras knows.
 
     Raises:

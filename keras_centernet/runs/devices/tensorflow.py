@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_centernet.errors import UserError
 from keras_centernet.limits import Limits
 from keras_centernet.runs.devices.devices import Devices, load_shard
+from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.texts import shorten
 
 HOST = re.compile(r"[^\s/]+:[0-9]{1,5}")
@@ -59,7 +60,7 @@ class TensorFlowDevices(Devices):
         tf.profiler.experimental.stop()
 
 
-def build_devices(settings) -> TensorFlowDevices:
+def build_devices(settings: TrainSettings) -> TensorFlowDevices:
     """Returns the devices that the options ask for."""
     if settings.gpus:
         return TensorFlowDevices(build_gpus(settings.gpus))

@@ -5,6 +5,7 @@ import torch
 
 from keras_centernet.errors import UserError
 from keras_centernet.runs.devices.devices import Devices
+from keras_centernet.runs.settings import TrainSettings
 
 
 class TorchDevices(Devices):
@@ -32,7 +33,7 @@ class TorchDevices(Devices):
         self._profiler.stop()
 
 
-def build_devices(settings) -> TorchDevices:
+def build_devices(settings: TrainSettings) -> TorchDevices:
     """Returns the device."""
     if settings.gpus and not torch.cuda.is_available():
         advice = "Check the driver with nvidia-smi, or remove --gpus to train on what there is."
