@@ -6,9 +6,10 @@ import pytest
 from tests.helpers.processes import run_python
 from tests.helpers.step_cases import DEFORMABLE, TWO_STACKS, assert_same_change, build, one_step, weights_of
 
-QUICK = ("everything", "detection_3d")
+QUICK = ("everything",)
 QUICKLY_COMPILED = "--xla_backend_optimization_level=0"
-SLOW = ("detection", "pose", "clipped", "in parts", "averaged", "colors")
+SLOW = ("detection", "detection_3d", "pose", "clipped", "in parts", "averaged", "colors")
+SHARED = ("detection_3d", "everything", "colors")
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +54,17 @@ def test_every_case_is_the_same_on_every_backend(steps, backend):
 
 
 @pytest.mark.parametrize(
-    "network",
-    [pytest.param(TWO_STACKS, marks=pytest.mark.slow), pytest.param(DEFORMABLE, marks=pytest.mark.exhaustive)],
+    ("network", "cases", "counts"),
+    [
+        pytest.param(TWO_STACKS, QUICK, (4,), marks=pytest.mark.slow),
+        pytest.param(TWO_STACKS, SHARED, (2, 4, 8), marks=pytest.mark.exhaustive),
+        pytest.param(DEFORMABLE, SHARED, (4,), marks=pytest.mark.exhaustive),
+    ],
 )
-def test_devices_that_share_a_batch_move_the_weights_as_one_does(steps, network):
+def test_devices_that_share_a_batch_move_the_weights_as_one_does(steps, network, cases, counts):
     """Also with images without objects on some devices, in micro-batches, with batch statistics and clipped."""
-    cases = ("detection_3d", "everything", "colors")
     alone = steps("jax", network, *cases, images=8)
-    for devices in (2, 4, 8) if network == TWO_STACKS else (4,):
+    for devices in counts:
         together = steps("jax", network, *cases, images=8, devices=devices)
         for case in cases:
             check_same_step(together[case], alone[case], case, network)
