@@ -7,17 +7,18 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from keras_centernet import geometry
-from keras_centernet.data import augment, fields, in_graph
+from keras_centernet.data import fields, in_graph
+from keras_centernet.data.changes import placing
 from keras_centernet.data.changes.colors import random_hsv
 from keras_centernet.data.changes.mixing import Mixing
 from keras_centernet.data.changes.own import build_own
 from keras_centernet.data.source import Source
 
 AUGMENTATIONS = {
-    "crop": augment.random_crop,
-    "shift": augment.random_shift_scale,
-    "zoom_half": augment.zoom_half,
-    "none": augment.letterbox,
+    "crop": placing.random_crop,
+    "shift": placing.random_shift_scale,
+    "zoom_half": placing.zoom_half,
+    "none": placing.letterbox,
 }
 
 
@@ -49,10 +50,10 @@ class Changes:
     def place(self, example: dict, input_hw: tuple[int, int]) -> dict:
         """Returns the example with its place in the input, "image_to_input"."""
         example = AUGMENTATIONS[self.augmentation](example, input_hw)
-        example = augment.random_flip(example, input_hw, self.flip) if self.flip else example
+        example = placing.random_flip(example, input_hw, self.flip) if self.flip else example
         if self.vertical_flip:
-            example = augment.random_vertical_flip(example, input_hw, self.vertical_flip)
-        return augment.random_rotation(example, input_hw, self.rotation) if self.rotation else example
+            example = placing.random_vertical_flip(example, input_hw, self.vertical_flip)
+        return placing.random_rotation(example, input_hw, self.rotation) if self.rotation else example
 
 
 def build_training_input(
@@ -63,7 +64,7 @@ def build_training_input(
     The first one is of an example, the second one of `draw` (see `Passes.mix`), None where nothing is mixed.
     `is_tensor` says whether TensorFlow alone resamples the images, and not OpenCV.
     """
-    resample = in_graph.resample if is_tensor else augment.resample_by_opencv
+    resample = in_graph.resample if is_tensor else placing.resample_by_opencv
     flip_order = source.flip_order
     prepare = build_own(changes.augment, source, is_tensor) if changes.augment is not None else _unchanged
 
@@ -71,7 +72,7 @@ def build_training_input(
         return changes.place(example, input_hw)
 
     def warp(example: dict) -> dict:
-        return augment.warp(example, input_hw, source.fields, flip_order, resample)
+        return placing.warp(example, input_hw, source.fields, flip_order, resample)
 
     def finish(example: dict) -> dict:
         return random_hsv(example, changes.hsv, is_tensor) if changes.hsv and any(changes.hsv) else example
@@ -98,7 +99,7 @@ def build_test_input(
 
 
 def to_view(example: dict, place: Callable, source: Source) -> dict:
-    """Returns the example with image, boxes and moving fields in the input's frame, as `augment.warp` does.
+    """Returns the example with image, boxes and moving fields in the input's frame, as `placing.warp` does.
 
     `place` is a function from (height, width) to `geometry.View`. Objects outside the view stay: what a test cannot
     see counts as missed.

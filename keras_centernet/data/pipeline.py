@@ -29,14 +29,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import tensorflow as tf
 
 from keras_centernet.data import checks
-from keras_centernet.data.batches import to_batches, warn_of_many
-from keras_centernet.data.epochs import Epochs
+from keras_centernet.data.batching.batches import to_batches, warn_of_many
+from keras_centernet.data.batching.epochs import Epochs
+from keras_centernet.data.batching.gpus import leave_gpus_to_keras
+from keras_centernet.data.batching.service import check_data_service
 from keras_centernet.data.formats.opening import read_source
 from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
-from keras_centernet.data.gpus import leave_gpus_to_keras
 from keras_centernet.data.inputs import Changes, build_test_input, build_training_input
 from keras_centernet.data.own.sources import read_own
-from keras_centernet.data.service import check_data_service
 from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.limits import SEED

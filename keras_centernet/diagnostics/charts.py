@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 
 from keras_centernet.diagnostics.calibration import BINS
 from keras_centernet.diagnostics.curves import SCORES
-from keras_centernet.drawing.chart_files import class_rgb, to_png
-from keras_centernet.drawing.chart_texts import draw_legend, label_of, name_ticks
-from keras_centernet.drawing.curves import MOST_NAMED_CURVES
+from keras_centernet.drawing.charts.curves import MOST_NAMED_CURVES
+from keras_centernet.drawing.charts.files import class_rgb, to_png
+from keras_centernet.drawing.charts.texts import draw_legend, label_of, name_ticks
 
 MOST_CLASSES = 30  # in a chart: the most frequent ones
 

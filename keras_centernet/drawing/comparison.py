@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_centernet.drawing.chart_files import class_rgb, to_png
-from keras_centernet.drawing.chart_texts import draw_legend, label_of, number_epochs
-from keras_centernet.drawing.curves import MOST_NAMED_CURVES
+from keras_centernet.drawing.charts.curves import MOST_NAMED_CURVES
+from keras_centernet.drawing.charts.files import class_rgb, to_png
+from keras_centernet.drawing.charts.texts import draw_legend, label_of, number_epochs
 
 _FALLS = "loss"  # what is drawn on a logarithmic axis; anything else from 0 to 1
 

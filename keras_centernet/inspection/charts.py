@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_centernet.drawing.chart_files import class_rgb, to_png
-from keras_centernet.drawing.chart_texts import draw_legend, label_of, name_ticks
+from keras_centernet.drawing.charts.files import class_rgb, to_png
+from keras_centernet.drawing.charts.texts import draw_legend, label_of, name_ticks
 from keras_centernet.geometry import STRIDE
 from keras_centernet.inspection.facts import SMALL_CELLS, SplitFacts
 

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from keras_centernet import geometry
-from keras_centernet.data import augment, fields, images, in_graph
+from keras_centernet.data import fields, images, in_graph
+from keras_centernet.data.changes import placing
 
 SIZE_HW = (96, 128)
 MIRROR = np.diag([-1.0, 1.0])
@@ -92,8 +93,8 @@ def test_the_same_inside_a_pipeline(photo):
 
     def warped(resample):
         def to_input(_):
-            placed = augment.random_crop(example, (64, 64))
-            return augment.warp(augment.random_rotation(placed, (64, 64), 30.0), (64, 64), resample=resample)
+            placed = placing.random_crop(example, (64, 64))
+            return placing.warp(placing.random_rotation(placed, (64, 64), 30.0), (64, 64), resample=resample)
 
         (result,) = tf.data.Dataset.range(1).map(to_input).as_numpy_iterator()
         return result

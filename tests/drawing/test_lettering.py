@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from keras_centernet.drawing import draw_boxes, draw_curves, draw_precision_recall
 from keras_centernet.drawing.boxes import class_color, ink_on
-from keras_centernet.drawing.chart_texts import draw_legend, label_of, name_ticks
+from keras_centernet.drawing.charts.texts import draw_legend, label_of, name_ticks
 from keras_centernet.drawing.fonts import writable
 from keras_centernet.drawing.lettering import measure_text, write_text
 from tests.helpers.processes import run_python

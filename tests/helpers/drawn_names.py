@@ -11,7 +11,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from keras_centernet.drawing import draw_boxes
-from keras_centernet.drawing.chart_texts import draw_legend, label_of
+from keras_centernet.drawing.charts.texts import draw_legend, label_of
 from keras_centernet.drawing.fonts import writable
 from keras_centernet.drawing.lettering import measure_text, write_text
 

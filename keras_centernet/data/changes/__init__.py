@@ -1,1 +1,1 @@
-"""What training changes at random in images beyond where they land: by a function of one's own, colours, mixtures."""
+"""What training changes at random in images: where they land, by a function of one's own, colours, mixtures."""

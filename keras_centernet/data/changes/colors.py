@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from keras_centernet.data.augment import Choice, seed_of
+from keras_centernet.data.changes.placing import Choice, seed_of
 
 
 def random_hsv(example: dict, gains: tuple[float, float, float], is_tensor: bool = False) -> dict:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-from keras_centernet.data.augment import Choice, is_chosen, seed_of
+from keras_centernet.data.changes.placing import Choice, is_chosen, seed_of
 from keras_centernet.data.fields import object_keys
 from keras_centernet.data.source import size_wh_of
 from keras_centernet.method.specs import FieldSpec

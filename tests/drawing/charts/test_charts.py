@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from keras_centernet.drawing.chart_texts import number_epochs
+from keras_centernet.drawing.charts.texts import number_epochs
 
 
 @pytest.mark.parametrize("epochs", [[1], [7], [1, 2], [1, 2, 3], list(range(1, 141)), []])

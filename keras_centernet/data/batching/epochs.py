@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_centernet.data.batching.service import distribute
 from keras_centernet.data.checks import check_no_order
 from keras_centernet.data.passes import Passes, in_order, new_pass, numbered_passes
-from keras_centernet.data.service import distribute
 from keras_centernet.data.source import Source
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_centernet.drawing.chart_files import class_rgb
-from keras_centernet.drawing.chart_texts import draw_legend, label_of, number_epochs
+from keras_centernet.drawing.charts.files import class_rgb
+from keras_centernet.drawing.charts.texts import draw_legend, label_of, number_epochs
 from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.paths import to_path
