@@ -91,7 +91,7 @@ def test_mixed_images_are_the_same_after_a_stop(tmp_path):
     assert differences(tmp_path / "whole", tmp_path / "stopped") == []
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_steps_that_run_together_train_the_same_and_go_on_inside_an_epoch(whole, tmp_path):
     options = {"steps_per_execution": 3, "checkpoint_every": 3, "profile": True}
     run_and_stop(tmp_path, 4, **options)  # twice 3 of 6 an epoch
@@ -109,7 +109,7 @@ def test_a_finished_run_has_nothing_to_do(whole, capsys):
     assert f"{whole}: all 4 epochs are trained; larger --epochs go on." in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_best_model_that_is_missing_is_replaced_by_the_best_of_what_follows(whole, tmp_path, capsys):
     for name, source in (("last.keras", "checkpoints/step_000000020.keras"), ("config.json", "config.json")):
         (tmp_path / name).write_bytes((whole / source).read_bytes())
@@ -213,7 +213,7 @@ def run_and_signal(output, number, hook, calls, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "moment", [name if "steps" in name else pytest.param(name, marks=pytest.mark.slow) for name in MOMENTS]
+    "moment", [name if "steps" in name else pytest.param(name, marks=pytest.mark.exhaustive) for name in MOMENTS]
 )
 def test_a_signal_leaves_a_checkpoint_of_that_moment(moment, whole, tmp_path, capsys):
     hook, calls = MOMENTS[moment]
