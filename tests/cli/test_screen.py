@@ -16,7 +16,8 @@ from tests.cli.test_terminals import MODULE, ROOT, TRAIN
 
 ERASED = "\r\x1b[K"
 CLASS = "猫" * 60
-WIDTHS = [80, pytest.param(120, marks=pytest.mark.slow)]
+WIDTHS = (80, 120)
+pytestmark = pytest.mark.slow
 
 
 def run_in_terminal(columns, folder):

@@ -97,6 +97,7 @@ def test_other_data_to_evaluate_on(photos, pool, tmp_path):
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["images"] == 4
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_its_split_and_its_classes(pool, tmp_path, capsys):
     run, more = tmp_path / "run", ("--epochs", 1, "--classes", "dog,cat")
     assert train(pool, run, *more) == 0

@@ -96,6 +96,7 @@ def test_own_callbacks_are_called_after_those_of_the_run(followed):
     assert seen.batches == IMAGES["train"] / OPTIONS["batch_size"]
 
 
+@pytest.mark.slow
 def test_weights_and_biases_hear_config_epochs_and_metrics(followed):
     output, metrics, seen, (exit_code, _) = followed
     first, second = importlib.import_module("wandb").RUNS

@@ -102,6 +102,7 @@ def test_steps_that_run_together_train_the_same_and_go_on_inside_an_epoch(whole,
     assert set(differences(whole, tmp_path)) <= {"last.keras: earlier"}
 
 
+@pytest.mark.slow
 def test_a_finished_run_has_nothing_to_do(whole, capsys):
     before = (whole / "last.keras").read_bytes()
     run(whole, resume=True, verbose=2)
@@ -128,6 +129,7 @@ def test_a_run_of_before_there_were_backends_was_of_tensorflow(whole, tmp_path):
     run(tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_names_the_one_before(whole, tmp_path):
     for path in ("last.keras", "config.json", "checkpoints/step_000000020.keras"):
         (tmp_path / path).parent.mkdir(exist_ok=True)

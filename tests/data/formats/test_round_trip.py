@@ -45,7 +45,7 @@ def test_remote_data_are_read_alike(name, tmp_path, to_ram):
     assert contents_of(remote, "val") == contents_of(tmp_path / "data", "val")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 @pytest.mark.parametrize("name", WRITERS)
 def test_what_was_written_is_read(name, seed, tmp_path):
     write, format, expected_classes = WRITERS[name]
