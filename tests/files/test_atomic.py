@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import resource
 import zipfile
 
 import pytest
@@ -23,15 +22,7 @@ from keras_centernet.files.atomic import (
 from keras_centernet.files.paths import to_path
 from keras_centernet.files.remote_path import RemoteError, RemotePath
 from keras_centernet.files.temporary import remove
-
-
-@pytest.fixture
-def tiny_disk():
-    """No file may grow beyond 4096 bytes, as on a disk with no more room."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.helpers.small_files import no_file_beyond
 
 
 def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
@@ -75,21 +66,22 @@ def test_what_is_no_matter_of_the_disk_is_passed_on(error, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_file_of_before(tmp_path, tiny_disk):
+def test_a_full_disk_leaves_the_file_of_before(tmp_path):
     path = tmp_path / "some.bin"
     path.write_bytes(b"old")
-    with pytest.raises(UserError, match=r"could not be written \(File too large\); what was there before is intact"):
+    told = r"could not be written \(File too large\); what was there before is intact"
+    with pytest.raises(UserError, match=told), no_file_beyond(4096):
         write_whole(path, lambda temporary: temporary.write_bytes(bytes(9000)))
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_archive_that_cannot_be_closed_on_a_full_disk_is_a_full_disk_too(tmp_path, tiny_disk):
+def test_an_archive_that_cannot_be_closed_on_a_full_disk_is_a_full_disk_too(tmp_path):
     def write(temporary):
         with zipfile.ZipFile(temporary, "w") as archive, archive.open("member", "w") as member:
             member.write(bytes(9000))
 
-    with pytest.raises(UserError, match="File too large"):
+    with pytest.raises(UserError, match="File too large"), no_file_beyond(4096):
         write_whole(tmp_path / "some.zip", write)
 
 

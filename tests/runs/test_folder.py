@@ -4,7 +4,6 @@ import errno
 import io
 import multiprocessing
 import os
-import resource
 import zipfile
 
 import numpy as np
@@ -15,6 +14,7 @@ from keras_centernet import UserError, load_model
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.runs.checkpoints import Progress, restore, state_of
 from keras_centernet.runs.folder import LAST, RESULTS, STATE, RunFolder
+from tests.helpers.small_files import no_file_beyond
 
 
 def test_a_full_disk_leaves_the_previous_file(tmp_path):
@@ -164,16 +164,10 @@ def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_keeps_the_one_before(
     folder, model = RunFolder(tmp_path), tiny_model()
     folder.save_checkpoint(model, {"epoch": np.array(1)})
     size = (tmp_path / LAST).stat().st_size
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     for room in (1000, size // 2, size - 100):  # in the configuration, in the weights, in the state
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-        try:
-            with pytest.raises(
-                UserError, match=r"last.keras: could not be written .*; what was there before is intact"
-            ) as error:
-                folder.save_checkpoint(model, {"epoch": np.array(2)})
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        told = r"last.keras: could not be written .*; what was there before is intact"
+        with pytest.raises(UserError, match=told) as error, no_file_beyond(room):
+            folder.save_checkpoint(model, {"epoch": np.array(2)})
         assert "\n" not in str(error.value)
         assert [path.name for path in tmp_path.iterdir()] == [LAST]
         assert int(folder.read_checkpoint()["epoch"]) == 1
