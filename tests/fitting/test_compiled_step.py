@@ -23,12 +23,12 @@ def test_a_small_network_of_two_stacks():
     run(TWO_STACKS)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_deformable_convolution():
     run(DEFORMABLE)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("task", ["detection_3d", "pose"])
 def test_the_other_tasks(task):
     run(TWO_STACKS, task)

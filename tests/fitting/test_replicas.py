@@ -91,7 +91,7 @@ def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
     assert abs(step["loss"] - global_loss) > 3e-4 * global_loss  # the two means differ here
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_case_on_two_devices(on_devices):
     steps = on_devices(2, TWO_STACKS, *(name for name in CASES if name not in QUICK))
     for case in ("detection_3d", "pose", "clipped", "in parts"):
