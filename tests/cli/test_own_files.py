@@ -13,7 +13,7 @@ from keras_centernet.files.lock import one_writer
 from tests.helpers.commands import COMMANDS, MINE, arguments, damages, make_film, places_of, put_own_files
 
 KILL, TERMINATE, INTERRUPT = 9, 15, 2
-FEW = ("make-tfrecords", "export")  # commands that write many files, and one large one
+FEW = ("make-tfrecords", "predict")  # commands that write many files of different kinds
 ROOT = pathlib.Path(__file__).parents[2]
 MAIN = "import sys; from keras_centernet.cli import main; sys.exit(main(sys.argv[1:]))"
 

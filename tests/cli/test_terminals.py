@@ -108,13 +108,18 @@ def test_training_goes_on_when_output_cannot_be_kept(redirection, tmp_path):
     assert "Traceback" not in "".join(error)
 
 
-@pytest.mark.slow
-def test_training_that_nobody_reads_leaves_a_checkpoint(tmp_path):
+@pytest.mark.parametrize(
+    "goes_on",
+    [pytest.param(False, marks=pytest.mark.slow), pytest.param(True, marks=pytest.mark.exhaustive)],
+)
+def test_training_that_nobody_reads_leaves_a_checkpoint(goes_on, tmp_path):
     error = train_in_shell("($TRAIN; echo $? > code) | sed '/^Epoch 1/q'", tmp_path)
     assert (tmp_path / "code").read_text(encoding="utf-8") == "141\n"
     (line,) = error
     assert re.match("Nobody reads the output any more. Saved after 2 of 3 epochs.*; go on with: .* --resume run$", line)
-    assert train_in_shell("$TRAIN --resume", tmp_path) == []
+    assert "last.keras" in os.listdir(tmp_path / "run")
+    if goes_on:
+        assert train_in_shell("$TRAIN --resume", tmp_path) == []
 
 
 @pytest.mark.slow
