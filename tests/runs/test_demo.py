@@ -3,6 +3,7 @@
 import pytest
 
 from keras_centernet import UserError
+from keras_centernet.data.formats import shapes
 from keras_centernet.runs.demo import demo
 
 FILES = (
@@ -16,12 +17,19 @@ FILES = (
 )
 
 
-@pytest.mark.slow
-def test_the_whole_way_from_images_to_a_phone(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("images", "least"),
+    [
+        pytest.param({"train": 64, "val": 32, "test": 4}, {}, id="few", marks=pytest.mark.slow),
+        pytest.param({}, {"AP": 0.60, "AP50": 0.90}, id="as it is", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_the_whole_way_from_images_to_a_phone(images, least, tmp_path, capsys, monkeypatch):
+    for split, size in images.items():
+        monkeypatch.setitem(shapes.SPLIT_SIZES, split, size)
     output = tmp_path / "demo"
     metrics = demo(output)
-    assert metrics["AP"] >= 0.60
-    assert metrics["AP50"] >= 0.90
+    assert all(metrics[name] >= value for name, value in least.items())
     for name in FILES:
         assert (output / name).stat().st_size > 0
     last_line = capsys.readouterr().out.strip().splitlines()[-1]
