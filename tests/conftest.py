@@ -86,8 +86,7 @@ def tiny_backbone():
     from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 
     add_tiny_backbone()
-    gc.collect()
-    gc.freeze()  # a million objects of TensorFlow's imports, which are looked through ever again otherwise
+    release()  # a million objects of TensorFlow's imports, which are looked through ever again otherwise
     return TINY
 
 
