@@ -55,13 +55,13 @@ def plan_exports(stem: str, formats: list[str], precisions: list[str], options: 
         UserError: one of the above does not hold, or a package that a format needs is missing.
     """
     rows = {name: look_up(FORMATS, name, "format") for name in formats}
-    for row in rows.values():
-        row.check_packages()
     for name in precisions:
         look_up(PRECISIONS, name, "precision")
     strangers = [name for name in options if not any(name in row.options for row in rows.values())]
     if strangers:
         raise UserError(f"{', '.join(strangers)}: expected a format that has it, got {', '.join(formats)}.")
+    for row in rows.values():
+        row.check_packages()
     plan = []
     for name, row in rows.items():
         kept = {key: value for key, value in options.items() if key in row.options}

@@ -34,6 +34,7 @@ def no_variable(monkeypatch):
 def test_who_says_it(given, variable, tpu, chosen, monkeypatch):
     if variable:
         monkeypatch.setenv("KERAS_BACKEND", variable)
+    pytest.importorskip(chosen)
     assert choose_backend(given, tpu) == chosen
 
 
