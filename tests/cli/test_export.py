@@ -78,6 +78,7 @@ def test_files_and_what_is_known_of_them(exported):
     assert len(found["scores"]) == 7
 
 
+@pytest.mark.slow
 def test_nothing_is_replaced(exported, model_file, capsys):
     before = (exported / "report.json").read_text()
     assert main(["export", "--model", str(model_file), "--output", str(exported)]) == 2

@@ -66,7 +66,7 @@ def batches_of(data, **options):
     return dataset, list(dataset.as_numpy_iterator())
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("format", FORMATS)
 def test_batches_are_those_of_the_local_folder(format, training, write, to_ram):
     local = write(format)

@@ -41,9 +41,12 @@ def exporter(model, drawn, folder):
     return export
 
 
-@pytest.fixture(scope="module", params=list(TASKS))
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[] if name == "detection" else pytest.mark.slow) for name in TASKS],
+)
 def model_of_task(request):
-    """One model per task, see `random_model`."""
+    """One model per task, see `random_model`: writing its files takes seconds."""
     return random_model(request.param)
 
 

@@ -139,6 +139,7 @@ def test_one_of_each_kind_of_damage_changes_no_other_image(serve):
         np.testing.assert_array_equal(empty, np.full_like(empty, b"" if key == "class_names" else 0), err_msg=key)
 
 
+@pytest.mark.slow
 def test_a_batch_of_nothing_has_the_same_shapes(serve):
     one, none = serve([JPEG]), serve([])
     assert {key: (value.shape[1:], value.dtype) for key, value in none.items()} == {

@@ -66,6 +66,7 @@ def test_a_file_finds_what_its_model_finds(name, task, written, pictures):
         assert one.draw().shape == other.draw().shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_duplicates_are_dropped_in_the_file(name, tiny_model, pictures, tmp_path):
     model = tiny_model(input_size=(64, 96), task_options={"nms": 0.3})

@@ -24,6 +24,7 @@ FILES = {
     "saved_model": "boxes_xyxy: left, top, right, bottom in pixels of the image",
     "a.onnx": "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input",
 }
+MARKS = {"saved_model": pytest.mark.slow, "a.onnx": needs_onnx}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def write(model, tmp_path_factory):
     return write
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=needs_onnx if "onnx" in name else ()) for name in FILES])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in FILES])
 def test_a_file_says_what_it_is(write, name, capsys):
     facts = facts_of(write(name))
     assert facts.pop("boxes").startswith(FILES[name])

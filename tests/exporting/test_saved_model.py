@@ -14,8 +14,6 @@ import tensorflow as tf
 
 from keras_centernet import UserError
 from keras_centernet.exporting import FORMATS, agreement, export_saved_model, verify
-from keras_centernet.tasks import TASKS
-from tests.exporting.conftest import random_model
 from tests.helpers.step_cases import DEFORMABLE, add_two_stacks
 
 TOP_K = 12
@@ -57,15 +55,6 @@ arrays = {key: value.numpy() for key, value in found.items()}
 arrays["class_names"] = arrays["class_names"].astype("S")
 np.savez(answer, **arrays)
 """
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=[] if name == "detection" else pytest.mark.slow) for name in TASKS],
-)
-def model_of_task(request):
-    """One model per task: writing its folder takes seconds."""
-    return random_model(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def step_of(parts, **options):
     return [np.asarray(variable) for variable in model.network.variables], history
 
 
-@pytest.mark.parametrize("colors", [False, True])
+@pytest.mark.parametrize("colors", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_four_micro_batches_move_the_weights_as_the_whole_batch(colors):
     """Parts of one image, of which one has no object: means over a part's own objects would be others."""
     start = [np.asarray(variable) for variable in step_cases.build("detection").network.variables]

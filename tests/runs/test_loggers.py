@@ -112,6 +112,7 @@ def test_weights_and_biases_hear_config_epochs_and_metrics(followed):
     assert (exit_code, second.exit_code) == (1, 0)
 
 
+@pytest.mark.slow
 def test_mlflow_hears_parameters_epochs_and_metrics(followed):
     _, metrics, seen, (_, status) = followed
     mlflow = importlib.import_module("mlflow")
@@ -127,6 +128,7 @@ def test_mlflow_hears_parameters_epochs_and_metrics(followed):
     assert (status, logged.status) == ("KILLED", "FINISHED")
 
 
+@pytest.mark.slow
 def test_tensorboard_can_be_left_out(followed):
     assert not (followed[0] / "tensorboard").exists()
 

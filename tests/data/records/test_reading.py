@@ -61,7 +61,7 @@ def ids_of(dataset):
     return [int(example["image_id"]) for example in dataset]
 
 
-@pytest.mark.parametrize("by_service", [False, True])
+@pytest.mark.parametrize("by_service", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_is_missing_is_filled(by_service, write_records, tmp_path):
     source = read_tfrecord(request(write_records(tmp_path / "train.record", CATS_AND_DOGS), "train"))
     assert source.classes == ("cat", "dog")  # in the order of their labels
