@@ -61,7 +61,8 @@ def check_mixing(changes: Changes, source: Source, data_service: str | None) -> 
         raise UserError(f"{option}: expected 0 with {source.name}, {reason}, got {getattr(changes, option)!r}.")
     if option and data_service:
         reason = "whose workers see images one by one"
-        raise UserError(f"{option}: expected 0 with data_service, {reason}, got {getattr(changes, option)!r}.")
+        found = f"{getattr(changes, option)!r}. Set it to 0"
+        raise UserError(f"{option}: expected 0 with data_service, {reason}, got {found}, or read without the service.")
 
 
 def check_view(resize: str, multiple_of: int, scale: float) -> None:

@@ -70,7 +70,7 @@ def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSpl
     training_names = ("augmentation", "flip", "empty_images", "data_service", "vertical_flip", "hsv", "mosaic", "mixup")
     only_training = {name: getattr(settings, name) for name in training_names}
     of_train, of_val = _plan_splits(settings, made_split)
-    only_training["mosaic_until"] = max(0, settings.epochs - settings.close_mosaic)
+    only_training["mosaic_until"] = max(0, settings.mixed_epochs)
     if settings.augment is not None:
         only_training["augment"] = resolve(settings.augment, "--augment")
 

@@ -109,7 +109,9 @@ class TrainSettings:
     )
     mosaic: float = option(0.0, "probability that a training image is made of four", at_least=0, at_most=1)
     mixup: float = option(0.0, "probability that a training image is a mean of two", at_least=0, at_most=1)
-    close_mosaic: int = option(10, "last epochs, which have neither mosaic nor mixup", at_least=0)
+    close_mosaic: int | None = option(
+        None, "last epochs, which have neither mosaic nor mixup", "a third of all", at_least=0
+    )
     accumulate: int = option(1, "micro-batches, of --batch-size images each, that make one step", at_least=1)
     freeze: tuple[str, ...] = option((), "layers that keep their weights: backbone, or a pattern such as 'block_1_*'")
     backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0, at_most=1000)
@@ -203,7 +205,7 @@ class TrainSettings:
             raise UserError(f"data_service: expected no {other}, as no seed fixes its order, got both. Remove one.")
         if self.augment is not None and ":" not in self.augment:
             raise UserError(f"augment: expected module:function, got {self.augment!r}.")
-        if (self.mosaic or self.mixup) and self.close_mosaic >= self.epochs:
+        if (self.mosaic or self.mixup) and self.mixed_epochs < 1:
             expected = f"fewer than the {self.epochs} epochs, as no epoch would have mosaic or mixup"
             raise UserError(f"close_mosaic: expected {expected}, got {self.close_mosaic}. Pass a smaller one.")
         if self.schedule == "step" and self.step_epochs is not None:
@@ -220,6 +222,16 @@ class TrainSettings:
         return [
             epoch for epoch in range(1, self.epochs + 1) if epoch % self.evaluate_every == 0 or epoch == self.epochs
         ]
+
+    @property
+    def mixed_epochs(self) -> int:
+        """How many epochs, from the first, have mosaics and mixed images where `mosaic` and `mixup` ask for them.
+
+        Examples:
+            >>> TrainSettings("shapes", epochs=60).mixed_epochs, TrainSettings("shapes", close_mosaic=10).mixed_epochs
+            (40, 90)
+        """
+        return self.epochs - (self.epochs // 3 if self.close_mosaic is None else self.close_mosaic)
 
     def check_names(self) -> None:
         """Raises a UserError unless the tables of the package have the names; imports Keras and TensorFlow."""

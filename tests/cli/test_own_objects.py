@@ -126,7 +126,7 @@ def test_a_fresh_process_imports_the_module(best, photos):
         ("--backbone objects_of_mine:other", "--backbone objects_of_mine:other: expected an object of module"),
         ("--backbone nowhere:build", "--backbone nowhere: expected a module that can be imported"),
         ("--augment objects_of_mine:lighten", "--augment objects_of_mine:lighten: expected an object of module"),
-        ("--mosaic 0.5 --epochs 10", "close_mosaic: expected fewer than the 10 epochs"),
+        ("--mosaic 0.5 --epochs 10 --close-mosaic 10", "close_mosaic: expected fewer than the 10 epochs"),
         ("--import nowhere", "--import nowhere: expected a module that can be imported"),
         ("--head-loss size=sharp", "Unknown loss: expected one of focal"),
         ("--head-loss nose=l1", "Unknown head of head_losses: expected one of center_heatmap"),

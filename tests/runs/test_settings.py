@@ -81,7 +81,10 @@ def test_parts_have_their_own_rates_only_if_asked():
         ({"mosaic": 1.5}, "mosaic: expected a number of at least 0 and at most 1, got 1.5"),
         ({"hsv": (0.1, 0.7, 2)}, "hsv: expected a number of at least 0 and at most 1, got 2"),
         ({"augment": "flip"}, "augment: expected module:function, got 'flip'"),
-        ({"mosaic": 0.5, "epochs": 10}, "close_mosaic: expected fewer than the 10 epochs, as no epoch would .* got 10"),
+        (
+            {"mosaic": 0.5, "epochs": 10, "close_mosaic": 10},
+            "close_mosaic: expected fewer than the 10 epochs, as no epoch would .* got 10",
+        ),
         ({"mixup": 0.5, "epochs": 3, "close_mosaic": 3}, "close_mosaic: expected fewer than the 3 epochs"),
         ({"gpus": 0}, "gpus: expected a whole number of at least 1, got 0"),
         ({"data_service": "grpc://a:1", "multi_worker": True}, "data_service: expected no multi_worker, as no seed"),

@@ -100,6 +100,8 @@ def _augmentation(settings: TrainSettings) -> str:
     }
     said = [f"augmentation {settings.augmentation or row.augmentation}"]
     said += [f"{name} {share:g}" for name, share in shares.items() if share]
+    if settings.mosaic or settings.mixup:
+        said[-1] += f" in the first {settings.mixed_epochs} epochs"
     said += ["colours changed"] if (row.color if settings.color is None else settings.color) else []
     said += [f"hue, saturation, value {settings.hsv}"] if settings.hsv else []
     said += [settings.augment] if settings.augment else []

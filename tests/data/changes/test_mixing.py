@@ -296,7 +296,7 @@ def test_a_mosaic_may_have_too_many_objects(bright_source):
         ({"mosaic": 1.0, "mosaic_until": -1}, "mosaic_until: expected a whole number of at least 0, got -1."),
         (
             {"mosaic": 0.5, "data_service": "grpc://127.0.0.1:1"},
-            "mosaic: expected 0 with data_service, whose workers see images one by one, got 0.5.",
+            "mosaic: expected 0 with data_service, whose workers see images one by one, got 0.5. Set it to 0",
         ),
     ],
 )

@@ -61,7 +61,7 @@ def test_everything_is_named(data, model):
     assert (said["batch"], said["steps"]) == ("8 images in a step", "2 an epoch, 6 in 3 epochs")
     rate = "at most 0.002, 1 epoch of warm-up, then a cosine"
     assert said["optimizer"] == f"adamw, learning rate {rate}; running average 0.9998; size rate times 16; frozen: bn1"
-    assert said["images"] == "augmentation crop, mirrored 0.5, mosaic 0.5, colours changed"
+    assert said["images"] == "augmentation crop, mirrored 0.5, mosaic 0.5 in the first 2 epochs, colours changed"
     assert said["devices"].startswith("CPU, by ")
     assert said["output"] == "runs/猫"
     assert "min" not in said["time"]
