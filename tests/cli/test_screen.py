@@ -16,7 +16,7 @@ from tests.cli.test_terminals import MODULE, ROOT, TRAIN
 
 ERASED = "\r\x1b[K"
 CLASS = "猫" * 60
-WIDTHS = (80, 120)
+WIDTHS = (80, pytest.param(120, marks=pytest.mark.exhaustive))
 pytestmark = pytest.mark.slow
 
 
