@@ -68,3 +68,14 @@ def test_the_map_of_the_readme_is_that_of_the_design():
     ]
     assert len(maps[0]) == 1
     assert maps[0] == maps[1]
+
+
+def test_the_map_names_rooms_and_files_that_there_are():
+    rows = re.search(r"```\n(a folder, a JSON file.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1].splitlines()
+    named = [re.findall(r"(?<!\S)[a-z_]+/[a-z_/]*(?:\.py)?|[a-z_/]+\.py", row) for row in rows]
+    assert sum(map(len, named)) > 25
+    for first, *others in filter(None, named):
+        place = ROOT / PACKAGE / first
+        beside = place if place.is_dir() else place.parent
+        assert place.exists(), first
+        assert not [name for name in others if not (beside / name).exists() and not (ROOT / PACKAGE / name).exists()]
