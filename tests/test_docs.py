@@ -54,6 +54,29 @@ def test_how_it_works():
     run_page("how_it_works.md")
 
 
+@pytest.mark.slow
+def test_training_step_by_step(tmp_path, monkeypatch):
+    """The page's own words, but for a smaller input and fewer epochs."""
+    monkeypatch.chdir(tmp_path)
+    image_array = np.zeros((48, 64, 3), np.uint8)
+    keras.utils.save_img("street.jpg", image_array)
+    for split, count in (("train", 16), ("val", 4)):
+        (tmp_path / "photos" / split).mkdir(parents=True)
+        names = [f"{split}/{i}.jpg" for i in range(count)]
+        for name in names:
+            keras.utils.save_img(tmp_path / "photos" / name, image_array)
+        rows = "".join(f"{name.partition('/')[2]},5,6,25,30,cat\n" for name in names)
+        (tmp_path / "photos" / f"{split}.csv").write_text(rows)
+    (block,) = re.findall(r"step by step:\n\n```python\n(.*?)```", (DOCS / "training.md").read_text(), re.DOTALL)
+    for number, smaller in {"320": "64", "60": "2", "40": "1", "every=5": "every=1"}.items():
+        assert number in block
+        block = block.replace(number, smaller)
+    names = {"keras_centernet": keras_centernet, "image_array": image_array}
+    exec(compile(block, DOCS / "training.md", "exec"), names)
+    assert names["train"].cardinality() == 2
+    assert {path.name for path in tmp_path.iterdir()} >= {"best.keras", "out.jpg", "out.json"}
+
+
 def test_the_reference_has_every_public_name():
     shown = re.findall(r"^::: (keras_centernet\.[\w.]+)$", (DOCS / "reference.md").read_text(), re.MULTILINE)
     objects = [pkgutil.resolve_name(":".join(name.rsplit(".", 1))) for name in shown]
