@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data import Source, load_dataset
@@ -82,6 +83,9 @@ def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSpl
         return load_dataset(data, training=False, **of_val, **shared, **batches)
 
     train = load_train(batch_size=settings.batch_size * settings.accumulate)
+    if settings.mosaic and not has_mosaics(settings, train.source):
+        only_training["mosaic"] = 0.0
+        train = load_train(train.source, batch_size=settings.batch_size * settings.accumulate)
     val = load_val(batch_size=settings.batch_size, classes=train.classes)
     _check_apart(train.source, val.source, settings)
     check_batch(devices, train.element_spec[0].shape[0], settings.accumulate)
@@ -97,6 +101,13 @@ def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSpl
         steps_per_epoch=steps - steps % together,
         made_split=parts and MadeSplit(settings.data, parts, of_train["holds_out"]),
     )
+
+
+def has_mosaics(settings: TrainSettings, source: Source) -> bool:
+    """Whether training images are mosaics: not where they hold many objects each (of a stream nobody knows)."""
+    if not settings.mosaic or settings.mosaic_below is None or source.object_counts is None:
+        return bool(settings.mosaic)
+    return float(np.mean(source.object_counts)) < settings.mosaic_below
 
 
 def _plan_splits(settings: TrainSettings, made_split: MadeSplit | None) -> tuple[dict, dict]:

@@ -108,6 +108,9 @@ class TrainSettings:
         at_most=1,
     )
     mosaic: float = option(0.0, "probability that a training image is made of four", at_least=0, at_most=1)
+    mosaic_below: float | None = option(
+        None, "mosaics only where training images hold fewer objects than that on average", "always", above=0
+    )
     mixup: float = option(0.0, "probability that a training image is a mean of two", at_least=0, at_most=1)
     close_mosaic: int | None = option(
         None, "last epochs, which have neither mosaic nor mixup", "a third of all", at_least=0

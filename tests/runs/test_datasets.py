@@ -43,6 +43,17 @@ def test_the_last_epochs_of_a_run_are_neither_mosaics_nor_mixed():
     np.testing.assert_array_equal(next(iter(data.val))[0], next(iter(plain))[0])
 
 
+def test_mosaics_are_for_images_of_few_objects():
+    """Those of shapes hold five on average."""
+    asked = {"mosaic": 1.0, "epochs": 3}
+    few, many = (load(mosaic_below=below, **asked) for below in (100.0, 0.5))
+    alone, always = load(epochs=3), load(**asked)
+    for found, expected in ((few, always), (many, alone)):
+        for data in (found.train, found.load_train(batch_size=3)):
+            images = next(iter(data.for_epochs(0, 1)))[0]
+            np.testing.assert_array_equal(images, next(iter(expected.train.for_epochs(0, 1)))[0])
+
+
 @pytest.mark.slow
 def test_a_function_of_ones_own_is_named_on_the_command_line():
     images, wanted = (

@@ -8,7 +8,7 @@ from keras_centernet.model import CenterNet
 from keras_centernet.networks.build import build_network
 from keras_centernet.networks.cost import count_flops, count_parameters, has_fixed_sizes
 from keras_centernet.runs.checkpoints import Progress
-from keras_centernet.runs.datasets import Datasets
+from keras_centernet.runs.datasets import Datasets, has_mosaics
 from keras_centernet.runs.devices.choosing import running_backend
 from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.devices.plan import computes_in_half
@@ -47,7 +47,7 @@ def plan(
         + (f", {data.steps_per_execution} per execution" if data.steps_per_execution > 1 else "")
         + (f", {progress.step} of them done" if progress.step else ""),
         "optimizer": _optimizer(settings),
-        "images": _augmentation(settings),
+        "images": _augmentation(settings, data.train.source),
         "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
         "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
         "devices": _devices(devices),
@@ -90,18 +90,21 @@ def _optimizer(settings: TrainSettings) -> str:
     return f"{settings.optimizer}, learning rate {describe_rate(settings)}{said}{frozen}"
 
 
-def _augmentation(settings: TrainSettings) -> str:
+def _augmentation(settings: TrainSettings, source: Source) -> str:
     row = task_row(settings.task)
+    is_mosaic = has_mosaics(settings, source)
     shares = {
         "mirrored": row.flip if settings.flip is None else settings.flip,
         "mirrored top to bottom": settings.vertical_flip,
-        "mosaic": settings.mosaic,
+        "mosaic": settings.mosaic if is_mosaic else 0,
         "mixed": settings.mixup,
     }
     said = [f"augmentation {settings.augmentation or row.augmentation}"]
     said += [f"{name} {share:g}" for name, share in shares.items() if share]
-    if settings.mosaic or settings.mixup:
+    if is_mosaic or settings.mixup:
         said[-1] += f" in the first {settings.mixed_epochs} epochs"
+    if settings.mosaic and not is_mosaic:
+        said += [f"no mosaics, as images hold {settings.mosaic_below:g} objects or more on average"]
     said += ["colours changed"] if (row.color if settings.color is None else settings.color) else []
     said += [f"hue, saturation, value {settings.hsv}"] if settings.hsv else []
     said += [settings.augment] if settings.augment else []

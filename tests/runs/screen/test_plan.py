@@ -67,6 +67,14 @@ def test_everything_is_named(data, model):
     assert "min" not in said["time"]
 
 
+def test_images_of_many_objects_are_no_mosaics(data, model):
+    said = rows(plan(settings(mosaic=1.0, mosaic_below=0.5), Devices(["CPU"]), data, model, Progress(), 200))
+    expected = (
+        "augmentation crop, mirrored 0.5, no mosaics, as images hold 0.5 objects or more on average, colours changed"
+    )
+    assert said["images"] == expected
+
+
 def test_several_devices_and_a_run_that_goes_on(data, model):
     devices = Devices(["TPU:2", "TPU:3"], 4, 2, 1)
     progress = Progress(epoch=1, batch=1, steps_per_epoch=2)
