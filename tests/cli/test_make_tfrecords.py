@@ -86,5 +86,5 @@ def test_a_mistake_is_one_line(name, more, message, photos, tmp_path, capsys):
 def test_a_data_service_that_does_not_answer(photos, tmp_path, capsys):
     assert write(photos, tmp_path / "records") == 0
     command = ["train", "--data", str(tmp_path / "records"), "--output", str(tmp_path / "run"), *TRAIN.split()]
-    assert main([*command, "--data-service", "127.0.0.1:5000"]) == 2
+    assert main([*command, "--data-service", "127.0.0.1:5000", "--mosaic", "0"]) == 2
     assert "data_service: expected an address such as grpc://" in capsys.readouterr().err
