@@ -77,7 +77,7 @@ def test_batches_are_those_of_the_local_folder(format, training, write, to_ram):
     assert (theirs.classes, theirs.source.size) == (ours.classes, ours.source.size)
     assert len(here) == len(there) > 0
     tf.nest.map_structure(np.testing.assert_array_equal, here, there)
-    assert here[0][1]["mask"].any()
+    assert training or here[0][1]["mask"].any()  # a crop for training may hold no object
 
 
 def test_places_may_be_remote_one_by_one(write, to_ram):
