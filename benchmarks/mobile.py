@@ -1,7 +1,7 @@
 """Networks for phones, boards and CPUs beside Ultralytics': latency, size, parameters, GFLOP, and AP of trained ones.
 
 Run: python benchmarks/mobile.py [--networks mobile_nano,mobile_small] [--data bccd/ --model runs/mine/best.keras ...]
-         [--yolo-python /path/to/venv/bin/python] [--ap yolo26n=0.558] [--picture frontier.png]
+         [--yolo-python /path/to/venv/bin/python] [--ap yolo26n=0.558] [--plot frontier.png]
 
 Every file runs in ONNX Runtime, OpenVINO or LiteRT in a process of its own (`mobile_engine.py`); within an engine, a
 precision and a number of threads all files take turns, and ratios to --reference are medians of those within a round.
@@ -53,12 +53,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--classes", type=int, default=3, help="of untrained networks")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--reference", default="yolo26n", help="whose time is 1; where it is missing, the first one")
-    parser.add_argument("--picture", help="file for AP against latency in ONNX Runtime, two threads")
+    parser.add_argument("--plot", help="image file for AP against latency in ONNX Runtime, two threads")
     return parser.parse_args(arguments)
 
 
 def main() -> None:
-    """Prints the tables and draws the picture."""
+    """Prints the tables and draws the plot."""
     options = parse()
     with tempfile.TemporaryDirectory() as folder:
         rows = our_rows(options, pathlib.Path(folder)) | yolo_rows(options, folder)
@@ -76,8 +76,8 @@ def main() -> None:
                     files = {name: row["files"][kind] for name, row in rows.items() if kind in row["files"]}
                     times[engine, kind, threads] = take_turns(python, engine, files, threads, options.rounds)
     print_times(times, list(rows), options.reference)
-    if options.picture:
-        draw_frontier(rows, times.get(("onnxruntime", "onnx", THREADS[-1]), {}), options.picture)
+    if options.plot:
+        draw_frontier(rows, times.get(("onnxruntime", "onnx", THREADS[-1]), {}), options.plot)
 
 
 def our_rows(options: argparse.Namespace, folder: pathlib.Path) -> dict:

@@ -2,7 +2,7 @@
 
 Run: python benchmarks/overfit_pose.py --data coco_pose/annotations.json [--steps 500] [--output runs/overfit_pose]
 
-Prints COCO's average precision of joints on the photos it was trained on, and leaves the drawings.
+Prints COCO's average precision of keypoints on the photos it was trained on, and leaves the drawings.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> None:
     start = time.perf_counter()
     size = options.input_size
     data = load_dataset(options.data, "all", task="pose", training=False, input_size=size, batch_size=4)
-    # Persons without a marked joint cannot be learnt: they are neither wanted nor forbidden.
+    # Persons without a marked keypoint cannot be learnt: they are neither wanted nor forbidden.
     task_options = data.task_options | {"unmarked": "ignored"}
     model = CenterNet(options.backbone, task="pose", classes=data.classes, input_size=size, task_options=task_options)
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.steps, 1e-3)

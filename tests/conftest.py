@@ -152,7 +152,7 @@ def batch():
 
 @pytest.fixture
 def write_kitti(tmp_path):
-    """write_kitti({frame: lines}, splits=...) -> folder; every picture is 120 x 400."""
+    """write_kitti({frame: lines}, splits=...) -> folder; every image is 120 x 400."""
 
     def write(frames, calibration=CALIBRATION_LINE, splits=None):
         folder = tmp_path / "kitti"
@@ -173,7 +173,7 @@ def write_kitti(tmp_path):
 
 @pytest.fixture
 def write_keypoints(tmp_path):
-    """write_keypoints(categories, [(category, box, keypoints)]) -> folder with one picture of 64 x 64."""
+    """write_keypoints(categories, [(category, box, keypoints)]) -> folder with one image of 64 x 64."""
 
     def write(categories, rows):
         (tmp_path / "annotations").mkdir(exist_ok=True)

@@ -68,7 +68,7 @@ def test_views_stand_where_the_published_preprocessing_puts_them(fixture, name):
     np.testing.assert_allclose(VIEWS[name].resized_to_input, expected, atol=1e-12)
 
 
-# Pictures that are resized and then warped depend on two roundings of OpenCV's version; one level is 1 / 255.
+# Images that are resized and then warped depend on two roundings of OpenCV's version; one level is 1 / 255.
 @pytest.mark.parametrize(
     ("name", "largest", "share_beyond_one"),
     [("fix_s1", 1.01, 0), ("fix_s075", 4.01, 0.01), ("keep_s1", 0.01, 0), ("keep_s15", 1.01, 0)],
@@ -80,7 +80,7 @@ def test_views_show_the_published_pixels(fixture, name, largest, share_beyond_on
     levels = np.abs(shown / 255 - expected[0]) * 255
     assert levels.max() <= largest
     assert np.mean(levels > 1.01) <= share_beyond_one
-    if len(expected) == 2:  # the flip test's second picture
+    if len(expected) == 2:  # the flip test's second image
         np.testing.assert_array_equal(expected[1], expected[0][:, ::-1])
 
 
@@ -111,7 +111,7 @@ def test_flipped_boxes_stay_ordered():
     np.testing.assert_array_equal(flipped, [[69, 5, 89, 9]])
 
 
-def test_flipping_a_picture_moves_its_pixels_as_it_moves_points(rng):
+def test_flipping_an_image_moves_its_pixels_as_it_moves_points(rng):
     image = rng.integers(0, 256, (6, 9, 3), np.uint8)
     np.testing.assert_array_equal(geometry.warp(image, flip_affine(9), (6, 9)), image[:, ::-1])
 

@@ -1,9 +1,9 @@
-"""Objects in pictures by a .tflite file of keras_centernet, without that package.
+"""Objects in images by a .tflite file of keras_centernet, without that package.
 
 pip install ai-edge-litert numpy opencv-python-headless
 python detect.py detector.tflite photo.jpg [more.jpg ...] [--threshold 0.3]
 
-Prints one line per object: picture, class, score, left, top, right, bottom in the picture's pixels; tabs between them.
+Prints one line per object: image, class, score, left, top, right, bottom in the image's pixels; tabs between them.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from ai_edge_litert.interpreter import Interpreter, SignatureRunner
 
 
 def letterbox(image: np.ndarray, input_hw: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """Returns (the picture in the middle of a black input, its zoom, the (left, top) where it begins there)."""
+    """Returns (the image in the middle of a black input, its zoom, the (left, top) where it begins there)."""
     size_wh, input_wh = np.array(image.shape[1::-1]), np.array(input_hw[::-1])
     zoom = min(input_wh / size_wh)
     start_xy = (input_wh - zoom * size_wh) / 2
@@ -32,9 +32,9 @@ def letterbox(image: np.ndarray, input_hw: np.ndarray) -> tuple[np.ndarray, floa
 def detect(run: SignatureRunner, image: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns (boxes (N, 4) left, top, right, bottom in pixels of an RGB `image`, class indices (N,), scores (N,))."""
     ((name, info),) = run.get_input_details().items()
-    picture, zoom, start_xy = letterbox(image, info["shape"][1:3])
-    found = run(**{name: picture[None].astype(info["dtype"])})  # float32 or uint8, always 0..255
-    corners_xy = found["location"][0][:, [1, 0, 3, 2]].reshape(-1, 2, 2) * picture.shape[1::-1]
+    fitted, zoom, start_xy = letterbox(image, info["shape"][1:3])
+    found = run(**{name: fitted[None].astype(info["dtype"])})  # float32 or uint8, always 0..255
+    corners_xy = found["location"][0][:, [1, 0, 3, 2]].reshape(-1, 2, 2) * fitted.shape[1::-1]
     corners_xy = np.clip((corners_xy - start_xy) / zoom, 0, image.shape[1::-1])
     kept = (found["score"][0] >= threshold) & np.all(corners_xy[:, 1] > corners_xy[:, 0], axis=1)
     return corners_xy.reshape(-1, 4)[kept], found["category"][0][kept].astype(int), found["score"][0][kept]
@@ -43,7 +43,7 @@ def detect(run: SignatureRunner, image: np.ndarray, threshold: float) -> tuple[n
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help=".tflite file")
-    parser.add_argument("pictures", nargs="+", help="image files")
+    parser.add_argument("images", nargs="+", help="image files")
     parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is printed (%(default)s)")
     args = parser.parse_args()
     try:
@@ -51,10 +51,10 @@ def main() -> None:
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         sys.exit(f"{args.model}: expected a .tflite file with labels ({error}).")
     run = Interpreter(args.model).get_signature_runner()
-    for path in args.pictures:
+    for path in args.images:
         image = cv2.imread(path)
         if image is None:
-            sys.exit(f"{path}: expected a picture that OpenCV reads.")
+            sys.exit(f"{path}: expected an image that OpenCV reads.")
         for box, index, score in zip(*detect(run, cv2.cvtColor(image, cv2.COLOR_BGR2RGB), args.threshold), strict=True):
             print(path, labels[index], f"{score:.4f}", *(f"{value:.2f}" for value in box), sep="\t")
 

@@ -1,4 +1,4 @@
-/** A .tflite file of this project in LiteRT, a picture, a canvas; the result is `window.detections`. */
+/** A .tflite file of this project in LiteRT, an image, a canvas; the result is `window.detections`. */
 
 import { colorOf, drawAll } from "./draw.js";
 import { loadRuntime, openModel } from "./model.js";
@@ -12,10 +12,10 @@ const threshold = byId("threshold");
 const runtime = loadRuntime();
 
 let model = null; // of model.js
-let picture = null; // {path, null of the camera, source, width, height}
-let found = []; // all detections in the picture, best first
+let image = null; // {path, null of the camera, source, width, height}
+let found = []; // all detections in the image, best first
 let camera = null; // MediaStream
-let failure = null; // {what: "model", "picture" or "camera", text}; shown until that is opened
+let failure = null; // {what: "model", "image" or "camera", text}; shown until that is opened
 let queue = Promise.resolve();
 
 window.detections = null; // until there are some; then what `Detections.to_json` writes, a new object each time
@@ -32,23 +32,23 @@ async function loadModel(name, bytes) {
   await refresh();
 }
 
-// -- pictures
+// -- images
 
-async function loadPicture(name, blob) {
+async function loadImage(name, blob) {
   let source;
   try {
     source = await createImageBitmap(blob); // upright, as its EXIF says
   } catch {
-    throw new Error(`${name}: expected a picture that this browser can show.`);
+    throw new Error(`${name}: expected an image that this browser can show.`);
   }
   stopCamera();
-  clearFailure("picture");
-  await setPicture(name, source);
+  clearFailure("image");
+  await setImage(name, source);
 }
 
-async function setPicture(path, source) {
-  picture?.source.close();
-  picture = { path, source, width: source.width, height: source.height };
+async function setImage(path, source) {
+  image?.source.close();
+  image = { path, source, width: source.width, height: source.height };
   byId("hint").hidden = true;
   canvas.hidden = false;
   Object.assign(canvas, { width: source.width, height: source.height });
@@ -67,7 +67,7 @@ async function startCamera() {
   await video.play();
   setCamera(stream);
   clearFailure("camera");
-  const detectFrame = async () => camera === stream && setPicture(null, await createImageBitmap(video));
+  const detectFrame = async () => camera === stream && setImage(null, await createImageBitmap(video));
   const next = () => camera === stream && video.requestVideoFrameCallback(() => enqueue("camera", detectFrame).then(next));
   next();
 }
@@ -88,9 +88,9 @@ function setCamera(stream) {
 /** Detects and shows, or says what is missing. */
 async function refresh() {
   sayState();
-  if (!model || !picture) return;
+  if (!model || !image) return;
   const start = performance.now();
-  found = await model.detect(picture, lensOf(picture));
+  found = await model.detect(image, lensOf(image));
   byId("time").textContent = `${Math.round(performance.now() - start)} ms`;
   show();
 }
@@ -106,15 +106,15 @@ function lensOf({ width, height }) {
 /** Draws and lists the detections from the slider's score on. */
 function show() {
   byId("lowest").value = Number(threshold.value).toFixed(2);
-  if (!model || !picture) return;
+  if (!model || !image) return;
   const kept = found.filter(({ score }) => score >= threshold.value);
-  canvas.getContext("2d").drawImage(picture.source, 0, 0);
-  drawAll(canvas, kept, model, lensOf(picture));
+  canvas.getContext("2d").drawImage(image.source, 0, 0);
+  drawAll(canvas, kept, model, lensOf(image));
   byId("rows").replaceChildren(...kept.map(toRow));
   const objects = `${kept.length || "No"} object${kept.length === 1 ? "" : "s"}`;
-  byId("count").textContent = canvas.ariaLabel = `${objects} in ${picture.path ?? "the camera's picture"}`;
-  const image_size = { width: picture.width, height: picture.height };
-  window.detections = { path: picture.path, image_size, detections: kept };
+  byId("count").textContent = canvas.ariaLabel = `${objects} in ${image.path ?? "the camera's image"}`;
+  const image_size = { width: image.width, height: image.height };
+  window.detections = { path: image.path, image_size, detections: kept };
 }
 
 function toRow({ box_xyxy, score, class_index, class_name }) {
@@ -131,7 +131,7 @@ function sayState() {
   if (failure) return say(failure.text, true);
   if (!model) return say("Open a .tflite model.");
   const lens = model.hasDepths && lensOf({}) === KITTI ? " KITTI's usual camera is assumed." : "";
-  say(`${model.name}: input ${model.width} \u00d7 ${model.height}.${lens}${picture ? "" : " Open a picture."}`);
+  say(`${model.name}: input ${model.width} \u00d7 ${model.height}.${lens}${image ? "" : " Open an image."}`);
 }
 
 function say(text, isError = false) {
@@ -141,7 +141,7 @@ function say(text, isError = false) {
 }
 
 function clearFailure(what) {
-  if (failure?.what === what || (model && picture)) failure = null;
+  if (failure?.what === what || (model && image)) failure = null;
 }
 
 // -- events
@@ -156,11 +156,11 @@ function enqueue(what, task) {
 }
 
 function whatIs(name) {
-  return name.endsWith(".tflite") ? "model" : "picture";
+  return name.endsWith(".tflite") ? "model" : "image";
 }
 
 async function open(file) {
-  if (whatIs(file.name) === "picture") return loadPicture(file.name, file);
+  if (whatIs(file.name) === "image") return loadImage(file.name, file);
   return loadModel(file.name, new Uint8Array(await file.arrayBuffer()));
 }
 
@@ -168,14 +168,14 @@ function openAll(files) {
   for (const file of files) enqueue(whatIs(file.name), () => open(file));
 }
 
-/** Opens a file that lies beside the page, as in index.html?model=blood.tflite&picture=photo.jpg. */
+/** Opens a file that lies beside the page, as in index.html?model=blood.tflite&image=photo.jpg. */
 async function openAddress(address) {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`${address}: expected a file, got ${answer.status} ${answer.statusText}.`);
   return open(new File([await answer.blob()], address.split("/").pop()));
 }
 
-for (const id of ["model", "picture"]) {
+for (const id of ["model", "image"]) {
   byId(id).addEventListener("change", ({ target }) => {
     openAll([...target.files]);
     target.value = ""; // so that a file that has changed can be chosen again
@@ -183,7 +183,7 @@ for (const id of ["model", "picture"]) {
 }
 byId("camera").addEventListener("click", () => enqueue("camera", () => (camera ? stopCamera() : startCamera())));
 threshold.addEventListener("input", show);
-byId("focal").addEventListener("input", () => enqueue("picture", refresh));
+byId("focal").addEventListener("input", () => enqueue("image", refresh));
 addEventListener("resize", show); // labels keep their size on the screen
 
 const mark = (dropping) => byId("stage").classList.toggle("dropping", dropping);
@@ -203,5 +203,5 @@ enqueue("model", async () => {
   sayState();
 });
 for (const [name, address] of new URLSearchParams(location.search)) {
-  if (name === "model" || name === "picture") enqueue(name, () => openAddress(address));
+  if (name === "model" || name === "image") enqueue(name, () => openAddress(address));
 }

@@ -18,7 +18,7 @@ const DRAWN_KEYPOINT = 0.05; // lowest score
 const EDGES = [[0, 1], [1, 2], [2, 3], [3, 0], [4, 5], [5, 6], [6, 7], [7, 4], [0, 4], [1, 5], [2, 6], [3, 7]]; // prettier-ignore
 const FRONT = [0, 1, 5, 4];
 const NEAREST = 0.1; // metres in front of the camera
-const TEXT_PIXELS = 14; // on the screen, whatever the picture's size
+const TEXT_PIXELS = 14; // on the screen, whatever the image's size
 
 export function colorOf(index) {
   return `rgb(${PALETTE[index % PALETTE.length].join(" ")})`;

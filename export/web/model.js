@@ -1,4 +1,4 @@
-/** A .tflite file of this project in LiteRT: a picture in, detections in its own pixels out, for every task. */
+/** A .tflite file of this project in LiteRT: an image in, detections in its own pixels out, for every task. */
 
 const CORE = new URL("node_modules/@litertjs/core/", import.meta.url).href;
 const STORED = 0; // how files lie in the zip at the end of a model
@@ -75,8 +75,8 @@ class Model {
   }
 
   /** Returns all detections in {source, width, height}, best first; `camera` is {fx, fy, cx, cy, p} of 3D boxes. */
-  async detect(picture, camera) {
-    const { pixels, zoom, left, top } = letterbox(picture, this);
+  async detect(image, camera) {
+    const { pixels, zoom, left, top } = letterbox(image, this);
     const outputs = await this.#run(pixels);
     const toX = (share) => (share * this.width - left) / zoom;
     const toY = (share) => (share * this.height - top) / zoom;
@@ -85,8 +85,8 @@ class Model {
     const rows = Array.from({ length: count }, (_, i) => {
       const of = (name) => part(outputs[name], i, count);
       const [top, left, bottom, right] = of("location");
-      const [x1, x2] = [left, right].map((x) => clip(toX(x), picture.width));
-      const [y1, y2] = [top, bottom].map((y) => clip(toY(y), picture.height));
+      const [x1, x2] = [left, right].map((x) => clip(toX(x), image.width));
+      const [y1, y2] = [top, bottom].map((y) => clip(toY(y), image.height));
       const row = { box_xyxy: [x1, y1, x2, y2], score: outputs.score[i], class_index: outputs.category[i] };
       row.class_name = this.classes[row.class_index] ?? String(row.class_index);
       if (this.hasKeypoints) {
@@ -122,8 +122,8 @@ class Model {
 }
 
 /**
- * Returns {pixels, zoom, left, top}: the picture on a black canvas of the input's size, as in training, and where it
- * lies there. Large pictures are halved before, as bilinear sampling alone would skip most of their pixels.
+ * Returns {pixels, zoom, left, top}: the image on a black canvas of the input's size, as in training, and where it
+ * lies there. Large images are halved before, as bilinear sampling alone would skip most of their pixels.
  */
 function letterbox({ source, width, height }, input) {
   const zoom = Math.min(input.width / width, input.height / height);

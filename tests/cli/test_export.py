@@ -142,7 +142,7 @@ def test_edge_tpu_with_and_without_the_compiler(mobile_file, photos, tmp_path, c
         ("no folder", "--precision int8 --calibration {tmp}/none", "expected a folder of images, got no folder"),
         ("empty", "--precision int8 --calibration {empty}", "got no image"),
         ("unreadable", "--precision int8 --calibration {broken}", "broken.jpg"),
-        ("no pictures", "--images {empty}", "--images: expected a folder of images"),
+        ("no images", "--images {empty}", "--images: expected a folder of images"),
         (
             "not compiled",
             "--format edgetpu --compiled {tmp}/none.tflite --model {mobile}",
@@ -155,7 +155,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
 ):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "broken.jpg").write_bytes(b"no picture")
+    (tmp_path / "broken" / "broken.jpg").write_bytes(b"no image")
     places = {"photos": photos, "model": model_file, "mobile": mobile_file, "tmp": tmp_path}
     places |= {n: tmp_path / n for n in ("empty", "broken")}
     command = ["export", "--model", str(model_file), "--output", str(tmp_path / "out")]

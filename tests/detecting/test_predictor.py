@@ -60,9 +60,9 @@ def test_threshold():
     assert [len(detect([np.zeros((8, 8, 3), "uint8")], threshold=t)[0]) for t in (0.0, 0.5, 0.95)] == [2, 1, 0]
 
 
-def test_every_kind_of_picture_gives_the_same_input(rng, tmp_path):
+def test_every_kind_of_image_gives_the_same_input(rng, tmp_path):
     array = rng.integers(0, 256, (30, 40), np.uint8).repeat(3, axis=-1).reshape(30, 40, 3)
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     cv2.imwrite(str(path), array)  # grey: the channel order does not matter
     kinds = [array, array[..., 0], PIL.Image.fromarray(array), PIL.Image.fromarray(array[..., 0]), path, str(path)]
     model = OneBoxPredictor()
@@ -73,17 +73,17 @@ def test_every_kind_of_picture_gives_the_same_input(rng, tmp_path):
     assert found[-1].path == str(path)
 
 
-def test_one_picture_needs_no_list():
+def test_one_image_needs_no_list():
     assert len(detect(np.zeros((8, 8, 3), "uint8"))) == 1
 
 
 @pytest.mark.parametrize("image_hw", [(1, 1), (1, 200), (300, 2)])
-def test_tiny_and_narrow_pictures(image_hw):
+def test_tiny_and_narrow_images(image_hw):
     (found,) = detect([np.zeros((*image_hw, 3), "uint8")])
     assert (found.boxes_xyxy <= np.array([image_hw[1], image_hw[0]] * 2)).all()
 
 
-def test_no_pictures():
+def test_no_images():
     assert detect([]) == []
 
 

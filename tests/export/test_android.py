@@ -58,7 +58,7 @@ def test_manifest_names_the_activity_and_the_resources_that_exist():
     assert actions == {"android.intent.action.MAIN"}
     resource = application.find("provider/meta-data").get(f"{ANDROID}resource")
     paths = ElementTree.parse(APP / "app/src/main/res" / f"{resource.removeprefix('@')}.xml").getroot()
-    assert [path.get("path") for path in paths] == ["pictures/"]
+    assert [path.get("path") for path in paths] == ["images/"]
 
 
 def test_provider_has_the_name_that_the_activity_asks_for():
@@ -92,8 +92,8 @@ def test_app_asks_for_the_names_of_the_exported_signature(tiny_model, tmp_path):
     assert set(outputs) == set(signature["outputs"])
 
 
-def picture_model(dtype: str, input_hw: tuple[int, int]) -> bytes:
-    """Returns a TFLite file that takes one picture of that type and size."""
+def image_model(dtype: str, input_hw: tuple[int, int]) -> bytes:
+    """Returns a TFLite file that takes one image of that type and size."""
     import tensorflow as tf
 
     signature = [tf.TensorSpec((1, *input_hw, 3), dtype, name="images")]
@@ -124,11 +124,11 @@ def check(tmp_path_factory):
     if not (COMPILER / "bin" / "kotlinc").is_file():
         pytest.skip("no Kotlin compiler: export/android/check/check.sh says how to install it")
     folder = tmp_path_factory.mktemp("android")
-    float32, uint8 = picture_model("float32", (64, 96)), picture_model("uint8", (320, 256))
+    float32, uint8 = image_model("float32", (64, 96)), image_model("uint8", (320, 256))
     (folder / "float32.tflite").write_bytes(zipped("cat\nfire truck\n", after=float32))
     (folder / "uint8.tflite").write_bytes(uint8 + zipped("person\n"))
     (folder / "nameless.tflite").write_bytes(float32)
-    (folder / "int32.tflite").write_bytes(picture_model("int32", (8, 8)))
+    (folder / "int32.tflite").write_bytes(image_model("int32", (8, 8)))
     (folder / "text.tflite").write_bytes(b"no flatbuffer at all")
     paths = sorted(map(os.fspath, folder.iterdir()))
     command = ["sh", os.fspath(APP / "check" / "check.sh"), *paths]

@@ -32,9 +32,9 @@ def run_client():
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """{path: (H, W, 3) uint8} of one picture per size, without the flat parts whose scores are the same."""
-    rng, folder, found = np.random.default_rng(2), tmp_path_factory.mktemp("pictures"), {}
+def images(tmp_path_factory):
+    """{path: (H, W, 3) uint8} of one image per size, without the flat parts whose scores are the same."""
+    rng, folder, found = np.random.default_rng(2), tmp_path_factory.mktemp("images"), {}
     for name, (height, width) in SIZES_HW.items():
         image = cv2.resize(rng.integers(0, 256, (20, 30, 3), np.uint8), (width, height))
         cv2.imwrite(str(folder / f"{name}.png"), image[..., ::-1])
@@ -57,42 +57,42 @@ def assert_same(rows, names, scores, boxes_xyxy):
     np.testing.assert_allclose(np.reshape([box for _, _, box in rows], (-1, 4)), boxes_xyxy, atol=0.5)
 
 
-def test_it_finds_what_the_model_finds(export_once, pictures, run_client):
+def test_it_finds_what_the_model_finds(export_once, images, run_client):
     model, path = export_once()
-    result = run_client(path, *pictures, "--threshold", LOWEST)
+    result = run_client(path, *images, "--threshold", LOWEST)
     assert result.returncode == 0, result.stderr
     rows = parse(result.stdout)
-    expected = model.detect(list(pictures), threshold=LOWEST, top_k=20)
+    expected = model.detect(list(images), threshold=LOWEST, top_k=20)
     assert sum(map(len, expected)) > 20
     for found in expected:
         assert_same(rows.get(found.path, []), found.class_names, found.scores, found.boxes_xyxy)
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
-def test_it_reads_files_of_every_input(export_once, pictures, run_client, precision):
+def test_it_reads_files_of_every_input(export_once, images, run_client, precision):
     """Against the file in this package: what the precision costs is the exporter's to check."""
     model, path = export_once(precision)
-    rows = parse(run_client(path, *pictures, "--threshold", LOWEST).stdout)
-    for picture, image in pictures.items():
+    rows = parse(run_client(path, *images, "--threshold", LOWEST).stdout)
+    for photo, image in images.items():
         transform = letterbox(image.shape[:2], model.input_size)
         found = to_image_frame(TFLiteDetector(path)(warp(image, transform, model.input_size)), transform)
         boxes_xyxy = np.clip(found["boxes_xyxy"], 0, image.shape[1::-1] * 2)
         kept = (found["scores"] >= LOWEST) & np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
         names = [model.classes[i] for i in found["classes"][kept]]
-        assert_same(rows.get(picture, []), names, found["scores"][kept], boxes_xyxy[kept])
+        assert_same(rows.get(photo, []), names, found["scores"][kept], boxes_xyxy[kept])
 
 
 @pytest.mark.parametrize(
-    ("model", "picture", "message"),
+    ("model", "image", "message"),
     [
         ("nothing.tflite", "photo.png", r"nothing.tflite: expected a .tflite file with labels"),
         (__file__, "photo.png", r"test_python_client.py: expected a .tflite file with labels \(File is not a zip file"),
-        (None, "photo.png", r"photo.png: expected a picture that OpenCV reads\."),
+        (None, "photo.png", r"photo.png: expected an image that OpenCV reads\."),
     ],
-    ids=["no model", "no model inside", "no picture"],
+    ids=["no model", "no model inside", "no image"],
 )
-def test_a_mistake_is_one_line(export_once, run_client, model, picture, message):
-    result = run_client(model or export_once()[1], picture)
+def test_a_mistake_is_one_line(export_once, run_client, model, image, message):
+    result = run_client(model or export_once()[1], image)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert re.search(message, result.stderr)

@@ -111,9 +111,9 @@ def browsing(address, profile):
 
 
 @pytest.fixture(scope="module")
-def pictures(drawn, tmp_path_factory):
-    """{name: path} of pictures for an input of 96 x 64; the first two fit without a change of their pixels."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(drawn, tmp_path_factory):
+    """{name: path} of images for an input of 96 x 64; the first two fit without a change of their pixels."""
+    folder = tmp_path_factory.mktemp("images")
     resized = cv2.resize(drawn[2], (300, 120), interpolation=cv2.INTER_CUBIC)
     wide = cv2.resize(drawn[3], (420, 140), interpolation=cv2.INTER_CUBIC)
     for name, image in {
@@ -123,7 +123,7 @@ def pictures(drawn, tmp_path_factory):
         "large.png": resized,
     }.items():
         cv2.imwrite(str(folder / name), image[..., ::-1])
-    (folder / "broken.png").write_text("no picture")
+    (folder / "broken.png").write_text("no image")
     (folder / "broken.tflite").write_text("no model")
     return {path.name: path for path in folder.iterdir()}
 
@@ -137,28 +137,28 @@ def of_tasks(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def results(browse, export_mobile_once, of_tasks, pictures):
+def results(browse, export_mobile_once, of_tasks, images):
     """{what was done: what the page gave}, one after the other on one page."""
     steps = {
         "a wrong model first": {"drop": ["broken.tflite"], "says": "broken.tflite"},
-        "a picture without a model": {"choose": ["picture", "same.png"], "shows": "same.png"},
+        "an image without a model": {"choose": ["image", "same.png"], "shows": "same.png"},
         "dropped together": {"drop": ["same.png", "float32.tflite"]},
         "float32": {"slide": LOWEST},
         "float16": {"choose": ["model", "float16.tflite"]},
         "int8": {"drop": ["int8.tflite"]},
         "no model": {"drop": ["broken.tflite"], "says": "broken"},
-        "no picture": {"choose": ["picture", "broken.png"], "says": "broken.png"},
+        "no image": {"choose": ["image", "broken.png"], "says": "broken.png"},
         "float32 again": {"choose": ["model", "float32.tflite"]},
-        "padded": {"choose": ["picture", "narrow.png"]},
+        "padded": {"choose": ["image", "narrow.png"]},
         "resampled": {"drop": ["large.png"]},
         "camera": {"press": "camera", "path": None},
-        "after the camera": {"choose": ["picture", "same.png"], "path": "same.png"},
+        "after the camera": {"choose": ["image", "same.png"], "path": "same.png"},
         **{task: {"drop": [f"{task}.tflite"]} for task in TASKS},
-        "pose of a wide picture": {"drop": ["wide.png"], "path": "wide.png"},
+        "pose of a wide image": {"drop": ["wide.png"], "path": "wide.png"},
     }
     files = {f"{precision}.tflite": export_mobile_once(precision)[1] for precision in ("float32", "float16", "int8")}
     files |= {f"{task}.tflite": path for task, (_, path) in of_tasks.items()}
-    return dict(zip(steps, browse(list(steps.values()), pictures | files), strict=True))
+    return dict(zip(steps, browse(list(steps.values()), images | files), strict=True))
 
 
 def is_among(row, rows, pixels, score):
@@ -187,8 +187,8 @@ def detect(model, path):
 @pytest.mark.parametrize(
     ("done", "score"), [("float32", 1e-4), ("float16", 5e-3), ("padded", 1e-4), ("after the camera", 1e-4)]
 )
-def test_it_finds_what_the_model_finds(export_mobile_once, pictures, results, done, score):
-    result, expected = results[done], detect(export_mobile_once()[0], pictures[results[done]["path"]])
+def test_it_finds_what_the_model_finds(export_mobile_once, images, results, done, score):
+    result, expected = results[done], detect(export_mobile_once()[0], images[results[done]["path"]])
     assert result["image_size"] == expected["image_size"]
     assert_same(result, expected["detections"], EXACT if score < 1e-3 else 1.0, score)
 
@@ -203,9 +203,9 @@ def test_it_reads_files_of_integers(export_mobile_once, drawn, results):
     assert_same(results["int8"], expected, 1.0, 5e-3)
 
 
-def test_other_sizes_differ_by_a_pixel_of_the_input(export_mobile_once, pictures, results):
+def test_other_sizes_differ_by_a_pixel_of_the_input(export_mobile_once, images, results):
     """Browsers round in their own way, and an untrained network notices: most boxes, not all, are the same."""
-    expected = detect(export_mobile_once()[0], pictures["large.png"])["detections"]
+    expected = detect(export_mobile_once()[0], images["large.png"])["detections"]
     found = results["resampled"]["detections"][:10]
     pixels = 300 / 96
     assert sum(is_among(row, expected, pixels, 0.02) for row in found) >= 8
@@ -223,20 +223,20 @@ def test_everything_drawn_is_told_too(results):
     box = ", ".join(str(round(value)) for value in result["detections"][0]["box_xyxy"])
     assert result["rows"][0] == [result["detections"][0]["class_name"], f"{result['detections'][0]['score']:.2f}", box]
     assert len(result["rows"]) == 20
-    assert results["camera"]["count"].endswith("in the camera's picture")
+    assert results["camera"]["count"].endswith("in the camera's image")
 
 
-def test_the_camera_runs_until_a_picture_is_opened(results):
+def test_the_camera_runs_until_an_image_is_opened(results):
     assert (results["camera"]["path"], results["camera"]["camera"]) == (None, "true")
     assert results["camera"]["image_size"] == {"width": 640, "height": 480}
     assert results["after the camera"]["camera"] == "false"
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task_finds_what_its_model_finds(of_tasks, pictures, results, task):
+def test_every_task_finds_what_its_model_finds(of_tasks, images, results, task):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # KITTI's camera is assumed
-        expected = of_tasks[task][0].detect(str(pictures["same.png"]), threshold=LOWEST, top_k=20)[0].to_dict()
+        expected = of_tasks[task][0].detect(str(images["same.png"]), threshold=LOWEST, top_k=20)[0].to_dict()
     found = results[task]["detections"]
     more = set(expected["detections"][0]) - {"box_xyxy", "class_index", "class_name", "score"}
     assert more == MORE[task]
@@ -260,7 +260,7 @@ def test_the_palette_is_that_of_all_drawings():
 
 
 def test_a_failure_stays_until_what_failed_is_opened(results):
-    result = results["a picture without a model"]
+    result = results["an image without a model"]
     assert result["is_error"]
     assert result["status"].startswith("broken.tflite: expected a .tflite detector")
     assert not results["dropped together"]["is_error"]
@@ -270,7 +270,7 @@ def test_a_failure_stays_until_what_failed_is_opened(results):
     ("done", "message"),
     [
         ("no model", r"broken\.tflite: expected a \.tflite detector with its decoding and labels \(.+\)\."),
-        ("no picture", r"broken\.png: expected a picture that this browser can show\."),
+        ("no image", r"broken\.png: expected an image that this browser can show\."),
     ],
 )
 def test_a_wrong_file_is_told_and_changes_nothing(results, done, message):
@@ -280,13 +280,13 @@ def test_a_wrong_file_is_told_and_changes_nothing(results, done, message):
     assert not results["float32 again"]["is_error"]
 
 
-def test_files_beside_the_page_open_by_their_address(browse, export_mobile_once, pictures, results):
-    query = "?model=files/float32.tflite&picture=files/same.png"
+def test_files_beside_the_page_open_by_their_address(browse, export_mobile_once, images, results):
+    query = "?model=files/float32.tflite&image=files/same.png"
     (found,) = browse(
-        [{"slide": LOWEST, "path": "same.png"}], pictures | {"float32.tflite": export_mobile_once()[1]}, query
+        [{"slide": LOWEST, "path": "same.png"}], images | {"float32.tflite": export_mobile_once()[1]}, query
     )
     assert found["detections"] == results["float32"]["detections"]
-    (found,) = browse([{"slide": LOWEST, "says": "nothing.png"}], {}, "?picture=nothing.png")
+    (found,) = browse([{"slide": LOWEST, "says": "nothing.png"}], {}, "?image=nothing.png")
     assert found["status"].startswith("nothing.png: expected a file, got 404")
 
 

@@ -16,7 +16,7 @@ TOP_K = 20
 
 @pytest.fixture(scope="session")
 def drawn():
-    """(100, 64, 96, 3) uint8 pictures of the built-in data set."""
+    """(100, 64, 96, 3) uint8 images of the built-in data set."""
     batches = load_dataset("shapes", input_size=INPUT_HW, batch_size=100, limit=100, training=False)
     return np.asarray(next(iter(batches))[0])
 
@@ -67,6 +67,6 @@ def untrained():
 
 
 @pytest.fixture
-def pictures(rng):
-    """Pictures of several sizes: halved twice, enlarged, upright, one that fits."""
+def images(rng):
+    """Images of several sizes: halved twice, enlarged, upright, one that fits."""
     return [rng.integers(0, 256, (*size_hw, 3), np.uint8) for size_hw in ((270, 390), (31, 40), (131, 77), (64, 96))]

@@ -46,14 +46,14 @@ def written(tmp_path_factory):
     [pytest.param(*row.values, "detection", marks=row.marks) for row in FILES]
     + [("raw.tflite", "detection_3d"), ("detector.tflite", "pose")],
 )
-def test_a_file_finds_what_its_model_finds(name, task, written, pictures):
+def test_a_file_finds_what_its_model_finds(name, task, written, images):
     model, path = written(name, task)
     detector = load_detector(path)
     assert isinstance(detector, ExportedDetector)
     assert (detector.classes, detector.input_size, detector.task.name) == (("cat", "dög"), (64, 96), task)
     camera = DEFAULT_CALIBRATION if model.task.needs_camera else None
-    expected = model.detect(pictures, camera, threshold=0.05, top_k=WAYS[name][1].get("top_k", 100))
-    found = detector.detect(pictures, camera, threshold=0.05, batch_size=3)
+    expected = model.detect(images, camera, threshold=0.05, top_k=WAYS[name][1].get("top_k", 100))
+    found = detector.detect(images, camera, threshold=0.05, batch_size=3)
     for one, other in zip(found, expected, strict=True):
         assert len(one) == len(other) > 0
         one, other = one[:TOP_K], other[:TOP_K]  # far down the scores are too close to have an order
@@ -68,13 +68,13 @@ def test_a_file_finds_what_its_model_finds(name, task, written, pictures):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_duplicates_are_dropped_in_the_file(name, tiny_model, pictures, tmp_path):
+def test_duplicates_are_dropped_in_the_file(name, tiny_model, images, tmp_path):
     model = tiny_model(input_size=(64, 96), task_options={"nms": 0.3})
     format, options = WAYS[name]
     FORMATS[format].write(model, tmp_path / name, **options)
     top_k = options.get("top_k", 100)
-    found = load_detector(tmp_path / name).detect(pictures, threshold=0.01)
-    for one, other in zip(found, model.detect(pictures, threshold=0.01, top_k=top_k), strict=True):
+    found = load_detector(tmp_path / name).detect(images, threshold=0.01)
+    for one, other in zip(found, model.detect(images, threshold=0.01, top_k=top_k), strict=True):
         assert 0 < len(one) == len(other) < top_k
         np.testing.assert_allclose(one.boxes_xyxy, other.boxes_xyxy, rtol=1e-3, atol=0.05)
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
@@ -94,23 +94,23 @@ def test_an_int8_file_finds_most_of_it(written, drawn, tmp_path):
     assert np.mean(common) >= 0.8  # of its precision's tolerance
 
 
-def test_a_stream_of_files_is_taken_too(written, pictures, tmp_path):
+def test_a_stream_of_files_is_taken_too(written, images, tmp_path):
     _, path = written("detector.tflite")
-    for i, picture in enumerate(pictures):
-        cv2.imwrite(str(tmp_path / f"{i}.png"), picture[..., ::-1])
+    for i, image in enumerate(images):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), image[..., ::-1])
     stream = load_detector(path).detect(tmp_path, stream=True)
-    assert [one.path for one in stream] == [str(tmp_path / f"{i}.png") for i in range(len(pictures))]
+    assert [one.path for one in stream] == [str(tmp_path / f"{i}.png") for i in range(len(images))]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_predict_takes_a_file_as_its_model(name, written, pictures, tmp_path):
+def test_predict_takes_a_file_as_its_model(name, written, images, tmp_path):
     model, path = written(name)
     (tmp_path / "images").mkdir()
-    cv2.imwrite(str(tmp_path / "images" / "a.png"), pictures[0][..., ::-1])
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), images[0][..., ::-1])
     words = f"predict {tmp_path}/images --model {path} --threshold 0.05".split()
     assert main([*words, "--output", str(tmp_path / "out")]) == 0
     (result,) = json.loads((tmp_path / "out" / "detections.json").read_text())
-    best = model.detect([pictures[0]])[0]
+    best = model.detect([images[0]])[0]
     np.testing.assert_allclose(result["detections"][0]["box_xyxy"], best.boxes_xyxy[0], rtol=1e-3, atol=0.05)
     assert (tmp_path / "out" / "a.png").exists()
     assert main([*words, "--output", str(tmp_path / "shards"), "--shard", "0/1"]) == 0

@@ -178,24 +178,24 @@ def assert_agrees(found):
     assert max(found["velocities_dxy"], found["embeddings"]) < 0.01
 
 
-def test_tflite_with_and_without_decoding(tracker, pictures, tmp_path):
+def test_tflite_with_and_without_decoding(tracker, images, tmp_path):
     for name, raw_heads in (("whole", False), ("raw", True)):
         path = export_tflite(tracker, tmp_path / f"{name}.tflite", top_k=TOP_K, raw_heads=raw_heads)
-        assert_agrees(agreement(tracker, path, pictures))
+        assert_agrees(agreement(tracker, path, images))
         detector = TFLiteDetector(path, top_k=TOP_K)  # knows the task by the file alone
-        inputs = pictures[3]
+        inputs = images[3]
         expected = tracker.detect_batch(inputs[None], top_k=TOP_K)
         np.testing.assert_allclose(detector(inputs)["velocities_dxy"], expected["velocities_dxy"][0], atol=1e-3)
 
 
 @pytest.mark.slow
-def test_saved_model(tracker, pictures, tmp_path):
+def test_saved_model(tracker, images, tmp_path):
     """Vectors are scaled to original pixels, but not shifted: the extras are those of `detect`."""
     path = export_saved_model(tracker, tmp_path / "saved", top_k=TOP_K)
-    assert_agrees(agreement(tracker, path, pictures))
+    assert_agrees(agreement(tracker, path, images))
 
 
 @needs_onnx
 @pytest.mark.slow
-def test_onnx(tracker, pictures, tmp_path):
-    assert_agrees(agreement(tracker, export_onnx(tracker, tmp_path / "a.onnx", top_k=TOP_K), pictures))
+def test_onnx(tracker, images, tmp_path):
+    assert_agrees(agreement(tracker, export_onnx(tracker, tmp_path / "a.onnx", top_k=TOP_K), images))

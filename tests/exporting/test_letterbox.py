@@ -42,7 +42,7 @@ def test_pixels_equal_those_of_detection(graph, rng, name):
         assert difference.mean() < 1
 
 
-def test_floats_are_the_same_picture(rng):
+def test_floats_are_the_same_image(rng):
     images = rng.integers(0, 256, (1, 150, 140, 3), np.uint8)
     as_floats = letterbox(tf.constant(images, tf.float32), INPUT_HW)
     np.testing.assert_array_equal(as_floats, letterbox(tf.constant(images), INPUT_HW))
@@ -55,7 +55,7 @@ def test_zoom_and_shift_are_the_letterbox(size_hw):
     np.testing.assert_allclose(matrix, geometry.letterbox(size_hw, INPUT_HW), rtol=1e-15)
 
 
-def test_places_return_to_each_picture_and_boxes_are_clipped(rng):
+def test_places_return_to_each_image_and_boxes_are_clipped(rng):
     sizes_hw = np.array([[40, 60], [301, 207]])
     boxes = rng.uniform(-20, 110, (2, 5, 4)).astype("float32")
     keypoints = rng.uniform(-20, 110, (2, 5, 3, 2)).astype("float32")

@@ -68,11 +68,11 @@ def test_equals_detect_batch(exported, rng, batch):
 
 
 @needs_onnx
-def test_verifying_says_how_far(exported, pictures):
+def test_verifying_says_how_far(exported, images):
     model, path = exported
-    report = verify(model, path, pictures)
-    assert report["agreement"]["images"] == len(pictures)
-    assert report["agreement"]["detections"] > len(pictures) * TOP_K / 2
+    report = verify(model, path, images)
+    assert report["agreement"]["images"] == len(images)
+    assert report["agreement"]["detections"] > len(images) * TOP_K / 2
     assert report["agreement"]["box_pixels"] < 0.01
     assert report["agreement"]["same_classes"]
     assert report["size_bytes"] == path.stat().st_size

@@ -28,7 +28,7 @@ def test_tflite(tiny_model, there, drawn):
 
 
 @pytest.mark.slow
-def test_saved_model(tiny_model, there, pictures, tmp_path):
+def test_saved_model(tiny_model, there, images, tmp_path):
     model = tiny_model(input_size=(64, 96))
     path = model.export(f"{there}/served")
     assert sorted(name.rstrip("/") for name in tf.io.gfile.listdir(f"{there}/served")) == [
@@ -39,7 +39,7 @@ def test_saved_model(tiny_model, there, pictures, tmp_path):
         "variables",
     ]
     assert tf.io.gfile.GFile(f"{there}/served/assets/classes.txt").read() == "cat\ndog\n"
-    report = verify(model, path, pictures[:2])
+    report = verify(model, path, images[:2])
     assert report["agreement"]["images"] == 2
     here = model.export(tmp_path / "served")
     assert report["size_bytes"] == pytest.approx(size_bytes(here), rel=0.01)
@@ -53,9 +53,9 @@ def test_a_place_that_cannot_be_written_to(name, tiny_model):
         tiny_model().export(f"nosuch://x/{name}")
 
 
-def test_pictures_to_calibrate_with(rng, tmp_path, to_ram):
+def test_images_to_calibrate_with(rng, tmp_path, to_ram):
     (tmp_path / "photos" / "a").mkdir(parents=True)
-    (tmp_path / "photos" / "a" / "d.txt").write_text("no picture")
+    (tmp_path / "photos" / "a" / "d.txt").write_text("no image")
     for name in ("b.png", "a/c.png", "e.png"):
         cv2.imwrite(str(tmp_path / "photos" / name), rng.integers(0, 256, (8, 9, 3), np.uint8))
     here, there = (read_some(place, 2) for place in (tmp_path / "photos", to_ram(tmp_path / "photos")))

@@ -44,9 +44,9 @@ else:
 import numpy as np
 import tensorflow as tf
 
-folder, picture, answer = sys.argv[1:]
+folder, image, answer = sys.argv[1:]
 serve = tf.saved_model.load(folder).signatures["serving_default"]
-with open(picture, "rb") as file:
+with open(image, "rb") as file:
     data = file.read()
 found = serve(image_bytes=tf.constant([data, data[:200], b""]))
 if found["status"].numpy().tolist() != [0, 1, 1]:
@@ -99,39 +99,39 @@ def assert_equal(rows, expected):
 
 
 @pytest.mark.slow
-def test_files_of_all_sizes_in_one_batch(exported, pictures):
+def test_files_of_all_sizes_in_one_batch(exported, images):
     model, _, signatures = exported
-    found = signatures["serving_default"](image_bytes=tf.constant([png(image) for image in pictures]))
+    found = signatures["serving_default"](image_bytes=tf.constant([png(image) for image in images]))
     assert set(found) == FOUND | MORE[model.task.name] | {"status"}
-    assert (found["status"].dtype, found["status"].numpy().tolist()) == (tf.int32, [0] * len(pictures))
+    assert (found["status"].dtype, found["status"].numpy().tolist()) == (tf.int32, [0] * len(images))
     assert found["classes"].dtype == tf.int32
-    assert found["boxes_xyxy"].shape == (len(pictures), TOP_K, 4)
-    for i, image in enumerate(pictures):
+    assert found["boxes_xyxy"].shape == (len(images), TOP_K, 4)
+    for i, image in enumerate(images):
         assert_equal({key: value.numpy()[i] for key, value in found.items()}, expected_of(model, image))
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("images", "uint8"), ("images_float", "float32")])
-def test_pixels_of_any_size(exported, pictures, name, dtype):
+def test_pixels_of_any_size(exported, images, name, dtype):
     model, _, signatures = exported
-    for image in pictures:
+    for image in images:
         found = signatures[name](images=tf.constant(np.stack([image, image]), dtype))
         for i in range(2):
             assert_equal({key: value.numpy()[i] for key, value in found.items()}, expected_of(model, image))
 
 
-def test_a_camera_gives_places_in_metres(exported, pictures):
+def test_a_camera_gives_places_in_metres(exported, images):
     model, _, signatures = exported
     if not model.task.needs_camera:
         assert not [name for name in signatures if "calibrated" in name]
         return
     calibration = tf.constant(CALIBRATION[None])
     for name, inputs in (
-        ("serving_calibrated", {"image_bytes": tf.constant([png(pictures[0])])}),
-        ("images_calibrated", {"images": tf.constant(pictures[0][None])}),
+        ("serving_calibrated", {"image_bytes": tf.constant([png(images[0])])}),
+        ("images_calibrated", {"images": tf.constant(images[0][None])}),
     ):
         found = signatures[name](calibration=calibration, **inputs)
         assert set(found) - {"status"} == FOUND | MORE[model.task.name] | CALIBRATED
-        assert_equal({key: value.numpy()[0] for key, value in found.items()}, expected_of(model, pictures[0]))
+        assert_equal({key: value.numpy()[0] for key, value in found.items()}, expected_of(model, images[0]))
 
 
 def test_an_empty_batch_gives_empty_results_in_every_signature(exported):
@@ -158,10 +158,10 @@ def test_inputs_equal_detect_batch(exported, rng):
 
 
 @pytest.mark.slow
-def test_verifying_says_how_far(exported, pictures, tmp_path):
+def test_verifying_says_how_far(exported, images, tmp_path):
     model, folder, _ = exported
-    (tmp_path / "picture.jpg").write_bytes(cv2.imencode(".jpg", pictures[0])[1].tobytes())
-    report = verify(model, folder, [*pictures, tmp_path / "picture.jpg"])
+    (tmp_path / "image.jpg").write_bytes(cv2.imencode(".jpg", images[0])[1].tobytes())
+    report = verify(model, folder, [*images, tmp_path / "image.jpg"])
     assert report["agreement"]["images"] == 5
     assert report["agreement"]["detections"] > 5 * TOP_K
     assert report["agreement"]["same_classes"]
@@ -179,28 +179,28 @@ def test_the_names_of_the_classes_are_in_the_folder(exported):
     [pytest.param(task, marks=pytest.mark.slow if task != "detection" else ()) for task in MORE],
     indirect=True,
 )
-def test_runs_in_a_process_without_this_package(exported, pictures, tmp_path):
+def test_runs_in_a_process_without_this_package(exported, images, tmp_path):
     model, folder, _ = exported
-    (tmp_path / "picture.png").write_bytes(png(pictures[0]))
+    (tmp_path / "image.png").write_bytes(png(images[0]))
     (tmp_path / "client.py").write_text(CLIENT)
-    command = [sys.executable, "-P", "client.py", str(folder), "picture.png", "answer.npz"]
+    command = [sys.executable, "-P", "client.py", str(folder), "image.png", "answer.npz"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     assert_equal(
-        {key: value[0] for key, value in np.load(tmp_path / "answer.npz").items()}, expected_of(model, pictures[0])
+        {key: value[0] for key, value in np.load(tmp_path / "answer.npz").items()}, expected_of(model, images[0])
     )
 
 
-def test_the_json_of_a_rest_request(exported, pictures):
-    """TensorFlow Serving takes a row of "instances" per picture and undoes {"b64": ...}."""
+def test_the_json_of_a_rest_request(exported, images):
+    """TensorFlow Serving takes a row of "instances" per image and undoes {"b64": ...}."""
     model, _, signatures = exported
-    body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(png(pictures[0])).decode()}}]})
+    body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(png(images[0])).decode()}}]})
     (row,) = json.loads(body)["instances"]
     assert row.keys() == signatures["serving_default"].structured_input_signature[1].keys()
     inputs = {name: tf.constant([base64.b64decode(value["b64"])]) for name, value in row.items()}
     found = signatures["serving_default"](**inputs)
-    assert_equal({key: value.numpy()[0] for key, value in found.items()}, expected_of(model, pictures[0]))
+    assert_equal({key: value.numpy()[0] for key, value in found.items()}, expected_of(model, images[0]))
 
 
 def must_compile(folder):
@@ -225,29 +225,29 @@ def test_deformable_convolutions_need_xla_only_when_asked_to(deformable, rng, tm
 
 
 @pytest.mark.slow
-def test_another_models_folder_is_told(exported, pictures):
+def test_another_models_folder_is_told(exported, images):
     model, folder, _ = exported
     bias = model.network.get_layer("size").bias
     kept = bias.numpy()
     try:
         bias.assign(kept + 1)  # boxes are one cell larger
         with pytest.raises(UserError, match=rf"{folder}: on 1 image.* expected .*box_pixels_p98 of at most 0\.5"):
-            verify(model, folder, pictures[:1])
+            verify(model, folder, images[:1])
     finally:
         bias.assign(kept)
 
 
 @pytest.mark.slow
-def test_raw_heads_are_compared_where_no_detection_is(exported, pictures):
+def test_raw_heads_are_compared_where_no_detection_is(exported, images):
     model, folder, _ = exported
-    found = agreement(model, folder, pictures[:1], threshold=1.1)
+    found = agreement(model, folder, images[:1], threshold=1.1)
     assert (found["compared"], found["detections"]) == ("raw heads", 0)
     assert min(found["heads"].values()) > 0.9999
 
 
 @pytest.mark.slow
-def test_an_untrained_model_is_compared_by_its_raw_heads(untrained, pictures, tmp_path):
-    found = agreement(untrained, export_saved_model(untrained, tmp_path / "saved", top_k=TOP_K), pictures)
+def test_an_untrained_model_is_compared_by_its_raw_heads(untrained, images, tmp_path):
+    found = agreement(untrained, export_saved_model(untrained, tmp_path / "saved", top_k=TOP_K), images)
     assert (found["compared"], found["detections"]) == ("raw heads", 0)
     assert max(found["head_differences"].values()) < 1e-4
 

@@ -1,4 +1,4 @@
-"""The flip test: equal to the published one, and blind to which of the two pictures came first."""
+"""The flip test: equal to the published one, and blind to which of the two images came first."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ SETS = {
 
 
 def read(fixture, name):
-    """Returns (task, our maps of picture and mirror image, the published arrays)."""
+    """Returns (task, our maps of image and mirror image, the published arrays)."""
     prefix, classes, names = SETS[name]
     arrays = fixture("flip_test")
     maps = {ours: np.moveaxis(arrays[f"{prefix}_in_{theirs}"], 1, -1) for ours, theirs in names.items()}
@@ -59,8 +59,8 @@ def test_poses_equal_the_published_ones(fixture):
     found = decode(task, average_mirrored(task, maps), 20)
     np.testing.assert_allclose(found["boxes_xyxy"], arrays["mp_dets"][..., :4], atol=1e-4)
     np.testing.assert_allclose(found["scores"], arrays["mp_dets"][..., 4], atol=1e-6)
-    joints = np.reshape(found["keypoints_xy"], (1, 20, 34))
-    np.testing.assert_allclose(joints, arrays["mp_dets"][..., 5:39], atol=1e-3)
+    keypoints = np.reshape(found["keypoints_xy"], (1, 20, 34))
+    np.testing.assert_allclose(keypoints, arrays["mp_dets"][..., 5:39], atol=1e-3)
 
 
 def test_probabilities_near_0_and_1_keep_their_order():
@@ -72,14 +72,14 @@ def test_probabilities_near_0_and_1_keep_their_order():
     np.testing.assert_allclose(averaged, [-60, -50, -20, 20, 50, 60], rtol=1e-6)
 
 
-def test_a_picture_and_its_mirror_image_give_mirrored_detections(tiny_model, rng):
-    """Offsets are the picture's own, so the law is exact where they say the same on both sides: 3/8 of a cell."""
+def test_an_image_and_its_mirror_image_give_mirrored_detections(tiny_model, rng):
+    """Offsets are the image's own, so the law is exact where they say the same on both sides: 3/8 of a cell."""
     model = tiny_model()
     offset = model.network.get_layer("offset")
     offset.kernel.assign(np.zeros(offset.kernel.shape))
     offset.bias.assign([0.375, 0.375])
     image = rng.integers(0, 256, (1, 64, 64, 3), np.uint8)
-    first, second = (model.detect_batch(pictures, 30, flip=True) for pictures in (image, image[:, :, ::-1]))
+    first, second = (model.detect_batch(images, 30, flip=True) for images in (image, image[:, :, ::-1]))
     np.testing.assert_allclose(first["scores"], second["scores"], atol=1e-6)
     np.testing.assert_array_equal(first["classes"], second["classes"])
     x1, y1, x2, y2 = np.moveaxis(np.asarray(second["boxes_xyxy"]), -1, 0)

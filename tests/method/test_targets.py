@@ -51,7 +51,7 @@ def test_targets_equal_the_published_ones(fixture, scene):
         ("outside", [-20, -20, -4, -4], False),
         ("empty", [8, 8, 8, 40], False),
         ("inverted", [24, 8, 8, 40], False),
-        ("the whole picture", [0, 0, 64, 64], True),
+        ("the whole image", [0, 0, 64, 64], True),
         ("beyond every side", [-500, -500, 900, 900], True),
     ],
 )

@@ -12,7 +12,7 @@ from keras_centernet.tasks import TASKS
 from keras_centernet.tasks.pose import to_boxes
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
-SLOTS, JOINTS = 32, 17
+SLOTS, KEYPOINTS = 32, 17
 OURS = {
     "center_heatmap": "hm",
     "size": "wh",
@@ -31,27 +31,27 @@ def nhwc(array):
 def scene_objects(arrays, scene):
     map_hw = arrays[f"{scene}_hm"].shape[1:]
     boxes = xywh_to_xyxy(arrays[f"{scene}_boxes_xywh"]).astype("float32").astype("float64")
-    joints = arrays[f"{scene}_keypoints"].copy()
+    keypoints = arrays[f"{scene}_keypoints"].copy()
     if scene == "trainflip":
         width = arrays[f"{scene}_img_hw"][1]
         boxes[:, [0, 2]] = width - boxes[:, [2, 0]] - 1
-        joints[..., 0] = width - joints[..., 0] - 1
-        joints = joints[:, COCO_PERSON.flip_order]
+        keypoints[..., 0] = width - keypoints[..., 0] - 1
+        keypoints = keypoints[:, COCO_PERSON.flip_order]
     matrix = affine(arrays[f"{scene}_c"], arrays[f"{scene}_s"], 0, (map_hw[1] * 4, map_hw[0] * 4))
     count = len(boxes)
     objects = {
         "boxes_xyxy": np.zeros((1, SLOTS, 4), "float32"),
         "classes": np.zeros((1, SLOTS), "int32"),
         "mask": np.zeros((1, SLOTS), bool),
-        "keypoints_xyv": np.zeros((1, SLOTS, JOINTS, 3), "float32"),
+        "keypoints_xyv": np.zeros((1, SLOTS, KEYPOINTS, 3), "float32"),
     }
     objects["boxes_xyxy"][0, :count] = transform_points(boxes.reshape(-1, 2), matrix).reshape(-1, 4)
     if scene == "trainrot":  # as published, boxes stay as if nothing had turned
         turn = float(arrays["trainrot_rot"])
         matrix = affine(arrays[f"{scene}_c"], arrays[f"{scene}_s"], turn, (map_hw[1] * 4, map_hw[0] * 4))
         objects["is_rotated"] = np.array([True])
-    objects["keypoints_xyv"][0, :count, :, :2] = transform_points(joints[..., :2], matrix)
-    objects["keypoints_xyv"][0, :count, :, 2] = joints[..., 2]
+    objects["keypoints_xyv"][0, :count, :, :2] = transform_points(keypoints[..., :2], matrix)
+    objects["keypoints_xyv"][0, :count, :, 2] = keypoints[..., 2]
     objects["mask"][0, :count] = True
     return objects, map_hw
 
@@ -69,10 +69,10 @@ def test_targets_equal_the_published_ones(fixture, scene):
     np.testing.assert_array_equal(targets["keypoint_displacement_mask"], arrays[f"{scene}_hps_mask"])
     counted = arrays[f"{scene}_hps"] * arrays[f"{scene}_hps_mask"]
     np.testing.assert_allclose(targets["keypoint_displacement"], counted, atol=1e-4)
-    joints = arrays[f"{scene}_hp_mask"].astype(bool)
-    np.testing.assert_array_equal(targets["keypoint_mask"], joints)
-    np.testing.assert_array_equal(targets["keypoint_index"][joints], arrays[f"{scene}_hp_ind"][joints])
-    np.testing.assert_allclose(targets["keypoint_offset"][joints], arrays[f"{scene}_hp_offset"][joints], atol=1e-4)
+    marked = arrays[f"{scene}_hp_mask"].astype(bool)
+    np.testing.assert_array_equal(targets["keypoint_mask"], marked)
+    np.testing.assert_array_equal(targets["keypoint_index"][marked], arrays[f"{scene}_hp_ind"][marked])
+    np.testing.assert_allclose(targets["keypoint_offset"][marked], arrays[f"{scene}_hp_offset"][marked], atol=1e-4)
     for name in ("center_heatmap", "keypoint_heatmap"):
         np.testing.assert_allclose(np.moveaxis(targets[name], -1, 0), arrays[f"{scene}_{OURS[name]}"], atol=1e-4)
 
@@ -147,26 +147,26 @@ def test_joints_in_image_pixels_equal_the_published_post_processing(fixture, kin
         map_to_image = invert_affine(affine(arrays[f"{kind}_c"][b], arrays[f"{kind}_s"][b], 0, (48, 32)))
         expected = arrays[f"mp_{kind}_b{b}"]
         boxes = transform_boxes(found["boxes_xyxy"][b], map_to_image)
-        joints = transform_points(found["keypoints_xy"][b], map_to_image)
+        keypoints = transform_points(found["keypoints_xy"][b], map_to_image)
         np.testing.assert_allclose(boxes, expected[:, :4], atol=5e-3)
-        np.testing.assert_allclose(joints.reshape(100, 34), expected[:, 5:39], atol=2e-2)
+        np.testing.assert_allclose(keypoints.reshape(100, 34), expected[:, 5:39], atol=2e-2)
 
 
-@pytest.mark.parametrize("joints", [1, 3, 17])
-def test_the_inverse_of_encoding_is_decoding(rng, joints):
-    """Any number of joints, some not marked, several classes."""
-    skeleton = Skeleton(tuple(f"joint {i}" for i in range(joints)))
+@pytest.mark.parametrize("kinds", [1, 3, 17])
+def test_the_inverse_of_encoding_is_decoding(rng, kinds):
+    """Any number of keypoints, some not marked, several classes."""
+    skeleton = Skeleton(tuple(f"keypoint {i}" for i in range(kinds)))
     task = TASKS["pose"].build(("cat", "dog"), skeleton=skeleton)
     count, hw = 6, (64, 96)
     fields = rng.permutation(24)[:count]
     centers = np.stack([fields % 6, fields // 6], -1) * 16 + 8 + rng.uniform(0, 1, (count, 2))
     half = rng.uniform(3, 6, (count, 2))
     boxes = np.concatenate([centers - half, centers + half], -1) * 4
-    # Joints of an object in cells of their own, because all joints share one map of offsets.
-    cells = np.stack([rng.permutation(25)[:joints] for _ in range(count)])
-    places = np.stack([cells % 5, cells // 5], -1) - 2 + rng.uniform(0.05, 0.95, (count, joints, 2))
+    # Keypoints of an object in cells of their own, because all share one map of offsets.
+    cells = np.stack([rng.permutation(25)[:kinds] for _ in range(count)])
+    places = np.stack([cells % 5, cells // 5], -1) - 2 + rng.uniform(0.05, 0.95, (count, kinds, 2))
     keypoints = np.floor(centers)[:, None] + places
-    marked = rng.random((count, joints)) < 0.8
+    marked = rng.random((count, kinds)) < 0.8
     marked[:, 0] = True
     objects = {
         "boxes_xyxy": boxes[None].astype("float32"),

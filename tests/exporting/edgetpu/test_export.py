@@ -105,7 +105,7 @@ def test_the_decoding_stays_on_the_cpu(raw):
     report = check_edgetpu(append_decode(content, model, TOP_K))
     rows = {row.name: row for row in report.operators}
     assert report.ok
-    assert rows["QUANTIZE"].is_mapped  # of pictures, which are uint8
+    assert rows["QUANTIZE"].is_mapped  # of images, which are uint8
     assert not rows["DEQUANTIZE"].is_network
     assert rows["DEQUANTIZE"].refused == "not an operator of the Edge TPU"
     assert rows["TOPK_V2"].verdict == "no: not an operator of the Edge TPU"

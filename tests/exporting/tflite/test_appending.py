@@ -98,8 +98,8 @@ def test_heads_of_another_model_are_refused(raw, export_once, tiny_model):
 
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(0.82, -128), (1.0, -100)])
-def test_an_input_that_is_not_the_pictures_own_values_is_refused(raw, scale, zero_point):
-    """What comes of calibration pictures that do not reach 0 and 255: scale 0.82 instead of 1."""
+def test_an_input_that_is_not_the_images_own_values_is_refused(raw, scale, zero_point):
+    """What comes of calibration images that do not reach 0 and 255: scale 0.82 instead of 1."""
     model = copy.deepcopy(flatbuffer.read_flatbuffer(raw[1].read_bytes()))
     image = model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]]
     check_input(model)

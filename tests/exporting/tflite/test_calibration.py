@@ -1,4 +1,4 @@
-"""Which pictures ranges are measured on."""
+"""Which images ranges are measured on."""
 
 import cv2
 import numpy as np
@@ -15,11 +15,11 @@ HW = (32, 64)
 
 @pytest.fixture
 def gray():
-    """104 pictures whose values stay in 100..199."""
+    """104 images whose values stay in 100..199."""
     return np.random.default_rng(3).integers(100, 200, (104, *HW, 3), np.uint8)
 
 
-def test_the_whole_range_is_reached_and_pictures_are_otherwise_kept(gray):
+def test_the_whole_range_is_reached_and_images_are_otherwise_kept(gray):
     images = calibration_images(gray, HW)
     assert (images.min(axis=(0, 1, 2)) == 0).all()
     assert (images.max(axis=(0, 1, 2)) == 255).all()
@@ -27,7 +27,7 @@ def test_the_whole_range_is_reached_and_pictures_are_otherwise_kept(gray):
     assert gray.min() >= 100  # the caller's own are not touched
 
 
-def test_pictures_of_other_sizes_are_letterboxed_as_in_detection(gray):
+def test_images_of_other_sizes_are_letterboxed_as_in_detection(gray):
     large = np.repeat(np.repeat(gray[:, :, :40], 2, axis=1), 3, axis=2)
     images = calibration_images(list(large), HW)
     expected = warp(large[7], letterbox(large[7].shape[:2], HW), HW)
@@ -39,7 +39,7 @@ def test_a_folder_is_read_to_its_leaves(gray, tmp_path):
         folder = tmp_path / str(i % 2)
         folder.mkdir(exist_ok=True)
         cv2.imwrite(str(folder / f"{i:03}.png"), image[..., ::-1])
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     images = calibration_images(tmp_path, HW)
     assert len(images) == 104
     np.testing.assert_array_equal(images[1], gray[2])  # folder 0 first, upright RGB
@@ -54,7 +54,7 @@ def test_batches_of_load_dataset_are_taken_apart():
     np.testing.assert_array_equal(images[1:], expected[1:])
 
 
-def test_endless_pictures_end():
+def test_endless_images_end():
     def forever():
         while True:
             yield np.zeros((*HW, 3), np.uint8)
@@ -62,7 +62,7 @@ def test_endless_pictures_end():
     assert len(calibration_images(forever(), HW)) == AT_MOST
 
 
-def test_few_pictures_are_warned_of(gray):
+def test_few_images_are_warned_of(gray):
     with pytest.warns(DataWarning, match=r"calibration: 99 image\(s\); expected at least 100\."):
         calibration_images(gray[:99], HW)
 
@@ -77,7 +77,7 @@ def test_few_pictures_are_warned_of(gray):
         ([np.zeros((32, 64), np.uint8)], r"got an array of uint8 \(32, 64\)"),
     ],
 )
-def test_what_is_no_set_of_pictures_is_named(calibration, message):
+def test_what_is_no_set_of_images_is_named(calibration, message):
     with pytest.raises(UserError, match=rf"calibration: expected a folder of images, .*{message}"):
         calibration_images(calibration, HW)
 

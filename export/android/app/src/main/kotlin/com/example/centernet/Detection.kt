@@ -1,6 +1,6 @@
 package com.example.centernet
 
-/** One object: its class, how sure the detector is (0..1), and where it is in the picture. */
+/** One object: its class, how sure the detector is (0..1), and where it is in the image. */
 data class Detection(val label: String, val score: Float, val box: Box)
 
 /** Returns the name of a class; files without names number their classes. */
@@ -18,7 +18,7 @@ class Outputs(
     private val score: FloatArray,
     private val count: FloatArray,
 ) {
-    /** Returns the detections of at least `threshold` in pixels of the picture that was letterboxed. */
+    /** Returns the detections of at least `threshold` in pixels of the image that was letterboxed. */
     fun detections(letterbox: Letterbox, labels: List<String>, threshold: Float): List<Detection> =
         (0 until count[0].toInt()).filter { score[it] >= threshold }.map { row ->
             val (top, left, bottom, right) = location.slice(4 * row until 4 * row + 4)

@@ -6,10 +6,10 @@ import android.graphics.Bitmap
 const val MODEL = "detector.tflite" // in assets
 const val THRESHOLD = 0.3f
 
-/** Finds objects in one picture at a time. */
+/** Finds objects in one image at a time. */
 interface Detector : AutoCloseable {
-    /** Returns the objects of an ARGB_8888 picture, in its pixels. */
-    fun detect(picture: Bitmap): List<Detection>
+    /** Returns the objects of an ARGB_8888 image, in its pixels. */
+    fun detect(image: Bitmap): List<Detection>
 }
 
 /** The two ways to run the same file. */

@@ -15,7 +15,7 @@ private const val INPUT = "images"
 // Asked for by name: the order in the file's signature is not the order of its outputs.
 private val OUTPUTS = listOf("location", "category", "score", "count")
 
-/** LiteRT alone: letterboxes the picture as in training, and maps the boxes back. */
+/** LiteRT alone: letterboxes the image as in training, and maps the boxes back. */
 class LiteRtDetector(context: Context) : Detector {
     private val file = ModelFile(context.assets.open(MODEL).use { it.readBytes() })
 
@@ -24,9 +24,9 @@ class LiteRtDetector(context: Context) : Detector {
     private val input = model.createInputBuffer(INPUT, SIGNATURE)
     private val outputs = OUTPUTS.associateWith { model.createOutputBuffer(it, SIGNATURE) }
 
-    override fun detect(picture: Bitmap): List<Detection> {
-        val letterbox = Letterbox(picture.height, picture.width, file.inputHeight, file.inputWidth)
-        val argb = pixels(picture, letterbox)
+    override fun detect(image: Bitmap): List<Detection> {
+        val letterbox = Letterbox(image.height, image.width, file.inputHeight, file.inputWidth)
+        val argb = pixels(image, letterbox)
         // Bytes are bytes: the call for int8 writes uint8 as well.
         if (file.isUint8) input.writeInt8(rgbBytes(argb)) else input.writeFloat(rgbFloats(argb))
         model.run(mapOf(INPUT to input), outputs, SIGNATURE)
@@ -41,11 +41,11 @@ class LiteRtDetector(context: Context) : Detector {
     }
 }
 
-/** Returns the letterboxed picture's packed pixels, black outside, sampled as `keras_centernet.geometry.warp` does. */
-private fun pixels(picture: Bitmap, letterbox: Letterbox): IntArray {
-    var source = picture
+/** Returns the letterboxed image's packed pixels, black outside, sampled as `keras_centernet.geometry.warp` does. */
+private fun pixels(image: Bitmap, letterbox: Letterbox): IntArray {
+    var source = image
     var zoom = letterbox.zoom
-    // Bilinear sampling alone would skip most pixels of a large picture: it is halved first.
+    // Bilinear sampling alone would skip most pixels of a large image: it is halved first.
     while (zoom <= 0.5f && min(source.width, source.height) >= 2) {
         source = Bitmap.createScaledBitmap(source, source.width / 2, source.height / 2, true)
         zoom *= 2

@@ -22,11 +22,11 @@ import androidx.core.content.FileProvider
 import java.io.File
 import java.util.concurrent.Executors
 
-private const val LONGEST_SIDE = 2048 // larger pictures are decoded smaller: enough for any screen and input
+private const val LONGEST_SIDE = 2048 // larger images are decoded smaller: enough for any screen and input
 
-/** A picture from the gallery or the camera, its objects, and a switch between the two runtimes. */
+/** An image from the gallery or the camera, its objects, and a switch between the two runtimes. */
 class MainActivity : ComponentActivity() {
-    private lateinit var pictureView: PictureView
+    private lateinit var detectionView: DetectionView
     private lateinit var status: TextView
     private var engine = Engine.MEDIAPIPE
     private var shown: Uri? = null
@@ -35,11 +35,11 @@ class MainActivity : ComponentActivity() {
     private val detectors = mutableMapOf<Engine, Detector>()
 
     private val gallery = registerForActivityResult(PickVisualMedia()) { if (it != null) detect(it) }
-    private val camera = registerForActivityResult(TakePicture()) { if (it) detect(cameraPicture()) }
+    private val camera = registerForActivityResult(TakePicture()) { if (it) detect(cameraImage()) }
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
-        pictureView = PictureView(this)
+        detectionView = DetectionView(this)
         status = TextView(this)
         setContentView(column())
     }
@@ -58,7 +58,7 @@ class MainActivity : ComponentActivity() {
         return LinearLayout(this).apply {
             orientation = LinearLayout.VERTICAL
             fitsSystemWindows = true
-            addView(pictureView, LayoutParams(MATCH_PARENT, 0, 1f))
+            addView(detectionView, LayoutParams(MATCH_PARENT, 0, 1f))
             addView(status, LayoutParams(MATCH_PARENT, WRAP_CONTENT))
             addView(row, LayoutParams(MATCH_PARENT, WRAP_CONTENT))
         }
@@ -79,16 +79,16 @@ class MainActivity : ComponentActivity() {
 
     private fun takePicture() {
         try {
-            camera.launch(cameraPicture())
+            camera.launch(cameraImage())
         } catch (error: ActivityNotFoundException) {
             status.text = "No camera app was found on this device."
         }
     }
 
-    private fun cameraPicture(): Uri {
-        val file = File(cacheDir, "pictures/camera.jpg")
+    private fun cameraImage(): Uri {
+        val file = File(cacheDir, "images/camera.jpg")
         file.parentFile?.mkdirs()
-        return FileProvider.getUriForFile(this, "$packageName.pictures", file)
+        return FileProvider.getUriForFile(this, "$packageName.images", file)
     }
 
     private fun detect(uri: Uri) {
@@ -96,13 +96,13 @@ class MainActivity : ComponentActivity() {
         val engine = engine
         worker.execute {
             try {
-                val picture = read(uri)
+                val image = read(uri)
                 val detector = detectors.getOrPut(engine) { engine.open(this) }
                 val start = SystemClock.elapsedRealtime()
-                val found = detector.detect(picture)
+                val found = detector.detect(image)
                 val milliseconds = SystemClock.elapsedRealtime() - start
                 runOnUiThread {
-                    pictureView.show(picture, found)
+                    detectionView.show(image, found)
                     status.text = "${engine.title}: ${found.size} objects, $milliseconds ms"
                 }
             } catch (error: Exception) {
@@ -111,7 +111,7 @@ class MainActivity : ComponentActivity() {
         }
     }
 
-    /** Returns the picture upright, in memory that a detector can read. */
+    /** Returns the image upright, in memory that a detector can read. */
     private fun read(uri: Uri): Bitmap {
         val source = ImageDecoder.createSource(contentResolver, uri)
         val decoded = ImageDecoder.decodeBitmap(source) { decoder, info, _ ->
@@ -120,6 +120,6 @@ class MainActivity : ComponentActivity() {
             val scale = LONGEST_SIDE.toFloat() / maxOf(width, height)
             if (scale < 1) decoder.setTargetSize((width * scale).toInt(), (height * scale).toInt())
         }
-        return checkNotNull(decoded.copy(Bitmap.Config.ARGB_8888, false)) { "The picture could not be read." }
+        return checkNotNull(decoded.copy(Bitmap.Config.ARGB_8888, false)) { "The image could not be read." }
     }
 }

@@ -9,8 +9,8 @@ import com.google.mediapipe.tasks.vision.objectdetector.ObjectDetector
 /**
  * MediaPipe Tasks: reads everything it needs from the file's metadata.
  *
- * It stretches the picture to the input, where training and the LiteRT path letterbox it: objects of
- * pictures far from the input's shape look squeezed to the network.
+ * It stretches the image to the input, where training and the LiteRT path letterbox it: objects of
+ * images far from the input's shape look squeezed to the network.
  */
 class MediaPipeDetector(context: Context) : Detector {
     private val detector = ObjectDetector.createFromOptions(
@@ -21,8 +21,8 @@ class MediaPipeDetector(context: Context) : Detector {
             .build(),
     )
 
-    override fun detect(picture: Bitmap): List<Detection> {
-        val found = detector.detect(BitmapImageBuilder(picture).build()).detections()
+    override fun detect(image: Bitmap): List<Detection> {
+        val found = detector.detect(BitmapImageBuilder(image).build()).detections()
         // Equal boxes of several classes come as one detection with several categories.
         return found.flatMap { one ->
             val box = one.boundingBox().run { Box(left, top, right, bottom) }

@@ -15,7 +15,7 @@ class DetectionTest {
     )
 
     @Test
-    fun rowsBecomeNamedBoxesOfThePicture() {
+    fun rowsBecomeNamedBoxesOfTheImage() {
         val (first, second) = outputs.detections(letterbox, listOf("cat", "dog"), 0.5f)
         assertEquals("dog", first.label)
         assertEquals(0.9f, first.score)

@@ -3,7 +3,7 @@ package com.example.centernet
 import kotlin.test.assertEquals
 import org.junit.Test
 
-/** A picture's size, an input's size, and the zoom and shifts between them. */
+/** An image's size, an input's size, and the zoom and shifts between them. */
 data class Fit(
     val image: Pair<Int, Int>,
     val input: Pair<Int, Int>,
@@ -25,7 +25,7 @@ val FITS = listOf(
 
 class LetterboxTest {
     @Test
-    fun fitsTheWholePictureInTheMiddle() = FITS.forEach {
+    fun fitsTheWholeImageInTheMiddle() = FITS.forEach {
         val letterbox = letterbox(it)
         assertEquals(it.zoom, letterbox.zoom, 1e-5f)
         assertEquals(it.shiftX, letterbox.shiftX, 1e-3f)
@@ -33,7 +33,7 @@ class LetterboxTest {
     }
 
     @Test
-    fun boxesOfThePictureComeBack() = FITS.forEach {
+    fun boxesOfTheImageComeBack() = FITS.forEach {
         val (height, width) = it.image
         val box = Box(0.25f * width, 0.125f * height, 0.75f * width, height.toFloat())
         val inInput = Box(
@@ -46,7 +46,7 @@ class LetterboxTest {
     }
 
     @Test
-    fun boxesEndAtThePicturesBorder() {
+    fun boxesEndAtTheImagesBorder() {
         val wholeInput = Box(0f, 0f, 512f, 512f)
         assertClose(Box(0f, 0f, 640f, 480f), Letterbox(480, 640, 512, 512).toImage(wholeInput), 1e-4f)
     }

@@ -10,26 +10,26 @@ import android.view.View
 private const val STROKE_DP = 2f
 private const val TEXT_DP = 14f
 
-/** Shows a picture as large as it fits, with the boxes, labels and scores of its objects. */
-class PictureView(context: Context) : View(context) {
+/** Shows an image as large as it fits, with the boxes, labels and scores of its objects. */
+class DetectionView(context: Context) : View(context) {
     private val density = resources.displayMetrics.density
     private val paint = Paint(Paint.ANTI_ALIAS_FLAG or Paint.FILTER_BITMAP_FLAG)
-    private var picture: Bitmap? = null
+    private var image: Bitmap? = null
     private var detections = emptyList<Detection>()
 
-    fun show(picture: Bitmap, detections: List<Detection>) {
-        this.picture = picture
+    fun show(image: Bitmap, detections: List<Detection>) {
+        this.image = image
         this.detections = detections
         invalidate()
     }
 
     override fun onDraw(canvas: Canvas) {
-        val picture = picture ?: return
-        val fit = Letterbox(picture.height, picture.width, height, width)
+        val image = image ?: return
+        val fit = Letterbox(image.height, image.width, height, width)
         canvas.translate(fit.shiftX, fit.shiftY)
         canvas.scale(fit.zoom, fit.zoom)
-        canvas.drawBitmap(picture, 0f, 0f, paint)
-        val dp = density / fit.zoom // one density-independent pixel of the screen, in pixels of the picture
+        canvas.drawBitmap(image, 0f, 0f, paint)
+        val dp = density / fit.zoom // one density-independent pixel of the screen, in pixels of the image
         detections.forEach { draw(canvas, it, dp) }
     }
 
