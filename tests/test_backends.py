@@ -70,7 +70,7 @@ def test_detecting_and_predicting_leave_tensorflow_alone_and_find_what_it_finds(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch", pytest.param("tensorflow", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("backend", ["jax", "torch", "tensorflow"])
 def test_detecting_needs_keras_its_backend_numpy_and_opencv_alone(backend, tmp_path):
     succeed("tests/helpers/detecting_only.py", backend, str(tmp_path))
 
