@@ -69,6 +69,7 @@ def batches_of(data, **options):
 @pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("format", FORMATS)
 def test_batches_are_those_of_the_local_folder(format, training, write, to_ram):
+    tf.random.set_seed(0)  # crops for training depend on it; those of some seeds hold no object
     local = write(format)
     remote = to_ram(local)
     assert find_format(remote) == find_format(local) == format
@@ -77,7 +78,7 @@ def test_batches_are_those_of_the_local_folder(format, training, write, to_ram):
     assert (theirs.classes, theirs.source.size) == (ours.classes, ours.source.size)
     assert len(here) == len(there) > 0
     tf.nest.map_structure(np.testing.assert_array_equal, here, there)
-    assert training or here[0][1]["mask"].any()  # a crop for training may hold no object
+    assert here[0][1]["mask"].any()
 
 
 def test_places_may_be_remote_one_by_one(write, to_ram):
