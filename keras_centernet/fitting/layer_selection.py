@@ -7,6 +7,7 @@ import keras
 
 from keras_centernet.errors import UserError
 from keras_centernet.networks.build import count_stacks, stack_prefixes
+from keras_centernet.networks.layers.deformable_conv import DeformableConv2D
 
 BACKBONE = "backbone"
 
@@ -66,6 +67,12 @@ def last_layer_paths(network: keras.Model, head: str) -> tuple[str, ...]:
     """Returns the paths of the trainable variables of a head's last convolutions, one in each stack."""
     layers = [network.get_layer(f"{prefix}{head}") for prefix in stack_prefixes(count_stacks(network))]
     return tuple(variable.path for layer in layers for variable in layer.trainable_variables)
+
+
+def sampling_paths(network: keras.Model) -> tuple[str, ...]:
+    """Returns the paths of the variables that say where deformable convolutions sample; () without any."""
+    layers = [layer for layer in _all_layers(network) if isinstance(layer, DeformableConv2D)]
+    return tuple(variable.path for layer in layers for variable in (layer.offset_kernel, layer.offset_bias))
 
 
 def _all_layers(network: keras.Model) -> Iterator[keras.layers.Layer]:

@@ -72,7 +72,7 @@ class Muon(PartwiseAdam):
 
     Args:
         learning_rate: number or schedule.
-        by_adam: `variable.path` of further variables with Adam's steps: the last layers.
+        by_adam: `variable.path` of further variables with Adam's steps: those that predict numbers.
         momentum: share of the old average; a step looks ahead by as much (Nesterov).
         step_rms: root mean square of the entries of a step at learning rate 1. Adam's steps have about 0.2.
         **kwargs: of `PartwiseAdam`.

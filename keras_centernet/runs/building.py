@@ -31,7 +31,7 @@ def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backb
     )
     model.about = About(settings.licence)
     model.compile(
-        build_optimizer(settings, data.steps_per_epoch, _rates(settings, model), _last_layers(model)),
+        build_optimizer(settings, data.steps_per_epoch, _rates(settings, model), _by_adam(model)),
         color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
         average_decay=settings.average_decay or None,
         loss_mean=settings.loss_mean,
@@ -52,9 +52,12 @@ def _rates(settings: TrainSettings, model: CenterNet) -> dict[str, float]:
         look_up({head.name: head for head in model.task.heads}, name, "head of head_rates")
         factor = HEAD_RATE.check(f"head_rates of {name}", rate)
         rates |= dict.fromkeys(layer_selection.last_layer_paths(model.network, name), factor)
+    if settings.deformable_rate != 1:
+        rates |= dict.fromkeys(layer_selection.sampling_paths(model.network), settings.deformable_rate)
     return rates
 
 
-def _last_layers(model: CenterNet) -> list[str]:
-    """Returns the paths of the variables of all heads' last convolutions."""
-    return [path for head in model.task.heads for path in layer_selection.last_layer_paths(model.network, head.name)]
+def _by_adam(model: CenterNet) -> list[str]:
+    """Returns the paths of the variables that predict numbers: maps of heads, points where convolutions sample."""
+    paths = [path for head in model.task.heads for path in layer_selection.last_layer_paths(model.network, head.name)]
+    return [*paths, *layer_selection.sampling_paths(model.network)]

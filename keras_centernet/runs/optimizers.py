@@ -9,18 +9,17 @@ UNDECAYED = ("bias", "beta", "gamma")
 
 
 def build_optimizer(
-    settings, steps_per_epoch: int, rates: dict[str, float] | None = None, last_layers: Sequence[str] = ()
+    settings, steps_per_epoch: int, rates: dict[str, float] | None = None, by_adam: Sequence[str] = ()
 ):
     """Returns the Keras optimizer of a run's settings.
 
-    `rates` are those of `fitting.optimizers.PartwiseAdam`, `last_layers` the paths of the variables of the heads' last
-    convolutions.
+    `rates` are those of `fitting.optimizers.PartwiseAdam`, `by_adam` those of `fitting.optimizers.Muon`.
     """
     rate = build_schedule(settings, steps_per_epoch)
     options = {"clipnorm": None, "global_clipnorm": settings.clip_norm or None}
     if rates:
         options["rates"] = rates
-    return OPTIMIZERS[settings.optimizer](settings, rate, options, last_layers)
+    return OPTIMIZERS[settings.optimizer](settings, rate, options, by_adam)
 
 
 def build_schedule(settings, steps_per_epoch: int):
@@ -33,7 +32,7 @@ def describe_rate(settings) -> str:
     return SCHEDULES[settings.schedule].describe(settings)
 
 
-def _adamw(settings, rate, options: dict, last_layers: Sequence[str]):
+def _adamw(settings, rate, options: dict, by_adam: Sequence[str]):
     import keras
 
     if "rates" in options:
@@ -45,13 +44,13 @@ def _adamw(settings, rate, options: dict, last_layers: Sequence[str]):
     return optimizer
 
 
-def _muon(settings, rate, options: dict, last_layers: Sequence[str]):
+def _muon(settings, rate, options: dict, by_adam: Sequence[str]):
     from keras_centernet.fitting.optimizers import Muon
 
-    return Muon(rate, last_layers, weight_decay=settings.weight_decay, undecayed=UNDECAYED, **options)
+    return Muon(rate, by_adam, weight_decay=settings.weight_decay, undecayed=UNDECAYED, **options)
 
 
-def _adam(settings, rate, options: dict, last_layers: Sequence[str]):
+def _adam(settings, rate, options: dict, by_adam: Sequence[str]):
     import keras
 
     from keras_centernet.fitting.optimizers import PartwiseAdam
@@ -103,7 +102,7 @@ def _constant(settings, steps_per_epoch: int) -> float:
     return settings.learning_rate
 
 
-# Functions (settings, learning rate or schedule, further options, paths of the last layers) -> Keras optimizer.
+# Functions (settings, learning rate or schedule, further options, what Muon leaves to Adam) -> Keras optimizer.
 OPTIMIZERS: dict[str, Callable] = {"adamw": _adamw, "adam": _adam, "muon": _muon}
 
 

@@ -118,6 +118,9 @@ class TrainSettings:
     accumulate: int = option(1, "micro-batches, of --batch-size images each, that make one step", at_least=1)
     freeze: tuple[str, ...] = option((), "layers that keep their weights: backbone, or a pattern such as 'block_1_*'")
     backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0, at_most=1000)
+    deformable_rate: float = option(
+        1.0, "factor of the learning rate of where deformable convolutions sample", above=0, at_most=1000
+    )
     head_rates: dict = option(  # noqa: RUF009
         dict, "factor of the learning rate of a head's last layer, such as size=16", flag="--head-rate"
     )

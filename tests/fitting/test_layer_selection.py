@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from keras_centernet import CenterNet, UserError, load_model
-from keras_centernet.fitting.layer_selection import backbone_paths, freeze, last_layer_paths, select_layers
+from keras_centernet.fitting.layer_selection import (
+    backbone_paths,
+    freeze,
+    last_layer_paths,
+    sampling_paths,
+    select_layers,
+)
 from keras_centernet.networks.blocks import conv_norm
 from tests.helpers.shapes_only import shapes_only
 
@@ -119,3 +125,11 @@ def test_paths_of_a_heads_last_layers_are_one_of_each_stack(resnet):
     names = ["size", *(f"stack{i}_size" for i in range(stacks - 1))]
     expected = {f"{name}/{kind}" for name in names for kind in ("kernel", "bias")}
     assert set(last_layer_paths(stacked.network, "size")) == expected
+
+
+def test_paths_of_sampling_points_are_those_of_deformable_convolutions(resnet):
+    assert sampling_paths(resnet.network) == ()
+    with shapes_only():
+        network = CenterNet("resnet18", num_classes=2, input_size=64).network
+    ups = [f"deconv_layers.{i}" for i in (0, 6, 12)]
+    assert sampling_paths(network) == tuple(f"{up}/offset_{kind}" for up in ups for kind in ("kernel", "bias"))

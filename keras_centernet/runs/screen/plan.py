@@ -4,6 +4,7 @@ import random
 
 from keras_centernet.data.reading.summary import hidden_objects
 from keras_centernet.data.source import Source
+from keras_centernet.fitting.layer_selection import sampling_paths
 from keras_centernet.model import CenterNet
 from keras_centernet.networks.build import build_network
 from keras_centernet.networks.cost import count_flops, count_parameters, has_fixed_sizes
@@ -46,7 +47,7 @@ def plan(
         f"{count(settings.epochs, 'epoch')}"
         + (f", {data.steps_per_execution} per execution" if data.steps_per_execution > 1 else "")
         + (f", {progress.step} of them done" if progress.step else ""),
-        "optimizer": _optimizer(settings),
+        "optimizer": _optimizer(settings, model),
         "images": _augmentation(settings, data.train.source),
         "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
         "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
@@ -78,12 +79,14 @@ def _describe(source: Source) -> str:
     return f"{count(source.size, 'image')}{objects}: {source.name}"
 
 
-def _optimizer(settings: TrainSettings) -> str:
+def _optimizer(settings: TrainSettings, model: CenterNet) -> str:
     more = {
         "clip norm": settings.clip_norm,
         "running average": settings.average_decay,
         "backbone rate times": settings.backbone_rate if settings.backbone_rate != 1 else 0,
     }
+    if settings.deformable_rate != 1 and sampling_paths(model.network):
+        more["deformable rate times"] = settings.deformable_rate
     more |= {f"{head} rate times": rate for head, rate in settings.head_rates.items()}
     said = "".join(f"; {name} {value:g}" for name, value in more.items() if value)
     frozen = f"; frozen: {', '.join(settings.freeze)}" if settings.freeze else ""

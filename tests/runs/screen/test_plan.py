@@ -2,10 +2,14 @@
 
 import re
 
+import keras
 import pytest
 
+from keras_centernet import CenterNet
 from keras_centernet.data.formats import shapes
+from keras_centernet.networks.blocks import conv_norm
 from keras_centernet.networks.cost import count_parameters
+from keras_centernet.networks.layers.deformable_conv import DeformableConv2D
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.devices.devices import Devices
@@ -65,6 +69,16 @@ def test_everything_is_named(data, model):
     assert said["devices"].startswith("CPU, by ")
     assert said["output"] == "runs/猫"
     assert "min" not in said["time"]
+
+
+def test_the_rate_of_deformable_convolutions_is_said_of_networks_that_have_them(data, model):
+    run = settings(deformable_rate=0.05)
+    assert "deformable" not in rows(plan(run, Devices(["CPU"]), data, model, Progress(), 100))["optimizer"]
+    images = keras.Input((None, None, 3))
+    x = conv_norm(images, 8, 3, stride=4, conv="conv1", norm="bn1")
+    deformable = CenterNet(keras.Model(images, DeformableConv2D(8)(x)), classes=model.classes, input_size=64)
+    said = rows(plan(run, Devices(["CPU"]), data, deformable, Progress(), 100))
+    assert said["optimizer"].endswith("; deformable rate times 0.05")
 
 
 def test_images_of_many_objects_are_no_mosaics(data, model):

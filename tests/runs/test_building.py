@@ -1,0 +1,40 @@
+"""The model of a run: which of its variables learn at which rate, and by which steps."""
+
+import keras
+import pytest
+
+from keras_centernet.data.formats import shapes
+from keras_centernet.networks.blocks import conv_norm
+from keras_centernet.networks.layers.deformable_conv import DeformableConv2D
+from keras_centernet.runs.building import build_model
+from keras_centernet.runs.datasets import load_datasets
+from keras_centernet.runs.devices.devices import Devices
+from keras_centernet.runs.settings import TrainSettings
+
+SAMPLING = ("look/offset_kernel", "look/offset_bias")
+
+
+def build(**options):
+    """Returns the model of a run whose backbone has a deformable convolution."""
+    settings = TrainSettings("shapes", input_size=64, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shapes, "SPLIT_SIZES", {"train": 16, "val": 4, "test": 4})
+        data = load_datasets(settings, Devices(["CPU"]))
+    images = keras.Input((None, None, 3))
+    x = conv_norm(images, 8, 3, stride=4, conv="conv1", norm="bn1")
+    backbone = keras.Model(images, DeformableConv2D(8, name="look")(x))
+    return build_model(settings, data, False, backbone, "detection")
+
+
+def test_where_convolutions_sample_is_learnt_at_a_rate_of_its_own():
+    rates = build(optimizer="adam", deformable_rate=0.05, head_rates={"size": 16}).optimizer.rates
+    assert rates == dict.fromkeys(SAMPLING, 0.05) | {"size/kernel": 16, "size/bias": 16}
+
+
+def test_rates_are_one_where_nothing_is_said():
+    assert type(build(optimizer="adam").optimizer) is keras.optimizers.Adam
+
+
+def test_muon_leaves_what_predicts_numbers_to_adam():
+    kernels = {path for path in build(optimizer="muon").optimizer.by_adam if path.endswith("kernel")}
+    assert kernels == {"center_heatmap/kernel", "offset/kernel", "size/kernel", "look/offset_kernel"}
