@@ -8,9 +8,7 @@ ADAM_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
 UNDECAYED = ("bias", "beta", "gamma")
 
 
-def build_optimizer(
-    settings, steps_per_epoch: int, rates: dict[str, float] | None = None, by_adam: Sequence[str] = ()
-):
+def build_optimizer(settings, steps_per_epoch: int, rates: dict[str, float] | None = None, by_adam: Sequence[str] = ()):
     """Returns the Keras optimizer of a run's settings.
 
     `rates` are those of `fitting.optimizers.PartwiseAdam`, `by_adam` those of `fitting.optimizers.Muon`.
