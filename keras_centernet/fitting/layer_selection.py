@@ -70,7 +70,7 @@ def last_layer_paths(network: keras.Model, head: str) -> tuple[str, ...]:
 
 
 def sampling_paths(network: keras.Model) -> tuple[str, ...]:
-    """Returns the paths of the variables that say where deformable convolutions sample; () without any."""
+    """Returns the paths of the variables of deformable convolutions that predict offsets and masks; () without any."""
     layers = [layer for layer in _all_layers(network) if isinstance(layer, DeformableConv2D)]
     return tuple(variable.path for layer in layers for variable in (layer.offset_kernel, layer.offset_bias))
 

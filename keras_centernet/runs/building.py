@@ -58,6 +58,6 @@ def _rates(settings: TrainSettings, model: CenterNet) -> dict[str, float]:
 
 
 def _by_adam(model: CenterNet) -> list[str]:
-    """Returns the paths of the variables that predict numbers: maps of heads, points where convolutions sample."""
+    """Returns the paths of the variables that predict numbers: of the heads' last layers and of sampling points."""
     paths = [path for head in model.task.heads for path in layer_selection.last_layer_paths(model.network, head.name)]
     return [*paths, *layer_selection.sampling_paths(model.network)]

@@ -36,6 +36,7 @@ class Option:
         above, at_least, at_most, below: limits of a number, or of each of several; "above" and "below" exclude
             the limit.
         may_change: whether a resumed run may have another value than the run had before.
+        of_older_runs: value of runs whose config.json does not name it; None: the default.
         in_recipes: whether a recipe may set it.
         changes_result: whether what is trained depends on it, so that runs are compared by it.
         flag: on the command line; "": the name, with dashes.
@@ -58,6 +59,7 @@ class Option:
     at_most: float = math.inf
     below: float = math.inf
     may_change: bool = False
+    of_older_runs: typing.Any = None
     in_recipes: bool = True
     changes_result: bool = True
     flag: str = ""

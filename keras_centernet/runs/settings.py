@@ -11,7 +11,7 @@ from keras_centernet.data.formats.request import MAX_PIXELS, VAL_SHARE
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.errors import UserError
 from keras_centernet.limits import SEED, check_side
-from keras_centernet.runs.devices.table import BACKENDS
+from keras_centernet.runs.devices.table import BACKENDS, DEFAULT
 from keras_centernet.runs.optimizers import OPTIMIZERS, SCHEDULES
 from keras_centernet.runs.options import free_option, option, options_of, with_attributes
 from keras_centernet.runs.parsing import parse_epochs, parse_names, parse_renames, parse_shares, parse_size
@@ -119,7 +119,11 @@ class TrainSettings:
     freeze: tuple[str, ...] = option((), "layers that keep their weights: backbone, or a pattern such as 'block_1_*'")
     backbone_rate: float = option(1.0, "factor of the backbone's learning rate", above=0, at_most=1000)
     deformable_rate: float = option(
-        1.0, "factor of the learning rate of where deformable convolutions sample", above=0, at_most=1000
+        0.05,
+        "factor of the learning rate of deformable convolutions' offsets and masks",
+        above=0,
+        at_most=1000,
+        of_older_runs=1.0,
     )
     head_rates: dict = option(  # noqa: RUF009
         dict, "factor of the learning rate of a head's last layer, such as size=16", flag="--head-rate"
@@ -136,7 +140,12 @@ class TrainSettings:
     # The devices
     mixed_precision: bool = option(False, "compute in bfloat16")
     backend: str | None = option(
-        None, "backend of Keras", "KERAS_BACKEND, else tensorflow, with --tpu jax", choices=BACKENDS, in_recipes=False
+        None,
+        "backend of Keras",
+        "KERAS_BACKEND, else tensorflow, with --tpu jax",
+        choices=BACKENDS,
+        in_recipes=False,
+        of_older_runs=DEFAULT,
     )
     tpu: bool = free_option(
         False, "train on all TPU cores of this host, or of all hosts of its slice", in_recipes=False

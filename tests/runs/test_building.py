@@ -31,8 +31,9 @@ def test_where_convolutions_sample_is_learnt_at_a_rate_of_its_own():
     assert rates == dict.fromkeys(SAMPLING, 0.05) | {"size/kernel": 16, "size/bias": 16}
 
 
-def test_rates_are_one_where_nothing_is_said():
-    assert type(build(optimizer="adam").optimizer) is keras.optimizers.Adam
+def test_one_rate_for_all_needs_no_optimizer_of_our_own():
+    assert set(build(optimizer="adam").optimizer.rates) == {*SAMPLING}
+    assert type(build(optimizer="adam", deformable_rate=1).optimizer) is keras.optimizers.Adam
 
 
 def test_muon_leaves_what_predicts_numbers_to_adam():

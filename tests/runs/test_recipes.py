@@ -128,6 +128,7 @@ def test_the_training_is_the_published_one(name):
     assert (settings.max_objects, settings.empty_images) == (max_objects, empty_images)
     assert (settings.batch_size, settings.learning_rate, settings.epochs) == TRAININGS[name][:3]
     assert (settings.average_decay, settings.evaluate_every, settings.seed) == (0, 5, 317)
+    assert settings.deformable_rate == 1
     optimizer = build_optimizer(settings, 10)
     assert type(optimizer) is keras.optimizers.Adam
     assert (optimizer.epsilon, optimizer.weight_decay, optimizer.global_clipnorm) == (1e-8, None, None)

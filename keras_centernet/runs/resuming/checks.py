@@ -6,11 +6,10 @@ import json
 from keras_centernet.errors import UserError, shown
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.datasets import Datasets
-from keras_centernet.runs.devices.table import DEFAULT
 from keras_centernet.runs.folder import CONFIG, RunFolder
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.resuming.fingerprint import describe_classes, fingerprint_of
-from keras_centernet.runs.resuming.run_settings import CHOSEN
+from keras_centernet.runs.resuming.run_settings import CHOSEN, with_older_values
 from keras_centernet.runs.settings import TrainSettings
 
 FINGERPRINT = "data_fingerprint"  # key of config.json
@@ -29,7 +28,7 @@ def fingerprints_of(data: Datasets) -> dict[str, dict]:
 
 def check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
     """Raises a UserError where a resumed run has another value of an option than before that may not change."""
-    before = {"backend": DEFAULT} | folder.read_config()  # in 0.1.0 there was no other
+    before = with_older_values(folder.read_config())
     now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
     for name, row in options_of(TrainSettings).items():
         if not row.may_change and before.get(name, now[name]) != now[name]:

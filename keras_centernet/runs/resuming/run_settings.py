@@ -26,11 +26,17 @@ def read_settings(folder: str | os.PathLike, given: dict) -> dict:
     path = to_path(folder) / CONFIG
     if not path.exists():
         return {}
-    config = CONFIG_FILE.read(path)
+    config = with_older_values(CONFIG_FILE.read(path))
     left_out = {*OF_ONE_START} | ({*DEVICES} if {*DEVICES} & {*given} else set())
     rows = {name: row for name, row in options_of(TrainSettings).items() if name in config and name not in left_out}
     config["classes"] = config.get(CHOSEN, config.get("classes"))
     return {name: row.check(config[name], f"{path}: {name}") for name, row in rows.items()}
+
+
+def with_older_values(config: dict) -> dict:
+    """Returns the content of a config.json with the values of then of options that came later."""
+    of_then = {name: row.of_older_runs for name, row in options_of(TrainSettings).items()}
+    return {name: value for name, value in of_then.items() if value is not None} | config
 
 
 def settings_of_run(folder: str | os.PathLike, **changes) -> TrainSettings:

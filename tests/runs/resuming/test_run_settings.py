@@ -62,6 +62,14 @@ def test_other_devices_replace_those_of_before(folder):
     assert typed(f"--resume {folder} --tpu") == resumed(folder, gpus=None, tpu=True)
 
 
+def test_options_that_came_later_have_their_value_of_then(folder):
+    config = json.loads((folder / "config.json").read_text())
+    del config["deformable_rate"], config["backend"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert TrainSettings("photos").deformable_rate < 1
+    assert settings_of_run(folder) == resumed(folder, deformable_rate=1.0, backend="tensorflow")
+
+
 def test_classes_that_nobody_chose_are_read_from_the_data_again(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"chosen_classes": None}))
