@@ -133,10 +133,7 @@ def source_from_annotations(
     Raises:
         UserError: there are no images or no class names.
     """
-    if not annotations.image_names:
-        raise UserError(f"{name}: expected at least one image, got an empty split; choose another split.")
-    if not classes:
-        raise UserError(f"{name}: expected at least one class, got none: no image of it has an object.")
+    _check_not_empty(name, classes, annotations)
     annotations = drop_bad_boxes(annotations)
     clock = Clock()
     load = Loader(load_image or (lambda index: read_image(annotations.image_names[index], max_pixels)), clock)
@@ -144,13 +141,13 @@ def source_from_annotations(
     fields = {key: describe(key, of_objects[key]) for key in annotations.fields}
     fields |= {key: describe(key, of_images[key], of_image=True) for key in annotations.image_fields}
     counts = np.diff(annotations.row_splits)
+    known = {"task_options": task_options or {}, "category_ids": category_ids, "own_image_ids": own_image_ids}
 
     def without_empty():
         indices = np.flatnonzero(counts)
         load_kept = load_image and (lambda index: load_image(indices[index]))
         kept = annotations.keep_images(counts > 0)
-        known = (task_options, category_ids, own_image_ids, max_pixels)
-        return source_from_annotations(name, classes, kept, load_kept, *known)
+        return source_from_annotations(name, classes, kept, load_kept, max_pixels=max_pixels, **known)
 
     return Source(
         name=name,
@@ -160,13 +157,18 @@ def source_from_annotations(
         image_names=annotations.image_names,
         object_counts=counts,
         fields=fields,
-        task_options=task_options or {},
         without_empty=without_empty,
-        category_ids=category_ids,
         annotations=annotations,
-        own_image_ids=own_image_ids,
         clock=clock,
+        **known,
     )
+
+
+def _check_not_empty(name: str, classes: tuple[str, ...], annotations: Annotations) -> None:
+    if not annotations.image_names:
+        raise UserError(f"{name}: expected at least one image, got an empty split; choose another split.")
+    if not classes:
+        raise UserError(f"{name}: expected at least one class, got none: no image of it has an object.")
 
 
 def _examples(

@@ -87,17 +87,20 @@ def evaluate(
 
     metrics_start = time.perf_counter()
     report = _measure(model, classes, truths, found, round_results, clip_boxes)
+    counts = {"images": len(truths), "objects": len(report.ground_truth["annotations"])}
+    report.metrics |= counts | _times(start, metrics_start, clock.seconds | loading, len(truths))
+    return report
+
+
+def _times(start: float, metrics_start: float, seconds: Counter, images: int) -> dict:
+    """Returns the times of an evaluation that began at `start` and ends now."""
     end = time.perf_counter()
-    seconds = clock.seconds | loading
-    report.metrics |= {
-        "images": len(truths),
-        "objects": len(report.ground_truth["annotations"]),
+    return {
         "seconds": end - start,
         "seconds_network": seconds["network"] + seconds["decode"],
         "seconds_metrics": end - metrics_start,
-        "stages_ms": {stage: 1000 * seconds[stage] / len(truths) for stage in STAGES},
+        "stages_ms": {stage: 1000 * seconds[stage] / images for stage in STAGES},
     }
-    return report
 
 
 def _measure(model, classes, truths: dict, found: dict, round_results: bool, clip_boxes: bool) -> Report:

@@ -48,31 +48,9 @@ def build_pose(
     skeleton = Skeleton.of(skeleton)
     count = len(skeleton.names)
 
-    def encode_center_heatmap(placed):
-        mask, is_marked, radii = placed["mask"], placed["is_marked"], gaussians.radii(placed)
-        if unmarked == "positive":
-            heatmap = gaussians.draw(placed, mask, radii, len(classes))
-        else:
-            ignored = ops.logical_and(mask, ops.logical_not(is_marked))
-            heatmap = gaussians.draw_around_ignored(placed, is_marked, ignored, radii, len(classes))
-        heatmap = detection.ignore_hidden(placed, heatmap)
-        return ops.where(placed["upright"][:, None, None, None], heatmap, detection.IGNORED)
-
-    def encode_keypoint_heatmap(placed):
-        batch, slots = ops.shape(placed["mask"])[0], placed["mask"].shape[1]
-        radii = ops.repeat(gaussians.radii(placed), count, axis=1)
-        channels = ops.broadcast_to(ops.arange(count, dtype="int32"), (batch, slots, count))
-        channels = ops.reshape(channels, (batch, slots * count))
-        cells_xy = placed["keypoint_cells_xy"]
-        heatmap = gaussians.draw_cells(placed, cells_xy, radii, channels, placed["keypoint_mask"], count)
-        return detection.ignore_hidden(placed, heatmap, in_all_channels=True)
-
-    def flip_heatmap(mirrored):
-        return ops.take(mirrored, skeleton.flip_order, axis=-1)
-
-    focal, l1 = losses.penalty_reduced_focal, losses.masked_l1
+    centers, l1 = {"gaussians": gaussians, "num_classes": len(classes), "unmarked": unmarked}, losses.masked_l1
     heads = (
-        detection.center_heatmap_head(classes, encode_center_heatmap),
+        detection.center_heatmap_head(classes, functools.partial(encode_center_heatmap, **centers)),
         detection.size_head(lambda placed: (detection.encode_size(placed), placed["is_marked"])),
         HeadSpec(
             "keypoint_displacement",
@@ -88,10 +66,10 @@ def build_pose(
             "keypoint_heatmap",
             count,
             "everywhere",
-            encode_keypoint_heatmap,
-            focal,
+            functools.partial(encode_keypoint_heatmap, gaussians=gaussians, count=count),
+            losses.penalty_reduced_focal,
             bias=detection.PRIOR_BIAS,
-            flip=flip_heatmap,
+            flip=functools.partial(flip_channels, order=skeleton.flip_order),
             target_to_map=detection.to_logits,
             published_name="hm_hp",
         ),
@@ -136,6 +114,29 @@ def place(placed: dict, count: int) -> dict:
     }
 
 
+def encode_center_heatmap(placed: dict, gaussians: detection.Gaussians, num_classes: int, unmarked: str) -> Tensor:
+    """Returns (B, Hf, Wf, num_classes): Gaussians at the centres; `unmarked` is what `build_pose` says of it."""
+    mask, is_marked, radii = placed["mask"], placed["is_marked"], gaussians.radii(placed)
+    if unmarked == "positive":
+        heatmap = gaussians.draw(placed, mask, radii, num_classes)
+    else:
+        ignored = ops.logical_and(mask, ops.logical_not(is_marked))
+        heatmap = gaussians.draw_around_ignored(placed, is_marked, ignored, radii, num_classes)
+    heatmap = detection.ignore_hidden(placed, heatmap)
+    return ops.where(placed["upright"][:, None, None, None], heatmap, detection.IGNORED)
+
+
+def encode_keypoint_heatmap(placed: dict, gaussians: detection.Gaussians, count: int) -> Tensor:
+    """Returns (B, Hf, Wf, K): Gaussians at the keypoints, as large as those of their objects; `count` is K."""
+    batch, slots = ops.shape(placed["mask"])[0], placed["mask"].shape[1]
+    radii = ops.repeat(gaussians.radii(placed), count, axis=1)
+    channels = ops.broadcast_to(ops.arange(count, dtype="int32"), (batch, slots, count))
+    channels = ops.reshape(channels, (batch, slots * count))
+    cells_xy = placed["keypoint_cells_xy"]
+    heatmap = gaussians.draw_cells(placed, cells_xy, radii, channels, placed["keypoint_mask"], count)
+    return detection.ignore_hidden(placed, heatmap, in_all_channels=True)
+
+
 def encode_keypoint_displacement(placed: dict) -> tuple[Tensor, Tensor]:
     """Returns ((B, M, 2 K) cells from the centre's cell to each keypoint, x and y in turn, and which of them count)."""
     slots = placed["mask"].shape[1]
@@ -150,6 +151,11 @@ def encode_keypoint_displacement(placed: dict) -> tuple[Tensor, Tensor]:
 def encode_keypoint_offset(placed: dict) -> Tensor:
     """Returns (B, M * K, 2) float32: what rounding down took from each keypoint, in [0, 1) cells."""
     return placed["keypoints_xy"] - ops.cast(placed["keypoint_cells_xy"], "float32")
+
+
+def flip_channels(mirrored: Tensor, order: list[int]) -> Tensor:
+    """Returns a map (B, Hf, Wf, K) with left and right keypoints exchanged."""
+    return ops.take(mirrored, order, axis=-1)
 
 
 def flip_displacements(mirrored: Tensor, flip_order: list[int]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -49,14 +49,7 @@ def read_tfds(request: DataRequest) -> Source:
     data, fields = str(request.data), request.fields
     tfds = _import_tfds()
     builder = _build(tfds, data)
-    features = builder.info.features
-    columns = getattr(dict(features.items()).get("objects"), "feature", {})
-    label = next((key for key in LABELS if key in columns), None)
-    if "image" not in features or "bbox" not in columns or label is None:
-        raise UserError(f"{data}: expected a data set with 'image' and 'objects' (bbox, label), got {list(features)}.")
-    lacking = [key for key in fields if TFDS_FIELDS[key] not in columns]
-    if lacking:
-        raise UserError(f"{data}: expected objects with {', '.join(lacking)}, got only {', '.join(columns)}.")
+    columns, label = _find_columns(data, builder.info.features, fields)
     found = tuple(columns[label].names)
     names = [HIDES_IN.get(name, name) if label == KITTI_LABEL else name for name in found]
     declared = KITTI_CLASSES if label == KITTI_LABEL else found
@@ -112,6 +105,18 @@ def _build(tfds, name: str):
         line = f"{name}: expected to find or fetch it with TensorFlow Datasets, got {found}; {advice}"
         raise UserError(line) from None
     return builder
+
+
+def _find_columns(data: str, features: Mapping, fields: Sequence[str]) -> tuple[dict, str]:
+    """Returns the columns of a data set's objects, and which of them names the class."""
+    columns = getattr(dict(features.items()).get("objects"), "feature", {})
+    label = next((key for key in LABELS if key in columns), None)
+    if "image" not in features or "bbox" not in columns or label is None:
+        raise UserError(f"{data}: expected a data set with 'image' and 'objects' (bbox, label), got {list(features)}.")
+    lacking = [key for key in fields if TFDS_FIELDS[key] not in columns]
+    if lacking:
+        raise UserError(f"{data}: expected objects with {', '.join(lacking)}, got only {', '.join(columns)}.")
+    return columns, label
 
 
 def _find_split(builder, split: str) -> str:
