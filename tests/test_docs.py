@@ -14,6 +14,7 @@ from keras_centernet import TASKS
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.evaluation.metrics.table import METRICS
 from keras_centernet.exporting.table import FORMATS as EXPORTS
+from keras_centernet.networks.layers.deformable_conv import DeformableConv2D
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 
@@ -28,9 +29,9 @@ def tables():
         yield
 
 
-def run_page(page: str) -> dict:
-    """Runs the blocks of a page in one namespace and returns it; errors name the page and the line."""
-    text, names = (DOCS / page).read_text(), {"__name__": "page"}
+def run_page(page: str, **names) -> dict:
+    """Runs the blocks of a page in one namespace, `names`, and returns it; errors name the page and the line."""
+    text, names = (DOCS / page).read_text(), {"__name__": "page"} | names
     for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         line = text.count("\n", 0, block.start(1))
         exec(compile("\n" * line + block[1], DOCS / page, "exec"), names)
@@ -52,6 +53,14 @@ def test_extending(tables, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_how_it_works():
     run_page("how_it_works.md")
+
+
+def test_questions(tiny_model):
+    images = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, strides=4, padding="same")(images)
+    model = tiny_model(keras.Model(images, DeformableConv2D(8, name="look")(x)))
+    run_page("faq.md", model=model)
+    assert model.optimizer.rates == {"look/offset_kernel": 0.05, "look/offset_bias": 0.05}
 
 
 @pytest.mark.slow
