@@ -215,7 +215,7 @@ def print_times(times: dict, names: list[str], reference: str) -> None:
 
 
 def draw_frontier(rows: dict, times: dict[str, list[float]], path: str) -> None:
-    """Draws AP against latency of what has both, ours joined by a line."""
+    """Draws AP against latency of what has both; a line joins what nothing else is faster and better than."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -228,9 +228,13 @@ def draw_frontier(rows: dict, times: dict[str, list[float]], path: str) -> None:
     for is_ours, label in ((True, "keras_centernet"), (False, "Ultralytics")):
         group = sorted(point for name, point in points.items() if ("float16" in rows[name]["files"]) == is_ours)
         if group:
-            axes.plot(*zip(*group, strict=True), "o-" if is_ours else "s", label=label)
+            axes.plot(*zip(*group, strict=True), "o" if is_ours else "s", label=label)
+    ordered = sorted(points.values())
+    best = [point for i, point in enumerate(ordered) if all(point[1] > faster[1] for faster in ordered[:i])]
+    axes.plot(*zip(*best, strict=True), color="0.7", zorder=0)
+    axes.margins(x=0.26, y=0.12)  # room for the names
     for name, point in points.items():
-        axes.annotate(name, point, xytext=(5, -10), textcoords="offset points", fontsize=8)
+        axes.annotate(name, point, xytext=(6, -9), textcoords="offset points", fontsize=8)
     axes.set_xlabel("ms an image, ONNX Runtime, two threads")
     axes.set_ylabel("AP")
     axes.legend()
