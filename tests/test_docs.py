@@ -14,7 +14,7 @@ from keras_centernet import TASKS
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.evaluation.metrics.table import METRICS
 from keras_centernet.exporting.table import FORMATS as EXPORTS
-from keras_centernet.networks.layers.deformable_conv import DeformableConv2D
+from tests.helpers.tiny_backbone import deformable_backbone
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 
@@ -56,9 +56,7 @@ def test_how_it_works():
 
 
 def test_questions(tiny_model):
-    images = keras.Input((None, None, 3))
-    x = keras.layers.Conv2D(8, 3, strides=4, padding="same")(images)
-    model = tiny_model(keras.Model(images, DeformableConv2D(8, name="look")(x)))
+    model = tiny_model(deformable_backbone())
     run_page("faq.md", model=model)
     assert model.optimizer.rates == {"look/offset_kernel": 0.05, "look/offset_bias": 0.05}
 

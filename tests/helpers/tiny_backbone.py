@@ -3,6 +3,7 @@
 import keras
 
 from keras_centernet.networks.blocks import conv_norm
+from keras_centernet.networks.layers.deformable_conv import DeformableConv2D
 from keras_centernet.networks.table import BACKBONES, Backbone
 
 TINY = "tiny"
@@ -15,6 +16,13 @@ def build_tiny(images: keras.KerasTensor) -> list:
 
 
 TINY_ROW = Backbone(build_tiny, head_channels=8, backbone_layers=("conv1", "bn1"))
+
+
+def deformable_backbone() -> keras.Model:
+    """Returns a stride-4 backbone whose second convolution, "look", is deformable."""
+    images = keras.Input((None, None, 3))
+    x = conv_norm(images, 8, 3, stride=4, conv="conv1", norm="bn1")
+    return keras.Model(images, DeformableConv2D(8, name="look")(x))
 
 
 def add_tiny_backbone() -> None:

@@ -4,12 +4,11 @@ import keras
 import pytest
 
 from keras_centernet.data.formats import shapes
-from keras_centernet.networks.blocks import conv_norm
-from keras_centernet.networks.layers.deformable_conv import DeformableConv2D
 from keras_centernet.runs.building import build_model
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.settings import TrainSettings
+from tests.helpers.tiny_backbone import deformable_backbone
 
 SAMPLING = ("look/offset_kernel", "look/offset_bias")
 
@@ -20,10 +19,7 @@ def build(**options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shapes, "SPLIT_SIZES", {"train": 16, "val": 4, "test": 4})
         data = load_datasets(settings, Devices(["CPU"]))
-    images = keras.Input((None, None, 3))
-    x = conv_norm(images, 8, 3, stride=4, conv="conv1", norm="bn1")
-    backbone = keras.Model(images, DeformableConv2D(8, name="look")(x))
-    return build_model(settings, data, False, backbone, "detection")
+    return build_model(settings, data, False, deformable_backbone(), "detection")
 
 
 def test_where_convolutions_sample_is_learnt_at_a_rate_of_its_own():

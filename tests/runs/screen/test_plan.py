@@ -2,14 +2,11 @@
 
 import re
 
-import keras
 import pytest
 
 from keras_centernet import CenterNet
 from keras_centernet.data.formats import shapes
-from keras_centernet.networks.blocks import conv_norm
 from keras_centernet.networks.cost import count_parameters
-from keras_centernet.networks.layers.deformable_conv import DeformableConv2D
 from keras_centernet.runs.checkpoints import Progress
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.devices.devices import Devices
@@ -17,7 +14,7 @@ from keras_centernet.runs.optimizers import describe_rate
 from keras_centernet.runs.screen.plan import plan
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.texts import cells
-from tests.helpers.tiny_backbone import TINY
+from tests.helpers.tiny_backbone import TINY, deformable_backbone
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +71,7 @@ def test_everything_is_named(data, model):
 def test_the_rate_of_deformable_convolutions_is_said_of_networks_that_have_them(data, model):
     run = settings(deformable_rate=0.05)
     assert "deformable" not in rows(plan(run, Devices(["CPU"]), data, model, Progress(), 100))["optimizer"]
-    images = keras.Input((None, None, 3))
-    x = conv_norm(images, 8, 3, stride=4, conv="conv1", norm="bn1")
-    deformable = CenterNet(keras.Model(images, DeformableConv2D(8)(x)), classes=model.classes, input_size=64)
+    deformable = CenterNet(deformable_backbone(), classes=model.classes, input_size=64)
     said = rows(plan(run, Devices(["CPU"]), data, deformable, Progress(), 100))
     assert said["optimizer"].endswith("; deformable rate times 0.05")
 
