@@ -78,6 +78,11 @@ def test_options_that_differ_are_said_and_those_of_a_column_are_not(several):
     assert said.splitlines()[-2:] == ["b: learning_rate 0.002", "a: learning_rate 0.001"]
 
 
+def test_a_run_from_before_an_option_has_its_value_of_then(write_run):
+    before, after = write_run("before"), write_run("after", deformable_rate=0.05)
+    assert differences(read_runs([before, after])[0]) == {"deformable_rate": {before: 1.0, after: 0.05}}
+
+
 def test_names_are_those_of_folders_unless_two_have_the_same(write_run, tmp_path):
     (tmp_path / "x").mkdir()
     runs, _ = read_runs([write_run("a"), write_run("b"), write_run("x/a")])

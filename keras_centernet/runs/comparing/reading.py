@@ -11,6 +11,7 @@ from keras_centernet.files.paths import to_path
 from keras_centernet.runs.ending.metrics_file import METRICS_FILE, RUN
 from keras_centernet.runs.folder import CONFIG, CONFIG_FILE, METRICS, RunFolder
 from keras_centernet.runs.history import EPOCH, first_epochs
+from keras_centernet.runs.resuming.run_settings import with_older_values
 
 _ALL_EPOCHS = 10**9
 VALIDATION = "val_"
@@ -23,7 +24,7 @@ class PastRun:
 
     Attributes:
         name: path of the folder, as it was given.
-        config: {option: value}.
+        config: {option: value}; an option that came after the run has the value of then.
         metrics: of metrics.json; empty where the run has not ended.
         history: {column of history.csv: a number for each epoch, NaN where it has none}.
         epochs: number of each row of the history.
@@ -107,7 +108,7 @@ def _read_run(path: str) -> PastRun:
     if not folder.path.is_dir() or not (folder / CONFIG).exists():
         found = "a folder without one" if to_path(path).is_dir() else "no folder"
         raise UserError(f"{path}: expected a run with its {CONFIG}, got {found}.")
-    config = CONFIG_FILE.read(folder / CONFIG)
+    config = with_older_values(CONFIG_FILE.read(folder / CONFIG))
     rows = first_epochs(folder, _ALL_EPOCHS)
     names = dict.fromkeys(name for row in rows for name in row if name != EPOCH)
     history = {name: [float(row.get(name, "nan")) for row in rows] for name in names}
