@@ -13,6 +13,20 @@ LARGEST_FRACTION = 2.0  # boxes of objects that are cut off reach over the borde
 _INT64 = np.iinfo(np.int64)
 
 
+def is_number(value: object, largest: float | None = None) -> bool:
+    """Whether a value is a number, or a text of one, "nan" included; with `largest` a finite one of at most that size.
+
+    Examples:
+        >>> is_number("-0.5"), is_number("cat"), is_number(7, largest=5), is_number(True)
+        (True, False, False, False)
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return not isinstance(value, bool) and (largest is None or abs(number) <= largest)
+
+
 def box_values(found: Found) -> np.ndarray:
     """Returns (N, 4) float64 of the boxes in `found`.
 
@@ -71,7 +85,7 @@ def stated_sizes(found: Found) -> np.ndarray:
     sizes = np.zeros((len(found.images), 2), np.int64)
     for i, hw in enumerate(found.stated_hw):
         if not all(side in (None, "") for side in hw):
-            if not all(_is_number(side, LARGEST) and float(side) >= 0 for side in hw):
+            if not all(is_number(side, LARGEST) and float(side) >= 0 for side in hw):
                 expected = f"height and width of {found.images[i]} as whole numbers"
                 raise UserError(f"{found.label_files[i]}: expected {expected}, got {str(hw)[:80]}; correct it.")
             sizes[i] = [round(float(side)) for side in hw]
@@ -104,7 +118,7 @@ def _numbers(
     if is_table and np.all(np.abs(table) <= largest) and not _holds_bool(values):
         return table
     for row, one in zip(found.rows if rows is None else rows, values, strict=True):
-        if len(one) != width or not all(_is_number(value, largest) for value in one):
+        if len(one) != width or not all(is_number(value, largest) for value in one):
             expected = f"{width} number(s) of at most {largest:.0e} in size as {what}"
             got = ", ".join(map(str, one))[:80] or "none"
             raise UserError(f"{found.where(row)}: expected {expected}, got {got}; correct or remove it.")
@@ -113,13 +127,6 @@ def _numbers(
 
 def _holds_bool(values: list[list]) -> bool:
     return any(isinstance(value, bool) for one in values for value in one)
-
-
-def _is_number(value, largest: float) -> bool:
-    try:
-        return not isinstance(value, bool) and abs(float(value)) <= largest
-    except (TypeError, ValueError, OverflowError):
-        return False
 
 
 def _is_text(name) -> bool:

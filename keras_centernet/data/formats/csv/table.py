@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 
+from keras_centernet.data.reading.values import is_number
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.files.texts import encoding_of, read_beginning, read_text
@@ -115,12 +116,4 @@ def _is_plain_line(words: list[str]) -> bool:
     """Whether a line is path, x1, y1, x2, y2, class, the last five of which may all be empty."""
     if len(words) != len(_PLAIN) or not words[0]:
         return False
-    return not any(words[1:]) or (bool(words[5]) and all(map(_is_number, words[1:5])))
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+    return not any(words[1:]) or (bool(words[5]) and all(map(is_number, words[1:5])))

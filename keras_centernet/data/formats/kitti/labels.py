@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from keras_centernet.data.reading.values import LARGEST
+from keras_centernet.data.reading.values import LARGEST, is_number
 from keras_centernet.errors import UserError
 from keras_centernet.files.atomic import write_text
 from keras_centernet.files.paths import to_path
@@ -99,7 +99,7 @@ def _split_line(line: str, where: str) -> tuple[str, list[float]]:
     if len(numbers) not in (LABEL_COLUMNS - 1, RESULT_COLUMNS - 1):
         words = line.split()
         if len(words) in (LABEL_COLUMNS, RESULT_COLUMNS):
-            wrong = next(word for word in words[:0:-1] if not _is_number(word))
+            wrong = next(word for word in words[:0:-1] if not is_number(word))
             raise UserError(f"{where}: expected numbers after the type, got {wrong!r}.")
         expected = f"{LABEL_COLUMNS} columns (or {RESULT_COLUMNS} with scores, in every line)"
         raise UserError(f"{where}: expected {expected}, got {len(words)}: {' '.join(words)[:60]}.")
@@ -113,17 +113,9 @@ def _type_and_numbers(line: str) -> tuple[str, list[str]]:
     """Returns (type, words of the numbers behind it); a type is all before the numbers that end a line."""
     words = line.split()
     start = len(words)
-    while start > 0 and _is_number(words[start - 1]):
+    while start > 0 and is_number(words[start - 1]):
         start -= 1
     return " ".join(words[:start]), words[start:]
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
