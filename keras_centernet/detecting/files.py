@@ -172,7 +172,7 @@ def unique_names(names: dict) -> dict:
 
 @contextlib.contextmanager
 def _film(path: AnyPath | None, rate: float) -> Iterator[Callable]:
-    """Returns a context with a function that appends a frame, (H, W, 3) uint8 RGB, to a video, or to none if no path."""
+    """Returns a context with a function that appends (H, W, 3) uint8 RGB frames to a video; without a path, to none."""
     if path is None:
         yield lambda drawn: None
         return

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def label_of(name: str) -> str:
-    """Returns a `label` for `draw_legend`: a space comes first, because Matplotlib leaves out labels that begin with _."""
+    """Returns a `label` for `draw_legend`, with a space in front: Matplotlib leaves out labels that begin with _."""
     return f" {name}"
 
 
