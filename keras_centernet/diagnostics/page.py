@@ -28,7 +28,7 @@ SIZES = {"APs": "small (below 32 x 32 pixels)", "APm": "medium", "APl": "large (
 
 
 def write_report(folder: str | os.PathLike, report: Report, source: Source | None = None) -> Diagnosis:
-    """Writes index.html, one file with everything in it, into a folder; returns the numbers that it shows.
+    """Writes a self-contained index.html into a folder; returns the numbers that it shows.
 
     Args:
         folder: an existing folder.
@@ -114,8 +114,8 @@ class Section:
 
     Attributes:
         title: heading.
-        build: function of a diagnosis that returns the HTML, nothing where it does not apply.
-        of: which tasks it is meant for, and what it looks at.
+        build: function of a diagnosis that returns the HTML, or nothing if the section does not apply.
+        of: the tasks that the section is meant for, and what it looks at.
     """
 
     title: str

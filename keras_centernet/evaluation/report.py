@@ -48,7 +48,7 @@ class Report:
         return name, self.metrics.get(name)
 
     def table(self) -> str:
-        """Returns the metrics as aligned text: the summary, then the tables of each metric, in the order of `METRICS`."""
+        """Returns the metrics as aligned text: the summary, then the metrics' own tables in the order of `METRICS`."""
         columns = [self.metrics] + ([self.metrics["rounded"]] if "rounded" in self.metrics else [])
         heading = ("metric", "value", "two decimals")[: len(columns) + 1]
         names = [name for row in METRICS.values() for name in row.names if name in self.metrics]
