@@ -115,7 +115,7 @@ def encode_dimensions(placed: dict) -> tuple[Tensor, Tensor]:
 
 
 def encode_rotation(placed: dict) -> Tensor:
-    """Returns (B, M, 4) float32: whether alpha is in the first and the second bin (1 or 0); its angles from both middles."""
+    """Returns (B, M, 4) float32: whether alpha is in each of the two bins (1 or 0), then its angle from each middle."""
     alphas = ops.cast(placed["alphas"], "float32")
     bins = [ops.cast(_angle_between(alphas, center) < BIN_REACH, "float32") for center in BIN_CENTERS]
     # As published: angles are not wrapped, because only their sines and cosines are compared.

@@ -209,7 +209,7 @@ def paint(image: np.ndarray, found, skeleton: Skeleton, **options) -> np.ndarray
 
 
 def _candidates(readings: dict) -> tuple[Tensor, Tensor]:
-    """Returns (positions (B, K, P, 2), scores (B, K, P)) of the keypoint peaks; those that score too low are far away."""
+    """Returns (positions (B, K, P, 2), scores (B, K, P)) of the keypoint peaks; peaks of too low a score are far away."""
     scores = readings["keypoint_heatmap"]
     offset = ops.cast(readings["keypoint_offset"], "float32") if "keypoint_offset" in readings else 0.5
     positions = readings["keypoint_heatmap_cells_xy"] + offset
@@ -223,7 +223,7 @@ def _nearest(regressed, candidates, scores):
     peaks = candidates.shape[2]
     difference = regressed[:, :, :, None, :] - candidates[:, None]  # (B, N, K, P, 2)
     squared = ops.sum(ops.square(difference), axis=-1)
-    closeness, nearest = ops.top_k(-squared, 1)  # phones have top_k; Keras' argmin becomes a bit operation that they lack
+    closeness, nearest = ops.top_k(-squared, 1)  # phones have it, but not the bit operation that Keras' argmin needs
     nearest = ops.cast(nearest[..., 0], "int32") + ops.arange(keypoints, dtype="int32") * peaks
     table = ops.concatenate([candidates, scores[..., None]], axis=-1)
     rows = read_at(ops.reshape(table, (-1, keypoints * peaks, 3)), ops.reshape(nearest, (-1, objects * keypoints)))

@@ -1,4 +1,4 @@
-"""The table of tasks, and how a task is built from it or from a value. A new task is one file and one row of `TASKS`."""
+"""The table of tasks, and how tasks are built from it or from values. A new task is one file and one row of `TASKS`."""
 
 import dataclasses
 import inspect
