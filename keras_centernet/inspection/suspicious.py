@@ -101,7 +101,7 @@ def _is_repeated(facts: SplitFacts) -> np.ndarray:
 
 
 def _unlabelled_neighbours(facts: SplitFacts) -> list[int]:
-    """Returns the empty images between two with objects, in the order of names; none if over 10 % of images are empty."""
+    """Returns the images without objects between two with some, by name; none if over 10 % of images have no object."""
     names, counts = facts.annotations.image_names, facts.object_counts
     order = sorted(range(len(names)), key=lambda i: (len(names[i]), names[i]))
     if (counts == 0).mean() > 0.1:

@@ -209,7 +209,7 @@ def paint(image: np.ndarray, found, skeleton: Skeleton, **options) -> np.ndarray
 
 
 def _candidates(readings: dict) -> tuple[Tensor, Tensor]:
-    """Returns (positions (B, K, P, 2), scores (B, K, P)) of the keypoint peaks; peaks of too low a score are far away."""
+    """Returns (positions (B, K, P, 2), scores (B, K, P)) of the keypoint peaks; those of low scores are far away."""
     scores = readings["keypoint_heatmap"]
     offset = ops.cast(readings["keypoint_offset"], "float32") if "keypoint_offset" in readings else 0.5
     positions = readings["keypoint_heatmap_cells_xy"] + offset
