@@ -30,8 +30,8 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 def ray_data(folder: pathlib.Path) -> tuple[float, float]:
     """Returns images per second and core, and per second of computing, of the pipeline with one actor per core.
 
-    Counted from when all actors have finished their first batch until the first of them finishes its last one. Computing
-    is that of all processes of Ray and of this one.
+    Counted from when all actors have finished their first batch until one of them finishes its last. Computing is that
+    of all processes of Ray and of this one.
     """
     import pyarrow.parquet
 

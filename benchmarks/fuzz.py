@@ -1,4 +1,4 @@
-"""Damages files of every kind at random and reads them, for a given time; prints every error that is not a good one.
+"""Damages files of every kind at random and reads them for a given time; prints all that fails without a clear error.
 
 python benchmarks/fuzz.py --seconds 60 --seed 1
 python benchmarks/fuzz.py --readers .keras .pth --seconds 600 --keep faults/

@@ -26,7 +26,7 @@ import time
 ENGINES = {"jax": "JAX", "torch": "PyTorch"}
 CLASSES, OBJECTS, WARM_UP_STEPS = 80, 16, 3
 SECONDS = 450  # for all processes together
-# Dense bfloat16 operations per second of a device, by its data sheet; the first expression that its name matches counts.
+# Dense bfloat16 operations per second of a device by its data sheet; the first expression that its name matches counts.
 PEAKS = {
     r"\bB200\b": 2250e12,
     r"\bH200\b": 989e12,

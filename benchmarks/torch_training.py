@@ -40,7 +40,7 @@ def build_step(network: torch.nn.Module, batch: int, input_hw: tuple[int, int], 
 
 
 def _loss(maps, targets, is_center):
-    """Returns the L1 loss at the centres for maps of two channels, and the focal loss for others, which are heatmaps."""
+    """Returns the L1 loss at the centres for maps of two channels, and the focal loss for others, the heatmaps."""
     count = is_center.sum().clamp(min=1)
     if maps.shape[1] == 2:
         return SIZE_WEIGHT * ((maps - targets).abs() * is_center).sum() / count
