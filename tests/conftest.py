@@ -103,7 +103,7 @@ def tiny_model(tiny_backbone):
     def build(backbone=tiny_backbone, **options):
         keras.utils.set_random_seed(3)
         model = CenterNet(backbone, **{"classes": ("cat", "dog"), "input_size": 64} | options)
-        loud = 0.3 if backbone == tiny_backbone else 1.0  # the tiny network's features are larger: all scores would be 1
+        loud = 0.3 if backbone == tiny_backbone else 1.0  # its features are large: all scores would be 1
         for head, spread in (("center_heatmap", 1.0), ("size", 0.5), ("offset", 0.5)):
             kernel = model.network.get_layer(head).kernel
             kernel.assign(keras.random.normal(kernel.shape, stddev=loud * spread))
