@@ -126,7 +126,7 @@ class Detections:
         return self[kept]
 
     def draw(self, path: str | os.PathLike | None = None, **options) -> np.ndarray:
-        """Returns a copy (H, W, 3) uint8 RGB of the image with the detections drawn on it; `path` also writes it.
+        """Returns a copy (H, W, 3) uint8 RGB of the image with the detections drawn on it, and writes it to `path`.
 
         Args:
             path: .jpg, .jpeg or .png file to write, or None.
@@ -144,7 +144,7 @@ class Detections:
         return canvas
 
     def to_json(self, path: str | os.PathLike | None = None) -> str:
-        """Returns the detections as JSON text; `path` also writes it.
+        """Returns the detections as JSON text, and writes it to `path`.
 
         The text is one object::
 

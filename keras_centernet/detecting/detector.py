@@ -59,7 +59,7 @@ class Detector:
             batch_size: how many images go through the network together; those of cameras go one by one.
             stream: whether to return a generator, which cameras need because they never end.
             track: whether objects are tracked over the frames of each video, or over the images in order. `track_ids`
-                holds the number of each object, from its second appearance on, and -1 else. Needs the extra [track].
+                holds the number of each object from its second appearance on, and -1 before. Needs the extra [track].
 
         Examples:
             >>> import numpy as np

@@ -78,7 +78,7 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
 
 
 def is_address(video: str | int) -> bool:
-    """Whether an input is the address of a camera or in the web, which OpenCV opens by itself."""
+    """Whether an input is a camera's address or a web address; OpenCV opens videos at these by itself."""
     return isinstance(video, str) and any(kind.match(video) for kind in (CAMERA, WEB))
 
 

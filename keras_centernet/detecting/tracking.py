@@ -15,7 +15,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.packages import import_package
 
 WHAT = "track"  # the argument that messages about missing packages name
-# Objects that score below the threshold but at least this much are not shown and keep their identity: ByteTrack's idea.
+# Objects that score below the threshold, but at least this much, are tracked without being shown: ByteTrack's idea.
 LOWEST_SCORE = 0.1
 USUAL_RATE = 30.0  # frames per second where the images are not a video
 NOT_FOLLOWED = -1
@@ -28,7 +28,7 @@ def check_tracking() -> None:
 
 
 def lowest_asked(model, threshold: float | None, track: bool) -> float | None:
-    """Returns the threshold to detect with; with `track` at most `LOWEST_SCORE`, as ByteTrack needs weak detections."""
+    """Returns the threshold to detect with: with `track` at most `LOWEST_SCORE`, for ByteTrack uses weak detections."""
     return min(float(lowest_scores(model, threshold).min()), LOWEST_SCORE) if track else threshold
 
 

@@ -8,7 +8,7 @@ from keras_centernet.errors import UserError
 
 
 def read_photos(source: Source, image_ids: list[int]) -> dict[int, tuple[str, np.ndarray]]:
-    """Returns {image id: (name, (H, W, 3) uint8 RGB)}; reads these files alone, or a stream up to the last of them."""
+    """Returns {image id: (name, (H, W, 3) uint8 RGB)}; reads their files alone, or a stream up to the last of them."""
     photos, annotations = {}, source.annotations
     if annotations is not None:
         places = {int(image_id): i for i, image_id in enumerate(annotations.image_ids)}

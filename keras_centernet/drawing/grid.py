@@ -29,7 +29,7 @@ class GridRow:
     Attributes:
         image: (H, W, 3) uint8 RGB.
         truth: the true objects as `Detections`; scores are not shown.
-        detections: `Detections`, what was found.
+        detections: the found objects as `Detections`.
         heatmap: (Hf, Wf) in 0..1 that covers the image, such as the maximum over the classes in every cell.
     """
 
@@ -40,7 +40,7 @@ class GridRow:
 
 
 def draw_grid(rows: Sequence[GridRow], path: str | os.PathLike | None = None) -> np.ndarray:
-    """Returns a uint8 RGB drawing with a row per example: image, truth, detections, heatmap; `path` also writes it.
+    """Returns a uint8 RGB drawing, a row per example: image, truth, detections, heatmap; writes it to `path` if given.
 
     Raises:
         UserError: no rows, or a file that cannot be written.

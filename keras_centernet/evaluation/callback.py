@@ -17,7 +17,7 @@ class AveragePrecision(keras.callbacks.Callback):
     An epoch that is not evaluated adds no keys, and neither does a metric without ground truth: `ModelCheckpoint`,
     `EarlyStopping` and `ReduceLROnPlateau` then warn that they found none and wait. (`CSVLogger` takes its columns from
     the first epoch.) The model's averaged weights are measured if it keeps any (`compile(average_decay=...)`), else its
-    present weights.
+    current weights.
 
     Args:
         dataset: as for `evaluate`; not the repeated or augmented training set.

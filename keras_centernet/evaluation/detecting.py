@@ -107,7 +107,7 @@ def _check_new(image_id: int, truths: dict) -> None:
 
 
 def _with_progress(dataset, progress: bool) -> Iterator:
-    """Yields the batches and shows a progress bar if stderr is a terminal."""
+    """Yields the batches; with `progress`, shows a bar if stderr is a terminal."""
     from tqdm import tqdm
 
     batches = int(dataset.cardinality()) if hasattr(dataset, "cardinality") else len(dataset)

@@ -35,7 +35,7 @@ class Suspicion:
 
 
 def find_suspicions(facts: SplitFacts) -> list[Suspicion]:
-    """Returns the images with huge, tiny, outlying or repeated boxes, or without labels among labelled ones."""
+    """Returns the images with huge, tiny or repeated boxes or boxes over the border, or without labels by exception."""
     annotations, found = facts.annotations, {}
     boxes_xyxy, image_index = annotations.boxes_xyxy, annotations.image_index
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]

@@ -52,7 +52,7 @@ class Gaussians:
         return splat(cells_xy, radii, channels, mask, placed["map_hw"], num_channels, self.sigmas_per_diameter)
 
     def draw_around_ignored(self, placed: dict, mask: Tensor, ignored: Tensor, radii, num_classes: int) -> Tensor:
-        """Returns the heatmap of the masked objects; Gaussians of ignored ones stay just below 1 and do not count."""
+        """Returns the heatmap of the masked objects; peaks of ignored ones stay just below 1, so that they do not count."""
         hidden = self.draw(placed, ignored, radii, num_classes)
         return ops.maximum(self.draw(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
 
@@ -91,7 +91,7 @@ def build_detection(
 
 
 def ignore_hidden(placed: dict, heatmap: Tensor, in_all_channels: bool = False) -> Tensor:
-    """Returns the heatmap (B, Hf, Wf, C) with the cells of hidden regions ignored, except at objects inside them.
+    """Returns the heatmap (B, Hf, Wf, C) with the cells of hidden regions ignored, except the centres of objects there.
 
     Args:
         placed: of `targets.place_objects`; without "hidden" the heatmap stays as it is.

@@ -46,7 +46,7 @@ def build_detection_3d(
             a Gaussian that stays below 1 ("center", as published) or by their "rectangle" (the code's --rect_mask).
         projection: whether another head learns how far the projection of the 3D box's centre lies from
             the centre of the 2D box. As published: False. The two are then taken to be the same point, which
-            misplaces objects that the image's edge cuts off by some decimetres.
+            misplaces objects at the image's edge, where their boxes are cut off, by some decimetres.
 
     Source: paper section 4.1 "3D detection" and supplementary; `DddDataset`, `DddLoss` and
         `ddd_decode` of the published code.

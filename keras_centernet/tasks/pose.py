@@ -127,7 +127,7 @@ def encode_center_heatmap(placed: dict, gaussians: detection.Gaussians, num_clas
 
 
 def encode_keypoint_heatmap(placed: dict, gaussians: detection.Gaussians, count: int) -> Tensor:
-    """Returns (B, Hf, Wf, K): Gaussians at the keypoints with the radii of their objects' ones; `count` is K."""
+    """Returns (B, Hf, Wf, K): Gaussians at the keypoints, as large as those at their objects' centres; `count` is K."""
     batch, slots = ops.shape(placed["mask"])[0], placed["mask"].shape[1]
     radii = ops.repeat(gaussians.radii(placed), count, axis=1)
     channels = ops.broadcast_to(ops.arange(count, dtype="int32"), (batch, slots, count))

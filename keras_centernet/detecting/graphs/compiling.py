@@ -1,4 +1,4 @@
-"""Compiles functions of tensors that use a model's weights, in the way of the backend."""
+"""Compiles functions of tensors that use a model's weights, for the current backend."""
 
 import gc
 import math
@@ -28,7 +28,7 @@ def compile_function(
         function: of one tensor, or of a structure of them.
         shape: of the tensor, in which None stands for any size; None: any shape.
         dtype: of the tensor.
-        freeze: False: the same input always gives the same bits.
+        freeze: False: it is never frozen, so that the same input always gives the same bits.
     """
     return COMPILERS[keras.backend.backend()](model, function, shape, dtype, freeze)
 

@@ -1,4 +1,4 @@
-"""Turns a function that TensorFlow has traced into one that holds the present weights as constants.
+"""Turns a function that TensorFlow has traced into one that holds the current weights as constants.
 
 Kernels are then brought into the processor's layout once instead of at each call, and batch normalisation is folded
 into the convolution before it.
@@ -22,7 +22,7 @@ class CannotFreeze(Exception):
 
 
 class Frozen:
-    """A traced function of one tensor with the present weights as constants; `is_current` tells if they still hold.
+    """A traced function of one tensor with its weights of this moment as constants; `is_current` tells if they changed.
 
     Results differ from those of the function by rounding (1e-6 of the largest number of a map), because normalisation
     is folded into kernels.
