@@ -83,7 +83,7 @@ def draw_objects(objects: np.ndarray, missed: np.ndarray, classes: tuple[str, ..
     name_ticks(axes.yaxis, [classes[i] for i in shown])
     axes.invert_yaxis()
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel("objects; pale: found as nothing")
+    axes.set_xlabel("objects; pale: missed")
     return to_png(figure)
 
 

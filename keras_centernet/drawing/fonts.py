@@ -72,7 +72,7 @@ def _say(missing: set[str]) -> None:
     _said.update(new)
     if new and (not before or len(str(len(_said))) > len(str(before))):
         first = ", ".join(f"U+{ord(character):04X}" for character in sorted(new)[:3])
-        what = "letter(s) so far that no font of this machine has are drawn as their numbers"
+        what = "letter(s) so far are drawn as their numbers, because no font of this machine has them"
         advice = "Install a font that has them, such as Noto Sans."
         warnings.warn(DataWarning(f"{len(_said)} {what}; first: {first}. {advice}"), stacklevel=4)
 

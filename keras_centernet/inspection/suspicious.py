@@ -35,7 +35,10 @@ class Suspicion:
 
 
 def find_suspicions(facts: SplitFacts) -> list[Suspicion]:
-    """Returns the images with huge, tiny or repeated boxes or boxes over the border, or without labels by exception."""
+    """Returns the images whose labels look wrong.
+
+    They have boxes that are huge, tiny, repeated or over the border, or no labels although their neighbours have some.
+    """
     annotations, found = facts.annotations, {}
     boxes_xyxy, image_index = annotations.boxes_xyxy, annotations.image_index
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]

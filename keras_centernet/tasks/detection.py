@@ -52,7 +52,7 @@ class Gaussians:
         return splat(cells_xy, radii, channels, mask, placed["map_hw"], num_channels, self.sigmas_per_diameter)
 
     def draw_around_ignored(self, placed: dict, mask: Tensor, ignored: Tensor, radii, num_classes: int) -> Tensor:
-        """Returns the heatmap of the masked objects; peaks of ignored ones stay just below 1, so that they do not count."""
+        """Returns the heatmap of the masked objects; peaks of ignored ones stay just below 1, so they do not count."""
         hidden = self.draw(placed, ignored, radii, num_classes)
         return ops.maximum(self.draw(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
 

@@ -22,10 +22,10 @@ class CannotFreeze(Exception):
 
 
 class Frozen:
-    """A traced function of one tensor with its weights of this moment as constants; `is_current` tells if they changed.
+    """A traced function of one tensor that holds its weights as constants.
 
-    Results differ from those of the function by rounding (1e-6 of the largest number of a map), because normalisation
-    is folded into kernels.
+    `is_current` tells whether the weights still have these values. Results differ from those of the function by
+    rounding (1e-6 of the largest number of a map), because normalisation is folded into kernels.
 
     Args:
         traced: `tf.ConcreteFunction`.
