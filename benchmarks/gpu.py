@@ -4,7 +4,7 @@
     python benchmarks/gpu.py --networks dla34 --batch 64
     python benchmarks/gpu.py --side 64 --batch 2 --steps 1     # a trial on a CPU, which says nothing about speed
 
-Needs JAX with its CUDA plug-in, PyTorch and Keras. TensorFlow is not needed, and not imported if it is installed.
+Needs JAX with its CUDA plug-in, PyTorch and Keras. TensorFlow is not imported, even if it is installed.
 Each engine trains in a process of its own, one after the other, with the data already on the device. Our step renders
 the targets, augments colours and sums up the losses; PyTorch's gets finished targets, and runs with channels_last,
 autocast and a fused Adam. Without torchvision PyTorch has no deformable convolution; then the plain siblings are

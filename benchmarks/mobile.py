@@ -6,10 +6,10 @@ Run: python benchmarks/mobile.py [--networks mobile_nano,mobile_small] [--data b
 Every file runs in ONNX Runtime, OpenVINO or LiteRT in a process of its own (`mobile_engine.py`). For each engine,
 precision and number of threads, all files take turns, and a ratio to --reference is the median of the ratios within a
 round. Our files contain the decoding. Ultralytics' packages are no dependency: their files are written in a separate
-environment (pip install ultralytics onnx onnxruntime openvino litert-torch), given by --yolo-python or YOLO_PYTHON. A
-line is printed for each thing that is missing, and it is skipped. OpenVINO also comes from that environment if this
-one has none. AP (COCO's, on the validation split of --data) is measured for --model files in float32 and int8; give
-that of others by --ap.
+environment (pip install ultralytics onnx onnxruntime openvino litert-torch), given by --yolo-python or YOLO_PYTHON.
+Whatever is missing is skipped, and a line says so. OpenVINO also comes from that environment if this one has none. AP
+(COCO's, on the validation split of --data) is measured for --model files in float32 and int8; --ap gives that of
+others.
 """
 
 import argparse

@@ -123,7 +123,7 @@ def frozen(network, image):
 
 
 def torch_calls(name: str, network, image, threads: int) -> list:
-    """Returns calls of the same network in PyTorch, in both memory layouts; none without PyTorch or a translation."""
+    """Returns calls of the same network in PyTorch, in both memory layouts; none if it cannot be compared."""
     try:
         import torch
     except ImportError:

@@ -172,7 +172,7 @@ def unique_names(names: dict) -> dict:
 
 @contextlib.contextmanager
 def _film(path: AnyPath | None, rate: float) -> Iterator[Callable]:
-    """Returns a context with a function that appends (H, W, 3) uint8 RGB frames to a video; without a path it does not."""
+    """Returns a context with a function that appends (H, W, 3) uint8 RGB frames to a video; a no-op without a path."""
     if path is None:
         yield lambda drawn: None
         return

@@ -47,7 +47,7 @@ def build_page(diagnosis: Diagnosis) -> str:
     """Returns the page; sections that the evaluation has nothing for are left out."""
     title = "Report: {images} images, {objects} objects".format(**diagnosis.report.metrics)
     parts = [f"<h1>{html.escape(title)}</h1>"]
-    parts.append("<p>Boxes are compared at IoU 0.5; counts include detections from their class's best threshold on.</p>")
+    parts.append("<p>Boxes are compared at IoU 0.5; detections count from the best threshold of their class on.</p>")
     for section in SECTIONS:
         content = section.build(diagnosis)
         parts += [heading_of(section.title), f'<p class="of">{section.of}</p>', content] if content else []

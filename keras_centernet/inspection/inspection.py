@@ -110,7 +110,7 @@ def inspect(
 
     Args:
         data, format, options: of `load_dataset`: "annotations", "images", "classes", "class_map", "val_share", ...
-        split: one split; None: all with a usual name such as "train", or else all. A data set without splits is split
+        split: one split; None: all with a usual name such as "train", or else all. A data set without splits is divided
             into "train" and "val".
         task: key of `TASKS`, or a `Task`: its fields of the objects, such as keypoints, are read.
         input_size: of the network, with which boxes are compared.

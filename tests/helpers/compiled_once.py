@@ -1,4 +1,4 @@
-"""Checks that `fit` on JAX compiles once, in the first epoch. Run in a process of its own:
+"""What `fit` compiles on JAX, by epoch: everything once, in the first. Run in a process of its own:
 
     KERAS_BACKEND=jax python tests/helpers/compiled_once.py
 

@@ -1,4 +1,4 @@
-"""Runs commands on disks of many sizes, most of them too small; prints what went wrong as JSON.
+"""Runs commands on disks of many sizes, many of them too small; prints what went wrong as JSON.
 
 unshare --user --map-root-user --mount python -m tests.helpers.full_disks PHOTOS FILM MODEL FOLDER SIZES NAME...
 

@@ -109,7 +109,10 @@ def run(output: pathlib.Path, backbone: str, point: tuple | None) -> int:
 
 
 def die_at(point: str, number: float) -> None:
-    """Makes this process kill itself by SIGKILL when it has passed a point more than `number` times."""
+    """Makes this process kill itself by SIGKILL when it passes a point after having passed it `number` times.
+
+    The point "moment" is `number` seconds from now.
+    """
     passed = []
 
     def passes(where: str) -> None:
