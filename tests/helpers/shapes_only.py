@@ -13,4 +13,4 @@ def shapes_only() -> Iterator[None]:
         with keras.StatelessScope(initialize_variables=False):
             yield
     finally:
-        keras.backend.clear_session()  # otherwise Keras would initialize them later
+        keras.backend.clear_session()  # otherwise Keras would give them values later
