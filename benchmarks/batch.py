@@ -1,8 +1,8 @@
 """Images per second and core of `export/batch/detect.py`, beside one process that detects in the same files.
 
-That process uses all cores, or one that it is pinned to. Each way is a process of its own; the ways take turns, starts
-and compilations are not counted, and medians are printed. Seconds of computing (CPU time) also tell on a machine that
-others use. Needs Ray Data (pip install "keras_centernet[ray]").
+That process uses all cores, or is pinned to one. Each way runs in a process of its own. The ways take turns, starts
+and compilations are not counted, and medians are printed. Seconds of computing (CPU time) are meaningful even on a
+machine that others use. Needs Ray Data (pip install "keras_centernet[ray]").
 
 Run: python benchmarks/batch.py [--images 384] [--rounds 3]
 """
@@ -30,8 +30,8 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 def ray_data(folder: pathlib.Path) -> tuple[float, float]:
     """Returns images per second and core, and per second of computing, of the pipeline with one actor per core.
 
-    Counted from when all actors have ended their first batch to when the first of them ends its last one; computing is
-    that of all processes of Ray and of this one.
+    Counted from when all actors have finished their first batch until one of them finishes its last. Computing is that
+    of all processes of Ray and of this one.
     """
     import pyarrow.parquet
 
@@ -59,7 +59,7 @@ def ray_data(folder: pathlib.Path) -> tuple[float, float]:
 
 
 def load_pipeline() -> types.ModuleType:
-    """Returns the script as a module whose rows say when they were made and by whom."""
+    """Returns the script as a module whose rows also hold when they were made and by which actor."""
     import pyarrow as pa
     import ray
 
@@ -82,7 +82,7 @@ def load_pipeline() -> types.ModuleType:
 
 
 def seconds_of_computing() -> float:
-    """Returns the CPU time of this process and of all below it that still run."""
+    """Returns the CPU time of this process and of its descendants that still run."""
     parents, ticks = {}, {}
     for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has just ended
@@ -148,7 +148,7 @@ def main() -> None:
 def run(way: str, folder: str) -> list[float]:
     """Returns what one way measures in a process of its own."""
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-    environment["RAY_worker_niceness"] = "0"  # Ray yields to other programs, which would be measured
+    environment["RAY_worker_niceness"] = "0"  # Ray gives way to other programs, which would be measured
     command = [sys.executable, __file__, "--way", way, folder]
     done = subprocess.run(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True)
     print(way, done.stdout.splitlines()[-1], file=sys.stderr, flush=True)

@@ -1,9 +1,8 @@
-"""How much of a network's time the decoding in the graph takes, at 512 px and 80 classes.
+"""How long decoding in a graph takes compared with the network, at 512 px and 80 classes.
 
 Run: python benchmarks/decode.py [--backbones mobilenet_v2,resnet18_plain] [--rounds 7]
 
-Network alone and network with decoding take turns; the medians and their ratio are printed, and
-beside them decoding alone.
+The network alone and the decoding alone take turns; the medians and their ratio are printed.
 """
 
 import argparse

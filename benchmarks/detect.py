@@ -1,4 +1,4 @@
-"""What one call of `model.detect` costs beside the network itself and beside `model.predict`, and the import.
+"""What a call of `model.detect` costs beside `model.detect_batch` and `model.predict`, and what the import costs.
 
 Run: python benchmarks/detect.py [--rounds 9]
 """

@@ -1,7 +1,7 @@
 """What each precision of a TFLite export costs: size, latency and agreement with Keras.
 
-Rounds are interleaved, so that a change of the machine's load meets all precisions, and ratios are medians of the
-ratios within a round.
+Precisions take turns in every round, so that changes of the machine's load affect all of them, and ratios are medians
+of the ratios within a round.
 
 Run: python benchmarks/export.py --model runs/demo/best.keras [--calibration photos/] [--rounds 15] [--threads 2]
 """
@@ -22,7 +22,7 @@ from keras_centernet import load_dataset, load_model
 from keras_centernet.exporting import PRECISIONS, TFLiteDetector, export_tflite, verify
 from keras_centernet.exporting.tflite.calibration import calibration_images
 
-DRAWN = 100  # images, where there is no folder
+DRAWN = 100  # images, if no folder is given
 COMPARED = 16
 CALLS = 3  # in a round
 LINE = "{:10} {:>8} {:>9} {:>7}  {:>6} {:>7} {:>9} {:>8} {:>8}"

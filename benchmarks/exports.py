@@ -1,10 +1,10 @@
-"""What each network can be exported to: every cell is a file that was written, run in its runtime and compared.
+"""What each network can be exported to: each file is written, run in its runtime and compared with the model.
 
-Networks are untrained, of an input of 64 pixels or the smallest that they take. Files of float32 must give the model's
-own raw heads; of others it is said how near they come, which of untrained weights is not much. "edgetpu" is the
-network's int8 file, every operator of which is in Coral's list; nothing is compiled.
+Networks are untrained, with an input of 64 pixels or the smallest that they take. Files of float32 must give the
+model's own raw heads. For others the table only says how near they come, which untrained weights hardly show.
+"edgetpu" is the network's int8 file, all operators of which must be in Coral's list; nothing is compiled.
 
-Run: python benchmarks/exports.py [NETWORK ...] [--only int8 --only onnx]; exits with 1 where a cell differs from the
+Run: python benchmarks/exports.py [NETWORK ...] [--only int8 --only onnx]; exits with 1 if a result differs from the
 `exports` of the network's row.
 """
 
@@ -29,7 +29,7 @@ SIDE = 64
 CALIBRATION = 100  # images
 IMAGES = 2  # that are compared
 SAME, SAME_SCORE = 0.9999, 1e-3
-LOSSY = ("float16", "dynamic", "int8", "edgetpu")  # what they cost can be said of trained weights only
+LOSSY = ("float16", "dynamic", "int8", "edgetpu")  # only trained weights show what these cost
 SPREADS = {"center_heatmap": 0.05, "size": 0.02, "offset": 0.02}  # of kernels, so that scores all differ
 LINE = "{:32} {:12} {:>6}  {:4} {}"
 
@@ -45,7 +45,7 @@ def build(name: str) -> CenterNet:
 
 
 def try_export(model: CenterNet, key: str, images: np.ndarray) -> tuple[bool, str]:
-    """Returns whether a file was written and ran, and how near it is to the model or what went wrong."""
+    """Returns whether a file was written, ran and agrees with the model, and how well it agrees or what went wrong."""
     export = EXPORTS[key]
     row, options = FORMATS[export.format], export.options | ({"calibration": images} if export.is_calibrated else {})
     with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +62,7 @@ def try_export(model: CenterNet, key: str, images: np.ndarray) -> tuple[bool, st
 
 
 def main() -> int:
-    """Prints a line per cell."""
+    """Prints a line per network and format."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=list(BACKBONES), metavar="NETWORK")
     parser.add_argument("--only", action="append", choices=EXPORTS, help="may be repeated; default: all")

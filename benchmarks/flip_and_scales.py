@@ -1,7 +1,7 @@
-"""How much longer the flip test and the five-scale test take than the parts they consist of.
+"""How much longer the flip test takes than the plain test, and the five-scale test than its five parts.
 
-The five-scale test is compared with the five one-scale tests it is made of, wall clock against wall clock, each
-with flip; rounds alternate.
+The five-scale test is compared with the five one-scale tests that it consists of, all with flip and by wall clock.
+The tests take turns for several rounds.
 
     python benchmarks/flip_and_scales.py --model best.keras --data photos/ --split val --limit 32
 """

@@ -1,4 +1,4 @@
-"""Damages files of every kind at random and reads them, for as long as wanted; prints what was not refused in one line.
+"""Damages files of every kind at random and reads them for a given time; prints all that fails without a clear error.
 
 python benchmarks/fuzz.py --seconds 60 --seed 1
 python benchmarks/fuzz.py --readers .keras .pth --seconds 600 --keep faults/
@@ -29,7 +29,7 @@ def random_damages(source: random.Random) -> list[Damage]:
 
 
 def fuzz(name: str, seconds: float, seed: int, keep: str | None) -> collections.Counter:
-    """Tries one reader; returns how many files were "tried", and the faults by their first words."""
+    """Tries one reader; returns how many files were "tried", and the number of each fault by its first words."""
     reader, source, found = READERS[name], random.Random(f"{name} {seed}"), collections.Counter(tried=0)
     with tempfile.TemporaryDirectory() as place:
         whole, folder = pathlib.Path(place, "whole"), pathlib.Path(place, "example")
@@ -49,7 +49,7 @@ def fuzz(name: str, seconds: float, seed: int, keep: str | None) -> collections.
 
 
 def main() -> int:
-    """Prints a line per reader, and every fault; returns how many faults there were."""
+    """Prints a line per reader, and every fault; returns 1 if there were any."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--readers", nargs="+", default=list(READERS), choices=list(READERS), metavar="NAME")
     parser.add_argument("--seconds", type=float, default=60, help="for all readers together")

@@ -2,15 +2,15 @@
 
     python benchmarks/gpu.py                                   # dla34 and resnet18, 512 px: at most 8 minutes
     python benchmarks/gpu.py --networks dla34 --batch 64
-    python benchmarks/gpu.py --side 64 --batch 2 --steps 1     # a trial on a CPU, which proves nothing of speed
+    python benchmarks/gpu.py --side 64 --batch 2 --steps 1     # a trial on a CPU, which says nothing about speed
 
-Needs JAX with its CUDA plug-in, PyTorch and Keras, and no TensorFlow, which is not imported where it is installed.
-Each engine trains in a process of its own, one after the other, with the data on the device already. Our step renders
-the targets, changes colours and counts the losses; PyTorch's gets targets that are ready, and runs with
-channels_last, autocast and a fused Adam. Without torchvision PyTorch has no deformable convolution: the plain
-siblings are compared then.
+Needs JAX with its CUDA plug-in, PyTorch and Keras. TensorFlow is not imported, even if it is installed.
+Each engine trains in a process of its own, one after the other, with the data already on the device. Our step renders
+the targets, augments colours and sums up the losses; PyTorch's gets finished targets, and runs with channels_last,
+autocast and a fused Adam. Without torchvision PyTorch has no deformable convolution; then the plain siblings are
+compared.
 
-"of peak" is the arithmetic of a step, by XLA's count of ours, over what the chip does in bfloat16 by its data sheet.
+"of peak" is the arithmetic of a step, by XLA's count of ours, as a share of the chip's bfloat16 rate by its data sheet.
 Memory is the peak of what the engine had in use.
 """
 
@@ -26,7 +26,7 @@ import time
 ENGINES = {"jax": "JAX", "torch": "PyTorch"}
 CLASSES, OBJECTS, WARM_UP_STEPS = 80, 16, 3
 SECONDS = 450  # for all processes together
-# Dense bfloat16 operations per second of a device by its data sheet; the first expression that its name holds counts.
+# Dense bfloat16 operations per second of a device by its data sheet; the first expression that its name matches counts.
 PEAKS = {
     r"\bB200\b": 2250e12,
     r"\bH200\b": 989e12,
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    sys.modules["tensorflow"] = None  # Keras imports it where it is installed, and it would take the memory
+    sys.modules["tensorflow"] = None  # Keras imports it if it is installed, and it would take the memory
     os.environ.setdefault("KERAS_BACKEND", "jax")
     if options.engine:
         return print(json.dumps(MEASURES[options.engine](options)))
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def plan(networks: list[str]) -> list[tuple[str, str]]:
-    """Returns (engine, network) in the order in which they run: first what is asked for."""
+    """Returns (engine, network) in the order in which they run: the networks that were asked for first."""
     in_torch = networks
     if not importlib.util.find_spec("torchvision"):
         in_torch = [network if is_plain(network) else f"{network}_plain" for network in networks]
@@ -86,7 +86,7 @@ def is_plain(network: str) -> bool:
 
 
 def run(engine: str, network: str, seconds: float) -> dict:
-    """Returns what a process has measured, or {"failed": why it has not}."""
+    """Returns what a process has measured, or {"failed": reason}."""
     if seconds < 1:
         return {"failed": f"not run: {SECONDS} s are over"}
     command = [sys.executable, *sys.argv, "--engine", engine, "--networks", network]
@@ -101,7 +101,7 @@ def run(engine: str, network: str, seconds: float) -> dict:
 
 
 def row(found: dict, operations: float | None, batch: int) -> str:
-    """Returns the cells of a line; operations are those of a step."""
+    """Returns the cells of a line; `operations` are those of a step."""
     if "failed" in found:
         return found["failed"]
     peak = next((peak for name, peak in PEAKS.items() if re.search(name, found["device"])), None)
@@ -128,7 +128,7 @@ def timed(step, wait, steps: int) -> tuple[float, float]:
 
 
 def measure_jax(options: argparse.Namespace) -> dict:
-    """Returns what a training on JAX takes: seconds, bytes, operations of a step."""
+    """Returns what training on JAX takes: seconds, bytes, operations of a step."""
     import jax
     import numpy as np
     from step_cost import cost, shapes_of, state_of
@@ -163,7 +163,7 @@ def measure_jax(options: argparse.Namespace) -> dict:
 
 
 def measure_torch(options: argparse.Namespace) -> dict:
-    """Returns the same of PyTorch but the operations."""
+    """Returns the same of PyTorch, without the operations."""
     import keras
     import torch
     from torch_network import TorchNetwork

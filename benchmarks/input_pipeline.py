@@ -1,10 +1,10 @@
-"""Input pipeline against bare JPEG decoding, both on this machine and in one run.
+"""Compares the input pipeline with bare JPEG decoding, on this machine and in one run.
 
 Prints images per second of: bare decoding (tf.data with TensorFlow's decoder, and with OpenCV's),
 the training pipeline (decode, published random crop, flip, warp, pad, batch) from files and from the same
-images in TFRecord files, and the evaluation pipeline (letterbox). The runs are interleaved and repeated, medians are
-compared; beside them stand milliseconds of a processor per image, which other programs on the machine disturb less.
-Nothing is asserted.
+images in TFRecord files, and the evaluation pipeline (letterbox). The pipelines take turns for several rounds, and
+medians are compared. Beside them stand milliseconds of CPU time per image, which other programs on the machine
+disturb less. Nothing is asserted.
 
     python benchmarks/input_pipeline.py
     python benchmarks/input_pipeline.py --data photos/ --split train --input-size 320
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def generate_source(folder: Path, count: int) -> Source:
-    """Returns a data set of new JPEGs of 640x480 and about 140 KB, the entropy of COCO's."""
+    """Returns a data set of generated JPEGs of 640x480 and about 140 KB, with the entropy of COCO's photos."""
     rng = np.random.default_rng(0)
     names, rows = [], []
     for i in range(count):
@@ -77,7 +77,7 @@ def generate_source(folder: Path, count: int) -> Source:
 def measure(
     data: str | Source, options: argparse.Namespace, records: Path
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Returns the images per second, and a processor's milliseconds per image, of each pipeline in each round."""
+    """Returns the images per second and the milliseconds of CPU time per image, of each pipeline in each round."""
     common = {"split": options.split, "input_size": options.input_size, "workers": options.workers}
     train = load_dataset(data, training=True, **common)
     write_tfrecords(train.source, options.split, records, options.shards)
@@ -107,7 +107,7 @@ def measure(
 
 
 def _rate(dataset: tf.data.Dataset, passes: int) -> tuple[float, float]:
-    """Returns images per second and milliseconds per image over some passes, after one batch to warm up."""
+    """Returns images per second and milliseconds of CPU time per image over some passes, after one warm-up batch."""
     iterator = iter(dataset.repeat(passes))
     next(iterator)
     count, start, start_of_processor = 0, time.perf_counter(), time.process_time()

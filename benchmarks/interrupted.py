@@ -1,6 +1,6 @@
 """Commands that are killed, stopped by signals, or find the disk full; docs/reliability.md has the figures.
 
-python benchmarks/interrupted.py kills --moments 20              SIGKILL at 20 moments of each command, then again
+python benchmarks/interrupted.py kills --moments 20              SIGKILL at 20 moments of each command, then a rerun
 python benchmarks/interrupted.py kills --moments 20 --signal 15  SIGTERM; 2: Ctrl-C
 python benchmarks/interrupted.py disks --sizes 40                disks of 40 sizes (Linux, where users may mount)
 """
@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 MOUNTING = ("unshare", "--user", "--map-root-user", "--mount")
 
-from tests.helpers.commands import COMMANDS  # noqa: E402 after the path and what TensorFlow reads
+from tests.helpers.commands import COMMANDS  # noqa: E402 needs the path, and the variable that TensorFlow reads
 
 INPUTS = """
 import pathlib, sys

@@ -3,12 +3,13 @@
 Run: python benchmarks/mobile.py [--networks mobile_nano,mobile_small] [--data bccd/ --model runs/mine/best.keras ...]
          [--yolo-python /path/to/venv/bin/python] [--ap yolo26n=0.558] [--plot frontier.png]
 
-Every file runs in ONNX Runtime, OpenVINO or LiteRT in a process of its own (`mobile_engine.py`); within an engine, a
-precision and a number of threads all files take turns, and ratios to --reference are medians of those within a round.
-Our files hold the decoding. Ultralytics' packages are no dependency: an environment of their own writes their files
-(pip install ultralytics onnx onnxruntime openvino litert-torch), given by --yolo-python or YOLO_PYTHON; what is missing
-is skipped with a line. OpenVINO is taken from there, too, where this environment has none. AP (COCO's, of the
-validation split of --data) is measured of --model files in float32 and int8; that of others is given by --ap.
+Every file runs in ONNX Runtime, OpenVINO or LiteRT in a process of its own (`mobile_engine.py`). For each engine,
+precision and number of threads, all files take turns, and a ratio to --reference is the median of the ratios within a
+round. Our files contain the decoding. Ultralytics' packages are no dependency: their files are written in a separate
+environment (pip install ultralytics onnx onnxruntime openvino litert-torch), given by --yolo-python or YOLO_PYTHON.
+Whatever is missing is skipped, and a line says so. OpenVINO also comes from that environment if this one has none. AP
+(COCO's, on the validation split of --data) is measured for --model files in float32 and int8; --ap gives that of
+others.
 """
 
 import argparse
@@ -33,7 +34,7 @@ ENGINES = {
     "litert": ("ai_edge_litert", ("float32", "float16", "int8")),
 }
 THREADS = (1, 2)
-CALLS = 5  # in a turn; the fastest counts, so that what else this machine does is left out
+CALLS = 5  # in a turn; only the fastest counts, so that other work of this machine disturbs less
 CALIBRATION = 100  # images
 COSTS = "{:16} {:>10} {:>7} {:>8} {:>8} {:>8} {:>8} {:>7} {:>8}"
 
@@ -96,7 +97,7 @@ def our_rows(options: argparse.Namespace, folder: pathlib.Path) -> dict:
 
 
 def write_ours(model, folder: pathlib.Path, options: argparse.Namespace, is_trained: bool = False) -> dict:
-    """Returns what a model costs, its files, and its AP where it is trained and there are data."""
+    """Returns what a model costs, its files, and its AP if it is trained and there are data."""
     import numpy as np
 
     from keras_centernet import load_dataset
@@ -134,7 +135,7 @@ def measure_ap(model, int8_file: str, data: str) -> dict:
 
 
 def yolo_rows(options: argparse.Namespace, folder: str) -> dict:
-    """Returns {name: costs and files} of Ultralytics' networks; none, and a line, where there is no environment."""
+    """Returns {name: costs and files} of Ultralytics' networks; without their environment, none, and prints a line."""
     names = list(filter(None, options.yolo.split(",")))
     if not names:
         return {}
@@ -152,7 +153,7 @@ def yolo_rows(options: argparse.Namespace, folder: str) -> dict:
 
 
 def absolute(name: str) -> str:
-    """Returns the path of a .pt file from the root, other names as they are."""
+    """Returns the absolute path of a .pt file, and other names unchanged."""
     return os.path.abspath(name) if name.endswith(".pt") else name
 
 
@@ -163,7 +164,7 @@ def has(python: str, package: str) -> bool:
 
 
 def python_with(package: str, other: str | None) -> str | None:
-    """Returns this Python or the other one, whichever has a package."""
+    """Returns this Python or the other one, the first that has a package, or None."""
     return next((python for python in (sys.executable, other) if python and has(python, package)), None)
 
 
@@ -188,7 +189,7 @@ def take_turns(python: str, engine: str, files: dict[str, str], threads: int, ro
 
 
 def print_costs(rows: dict) -> None:
-    """Prints what each network is, a row each."""
+    """Prints the size, cost and AP of each network, a row each."""
     print(COSTS.format("", "parameters", "GFLOP", "MB onnx", "float32", "float16", "int8", "AP", "AP int8"))
     for name, row in rows.items():
         kinds = [kind for _, kinds in list(ENGINES.values())[1:] for kind in kinds]
@@ -215,7 +216,7 @@ def print_times(times: dict, names: list[str], reference: str) -> None:
 
 
 def draw_frontier(rows: dict, times: dict[str, list[float]], path: str) -> None:
-    """Draws AP against latency of what has both; a line joins what nothing else is faster and better than."""
+    """Draws AP against latency of the networks that have both; a line joins the best ones (the Pareto front)."""
     import matplotlib
 
     matplotlib.use("Agg")

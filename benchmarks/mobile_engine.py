@@ -1,11 +1,11 @@
-"""One file in one engine in a process of its own, timed whenever its standard input asks for it.
+"""Runs one file in one engine, in a process of its own, and times it whenever its standard input asks for it.
 
-Run by benchmarks/mobile.py, in any environment that has the engine: nothing of keras_centernet is imported.
+benchmarks/mobile.py runs it in any environment that has the engine: nothing of keras_centernet is imported.
 
     python benchmarks/mobile_engine.py ENGINE FILE THREADS
 
-Each line of the input is a number of calls; the answer is a line of as many milliseconds. Between two lines the process
-sleeps, so that the threads of one engine do not disturb another.
+Each line of the input is a number of calls; the answer is a line with the milliseconds of each call. Between two lines
+the process sleeps, so that the threads of one engine do not disturb another.
 """
 
 import sys
@@ -75,7 +75,7 @@ def milliseconds(call: Callable) -> float:
 
 
 def main() -> None:
-    """Says "ready", then answers each line of the input."""
+    """Prints "ready", then answers each line of the input."""
     engine, path, threads = sys.argv[1:]
     call = ENGINES[engine](path, int(threads))
     call()

@@ -1,10 +1,10 @@
-"""Writes Ultralytics' networks as files and says what they cost, in an environment that has ultralytics.
+"""Writes Ultralytics' networks as files and prints what they cost, in an environment that has ultralytics.
 
     python benchmarks/mobile_yolo.py SIDE FOLDER NAME [NAME ...]
 
 A name is that of a network ("yolo26n": untrained, nothing is downloaded) or a .pt file. ONNX files need the packages
-onnx and onnxruntime there, TFLite files litert-torch; what cannot be written is said and left out. The last line is
-JSON: {name: {"parameters": number, "gflops": number, "files": {key: path}}}.
+onnx and onnxruntime there, and TFLite files litert-torch. A line is printed for each file that cannot be written, and
+it is left out. The last line is JSON: {name: {"parameters": number, "gflops": number, "files": {key: path}}}.
 """
 
 import json
@@ -26,7 +26,7 @@ def write(name: str, side: int, folder: pathlib.Path) -> dict:
     for key, kind in FORMATS.items():
         try:
             made = pathlib.Path(model.export(format=kind, imgsz=side, verbose=False))
-        except Exception as error:  # whatever the other package lacks
+        except Exception as error:  # of any kind: the other package decides
             print(f"{name}: no {key} ({str(error).strip().splitlines()[-1] if str(error) else type(error).__name__})")
             continue
         row["files"][key] = str(shutil.move(made, folder / f"{pathlib.Path(name).stem}{made.suffix}"))

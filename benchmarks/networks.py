@@ -1,12 +1,11 @@
-"""Networks and the deformable layer beside what they are to be compared with, taking turns in one run.
+"""Times networks and the deformable layer beside their references, taking turns in one run.
 
 Run: python benchmarks/networks.py [layers|networks|all] [--threads 2] [--size 512] [--rounds 7]
 
 layers    the deformable layer (with the convolution that predicts its offsets) against a plain 3x3
           convolution of the same size: forward, and forward with all gradients.
-networks  exported graphs (weights as constants, what a SavedModel server runs) of one image: time, rate
-          against this machine's float32 matrix product, and PyTorch running the same network where it
-          is installed.
+networks  graphs with the weights as constants, for one image: time, rate against this machine's float32
+          matrix product, and the time of PyTorch with the same network if it is installed.
 """
 
 import argparse
@@ -70,7 +69,7 @@ def compare_layers(rounds: int) -> None:
 
 
 def compare_networks(options: argparse.Namespace) -> None:
-    """Prints one line per network, then the ratios of siblings."""
+    """Prints one line per network, then the ratio of each network to its plain sibling."""
     task, size = TASKS["detection"].build(COCO_CLASSES), options.size
     matrix = tf.random.normal((MATRIX_SIDE, MATRIX_SIDE))
     multiply = tf.function(lambda: tf.matmul(matrix, matrix))
@@ -124,7 +123,7 @@ def frozen(network, image):
 
 
 def torch_calls(name: str, network, image, threads: int) -> list:
-    """Returns calls of the same network in PyTorch, in both memory layouts; none without PyTorch or deformable."""
+    """Returns calls of the same network in PyTorch, in both memory layouts; none if it cannot be compared."""
     try:
         import torch
     except ImportError:
@@ -145,7 +144,7 @@ def torch_calls(name: str, network, image, threads: int) -> list:
 
 
 def medians(calls: list, rounds: int) -> list[float]:
-    """Returns the median milliseconds of each call; they take turns, the first round (tracing) is not counted."""
+    """Returns the median milliseconds of each call; calls take turns, and the first round (tracing) does not count."""
     times = [[] for _ in calls]
     for turn in range(rounds + 1):
         for call, values in zip(calls, times, strict=True):

@@ -1,9 +1,9 @@
-"""The whole way of 3D detection on two real frames: a network must learn them by heart.
+"""3D detection from data to metrics on two real frames, which a network must overfit.
 
 Run: python benchmarks/overfit_kitti.py --data kitti/ [--steps 700] [--output runs/overfit_kitti]
 
-Prints how far each car's place and orientation are from its label, and the average precision of 3D
-boxes; leaves the drawings, from the camera and from above.
+Prints how far each car's location and orientation are from its label, and the average precision of 3D
+boxes. Writes drawings, from the camera and from above.
 """
 
 import argparse

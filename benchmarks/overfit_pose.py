@@ -1,8 +1,8 @@
-"""The whole way of pose estimation on a few real photos: a network must learn them by heart.
+"""Pose estimation from data to metrics on a few real photos, which a network must overfit.
 
 Run: python benchmarks/overfit_pose.py --data coco_pose/annotations.json [--steps 500] [--output runs/overfit_pose]
 
-Prints COCO's average precision of keypoints on the photos it was trained on, and leaves the drawings.
+Prints COCO's average precision of keypoints on the photos it was trained on, and writes drawings and the model.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> None:
     start = time.perf_counter()
     size = options.input_size
     data = load_dataset(options.data, "all", task="pose", training=False, input_size=size, batch_size=4)
-    # Persons without a marked keypoint cannot be learnt: they are neither wanted nor forbidden.
+    # Persons without a marked keypoint cannot be learnt, so detecting one is neither right nor wrong.
     task_options = data.task_options | {"unmarked": "ignored"}
     model = CenterNet(options.backbone, task="pose", classes=data.classes, input_size=size, task_options=task_options)
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.steps, 1e-3)

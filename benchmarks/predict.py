@@ -1,4 +1,4 @@
-"""Frames per second of `model.detect` from files on disk, beside those of the bare network with its decoding.
+"""Frames per second of `model.detect` on files on disk, beside those of the bare network with its decoding.
 
 Run: python benchmarks/predict.py [--backbone mobilenet_v2] [--side 320] [--images 128] [--batch-size 8]
 """
@@ -18,7 +18,7 @@ from keras_centernet.drawing import write_image
 
 
 def frames_per_second(function, frames: int, rounds: int = 3) -> float:
-    """Returns the best of some rounds, after one that traces."""
+    """Returns the frames per second of the best of some rounds, after one that traces."""
     function()
     times = []
     for _ in range(rounds):

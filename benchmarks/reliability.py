@@ -4,7 +4,7 @@ Run: python benchmarks/reliability.py COMMAND [--help]
   detections  10,000 detections in one image: drawn and written
   images      memory while `predict` goes over many images
   largest     the largest images: seconds and memory
-  headers     files whose headers are made to be scanned for ever
+  headers     files whose headers are built to take for ever to scan
   threads     one model and one SavedModel used by many threads at once
   batches     encoded images served in batches, some of them damaged
 """
@@ -71,7 +71,7 @@ def detections(count: int) -> None:
 
 
 def images(count: int, side: int) -> None:
-    """Detects in many images, as `predict` does, and prints the memory of the process on the way."""
+    """Detects in many images, as `predict` does, and prints the memory of the process in between."""
     from keras_centernet import CenterNet
     from keras_centernet.detecting.files import FileDetector
 
@@ -95,11 +95,11 @@ def largest(megapixels: int) -> None:
 
 
 def read_one(suffix: str, megapixels: int) -> str:
-    """Returns what it took to read one image of so many pixels, next to what TensorFlow and the rest had taken."""
+    """Returns the seconds and the additional memory that reading one image of so many pixels took."""
     from keras_centernet.data.images import read_image
     from keras_centernet.errors import UserError
 
-    width = 16_000 if suffix == ".webp" else 20_000  # WebP ends at 16,383
+    width = 16_000 if suffix == ".webp" else 20_000  # WebP allows at most 16,383
     height = min(megapixels * 10**6 // width, 16_000)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, f"a{suffix}")
@@ -116,7 +116,7 @@ def read_one(suffix: str, megapixels: int) -> str:
 
 
 def headers(parts: int) -> None:
-    """Reads files of many empty parts: by OpenCV's way and by the graph that servers run."""
+    """Reads files of many empty parts, in Python with OpenCV and in the graph that servers run."""
     import tensorflow as tf
 
     from keras_centernet.data.images import decode_image
@@ -138,7 +138,7 @@ def headers(parts: int) -> None:
 
 
 def hostile_headers(parts: int) -> dict[str, bytes]:
-    """Returns small images with so many parts before their pixels, and some that promise many pixels."""
+    """Returns small images with so many parts before their pixels, and some whose headers claim many pixels."""
     jpeg = photo(64)
     png, bmp = (cv2.imencode(suffix, np.zeros((64, 64, 3), np.uint8))[1].tobytes() for suffix in (".png", ".bmp"))
     scan = jpeg[jpeg.rfind(b"\xff\xda") : -2]
@@ -159,7 +159,7 @@ def hostile_headers(parts: int) -> dict[str, bytes]:
 
 
 def threads(count: int, calls: int) -> None:
-    """Asks one model and one SavedModel from many threads at once and compares with what one thread was told."""
+    """Calls one model and one SavedModel from many threads at once, and compares with the results of one thread."""
     model, serve = served()
     photos = [cv2.imdecode(np.frombuffer(photo(96 + 32 * i), np.uint8), 1) for i in range(4)]
     encoded = [photo(96 + 32 * i) for i in range(4)]
@@ -181,7 +181,7 @@ def threads(count: int, calls: int) -> None:
 
 
 def in_threads(function: Callable[[int], bool], count: int, calls: int) -> tuple[float, list[bool]]:
-    """Returns (seconds, what all calls returned) of a function of 0 to 3 that many threads call."""
+    """Returns (seconds, results of all calls) of a function that many threads call with 0 to 3."""
     results: list[bool] = []
 
     def work(first: int) -> None:
@@ -201,12 +201,12 @@ def in_threads(function: Callable[[int], bool], count: int, calls: int) -> tuple
 
 
 def differ(values: np.ndarray, expected: np.ndarray) -> bool:
-    """Whether results are more than rounding apart."""
+    """Whether results differ by more than rounding."""
     return values.shape != expected.shape or not np.allclose(values, expected, rtol=1e-4, atol=1e-3)
 
 
 def batches(sizes: list[int], rounds: int) -> None:
-    """Serves batches of encoded images, whole ones and with every fourth damaged."""
+    """Serves batches of encoded images, with all images whole and with every fourth damaged."""
     _, serve = served()
     whole = [photo(480) for _ in range(max(*sizes, 4))]
     damaged = [data[:300] if i % 4 == 3 else data for i, data in enumerate(whole)]
@@ -262,12 +262,12 @@ def seconds(function: Callable) -> float:
 
 
 def memory_mib() -> float:
-    """Returns what this process has in memory now."""
+    """Returns how much memory this process has now."""
     return int(pathlib.Path("/proc/self/statm").read_text("utf-8").split()[1]) * resource.getpagesize() / MIB
 
 
 def peak_mib() -> float:
-    """Returns the most that this process had in memory."""
+    """Returns the most memory that this process has had."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

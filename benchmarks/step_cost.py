@@ -1,6 +1,6 @@
-"""What training and detecting cost by XLA's own count, on JAX. Nothing is computed for it, nor compiled.
+"""What training and detecting cost by XLA's own count, on JAX, without computing or compiling anything.
 
-Shapes are enough: `model_of_shapes` builds a network of any size in seconds and without its memory.
+The count needs only shapes: `model_of_shapes` builds a network of any size in seconds and without its memory.
 """
 
 import functools
@@ -16,7 +16,7 @@ from keras_centernet.method.decode import decode
 
 
 def model_of_shapes(*arguments, average_decay: float | None = None, **options) -> CenterNet:
-    """Returns a compiled `CenterNet` of the arguments whose variables have shapes and dtypes, and no values."""
+    """Returns a compiled `CenterNet` of the arguments, whose variables have shapes and dtypes but no values."""
     built = []
 
     def build():
@@ -29,7 +29,7 @@ def model_of_shapes(*arguments, average_decay: float | None = None, **options) -
 
 
 def shapes_of(values):
-    """Returns a structure of `jax.ShapeDtypeStruct` of one of variables or arrays."""
+    """Returns a structure of variables or arrays with a `jax.ShapeDtypeStruct` in place of each."""
     return jax.tree.map(lambda value: jax.ShapeDtypeStruct(value.shape, value.dtype), values)
 
 
@@ -50,15 +50,15 @@ def detection_of(model: CenterNet, top_k: int = 100) -> Callable:
 
 
 def cost(function: Callable, *arguments) -> tuple[float, float]:
-    """Returns (floating-point operations, bytes accessed) of a function of arrays, or of shapes of them.
+    """Returns (floating-point operations, bytes accessed) of a function of arrays, given the arrays or their shapes.
 
-    The bytes are those that all operations read and write before any is fused with its neighbours: an upper bound.
+    The bytes are what all operations read and write before any are fused: an upper bound.
     """
 
     def unrolled(start, stop, body, values):
         return functools.reduce(lambda values, i: body(i, values), range(start, stop), values)
 
-    # XLA counts the body of a loop once, however often it runs: the taps of deformable convolutions are unrolled.
+    # XLA counts the body of a loop once, however often it runs, so the taps of deformable convolutions are unrolled.
     with mock.patch.object(keras.ops, "fori_loop", unrolled):
         found = jax.jit(lambda *values: function(*values)).lower(*arguments).cost_analysis()
     return found["flops"], found["bytes accessed"]

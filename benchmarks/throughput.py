@@ -1,8 +1,8 @@
 """Images per second of training on one device, on several of this machine, and on two workers.
 
 Each setup is a process of its own (two for the workers, on 127.0.0.1) and trains the same network with the same
-global batch; the setups take turns, and medians are printed. On a CPU the devices are logical ones that share its
-cores: the table then shows what sharing a batch costs, not what it gains. With --gpus N, one GPU is compared with N.
+global batch. The setups take turns, and medians are printed. On a CPU the devices are logical ones that share its
+cores, so the table shows what sharing a batch costs, not what it gains. With --gpus N, one GPU is compared with N.
 
     python benchmarks/throughput.py
     python benchmarks/throughput.py --backbone resnet18_plain --input-size 128 --batch-size 8
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def run(way: str, processes: int) -> list[float]:
-    """Returns (seconds of the first step, median seconds of a step) as the first of the processes measured it."""
+    """Returns (seconds of the first step, median seconds of a step), measured by the first of the processes."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(processes)]}
     started = []
     for index in range(processes):
@@ -69,7 +69,7 @@ def run(way: str, processes: int) -> list[float]:
 
 
 def measure(options: argparse.Namespace) -> str:
-    """Returns as JSON what `run` returns, of a training in this process."""
+    """Trains in this process, and returns what `run` returns as JSON."""
     import keras
     import tensorflow as tf
 

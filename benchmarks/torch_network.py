@@ -1,4 +1,4 @@
-"""Our networks as PyTorch modules, operator by operator, for comparison of speed."""
+"""Our networks as PyTorch modules, operator by operator, to compare their speed."""
 
 import importlib.util
 
@@ -9,18 +9,17 @@ from torch.nn import functional
 
 
 def has_deformable() -> bool:
-    """Whether PyTorch has deformable convolutions: torchvision's."""
+    """Whether PyTorch has deformable convolutions, which are in torchvision."""
     return importlib.util.find_spec("torchvision") is not None
 
 
 class TorchNetwork(nn.Module):
-    """A functional Keras network of the layers that the paper's networks use, in PyTorch's own layout.
+    """A functional Keras network of the layers that the paper's networks use, as a module in PyTorch's own layout.
 
-    It starts with the weights of the Keras network, of any backend, and trains as a module does.
+    It starts with the weights of the Keras network, whatever its backend, and can be trained.
 
     Args:
-        network: of `keras_centernet.networks.build.build_network`; with deformable convolutions where torchvision
-            is installed.
+        network: of `keras_centernet.networks.build.build_network`; deformable convolutions need torchvision.
     """
 
     def __init__(self, network: keras.Model):
@@ -77,7 +76,7 @@ def _parameter(variable) -> nn.Parameter:
 
 
 def _kernel(variable) -> nn.Parameter:
-    """Returns PyTorch's (O, C, kh, kw) of Keras' (kh, kw, C, O); also (C, O, kh, kw) of a transposed one's."""
+    """Returns PyTorch's (O, C, kh, kw) of Keras' (kh, kw, C, O), or (C, O, kh, kw) of a transposed convolution."""
     return nn.Parameter(torch.tensor(keras.ops.convert_to_numpy(variable).transpose(3, 2, 0, 1).copy()))
 
 

@@ -1,4 +1,4 @@
-"""A CenterNet's training step in plain PyTorch, for comparison of speed; its targets are ready and random."""
+"""A CenterNet's training step in plain PyTorch, to compare its speed; its targets are random and made beforehand."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,10 @@ LEARNING_RATE, SIZE_WEIGHT = 1.25e-4, 0.1
 
 
 def build_step(network: torch.nn.Module, batch: int, input_hw: tuple[int, int], device: str) -> Callable:
-    """Returns a function that trains the network on a random batch, in bfloat16 but the losses.
+    """Returns a function that trains the network on a random batch, in bfloat16 except for the losses.
 
     Args:
-        network: of `TorchNetwork`, with a detector's three heads.
+        network: `TorchNetwork` with a detector's three heads.
         batch: images of the batch.
         input_hw: (height, width) of the images.
         device: "cuda" or "cpu".
@@ -40,7 +40,7 @@ def build_step(network: torch.nn.Module, batch: int, input_hw: tuple[int, int], 
 
 
 def _loss(maps, targets, is_center):
-    """The focal loss of a heatmap, which has many channels, else the L1 loss at the centres."""
+    """Returns the L1 loss at the centres for maps of two channels, and the focal loss for others, the heatmaps."""
     count = is_center.sum().clamp(min=1)
     if maps.shape[1] == 2:
         return SIZE_WEIGHT * ((maps - targets).abs() * is_center).sum() / count

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and hooks that all tests share."""
 
 import contextlib
 import ctypes
@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
-# Files that take minutes are begun first: at the end one processor would wait for them.
+# Files that take minutes are begun first: at the end, the other processes would wait for them.
 LONG = ("test_resume.py", "test_demo.py", "test_own_files.py", "test_terminals.py", "test_backends.py")
 CALIBRATION_LINE = "P2: 720 0 200 45 0 720 60 0.2 0 0 1 0.003"
-# Isolated (-I): no path leads to this package, and nothing of it is imported.
+# Runs isolated (-I), so that this package is on no path and is not imported.
 SERVER = """
 import sys
 import tensorflow as tf
@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items):
 def each_file_alone(tiny_backbone):
     """Begins each file with the same seed, whichever ran before it, and gives memory back after it.
 
-    Keras keeps what it knows of every model, and glibc what was freed: a process would grow by some 100 MB a file.
+    Keras keeps state of every model, and glibc keeps freed memory: a process would grow by some 100 MB a file.
     """
     import keras
 
@@ -59,9 +59,9 @@ def release_models():
 
 
 def release():
-    """Forgets all models that no test holds any more.
+    """Frees all models that no test uses any more.
 
-    What is left, modules most of all, is not looked through again by the next collection.
+    Later garbage collections do not look again through what is left, which is mostly modules.
     """
     if "keras" in sys.modules:
         sys.modules["keras"].backend.clear_session(free_memory=False)
@@ -85,11 +85,11 @@ def rng():
 
 @pytest.fixture(scope="session", autouse=True)
 def tiny_backbone():
-    """The name of a network of two convolutions, which all tests may ask for: most are not about a network."""
+    """The name of a network of two convolutions for tests that are not about a network, as most are."""
     from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 
     add_tiny_backbone()
-    release()  # a million objects of TensorFlow's imports, which are looked through ever again otherwise
+    release()  # otherwise every garbage collection looks through a million objects of TensorFlow's imports
     return TINY
 
 
@@ -103,7 +103,7 @@ def tiny_model(tiny_backbone):
     def build(backbone=tiny_backbone, **options):
         keras.utils.set_random_seed(3)
         model = CenterNet(backbone, **{"classes": ("cat", "dog"), "input_size": 64} | options)
-        loud = 0.3 if backbone == tiny_backbone else 1.0  # its features are larger: scores would all be 1
+        loud = 0.3 if backbone == tiny_backbone else 1.0  # its features are large: all scores would be 1
         for head, spread in (("center_heatmap", 1.0), ("size", 0.5), ("offset", 0.5)):
             kernel = model.network.get_layer(head).kernel
             kernel.assign(keras.random.normal(kernel.shape, stddev=loud * spread))
@@ -125,7 +125,7 @@ def edgetpu_compiler(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def to_ram(tmp_path_factory):
-    """to_ram(file or folder) copies it to ram://, TensorFlow's file system in memory; returns its path there."""
+    """to_ram(file or folder) copies it to ram://, TensorFlow's file system in memory, and returns its path there."""
     import tensorflow as tf
 
     def copy(local):
@@ -196,7 +196,7 @@ def write_keypoints(tmp_path):
 
 @pytest.fixture(scope="session")
 def data_service():
-    """The address of a dispatcher with one worker, in a process of their own that knows nothing of this package."""
+    """The address of a dispatcher with one worker, in a process of their own that does not have this package."""
     command = [sys.executable, "-I", "-c", SERVER]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     with subprocess.Popen(command, **pipes) as process:

@@ -1,10 +1,10 @@
-"""Objects in many images, by Ray Data: a model in each actor, images from folders or buckets, Parquet out.
+"""Detects objects in many images with Ray Data: a model in each actor, images from folders or buckets, Parquet out.
 
 pip install "keras_centernet[ray]"
 python detect.py --model best.keras --images photos/ s3://bucket/more --output s3://bucket/found
 
 Columns: path, width, height, boxes_xyxy (pixels of the image), scores, classes, class_names, what the task adds to a
-box (such as keypoints_xy), and error. A file that cannot be read is a row of its path and error.
+box (such as keypoints_xy), and error. A file that cannot be read gives a row with only its path and error.
 """
 
 import argparse
@@ -26,9 +26,9 @@ except ImportError as missing:
     sys.exit(f'detect.py: expected Ray Data, got: {missing}. Run pip install "keras_centernet[ray]".')
 
 BACKENDS = ("tensorflow", "jax", "torch")
-FILES_PER_BLOCK, FILES_AT_A_TIME = 64, 16  # of one reading task; large images must not fill the memory
+FILES_PER_BLOCK, FILES_AT_A_TIME = 64, 16  # of one reading task: few, so that large images do not fill the memory
 ROWS_PER_FILE = 1024
-# An actor has one core, or a share of a GPU: more threads or memory would be taken from the other actors.
+# An actor has one core and perhaps a share of a GPU: more threads or memory would be taken from the other actors.
 ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
@@ -51,7 +51,7 @@ class Detector:
         self._model = load(model, imports)
         self._options = {"calibration": calibration, "threshold": threshold, "batch_size": batch_size}
         self._black = np.zeros((*self._model.input_size, 3), np.uint8)
-        found = self._detect([self._black])[0]  # compiles, too
+        found = self._detect([self._black])[0]  # also compiles
         boxes = {"boxes_xyxy": found.boxes_xyxy, "scores": found.scores, "classes": found.classes}
         self._schema = pa.schema(
             {"path": pa.string(), "width": pa.int32(), "height": pa.int32()}
@@ -78,7 +78,7 @@ class Detector:
         return pa.Table.from_pylist(rows, self._schema)
 
     def _detect(self, images: list) -> list:
-        # Black images fill the batch up: each size of a batch would be compiled by itself.
+        # Black images fill up the batch, because every other batch size would be compiled again.
         size = self._options["batch_size"]
         filled = [*images, *[self._black] * (-len(images) % size)]
         return self._model.detect(filled, **self._options)[: len(images)]
@@ -102,7 +102,7 @@ def read_files(files: pa.Table, filesystems: dict) -> pa.Table:
 
 
 def list_images(sources: list[str]) -> tuple[list[str], dict]:
-    """Returns (paths of the images that files and folders hold, at any depth, {scheme: file system})."""
+    """Returns (paths of the images in files and folders, at any depth; {scheme: file system})."""
     from keras_centernet.data.images import IMAGE_SUFFIXES
 
     paths, filesystems = set(), {}
@@ -118,7 +118,7 @@ def list_images(sources: list[str]) -> tuple[list[str], dict]:
 
 
 def list_files(option: str, path: str) -> tuple:
-    """Returns (file system, "scheme://" or "", its files) of a file or folder, or of its URI; none if missing."""
+    """Returns (file system, "scheme://" or "", files) of a file or folder, or of its URI; no files if it is missing."""
     scheme, end, _ = path.partition("://")
     try:
         filesystem, root = fs.FileSystem.from_uri(path) if end else (fs.LocalFileSystem(), os.path.abspath(path))
@@ -131,7 +131,7 @@ def list_files(option: str, path: str) -> tuple:
 
 
 def load(path: str, imports: list[str]):
-    """Returns a model, after the import of the modules that register what it is made of."""
+    """Imports the modules that register parts of a model, and returns the model."""
     from keras_centernet import load_model
     from keras_centernet.runs.user_code import import_module
 
@@ -150,17 +150,17 @@ def detect(args: argparse.Namespace) -> None:
 
 
 def build_pipeline(paths: list[str], filesystems: dict, args: argparse.Namespace) -> ray.data.Dataset:
-    """Returns the detections in images, computed when they are asked for."""
+    """Returns the data set of the detections, which are computed when they are asked for."""
     from keras_centernet.camera import read_calibration
 
-    load(args.model, args.imports)  # a wrong one is said here, not by each actor
+    load(args.model, args.imports)  # an invalid model raises here, not in each actor
     calibration = read_calibration(args.calibration) if args.calibration else None
     ray.init(runtime_env={"env_vars": ENVIRONMENT | {"KERAS_BACKEND": args.backend}})
     actors, devices = share_devices(args.actors)
     rows = args.batch_size * max(1, FILES_PER_BLOCK // args.batch_size)
     files = ray.data.from_arrow([pa.table({"path": paths[i : i + rows]}) for i in range(0, len(paths), rows)])
     arrow = {"batch_format": "pyarrow"}
-    # Reading waits more than it computes: it takes no core from the actors.
+    # Reading waits more than it computes, so that it takes no core from the actors.
     files = files.map_batches(read_files, fn_args=(filesystems,), batch_size=FILES_AT_A_TIME, num_cpus=0, **arrow)
     options = (to_absolute(args.model), args.imports, calibration, args.threshold, args.batch_size)
     pool = ray.data.ActorPoolStrategy(size=actors)
@@ -169,7 +169,7 @@ def build_pipeline(paths: list[str], filesystems: dict, args: argparse.Namespace
 
 
 def share_devices(actors: int | None) -> tuple[int, dict]:
-    """Returns (number of actors, what each takes): a core, and where there are GPUs a share of one."""
+    """Returns (number of actors, resources of each): a core, and a share of a GPU if there are any."""
     resources = ray.cluster_resources()
     cores, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
     actors = actors or gpus or cores
@@ -179,7 +179,7 @@ def share_devices(actors: int | None) -> tuple[int, dict]:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raises a UserError where an option is wrong."""
+    """Raises a UserError if an option is wrong."""
     if not 0 <= args.threshold <= 1:
         raise UserError(f"--threshold: expected a score from 0 to 1, got {args.threshold}.")
     for option in ("actors", "batch_size"):
@@ -193,7 +193,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def report(output: str) -> None:
-    """Prints how many images were read, and the first that was not."""
+    """Prints how many images were read, and warns of those that could not be read."""
     from keras_centernet.data.counting import warn_counted
 
     found = pyarrow.dataset.dataset(output, format="parquet")
@@ -209,7 +209,7 @@ def to_absolute(path: str) -> str:
 
 
 def main() -> None:
-    """Reads the arguments; a user's mistake is one line."""
+    """Reads the arguments and detects; a user's mistake ends with one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--model", required=True, help=".keras file, where all machines find it")

@@ -1,4 +1,4 @@
-"""Objects in images by a .tflite file of keras_centernet, without that package.
+"""Detects objects in images with a .tflite file of keras_centernet, without that package.
 
 pip install ai-edge-litert numpy opencv-python-headless
 python detect.py detector.tflite photo.jpg [more.jpg ...] [--threshold 0.3]
@@ -21,7 +21,7 @@ def letterbox(image: np.ndarray, input_hw: np.ndarray) -> tuple[np.ndarray, floa
     zoom = min(input_wh / size_wh)
     start_xy = (input_wh - zoom * size_wh) / 2
     matrix = np.column_stack([zoom * np.eye(2), start_xy])
-    while matrix[0, 0] <= 0.5 and min(image.shape[:2]) > 1:  # warpAffine would skip pixels: average them before
+    while matrix[0, 0] <= 0.5 and min(image.shape[:2]) > 1:  # warpAffine would skip pixels: average them first
         width, height = image.shape[1] // 2, image.shape[0] // 2
         image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
         matrix[:, 2] += matrix[0, 0] / 2
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is printed (%(default)s)")
     args = parser.parse_args()
     try:
-        labels = zipfile.ZipFile(args.model).read("labels.txt").decode().split("\n")  # lies at the file's end
+        labels = zipfile.ZipFile(args.model).read("labels.txt").decode().split("\n")  # a ZIP archive at the file's end
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         sys.exit(f"{args.model}: expected a .tflite file with labels ({error}).")
     run = Interpreter(args.model).get_signature_runner()

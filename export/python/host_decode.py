@@ -1,7 +1,7 @@
-"""Raw heads -> detections in NumPy alone, for clients whose accelerator runs the network only.
+"""Raw heads -> detections in NumPy alone, for clients whose accelerator runs only the network.
 
-A sample for the tasks of keras_centernet, which it does not need: copy it. It computes what `CenterNet.detect_batch`
-computes, in the same order also among equal scores.
+A sample to copy, for all tasks of keras_centernet; it does not need that package. It computes what
+`CenterNet.detect_batch` computes, and orders equal scores in the same way.
 
     maps = {name: dequantize(value, scale, zero_point) ...}  # outputs of a file that was exported with raw_heads
     found = decode_maps(maps, top_k=100, rounded=True)  # of an int8 file
@@ -15,7 +15,7 @@ STRIDE = 4
 KEYPOINT_THRESHOLD, SEARCH_SCALE, UNMATCHED_SCORE = 0.1, 0.3, 0.1
 DEPTH_EPSILON = 1e-6
 HEATMAPS = ("center_heatmap", "keypoint_heatmap")
-TIE_SHARE = 1 / 512  # of 255 steps: less than half a step
+TIE_SHARE = 1 / 512  # of a difference of at most 255 steps: less than half a step
 BIN_CENTERS = (-math.pi / 2, math.pi / 2)
 
 
@@ -27,9 +27,10 @@ def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
 
 
 def part_ties(heatmap: np.ndarray) -> np.ndarray:
-    """Returns a heatmap (Hf, Wf, C) of 8 bits as `decode_maps` needs it: equal cells, parted by what is around them.
+    """Returns an 8-bit heatmap (Hf, Wf, C) for `decode_maps`, in which the mean around equal cells tells them apart.
 
-    The top of a wide peak is flat: rounded, several of its cells have one value, each a detection of the same object.
+    Rounding makes the top of a wide peak flat: several cells have the same value, and each would be a detection of the
+    same object.
     """
     height, width = heatmap.shape[:2]
     inside = np.pad(np.ones((height, width, 1), np.float32), ((1, 1), (1, 1), (0, 0)))
@@ -48,9 +49,9 @@ def decode_maps(
     Args:
         maps: {head: (Hf, Wf, channels) or (1, Hf, Wf, channels) float32 raw map} by the names of the file's outputs.
         top_k: K.
-        rounded: whether the network has 8 bits (a file of --precision int8), so that cells of heatmaps are equal.
-        nms: of detections of one class whose boxes have a larger intersection over union only the best is returned; the
-            task option of this name. None: all.
+        rounded: whether the network has 8 bits (a file of --precision int8), so that heatmaps have equal cells.
+        nms: as the task option of this name: if boxes of one class have a larger intersection over union, only the best
+            is returned. None: all are returned.
 
     Returns:
         "boxes_xyxy" (K, 4) in input pixels, not clipped; "scores" (K,), "classes" (K,) int32. With the heads of a
@@ -110,12 +111,12 @@ def _local_maxima(logits):
 
 
 def _highest(values, count: int):
-    """Returns the indices of the highest values, of equal ones the first: the order of TOPK_V2."""
+    """Returns the indices of the highest values, the first of equal ones first: the order of TOPK_V2."""
     return np.argsort(-values, axis=-1, kind="stable")[..., :count]
 
 
 def _keypoints(maps, index, cells_xy, boxes_xyxy, top_k: int) -> dict:
-    """Each keypoint is the nearest peak of its heatmap, if that is likely, inside the box and close enough."""
+    """Returns the keypoints: each is the nearest peak of its heatmap, if that is likely, inside the box and close."""
     regressed = cells_xy[:, None] + _read(maps["keypoint_displacement"], index).reshape(len(index), -1, 2)
     heatmap = maps["keypoint_heatmap"]
     logits = _local_maxima(heatmap).reshape(-1, heatmap.shape[-1]).T

@@ -1,1 +1,1 @@
-"""From an image, file, film or camera to `Detections`, and from those to whatever else wants them."""
+"""From an image, file, video or camera to `Detections`, and from those to files and other libraries."""

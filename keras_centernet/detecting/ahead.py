@@ -1,4 +1,4 @@
-"""Work that is done in other threads while its results are used, in order and within bounds."""
+"""Computes results in other threads while earlier ones are used: in order, and a bounded number ahead."""
 
 import concurrent.futures
 import contextlib
@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 
 _END = object()
-LOOK_SECONDS = 0.1  # how often a thread that waits looks whether it is still wanted
-THREADS = 8  # more than most machines' share of cores: remote files are waited for
+LOOK_SECONDS = 0.1  # how often a waiting thread checks whether its results are still wanted
+THREADS = 8  # more than the cores of many machines, because threads also wait for remote files
 
 
 def map_ahead(function: Callable, items: Iterable, ahead: int) -> Iterator:
-    """Yields `function(item)` in order; items are listed in one other thread, and the function runs in several.
+    """Yields `function(item)` in order; one other thread reads the items, and several run the function.
 
-    At most `ahead` results, and one for each thread, exist that were not asked for yet. An exception of the items or of
-    the function is raised where its result would come. Closing the iterator ends the threads.
+    At most `ahead` + 1 items are read beyond the one whose result was asked for. An exception from the items or the
+    function is raised in place of the result. Closing the iterator ends the threads.
     """
     results, unwanted = queue.Queue(ahead), threading.Event()
 
@@ -32,7 +32,7 @@ def map_ahead(function: Callable, items: Iterable, ahead: int) -> Iterator:
                 put(pool.submit(function, item))
                 if unwanted.is_set():
                     break
-        except BaseException as error:  # raised again where it is waited for
+        except BaseException as error:  # raised again where the result is asked for
             failed = concurrent.futures.Future()
             failed.set_exception(error)
             put(failed)

@@ -10,7 +10,7 @@ from keras_centernet.files.atomic import write_text
 from keras_centernet.geometry import xyxy_to_xywh
 from keras_centernet.packages import import_package
 
-TRACK_IDS = "track_ids"  # the extra of detections that were followed
+TRACK_IDS = "track_ids"  # the extra that holds the identities of tracked objects
 
 
 def to_dict(found) -> dict:
@@ -70,7 +70,7 @@ def crop(found) -> list[np.ndarray]:
     image = _image_of(found, "crops")
     height, width = image.shape[:2]
     first = np.floor(found.boxes_xyxy[:, :2]).clip(0, [width - 1, height - 1]).astype(int)
-    end = np.ceil(found.boxes_xyxy[:, 2:]).astype(int).clip(first + 1, [width, height])  # never without a pixel
+    end = np.ceil(found.boxes_xyxy[:, 2:]).astype(int).clip(first + 1, [width, height])  # at least one pixel
     return [image[y1:y2, x1:x2].copy() for (x1, y1), (x2, y2) in zip(first, end, strict=True)]
 
 
@@ -81,7 +81,7 @@ def coco_rows(
     classes: np.ndarray,
     category_ids: Sequence[int | str] | None = None,
 ) -> list[dict]:
-    """Returns the rows of a COCO results file of one image; see `Detections.to_coco`."""
+    """Returns the rows of one image in a COCO results file; see `Detections.to_coco`."""
     return [
         {
             "image_id": _plain_id(image_id),

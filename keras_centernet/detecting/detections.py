@@ -31,8 +31,8 @@ class Detections:
         image: (H, W, 3) uint8 RGB, where they were found; None if it was not kept.
         path: file that the image came from, or None.
         extras: {name: (N, ...) array} of what a task adds to a box, such as `keypoints_xy` (N, K, 2) in pixels or
-            `locations` (N, 3) in metres, see the task's `postprocess`; rows follow the boxes through indexing,
-            `to_json` writes them, and each is an attribute of its name.
+            `locations` (N, 3) in metres; see the task's `postprocess`. Indexing selects their rows with the boxes,
+            `to_json` writes them, and each can be read as an attribute: `found.keypoints_xy`.
         paint: function (image, detections, **options) -> drawing; None: `drawing.paint_boxes`.
 
     Raises:
@@ -97,14 +97,14 @@ class Detections:
         return f"Detections({source}{counts})"
 
     def _repr_png_(self) -> bytes | None:
-        """Returns the drawing as a PNG file, which a notebook shows; None without an image."""
+        """Returns the drawing as a PNG file for a notebook to show; None without an image."""
         return None if self.image is None else encode_png(self.draw())
 
     def show(self, **options) -> None:
-        """Shows the drawing under the cell of a notebook, else in a window until that is closed; options of `draw`.
+        """Shows the drawing in a notebook, or else in a window until that is closed; `options` are those of `draw`.
 
         Raises:
-            UserError: there is no image to draw on, no notebook and no display.
+            UserError: there is no image to draw on, or neither a notebook nor a display.
         """
         show_image(self.draw(**options), repr(self))
 
@@ -114,11 +114,11 @@ class Detections:
         Args:
             min_score: lowest score that is kept.
             classes: name or index of a class, or several of them; None: all.
-            region: (x1, y1, x2, y2), or three or more corners (x, y) of a polygon, in original image pixels: the middle
-                of the box lies in it; None: everywhere.
+            region: (x1, y1, x2, y2), or three or more corners (x, y) of a polygon, in original image pixels, that the
+                centre of a kept box lies in; None: everywhere.
 
         Raises:
-            UserError: another kind of region, or of class.
+            UserError: `region` or `classes` has another form.
         """
         kept = self.scores >= min_score
         kept &= True if classes is None else in_classes(self, classes)
@@ -126,7 +126,7 @@ class Detections:
         return self[kept]
 
     def draw(self, path: str | os.PathLike | None = None, **options) -> np.ndarray:
-        """Returns a copy (H, W, 3) uint8 RGB of the image with what was found drawn on it, and writes it if asked to.
+        """Returns a copy (H, W, 3) uint8 RGB of the image with the detections drawn on it, and writes it to `path`.
 
         Args:
             path: .jpg, .jpeg or .png file to write, or None.
@@ -144,7 +144,7 @@ class Detections:
         return canvas
 
     def to_json(self, path: str | os.PathLike | None = None) -> str:
-        """Returns the detections as JSON text, and writes it if asked to.
+        """Returns the detections as JSON text, and writes it to `path`.
 
         The text is one object::
 
@@ -173,7 +173,7 @@ class Detections:
         """Returns {"image_id", "category_id", "bbox": [x, y, width, height], "score"} per detection, for COCO's files.
 
         Args:
-            image_id: COCO's id of the image, whatever the data set has as such.
+            image_id: the image's id in the data set.
             category_ids: COCO's id of each class, by class index; None: class index + 1.
         """
         boxes_xyxy = self.boxes_xyxy.astype(np.float64)
@@ -182,27 +182,27 @@ class Detections:
     def to_pandas(self):
         """Returns a `pandas.DataFrame` of path, x1, y1, x2, y2, score, class_index, class_name and the extras.
 
-        Needs the extra [pandas]; a UserError says so where it is missing.
+        Needs the extra [pandas]; a UserError says so if it is missing.
         """
         return conversions.to_pandas(self)
 
     def to_supervision(self):
         """Returns a `supervision.Detections`: boxes, scores, classes, "class_name" and the extras in `data`.
 
-        The extra `track_ids` is its `tracker_id`. Needs the extra [track]; a UserError says so where it is missing.
+        `track_ids`, if present, become its `tracker_id`. Needs the extra [track]; a UserError says so if it is missing.
         """
         return conversions.to_supervision(self)
 
     def save_txt(self, path: str | os.PathLike) -> None:
-        """Writes a line "class cx cy width height score" per detection, as YOLO does: in fractions of the image.
+        """Writes a line "class cx cy width height score" per detection in YOLO's format: fractions of the image's size.
 
         Raises:
-            UserError: the image, whose size is needed, was not kept, or the file cannot be written.
+            UserError: the image was not kept (its size is needed), or the file cannot be written.
         """
         conversions.save_yolo(self, path)
 
     def crops(self) -> list[np.ndarray]:
-        """Returns a copy (h, w, 3) uint8 RGB of the image inside each box, whole pixels, at least one.
+        """Returns for each box a copy (h, w, 3) uint8 RGB of the image inside it: whole pixels, at least one.
 
         Raises:
             UserError: the image was not kept.

@@ -1,4 +1,4 @@
-"""The doors of a model that detects: each but `predict` has its kind of input, all find the same."""
+"""The methods of a model that detect objects; they differ in their input and in the form of their result."""
 
 import functools
 import os
@@ -14,13 +14,13 @@ from keras_centernet.method.specs import Task
 
 PREDICTED = 100  # rows of `predict`
 PREDICT_THRESHOLD = USUAL_THRESHOLD
-NO_ROW = -1  # what Keras' detectors fill up with
+NO_ROW = -1  # what Keras' detectors put into unused rows
 # What Keras calls it -> our name.
 KERAS_NAMES = {"boxes": "boxes_xyxy", "labels": "classes", "confidence": "scores"}
 
 
 class Detector:
-    """Adds detecting to a Keras model that has `task`, `classes` and `input_size` and gives raw head maps."""
+    """Mixin that adds detection to a Keras model with `task`, `classes` and `input_size` that outputs raw head maps."""
 
     @functools.cached_property
     def predictor(self):
@@ -31,35 +31,35 @@ class Detector:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """{class name: lowest score that `detect` keeps}; 0.3 for classes that are not there, saved with the model.
+        """{class name: lowest score that `detect` keeps}, saved with the model; 0.3 for classes without an entry.
 
-        `train` sets them to the scores of the best F1 on the validation split; `model.thresholds = {...}` others.
+        `train` sets each to the score of the best F1 on the validation split; `model.thresholds = {...}` replaces them.
         """
         kept = self.__dict__.get("_thresholds")
         return dict(kept.by_class) if kept else {}
 
     @thresholds.setter
     def thresholds(self, thresholds):
-        # Not a dict, in which Keras would look for layers.
+        # Not stored as a dict: Keras would look for layers in it.
         self.__dict__["_thresholds"] = types.SimpleNamespace(by_class=check_thresholds(thresholds))
 
     def detect(self, source, calibration=None, threshold=None, top_k=100, batch_size=8, stream=False, track=False):
         """Returns one `Detections` per image, in its original pixels: a list, or with `stream` a generator of them.
 
-        Reading goes on in threads while the network works; a generator keeps a few batches in memory, never all.
+        Threads read the next images while the network works. A generator keeps only a few batches in memory.
 
         Args:
             source: a path, folder or glob of images and videos; an address (http, https, rtsp); the number of a webcam;
                 a (H, W, 3) or (H, W) uint8 RGB array, tensor or PIL image of any size; a batch (B, H, W, 3); or a list,
                 generator or other iterable of all these.
-            calibration: for 3D: (3, 4) projection or (3, 3) intrinsics of the camera, or a list, one for
+            calibration: for 3D: (3, 4) projection or (3, 3) intrinsics of the camera, or a list with one for
                 each entry of `source`.
-            threshold: lowest score that is kept; None: `thresholds` of the model, for each class its own.
+            threshold: lowest score that is kept; None: the model's `thresholds`, one for each class.
             top_k: how many peaks are read from the heatmap.
             batch_size: how many images go through the network together; those of cameras go one by one.
-            stream: whether to yield, as for cameras that never end.
-            track: whether objects are followed over the frames of each video, or the images in order: what is seen
-                again has its number in `track_ids`, others -1. Needs the extra [track].
+            stream: whether to return a generator, which cameras need because they never end.
+            track: whether objects are tracked over the frames of each video, or over the images in order. `track_ids`
+                holds the number of each object from its second appearance on, and -1 before. Needs the extra [track].
 
         Examples:
             >>> import numpy as np
@@ -71,13 +71,13 @@ class Detector:
         return self.predictor.detect(source, calibration, threshold, top_k, batch_size, stream, track)
 
     def detect_batch(self, images, top_k: int = 100, flip: bool = False) -> dict:
-        """Returns the decoded detections of images that already have the input's size, by graphs that are kept.
+        """Returns the decoded detections of images that already have the input's size, by compiled graphs.
 
         Args:
             images: (B, H, W, 3) uint8 or float RGB in 0..255.
             top_k: K.
-            flip: whether the maps are averaged with those of the mirrored images: better by one to two points
-                of AP, at twice the cost.
+            flip: whether the maps are averaged with those of the mirrored images, which adds one to two points
+                of AP and doubles the cost.
 
         Returns:
             "boxes_xyxy" (B, K, 4) in input pixels, "scores" (B, K), "classes" (B, K) and what else the
@@ -86,21 +86,22 @@ class Detector:
         return self.predictor.detect_batch(images, top_k, flip)
 
     def decoded(self, images, top_k: int = 100) -> dict:
-        """Returns detections of a batch, positions in input pixels: network and decoding as plain ops."""
+        """Returns the detections of a batch, positions in input pixels, by operations that are not compiled here."""
         return to_input_frame(decode(self.task, self(images, training=False), top_k))
 
     def predict_step(self, *state_and_data):
-        """Returns what `predict` gives of a batch; on JAX, as Keras' own, with the state."""
+        """Returns what `predict` returns for one batch; on JAX, as in Keras, together with the state."""
         found = super().predict_step(*state_and_data)
         if isinstance(found, tuple):
             return predicted(self.task, found[0]), *found[1:]
         return predicted(self.task, found)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None) -> dict:
-        """Returns decoded detections of fixed shapes, as Keras' own detectors do, of what `keras.Model.predict` takes.
+        """Returns decoded detections in arrays of fixed shapes, as Keras' own detectors do.
 
         Args:
-            x: images (B, H, W, 3) of the input's size, RGB in 0..255, or batches of them.
+            x: images (B, H, W, 3) of the input's size, RGB in 0..255, or batches of them, in any form that
+                `keras.Model.predict` takes.
             batch_size, verbose, steps, callbacks: of `keras.Model.predict`.
 
         Returns:
@@ -120,7 +121,7 @@ class Detector:
 
 
 def predicted(task: Task, maps: dict) -> dict:
-    """Returns the dict of `Detector.predict` as tensors, of the head maps of a batch."""
+    """Returns the dict of `Detector.predict` as tensors, from the head maps of a batch."""
     found = to_input_frame(decode(task, maps, PREDICTED))
     height, width = (STRIDE * side for side in maps[task.center_heatmap.name].shape[1:3])
     found["boxes_xyxy"] = ops.clip(found["boxes_xyxy"], 0.0, ops.cast([width, height, width, height], "float32"))

@@ -1,4 +1,4 @@
-"""Detecting in image files and in the frames of videos, with the options of `predict`."""
+"""Detects in image files and in the frames of videos, with the options of the command `predict`."""
 
 import collections
 import contextlib
@@ -27,17 +27,17 @@ def itself(found: "Detections") -> "Detections":
 
 @dataclass(frozen=True)
 class FileDetector:
-    """A model and how it is used.
+    """A model and the options with which it detects.
 
     Attributes:
         model: `CenterNet`.
-        threshold: lowest score that is kept; None: those of the model.
+        threshold: lowest score that is kept; None: the model's `thresholds`.
         batch_size: images at a time.
-        calibration: file in KITTI's format, or a folder of them named like the images; None: none.
+        calibration: file in KITTI's format, or a folder of them named like the images; None: no calibration.
         frames: how many frames of a video are read; None: all.
         select: function of the `Detections` of an image -> those that are kept.
-        every: of a video, one frame of so many goes through the network; only those are in the results.
-        track: whether objects are followed, see `CenterNet.detect`; of what `select` has kept.
+        every: n; only every n-th frame of a video goes through the network and into the results.
+        track: whether the objects that `select` keeps are tracked, see `CenterNet.detect`.
     """
 
     model: Any
@@ -50,13 +50,13 @@ class FileDetector:
     track: bool = False
 
     def in_images(self, images: Sequence[AnyPath | str], drawings: Mapping | None = None) -> Iterator[tuple]:
-        """Yields (image, `Detections`) of each image in order, (image, UserError) where it cannot be read.
+        """Yields (image, `Detections`) of each image in order, or (image, UserError) if it cannot be read.
 
-        Reading, the network and drawing go on at the same time, each a few images ahead of the next.
+        Reading, the network and drawing run at the same time, each a few images ahead of the next.
 
         Args:
-            images: files, and addresses in the web.
-            drawings: {image: path of its copy with what was found drawn into it}; those without one are not drawn.
+            images: files and web addresses.
+            drawings: {image: path of its copy with the detections drawn on it}; images without a path are not drawn.
         """
         drawings = drawings or {}
 
@@ -77,10 +77,10 @@ class FileDetector:
             video: file, address or number of a webcam.
             frames: its images, (H, W, 3) uint8 RGB.
             rate: frames per second of the drawn video.
-            drawing: .mp4 file to write, with what was found drawn into it; None: none.
+            drawing: .mp4 file to write, with the detections drawn on its frames; None: no file.
             look: function that is called with the `Detections` of each frame.
         """
-        camera = self._camera(video)  # here and not in the generator: a wrong one is said at once
+        camera = self._camera(video)  # not in the generator: a wrong calibration raises at once
         chosen = itertools.islice(frames, 0, self.frames, self.every)
         return self._in_frames(video, chosen, rate / self.every, drawing, camera, look)
 
@@ -129,14 +129,14 @@ class FileDetector:
                 yield item, one if isinstance(one, UserError) else self.select(one)
 
     def _ahead(self, function: Callable, found: Iterator) -> Iterator:
-        """Yields `function` of what is found, computed in other threads while the next images are in the network."""
+        """Yields `function` of each element, computed in other threads while the next images are in the network."""
         from keras_centernet.detecting.ahead import map_ahead
 
         with contextlib.closing(map_ahead(function, found, self.batch_size)) as finished:
             yield from finished
 
     def _camera(self, image: AnyPath | str | int) -> np.ndarray | None:
-        """Returns the matrix of the one calibration file, or of the file with the stem of an input in a folder."""
+        """Returns the matrix of the calibration file, or of the file in its folder that has the stem of the input."""
         from keras_centernet.camera import read_calibration
 
         if not self.calibration:
@@ -146,7 +146,7 @@ class FileDetector:
 
 
 def drawing_name(image: AnyPath | str) -> str:
-    """Returns the name of an image's drawn copy, of a kind that can be written."""
+    """Returns the name of an image's drawn copy, with a suffix that can be written."""
     from keras_centernet.drawing.image_file import SUFFIXES  # not above: it imports Keras
 
     name = pathlib.PurePath(name_of(image))
@@ -156,7 +156,7 @@ def drawing_name(image: AnyPath | str) -> str:
 def unique_names(names: dict) -> dict:
     """Returns {key: name} with equal names, as of files from different folders, numbered: a.jpg, a_2.jpg, ...
 
-    Names that differ in upper and lower case only count as equal: to some disks they are.
+    Names that differ only in case count as equal, as they are on some file systems.
     """
     unique, taken, numbers = {}, set(), collections.Counter()
     for key, name in names.items():
@@ -172,7 +172,7 @@ def unique_names(names: dict) -> dict:
 
 @contextlib.contextmanager
 def _film(path: AnyPath | None, rate: float) -> Iterator[Callable]:
-    """Returns a context with a function that appends a frame, (H, W, 3) uint8 RGB, to a video; none without a path."""
+    """Returns a context with a function that appends (H, W, 3) uint8 RGB frames to a video; a no-op without a path."""
     if path is None:
         yield lambda drawn: None
         return
@@ -198,7 +198,7 @@ def _film(path: AnyPath | None, rate: float) -> Iterator[Callable]:
 
 
 def _check_film(path: pathlib.Path, count: int) -> None:
-    """Raises an OSError where OpenCV, which does not say so, could not write all frames."""
+    """Raises an OSError if frames are missing in the file: OpenCV does not report failed writes."""
     import cv2
 
     capture = cv2.VideoCapture(str(path))

@@ -1,4 +1,4 @@
-"""What may be given to `detect`, one row of a table per kind, and the images that it stands for, one by one."""
+"""The kinds of source that `detect` takes, one table row each, and the images that a source stands for."""
 
 import os
 import re
@@ -24,19 +24,19 @@ from keras_centernet.errors import UserError, first_line
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.texts import shorten
 
-WEB_SECONDS = 30  # without an answer
+WEB_SECONDS = 30  # that a server may take to answer
 LARGEST_BYTES = 2**30  # of an image from the web
 GLOB = re.compile(r"[*?\[]")
 
 
 class Item(NamedTuple):
-    """One image of a source that is not read yet.
+    """One image of a source, not read yet.
 
     Attributes:
         load: function that returns it, (H, W, 3) uint8 RGB; called in another thread.
         path: where it comes from, or None.
-        is_live: whether the next one may be long in coming, so that nobody should wait for a full batch.
-        is_one_of_many: whether it is left out and counted where it cannot be read; else that is an error.
+        is_live: whether the next image can take long to come, so that this one must not wait for a full batch.
+        is_one_of_many: whether an image that cannot be read is skipped and counted; else it is an error.
         rate: frames per second of the video or camera that it is a frame of; None: it is no frame.
     """
 
@@ -48,7 +48,7 @@ class Item(NamedTuple):
 
     @property
     def sequence(self) -> str:
-        """What all images have in common over which an object may be followed: their video, or their folder."""
+        """The video or the folder of the image: objects are tracked over images that have it in common."""
         path = self.path or ""
         return path if self.rate else os.path.dirname(path)
 
@@ -143,14 +143,14 @@ def fetch(address: str) -> bytes:
     """Returns the content at a web address.
 
     Raises:
-        UserError: there is no answer, none with a file, or a file that is too large.
+        UserError: the server gives no answer, answers with an error, or the file is too large.
     """
     try:
         with urllib.request.urlopen(address, timeout=WEB_SECONDS) as answer:
             content = answer.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it is an open answer, too
+            error.close()  # an HTTPError is also an open response
         advice = "check the address, or fetch the file yourself and name that"
         raise UserError(f"{shorten(address)}: expected an image from the web: {first_line(error)}; {advice}.") from None
     if len(content) > LARGEST_BYTES:

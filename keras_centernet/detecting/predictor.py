@@ -15,16 +15,16 @@ from keras_centernet.method.decode import decode
 from keras_centernet.method.flip_test import average_mirrored, with_mirrored
 from keras_centernet.method.specs import Tensor
 
-# Input shapes that get a graph of their own, in which every size is known. Images at their own resolution have a
-# hundred shapes; compiling each would take longer than running it.
+# How many input shapes get a graph of their own, in which every size is known. Images at their own resolution can have
+# a hundred shapes; compiling a graph for each would take longer than running it.
 COMPILED_SHAPES = 8
 
 
 class Predictor:
     """Detects with a model: network and decoding are graphs that are traced once and kept.
 
-    The first `COMPILED_SHAPES` shapes of a batch have graphs of their own; any further shape runs in one graph of open
-    sizes, a little slower and with the same result, and is decoded op by op.
+    The first `COMPILED_SHAPES` batch shapes have graphs of their own. All further shapes share one graph of open sizes,
+    which is a little slower and gives the same result, and are decoded operation by operation.
     """
 
     def __init__(self, model: keras.Model):
@@ -33,7 +33,7 @@ class Predictor:
 
     @property
     def graphs(self) -> dict:
-        """The graphs so far by what they compute, for whom and of which shapes."""
+        """The graphs built so far, by what they compute, their shapes and their options."""
         return dict(self._graphs)
 
     def detect(self, source, calibration=None, threshold=None, top_k=100, batch_size=8, stream=False, track=False):
@@ -50,8 +50,8 @@ class Predictor:
 
         Args:
             images, flip: of `CenterNet.detect_batch`.
-            exact: whether the bits must not depend on how many batches came before, for metrics; else graphs are frozen
-                after some of them, see `compiling`.
+            exact: whether the same images always give the same bits, as metrics need. Else a graph is frozen after some
+                calls, which changes the last bits, see `compiling`.
 
         Raises:
             UserError: `flip` for a task where it makes no sense.
@@ -75,7 +75,7 @@ class Predictor:
         return self._kept(key, to_maps, shape, images.dtype, freeze=not exact)(images)
 
     def decoded(self, maps: dict, top_k: int) -> dict:
-        """Returns the K best detections that the maps hold, positions in input pixels; see `decode`."""
+        """Returns the K best detections of head maps, positions in input pixels; see `decode`."""
 
         def decode_maps(maps):
             return to_input_frame(decode(self._model.task, maps, top_k))
@@ -86,7 +86,7 @@ class Predictor:
         return self._kept(("decoded", batch, height, width, top_k), decode_maps)(maps)
 
     def _kept(self, key: tuple, function, *options, **more):
-        """Returns the graph of that key, made of the function and options of `compile_function` the first time."""
+        """Returns the graph of that key; the first time, `compile_function` makes it of the function and options."""
         if key not in self._graphs:
             self._graphs[key] = compile_function(self._model, function, *options, **more)
         return self._graphs[key]

@@ -1,4 +1,4 @@
-"""Which detections are kept: by score, class and place, and one of those that overlap."""
+"""Which detections are kept: by class, by region, and the best of those that overlap."""
 
 import numbers
 from collections.abc import Collection, Sequence
@@ -10,7 +10,7 @@ from keras_centernet.geometry import box_iou
 
 
 def in_classes(found, classes: Collection[str | int] | str | int) -> np.ndarray:
-    """Returns (N,) bool: whether the class is one of some names or indices."""
+    """Returns (N,) bool: whether a detection's class is among the given names or indices."""
     wanted = {classes} if isinstance(classes, str | numbers.Integral) else set(classes)
     if any(isinstance(one, bool) or not isinstance(one, str | numbers.Integral) for one in wanted):
         raise UserError(f"classes: expected names or indices of classes, got {shown(classes)}.")
@@ -19,7 +19,7 @@ def in_classes(found, classes: Collection[str | int] | str | int) -> np.ndarray:
 
 
 def in_region(found, region: Sequence | np.ndarray) -> np.ndarray:
-    """Returns (N,) bool: whether the middle of the box lies in a region, see `Detections.filter`."""
+    """Returns (N,) bool: whether the centre of a box lies in a region, see `Detections.filter`."""
     try:
         corners = np.asarray(region, np.float64)
     except (TypeError, ValueError):
@@ -34,7 +34,7 @@ def in_region(found, region: Sequence | np.ndarray) -> np.ndarray:
 
 
 def best_of_overlapping(found, iou: float) -> np.ndarray:
-    """Returns the rows that remain where, of two boxes of one class of a higher IoU, the worse one is dropped."""
+    """Returns the rows that greedy NMS keeps: of two boxes of one class with an IoU above `iou`, the better one."""
     boxes_xyxy = found.boxes_xyxy.astype(np.float64)
     overlaps = box_iou(boxes_xyxy, boxes_xyxy) > iou
     overlaps &= found.classes[:, None] == found.classes

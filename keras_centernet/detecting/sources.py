@@ -17,7 +17,7 @@ from keras_centernet.files.special import special_kind
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 WEB_VIDEO_SUFFIXES = (".m3u8", ".mpd", ".mjpg", ".mjpeg")  # streams that OpenCV reads by itself
-UNSAFE = re.compile(r"[^\w.-]+")  # of an address, in the name of a file
+UNSAFE = re.compile(r"[^\w.-]+")  # characters of an address that are replaced in a file name
 WEBCAM = re.compile("[0-9]{1,9}")  # a number
 WEB, CAMERA = re.compile("https?://"), re.compile("(rtsps?|rtmp|rtp|udp|tcp)://")  # addresses
 
@@ -27,7 +27,7 @@ def find_inputs(patterns: list[str]) -> tuple[list[AnyPath | str], list[str | in
 
     Args:
         patterns: files, folders (their own files, not those of folders inside), globs, webcam numbers, or addresses of
-            images (http://) and videos (rtsp://, http://, ...). A UserError names one that stands for nothing.
+            images (http://) and videos (rtsp://, http://, ...). One that stands for nothing raises a UserError.
     """
     from keras_centernet.data.images import IMAGE_SUFFIXES  # not above: it imports TensorFlow
 
@@ -52,7 +52,7 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
     A remote file (gs://...) is copied first, because OpenCV reads local ones only.
 
     Raises:
-        UserError: no regular file, no video, one without a frame that can be decoded, or with frames too large.
+        UserError: not a regular file, not a video, no frame that can be decoded, or frames that are too large.
     """
     import cv2
 
@@ -78,17 +78,17 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
 
 
 def is_address(video: str | int) -> bool:
-    """Whether OpenCV reads a video from a camera's or a web address by itself."""
+    """Whether an input is a camera's address or a web address; OpenCV opens videos at these by itself."""
     return isinstance(video, str) and any(kind.match(video) for kind in (CAMERA, WEB))
 
 
 def is_web_image(address: str) -> bool:
-    """Whether an address is that of an image: one of the web that does not end as those of videos do."""
+    """Whether an address is that of an image: a web address that does not end with a video's suffix."""
     return bool(WEB.match(address)) and not _path_of(address).lower().endswith(VIDEO_SUFFIXES + WEB_VIDEO_SUFFIXES)
 
 
 def name_of(one: AnyPath | str | int) -> str:
-    """Returns the name of an input's file, or one that files may have: "webcam0", "street.jpg" of an address."""
+    """Returns an input's file name, or a valid one for a webcam or an address: "webcam0", "street.jpg"."""
     if isinstance(one, int):
         return f"webcam{one}"
     if is_address(one):
@@ -97,7 +97,7 @@ def name_of(one: AnyPath | str | int) -> str:
 
 
 def stem_of(one: AnyPath | str | int) -> str:
-    """Returns the same without a suffix."""
+    """Returns `name_of` without the suffix."""
     return pathlib.PurePath(name_of(one)).stem
 
 

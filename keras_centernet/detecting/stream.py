@@ -1,4 +1,4 @@
-"""From a source to `Detections`, one by one: reading and preparing go on in threads while the network works."""
+"""From a source to `Detections`, one by one: threads read and prepare the next images while the network works."""
 
 import contextlib
 import functools
@@ -19,11 +19,11 @@ from keras_centernet.errors import UserError
 from keras_centernet.geometry import letterbox, to_image_frame, warp
 from keras_centernet.limits import COUNT, SHARE
 
-BATCHES_AHEAD = 2  # that are read while one is in the network
+BATCHES_AHEAD = 2  # batches that are read while one is in the network
 
 
 class Prepared(NamedTuple):
-    """An image that is ready for the network: itself, its camera, its input and the transform to that."""
+    """An image ready for the network: itself, its camera, the network's input and the transform from image to input."""
 
     image: np.ndarray
     camera: np.ndarray | None
@@ -44,7 +44,7 @@ def detect(
     """Returns the `Detections` of each image of a source: a list, or with `stream` a generator; see `detect_in`.
 
     Raises:
-        UserError: `threshold` or `batch_size` is no number that it may be, or the packages of `track` are missing.
+        UserError: `threshold` or `batch_size` is not a valid number, or the packages that `track` needs are missing.
     """
     if track:
         check_tracking()
@@ -66,7 +66,7 @@ def detect_in(
     """Yields the `Detections` of each image of a source, see `CenterNet.detect`.
 
     Args:
-        model: its classes, task and input_size count.
+        model: its classes, task, input_size and thresholds are used.
         detect_batch: function of inputs (B, H, W, 3) uint8 -> {name: (B, K, ...)}, positions in input pixels.
         source, calibration, threshold, batch_size, track: see `CenterNet.detect`.
     """
@@ -89,11 +89,12 @@ def detect_in(
 def detect_items(
     model, detect_batch: Callable, items: Iterable[tuple], threshold: float | None, batch_size: int
 ) -> Iterator[tuple]:
-    """Yields (item, its `Detections`) in order; reading and preparing go on in threads while the network works.
+    """Yields (item, its `Detections`) in order; threads read and prepare the next images while the network works.
 
     Args:
         model, detect_batch, threshold: see `detect_in`.
-        items: (`Item`, its camera or None). One of many that cannot be read comes with its UserError.
+        items: (`Item`, its camera or None). If one that `is_one_of_many` cannot be read, its UserError is yielded
+            in place of `Detections`.
         batch_size: images that go through the network together; live ones go one by one.
     """
     ready = map_ahead(functools.partial(_prepare, model.input_size), items, BATCHES_AHEAD * batch_size)
@@ -112,7 +113,7 @@ def detect_items(
 
 
 def _in_batches(ready: Iterator[tuple], batch_size: int) -> Iterator[list[tuple]]:
-    """Yields lists with at most `batch_size` images that could be read; a live one ends its list."""
+    """Yields lists with at most `batch_size` images that could be read; a live image ends its list."""
     with contextlib.closing(ready):
         batch, readable = [], 0
         for item, one in ready:
@@ -158,9 +159,9 @@ def to_detections(
     threshold: float | None,
     calibration: np.ndarray | None = None,
 ) -> Detections:
-    """Returns the detections of one image whose scores suffice, boxes clipped to the image.
+    """Returns the detections of one image whose scores reach the threshold, with boxes clipped to the image.
 
-    Boxes without area inside the image are dropped too.
+    Boxes without area inside the image are dropped.
 
     Args:
         model: `CenterNet`.
@@ -168,7 +169,7 @@ def to_detections(
         image: (H, W, 3) uint8.
         path: of the file, or None.
         image_to_input: (2, 3) transform that made the input.
-        threshold: lowest score that is kept; None: those of the model.
+        threshold: lowest score that is kept; None: the model's `thresholds`.
         calibration: see `calibration_or_default`.
     """
     height, width = image.shape[:2]
@@ -177,7 +178,7 @@ def to_detections(
     has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
     lowest = lowest_scores(model, threshold)[rows["classes"].astype(np.int64)]
     keep = np.flatnonzero((rows["scores"] >= lowest) & has_area)
-    keep = keep[np.argsort(-rows["scores"][keep], kind="stable")]  # a runtime's sigmoid may swap two by their last bit
+    keep = keep[np.argsort(-rows["scores"][keep], kind="stable")]  # the last bit of a runtime's sigmoid can swap two
     kept = {key: value[keep] for key, value in rows.items()}
     calibration = calibration_or_default(calibration) if model.task.needs_camera else None
     extras = {name: _in_float32(values) for name, values in model.task.postprocess(kept, calibration).items()}

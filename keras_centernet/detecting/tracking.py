@@ -14,30 +14,30 @@ from keras_centernet.detecting.thresholds import lowest_scores
 from keras_centernet.errors import UserError
 from keras_centernet.packages import import_package
 
-WHAT = "track"  # whose packages are asked for, in messages
-# Objects of lower scores than the threshold, down to this one, are not shown but keep identities: ByteTrack's idea.
+WHAT = "track"  # the argument that messages about missing packages name
+# Objects that score below the threshold, but at least this much, are tracked without being shown: ByteTrack's idea.
 LOWEST_SCORE = 0.1
-USUAL_RATE = 30.0  # frames per second of what is no video
+USUAL_RATE = 30.0  # frames per second where the images are not a video
 NOT_FOLLOWED = -1
 
 
 def check_tracking() -> None:
-    """Raises a UserError that names the extra where its packages are missing."""
+    """Raises a UserError that names the extra if its packages are missing."""
     import_package(WHAT, "supervision")
     import_package(WHAT, "trackers")
 
 
 def lowest_asked(model, threshold: float | None, track: bool) -> float | None:
-    """Returns the lowest score that is asked for to show what has at least `threshold`, see `lowest_scores`."""
+    """Returns the threshold to detect with: with `track` at most `LOWEST_SCORE`, for ByteTrack uses weak detections."""
     return min(float(lowest_scores(model, threshold).min()), LOWEST_SCORE) if track else threshold
 
 
 class Tracker:
-    """Follows the objects of one video.
+    """Tracks the objects of one video.
 
     Args:
-        lowest: score that is shown, and that a new identity needs: a number, or the (C,) of the classes.
-        rate: frames per second, by which a lost object is forgotten after a second; None: 30.
+        lowest: lowest score that is shown, a number or (C,) for the classes; a new identity needs the smallest of them.
+        rate: frames per second; None: 30. An object that is lost for a second is forgotten.
     """
 
     def __init__(self, lowest: float | np.ndarray, rate: float | None = None):
@@ -51,9 +51,9 @@ class Tracker:
         )
 
     def follow(self, found):
-        """Returns the `Detections` of the next frame that are good enough, with the extra "track_ids" (N,) int32.
+        """Returns the next frame's `Detections` that score at least `lowest`, with the extra "track_ids" (N,) int32.
 
-        An object that is seen again has the number that it had; -1: it is seen for the first time.
+        An object gets its number when it is seen for the second time, and keeps it; until then it has -1.
         """
         given = self._detections(
             xyxy=found.boxes_xyxy.astype(float), confidence=found.scores, data={"row": np.arange(len(found))}
@@ -67,11 +67,11 @@ class Tracker:
 
 
 def track_items(found: Iterator[tuple], lowest: np.ndarray) -> Iterator[tuple]:
-    """Yields what `detect_items` does, with identities, which begin anew in each video and in each folder of images.
+    """Yields the pairs of `detect_items` with identities, which start again in each video and each folder of images.
 
     Args:
         found: (`Item`, its `Detections` down to `lowest_asked`, or a UserError).
-        lowest: (C,) scores of the classes that are kept, see `lowest_scores`.
+        lowest: (C,) lowest score of each class that is kept, see `lowest_scores`.
     """
     tracker, followed = None, None
     with contextlib.closing(found):

@@ -1,4 +1,4 @@
-"""Showing an image where there is a notebook or a display."""
+"""Shows an image in a notebook or in a window."""
 
 import sys
 
@@ -15,10 +15,10 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def show_image(image: np.ndarray, title: str) -> None:
-    """Shows an image (H, W, 3) uint8 RGB under the cell of a notebook, else in a window until that is closed.
+    """Shows an image (H, W, 3) uint8 RGB in a notebook, or else in a window until that is closed.
 
     Raises:
-        UserError: neither is there.
+        UserError: there is neither a notebook nor a display.
     """
     if is_notebook():
         from IPython.display import Image, display
@@ -36,7 +36,7 @@ def show_image(image: np.ndarray, title: str) -> None:
 
 
 def check_display() -> None:
-    """Raises a UserError where Matplotlib, which chooses by itself, has found no way to open a window."""
+    """Raises a UserError if the backend that Matplotlib chose for this machine cannot open a window."""
     import matplotlib
     from matplotlib.backends.registry import BackendFilter, backend_registry
 
@@ -48,6 +48,6 @@ def check_display() -> None:
 
 
 def is_notebook() -> bool:
-    """Whether this runs in a notebook, where IPython has a kernel."""
+    """Whether this runs in a notebook, that is, whether IPython has a kernel."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return hasattr(shell, "kernel")

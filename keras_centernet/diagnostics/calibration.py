@@ -8,9 +8,9 @@ BINS = 10
 
 
 def calibration(truth: Boxes, found: Boxes) -> dict[str, np.ndarray]:
-    """Returns {"count" int64, "score", "precision": (10,) float64} of the detections with scores in tenths of 0..1.
+    """Returns {"count" int64, "score", "precision": (10,) float64} of the detections in each tenth of scores 0..1.
 
-    "score" is their mean, and "precision" the share that found an object; NaN where there are none.
+    "score" is their mean score and "precision" the share that found an object; both are NaN without detections.
     """
     matched = match(truth, found)
     counted = matched != IGNORED
@@ -23,7 +23,7 @@ def calibration(truth: Boxes, found: Boxes) -> dict[str, np.ndarray]:
 
 
 def calibration_error(bins: dict[str, np.ndarray]) -> float:
-    """Returns the mean distance of score and precision, weighted by counts; NaN without detections."""
+    """Returns the mean distance between score and precision, weighted by counts; NaN without detections."""
     count = bins["count"]
     gaps = np.nan_to_num(np.abs(bins["score"] - bins["precision"]))
     return float(gaps @ count / count.sum()) if count.sum() else float("nan")

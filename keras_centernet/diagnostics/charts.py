@@ -9,11 +9,11 @@ from keras_centernet.drawing.charts.curves import MOST_NAMED_CURVES
 from keras_centernet.drawing.charts.files import class_rgb, to_png
 from keras_centernet.drawing.charts.texts import draw_legend, label_of, name_ticks
 
-MOST_CLASSES = 30  # in a chart: the most frequent ones
+MOST_CLASSES = 30  # a chart shows only the most frequent ones
 
 
 def draw_confusion(counts: np.ndarray, classes: tuple[str, ...]) -> bytes:
-    """Returns the matrix with shares of each row as shades and counts as texts; empty cells are left blank."""
+    """Returns the matrix with each cell's share of its row as shade and its count as text; zeros are left blank."""
     shown = _most_frequent(counts[:-1].sum(axis=1))
     counts = counts[np.ix_([*shown, -1], [*shown, -1])]
     names = [*(classes[i] for i in shown), "nothing"]
@@ -34,7 +34,7 @@ def draw_confusion(counts: np.ndarray, classes: tuple[str, ...]) -> bytes:
 
 
 def draw_score_curves(curves: dict, thresholds: np.ndarray, classes: tuple[str, ...]) -> bytes:
-    """Returns precision, recall and F1 over the score, a line per class; dots mark the best thresholds."""
+    """Returns precision, recall and F1 over the lowest score kept, a line per class; dots mark the best thresholds."""
     figure = Figure((11, 3.8), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)
     known = [i for i in range(len(classes)) if np.isfinite(curves["recall"][i]).any()]
@@ -58,7 +58,7 @@ def draw_score_curves(curves: dict, thresholds: np.ndarray, classes: tuple[str, 
 
 
 def draw_calibration(bins: dict) -> bytes:
-    """Returns the precision over the mean score, and how many detections have it."""
+    """Returns precision over mean score, and below it the number of detections in each bin."""
     figure = Figure((5.2, 5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     known = bins["count"] > 0
@@ -83,7 +83,7 @@ def draw_objects(objects: np.ndarray, missed: np.ndarray, classes: tuple[str, ..
     name_ticks(axes.yaxis, [classes[i] for i in shown])
     axes.invert_yaxis()
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel("objects; pale: found as nothing")
+    axes.set_xlabel("objects; pale: missed")
     return to_png(figure)
 
 

@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Which classes are confused with which, and the errors of each image."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def confusion(truth: Boxes, found: Boxes, thresholds: np.ndarray) -> np.ndarray:
 
 
 def errors_by_image(truth: Boxes, found: Boxes, thresholds: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
-    """Returns (n, 2) int64: missed objects and wrong detections of each image, at the thresholds of the classes."""
+    """Returns (n, 2) int64: missed objects and wrong detections of each image, at each class's threshold."""
     found = found[found.scores >= thresholds[found.classes]]
     matched = match(truth, found)
     missed = ~truth.is_ignored

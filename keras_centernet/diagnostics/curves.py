@@ -9,9 +9,9 @@ SCORES = np.linspace(0, 1, 101)
 
 
 def score_curves(truth: Boxes, found: Boxes, classes: int) -> dict[str, np.ndarray]:
-    """Returns {"precision", "recall", "f1": (C, 101) float64} of detections with at least each of `SCORES`.
+    """Returns {"precision", "recall", "f1": (C, 101) float64} of the detections that score at least each of `SCORES`.
 
-    Precision is NaN where nothing is kept, recall where a class has no object; F1 is then 0.
+    Precision is NaN if no detection is kept, and recall is NaN if a class has no object; F1 is then 0.
     """
     matched = match(truth, found)
     objects = np.bincount(truth.classes[~truth.is_ignored], minlength=classes)
@@ -28,9 +28,9 @@ def score_curves(truth: Boxes, found: Boxes, classes: int) -> dict[str, np.ndarr
 
 
 def best_thresholds(curves: dict[str, np.ndarray]) -> np.ndarray:
-    """Returns (C,) float64: the score of the best F1 of each class, the middle of several equal ones.
+    """Returns (C,) float64: the score of the best F1 of each class, or the middle of the first range of equal ones.
 
-    A class of which nothing was found gets `USUAL_THRESHOLD`.
+    A class whose best F1 is 0 gets `USUAL_THRESHOLD`.
     """
     f1 = curves["f1"]
     best = f1.max(axis=1, keepdims=True)

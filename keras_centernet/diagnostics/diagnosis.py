@@ -1,4 +1,4 @@
-"""The numbers of a report, from an evaluation that was made."""
+"""The numbers of a diagnosis, from the report of an evaluation."""
 
 import dataclasses
 
@@ -24,12 +24,12 @@ class Diagnosis:
         classes: names.
         truth, found: objects and detections in image pixels.
         curves: of `score_curves`.
-        thresholds: (C,) score of the best F1 of each class; the other counts keep what reaches it.
+        thresholds: (C,) score of the best F1 of each class, from which on `confusion` and `errors` count detections.
         confusion: (C + 1, C + 1) counts.
         calibration: of `calibration`.
         image_ids: (n,).
         errors: (n, 2) missed objects and wrong detections.
-        training_batch: JPEG file of training images as the network saw them, where a run knows them.
+        training_batch: JPEG file of training images as the network saw them, if a run kept them.
     """
 
     report: Report
@@ -46,9 +46,9 @@ class Diagnosis:
     training_batch: bytes | None = None
 
     def thresholds_by_class(self) -> dict[str, float]:
-        """Returns {class name: score of its best F1} for `model.thresholds`, of classes with an F1 of 0.1 at least.
+        """Returns {class name: score of its best F1} for `model.thresholds`, of classes with an F1 of at least 0.1.
 
-        Of the others the model knows too little for it to say anything.
+        The model finds the other classes too badly for their best score to mean anything.
         """
         best = self.curves["f1"].max(axis=1)
         rows = zip(self.classes, self.thresholds, best, strict=True)
@@ -56,7 +56,7 @@ class Diagnosis:
 
 
 def diagnose(report: Report, source: Source | None = None) -> Diagnosis:
-    """Returns the numbers of an evaluation's `Report`; `source` is where its images come from."""
+    """Returns the `Diagnosis` of an evaluation's `Report`; `source` is where its images come from."""
     classes = tuple(row["name"] for row in report.ground_truth["categories"])
     truth, found = boxes_of(report.ground_truth["annotations"]), boxes_of(report.detections)
     curves = score_curves(truth, found, len(classes))

@@ -20,7 +20,7 @@ class Boxes:
         classes: (N,) int64 class indices.
         boxes_xyxy: (N, 4) float64 image pixels.
         scores: (N,) float64; 1 for objects.
-        is_ignored: (N,) bool: crowds and hidden regions, inside of which nothing is right or wrong.
+        is_ignored: (N,) bool: crowds and hidden regions; detections inside them are neither right nor wrong.
     """
 
     images: np.ndarray
@@ -52,8 +52,8 @@ def boxes_of(rows: Sequence[dict]) -> Boxes:
 def match(truth: Boxes, found: Boxes, within_class: bool = True) -> np.ndarray:
     """Returns (D,) int64: which object each detection found, NONE or IGNORED.
 
-    As COCO matches: in the order of scores, each detection takes the free object that it overlaps most, from IoU 0.5.
-    What takes none and lies by half in an ignored region is ignored.
+    As COCO matches: in the order of scores, each detection takes the free object that it overlaps most, if their IoU is
+    at least 0.5. A detection that takes none is ignored if at least half of it lies in an ignored region.
 
     Args:
         truth, found: N objects and D detections.
@@ -67,7 +67,7 @@ def match(truth: Boxes, found: Boxes, within_class: bool = True) -> np.ndarray:
     order = np.lexsort((-overlaps[usual], detections_in, -found.scores[detections_in]))
     taken = np.zeros(len(truth), bool)
     for detection, thing in zip(detections_in[order].tolist(), objects_in[order].tolist(), strict=True):
-        if matched[detection] == NONE and not taken[thing]:  # few pairs overlap by half: the loop is short
+        if matched[detection] == NONE and not taken[thing]:  # few pairs reach this IoU: the loop is short
             matched[detection], taken[thing] = thing, True
     excused = np.zeros(len(found), bool)
     excused[detections[ignored & (inside >= IOU)]] = True
@@ -76,7 +76,7 @@ def match(truth: Boxes, found: Boxes, within_class: bool = True) -> np.ndarray:
 
 
 def _pairs(truth: Boxes, found: Boxes, within_class: bool) -> tuple[np.ndarray, ...]:
-    """Returns (detections, objects, IoU, share of the detection inside) of all pairs in one image that overlap."""
+    """Returns (detections, objects, IoU, share of the detection inside the object) of all overlapping pairs."""
     by_image = np.argsort(truth.images, kind="stable")
     of_found = np.argsort(found.images, kind="stable")
     images, starts = np.unique(found.images[of_found], return_index=True)
@@ -99,6 +99,6 @@ def _pairs(truth: Boxes, found: Boxes, within_class: bool) -> tuple[np.ndarray, 
 
 
 def _shares_inside(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
-    """Returns the share (N, M) of the area of each of the boxes that lies inside each of the others."""
+    """Returns (N, M): the share of each box's area that lies inside each of the others."""
     areas = np.maximum(box_areas(boxes_xyxy), np.finfo(np.float64).tiny)
     return box_intersections(boxes_xyxy, others_xyxy) / areas[:, None]

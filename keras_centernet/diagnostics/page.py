@@ -28,7 +28,7 @@ SIZES = {"APs": "small (below 32 x 32 pixels)", "APm": "medium", "APl": "large (
 
 
 def write_report(folder: str | os.PathLike, report: Report, source: Source | None = None) -> Diagnosis:
-    """Writes index.html, one file with everything in it, into a folder; returns the numbers that it shows.
+    """Writes a self-contained index.html into a folder; returns the numbers that it shows.
 
     Args:
         folder: an existing folder.
@@ -47,7 +47,7 @@ def build_page(diagnosis: Diagnosis) -> str:
     """Returns the page; sections that the evaluation has nothing for are left out."""
     title = "Report: {images} images, {objects} objects".format(**diagnosis.report.metrics)
     parts = [f"<h1>{html.escape(title)}</h1>"]
-    parts.append("<p>Boxes are compared at IoU 0.5; counts keep each class from its best threshold on.</p>")
+    parts.append("<p>Boxes are compared at IoU 0.5; detections count from the best threshold of their class on.</p>")
     for section in SECTIONS:
         content = section.build(diagnosis)
         parts += [heading_of(section.title), f'<p class="of">{section.of}</p>', content] if content else []
@@ -94,7 +94,7 @@ def _calibration(diagnosis: Diagnosis) -> str:
 
 def _worst(diagnosis: Diagnosis) -> str:
     images = worst_images(diagnosis) if diagnosis.source is not None else []
-    left_right = "<p>Left the truth, right what was found.</p>"
+    left_right = "<p>Left: the truth. Right: the detections.</p>"
     return left_right + grid_of([figure_of(*image) for image in images], "pairs") if images else ""
 
 
@@ -114,8 +114,8 @@ class Section:
 
     Attributes:
         title: heading.
-        build: function of a diagnosis that returns the HTML, nothing where it does not apply.
-        of: which tasks it is meant for, and what it looks at.
+        build: function of a diagnosis that returns the HTML, or nothing if the section does not apply.
+        of: the tasks that the section is meant for, and what it looks at.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The photos of a data set, as they are, by the ids of their images."""
+"""The photos of a data set, unchanged, by image id."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from keras_centernet.errors import UserError
 
 
 def read_photos(source: Source, image_ids: list[int]) -> dict[int, tuple[str, np.ndarray]]:
-    """Returns {image id: (name, (H, W, 3) uint8 RGB)}; of files, these alone are read, else a stream up to the last."""
+    """Returns {image id: (name, (H, W, 3) uint8 RGB)}; reads their files alone, or a stream up to the last of them."""
     photos, annotations = {}, source.annotations
     if annotations is not None:
         places = {int(image_id): i for i, image_id in enumerate(annotations.image_ids)}
@@ -16,7 +16,7 @@ def read_photos(source: Source, image_ids: list[int]) -> dict[int, tuple[str, np
             name = annotations.image_names[places[image_id]]
             try:
                 photos[image_id] = (name.rpartition("/")[2], read_image(name))
-            except UserError:  # drawn by a program, so without a file
+            except UserError:  # an image drawn by a program has no file
                 continue
     wanted = set(image_ids) - set(photos)
     examples = iter(source.examples()) if wanted else iter(())

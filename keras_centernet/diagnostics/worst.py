@@ -1,4 +1,4 @@
-"""The images with the most errors, as they are, with truth and detections."""
+"""The images with the most errors, drawn with truth and detections."""
 
 import cv2
 import numpy as np

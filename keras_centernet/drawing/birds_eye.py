@@ -10,13 +10,13 @@ from keras_centernet.errors import UserError
 
 PAPER, GRID, INK, TRUTH = (250, 250, 250), (215, 215, 215), (110, 110, 110), (20, 20, 20)
 GRID_STEP = 10  # metres
-SHORTEST, LONGEST = 20.0, 120.0  # metres that a view may reach
+SHORTEST, LONGEST = 20.0, 120.0  # metres: limits of the reach that is chosen for a view
 MARGIN = 1.1  # of the farthest corner
 FARTHEST = 1e6  # metres: boxes with corners beyond are mistakes and not drawn
 SHAPE = 0.75  # width / height
 FONT_SCALE = 0.4
 REFERENCE_HEIGHT = 720  # px: letters and headings grow in higher views
-COARSE = 10.0  # px per metre: below it headings are thin, so that small objects stay visible
+COARSE = 10.0  # px per metre: below this, headings are thin so that small objects stay visible
 
 
 def draw_birds_eye(
@@ -29,15 +29,16 @@ def draw_birds_eye(
     height: int = REFERENCE_HEIGHT,
     meters: float | None = None,
 ) -> np.ndarray:
-    """Returns a view from above, (height, 3 / 4 height, 3) uint8 RGB: the camera below, looking up, lines every 10 m.
+    """Returns a view from above, (height, 3 / 4 height, 3) uint8 RGB: the camera at the bottom, a line every 10 m.
 
-    Boxes have the colours of their classes and a line towards where they head; the truth is a thin dark outline.
+    Boxes have the colours of their classes and a line in the direction of their heading. True boxes are thin dark
+    outlines.
 
     Args:
         dimensions_hwl, locations_xyz, rotations_y, classes: as in `draw_boxes_3d`.
         truth: None, or (dimensions, locations, rotations) of true boxes.
         height: of the view in pixels.
-        meters: how far it reaches; None: so far that all objects in front of the camera are seen, 20 to 120 m.
+        meters: how far it reaches; None: far enough for all objects in front of the camera, within 20 to 120 m.
 
     Raises:
         UserError: meters is not a positive number.
@@ -68,7 +69,7 @@ def draw_birds_eye(
 
 
 def with_birds_eye(canvas: np.ndarray, *boxes) -> np.ndarray:
-    """Returns a drawing with the view from above to its right, as high as it; boxes as for `draw_birds_eye`."""
+    """Returns a drawing with the view from above, of equal height, to its right; boxes as for `draw_birds_eye`."""
     return np.concatenate([canvas, draw_birds_eye(*boxes, height=len(canvas))], axis=1)
 
 

@@ -61,7 +61,7 @@ def paint_boxes(image: np.ndarray, found, **options) -> np.ndarray:
 
 
 def with_identities(found, labels: Sequence[str]) -> list[str]:
-    """Returns the labels of `Detections` behind "#4", the number of what was followed, where it has one."""
+    """Returns the labels of `Detections`; those of tracked objects begin with their number: "#4 car 0.90"."""
     ids = found.extras.get("track_ids", [-1] * len(labels))
     return [f"#{number} {label}" if number >= 0 else label for number, label in zip(ids, labels, strict=True)]
 
@@ -77,7 +77,7 @@ def draw_boxes(
 ) -> np.ndarray:
     """Returns a copy of the image with boxes in the colours of their classes and filled labels.
 
-    Labels lie above all boxes, and the first box above the others, since detections come best first.
+    Labels are drawn over all boxes, and the first box over the others, because detections come best first.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -112,7 +112,7 @@ def draw_label(
     line_width: int,
     font_scale: float,
 ) -> None:
-    """Draws a filled label that stands on the box's upper edge, or inside where there is no room."""
+    """Draws a filled label that stands on the box's upper edge, or inside the box if there is no room above."""
     import cv2
 
     weight = max(1, round(font_scale * 1.5))

@@ -29,8 +29,8 @@ def draw_boxes_3d(
 ) -> np.ndarray:
     """Returns a copy of the image with the projections of 3D boxes; the front face is tinted.
 
-    Near boxes lie above far ones, labels above all boxes. What is behind the camera is clipped; boxes without
-    finite corners are not drawn.
+    Near boxes are drawn over far ones, and labels over all boxes. What lies behind the camera is clipped. Boxes with
+    corners that are not finite, or farther away than `FARTHEST`, are not drawn.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -43,7 +43,7 @@ def draw_boxes_3d(
         line_width: pixels; None: grows with the image.
 
     Raises:
-        UserError: the calibration is not one.
+        UserError: `calibration` is not a camera's matrix.
     """
     import cv2
 
@@ -72,7 +72,7 @@ def draw_boxes_3d(
 
 def _project(points_xyz: np.ndarray, calibration: np.ndarray, is_closed: bool = False) -> np.ndarray:
     """Returns pixels (M, 2) of the part of a line or face that lies in front of the camera."""
-    depths = points_xyz @ calibration[2, :3] + calibration[2, 3]  # what the projection divides by: z, but for P[2, 3]
+    depths = points_xyz @ calibration[2, :3] + calibration[2, 3]  # what the projection divides by: z + P[2, 3]
     return project_points(clip_path(points_xyz, depths - NEAREST, is_closed), calibration)
 
 

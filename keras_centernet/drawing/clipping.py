@@ -1,10 +1,10 @@
-"""Clipping lines and convex faces: where a drawing ends, at the camera, at another polygon."""
+"""Clips lines and convex faces: to the drawing, to what lies in front of the camera, to another polygon."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-REACH = 4.0  # longer sides of the canvas: lines may leave it by that much, OpenCV draws those correctly
+REACH = 4.0  # in longer sides of the canvas: OpenCV still draws lines correctly that leave it by so much
 
 
 def clip_path(points: np.ndarray, distances: np.ndarray, is_closed: bool) -> np.ndarray:
@@ -16,7 +16,7 @@ def clip_path(points: np.ndarray, distances: np.ndarray, is_closed: bool) -> np.
         is_closed: whether the last corner is joined to the first.
 
     Returns:
-        (M, D) corners; none where nothing remains.
+        (M, D) corners; none if nothing remains.
 
     Source: Sutherland and Hodgman, "Reentrant polygon clipping", 1974.
     """
@@ -28,7 +28,8 @@ def clip_path(points: np.ndarray, distances: np.ndarray, is_closed: bool) -> np.
         if is_inside[i]:
             kept.append(points[i])
         if is_inside[i] != is_inside[j] and (j or is_closed):
-            # Where edges coincide the share is rounded to 0 or 1; without that corner its triangle would be lost.
+            # On an edge that coincides with the border, the share is rounded to 0 or 1. The corner is added all the
+            # same: without it, a triangle would be lost.
             share = distances[i] / (distances[i] - distances[j])
             kept.append(points[i] + share * (points[j] - points[i]))
     return np.array(kept)
@@ -45,6 +46,6 @@ def clip_to_sides(
 
 
 def to_pixels(points_xy: np.ndarray, canvas: np.ndarray, is_closed: bool = False) -> np.ndarray:
-    """Returns whole pixels (M, 2) int32 near enough for OpenCV's 16-bit fixed-point drawing; none: nothing to draw."""
+    """Returns whole pixels (M, 2) int32, clipped for OpenCV's 16-bit fixed-point drawing; none: nothing to draw."""
     far = REACH * max(canvas.shape)
     return np.round(clip_to_sides(points_xy, (-far, -far), (far, far), is_closed)).astype(np.int32)

@@ -8,15 +8,15 @@ from keras_centernet.drawing.charts.curves import MOST_NAMED_CURVES
 from keras_centernet.drawing.charts.files import class_rgb, to_png
 from keras_centernet.drawing.charts.texts import draw_legend, label_of, number_epochs
 
-_FALLS = "loss"  # what is drawn on a logarithmic axis; anything else from 0 to 1
+_FALLS = "loss"  # the quantity with a logarithmic axis; the others are metrics from 0 to 1
 
 
 def draw_comparison(curves: Mapping[str, Mapping[str, tuple]], names: Sequence[str]) -> bytes:
     """Returns a PNG file with a panel for each quantity and a line for each run; circles mark the highest values.
 
     Args:
-        curves: {"loss" or name of a metric: {run: (epochs, values)}}; NaN, of epochs without a value, is bridged.
-        names: of all runs in order, which gives them their colours.
+        curves: {"loss" or name of a metric: {run: (epochs, values)}}; NaN, an epoch without a value, is bridged.
+        names: of all runs; their order decides the colours.
     """
     from matplotlib.figure import Figure
 

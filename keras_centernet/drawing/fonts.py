@@ -1,4 +1,4 @@
-"""Which font of this machine has the letters of a text, and how texts are written whose letters none has."""
+"""Which fonts of this machine have the letters of a text, and how letters are written that none has."""
 
 import functools
 import os
@@ -10,14 +10,15 @@ from keras_centernet.errors import DataWarning
 
 _USUAL = "DejaVu Sans"  # comes with Matplotlib: Latin, Cyrillic, Greek, Arabic, Hebrew, some symbols
 _FIRST_CHOICE = re.compile(r"noto ?sans(?!.*(mono|symbols))", re.IGNORECASE)
-_JOINING = {"Cf", "Mn"}  # categories of characters that change the one before
+_JOINING = {"Cf", "Mn"}  # Unicode categories of characters that modify the one before
 _said: set[str] = set()
 
 
 def runs_of(text: str) -> list[tuple[str, str]]:
     """Returns (path of a font, the part of a text that it writes), in order.
 
-    The usual font writes what it can, and a font that has most of the other letters these.
+    The usual font writes the letters that it has. Of the others, the font that has most of them writes those it has,
+    and each that is left is written in a font of its own.
     """
     runs: list[tuple[str, str]] = []
     for character, path in zip(text, _fonts_of(text), strict=True):
@@ -29,9 +30,9 @@ def runs_of(text: str) -> list[tuple[str, str]]:
 
 
 def writable(text: str) -> str:
-    r"""Returns a text as the fonts of this machine can write it; what none has becomes its number.
+    r"""Returns a text as the fonts of this machine can write it; letters that none has become escapes of their code.
 
-    The first time letters are met that none has, and when there are 10, 100, ... of them, a `DataWarning` says so.
+    A `DataWarning` reports such letters the first time, and again when there are 10, 100, ... of them.
 
     Examples:
         >>> writable("кошка\n2")
@@ -53,7 +54,7 @@ def _written(character: str, path: str | None) -> str:
 
 
 def _fonts_of(text: str) -> list[str | None]:
-    """Returns for each letter the font that writes it, None where none can."""
+    """Returns for each letter the font that writes it, or None if none can."""
     others = frozenset(character for character in text if ord(character) not in _letters_of(usual_font()))
     common = _font_with(others)
 
@@ -71,14 +72,14 @@ def _say(missing: set[str]) -> None:
     _said.update(new)
     if new and (not before or len(str(len(_said))) > len(str(before))):
         first = ", ".join(f"U+{ord(character):04X}" for character in sorted(new)[:3])
-        what = "letter(s) so far that no font of this machine has are drawn as their numbers"
+        what = "letter(s) so far are drawn as their numbers, because no font of this machine has them"
         advice = "Install a font that has them, such as Noto Sans."
         warnings.warn(DataWarning(f"{len(_said)} {what}; first: {first}. {advice}"), stacklevel=4)
 
 
 @functools.lru_cache(maxsize=4096)
 def _font_with(letters: frozenset[str]) -> str:
-    """Returns the first font with all these letters, or with most of them."""
+    """Returns the first font with all these letters, or else the one with most of them."""
     codes, best = set(map(ord, letters)), usual_font()
     fewest = len(codes - _letters_of(best))
     for path in _other_fonts() if fewest else ():
@@ -100,9 +101,9 @@ def usual_font() -> str:
 
 @functools.cache
 def _other_fonts() -> tuple[str, ...]:
-    """Returns the fonts that are installed, upright ones of many scripts first.
+    """Returns the paths of the installed fonts: Noto Sans first, regular styles before others.
 
-    Not Matplotlib's list of them, which it keeps in a file: a font that was just installed is not in that.
+    Matplotlib's own list is not used: it is kept in a file and lacks fonts that were installed since.
     """
     from matplotlib.font_manager import findSystemFonts
 
@@ -115,12 +116,12 @@ def _other_fonts() -> tuple[str, ...]:
 
 @functools.cache
 def _letters_of(path: str) -> frozenset[int]:
-    """Returns the codes that a font can write; none of one that cannot be read or drawn at any size."""
+    """Returns the code points that a font can write; none if it cannot be read or scaled."""
     from matplotlib.ft2font import FT2Font
 
     try:
         font = FT2Font(path)
     except (OSError, RuntimeError, ValueError):
         return frozenset()
-    is_usable = font.scalable and "Last Resort" not in font.family_name  # which has a box for every letter
+    is_usable = font.scalable and "Last Resort" not in font.family_name  # that one has a box for every letter
     return frozenset(font.get_charmap()) if is_usable else frozenset()

@@ -19,18 +19,18 @@ LINE = 2
 GRID_WIDTH = GAP + len(TITLES) * (CELL_SIDE + GAP)
 TITLE_HEIGHT = 44
 PAPER, INK = 255, (40, 40, 40)
-STRONGEST_VEIL = 0.8  # opacity of the heatmap's colours where it is 1
+STRONGEST_VEIL = 0.8  # opacity of the heatmap's colours where the heatmap is 1
 
 
 @dataclass(eq=False)
 class GridRow:
-    """One example of a grid, all in the frame of its image.
+    """One example of a grid, with all positions in the frame of its image.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
         truth: the true objects as `Detections`; scores are not shown.
-        detections: `Detections`, what was found.
-        heatmap: (Hf, Wf) in 0..1 that covers the image, such as the largest class of every cell.
+        detections: the found objects as `Detections`.
+        heatmap: (Hf, Wf) in 0..1 that covers the image, such as the maximum over the classes in every cell.
     """
 
     image: np.ndarray
@@ -40,7 +40,7 @@ class GridRow:
 
 
 def draw_grid(rows: Sequence[GridRow], path: str | os.PathLike | None = None) -> np.ndarray:
-    """Returns a uint8 RGB drawing with a line per example, image, truth, detections, heatmap; also written to `path`.
+    """Returns a uint8 RGB drawing, a row per example: image, truth, detections, heatmap; writes it to `path` if given.
 
     Raises:
         UserError: no rows, or a file that cannot be written.
@@ -54,9 +54,9 @@ def draw_grid(rows: Sequence[GridRow], path: str | os.PathLike | None = None) ->
 
 
 def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
-    """Returns the image (H, W, 3) uint8 RGB under a veil of the heatmap's colours, opaque where it is hot.
+    """Returns the image (H, W, 3) uint8 RGB in grey under a veil of the heatmap's colours, more opaque where it is hot.
 
-    The heatmap is (Hf, Wf) in 0..1; its cell (0, 0) lies on pixel (0, 0), the cells are H / Hf pixels apart.
+    The heatmap is (Hf, Wf) in 0..1. Its cell (0, 0) lies on pixel (0, 0), and its cells are H / Hf pixels apart.
     """
     import cv2
 
@@ -65,7 +65,7 @@ def overlay_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     zoom = np.array([[width / heat.shape[1], 0, 0], [0, height / heat.shape[0], 0]])
     heat = warp(heat, zoom, (height, width))
     colors = cv2.applyColorMap(np.round(heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    veil = STRONGEST_VEIL * np.sqrt(heat)[..., None]  # the root shows the faint skirts, too
+    veil = STRONGEST_VEIL * np.sqrt(heat)[..., None]  # the root makes low values visible, too
     gray = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
     return np.round(gray * 0.8 * (1 - veil) + colors * veil).astype(np.uint8)
 
@@ -85,7 +85,7 @@ def _cells(row: GridRow) -> list[np.ndarray]:
 
 
 def _fit(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """Returns the image with its longer side as long as the cell's, and the zoom that did it."""
+    """Returns the image resized to a longer side of `CELL_SIDE`, and the zoom."""
     import cv2
 
     zoom = CELL_SIDE / max(image.shape[:2])

@@ -1,4 +1,4 @@
-"""Parts of an HTML page with everything in it: no network, no script."""
+"""Parts of a self-contained HTML page: no network, no script."""
 
 import base64
 import html
@@ -51,7 +51,7 @@ def photos_of(photos: Iterable[bytes]) -> str:
 
 
 def figure_of(name: str, jpeg: bytes | None, why: str = "") -> str:
-    """Returns an image, where there is one, with its name and a reason to look at it."""
+    """Returns an image, if there is one, with its name and a reason to look at it."""
     name = html.escape(name)
     reason = f'<div class="why">{html.escape(why)}</div>' if why else ""
     image = f'<img src="{_uri(jpeg, "jpeg")}" alt="{name}">' if jpeg is not None else ""
@@ -59,7 +59,7 @@ def figure_of(name: str, jpeg: bytes | None, why: str = "") -> str:
 
 
 def grid_of(figures: Iterable[str], kind: str = "") -> str:
-    """Returns figures in columns; kind "pairs" has wide ones."""
+    """Returns figures in columns; the kind "pairs" has wide columns."""
     return f'<div class="images {kind}">'.replace(' "', '"') + "".join(figures) + "</div>"
 
 

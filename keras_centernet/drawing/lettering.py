@@ -1,4 +1,4 @@
-"""Texts on images in any script: plain English by OpenCV, all others by a font that has their letters."""
+"""Writes texts of any script on images: printable ASCII by OpenCV, all others in fonts that have their letters."""
 
 import functools
 
@@ -25,7 +25,7 @@ def measure_text(text: str, font_scale: float, weight: int) -> tuple[tuple[int, 
 def write_text(
     canvas: np.ndarray, text: str, baseline_xy: tuple[int, int], font_scale: float, color: tuple, weight: int
 ) -> None:
-    """Writes a text into an image (H, W, 3) uint8 RGB; it starts at a point of its baseline and may leave the image."""
+    """Writes a text into an image (H, W, 3) uint8 RGB from the start of its baseline on; it may leave the image."""
     import cv2
 
     if _is_plain(text):

@@ -1,4 +1,4 @@
-"""How good a detector is: metrics of COCO, Pascal VOC and KITTI, in `metrics` one row of a table each."""
+"""How good a detector is: the metrics of COCO, Pascal VOC and KITTI, each a row of the table in `metrics`."""
 
 from keras_centernet.evaluation.callback import AveragePrecision
 from keras_centernet.evaluation.evaluate import evaluate

@@ -14,17 +14,17 @@ class AveragePrecision(keras.callbacks.Callback):
 
     The names are those that the rows of `METRICS` log. The history, the progress bar and callbacks that come after
     this one see them: `[AveragePrecision(val), CSVLogger(...), ModelCheckpoint(..., monitor="val_AP", mode="max")]`.
-    Epochs that are not evaluated, and values without ground truth, leave no key: `ModelCheckpoint`, `EarlyStopping` and
-    `ReduceLROnPlateau` say that they found none and wait. (`CSVLogger` takes its columns from the first epoch.)
-    The model's averaged weights are measured if it keeps any (`compile(average_decay=...)`), else its weights at
-    that moment.
+    An epoch that is not evaluated adds no keys, and neither does a metric without ground truth: `ModelCheckpoint`,
+    `EarlyStopping` and `ReduceLROnPlateau` then warn that they found none and wait. (`CSVLogger` takes its columns from
+    the first epoch.) The model's averaged weights are measured if it keeps any (`compile(average_decay=...)`), else its
+    current weights.
 
     Args:
-        dataset: of `evaluate`; not the repeated or augmented training set.
+        dataset: as for `evaluate`; not the repeated or augmented training set.
         every: epochs from one evaluation to the next; the last epoch is always evaluated.
         top_k: detections per image.
         verbose: whether a line with the metrics is printed and a progress bar shown.
-        bounding_box_format: of "boxes" in labels of one's own, as in `CenterNet.fit`.
+        bounding_box_format: of the "boxes" in labels that you made yourself, as in `CenterNet.fit`.
 
     Attributes:
         report: `Report` of the last evaluation, or None.
@@ -49,7 +49,7 @@ class AveragePrecision(keras.callbacks.Callback):
         self.report = None
 
     def on_epoch_end(self, epoch, logs=None):
-        """Evaluates where it is time to, and adds the metrics to `logs`."""
+        """Evaluates if this epoch is due, and adds the metrics to `logs`."""
         is_last = epoch + 1 == (self.params or {}).get("epochs")
         values = {}
         if (epoch + 1) % self.every == 0 or is_last:

@@ -40,7 +40,7 @@ def detect_views(
     Args:
         detect: function of a batch, (images, objects) -> rows, see `detect_batch`.
         views: data sets.
-        renumber: of each view: (C,) new class numbers, -1 for objects that are left out; None: as they are.
+        renumber: for each view (C,) new class numbers, -1 for classes that are left out; None: as they are.
         num_classes: of the model.
         progress: whether a bar is shown.
 
@@ -107,7 +107,7 @@ def _check_new(image_id: int, truths: dict) -> None:
 
 
 def _with_progress(dataset, progress: bool) -> Iterator:
-    """Yields the batches under a bar that shows itself on terminals only."""
+    """Yields the batches; with `progress`, shows a bar if stderr is a terminal."""
     from tqdm import tqdm
 
     batches = int(dataset.cardinality()) if hasattr(dataset, "cardinality") else len(dataset)

@@ -37,28 +37,29 @@ def evaluate(
 ) -> Report:
     """Returns how well a detector finds the objects of a data set: all metrics of `METRICS` that apply to the two.
 
-    Boxes are compared in original image pixels, in float64. Where the data set's classes are not those of the model,
-    those with common names are measured and the others are named in a warning.
+    Boxes are compared in original image pixels, in float64. If the classes of the data set and of the model differ,
+    those that both have by name are measured, and a warning names the others.
 
     Args:
         model: `CenterNet`, or anything with `classes` and `detect_batch(images, top_k)`.
         dataset: batches (images, objects) as `load_dataset` yields them, each image once; or images of the input's
-            size with labels of one's own, as `CenterNet.fit` takes them. A list of several, with the same images at
-            different scales (`load_dataset(..., scale=0.5)`), is a multi-scale test: the detections of all are merged.
+            size with labels that you made yourself, as `CenterNet.fit` takes them. A list of data sets, with the same
+            images at different scales (`load_dataset(..., scale=0.5)`), is a multi-scale test: their detections are
+            merged.
         top_k: detections per image and view.
         flip: whether maps are averaged with those of the mirrored image.
-        nms: "soft", "none"; None: soft for several scales, as published, else none.
-        as_published: whether soft-NMS leaves the published leftovers, see `soft_nms.soft_nms`.
-        oracle: names of heads that are replaced by the truth; only for one scale without flip.
+        nms: "soft" or "none"; None: "soft" for several scales, as published, else "none".
+        as_published: whether soft-NMS leaves repeated boxes as the published code does, see `soft_nms.soft_nms`.
+        oracle: names of heads whose output is replaced by the ground truth; only for one scale without flip.
         round_results: whether the metrics are also computed from numbers rounded to two decimals, as published.
-        clip_boxes: whether boxes, true and found ones alike, are clipped to the image, and detections outside dropped.
+        clip_boxes: whether true and detected boxes are clipped to the image, and detections outside it dropped.
             As published: False.
-        progress: whether a bar is shown on stderr when that is a terminal.
-        bounding_box_format: of "boxes" in labels of one's own, as in `CenterNet.fit`.
+        progress: whether a bar is shown on stderr if that is a terminal.
+        bounding_box_format: of the "boxes" in labels that you made yourself, as in `CenterNet.fit`.
 
     Raises:
         UserError: the data set has no class of the model, is empty, endless or repeats an image, detections are not
-            finite, or options do not go together.
+            finite, or options exclude each other.
 
     Source: paper section 5; `test.py` and the detectors of the published code.
 
@@ -104,7 +105,7 @@ def _times(start: float, metrics_start: float, seconds: Counter, images: int) ->
 
 
 def _measure(model, classes, truths: dict, found: dict, round_results: bool, clip_boxes: bool) -> Report:
-    """Returns the report of what was found, with everything but the times."""
+    """Returns the report of the detections, without counts and times."""
     first = next(iter(truths.values())), next(iter(found.values()))
     accumulators = {name: row.build(model, classes) for name, row in METRICS.items() if row.applies(*first)}
     images, annotations, detections = [], [], []
@@ -146,7 +147,7 @@ def _check_options(model, views: list, flip: bool, oracle: Sequence[str]) -> Non
 
 
 def _is_several(dataset) -> bool:
-    """Whether it is a list of data sets; a list of batches (images, objects) is one, and so are images and labels."""
+    """Whether it is a list of data sets; a list of batches (images, objects) or a pair (images, labels) is not."""
     is_list = isinstance(dataset, list | tuple) and len(dataset) > 0 and not is_arrays(dataset)
     return is_list and not isinstance(dataset[0], tuple)
 
@@ -154,7 +155,7 @@ def _is_several(dataset) -> bool:
 def _class_numbers(classes: tuple[str, ...], view) -> np.ndarray | None:
     """Returns (C,) int: the model's number of each class of a data set, -1 for those that the model does not know.
 
-    None where the two are equal, or where the data set has no names.
+    None if the two have the same classes, or if the data set has no names.
     """
     received = tuple(getattr(_source_of(view) or view, "classes", None) or classes)
     if received == classes:

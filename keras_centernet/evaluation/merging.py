@@ -1,4 +1,4 @@
-"""Merging the detections of one image at several scales."""
+"""Merges the detections of one image at several scales."""
 
 import numpy as np
 
@@ -17,10 +17,10 @@ def merge_detections(
             whatever else the task decodes (N, ...); N may differ from view to view.
         nms: key of `NMS`, run class by class on the rows of all views together.
         as_published: see `soft_nms`.
-        max_detections: rows with scores below that many-th best are dropped; of equal scores all stay.
+        max_detections: n; rows that score below the n-th best are dropped, and ties with it stay.
 
-    Source: `CtdetDetector.merge_outputs` and `MultiPoseDetector.merge_outputs` of the published code; poses are
-        not limited there, of which COCO's evaluation reads the best 20.
+    Source: `CtdetDetector.merge_outputs` and `MultiPoseDetector.merge_outputs` of the published code. The latter does
+        not limit the number of poses; COCO's evaluation reads the best 20.
     """
     rows = {key: np.concatenate([view[key] for view in views]) for key in views[0]}
     if NMS[nms]:

@@ -1,4 +1,4 @@
-"""Replaces a head's output by the ground truth, to bound how much that head costs in AP."""
+"""Replaces a head's output by the ground truth, to bound how much AP the errors of that head cost."""
 
 from collections.abc import Sequence
 
@@ -28,8 +28,8 @@ def find_heads(task: Task, names: Sequence[str]) -> list[HeadSpec]:
 def with_truth(task: Task, heads: Sequence[HeadSpec], maps: dict, objects: dict) -> dict:
     """Returns the maps of a batch with those of some heads replaced by the ground truth.
 
-    Heatmaps become the training target. In other maps every cell gets the value of the nearest object (of the
-    nearest keypoint for heads read at keypoints), so that a peak a few cells off its centre reads it too.
+    Heatmaps become the training target. In other maps every cell gets the value of the nearest object (or of the
+    nearest keypoint, for heads read at keypoints), so that a peak a few cells off its centre reads the same value.
 
     Args:
         task: the one that the maps belong to.
@@ -37,8 +37,8 @@ def with_truth(task: Task, heads: Sequence[HeadSpec], maps: dict, objects: dict)
         maps: {head name: (B, Hf, Wf, channels) raw map}.
         objects: padded objects as `load_dataset` yields them.
 
-    Source: `gen_oracle_map` and the `eval_oracle_*` options of the published code, which fills from the centres
-        outwards; the result differs only for objects that share a cell.
+    Source: `gen_oracle_map` and the `eval_oracle_*` options of the published code, which fills maps from the centres
+        outwards; the results differ only for objects that share a cell.
     """
     map_hw = tuple(maps[task.center_heatmap.name].shape[1:3])
     targets = encode_targets(task, objects, map_hw)

@@ -12,7 +12,7 @@ from keras_centernet.files.atomic import write_text
 from keras_centernet.files.outputs import open_folder
 from keras_centernet.files.paths import to_path
 
-# Where an image's time goes; loading and preprocessing run in threads of their own, beside the rest.
+# Where an image's time goes; loading and preprocessing run in their own threads, at the same time as the rest.
 STAGES = ("load", "preprocess", "network", "decode", "merge")
 
 
@@ -21,15 +21,15 @@ class Report:
     """The metrics of one evaluation; printing it shows the table.
 
     Attributes:
-        metrics: what the metrics of `METRICS` that apply give: numbers (None where no object defines them) and nested
-            dicts such as "per_class" {name: {"AP", "AP50"}}; "images", "objects", "seconds" (all of it),
+        metrics: the values of all `METRICS` that apply: numbers (None if no object defines them) and nested dicts
+            such as "per_class" {name: {"AP", "AP50"}}; "images", "objects", "seconds" (the whole evaluation),
             "seconds_network" (network and decoding), "seconds_metrics", "stages_ms" {stage: milliseconds an image};
-            "rounded": the metrics of detections rounded to two decimals, where they were asked for.
+            "rounded": the metrics of detections rounded to two decimals, if they were asked for.
         detections: rows of a COCO results file; category id = class index + 1.
-        precision_recall: {class name: {"recall", "precision", "score": (101,) float64}} at IoU 0.5, only
+        precision_recall: {class name: {"recall", "precision", "score": (101,) float64}} at IoU 0.5, only for
             classes with objects.
         ground_truth: COCO-format dict that the detections were compared with.
-        results: {key of `METRICS`: what it gives an evaluation server, or None}.
+        results: {key of `METRICS`: results that `write_results` writes, or None}.
     """
 
     metrics: dict
@@ -48,7 +48,7 @@ class Report:
         return name, self.metrics.get(name)
 
     def table(self) -> str:
-        """Returns the metrics as aligned text: the summary, then the tables of the metrics, best known terms first."""
+        """Returns the metrics as aligned text: the summary, then the metrics' own tables in the order of `METRICS`."""
         columns = [self.metrics] + ([self.metrics["rounded"]] if "rounded" in self.metrics else [])
         heading = ("metric", "value", "two decimals")[: len(columns) + 1]
         names = [name for row in METRICS.values() for name in row.names if name in self.metrics]
@@ -66,7 +66,7 @@ class Report:
         return "\n\n".join(parts)
 
     def save(self, path: str | os.PathLike, **more) -> None:
-        """Writes the metrics as JSON, undefined ones as null, and `more` keys such as the command that made it.
+        """Writes the metrics as JSON, undefined ones as null, and the keys of `more`, such as the command that ran.
 
         Raises:
             UserError: the file cannot be written.
@@ -82,9 +82,9 @@ class Report:
         """Writes what the data set's evaluation server expects, such as COCO's JSON; returns the paths.
 
         Args:
-            folder: made where it is missing.
+            folder: made if it is missing.
             category_ids: the data set's id of each class (`dataset.source.category_ids`); None: class index + 1. Rows
-                of classes without one are left out.
+                of classes whose id is None are left out.
             image_ids: {image id: the data set's own} (`dataset.source.own_image_ids`); None: they are the same.
 
         Raises:

@@ -7,10 +7,10 @@ from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xyw
 
 
 def annotation_rows(objects: dict, clip_boxes: bool = False) -> list[dict]:
-    """Returns the COCO annotations of one image; "difficult" and "hidden" are for Pascal VOC, COCO ignores them.
+    """Returns the COCO annotations of one image, with "difficult" and "hidden" for Pascal VOC, which COCO ignores.
 
-    To COCO a hidden region is a crowd: what is found inside is neither right nor wrong. With `clip_boxes` boxes end at
-    the image's border, as those of `clip_to_image` do.
+    For COCO a hidden region is a crowd: detections inside it are neither right nor wrong. `clip_boxes` clips the boxes
+    to the image, as `clip_to_image` does those of detections.
     """
     is_hidden = objects.get("is_hidden", np.zeros_like(objects["is_crowd"]))
     boxes_xyxy = transform_boxes(objects["boxes_xyxy"], invert_affine(objects["image_to_input"]))
@@ -45,9 +45,9 @@ def clip_to_image(found: dict, objects: dict) -> dict:
 
 
 def rounded(rows: list[dict]) -> list[dict]:
-    """Returns the detections with all numbers but whole ones, the ids, rounded to two decimals.
+    """Returns the detections with all numbers rounded to two decimals, except the ids, which are integers.
 
-    Source: `_to_float` of the published data sets, whose results files look like that.
+    Source: `_to_float` of the published data sets, which rounds the numbers of results files.
     """
 
     def round_number(value):

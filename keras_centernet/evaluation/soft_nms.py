@@ -11,15 +11,15 @@ def soft_nms(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns the detections of one class with the scores of overlapping ones lowered, best first.
 
-    The best box is taken; the scores of all others are multiplied by exp(-IoU^2 / 0.5); and so on. IoU counts
-    pixels (sides are one longer than the differences of corners).
+    The best box is taken and the scores of all others are multiplied by exp(-IoU^2 / 0.5), then the best of the
+    others is taken, and so on. IoU counts pixels (sides are one longer than the differences of corners).
 
     Args:
         boxes_xyxy: (N, 4) image pixels.
         scores: (N,).
         as_published: whether dropped boxes leave traces. The published code shortens the list by copying the last box
-            over a dropped one, and then uses the list at its full length: boxes occur twice at its end. Whatever else
-            a row holds (such as keypoints) is swapped there, not copied. False: dropped boxes are gone.
+            over a dropped one, but then uses the list at its full length, so that boxes occur twice at its end. It
+            swaps whatever else a row holds (such as keypoints) instead of copying it. False: dropped boxes are gone.
 
     Returns:
         Rows of the boxes (n,), rows of whatever else belongs to them (n,) and scores (n,) float32; n is N as
@@ -48,7 +48,7 @@ def _drop(box_rows, more_rows, scores, before, start: int, count: int) -> int:
     """Copies the last box over every dropped one, in place; returns how many remain.
 
     Args:
-        before: scores from `start` on as they were before this round: what the last box leaves at its own index.
+        before: scores from `start` on before this round, which the last box leaves behind at its own index.
     """
     lowered, row = scores[start:count].copy(), start
     while (dropped := np.flatnonzero(lowered[row - start : count - start] < LOWEST)).size:

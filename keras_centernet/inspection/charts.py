@@ -33,7 +33,7 @@ def draw_class_counts(splits: Sequence[SplitFacts]) -> bytes:
 
 
 def draw_box_sizes(splits: Sequence[SplitFacts], input_hw: tuple[int, int]) -> bytes:
-    """Returns a chart of box widths and heights in input pixels, with the cells and the input's size."""
+    """Returns a chart of box widths and heights in input pixels, with the limit of small boxes and the input's size."""
     figure = Figure((7, 5), layout="constrained")
     axes = figure.add_subplot()
     small = SMALL_CELLS * STRIDE

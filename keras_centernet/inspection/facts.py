@@ -11,7 +11,7 @@ from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.geometry import STRIDE, letterbox, transform_boxes
 
-SMALL_CELLS = 2  # a box with a side below so many cells is hard to place
+SMALL_CELLS = 2  # a box with a side of fewer cells is hard to locate
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class SplitFacts:
         return int((sides.min(axis=1, initial=np.inf) < SMALL_CELLS * STRIDE).sum())
 
     def shared_count(self, input_hw: tuple[int, int]) -> int:
-        """Returns how many objects have their centre in a cell that another one of their image has taken."""
+        """Returns how many objects have their centre in a cell that another object of the image already has."""
         boxes_xyxy = self.boxes_in_input(input_hw)
         cells_xy = np.floor((boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2 / STRIDE).astype(np.int64)
         keys = np.column_stack([self.annotations.image_index, cells_xy])
@@ -68,7 +68,7 @@ class SplitFacts:
         for i in indices:
             try:
                 images[i] = read_image(self.annotations.image_names[i])
-            except UserError:  # gone since it was read; drawn data have no files
+            except UserError:  # the file is gone, or a program drew the image
                 continue
         return images
 

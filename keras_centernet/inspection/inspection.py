@@ -1,4 +1,4 @@
-"""Looking into a data set before training on it."""
+"""Inspects a data set before training on it."""
 
 import dataclasses
 import functools
@@ -47,7 +47,7 @@ class Inspection:
 
     @functools.cached_property
     def near_duplicates(self) -> list[tuple[str, str, str, str]]:
-        """(split, image, other split, image): photos of one split that show what one of another does."""
+        """(split, image, other split, image): photos that two splits have in common."""
         return find_near_duplicates(self.splits)
 
     @functools.cached_property
@@ -78,7 +78,7 @@ class Inspection:
         return [heading, *((name, *map(str, row)) for name, row in zip(names, counts, strict=True))]
 
     def table(self) -> str:
-        """Returns all that is known as aligned text, the first suspicious images included."""
+        """Returns the facts as aligned text, with the first suspicious images and near-duplicates."""
         height, width = self.input_hw
         suspicious = [f"{one.split} {one.name}: {_reasons(one)}" for one in self.suspicions]
         doubles = [f"{a} {one} = {b} {other}" for a, one, b, other in self.near_duplicates]
@@ -110,9 +110,10 @@ def inspect(
 
     Args:
         data, format, options: of `load_dataset`: "annotations", "images", "classes", "class_map", "val_share", ...
-        split: one split; None: all there are, the made ones of a data set without splits.
-        task: key of `TASKS`, or a `Task`: what it wants the objects to know is looked for.
-        input_size: of the network, that boxes are compared with.
+        split: one split; None: all with a usual name such as "train", or else all. A data set without splits is divided
+            into "train" and "val".
+        task: key of `TASKS`, or a `Task`: its fields of the objects, such as keypoints, are read.
+        input_size: of the network, with which boxes are compared.
 
     Raises:
         UserError: the data cannot be read, or an unknown task.

@@ -1,4 +1,4 @@
-"""One HTML page about a data set, with everything in it: no network, no script."""
+"""One self-contained HTML page about a data set: no network, no script."""
 
 import html
 
@@ -66,7 +66,7 @@ def _doubles(inspection) -> list[str]:
 
 
 def _usual(facts: SplitFacts) -> str:
-    """Returns images from the whole split, evenly spread."""
+    """Returns the section of a split's images, spread evenly over the split."""
     count = len(facts.annotations.image_names)
     indices = np.unique(np.linspace(0, count - 1, min(_USUAL, count)).astype(int)).tolist()
     images = facts.load(indices)
@@ -79,7 +79,7 @@ def _figure(facts: SplitFacts, index: int, image: np.ndarray | None, why: str = 
 
 
 def _drawn(facts: SplitFacts, index: int, image: np.ndarray) -> bytes:
-    """Returns the image with its boxes, small, as JPEG."""
+    """Returns a small JPEG file of the image with its boxes."""
     splits = facts.annotations.row_splits
     rows = slice(splits[index], splits[index + 1])
     zoom = min(1.0, _THUMBNAIL / max(image.shape[:2]))

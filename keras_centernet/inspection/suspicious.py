@@ -13,7 +13,7 @@ from keras_centernet.geometry import box_iou
 from keras_centernet.inspection.facts import SplitFacts
 
 HUGE, TINY, OUTSIDE, SAME = 0.95, 2.0, 0.05, 0.9  # share of the image, pixels, share of the box, overlap
-_HASH_SIDE, _HASH_BITS = 9, 2  # pixels of a row; bits by which two prints of one photo may differ
+_HASH_SIDE, _HASH_BITS = 9, 2  # pixels of a row; bits by which two hashes of one photo may differ
 _ROWS_AT_A_TIME = 512
 
 
@@ -25,7 +25,7 @@ class Suspicion:
         split: name of the split.
         image: its index in the split.
         name: of the image.
-        reasons: {what it is: how many objects}.
+        reasons: {what looks wrong: number of objects}.
     """
 
     split: str
@@ -35,7 +35,10 @@ class Suspicion:
 
 
 def find_suspicions(facts: SplitFacts) -> list[Suspicion]:
-    """Returns the images with huge, tiny, outlying or repeated boxes, or without labels among labelled ones."""
+    """Returns the images whose labels look wrong.
+
+    They have boxes that are huge, tiny, repeated or over the border, or no labels although their neighbours have some.
+    """
     annotations, found = facts.annotations, {}
     boxes_xyxy, image_index = annotations.boxes_xyxy, annotations.image_index
     sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
@@ -58,8 +61,8 @@ def find_suspicions(facts: SplitFacts) -> list[Suspicion]:
 def find_near_duplicates(splits: Sequence[SplitFacts]) -> list[tuple[str, str, str, str]]:
     """Returns (split, image, other split, image) of photos that show the same in two splits.
 
-    Prints of 64 bits (which pixel of a row is brighter than the next, of 9 x 8 gray ones) are compared: copies in
-    other sizes, formats and qualities are found, crops and mirror images are not. Needs image files.
+    Compares difference hashes of 64 bits: of 9 x 8 gray pixels, which one is darker than the next in its row. This
+    finds copies in other sizes, formats and qualities, but neither crops nor mirror images. Needs image files.
     """
     prints = [(facts, *_prints(facts)) for facts in splits if facts.source.image_names is not None]
     pairs = []
@@ -73,7 +76,7 @@ def find_near_duplicates(splits: Sequence[SplitFacts]) -> list[tuple[str, str, s
 
 
 def _prints(facts: SplitFacts) -> tuple[list[int], np.ndarray]:
-    """Returns (indices of the images that can be read, (n,) uint64); images of one colour have none."""
+    """Returns (indices of images, their hashes (n,) uint64), without unreadable images and those of one colour."""
     indices, hashes = [], []
     for i, name in enumerate(facts.annotations.image_names):
         try:
@@ -88,7 +91,7 @@ def _prints(facts: SplitFacts) -> tuple[list[int], np.ndarray]:
 
 
 def _is_repeated(facts: SplitFacts) -> np.ndarray:
-    """(N,) bool: boxes that overlap an earlier one of their image and class almost entirely."""
+    """Returns (N,) bool: boxes that overlap an earlier one of their image and class almost entirely."""
     annotations, splits = facts.annotations, facts.annotations.row_splits
     repeated = np.zeros(len(annotations.boxes_xyxy), bool)
     for start, stop in itertools.pairwise(splits):
@@ -101,7 +104,7 @@ def _is_repeated(facts: SplitFacts) -> np.ndarray:
 
 
 def _unlabelled_neighbours(facts: SplitFacts) -> list[int]:
-    """Returns the images without objects between two with some, in the order of their names, if such are rare."""
+    """Returns the images without objects between two with some, by name; none if over 10 % of images have no object."""
     names, counts = facts.annotations.image_names, facts.object_counts
     order = sorted(range(len(names)), key=lambda i: (len(names[i]), names[i]))
     if (counts == 0).mean() > 0.1:

@@ -1,4 +1,4 @@
-"""The tasks: what the paper finds at a point."""
+"""The tasks: what is predicted at the centre point of an object."""
 
 from keras_centernet.tasks.classes import COCO_CLASSES
 from keras_centernet.tasks.table import TASKS, TaskRow

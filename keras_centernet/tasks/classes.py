@@ -26,7 +26,8 @@ def class_names(classes: Sequence[str] | None, num_classes: int | None, default:
     """Returns the names of the classes from what a user gave: names, a number, or nothing (the default).
 
     Raises:
-        UserError: a name twice, no class at all, or names and another number, or more than 65,536 of them.
+        UserError: a name occurs twice, `num_classes` is not the number of names, or there are no classes or more than
+            65,536.
     """
     if classes is not None:
         classes = tuple(str(name) for name in classes)
@@ -42,6 +43,6 @@ def class_names(classes: Sequence[str] | None, num_classes: int | None, default:
 
 
 def check_class_count(count: int) -> None:
-    """Raises a UserError where there are more classes than anything can be made for."""
+    """Raises a UserError if there are more than `MOST_CLASSES` classes."""
     if count > MOST_CLASSES:
         raise UserError(f"classes: expected at most {MOST_CLASSES}, got {count}.")

@@ -1,4 +1,4 @@
-"""2D detection: a box is its centre's heatmap, offset and size."""
+"""2D detection: a box is read from the heatmap, the offset and the size at its centre."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from keras_centernet.method.areas import place_areas, repeat_by_area
 from keras_centernet.method.gaussian import RADIUS_RULES, SIGMAS_PER_DIAMETER, fill_rectangles, splat
 from keras_centernet.method.specs import HeadSpec, Task, Tensor, identity
 
-PRIOR_BIAS = -2.19  # logit(0.1): every cell starts as an object with probability 0.1
+PRIOR_BIAS = -2.19  # logit(0.1): every cell starts with a probability of 0.1 to be an object
 TYPICAL_SIZE = 8.0  # cells: sizes start at 32 px instead of 0, which saves the first epochs
-ALMOST_0, ALMOST_1 = 1e-12, 1 - 2**-24  # what probabilities are cut to before they become logits
+ALMOST_0, ALMOST_1 = 1e-12, 1 - 2**-24  # probabilities are clipped to these before they become logits
 BOXES_AT = ("centers", "areas")
-IGNORED = 0.9999  # As published: what is neither a positive nor a negative
+IGNORED = 0.9999  # As published: target of cells that are neither positives nor negatives
 SIZE_WEIGHT = 0.1  # lambda_size of the paper; sizes are in cells, about ten times an offset
 
 
@@ -52,7 +52,7 @@ class Gaussians:
         return splat(cells_xy, radii, channels, mask, placed["map_hw"], num_channels, self.sigmas_per_diameter)
 
     def draw_around_ignored(self, placed: dict, mask: Tensor, ignored: Tensor, radii, num_classes: int) -> Tensor:
-        """Returns the heatmap of the masked objects; Gaussians of ignored ones stay just below 1, so count nothing."""
+        """Returns the heatmap of the masked objects; peaks of ignored ones stay just below 1, so they do not count."""
         hidden = self.draw(placed, ignored, radii, num_classes)
         return ops.maximum(self.draw(placed, mask, radii, num_classes), ops.minimum(hidden, IGNORED))
 
@@ -68,8 +68,9 @@ def build_detection(
     Args:
         classes: names, in channel order of the heatmap.
         radius, sigmas_per_diameter: of `Gaussians`.
-        boxes_at: cells at which sizes and offsets are taught: the "centers", as published, or the "areas" around them
-            (`method.areas`). Detections are read at peaks in both cases; there a peak beside its centre has a box, too.
+        boxes_at: cells at which sizes and offsets are trained: the "centers", as published, or the "areas" around them
+            (`method.areas`). Detections are read at peaks in both cases; with areas, a peak beside its centre also has
+            a box.
 
     Source: paper section 3, L = L_heatmap + 0.1 L_size + 1.0 L_offset.
     """
@@ -90,12 +91,12 @@ def build_detection(
 
 
 def ignore_hidden(placed: dict, heatmap: Tensor, in_all_channels: bool = False) -> Tensor:
-    """Returns the heatmap (B, Hf, Wf, C) so that nothing is learnt inside hidden regions but from the objects there.
+    """Returns the heatmap (B, Hf, Wf, C) with the cells of hidden regions ignored, except the centres of objects there.
 
     Args:
         placed: of `targets.place_objects`; without "hidden" the heatmap stays as it is.
         heatmap: of the objects that are not hidden.
-        in_all_channels: whether a region is one in every channel, and not only in that of its class.
+        in_all_channels: whether a region is ignored in every channel, and not only in that of its class.
     """
     if "hidden" not in placed:
         return heatmap
@@ -156,7 +157,7 @@ def encode_size(placed: dict) -> Tensor:
 
 
 def encode_area_offset(placed: dict) -> Tensor:
-    """Returns (B, M * A, 2) float32: how far the centre (x, y) is from each cell of an object's area, in cells."""
+    """Returns (B, M * A, 2) float32: the displacement from each cell of an object's area to its centre, in cells."""
     return repeat_by_area(placed["centers_xy"]) - ops.cast(placed["area_cells_xy"], "float32")
 
 

@@ -14,9 +14,9 @@ from keras_centernet.tasks import detection
 
 DEPTH_EPSILON = 1e-6  # As published; the paper's formula has none
 DEPTH_BIAS = -3.0  # depths start at 1 / sigmoid(-3) - 1 = 20 m
-NEAREST = 0.01  # metres
+NEAREST = 0.01  # metres; smaller depths are raised to it before their logarithm is taken
 TYPICAL_DIMENSION = 1.6  # metres
-# The two bins of alpha: their middles, and how far they reach to both sides. They overlap by 60 degrees.
+# The two bins of alpha: their middles, and how far they reach to each side. They overlap by 60 degrees at both ends.
 BIN_CENTERS = (-math.pi / 2, math.pi / 2)
 BIN_REACH = 2 * math.pi / 3
 FIELDS_3D = {
@@ -41,12 +41,12 @@ def build_detection_3d(
     Args:
         classes: names, in channel order of the heatmap.
         radius, sigmas_per_diameter: of `detection.Gaussians`.
-        averages: "published": L1 losses are means over all padded slots, "objects": over real objects.
+        averages: what L1 losses are means over: all padded slots ("published") or real objects ("objects").
         ignore: how crowds, hidden regions and objects without a 3D box are taken out of the heatmap's loss: by
             a Gaussian that stays below 1 ("center", as published) or by their "rectangle" (the code's --rect_mask).
         projection: whether another head learns how far the projection of the 3D box's centre lies from
-            the centre of the 2D box. As published: False; the two are taken for one, which puts objects
-            that are cut off by the image's edge some decimetres away from where they are.
+            the centre of the 2D box. As published: False. The two are then taken to be the same point, which
+            misplaces objects at the image's edge, where their boxes are cut off, by some decimetres.
 
     Source: paper section 4.1 "3D detection" and supplementary; `DddDataset`, `DddLoss` and
         `ddd_decode` of the published code.
@@ -84,10 +84,11 @@ def build_detection_3d(
 
 
 def place(placed: dict) -> dict:
-    """Adds "ignored" (B, M): what is no object, crowds, hidden regions and objects without a 3D box in front of the
-    camera; and "measured": objects at true scale.
+    """Adds "ignored" (B, M) and "measured" (B, M), and removes the ignored ones from "mask".
 
-    As published: in an image that augmentation has zoomed, depth and dimensions are not trained.
+    Ignored are crowds, hidden regions and objects without a 3D box in front of the camera. Measured are the objects of
+    images at their true scale. As published: depth and dimensions are not trained in images that augmentation has
+    zoomed.
     """
     depths = ops.cast(placed["locations_xyz"], "float32")[..., 2]
     dimensions = ops.cast(placed["dimensions_hwl"], "float32")
@@ -104,25 +105,25 @@ def place(placed: dict) -> dict:
 
 
 def encode_depth(placed: dict) -> tuple[Tensor, Tensor]:
-    """Returns ((B, M, 1) metres along the optical axis, (B, M) which count)."""
+    """Returns ((B, M, 1) metres along the optical axis, (B, M) which of them count)."""
     return ops.cast(placed["locations_xyz"], "float32")[..., 2:], placed["measured"]
 
 
 def encode_dimensions(placed: dict) -> tuple[Tensor, Tensor]:
-    """Returns ((B, M, 3) height, width, length in metres, (B, M) which count)."""
+    """Returns ((B, M, 3) height, width, length in metres, (B, M) which of them count)."""
     return ops.cast(placed["dimensions_hwl"], "float32"), placed["measured"]
 
 
 def encode_rotation(placed: dict) -> Tensor:
-    """Returns (B, M, 4) float32: 1 where alpha lies in the first and second bin, and its angle from their middles."""
+    """Returns (B, M, 4) float32: whether alpha is in each of the two bins (1 or 0), then its angle from each middle."""
     alphas = ops.cast(placed["alphas"], "float32")
     bins = [ops.cast(_angle_between(alphas, center) < BIN_REACH, "float32") for center in BIN_CENTERS]
-    # As published: not wrapped; only sine and cosine of it are compared.
+    # As published: angles are not wrapped, because only their sines and cosines are compared.
     return ops.stack([*bins, *(alphas - center for center in BIN_CENTERS)], axis=-1)
 
 
 def encode_projection(placed: dict) -> Tensor:
-    """Returns (B, M, 2) cells from the centre of the 2D box to the projection of the centre of the 3D box."""
+    """Returns (B, M, 2) float32: from the centre of the 2D box to the projection of that of the 3D box, in cells."""
     half_height = ops.cast(placed["dimensions_hwl"], "float32")[..., :1] / 2
     location = ops.cast(placed["locations_xyz"], "float32")
     zeros, ones = ops.zeros_like(half_height), ops.ones_like(half_height)
@@ -140,12 +141,12 @@ def to_depth(raw: Tensor) -> Tensor:
 
 
 def from_depth(depth: Tensor) -> Tensor:
-    """Returns the raw map that stands for metres: the inverse of `to_depth`, up to its 1e-6."""
+    """Returns the raw map of a depth in metres: the inverse of `to_depth`, apart from its 1e-6."""
     return -ops.log(ops.maximum(depth, NEAREST))
 
 
 def from_bins(target: Tensor) -> Tensor:
-    """Returns (..., 8) as the network says it from a target (..., 4): not in the bin, in it, sine, cosine; of both."""
+    """Returns the network's form (..., 8) of a target (..., 4): for each bin not in it, in it, sine, cosine."""
     parts = []
     for i in range(len(BIN_CENTERS)):
         is_on, angle = target[..., i], target[..., 2 + i]
@@ -154,15 +155,17 @@ def from_bins(target: Tensor) -> Tensor:
 
 
 def to_alpha(rotation: Tensor) -> Tensor:
-    """Returns (...) radians, not wrapped, from (..., 8): the residual within the bin whose logit is higher."""
+    """Returns (...) radians, not wrapped, from (..., 8): the angle in the bin whose logit is higher."""
     sines, cosines = (rotation[..., 2], rotation[..., 6]), (rotation[..., 3], rotation[..., 7])
     angles = [ops.arctan2(*pair) + center for *pair, center in zip(sines, cosines, BIN_CENTERS, strict=True)]
     return ops.where(rotation[..., 1] > rotation[..., 5], *angles)
 
 
 def to_boxes(readings: dict) -> dict:
-    """Returns "boxes_xyxy" (B, K, 4) and "points_xy" (B, K, 2), where the box's centre is seen, in cells;
-    "depths" (B, K) and "dimensions_hwl" (B, K, 3) in metres; "alphas" (B, K) radians.
+    """Returns the 2D boxes and the values of the 3D boxes, by name.
+
+    "boxes_xyxy" (B, K, 4) and "points_xy" (B, K, 2), where the centre of the 3D box is seen, are in cells, "depths"
+    (B, K) and "dimensions_hwl" (B, K, 3) in metres, and "alphas" (B, K) in radians.
     """
     points_xy = detection.read_centers(readings)
     if "projection" in readings:
@@ -178,7 +181,7 @@ def to_boxes(readings: dict) -> dict:
 def postprocess(rows: dict, calibration: Tensor) -> dict:
     """Returns "locations" (N, 3), "dimensions" (N, 3), "rotation_y" (N,) and "alpha" (N,) in the camera's frame.
 
-    Rows are those of `to_boxes`, positions in image pixels, as arrays or tensors, see `Task`.
+    Rows are those of `to_boxes`, with positions in image pixels, as arrays or tensors; see `Task`.
     """
     dimensions, alphas = rows["dimensions_hwl"], rows["alphas"]
     locations, rotations_y = locate(rows["points_xy"], rows["depths"], dimensions, alphas, calibration)
@@ -188,7 +191,7 @@ def postprocess(rows: dict, calibration: Tensor) -> dict:
 def paint(image: np.ndarray, found, *, birds_eye: bool = False, **options) -> np.ndarray:
     """Returns a copy of the image with the projected 3D boxes, their classes and distances.
 
-    With `birds_eye` the same boxes, seen from above, are to its right; options are those of `draw_boxes_3d`.
+    With `birds_eye` a view of the same boxes from above is added to its right; options are those of `draw_boxes_3d`.
     """
     from keras_centernet.drawing.birds_eye import with_birds_eye
     from keras_centernet.drawing.boxes import with_identities
@@ -202,6 +205,6 @@ def paint(image: np.ndarray, found, *, birds_eye: bool = False, **options) -> np
 
 
 def _angle_between(angles, center: float):
-    """Returns the distance of angles in -pi..pi from a bin's middle, around the circle."""
+    """Returns the distance, around the circle, of angles in -pi..pi from a bin's middle."""
     distance = ops.abs(angles - center)
     return ops.minimum(distance, 2 * math.pi - distance)

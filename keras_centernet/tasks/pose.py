@@ -14,8 +14,8 @@ from keras_centernet.tasks import detection
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 KEYPOINT_THRESHOLD = 0.1  # As published: lower keypoint peaks are no candidates.
-SEARCH_SCALE = 0.3  # As published: a candidate lies within this share of the box's longer side.
-UNMATCHED_SCORE = 0.1  # of keypoints that no peak confirms; as in the Object Detection API
+SEARCH_SCALE = 0.3  # As published: a candidate lies at most this share of the box's longer side away.
+UNMATCHED_SCORE = 0.1  # of keypoints that no peak confirms, as in the Object Detection API
 FAR_AWAY = -10000.0
 DRAWN_SCORE = 0.05
 UNMARKED = ("positive", "ignored")
@@ -35,9 +35,9 @@ def build_pose(
         classes: names, in channel order of the heatmap.
         radius, sigmas_per_diameter: of `detection.Gaussians`, for centres and keypoints.
         skeleton: the K keypoints, or its `to_dict()`.
-        unmarked: what objects without a marked keypoint are to the heatmap: "positive" as published, or
-            "ignored", which the published code means to do and then undoes (it draws over it). Positives
-            without keypoints are detections whose keypoints nobody has taught.
+        unmarked: what objects without a marked keypoint are to the centre heatmap: "positive", as published, or
+            "ignored", which the published code intends and then undoes by drawing over it. Positives
+            without keypoints teach the network to detect objects whose keypoints it never learnt.
 
     Source: paper section 4.2 "Human pose estimation"; `MultiPoseDataset`, `MultiPoseLoss` and
         `multi_pose_decode` of the published code.
@@ -82,9 +82,9 @@ def build_pose(
 def place(placed: dict, count: int) -> dict:
     """Adds where the keypoints "keypoints_xyv" (B, M, K, 3) lie on the map; `count` is K.
 
-    A keypoint counts when it is marked and inside the map. An object without a marked keypoint is not "is_marked": as
-    published it is a centre, but its size and offset are not trained. In an image that is not "upright" nothing but
-    the positions of keypoints is.
+    A keypoint counts if it is marked and inside the map. An object without a marked keypoint is not "is_marked": as
+    published it is a centre, but its size and offset are not trained. In an image that augmentation has rotated, which
+    is not "upright", only the keypoint heatmap and the keypoint offset are trained.
 
     Returns:
         Also "keypoints_xy" (B, M * K, 2) float32 cells, "keypoint_cells_xy" (B, M * K, 2) int32, "keypoint_index"
@@ -115,7 +115,7 @@ def place(placed: dict, count: int) -> dict:
 
 
 def encode_center_heatmap(placed: dict, gaussians: detection.Gaussians, num_classes: int, unmarked: str) -> Tensor:
-    """Returns (B, Hf, Wf, num_classes): Gaussians at the centres; `unmarked` is what `build_pose` says of it."""
+    """Returns (B, Hf, Wf, num_classes): Gaussians at the centres; `unmarked` as in `build_pose`."""
     mask, is_marked, radii = placed["mask"], placed["is_marked"], gaussians.radii(placed)
     if unmarked == "positive":
         heatmap = gaussians.draw(placed, mask, radii, num_classes)
@@ -127,7 +127,7 @@ def encode_center_heatmap(placed: dict, gaussians: detection.Gaussians, num_clas
 
 
 def encode_keypoint_heatmap(placed: dict, gaussians: detection.Gaussians, count: int) -> Tensor:
-    """Returns (B, Hf, Wf, K): Gaussians at the keypoints, as large as those of their objects; `count` is K."""
+    """Returns (B, Hf, Wf, K): Gaussians at the keypoints, as large as those at their objects' centres; `count` is K."""
     batch, slots = ops.shape(placed["mask"])[0], placed["mask"].shape[1]
     radii = ops.repeat(gaussians.radii(placed), count, axis=1)
     channels = ops.broadcast_to(ops.arange(count, dtype="int32"), (batch, slots, count))
@@ -138,7 +138,7 @@ def encode_keypoint_heatmap(placed: dict, gaussians: detection.Gaussians, count:
 
 
 def encode_keypoint_displacement(placed: dict) -> tuple[Tensor, Tensor]:
-    """Returns ((B, M, 2 K) cells from the centre's cell to each keypoint, x and y in turn, and which of them count)."""
+    """Returns ((B, M, 2 K) cells from the centre's cell to each keypoint, x and y in turn; which of them count)."""
     slots = placed["mask"].shape[1]
     keypoints = placed["keypoint_mask"].shape[1] // slots
     xy = ops.reshape(placed["keypoints_xy"], (-1, slots, keypoints, 2))
@@ -166,11 +166,11 @@ def flip_displacements(mirrored: Tensor, flip_order: list[int]) -> Tensor:
 
 
 def to_boxes(readings: dict) -> dict:
-    """Returns boxes and keypoints: "boxes_xyxy" (B, N, 4) and "keypoints_xy" (B, N, K, 2) in cells,
-    "keypoint_scores" (B, N, K).
+    """Returns "boxes_xyxy" (B, N, 4) and "keypoints_xy" (B, N, K, 2) in cells, and "keypoint_scores" (B, N, K).
 
-    A keypoint is the nearest peak of its heatmap, if that has a score above 0.1, lies inside the box and
-    within 0.3 of its longer side; otherwise centre plus displacement, with score 0.1.
+    A keypoint is the peak of its heatmap that is nearest to centre plus displacement, if that peak scores above 0.1,
+    lies inside the box and at most 0.3 of the box's longer side away. Otherwise it is centre plus displacement, with
+    score 0.1.
     """
     boxes = detection.to_boxes(readings)["boxes_xyxy"]
     displacement = ops.cast(readings["keypoint_displacement"], "float32")
@@ -199,7 +199,7 @@ def postprocess(rows: dict, calibration: Tensor | None = None) -> dict:
 
 
 def paint(image: np.ndarray, found, skeleton: Skeleton, **options) -> np.ndarray:
-    """Returns a drawing of the boxes, with limbs and keypoints."""
+    """Returns a copy of the image with boxes, limbs and keypoints."""
     from keras_centernet.drawing import paint_boxes
     from keras_centernet.drawing.keypoints import draw_keypoints
 
@@ -209,7 +209,7 @@ def paint(image: np.ndarray, found, skeleton: Skeleton, **options) -> np.ndarray
 
 
 def _candidates(readings: dict) -> tuple[Tensor, Tensor]:
-    """Returns (positions (B, K, P, 2), scores (B, K, P)) of the keypoint peaks; too low ones are far away."""
+    """Returns (positions (B, K, P, 2), scores (B, K, P)) of the keypoint peaks; those of low scores are far away."""
     scores = readings["keypoint_heatmap"]
     offset = ops.cast(readings["keypoint_offset"], "float32") if "keypoint_offset" in readings else 0.5
     positions = readings["keypoint_heatmap_cells_xy"] + offset
@@ -223,7 +223,7 @@ def _nearest(regressed, candidates, scores):
     peaks = candidates.shape[2]
     difference = regressed[:, :, :, None, :] - candidates[:, None]  # (B, N, K, P, 2)
     squared = ops.sum(ops.square(difference), axis=-1)
-    closeness, nearest = ops.top_k(-squared, 1)  # phones have it; Keras' argmin becomes a bit operation that they lack
+    closeness, nearest = ops.top_k(-squared, 1)  # phones have it, but not the bit operation that Keras' argmin needs
     nearest = ops.cast(nearest[..., 0], "int32") + ops.arange(keypoints, dtype="int32") * peaks
     table = ops.concatenate([candidates, scores[..., None]], axis=-1)
     rows = read_at(ops.reshape(table, (-1, keypoints * peaks, 3)), ops.reshape(nearest, (-1, objects * keypoints)))

@@ -1,4 +1,4 @@
-"""Skeletons: what is known of the keypoints of a class. Data, never code."""
+"""Skeletons: what is known about the keypoints of a class, as data."""
 
 import dataclasses
 import json
@@ -8,27 +8,28 @@ from collections.abc import Mapping, Sequence
 from keras_centernet.errors import UserError, first_line, shown
 
 USUAL_SIGMA = 0.05  # default OKS sigma for keypoints without a measured one
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")  # "LeftEye", "eyeL" and "l_eye2" are of several
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")  # several in "LeftEye", "eyeL" and "l_eye2"
 _LEFT, _RIGHT = ("left", "l", "lt"), ("right", "r", "rt")
 _SIDES = dict.fromkeys(_LEFT, -1) | dict.fromkeys(_RIGHT, 1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Skeleton:
-    """The keypoints of a class: K names and what belongs to them. JSON's lists are taken for tuples.
+    """The keypoints of a class: K names and what belongs to them. Lists, as in JSON, become tuples.
 
     Attributes:
         names: of the keypoints, in their order.
         flip_pairs: pairs of keypoints that are exchanged in a mirror image, such as left and right eye; None finds them
             by their names, see `left_right_pairs`.
         limbs: pairs of keypoints that a drawing connects.
-        sigmas: K numbers, how far apart people mark the same keypoint relative to the object's size (COCO's
+        sigmas: K numbers: how far apart people mark the same keypoint, relative to the object's size (COCO's
             "kpt_oks_sigmas"); empty: `USUAL_SIGMA` for all.
-        sides_known: whether `flip_pairs` are all there are; False where none were found for several keypoints: a mirror
-            image may then show keypoints under wrong names.
+        sides_known: whether `flip_pairs` are complete. False if the names of several keypoints gave no pair: a mirror
+            image can then have keypoints with wrong names.
 
     Raises:
-        UserError: a name or number is twice there, or a pair names a keypoint that is not there.
+        UserError: a name occurs twice, a keypoint is in two flip pairs or does not exist, or sigmas are not K positive
+            numbers.
     """
 
     names: tuple[str, ...]
@@ -56,19 +57,19 @@ class Skeleton:
 
     @property
     def flip_order(self) -> list[int]:
-        """K indices: which keypoint of an image each keypoint of its mirror image is."""
+        """K indices: the keypoint of an image that becomes each keypoint of its mirror image."""
         order = list(range(len(self.names)))
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left
         return order
 
     def to_dict(self) -> dict:
-        """Returns plain lists and numbers, from which `Skeleton.of` makes an equal one."""
+        """Returns plain lists and numbers, from which `Skeleton.of` makes an equal skeleton."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     @classmethod
     def of(cls, value: "Skeleton | Mapping") -> "Skeleton":
-        """Returns a skeleton as it is, or that of its `to_dict`; a UserError for anything else."""
+        """Returns a skeleton unchanged, or makes it from its `to_dict()`; a UserError for anything else."""
         if isinstance(value, cls):
             return value
         try:
@@ -79,10 +80,10 @@ class Skeleton:
 
 
 def left_right_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Returns the pairs (left, right) of keypoints whose names differ in their side only.
+    """Returns the pairs (left, right) of keypoints whose names differ only in their side.
 
-    A side is a word of its own, "left", "L", "lt" or "right", "R", "rt" in front or behind, or stands without a space
-    in the name: "lefteye", or "leye" if there is "reye".
+    A side is a word of the name: "left", "L" or "lt", "right", "R" or "rt". It can also be part of a word, as in
+    "lefteye", or its first letter, as in "leye" if there is a "reye".
 
     Examples:
         >>> left_right_pairs(["nose", "left_eye", "right_eye", "earL", "earR", "l_hip", "r_hip"])
@@ -109,19 +110,19 @@ def _words(name: str) -> tuple[str | int, ...]:
 
 
 def _joined_words(name: str) -> tuple[str | int, ...]:
-    """The same, with sides inside of words: "lefteye"."""
+    """Returns the same for names with a side inside a word: "lefteye"."""
     parts = re.split("(left|right)", name.casefold())
     return tuple(_SIDES.get(part, part) for part in parts if part)
 
 
 def _initials(name: str) -> tuple[str | int, ...]:
-    """The same, with a side as the first letter: "leye"."""
+    """Returns the same for names whose first letter is the side: "leye"."""
     folded = name.casefold()
     return (_SIDES[folded[0]], folded[1:]) if folded[:1] in _SIDES and len(folded) > 2 else (folded,)
 
 
 def join_skeletons(skeletons: Sequence[Skeleton]) -> Skeleton:
-    """Returns one skeleton with the keypoints of all, one after the other: several classes with keypoints."""
+    """Returns one skeleton with the keypoints of all, one after the other, for several classes with keypoints."""
     if len(skeletons) == 1:
         return skeletons[0]
     names, flip_pairs, limbs, sigmas = [], [], [], []

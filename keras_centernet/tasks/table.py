@@ -1,4 +1,4 @@
-"""The table of tasks, and tasks that are given as values. A new task is one file and one row of `TASKS`."""
+"""The table of tasks, and how tasks are built from it or from values. A new task is one file and one row of `TASKS`."""
 
 import dataclasses
 import inspect
@@ -23,12 +23,12 @@ class TaskRow:
     Attributes:
         build: function (classes, **options) -> `Task`.
         classes: the default ones.
-        fields: {name: what a data set must know of every object besides class and box}, see `data.source`.
+        fields: {name: what a data set must know about every object besides class and box}, see `data.source`.
         augmentation: default of `load_dataset`.
         flip: default probability of mirroring.
         color: whether colours are augmented by default.
         max_objects: default padding.
-        hub_name: what hubs of models call the task.
+        hub_name: the task's name on model hubs.
     """
 
     build: Callable
@@ -63,12 +63,12 @@ def find_task(
     num_classes: int | None = None,
     options: Mapping | None = None,
 ) -> Task:
-    """Returns the task that a user means.
+    """Returns the `Task` for what a user passed.
 
     Args:
         task: key of `TASKS`; a function (classes, **options) -> `Task`; or a `Task`, which has its classes and options.
         classes: names of the classes.
-        num_classes: their number, where they have no names. Neither: the default ones of the table's row.
+        num_classes: their number, if they have no names. Without both: the default classes of the table's row.
         options: further arguments of the task's builder.
 
     Raises:
@@ -89,9 +89,9 @@ def find_task(
 
 
 def task_row(task: str | Task) -> TaskRow:
-    """Returns the row of a task: a user's own, a `Task` or "module:function", has the defaults.
+    """Returns the row of a task; a `Task` or "module:function" that is not in the table gets a row of defaults.
 
-    A UserError lists the tasks where the text is neither that nor a key of `TASKS`.
+    A UserError lists the tasks if the text is neither a "module:function" nor a key of `TASKS`.
     """
     own = TaskRow(lambda classes: task, ())
     if isinstance(task, Task):
@@ -119,8 +119,8 @@ def with_losses(task: Task, head_losses: Mapping | None, loss_weights: Mapping[s
     """Returns the task with other losses or weights of some heads, see `CenterNet`.
 
     Raises:
-        UserError: an unknown head or loss, a loss that does not fit the head, or a weight that is no number of at least
-            zero.
+        UserError: an unknown head or loss, a loss that does not fit the head, or a weight that is not a number of at
+            least zero.
     """
     heads = {head.name: head for head in task.heads}
     for name, loss in (head_losses or {}).items():

@@ -127,7 +127,7 @@ def test_fonts_of_this_machine_are_used_and_missing_letters_are_told_with_a_coun
     assert square.split() == ["24", "True"]
     assert in_chart == "\u4e2d я"
     assert count == "2"
-    what = "letter(s) so far that no font of this machine has are drawn as their numbers; first:"
+    what = "letter(s) so far are drawn as their numbers, because no font of this machine has them; first:"
     advice = "Install a font that has them, such as Noto Sans."
     assert said == [
         f"DataWarning 1 {what} U+6587. {advice}",

@@ -1,4 +1,4 @@
-"""Every command that writes, on a small folder of photos: what kills, signals and full disks are tried on."""
+"""Every command that writes files, with arguments for a small folder of photos, to be killed or run on full disks."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from keras_centernet.cli import main
 from tests.helpers.tiny_backbone import TINY
 
 MINE = {"notes.txt": b"mine", "part.mine.txt": b"mine", ".keras_centernet-mine": b"mine"}  # a user's own files
-# name: (arguments; PHOTOS, IMAGES, FILM, MODEL and OUT are paths; what a second try after a kill adds).
+# {name: (arguments, in which PHOTOS, IMAGES, FILM, MODEL and OUT stand for paths; what a second try after a kill adds)}
 COMMANDS = {
     "inspect": ("inspect --data PHOTOS --output OUT/page.html", "--overwrite"),
     "evaluate": (
@@ -34,7 +34,7 @@ COMMANDS = {
 
 
 def arguments(name: str, places: dict[str, str], again: bool = False) -> list[str]:
-    """Returns the typed words of a command; `places` is {"PHOTOS": path, ...}."""
+    """Returns the words of a command line; `places` is {"PHOTOS": path, ...}."""
     words, more = COMMANDS[name]
     typed = (words + " " + more if again else words).split()
     for place, path in places.items():
@@ -43,7 +43,7 @@ def arguments(name: str, places: dict[str, str], again: bool = False) -> list[st
 
 
 def places_of(photos: str, film: str, model: str, output: pathlib.Path) -> dict:
-    """Returns what stands for the places of `COMMANDS`; IMAGES is a folder of images in the data set PHOTOS."""
+    """Returns the path of each place in `COMMANDS`; IMAGES is a folder of images in the data set PHOTOS."""
     images = min(pathlib.Path(photos).rglob("*.jpg")).parent
     return {"PHOTOS": photos, "IMAGES": images, "FILM": film, "MODEL": model, "OUT": output}
 
@@ -90,7 +90,7 @@ def run_apart(typed: list[str], before=lambda: None) -> tuple[int, str]:
 
 
 def damages(folder: pathlib.Path, mine: bool = True) -> list[str]:
-    """Returns what is wrong in a folder of results: files that are half, or a user's own that are not as they were."""
+    """Returns what is wrong in a folder of results: incomplete files, or changed files of the user."""
     found = []
     for name, content in MINE.items() if mine else ():
         path = folder / name
@@ -143,7 +143,7 @@ CHECKS = {
 
 
 def make_film(path: pathlib.Path) -> None:
-    """Writes a film of four frames."""
+    """Writes a video of four frames."""
     import numpy as np
 
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))

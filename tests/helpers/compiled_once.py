@@ -1,4 +1,4 @@
-"""What `fit` compiles on JAX, and when: once, in the first epoch. A process of its own:
+"""What `fit` compiles on JAX, by epoch: everything once, in the first. Run in a process of its own:
 
     KERAS_BACKEND=jax python tests/helpers/compiled_once.py
 
@@ -19,7 +19,7 @@ EVENTS = {"/jax/core/compile/jaxpr_trace_duration": "traced", "/jax/core/compile
 
 
 class Watch(keras.callbacks.Callback):
-    """Notes what is traced and compiled, by epoch, and what becomes of the state that the first step gets."""
+    """Records what is traced and compiled in each epoch, and checks what happens to the state of the first step."""
 
     def __init__(self):
         super().__init__()
@@ -28,32 +28,32 @@ class Watch(keras.callbacks.Callback):
         jax.monitoring.register_event_duration_secs_listener(self.note)
 
     def note(self, event, duration, **details):
-        """Listens to JAX."""
+        """Records an event of JAX."""
         if event in EVENTS:
             self.seen[f"{EVENTS[event]} {self.epoch}"].append(details["fun_name"])
 
     def on_epoch_begin(self, epoch, logs=None):
-        """An epoch ends when the next one begins: its validation and its callbacks belong to it."""
+        """Sets the epoch, which lasts until the next one begins and so includes its validation and callbacks."""
         self.epoch = epoch
 
     def on_train_end(self, logs=None):
-        """What follows happens once."""
+        """Separates what happens after the training from the last epoch."""
         self.epoch = "after"
 
     def on_train_batch_begin(self, step, logs=None):
-        """Holds on to the first state."""
+        """Keeps the first state."""
         if self.state is None:
             groups = (self.model.variables, self.model.optimizer.variables, self.model.average.own_variables)
             self.state = [variable.value for group in groups for variable in group]
 
     def on_train_batch_end(self, step, logs=None):
-        """The step has written over every variable: none is there twice."""
+        """Checks that the step has overwritten every variable, so that none is in memory twice."""
         assert len(self.state) > 50
         assert all(array.is_deleted() for array in self.state)
 
 
 def main() -> None:
-    """Trains with all that is called from epoch to epoch."""
+    """Trains with everything that runs in each epoch: validation and callbacks."""
     model, (images, objects) = build("averaged", TWO_STACKS), batch("averaged", IMAGES)
     model.compile(average_decay=DECAY, steps_per_execution=STEPS_PER_EXECUTION)
     labels = {"boxes": objects["boxes_xyxy"][:, :1], "labels": objects["classes"][:, :1]}

@@ -1,4 +1,4 @@
-"""`one_run` on JAX with `--gpus N` that takes CPU devices, of which XLA_FLAGS makes many:
+"""`one_run` on JAX in which `--gpus N` takes CPU devices; XLA_FLAGS makes several of them:
 
 XLA_FLAGS=--xla_force_host_platform_device_count=N python -m tests.helpers.cpus_for_gpus OPTIONS
 """

@@ -1,7 +1,7 @@
 """One random data set, written in every format.
 
-A new format is a row of `WRITERS`: a function (folder, data) that writes `data`, see `draw`, into the empty folder; and
-names of classes, where it cannot write all names.
+A new format is a row of `WRITERS`: a function (folder, data) that writes the `data` of `draw` into the empty folder,
+the format's key, and class names that it can write.
 """
 
 import json
@@ -226,7 +226,7 @@ def write_cvat(folder, data):
 
 
 def write_records(folder, data):
-    """From the same in COCO's format, beside which they lie."""
+    """Writes the data in COCO's format beside the folder, and makes the records of that."""
     beside = folder.with_name(f"{folder.name}_coco")
     write_coco(beside, data)
     for split in data:

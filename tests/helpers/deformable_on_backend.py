@@ -1,6 +1,6 @@
-"""Deformable convolution and its gradients on JAX or PyTorch, against the published arrays and a slow loop.
+"""Compares deformable convolution and its gradients on JAX or PyTorch with the published arrays and a slow loop.
 
-A process of its own:
+Run in a process of its own:
 
     KERAS_BACKEND=jax python tests/helpers/deformable_on_backend.py dcn.npz c0 "stride 2"
 """
@@ -44,14 +44,14 @@ DIFFERENTIATE = {"jax": differentiate_on_jax, "torch": differentiate_on_torch}
 
 
 def differentiate(arrays, pull, sampling) -> tuple:
-    """Returns the outputs and gradients of the present backend as NumPy arrays."""
+    """Returns the outputs and gradients of the current backend as NumPy arrays."""
     arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]
     outputs, gradients = DIFFERENTIATE[keras.backend.backend()](arrays, np.float32(pull), sampling)
     return keras.ops.convert_to_numpy(outputs), [keras.ops.convert_to_numpy(gradient) for gradient in gradients]
 
 
 def compare_with_published(case: str, fixture: dict) -> None:
-    """Outputs and all gradients are the published ones."""
+    """Checks that outputs and all gradients are the published ones."""
     arguments, pull, expected, expected_gradients = published_case(fixture, case)
     outputs, gradients = differentiate(arguments, pull, PUBLISHED)
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
@@ -59,7 +59,7 @@ def compare_with_published(case: str, fixture: dict) -> None:
 
 
 def compare_with_the_definition(geometry: str) -> None:
-    """Outputs are the definition's, and gradients its slopes."""
+    """Checks that outputs are those of the definition, and gradients are its slopes."""
     sampling, channels, out_channels = GEOMETRIES[geometry]
     rng = np.random.default_rng(7)
     arrays = random_case(rng, sampling, channels, out_channels)
@@ -71,7 +71,7 @@ def compare_with_the_definition(geometry: str) -> None:
 
 
 def main(path: str, *names: str) -> None:
-    """Compares each case of the fixture, and each geometry."""
+    """Checks each named case of the fixture and each named geometry."""
     fixture = dict(np.load(path))
     for name in names:
         print(name, flush=True)

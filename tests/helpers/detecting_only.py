@@ -1,4 +1,4 @@
-"""A machine that only detects: beside Keras, its backend, NumPy, OpenCV and what these four need, nothing is there.
+"""A machine that only detects: Keras, its backend, NumPy, OpenCV and what these need are the only packages.
 
 Arguments: the backend, a folder to write to.
 """
@@ -13,7 +13,7 @@ BY_PYTHON_ITSELF = {"_distutils_hack"}  # setuptools' hook, which starts with th
 
 
 class NothingElse:
-    """Makes every other installed package what it is where nobody has installed it: no finder finds it."""
+    """Makes every other installed package look as if it were not installed: no finder finds it."""
 
     def __init__(self, roots, finders):
         kept, self.finders = closure(roots), finders
@@ -24,7 +24,7 @@ class NothingElse:
         }
 
     def find_spec(self, name, path=None, target=None):
-        """Returns what the finders find, None of what is refused."""
+        """Returns what the finders find, and None for refused packages."""
         if name.partition(".")[0] in self.refused:
             return None
         specs = (finder.find_spec(name, path, target) for finder in self.finders)
@@ -36,7 +36,7 @@ def plain(name):
 
 
 def closure(roots):
-    """Returns the names of packages and of all that they require."""
+    """Returns the names of packages and of all their requirements."""
     found, waiting = set(), [plain(name) for name in roots]
     while waiting:
         name = waiting.pop()
@@ -52,7 +52,7 @@ def closure(roots):
 
 
 def main(backend: str, folder: str) -> None:
-    """Saves, loads, detects in all kinds of sources, and uses what was found."""
+    """Saves, loads, detects in an array and a glob with every task, and uses the detections."""
     os.environ["KERAS_BACKEND"] = backend
     nothing_else = NothingElse(["keras", "numpy", "opencv-python-headless", backend], sys.meta_path[:])
     assert {"matplotlib", "pycocotools", "PIL", "tqdm", "yaml", "ai_edge_litert"} <= nothing_else.refused

@@ -1,4 +1,4 @@
-"""In an interpreter of its own, because fonts are looked for once: draws names with a font that has one letter."""
+"""Draws names with a font that has one letter; run in an interpreter of its own, because fonts are found only once."""
 
 import pathlib
 import sys
@@ -15,7 +15,7 @@ from keras_centernet.drawing.charts.texts import draw_legend, label_of
 from keras_centernet.drawing.fonts import writable
 from keras_centernet.drawing.lettering import measure_text, write_text
 
-LETTER, SIDE = "\u4e2d", 800  # the letter is a black square of that side, in units of which 1000 are an em
+LETTER, SIDE = "\u4e2d", 800  # the letter is a black square of that side, in thousandths of an em
 
 
 def square():

@@ -1,9 +1,9 @@
-"""Runs commands on disks that are full at many sizes; says on stdout what went wrong, as JSON.
+"""Runs commands on disks of many sizes, many of them too small; prints what went wrong as JSON.
 
 unshare --user --map-root-user --mount python -m tests.helpers.full_disks PHOTOS FILM MODEL FOLDER SIZES NAME...
 
-A disk is a file system in memory, mounted below FOLDER where nobody else sees it. SIZES of them, evenly spread from
-nothing to twice what the command leaves, are tried.
+A disk is a file system in memory, mounted below FOLDER where no other process sees it. SIZES of them are tried, evenly
+spread from no free space to twice the size of the command's results.
 """
 
 import os
@@ -24,7 +24,7 @@ MOST = "256m"
 
 
 class Disk:
-    """A file system in memory of some size."""
+    """A file system in memory with a limited number of free bytes."""
 
     def __init__(self, path: pathlib.Path, size: int | str):
         self.path, self.size = path, size
@@ -62,7 +62,7 @@ def try_size(name: str, places: dict, size: int) -> tuple[int, list[str]]:
 
 
 def main(photos: str, film: str, model_file: str, folder: str, sizes: str, *commands: str) -> None:
-    """Tries sizes for some commands."""
+    """Tries disks of several sizes for each command."""
     add_tiny_backbone()
     tried, wrong = {}, []
     for name in commands:

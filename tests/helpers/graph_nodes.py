@@ -1,4 +1,4 @@
-"""What a graph is made of, that of its functions included."""
+"""The nodes of a graph, with those of its functions."""
 
 import tensorflow as tf
 

@@ -1,7 +1,7 @@
 """Files of every kind that this package reads, and damages to them.
 
-`READERS` is the table: a row makes a whole example in an empty folder and reads what lies there. What is read is fine,
-or is refused by a `UserError` of one line; anything else is a fault.
+`READERS` is the table: a row writes an undamaged example into an empty folder, and reads what is in the folder. Files
+must be read, or refused by a `UserError` of one line; anything else is a fault.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ KINDS = ("replace", "insert", "flip", "cut", "drop", "double")
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """How whole files of one kind are made in an empty folder, and how what lies there is read."""
+    """How undamaged files of one kind are written into an empty folder, and how the folder is read."""
 
     write: Callable[[pathlib.Path], None]
     read: Callable[[pathlib.Path], object]
@@ -69,7 +69,7 @@ class Reader:
 
 @dataclasses.dataclass(frozen=True)
 class Damage:
-    """One change of one file: places are shares, from 0 to 1, of the files and of the bytes."""
+    """One change of one file; `file` and `place` are positions from 0 to 1 in the list of files and in the bytes."""
 
     file: float
     place: float
@@ -99,7 +99,7 @@ def damage(folder: pathlib.Path, damages: Sequence[Damage]) -> None:
 
 
 def fault_of(reader: Reader, folder: pathlib.Path) -> str | None:
-    """Returns what is wrong with how a folder is read; None where it is fine, or refused as it should be."""
+    """Returns what is wrong with how a folder is read; None if it is read, or refused as it should be."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         try:
@@ -120,7 +120,7 @@ def _write_data(write: Callable, classes: Sequence[str]) -> Callable:
 
 
 def _read_data(folder: pathlib.Path) -> None:
-    """Looks into a data set by the command, which ends with 0, or with 2 and one line."""
+    """Inspects a data set by the command, which must end with 0, or with 2 and one line."""
     told, output = io.StringIO(), folder.with_name("page.html")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(told):
         code = main(["inspect", "--data", str(folder), "--output", str(output), "--overwrite"])
@@ -204,7 +204,7 @@ def _unpack_model(folder: pathlib.Path) -> None:
 
 
 def _read_packed(folder: pathlib.Path) -> None:
-    """Reads a model from an archive whose members were damaged, and whose checksums are right."""
+    """Reads a model from an archive of damaged members with correct checksums."""
     path = folder.with_name("packed.keras")
     with zipfile.ZipFile(path, "w") as archive:
         for member in folder.iterdir():

@@ -1,4 +1,4 @@
-"""A hub of models on this machine, as far as huggingface_hub asks for anything: it keeps what is uploaded."""
+"""A model hub on this machine that answers the requests of huggingface_hub and keeps what is uploaded."""
 
 import base64
 import contextlib

@@ -1,10 +1,10 @@
-"""Runs commands that are killed in the middle of their work, then runs them again; says on stdout what went wrong.
+"""Runs commands that are killed in the middle of their work, then runs them again; prints what went wrong as JSON.
 
 python -m tests.helpers.killed_commands PHOTOS FILM MODEL FOLDER MOMENTS SIGNAL NAME...
 
-A moment is a call of the system on a file below the output: opening, renaming, removing, making a folder. MOMENTS of
-them, evenly spread over the command (0: all), are tried. Processes are forked from this one, which has imported
-everything but never started TensorFlow.
+A moment is a system call on a file below the output: opening, renaming, removing, making a folder. MOMENTS of them are
+tried, evenly spread over the command (0: all). Processes are forked from this one, which has imported everything but
+never started TensorFlow.
 """
 
 import os
@@ -41,7 +41,7 @@ def watch(output: pathlib.Path, act) -> None:
 
 
 def count_moments(typed: list[str], output: pathlib.Path) -> int:
-    """Returns how many moments a command has that nobody kills."""
+    """Returns how many moments a command has if it is not killed."""
     counter = output.with_name(f"{output.name}.count")
 
     def count(number: int) -> None:
@@ -57,7 +57,7 @@ def count_moments(typed: list[str], output: pathlib.Path) -> int:
 
 
 def names(folder: pathlib.Path) -> set[str]:
-    """Returns the names of all results in a folder, of TensorBoard only the folder."""
+    """Returns the names of all results in a folder, except what is inside tensorboard/ and checkpoints/."""
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.name not in MINE}
     return {name for name in found if not name.startswith(("tensorboard/", "checkpoints/"))}
 
@@ -89,7 +89,7 @@ def try_moment(name: str, places: dict, whole: set[str], number: int, wanted: in
 
 
 def main(photos: str, film: str, model_file: str, folder: str, moments: str, wanted: str, *commands: str) -> None:
-    """Tries moments of some commands."""
+    """Tries several moments of each command."""
     add_tiny_backbone()
     tried, wrong = {}, []
     for name in commands:

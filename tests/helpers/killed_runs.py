@@ -1,8 +1,9 @@
-"""Trains in processes that are killed and resumed until the run is whole; says on stdout how it ended, as JSON.
+"""Trains in processes that are killed and resumed until the run is complete; prints how it ended as JSON.
 
-Run as `python -m tests.helpers.killed_runs FOLDER HOW MOMENTS [BACKBONE]`: HOW is "all" points, "each" once or every
-third of these ("few"), and MOMENTS random moments are tried, too. Processes are forked from this one, which has
-imported everything but never started TensorFlow: a start costs seconds less.
+Run as `python -m tests.helpers.killed_runs FOLDER HOW MOMENTS [BACKBONE]`. HOW is "all" for all points, "each" for each
+kind of point once, or "few" for every third of these; MOMENTS is the number of random moments that are also tried.
+Processes are forked from this one, which has imported everything but never started TensorFlow: that saves seconds at
+each start.
 """
 
 import contextlib
@@ -36,7 +37,7 @@ from tests.helpers.tiny_backbone import TINY, add_tiny_backbone
 IMAGES = {"train": 12, "val": 4, "test": 4}
 OPTIONS = {"data": "shapes", "input_size": 64, "batch_size": 2, "epochs": 4, "evaluate_every": 1, "verbose": 0}
 OPTIONS |= {"average_decay": 0.9, "checkpoint_every": 4, "keep": 2, "seed": 3}
-# Where a process kills itself: (point, how often it passes it before).
+# Where a process kills itself: (point, how often it passes that point before).
 POINTS = [
     ("start", 0),
     ("step", 0),
@@ -61,7 +62,7 @@ POINTS = [
 
 
 def main(folder: str, how: str, moments: int, backbone: str = TINY) -> None:
-    """Trains once without and often with interruptions; compares."""
+    """Trains once without interruptions and often with them, and compares the results."""
     root, source = pathlib.Path(folder), random.Random(1)
     shapes.SPLIT_SIZES.update(IMAGES)
     add_tiny_backbone()
@@ -85,13 +86,13 @@ def main(folder: str, how: str, moments: int, backbone: str = TINY) -> None:
         else:
             different += differences(root / "whole", output)
             runs += 1
-            if point:  # what was left of this run did not pass it: the next one begins at its beginning
+            if point:  # the rest of this run did not pass the point: the next run tries it from its beginning
                 plan.append((point[0], point[1] / 2 if point[0] == "moment" else point[1]))
     print(json.dumps({"killed": killed, "runs": runs, "broken": broken, "different": different, "seconds": seconds}))
 
 
 def run(output: pathlib.Path, backbone: str, point: tuple | None) -> int:
-    """Trains in a process of its own until it ends or is killed at a point; returns its exit code."""
+    """Trains in a process of its own until it ends or kills itself at a point; returns its exit code."""
     process = os.fork()
     if not process:
         try:
@@ -108,7 +109,10 @@ def run(output: pathlib.Path, backbone: str, point: tuple | None) -> int:
 
 
 def die_at(point: str, number: float) -> None:
-    """Lets this process kill itself (as nothing can catch) when it passes a point the given number of times."""
+    """Makes this process kill itself by SIGKILL when it passes a point after having passed it `number` times.
+
+    The point "moment" is `number` seconds from now.
+    """
     passed = []
 
     def passes(where: str) -> None:
@@ -151,7 +155,7 @@ def die_at(point: str, number: float) -> None:
 
 
 def damages(output: pathlib.Path) -> list[str]:
-    """Returns what is wrong with the files that have their final name."""
+    """Returns the files that have their final name but are damaged."""
     wrong = []
     for path in output.glob("**/*.keras"):
         if not path.name.startswith(MARK):
@@ -166,7 +170,7 @@ def damages(output: pathlib.Path) -> list[str]:
 
 
 def differences(expected: pathlib.Path, output: pathlib.Path) -> list[str]:
-    """Returns where the results of a run are not, to the bit, those of another one."""
+    """Returns where the results of a run differ from those of another one in any bit."""
     found = []
     for name in ("last.keras", "best.keras"):
         theirs, ours = arrays(expected / name), arrays(output / name)
@@ -181,7 +185,7 @@ def differences(expected: pathlib.Path, output: pathlib.Path) -> list[str]:
 
 
 def arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Returns every array of a .keras file: weights, optimizer, and the training's state but for its seconds."""
+    """Returns every array of a .keras file: weights, optimizer, and the training's state except its seconds."""
     found = {}
     with zipfile.ZipFile(path) as archive:
         with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as weights:
@@ -193,7 +197,7 @@ def arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def metrics(output: pathlib.Path) -> dict:
-    """Returns metrics.json without times and the command of the process that wrote it."""
+    """Returns metrics.json without times and without the command of the process that wrote it."""
     content = json.loads((output / "metrics.json").read_text())
     content["run"].pop("command")
     return {key: value for key, value in content.items() if not key.startswith(("seconds", "stages_ms"))}

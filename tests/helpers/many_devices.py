@@ -1,6 +1,6 @@
-"""One training step of a small network, on one device or on several replicas; what tests of replicas compare.
+"""One training step of a small network, on one device or on several replicas, for tests that compare these.
 
-Logical devices must be made before TensorFlow starts, so several are a process of their own:
+Logical devices must be made before TensorFlow starts, so several replicas run in a process of their own:
 
     python tests/helpers/many_devices.py DEVICES FOLDER NETWORK CASE...
 """
@@ -32,7 +32,7 @@ def evaluate(model: CenterNet, case: str) -> dict:
 
 
 def write_step(case: str, network: str, folder: pathlib.Path) -> None:
-    """Writes weights, figures and validation figures of a case; replicas must hold the same weights."""
+    """Writes weights, figures and validation figures of a case; checks that replicas hold the same weights."""
     model, figures = train(case, network)
     for variable in model.network.variables + (model.average.averages if model.average else []):
         first, *others = (np.asarray(value) for value in variable.value.values)
@@ -55,7 +55,7 @@ def draw(model: CenterNet) -> np.ndarray:
 
 
 def check_that_a_nan_stops(case: str = "detection") -> None:
-    """A loss that is NaN on one replica only stops the training."""
+    """Checks that a loss that is NaN on only one replica stops the training."""
     model = build(case)
     images, objects = batch(case)
     objects["boxes_xyxy"][3, 0] = np.nan

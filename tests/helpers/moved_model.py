@@ -1,7 +1,7 @@
-"""What a model's file does on the backend of this process. Arguments: a folder with model.keras and batch.npz.
+"""Uses a model's file on the backend of this process. Argument: a folder with model.keras and batch.npz.
 
-Leaves found.npz (what the file detects), again.keras (the same model, saved here), and trained.npz (losses of `fit` and
-of `evaluate`). The trained model must detect the same after it is saved and loaded.
+Writes found.npz (what the model detects), again.keras (the same model, saved here), trained.npz (losses of `fit` and of
+`evaluate`) and trained.keras. The trained model must detect the same after it is saved and loaded.
 """
 
 import os

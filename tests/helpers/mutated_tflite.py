@@ -1,9 +1,9 @@
-"""Changes bytes of a TFLite file again and again and detects with what is left, each in a process of its own.
+"""Changes bytes of a TFLite file COUNT times and detects with each changed file, in a process of its own.
 
 python tests/helpers/mutated_tflite.py FILE COUNT SEED
 
-Prints as JSON how many were refused in one line ("refused"), used ("used"), ended otherwise ("traceback", by name), or
-ended the process ("signal N").
+Prints as JSON how many files were refused in one line ("refused") or in several ("lines"), were used ("used"), raised
+another exception ("traceback NAME"), or ended the process ("signal N").
 """
 
 import collections
@@ -23,7 +23,7 @@ NUMBERS = (0, 1, 2, 255, 1 << 16, 1 << 24, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 def changed(whole, source):
-    """Returns the file cut, or with a few bytes, bits and whole numbers replaced."""
+    """Returns the file cut off, or with a few bytes, bits and whole numbers changed."""
     if source.random() < 0.1:
         return whole[: int(source.integers(0, len(whole)))]
     data = bytearray(whole)

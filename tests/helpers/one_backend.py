@@ -1,4 +1,4 @@
-"""Writes what a step leaves, for tests that compare backends and numbers of devices; a process of its own each time.
+"""Writes the results of a step, for tests that compare backends and numbers of devices; run in a process of its own:
 
     KERAS_BACKEND=jax python tests/helpers/one_backend.py FOLDER NETWORK IMAGES DEVICES CASE...
 

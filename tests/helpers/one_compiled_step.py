@@ -1,7 +1,7 @@
-"""What a TPU wants of a training step, checked without one: the whole step of a network compiles under XLA.
+"""Checks without a TPU what a TPU needs of a training step: the whole step of a network compiles under XLA.
 
-The compiled step gives the same loss and moves the weights as the graph does; the graph calls nothing back
-on the host and knows every shape. A process of its own for each network:
+The compiled step gives the same loss and moves the weights as the graph does. The graph makes no calls to the host and
+knows every shape. Run in a process of its own for each network:
 
     python tests/helpers/one_compiled_step.py NAME [TASK [PARTS]]
 """
@@ -22,13 +22,14 @@ from tests.helpers.graph_nodes import CALLS_TO_PYTHON, nodes_of
 
 CALLS_TO_THE_HOST = CALLS_TO_PYTHON | {"HostSend", "HostRecv", "Print", "PrintV2", "Assert"}
 SIZES_BY_VALUE = {"Where", "Unique", "UniqueV2", "NonMaxSuppressionV3", "DynamicPartition", "SparseToDense"}
-# Its sixth output is cuDNN's memory of the forward pass: empty elsewhere, and of no known shape.
-ALWAYS_OPEN = {"FusedBatchNormV3": (5, "reserve_space_3:0")}  # its number, and its name within functions
+# The sixth output is cuDNN's memory of the forward pass: empty on other devices, and of unknown shape.
+ALWAYS_OPEN = {"FusedBatchNormV3": (5, "reserve_space_3:0")}  # the output's number, and its name within functions
 BATCH = 2
-# Rounding moves a deep network's gradients at the kinks of ReLU, pooling and interpolation. How far is measured in
-# the graph, with weights that are changed by a few float32 roundings; the compiled step may differ thrice as much.
+# Rounding changes a deep network's gradients at the kinks of ReLU, pooling and interpolation. How much is measured in
+# the graph, with weights changed by a few float32 roundings; the compiled step may differ three times as much.
 ROUNDING = 1e-6
-SMOOTH, LARGEST = 1e-3, 0.5  # shares of the step: always allowed, never (152 layers: 0.32; unrelated steps: 1.4)
+# Differences as shares of the step: always allowed, and never allowed (152 layers: 0.32; unrelated steps: 1.4).
+SMOOTH, LARGEST = 1e-3, 0.5
 
 
 def build(name: str, task: str, side: int, parts: int) -> CenterNet:
@@ -40,7 +41,7 @@ def build(name: str, task: str, side: int, parts: int) -> CenterNet:
 
 
 def objects_of(side: int) -> tuple:
-    """Returns two images and their objects, with what every task wants to know."""
+    """Returns two images and their objects, with the fields that all tasks need."""
     images, objects = step_cases.batch("detection")
     images = np.random.default_rng(1).integers(0, 256, (BATCH, side, side, 3), np.uint8)
     scale = side / step_cases.SIDE
@@ -50,7 +51,7 @@ def objects_of(side: int) -> tuple:
 
 
 def step_from(model: CenterNet, start: list, batch: tuple, **options) -> tuple:
-    """Returns the step's function, its figures, and by how much it has moved every variable."""
+    """Returns the step's function, its figures, and how much it has moved every trainable variable."""
     for variable, value in zip(model.variables, start, strict=True):
         variable.assign(value)
     model.reset_metrics()
@@ -84,7 +85,7 @@ def distance(moved: list, other: list) -> float:
 
 
 def check_graph(graph_def) -> None:
-    """No operation calls the host, and every tensor's shape is known before the step runs."""
+    """Checks that no operation calls the host, and that every tensor's shape is known before the step runs."""
     nodes = nodes_of(graph_def)
     assert len(nodes) > 100
     operations = {node.op for node in nodes}
@@ -98,9 +99,9 @@ def check_graph(graph_def) -> None:
 
 
 def main(name: str, task: str = "detection", parts: str = "1") -> None:
-    """Compiles, compares, inspects."""
+    """Runs the step in a graph and compiled, compares the two, and checks the graph."""
     step_cases.add_two_stacks()
-    side = 2 * BACKBONES[name].multiple_of  # of a single cell and two images, batch normalisation is but a sign
+    side = 2 * BACKBONES[name].multiple_of  # with one cell and two images, batch normalisation gives only signs
     model, batch = build(name, task, side, int(parts)), objects_of(side)
     start = [np.asarray(variable) for variable in model.variables]
     step, figures, moved = step_from(model, start, batch)

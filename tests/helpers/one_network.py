@@ -1,6 +1,6 @@
-"""What must hold for every row of the table of networks: it trains, survives its file, and leaves the house.
+"""Checks what must hold for every row of the table of networks: it trains, is saved and loaded, and exports.
 
-A process of its own for each network, because the largest train with several GiB:
+Run in a process of its own for each network, because the largest take several GiB to train:
 
     python tests/helpers/one_network.py NAME FOLDER
 """
@@ -24,7 +24,7 @@ STEPS = 3
 
 
 def check_training(name: str, policy: str, folder: pathlib.Path) -> None:
-    """Trains a few steps, saves, loads, and detects the same."""
+    """Trains a few steps, saves, loads, and checks that it detects the same."""
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(0)
     side = 2 * BACKBONES[name].multiple_of  # batch normalisation of two 1x1 maps lets gradients explode
@@ -35,7 +35,7 @@ def check_training(name: str, policy: str, folder: pathlib.Path) -> None:
     model.fit(train, verbose=0, callbacks=[StopOnNonFiniteLoss()])
     after = _sums(model.trainable_variables)
     assert np.all(np.isfinite(after))
-    assert np.mean(before != after) > 0.95  # all but weights behind a ReLU that is shut in these images
+    assert np.mean(before != after) > 0.95  # all except weights behind a ReLU that is 0 for these images
     images = np.asarray(next(iter(train))[0])
     model.save(folder / "model.keras")
     expected = _detections(model, images)
@@ -47,7 +47,7 @@ def check_training(name: str, policy: str, folder: pathlib.Path) -> None:
 
 
 def check_tflite(name: str, folder: pathlib.Path) -> None:
-    """Exports with the decoding in the graph, and detects the same in LiteRT."""
+    """Exports with the decoding in the graph, and checks that LiteRT detects the same."""
     keras.config.set_dtype_policy("float32")
     side = max(64, BACKBONES[name].multiple_of)
     model = CenterNet(name, num_classes=3, input_size=side)
@@ -62,7 +62,7 @@ def check_tflite(name: str, folder: pathlib.Path) -> None:
 
 
 def _sums(variables) -> np.ndarray:
-    """One number per variable that changes when it does."""
+    """Returns one number per variable, which changes when the variable does."""
     return np.array([float(keras.ops.sum(variable * variable)) for variable in variables])
 
 

@@ -1,4 +1,4 @@
-"""One run of a tiny network, which may kill itself, on the backend of KERAS_BACKEND.
+"""One run of a tiny network on the backend of KERAS_BACKEND, which kills itself at POINT if one is given.
 
 python -m tests.helpers.one_run OPTIONS [POINT NUMBER]      OPTIONS of `TrainSettings` as JSON
 """

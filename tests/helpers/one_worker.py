@@ -1,4 +1,4 @@
-"""The `train` command on a tiny network, leaving the weights that the process ends with beside the run.
+"""The `train` command on a tiny network, which also writes the weights that this process ends with.
 
 TF_CONFIG=... python tests/helpers/one_worker.py WEIGHTS.npz OPTION...
 """
@@ -21,7 +21,7 @@ class StopAfterTwo(keras.callbacks.Callback):
     """Stops the training after two epochs."""
 
     def on_epoch_end(self, epoch, logs=None):
-        """Counts."""
+        """Stops after the second epoch."""
         self.model.stop_training = epoch == 1
 
 

@@ -1,4 +1,4 @@
-"""Fresh interpreters, for what must be set before TensorFlow or JAX starts, and where they find each other."""
+"""Fresh interpreters, for what must be set before TensorFlow or JAX starts, and free ports for them."""
 
 import os
 import pathlib

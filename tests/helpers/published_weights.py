@@ -1,7 +1,7 @@
 """The rule that rebuilds the reference networks' weights and inputs from names and shapes.
 
-Each tensor is one seeded draw by its name, scaled so that activations keep their size; whoever has the
-names right has the weights right.
+Each tensor is drawn with a seed made of its name, and scaled so that activations keep their size. A network with the
+right names has the right weights.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Networks without values, for tests of what they are made of: a tenth of the time, and none of the memory."""
+"""Networks without values, for tests of their structure: a tenth of the time, and none of the memory."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ import keras
 
 @contextlib.contextmanager
 def shapes_only() -> Iterator[None]:
-    """Lets variables that are created in a `with` block know their shapes only."""
+    """Gives variables that are created in the `with` block shapes but no values."""
     try:
         with keras.StatelessScope(initialize_variables=False):
             yield
     finally:
-        keras.backend.clear_session()  # Keras would fill them at the next occasion
+        keras.backend.clear_session()  # otherwise Keras would give them values later

@@ -1,4 +1,4 @@
-"""How `fit` shares a batch between eight devices of JAX, all of them this CPU. A process of its own:
+"""Checks how `fit` shares a batch among eight devices of JAX, all on this CPU. Run in a process of its own:
 
 KERAS_BACKEND=jax python tests/helpers/sharded_step.py CASE NETWORK
 """
@@ -16,7 +16,7 @@ CALLS_TO_THE_HOST = ("callback", "outfeed", "infeed", "is_host_transfer")
 
 
 def main(case: str, network: str) -> None:
-    """Trains and measures, and reads what XLA made of both steps; JAX takes its flags when it is imported."""
+    """Trains and evaluates, and checks what XLA made of both steps; JAX reads its flags when it is imported."""
     with tempfile.TemporaryDirectory() as folder:
         steps = f"--xla_dump_to={folder} --xla_dump_hlo_as_text --xla_dump_hlo_module_re=jit_({'|'.join(STEPS)})"
         os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={DEVICES} {steps}"
@@ -27,7 +27,7 @@ def main(case: str, network: str) -> None:
 
 
 def fit(case: str, network: str) -> None:
-    """Trains and measures a step an epoch, and looks at what goes in and comes out."""
+    """Trains and evaluates one step per epoch, and checks what goes into the steps and comes out."""
     import keras
 
     from tests.helpers.step_cases import batch, build
@@ -57,7 +57,7 @@ def fit(case: str, network: str) -> None:
 
 
 def check_split(data, count: int) -> None:
-    """Each of the arrays of a batch is in equal parts on all devices."""
+    """Checks that each array of a batch is split into equal parts on all devices."""
     import jax
 
     arrays = jax.tree.leaves(data)
@@ -68,7 +68,7 @@ def check_split(data, count: int) -> None:
 
 
 def check_whole(values) -> None:
-    """Every array is there in full on each device."""
+    """Checks that every array is complete on each device."""
     import jax
 
     for array in jax.tree.leaves(values):
@@ -77,7 +77,7 @@ def check_whole(values) -> None:
 
 
 def check_program(text: str) -> None:
-    """Devices tell each other sums and nothing else, and nothing is asked of Python."""
+    """Checks that devices exchange only sums, and that nothing calls Python."""
     assert text.count(" = ") > 100
     assert set(MESSAGE.findall(text)) == {"all-reduce"}
     assert not [word for word in CALLS_TO_THE_HOST if word in text]

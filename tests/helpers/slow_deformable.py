@@ -1,4 +1,4 @@
-"""The definition of deformable convolution, one number at a time, and cases to compare with it; NumPy alone."""
+"""Deformable convolution by its definition, one number at a time in NumPy, and cases to compare with it."""
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def random_case(rng, sampling: Sampling, channels: int, out_channels: int, batch
 
 
 def slope(arrays: list, which: int, direction: np.ndarray, pull: np.ndarray, sampling: Sampling) -> float:
-    """Returns how fast sum(outputs * pull) grows where one of the arrays moves in a direction."""
+    """Returns the derivative of sum(outputs * pull) for a move of one of the arrays in a direction."""
     step = 1e-6
     moved = [[a + sign * step * direction if i == which else a for i, a in enumerate(arrays)] for sign in (1, -1)]
     ahead, behind = (np.sum(slow_deformable_conv(*case, sampling) * pull) for case in moved)
@@ -65,7 +65,7 @@ def slope(arrays: list, which: int, direction: np.ndarray, pull: np.ndarray, sam
 
 
 def check_gradients(gradients: list, arrays: list, pull: np.ndarray, sampling: Sampling, rng) -> None:
-    """The gradient for each array is the slope of the definition, in a random direction."""
+    """Checks that the gradient for each array is the slope of the definition in a random direction."""
     for which, gradient in enumerate(gradients):
         direction = rng.normal(size=arrays[which].shape)
         expected = slope(arrays, which, direction, pull, sampling)
@@ -73,15 +73,15 @@ def check_gradients(gradients: list, arrays: list, pull: np.ndarray, sampling: S
 
 
 def check_published_gradients(gradients: list, expected: list | None) -> None:
-    """The gradients for inputs, offsets, masks and kernel are the fixture's, where it has them."""
+    """Checks that the gradients for inputs, offsets, masks and kernel are those of the fixture, if it has them."""
     for gradient, wanted, tolerance in zip(gradients, expected or gradients, (2e-5, 2e-5, 2e-5, 5e-5), strict=True):
         np.testing.assert_allclose(gradient, wanted, atol=tolerance)
 
 
 def published_case(fixture: dict, case: str) -> tuple:
-    """Returns (arguments, pull on the outputs, outputs, gradients or None) of a case of the fixture, in our layout.
+    """Returns (arguments, gradient of the outputs, outputs, gradients or None) of a case of the fixture, in our layout.
 
-    Offsets of whole pixels lie on the kinks: where all are so, there are no gradients to compare with.
+    Offsets of whole pixels lie on the kinks of interpolation: a case with only those has no gradients to compare.
     """
 
     def nhwc(name):

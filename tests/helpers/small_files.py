@@ -1,4 +1,4 @@
-"""A disk with no more room, for what this process writes."""
+"""Makes the disk look full to this process."""
 
 import contextlib
 import resource
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def no_file_beyond(size: int) -> Iterator[None]:
-    """Lets no file grow beyond some bytes in a `with` block: the log of the tests is one, so it is no fixture."""
+    """Lets no file grow beyond `size` bytes in a `with` block; no fixture, because the tests' log is a file, too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -1,6 +1,6 @@
-"""One training step of a small network in several cases, on whatever backend Keras runs: what tests of steps compare.
+"""One training step of a small network in several cases, on any backend, for tests that compare steps.
 
-Weights and batches come from NumPy: they are the same on every backend.
+Weights and batches come from NumPy, so that they are the same on every backend.
 """
 
 import functools
@@ -14,7 +14,7 @@ from keras_centernet.networks.table import BACKBONES, Backbone
 
 TWO_STACKS, DEFORMABLE = "two_stacks", "deformable_stacks"
 RATE, DECAY, SIDE = 0.01, 0.9, 32
-OBJECTS = (1, 3, 0, 2)  # in each of four images: no two shards are alike, and a shard of one image is empty
+OBJECTS = (1, 3, 0, 2)  # in each of four images: no two shards are alike, and a shard of one image can be empty
 # name -> (task, whether batch normalisation is frozen, whether all images are alike, options of compile, of SGD)
 CASES = {
     "detection": ("detection", True, False, {}, {}),
@@ -38,7 +38,7 @@ CASES = {
 
 
 def build_stacks(is_deformable, images):
-    """Two stacks, the second behind a convolution, which XLA compiles where it is deformable: seconds each time."""
+    """Returns two stacks; the second comes from a convolution that takes XLA seconds to compile if it is deformable."""
     x = conv_norm(images, 8, 3, stride=2, conv="conv1", norm="bn1")
     x = conv_norm(x, 8, 3, stride=2, conv="conv2", norm="bn2")
     names = {"conv": "conv3", "norm": "bn3"}
@@ -99,7 +99,7 @@ def weights_of(model: CenterNet) -> list[np.ndarray]:
 
 
 def one_step(case: str, network: str = TWO_STACKS, images: int = len(OBJECTS)) -> dict[str, np.ndarray]:
-    """Returns what a step of `fit` leaves: metrics of the step, of `evaluate` after it, weights, detections."""
+    """Returns the results of a step of `fit`: its metrics, those of `evaluate` after it, weights and detections."""
     model, data = build(case, network), batch(case, images)
     history = model.fit(*data, batch_size=images, shuffle=False, verbose=0).history
     figures = {name: values[0] for name, values in history.items()}
@@ -111,7 +111,7 @@ def one_step(case: str, network: str = TWO_STACKS, images: int = len(OBJECTS)) -
 
 
 def assert_same_change(received, expected, start) -> None:
-    """Every variable has moved the same way, to a ten thousandth of how far it moved."""
+    """Checks that every variable has moved in the same way, to a ten thousandth of its move."""
     for got, wanted, before in zip(received, expected, start, strict=True):
         change = wanted - before
         np.testing.assert_allclose(got - before, change, rtol=1e-4, atol=1e-4 * np.abs(change).max() + 1e-7)

@@ -1,4 +1,4 @@
-"""A network of two convolutions for tests of what happens around a training: it is traced within a second."""
+"""A network of two convolutions, traced within a second, for tests of everything around a training."""
 
 import keras
 
@@ -26,5 +26,5 @@ def deformable_backbone() -> keras.Model:
 
 
 def add_tiny_backbone() -> None:
-    """Puts it into the table of networks of this process."""
+    """Puts the tiny network into the table of networks of this process."""
     BACKBONES[TINY] = TINY_ROW

@@ -1,4 +1,4 @@
-"""The PyTorch modules that benchmarks compare with compute what our networks do. A process of its own:
+"""Checks that the PyTorch modules of the benchmarks compute what our networks do. Run in a process of its own:
 
 KERAS_BACKEND=torch python tests/helpers/torch_siblings.py NAME...
 """
@@ -27,7 +27,7 @@ def stand_in(images, offset, weight, bias, stride, padding, dilation, mask):
 
 
 def main(*names: str) -> None:
-    """Compares the maps of random images by networks of random weights."""
+    """Compares the maps that networks with random weights give for random images."""
     sys.modules["torchvision"] = types.ModuleType("torchvision")
     sys.modules["torchvision.ops"] = types.ModuleType("torchvision.ops")
     sys.modules["torchvision.ops"].deform_conv2d = stand_in

@@ -1,7 +1,7 @@
-"""The training step and the detection of a network lower for a TPU, checked without one.
+"""Checks without a TPU that the training step and the detection of a network lower for one.
 
-They lower with static shapes, and hold nothing that a TPU lacks. Prints as JSON what they cost an image. A process of
-its own:
+They must lower with static shapes and contain nothing that a TPU lacks. Prints their cost per image as JSON. Run in a
+process of its own:
 
     KERAS_BACKEND=jax python tests/helpers/tpu_lowering.py NAME [TASK [HEIGHTxWIDTH]]
 """
@@ -23,9 +23,9 @@ from tests.helpers import step_cases
 BATCH, SLOTS = 8, 128  # images, and objects that each has room for
 SIDES = {"mobilenet_v2": "320x320"}
 USUAL_SIDE = "512x512"
-# Custom calls that XLA's compiler for TPUs takes: the first three are notes to its partitioner, which removes them,
-# the fourth is removed where shapes are static, and the others are how StableHLO writes a top-K, a sort there. All
-# else (cuDNN's, LAPACK's, Triton's, calls of Python) names a function of another machine.
+# Custom calls that XLA's compiler for TPUs accepts. The first three are annotations that its partitioner removes, the
+# fourth is removed if shapes are static, and the others are StableHLO's forms of a top-K, which becomes a sort there.
+# All other custom calls (cuDNN's, LAPACK's, Triton's, calls of Python) name functions of other machines.
 ON_TPU = {"Sharding", "SPMDFullToShardShape", "SPMDShardToFullShape", "shape_assertion", "mhlo.topk", "TopK"}
 CALLS_TO_THE_HOST = re.compile(r"stablehlo\.(?:infeed|outfeed|send|recv)\b|callback")
 CUSTOM_CALL = re.compile(r"stablehlo\.custom_call\s+@\"?([\w.$]+)")
@@ -34,21 +34,21 @@ CONVOLUTION = re.compile(r"stablehlo\.convolution.* : \(tensor<[\dx]+x(\w+)>, te
 
 
 def batch_shapes(input_hw: tuple[int, int]) -> tuple:
-    """Returns the shapes of (images, objects), with what every task wants to know of objects."""
+    """Returns the shapes of (images, objects), with the fields of objects that all tasks need."""
     _, objects = step_cases.batch("detection", BATCH)
     objects = {key: np.resize(values, (BATCH, SLOTS, *values.shape[2:])) for key, values in objects.items()}
     return jax.ShapeDtypeStruct((BATCH, *input_hw, 3), "uint8"), shapes_of(objects)
 
 
 def lower_for_tpu(function, *arguments) -> str:
-    """Returns the StableHLO text of a jitted function, which `jax.export` has found portable."""
+    """Returns the StableHLO text of a jitted function, which `jax.export` has accepted as portable."""
     return jax.export.export(function, platforms=["tpu"])(*arguments).mlir_module()
 
 
 def check(text: str, in_float32: int) -> None:
-    """The text is a program for a TPU alone: static shapes, no function of another machine, half precision.
+    """Checks that the text is a program for a TPU: static shapes, no function of another machine, bfloat16.
 
-    As many convolutions may be in float32: those of the heads' last layers, and their gradients.
+    At most `in_float32` convolutions are in float32: those of the heads' last layers, and their gradients.
     """
     assert text.count("stablehlo.") > 100
     assert not set(CUSTOM_CALL.findall(text)) - ON_TPU, set(CUSTOM_CALL.findall(text)) - ON_TPU
@@ -61,14 +61,14 @@ def check(text: str, in_float32: int) -> None:
 
 
 def main(name: str, task: str = "detection", size: str = "") -> None:
-    """Builds from shapes, lowers, inspects, counts."""
+    """Builds a model of shapes, lowers its steps, checks them and prints their costs."""
     step_cases.add_two_stacks()
     height, width = (int(side) for side in (size or SIDES.get(name, USUAL_SIDE)).split("x"))
     model = model_of_shapes(name, task, input_size=(height, width), dtype="mixed_bfloat16", average_decay=0.9998)
     state, data = shapes_of(state_of(model)), batch_shapes((height, width))
     training = lower_for_tpu(jax.jit(model.train_step, donate_argnums=0), state, data)
     check(training, 3 * len(model.network.outputs))
-    assert training.count("tf.aliasing_output") == len(jax.tree.leaves(state))  # each is written where it was read
+    assert training.count("tf.aliasing_output") == len(jax.tree.leaves(state))  # each variable is updated in place
     detect, values = detection_of(model), shapes_of(model.variables)
     check(lower_for_tpu(jax.jit(detect), values, data[0]), len(model.network.outputs))
 

@@ -1,4 +1,4 @@
-"""A server on this machine for files of weights, which can also break off in the middle."""
+"""A server of weight files on this machine, which can also break off a transfer."""
 
 import contextlib
 import http.server
@@ -6,7 +6,7 @@ import threading
 
 
 class WeightsServer:
-    """What it gives, and what it was asked for.
+    """What the server holds, and what it was asked for.
 
     Attributes:
         files: {name: bytes}.

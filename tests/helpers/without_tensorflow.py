@@ -1,20 +1,20 @@
-"""A machine without TensorFlow, as many GPU machines are: what must work there. One argument: a folder to write to."""
+"""What must work on a machine without TensorFlow, as many GPU machines are. Argument: a folder to write to."""
 
 import os
 import sys
 
 
 class Missing:
-    """Makes TensorFlow what it is where nobody has installed it."""
+    """Makes TensorFlow look as if it were not installed."""
 
     def find_spec(self, name, path=None, target=None):
-        """Raises for TensorFlow."""
+        """Raises a ModuleNotFoundError for TensorFlow."""
         if name.partition(".")[0] == "tensorflow":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def main(folder: str) -> None:
-    """Builds, trains, measures, detects, saves and loads."""
+    """Builds, trains, evaluates, detects, saves and loads a model."""
     os.environ["KERAS_BACKEND"] = "jax"
     sys.meta_path.insert(0, Missing())
     import keras

@@ -1,1 +1,1 @@
-"""A model's functions as compiled graphs, whose weights become constants where that pays."""
+"""A model's functions as compiled graphs, whose weights become constants if they are called often."""

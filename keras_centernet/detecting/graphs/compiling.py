@@ -1,4 +1,4 @@
-"""Functions of tensors that use a model's weights, compiled as the backend does it."""
+"""Compiles functions of tensors that use a model's weights, for the current backend."""
 
 import gc
 import math
@@ -11,7 +11,7 @@ from keras import ops
 from keras_centernet.detecting.graphs.freezing import CannotFreeze, Frozen
 from keras_centernet.networks.layers.deformable import without_xla
 
-# Calls after which a graph of one shape gets its weights as constants, which takes a second or two.
+# After so many calls a graph of one shape is rebuilt with its weights as constants, which takes a second or two.
 FREEZE_AFTER = 32
 
 
@@ -20,15 +20,15 @@ def compile_function(
 ) -> Callable:
     """Returns a function that computes the same, faster and without gradients.
 
-    On TensorFlow, one of a `shape` without None is frozen after `FREEZE_AFTER` calls (see `freezing`): from then on its
-    results may differ by rounding, 1e-6 of a map's largest number.
+    On TensorFlow, a function with a `shape` without None is frozen after `FREEZE_AFTER` calls (see `freezing`): from
+    then on its results can differ by rounding, 1e-6 of a map's largest number.
 
     Args:
-        model: whose weights `function` uses; later changes of them count.
+        model: whose weights `function` uses; the compiled function sees later changes of them.
         function: of one tensor, or of a structure of them.
-        shape: of the tensor, None in it: any; None: whatever comes.
+        shape: of the tensor, in which None stands for any size; None: any shape.
         dtype: of the tensor.
-        freeze: False: every call has the same bits.
+        freeze: False: it is never frozen, so that the same input always gives the same bits.
     """
     return COMPILERS[keras.backend.backend()](model, function, shape, dtype, freeze)
 
@@ -43,16 +43,16 @@ def _compile_for_tensorflow(model, function: Callable, shape: tuple | None, dtyp
 
     graph = tf.function(function, autograph=False, input_signature=shape and [tf.TensorSpec(shape, dtype)])
     if shape and None in shape:
-        with without_xla():  # XLA would compile each shape that comes
+        with without_xla():  # XLA would compile every new shape
             graph.get_concrete_function()
         return graph
     return _Freezing(graph, tf.executing_eagerly) if shape and freeze else graph
 
 
 class _Freezing:
-    """A graph that runs with its weights as constants after `FREEZE_AFTER` calls: not for single photos.
+    """A graph that gets its weights as constants after `FREEZE_AFTER` calls; a few single photos do not pay for it.
 
-    When a weight changes, the constants are dropped at once, and it takes twice as many calls until there are new ones.
+    When a weight changes, the constants are dropped at once, and it takes twice as many calls until new ones are made.
     """
 
     def __init__(self, graph, is_eager: Callable[[], bool]):
@@ -60,12 +60,12 @@ class _Freezing:
         self._calls, self._patience = 0, FREEZE_AFTER
 
     def __call__(self, images):
-        if not self._is_eager():  # part of somebody's graph
+        if not self._is_eager():  # called while another graph is traced
             return self._graph(images)
         frozen = self._frozen
         if frozen is not None and not frozen.is_current():
             frozen = self._frozen = None
-            gc.collect()  # graphs are circles of objects; they hold ten times their weights
+            gc.collect()  # graphs are reference cycles that hold ten times the memory of their weights
             self._calls, self._patience = 0, 2 * self._patience
         if frozen is None and self._calls >= self._patience:
             frozen = self._freeze()
@@ -81,16 +81,16 @@ class _Freezing:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether it has constants, of whatever age."""
+        """Whether it has constants, current or outdated."""
         return self._frozen is not None
 
     def experimental_get_tracing_count(self) -> int:
-        """Returns how often the graph was traced, as `tf.function` says it."""
+        """Returns how often the graph was traced, as the method of `tf.function` does."""
         return self._graph.experimental_get_tracing_count()
 
 
 def _compile_for_jax(model, function: Callable, *_) -> Callable:
-    """A function of the weights, too: what is compiled would hold them as constants. Each shape is compiled."""
+    """Passes the weights as arguments: compiled code would hold captured ones as constants. Each shape is compiled."""
     import jax
 
     variables = model.variables
@@ -108,12 +108,12 @@ def _compile_for_jax(model, function: Callable, *_) -> Callable:
 
 
 def _on_one_device(value):
-    """Returns the copy of a replicated array on the first device of this process, without asking other processes."""
+    """Returns the copy of a replicated array on the first device of this process; needs no other process."""
     return value if len(value.sharding.device_set) == 1 else value.addressable_data(0)
 
 
 def _compile_for_torch(model, function: Callable, *_) -> Callable:
-    """The function as it is: Keras runs PyTorch one operation after the other."""
+    """Only turns gradients off: Keras runs PyTorch one operation after the other."""
     import torch
 
     return torch.no_grad()(function)

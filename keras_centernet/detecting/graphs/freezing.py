@@ -1,14 +1,14 @@
-"""A function of a model's weights, traced by TensorFlow -> the same with the weights as they are now, as constants.
+"""Turns a function that TensorFlow has traced into one that holds the current weights as constants.
 
-Kernels are then brought into the processor's layout once and not at each call, and batch normalisation is part of the
-convolution before it.
+Kernels are then brought into the processor's layout once instead of at each call, and batch normalisation is folded
+into the convolution before it.
 """
 
 import collections
 
 import numpy as np
 
-MOST_BYTES = 2**25  # of weights: a frozen graph takes ten times as much, for each shape of a batch
+MOST_BYTES = 2**25  # of weights: a frozen graph takes ten times as much memory, for each batch shape
 # Convolution -> how the (C,) factors of its output are spread over its kernel.
 _SPREADS = {
     "Conv2D": lambda factors, kernel: factors,
@@ -18,28 +18,28 @@ _SPREADS = {
 
 
 class CannotFreeze(Exception):
-    """A traced function has to stay as it is."""
+    """A traced function cannot be frozen and has to stay as it is."""
 
 
 class Frozen:
-    """A traced function of one tensor, with the weights of this moment as constants; tells when those have changed.
+    """A traced function of one tensor that holds its weights as constants.
 
-    Results differ from those of the function by rounding (1e-6 of the largest number of a map), as normalisation is
-    folded into kernels.
+    `is_current` tells whether the weights still have these values. Results differ from those of the function by
+    rounding (1e-6 of the largest number of a map), because normalisation is folded into kernels.
 
     Args:
         traced: `tf.ConcreteFunction`.
 
     Raises:
-        CannotFreeze: it does more with its variables than to read them, has functions inside (those that XLA compiles),
-            or its weights are too large or not in this processor's memory.
+        CannotFreeze: the function does more with its variables than read them, calls other functions (such as those
+            that XLA compiles), or its weights are too large or not in this processor's memory.
     """
 
     def __init__(self, traced):
         import tensorflow as tf
 
         self._read = tf.function(_reader(traced), autograph=False).get_concrete_function()
-        self._held = self._read()  # as long as this exists, nobody else gets its memory
+        self._held = self._read()  # keeps its memory from being reused, so that addresses stay unique
         self._addresses = _addresses(self._held)
         graph_def = _with_constants(traced, [np.asarray(value) for value in self._held])
         fold_batch_normalization(graph_def)
@@ -54,23 +54,23 @@ class Frozen:
         graph_def.Clear()  # the graph has a copy
 
     def is_current(self) -> bool:
-        """Whether no weight was changed since, in Python or by a graph.
+        """Whether no weight has changed since the function was frozen, from Python or by a graph.
 
-        Assigning a variable gives it a new buffer. An update in place, as optimizers make it, copies the buffer first
-        while something else refers to it, as this object does. So a changed weight has a changed address.
+        Assigning to a variable gives it a new buffer. An update in place, as optimizers make it, first copies the
+        buffer if something else refers to it, as this object does. So a changed weight has a changed address.
         """
         return _addresses(self._read()) == self._addresses
 
     def __call__(self, inputs):
-        """Returns what the function returned at that moment."""
+        """Returns what the function would return with the weights at the time of freezing."""
         return self._run(inputs)
 
 
 def fold_batch_normalization(graph_def) -> int:
-    """Makes batch normalisations in a `tf.compat.v1.GraphDef` part of the convolutions before them; returns how many.
+    """Folds batch normalisations in a `tf.compat.v1.GraphDef` into the convolutions before them; returns how many.
 
-    Only where both have constant weights and nothing else reads the convolution: its kernel is scaled, and what remains
-    is the addition of a bias.
+    Only if both have constant weights and nothing else reads the convolution. The kernel is scaled, and the
+    normalisation becomes the addition of a bias.
     """
     nodes = {node.name: node for node in graph_def.node}
     readers = collections.Counter(_name(entry) for node in graph_def.node for entry in node.input)
@@ -107,7 +107,7 @@ def _fold(graph_def, convolution, node, kernel, gamma, beta, mean, variance) -> 
 
 
 def _reader(traced):
-    """Returns a function that reads, in this order, what a traced function captures."""
+    """Returns a function that reads the variables that a traced function captures, in the order of the captures."""
     import tensorflow as tf
 
     variables = {id(variable.handle): variable for variable in traced.variables}
@@ -120,7 +120,7 @@ def _reader(traced):
 
 
 def _with_constants(traced, values: list[np.ndarray]):
-    """Returns the `tf.compat.v1.GraphDef` of a traced function, with values for what it captures."""
+    """Returns the `tf.compat.v1.GraphDef` of a traced function, with values in place of what it captures."""
     graph_def = traced.graph.as_graph_def()
     resources = traced.inputs[len(traced.inputs) - len(values) :]
     values = {tensor.op.name: value for tensor, value in zip(resources, values, strict=True)}
@@ -157,7 +157,7 @@ def _value(node) -> np.ndarray:
 
 
 def _name(entry: str) -> str:
-    """Returns the name of the node that an input comes from: of "name", "name:1" and "^name"."""
+    """Returns the name of the node that an input ("name", "name:1" or "^name") comes from."""
     return entry.partition(":")[0].removeprefix("^")
 
 

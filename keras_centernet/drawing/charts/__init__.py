@@ -1,1 +1,1 @@
-"""Curves of trainings and of precision over recall, and what charts of all rooms share: colours, names, PNGs."""
+"""Curves of trainings and of precision over recall, and what all charts share: colours, names, PNG files."""

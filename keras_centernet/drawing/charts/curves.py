@@ -13,7 +13,7 @@ from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.files.paths import to_path
 from keras_centernet.texts import printable
 
-MOST_NAMED_CURVES = 16  # more classes than that: thin gray lines, and names for the mean only
+MOST_NAMED_CURVES = 16  # with more classes, lines are thin and gray and only their mean is named
 
 
 def draw_curves(history: str | os.PathLike | Mapping[str, Sequence[float]], path: str | os.PathLike) -> None:
@@ -124,7 +124,7 @@ def _plot(axes, values, **style) -> None:
 
 
 def _finite(values) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (epochs from 1, values) of those that are finite."""
+    """Returns the finite values as (epochs, counted from 1; values)."""
     values = np.asarray(values, np.float64)
     keep = np.isfinite(values)
     return np.flatnonzero(keep) + 1, values[keep]
@@ -149,7 +149,7 @@ def _number(text: str | None) -> float:
 
 
 def _new_figure(size_inches: tuple[float, float]):
-    """Returns a figure of its own, without pyplot's global state and without a display."""
+    """Returns a figure that needs neither pyplot's global state nor a display."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=size_inches, dpi=130, layout="constrained")

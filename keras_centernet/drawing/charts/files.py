@@ -12,7 +12,7 @@ _DOTS_PER_INCH = 110
 
 
 def class_rgb(index: int) -> tuple[float, ...]:
-    """Returns the colour of a class, as everywhere, in Matplotlib's 0..1."""
+    """Returns the `class_color` of a class in Matplotlib's range 0..1."""
     return tuple(channel / 255 for channel in class_color(index))
 
 

@@ -1,4 +1,4 @@
-"""Names in charts as they are: no formula, nothing left out, letters of any script."""
+"""Writes names into charts as they are: not read as formulas, none left out, in letters of any script."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def label_of(name: str) -> str:
-    """Returns the `label` of something that `draw_legend` is to name: Matplotlib leaves out those that begin with _."""
+    """Returns a `label` for `draw_legend`, with a space in front: Matplotlib leaves out labels that begin with _."""
     return f" {name}"
 
 
 def draw_legend(axes: "Axes", **options) -> None:
-    """Draws the legend of all that has a `label_of`, with the options of Matplotlib's."""
+    """Draws the legend of everything with a label of `label_of`; `options` are those of Matplotlib's `legend`."""
     legend = axes.legend(**options)
     for text in legend.get_texts():
         write_name(text, text.get_text()[1:])
@@ -32,7 +32,7 @@ def name_ticks(axis: "Axis", names: Iterable[str]) -> None:
 
 
 def number_epochs(axes: "Axes") -> None:
-    """Makes the lower axis of a chart that of epochs: whole numbers, also where there is only one."""
+    """Makes the lower axis of a chart one of epochs, with whole numbers even if there is only one epoch."""
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     first, last = axes.get_xlim()
@@ -41,7 +41,7 @@ def number_epochs(axes: "Axes") -> None:
 
 
 def write_name(text: "Text", name: str) -> None:
-    """Makes a text of Matplotlib a name, in a font that has its letters."""
+    """Sets a text of Matplotlib to a name, in fonts that have its letters."""
     from matplotlib.font_manager import fontManager
     from matplotlib.ft2font import FT2Font
 

@@ -27,8 +27,8 @@ class BoxPrecision(Accumulator):
 def coco_average_precision(ground_truth: dict, detections: list[dict]) -> dict:
     """Returns COCO's metrics of detected boxes.
 
-    A metric that no ground truth defines (a class without objects, no small objects, nothing at all) is None, where
-    pycocotools says -1. Classes without objects do not count in any mean.
+    A metric without ground truth (a class without objects, no small objects, no objects at all) is None; pycocotools
+    gives it as -1. Classes without objects do not count in any mean.
 
     Args:
         ground_truth: {"images": [{"id"}], "categories": [{"id", "name"}], "annotations": [{"image_id",
@@ -51,8 +51,8 @@ def coco_average_precision(ground_truth: dict, detections: list[dict]) -> dict:
 def evaluate_coco(ground_truth: dict, detections: list[dict]) -> tuple[dict, dict]:
     """Returns the metrics of `coco_average_precision`, and the precision-recall curve of each class with ground truth.
 
-    Curves are {class name: {"recall", "precision", "score": (101,) float64}} at IoU 0.5. The score is the lowest that
-    reaches that recall, 0 where it is never reached.
+    Curves are {class name: {"recall", "precision", "score": (101,) float64}} at IoU 0.5. Detections with at least that
+    score reach that recall; the score is 0 for a recall that is never reached.
     """
     evaluation = run_cocoeval("bbox", ground_truth, detections, _to_row)
     if evaluation is None:

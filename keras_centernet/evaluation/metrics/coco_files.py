@@ -15,12 +15,12 @@ from keras_centernet.files.paths import AnyPath
 def run_cocoeval(
     kind: str, ground_truth: dict, detections: list[dict], to_row: Callable, sigmas: Sequence[float] | None = None
 ):
-    """Returns a finished `pycocotools.cocoeval.COCOeval` without its printing; None without images or classes.
+    """Runs `pycocotools.cocoeval.COCOeval` without its printing and returns it; None without images or classes.
 
     Args:
         kind: "bbox" or "keypoints".
         ground_truth, detections: as in `coco_average_precision`.
-        to_row: function of an annotation or detection -> all that pycocotools reads of it but its id.
+        to_row: function of an annotation or detection -> everything that pycocotools reads of it, except its id.
         sigmas: of the keypoints.
     """
     from pycocotools.coco import COCO
@@ -46,7 +46,7 @@ def run_cocoeval(
 
 
 def none_if_undefined(value: float) -> float | None:
-    """Returns the number, or None where pycocotools says -1 or NaN: there is no ground truth for it."""
+    """Returns the number, or None for pycocotools' -1 or NaN, which mean that there is no ground truth for it."""
     return None if np.isnan(value) or value < 0 else float(value)
 
 

@@ -28,14 +28,14 @@ class KeypointPrecision(Accumulator):
         truth = objects["keypoints_xyv"][objects["mask"]].astype(np.float64)
         truth[..., :2] = transform_points(truth[..., :2], invert_affine(objects["image_to_input"]))
         self._annotations += _with_keypoints(annotations, truth)
-        # COCO wants a v for each keypoint; it does not read it.
+        # COCO's format has a v for each keypoint, which the evaluation does not read in detections.
         found_xyv = np.concatenate([found["keypoints_xy"], np.ones_like(found["keypoints_xy"][..., :1])], axis=-1)
         self._detections += _with_keypoints(detection_rows(found, int(objects["image_id"])), found_xyv)
 
     def compute(self, ground_truth: dict, detections: list[dict], change: Callable = list) -> dict:
         """Returns the metrics of `keypoint_average_precision`."""
         truth = {**ground_truth, "annotations": self._annotations}
-        # Without their boxes: COCO's own loader puts the hull of the keypoints in their place.
+        # Boxes are left out: COCO's own loader replaces them by the smallest box around the keypoints.
         rows = [{key: value for key, value in row.items() if key != "bbox"} for row in self._detections]
         return keypoint_average_precision(truth, change(rows), self._sigmas)
 
@@ -70,7 +70,7 @@ def _with_keypoints(rows: list[dict], keypoints_xyv: np.ndarray) -> list[dict]:
 
 
 def _to_row(row: dict) -> dict:
-    """Box and area of a detection are those of its keypoints."""
+    """Returns what pycocotools reads of a row; box and area of a detection are those of its keypoints."""
     xyv = np.asarray(row["keypoints"], np.float64).reshape(-1, 3)
     low, high = xyv[:, :2].min(axis=0), xyv[:, :2].max(axis=0)
     box_xywh = row.get("bbox") or [*low, *(high - low)]

@@ -13,7 +13,7 @@ from keras_centernet.geometry import box_areas, box_intersections, box_iou
 
 @dataclass(frozen=True)
 class Difficulty:
-    """What an object must be like to count; others are neither misses nor false positives when found."""
+    """Limits within which an object counts; others are no misses, and detecting one is no false positive."""
 
     lowest_height: float  # pixels, exclusive
     highest_occlusion: int
@@ -21,7 +21,7 @@ class Difficulty:
 
 
 DIFFICULTIES = {"easy": Difficulty(40, 0, 0.15), "moderate": Difficulty(25, 1, 0.30), "hard": Difficulty(25, 2, 0.50)}
-# Least overlap of a detection, in all three kinds, as the benchmark has it.
+# Lowest overlap at which a detection finds an object, in 2D, bird's eye view and 3D: the benchmark's values.
 MIN_OVERLAPS = {"Car": 0.7, "Pedestrian": 0.5, "Cyclist": 0.5}
 NEIGHBOURS = {"Car": ("Van",), "Pedestrian": ("Person_sitting",)}  # detecting one is no false positive
 REGION = "DontCare"
@@ -41,18 +41,18 @@ def kitti_average_precision(
         truth: the labels of every frame.
         found: the detections in the same frames, with scores.
         classes: names of those to evaluate.
-        min_overlaps: {class: least overlap}, in place of those of `MIN_OVERLAPS`. The paper's bird's eye AP uses 0.5.
+        min_overlaps: {class: lowest overlap}, in place of those in `MIN_OVERLAPS`. The paper's bird's eye AP uses 0.5.
 
     Returns:
         {class: {"2d" | "aos" | "bev" | "3d": {"easy" | "moderate" | "hard": {"R11": , "R40": }}}}; None
-        where a class has no object of a difficulty.
+        if a class has no object of a difficulty.
 
     Raises:
         UserError: the numbers of frames differ, or detections have no scores.
 
     Source: rules of the official `evaluate_object_3d_offline`. Deliberate difference: the official program
         reads precision at one recall per labelled object, so that with fewer than 41 objects AP stays below
-        100; here the 41 recalls are then spread over the objects there are.
+        100; here the 41 recalls are then spread evenly over the objects.
     """
     if len(truth) != len(found):
         raise UserError(f"kitti: expected detections of {len(truth)} frames, one each, got {len(found)}.")
@@ -78,7 +78,7 @@ def kitti_average_precision(
 
 
 class _Frame:
-    """One frame, seen from one class and difficulty."""
+    """Which objects and detections of one frame count, for one class and difficulty."""
 
     def __init__(self, truth: KittiObjects, found: KittiObjects, in_regions, name: str, difficulty: Difficulty):
         heights = truth.boxes_xyxy[:, 3] - truth.boxes_xyxy[:, 1]
@@ -89,13 +89,13 @@ class _Frame:
         self.truth = np.where(is_class & ~is_beyond, COUNTS, np.where(is_class | is_neighbour, HARMLESS, OTHER))
         is_low = found.boxes_xyxy[:, 3] - found.boxes_xyxy[:, 1] < difficulty.lowest_height
         is_found = np.array([kind == name for kind in found.types], bool)
-        # As published by the benchmark: a low detection of any class is ignored, not only one of this class.
+        # As published by the benchmark: boxes below the lowest height are ignored in all classes, not only in this one.
         self.found = np.where(is_low, HARMLESS, np.where(is_found, COUNTS, OTHER))
         self.scores, self.in_regions = np.asarray(found.scores), in_regions
         self.true_alphas, self.found_alphas = truth.alphas, found.alphas
 
     def scores_of_hits(self, overlaps: np.ndarray, least: float) -> list[float]:
-        """Returns the scores of true positives where every object takes the best-scored detection that overlaps it."""
+        """Returns the scores of true positives if every object takes the best-scored detection that overlaps it."""
         taken, scores = np.zeros(len(self.found), bool), []
         for i in np.flatnonzero(self.truth != OTHER):
             able = (self.found != OTHER) & ~taken & (overlaps[:, i] > least)
@@ -108,12 +108,12 @@ class _Frame:
         return scores
 
     def count(self, overlaps: np.ndarray, least: float, threshold: float, with_regions: bool):
-        """Returns (true positives, false positives, misses, summed similarity of orientation) above a score."""
+        """Returns (true positives, false positives, misses, summed similarity of orientation) at a lowest score."""
         usable = (self.found != OTHER) & (self.scores >= threshold)
         taken, hits, misses, similarity = np.zeros(len(self.found), bool), 0, 0, 0.0
         for i in np.flatnonzero(self.truth != OTHER):
             able = usable & ~taken & (overlaps[:, i] > least)
-            for kind in (COUNTS, HARMLESS):  # a detection that counts comes before one that is too small
+            for kind in (COUNTS, HARMLESS):  # detections that count are taken before harmless ones
                 chosen = able & (self.found == kind)
                 if chosen.any():
                     break
@@ -151,7 +151,7 @@ def _curves(frames: list[_Frame], overlaps: list[np.ndarray], least: float, with
 
 
 def _thresholds(scores: list[float], objects: int) -> list[tuple[int, float]]:
-    """Returns (index among 41 recalls, lowest score) at which precision is read."""
+    """Returns the pairs (index among 41 recalls, lowest score) at which precision is read."""
     if objects <= RECALL_STEPS:
         needed = [max(1, int(np.ceil(step * objects / RECALL_STEPS - 1e-9))) for step in range(RECALL_STEPS + 1)]
         return [(step, scores[count - 1]) for step, count in enumerate(needed) if count <= len(scores)]
@@ -177,7 +177,7 @@ def _image_iou(found: KittiObjects, truth: KittiObjects) -> np.ndarray:
 
 
 def _share_in_regions(found: KittiObjects, truth: KittiObjects) -> np.ndarray:
-    """Returns (N,) the share of each detection inside the DontCare region that covers most of it."""
+    """Returns (N,): the share of each detection that lies inside the DontCare region that covers most of it."""
     regions = truth.boxes_xyxy[[kind == REGION for kind in truth.types]]
     areas = np.maximum(box_areas(found.boxes_xyxy), 1e-9)
     return (box_intersections(found.boxes_xyxy, regions) / areas[:, None]).max(axis=1, initial=0)

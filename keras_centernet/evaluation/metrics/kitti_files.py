@@ -1,4 +1,4 @@
-"""KITTI's average precision of a model: objects and detections gathered, tabled, written for the benchmark's server."""
+"""KITTI's average precision of a model, the table that shows it, and results files for the benchmark's server."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -43,21 +43,21 @@ class KittiPrecision(Accumulator):
         )
 
     def compute(self, ground_truth: dict, detections: list[dict], change: Callable = list) -> dict:
-        """Returns {"AP_3D": mean over classes of 3D AP at moderate difficulty, 0 to 1, "kitti": AP by class}.
+        """Returns {"AP_3D": mean over classes of 3D AP (R40) at moderate difficulty, 0 to 1, "kitti": AP by class}.
 
-        `change` is not applied: KITTI's numbers are those of the exact detections.
+        `change` is not applied: KITTI's numbers are always computed from the exact detections.
         """
         by_class = kitti_average_precision(self._truth, list(self._found.values()), self.classes)
         mean = mean_of_defined([kinds["3d"]["moderate"]["R40"] for kinds in by_class.values()])
         return {"AP_3D": None if mean is None else mean / 100, "kitti": by_class}
 
     def results(self, detections: list[dict]) -> dict[int, KittiObjects]:
-        """Returns {image id: what was found}."""
+        """Returns {image id: its detections}."""
         return self._found
 
 
 def kitti_tables(metrics: dict) -> list[list[tuple[str, ...]]]:
-    """Returns the table of KITTI's metrics: a line per class and kind, R40 and R11 at three difficulties."""
+    """Returns the table of KITTI's metrics: a row per class and kind, R40 and R11 at three difficulties."""
     columns = [(level, recall) for recall in ("R40", "R11") for level in DIFFICULTIES]
     rows = [
         (f"{name} {kind}", *(number_text(values[level][recall], decimals=2) for level, recall in columns))

@@ -8,10 +8,10 @@ import numpy as np
 
 
 class Accumulator:
-    """Gathers what one metric needs and computes it; metrics of boxes alone override `compute` only.
+    """Gathers what one metric needs and computes it; metrics that need only boxes override only `compute`.
 
     Attributes:
-        curves: {class name: {"recall", "precision", "score": (R,) float64}} of the last `compute`, if it gives any.
+        curves: {class name: {"recall", "precision", "score": (R,) float64}} of the last `compute`, if it made any.
     """
 
     def __init__(self, detector, classes: Sequence[str]):
@@ -27,7 +27,7 @@ class Accumulator:
         """
 
     def compute(self, ground_truth: dict, detections: list[dict], change: Callable = list) -> dict:
-        """Returns {name: number, or None where it is not defined}, and nested dicts of them.
+        """Returns {name: number, or None if it is not defined}, and nested dicts of them.
 
         Args:
             ground_truth: COCO-format dict of all images.
@@ -41,7 +41,7 @@ class Accumulator:
 
 
 def no_tables(metrics: dict) -> list[list[tuple[str, ...]]]:
-    """No tables: for metrics that consist of their summary."""
+    """Returns no tables: for metrics whose numbers are all in the summary."""
     return []
 
 
@@ -63,12 +63,12 @@ class Metric:
     Attributes:
         build: function (detector, classes) -> `Accumulator`.
         names: the numbers of the summary, in order: keys of what `compute` returns.
-        logged: those that `AveragePrecision` logs.
+        logged: those of them that `AveragePrecision` logs.
         main: the one that tells which of two models is better, or None.
-        needs_objects, needs_found: keys of a batch's objects and of detections without which it is left out.
+        needs_objects, needs_found: keys of a batch's objects and of detections; the metric is left out without them.
         tables: function (metrics) -> further tables of the report, each a list of rows of texts, heading first.
         write: function (results, folder, category_ids, image_ids) -> paths of files for an evaluation server, or None;
-            see `Report.write_results`; `image_ids` maps ids to the data set's own, without those that are the same.
+            see `Report.write_results`. `image_ids` maps ids to the data set's own; those that are the same are missing.
         writes_alone: whether the server expects no files of other metrics.
     """
 
@@ -83,5 +83,5 @@ class Metric:
     writes_alone: bool = False
 
     def applies(self, objects: dict, found: dict) -> bool:
-        """Whether objects and detections hold what it needs."""
+        """Whether objects and detections hold what the metric needs."""
         return set(self.needs_objects) <= objects.keys() and set(self.needs_found) <= found.keys()

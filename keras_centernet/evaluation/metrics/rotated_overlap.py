@@ -1,4 +1,4 @@
-"""How much boxes on the ground, turned by any angle, overlap: from above and in space."""
+"""Overlap of boxes that stand on the ground at any angle: seen from above, and in space."""
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def footprint_intersection(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _footprints(boxes: np.ndarray) -> np.ndarray:
-    """(N, 4, 2) corners x, z, anticlockwise in that plane."""
+    """Returns (N, 4, 2) corners (x, z), anticlockwise in that plane."""
     corners = box_corners(boxes[:, :3], boxes[:, 3:6], boxes[:, 6])[:, :4][..., [0, 2]]
     return corners[:, ::-1]
 

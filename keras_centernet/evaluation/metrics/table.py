@@ -8,7 +8,7 @@ from keras_centernet.evaluation.metrics.coco_files import write_coco_file
 from keras_centernet.evaluation.metrics.metric import Metric
 from keras_centernet.evaluation.metrics.voc import VocPrecision
 
-# From the general to the special: of the metrics that apply, the last one with a `main` chooses the best model.
+# From the general to the special: of the metrics that apply, the last one with a `main` decides which model is best.
 METRICS = {
     "boxes": Metric(
         coco.BoxPrecision,
@@ -43,12 +43,12 @@ METRICS = {
 
 
 def main_metric(names: Iterable[str]) -> str | None:
-    """Returns which of these names tells which of two models is better, or None."""
+    """Returns the one of these names that tells which of two models is better, or None."""
     names = set(names)
     return next((row.main for row in reversed(METRICS.values()) if row.main in names), None)
 
 
 def logged_names(metrics: Collection[str] = ()) -> list[str]:
-    """Returns the names to log: those of metrics that every data set has, of others where they were measured."""
+    """Returns the names to log: those of metrics that apply to every data set, and others if they were measured."""
     rows = {name: row for row in METRICS.values() for name in row.logged}
     return [name for name, row in rows.items() if name in metrics or not row.needs_objects + row.needs_found]

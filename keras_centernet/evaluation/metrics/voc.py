@@ -22,21 +22,21 @@ class VocPrecision(Accumulator):
 def voc_average_precision(ground_truth: dict, detections: list[dict], iou_threshold: float = 0.5) -> dict:
     """Returns Pascal VOC's mAP of detected boxes.
 
-    Objects marked `difficult` (or `iscrowd`) are neither counted nor held against a detection that
-    finds them. A wrong detection that lies, with a share of at least `iou_threshold`, in a region marked `hidden` is
-    not counted. A second detection of an object is a false positive. As in the VOC development kit,
-    boxes are inclusive pixel coordinates: widths and heights in the overlap are x2 - x1 + 1 and
-    y2 - y1 + 1, and an overlap equal to the threshold suffices.
+    Objects marked `difficult` (or `iscrowd`) are not counted, and a detection that finds one is neither right nor
+    wrong. A wrong detection is not counted if at least `iou_threshold` of its area lies in a region marked `hidden`.
+    A second detection of an object is a false positive. As in the VOC development kit, boxes are inclusive pixel
+    coordinates: widths and heights in the overlap are x2 - x1 + 1 and y2 - y1 + 1, and an overlap equal to the
+    threshold suffices.
 
     Args:
         ground_truth: COCO-format dict as for `coco_average_precision`; annotations may hold "difficult" and "hidden".
         detections: [{"image_id", "category_id", "bbox": [x, y, width, height], "score"}].
-        iou_threshold: least overlap of a found object.
+        iou_threshold: lowest overlap at which a detection finds an object.
 
     Returns:
         "VOC07_mAP50": mean over classes of the mean of the best precision at recall >= 0, 0.1, ..., 1 (VOC
         2007); "VOC_mAP50": mean area under the whole curve (VOC 2010 on); "per_class": {class name:
-        {"VOC07_AP50", "VOC_AP50"}}. None where a class (or everything) has no countable object; such
+        {"VOC07_AP50", "VOC_AP50"}}. Numbers are None if the class, or every class, has no object that counts; such
         classes are not part of the means.
 
     Source: VOCevaldet.m of the VOC development kit.
@@ -59,7 +59,7 @@ def voc_average_precision(ground_truth: dict, detections: list[dict], iou_thresh
 def precision_recall(truth: list[dict], found: list[dict], iou_threshold: float = 0.5) -> tuple:
     """Returns recall and precision of one class after each counted detection, best first; see `voc_average_precision`.
 
-    They are (D,) float64, without the detections of ignored objects; (None, None) when no object counts.
+    They are (D,) float64 for the D detections that count; (None, None) if no object counts.
     """
     regions, truth = ([row for row in truth if bool(row.get("hidden")) == hidden] for hidden in (True, False))
     ignored = np.array([bool(row.get("difficult") or row.get("iscrowd")) for row in truth], bool)
@@ -85,7 +85,7 @@ def eleven_point_ap(recall: np.ndarray, precision: np.ndarray) -> float:
 
 
 def area_ap(recall: np.ndarray, precision: np.ndarray) -> float:
-    """Returns VOC 2010's AP: area under the curve after making precision fall monotonically."""
+    """Returns VOC 2010's AP: area under the curve, after precision was made to fall monotonically."""
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
 
@@ -93,7 +93,7 @@ def area_ap(recall: np.ndarray, precision: np.ndarray) -> float:
 def _best_overlaps(
     truth: list[dict], found: list[dict], measure: Callable | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns for each detection the largest overlap (default: IoU) in its image and the index of that object."""
+    """Returns for each detection its largest overlap (default: IoU) with an object, and the index of that object."""
     measure = measure or inclusive_iou
     overlap, match = np.full(len(found), -1.0), np.zeros(len(found), int)
     truth_ids, found_ids = (np.array([row["image_id"] for row in rows]) for rows in (truth, found))
@@ -113,7 +113,7 @@ def inclusive_iou(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray
 
 
 def inclusive_share(boxes_xywh: np.ndarray, others_xywh: np.ndarray) -> np.ndarray:
-    """Returns the (N, M) shares of such boxes that lie inside the others."""
+    """Returns the (N, M) shares of the boxes, in inclusive pixels, that lie inside the others."""
     return _inclusive_intersection(boxes_xywh, others_xywh) / _inclusive_area(boxes_xywh)[:, None]
 
 

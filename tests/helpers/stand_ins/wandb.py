@@ -1,10 +1,10 @@
-"""Stands in for Weights & Biases: keeps what it is told, in `RUNS`."""
+"""Stands in for Weights & Biases: keeps what is logged in `RUNS`."""
 
 RUNS = []
 
 
 class Summary(dict):
-    """Of a run."""
+    """The summary of a run."""
 
 
 class Run:
@@ -14,7 +14,7 @@ class Run:
         self.options, self.rows, self.summary, self.exit_code = options, [], Summary(), None
 
     def define_metric(self, name, step_metric):
-        """Says over what values are drawn."""
+        """Takes the metric over which all values are drawn."""
         assert (name, step_metric) == ("*", "epoch")
 
     def log(self, values):

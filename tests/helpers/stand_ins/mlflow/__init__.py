@@ -6,19 +6,19 @@ RUNS, EXPERIMENTS = {}, {}
 
 
 class MlflowClient:
-    """What speaks with the server."""
+    """The client of the server in memory."""
 
     def get_experiment_by_name(self, name):
-        """Returns it, or None."""
+        """Returns the experiment, or None."""
         return types.SimpleNamespace(experiment_id=EXPERIMENTS[name]) if name in EXPERIMENTS else None
 
     def create_experiment(self, name):
-        """Returns its id."""
+        """Creates an experiment and returns its id."""
         EXPERIMENTS[name] = str(len(EXPERIMENTS))
         return EXPERIMENTS[name]
 
     def create_run(self, experiment_id, run_name):
-        """Returns a run."""
+        """Creates a run and returns it."""
         run_id = f"run{len(RUNS)}"
         RUNS[run_id] = types.SimpleNamespace(
             experiment_id=experiment_id, name=run_name, params={}, metrics=[], status="RUNNING"
@@ -26,7 +26,7 @@ class MlflowClient:
         return types.SimpleNamespace(info=types.SimpleNamespace(run_id=run_id))
 
     def log_batch(self, run_id, metrics=(), params=()):
-        """As the server, takes no second value of a parameter and no more than 100."""
+        """Like the server, refuses a second value of a parameter and more than 100 parameters at once."""
         assert len(params) <= 100
         for one in params:
             assert RUNS[run_id].params.setdefault(one.key, one.value) == one.value

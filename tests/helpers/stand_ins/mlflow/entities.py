@@ -1,4 +1,4 @@
-"""What is logged."""
+"""The values that are logged."""
 
 from collections import namedtuple
 
