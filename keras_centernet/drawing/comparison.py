@@ -8,7 +8,7 @@ from keras_centernet.drawing.charts.curves import MOST_NAMED_CURVES
 from keras_centernet.drawing.charts.files import class_rgb, to_png
 from keras_centernet.drawing.charts.texts import draw_legend, label_of, number_epochs
 
-_FALLS = "loss"  # the quantity with a logarithmic axis; the others are metrics from 0 to 1
+_LOSS = "loss"  # the quantity with a logarithmic axis; the others are metrics from 0 to 1
 
 
 def draw_comparison(curves: Mapping[str, Mapping[str, tuple]], names: Sequence[str]) -> bytes:
@@ -37,14 +37,14 @@ def _draw_line(axes, epochs: np.ndarray, values: np.ndarray, title: str, style: 
     is_known = np.isfinite(values)
     epochs, values = epochs[is_known], values[is_known]
     axes.plot(epochs, values, label=label, marker="." if len(values) == 1 else None, lw=1.6, **style)
-    if title != _FALLS and len(values):
+    if title != _LOSS and len(values):
         best = np.argmax(values)
         axes.plot(epochs[best], values[best], "o", ms=6, mfc="none", **style)
 
 
 def _finish(axes, title: str) -> None:
     shown = np.concatenate([line.get_ydata() for line in axes.lines]) if axes.lines else np.zeros(0)
-    if title != _FALLS:
+    if title != _LOSS:
         axes.set_ylim(0, max(1.0, shown.max(initial=0)))
     elif (shown > 0).any():
         axes.set_yscale("log")

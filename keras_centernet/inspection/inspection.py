@@ -80,7 +80,7 @@ class Inspection:
     def table(self) -> str:
         """Returns the facts as aligned text, with the first suspicious images and near-duplicates."""
         height, width = self.input_hw
-        suspicious = [f"{one.split} {one.name}: {_reasons(one)}" for one in self.suspicions]
+        suspicious = [f"{one.split} {one.name}: {one.text}" for one in self.suspicions]
         doubles = [f"{a} {one} = {b} {other}" for a, one, b, other in self.near_duplicates]
         parts = [align(self.rows_of_splits), align(self.rows_of_classes)]
         parts.append(f"Sizes are pixels of a {width} x {height} input.")
@@ -132,7 +132,3 @@ def inspect(
         options["classes"] = source.classes
         facts.append(facts_of(name, source))
     return Inspection(os.fspath(data), facts, check_input_size(input_size))
-
-
-def _reasons(one: Suspicion) -> str:
-    return ", ".join(what if count == 1 else f"{what} ({count})" for what, count in one.reasons.items())

@@ -43,8 +43,7 @@ def _suspicious(inspection) -> list[str]:
         ours = [one for one in shown if one.split == facts.name]
         images = facts.load([one.image for one in ours])
         for one in ours:
-            why = ", ".join(f"{what} ({count})" if count > 1 else what for what, count in one.reasons.items())
-            figures.append(_figure(facts, one.image, images.get(one.image), why))
+            figures.append(_figure(facts, one.image, images.get(one.image), one.text))
     count = f"{len(inspection.suspicions)}" + (f", the first {len(shown)}" * (len(inspection.suspicions) > len(shown)))
     return [f"<h2>Suspicious images ({count})</h2>", grid_of(figures)]
 

@@ -33,6 +33,11 @@ class Suspicion:
     name: str
     reasons: dict[str, int]
 
+    @property
+    def text(self) -> str:
+        """Its reasons in a line, with the number of objects where there are several."""
+        return ", ".join(what if count == 1 else f"{what} ({count})" for what, count in self.reasons.items())
+
 
 def find_suspicions(facts: SplitFacts) -> list[Suspicion]:
     """Returns the images whose labels look wrong.
