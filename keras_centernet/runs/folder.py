@@ -167,7 +167,7 @@ class RunFolder:
         return [f"{EARLIER}/{name}" for name in self.names(EARLIER) if re.fullmatch(r"step_\d{9}\.keras", name)]
 
     def read_checkpoint(self) -> dict[str, np.ndarray]:
-        """Returns the state that `save_checkpoint` wrote; raises a UserError if it is missing or the file is damaged."""
+        """Returns the state that `save_checkpoint` wrote; raises a UserError if it is missing or damaged."""
         try:
             with local_copy(self / LAST) as path, zipfile.ZipFile(path) as archive:
                 check_archive(archive, path, LAST)

@@ -1,6 +1,6 @@
 """Recipes: settings of published trainings and our own, each a TOML file with the metrics that it reached.
 
-`train` uses the recipe with the name of the task if neither a recipe nor weights are given.
+A new run uses the recipe with the name of its task if neither a recipe nor weights are given.
 
 A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (metrics) and
 [commands]. The recipes of the package are in `keras_centernet/recipes/`.

@@ -28,7 +28,7 @@ class TimeLeft:
         self._last, self._done, self._skipped = None, 0, skipped
 
     def end_step(self, done: int) -> None:
-        """Called when `done` steps of the epoch are done; the first call only starts the clock: that step may compile."""
+        """Called when `done` steps of the epoch are done; the first call only starts the clock, as it may compile."""
         now = self.now()
         if done <= self._skipped:
             return
