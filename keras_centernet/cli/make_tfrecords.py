@@ -29,7 +29,7 @@ EXAMPLES = """examples:
 
 SPLIT = "split to write; others in --output are kept"
 SPLITS = "all that the data have, train and val if they have none"
-TASK = "task that the records are for: decides what is stored of objects"
+TASK = "task that the records are for: decides which fields objects must have"
 SHARDS = "number of files; a data service wants many per worker"
 
 

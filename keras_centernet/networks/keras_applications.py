@@ -69,7 +69,7 @@ def _with_published_batch_norm(layer):
 
 
 def _copy_weights(base, network) -> None:
-    for layer in (layer for layer in network.layers if layer.weights):  # `network` lacks the layers of `base` after the taps
+    for layer in (layer for layer in network.layers if layer.weights):  # it has no layers after the taps
         source = base.get_layer(layer.name)
         layer.set_weights(source.get_weights())
         if isinstance(layer, keras.layers.BatchNormalization):

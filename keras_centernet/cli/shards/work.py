@@ -124,7 +124,7 @@ def _some_lines(lines: Iterable[dict], video: str) -> Iterator[dict]:
 
 
 def _describe_model(name: str) -> str:
-    """Returns a text that identifies a model: a preset's name or an address, as their files never change, or a digest."""
+    """Returns a text that identifies a model: a preset's name or an address, whose file never changes, or a digest."""
     from keras_centernet.loading import find_export
     from keras_centernet.weights.checkpoint import check_there
     from keras_centernet.weights.preset_folder import WEIGHTS
