@@ -1,6 +1,6 @@
 """Cross-replica reductions, so that N devices train like one, as far as `tf.distribute` and Keras do not make them.
 
-With one replica, outside of a step and on other backends nothing here communicates or changes a value.
+With one replica, outside of a step and on other backends nothing here communicates.
 Batch normalisation itself uses the statistics of each replica's share, as published.
 """
 

@@ -15,7 +15,7 @@ HEAD_RATE = Limits(above=0, at_most=1000)
 
 
 def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone: object, task: object) -> CenterNet:
-    """Returns the compiled model; if the run is resumed, without starting weights, as the checkpoint replaces them."""
+    """Returns the compiled model; a resumed run loads no starting weights here, as its checkpoint replaces them."""
     beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
     model = CenterNet(
         backbone,

@@ -136,7 +136,7 @@ class EnterEpoch(InsteadOfStep):
 class KeepLast(keras.callbacks.Callback):
     """Saves, after every epoch and on request within epochs, everything that `--resume` needs.
 
-    Older checkpoints lie in the folder `EARLIER`; `settings.keep` is the number of all, last.keras included.
+    At most `settings.keep` checkpoints are kept: last.keras, and older ones in the folder `EARLIER`.
 
     Args:
         folder: of the run.
@@ -169,7 +169,7 @@ class KeepLast(keras.callbacks.Callback):
     def save_begun(self, batch: int, means: Sequence[np.ndarray] | None = None) -> None:
         """Saves within an epoch, after `batch` batches, unless no batch was trained on since the last save.
 
-        If `batch` is the whole epoch, nothing that callbacks have done at its end counts, because it will be done
+        If `batch` completes the epoch, nothing that callbacks have done at its end counts, because it will be done
         again. `means` are then the running means of the training, because validation replaces them by its own.
         """
         if self.progress.epoch * self.progress.steps_per_epoch + batch > (self._saved or 0):

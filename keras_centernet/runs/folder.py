@@ -87,7 +87,7 @@ class RunFolder:
         """Removes the results of the run to be replaced, if there is one, and writes the new run's config.json."""
         if self.is_ours():
             files = [name for name in reversed(RESULTS) if name not in (CONFIG, EARLIER)]
-            for name in (*self._checkpoints(), *files):  # last.keras late: a process killed before can still resume
+            for name in (*self._checkpoints(), *files):  # last.keras late: until then the old run can be resumed
                 (self / name).unlink(missing_ok=True)
         self.write_config(config)
 
@@ -104,7 +104,7 @@ class RunFolder:
     def earlier_name(self, step: int) -> str:
         """Returns a free name in `EARLIER` for the current last.keras, which was saved after `step` steps."""
         path = self / EARLIER / f"step_{step:09d}.keras"
-        is_left = path.exists() and not is_remote(path) and path.samefile(self / LAST)  # by a killed process
+        is_left = path.exists() and not is_remote(path) and path.samefile(self / LAST)  # a killed process left it
         return path.name if is_left else first_free(path).name
 
     def save_checkpoint(self, model, state: dict[str, np.ndarray], previous: str | None = None) -> None:

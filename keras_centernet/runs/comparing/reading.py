@@ -24,9 +24,9 @@ class PastRun:
 
     Attributes:
         name: path of the folder, as it was given.
-        config: {option: value}; options that did not exist when the run began have the old behaviour.
+        config: {option: value}; options that did not exist when the run began have the value of the old behaviour.
         metrics: content of metrics.json; empty if the run has not finished.
-        history: {column of history.csv: a number for each epoch, NaN where it has none}.
+        history: {column of history.csv: a number for each epoch, NaN if it has none}.
         epochs: number of each row of the history.
     """
 
@@ -53,7 +53,7 @@ class PastRun:
 
     @property
     def best(self) -> tuple[float | None, int | None]:
-        """The main metric (of metrics.json, else the history's highest) and the epoch of its highest; None: unknown."""
+        """The main metric (of metrics.json, else the highest of the history) and the epoch of the highest, or None."""
         values = self.history.get(f"{VALIDATION}{self.main}", [])
         pairs = [pair for pair in zip(values, self.epochs, strict=False) if math.isfinite(pair[0])]
         value, epoch = max(pairs, key=lambda pair: pair[0], default=(None, None))

@@ -20,7 +20,7 @@ from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.settings import TrainSettings
 
 ADDRESSES, COUNT, INDEX = (f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
-HEARTBEAT_SECONDS = 30  # without a heartbeat, a process counts as lost and JAX ends the others that no error has ended
+HEARTBEAT_SECONDS = 30  # a process that is silent for so long counts as lost; JAX then ends the others, if no error has
 ERRORS = (jax.errors.JaxRuntimeError, ValueError)  # of compiled functions, of other functions
 # Words of JAX's errors when another process does not answer any more.
 LOST = re.compile("Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|[Cc]oordination service|heartbeat|Connection (reset|closed)")
@@ -170,7 +170,7 @@ def _has_tpu() -> bool:
 
 
 def _chain(error: BaseException | None):
-    """Yields an exception and those that it was raised from, or while they were handled."""
+    """Yields an exception, its cause or context, and in turn theirs."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -17,7 +17,8 @@ def check_batch(devices: Devices, batch_size: int, accumulate: int = 1) -> None:
 def steps_together(steps: int, settings: TrainSettings) -> int:
     """Returns the steps per execution, from the wanted number down to half of it, that waste the fewest `steps`.
 
-    `steps` are those of an epoch. Those left over are not run: Keras would fill the execution from the next epoch.
+    `steps` are those of an epoch. The steps left over are not run, because Keras would take the rest of their execution
+    from the next epoch.
     """
     most = min(steps, settings.steps_per_execution or (TPU_STEPS if settings.tpu else 1))
     return min(range(most, most // 2, -1), key=lambda count: steps % count)

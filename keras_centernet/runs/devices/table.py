@@ -15,7 +15,7 @@ class Backend:
         title: its name in texts.
         package: module that must be installed.
         home: module of this room with `build_devices(settings) -> Devices`.
-        only: {option of a run: the values that this backend supports}, of options of which it supports only some.
+        only: {option of a run: the values that this backend supports}; it supports all values of other options.
     """
 
     title: str

@@ -14,7 +14,7 @@ from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 from keras_centernet.geometry import STRIDE, compose_affine, invert_affine, transform_boxes, warp
 
 TOP_K = 100
-LONGEST = 720  # largest longer side of a photo, in pixels; the grid draws it even smaller
+LONGEST = 720  # most pixels of a photo's longer side; the grid draws it even smaller
 
 
 def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.PathLike, count: int = 6) -> None:

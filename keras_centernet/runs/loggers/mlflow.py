@@ -6,7 +6,7 @@ import time
 from keras_centernet.runs.loggers.logger import LoggedRun, ServiceLogger
 
 NAME = "mlflow"
-LONGEST = 500  # characters of a parameter, as every version of MLflow accepts them
+LONGEST = 500  # characters of a parameter's value that every version of MLflow accepts
 MOST = 100  # parameters per request
 
 
