@@ -39,7 +39,7 @@ class Results:
                 check_empty(place, f"--{option.replace('_', '-')}", args.overwrite, read)
 
     def of_video(self, video: str | int) -> Callable:
-        """Returns a function to be called with the `Detections` of each frame that was looked at."""
+        """Returns a function to be called with the `Detections` of each processed frame."""
         numbers = iter(range(0, 10**12, self._args.every))
 
         def add(found) -> None:

@@ -52,7 +52,7 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def swapped(self) -> Iterator[None]:
-        """Exchanges the averages and the variables for the length of a `with` block; not before the first step."""
+        """Exchanges the averages and the variables for the length of a `with` block, except before the first step."""
         if not self._is_begun():
             yield
             return

@@ -34,7 +34,7 @@ def freeze(network: keras.Model, selection: Sequence[str], backbone_layers: tupl
 def select_layers(
     network: keras.Model, selection: Sequence[str], backbone_layers: tuple[str, ...]
 ) -> list[keras.layers.Layer]:
-    """Returns the layers of a network that match one entry of a selection.
+    """Returns the layers of a network that match an entry of the selection.
 
     Args:
         network: of `build_network`.

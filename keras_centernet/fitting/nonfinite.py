@@ -19,7 +19,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         NonFiniteLossError: from `fit`, naming the batch or the weight.
     """
 
-    async_safe = True  # Keras may go on with the next batch meanwhile, so that the device does not wait
+    async_safe = True  # Keras may begin the next batch meanwhile, so that the device does not wait
 
     def __init__(self):
         super().__init__()

@@ -41,7 +41,7 @@ def refuse_weights(sample_weight: Tensor | None) -> None:
 def prepare(model: keras.Model, data: tuple) -> tuple[tuple, dict]:
     """Returns what a step trains on: (augmented inputs, targets) of the whole batch, and {head: divisor} of its losses.
 
-    The batch is this replica's share.
+    The whole batch is that of this replica.
     """
     images, objects = unpack(data)
     map_hw = tuple(side // STRIDE for side in images.shape[1:3])

@@ -159,7 +159,7 @@ class TaskModel(keras.Model):
         }
 
     def compile_from_config(self, config):
-        """Compiles a loaded model as the saved one was, with its optimizer's state."""
+        """Compiles a loaded model as the saved one was; Keras then loads the optimizer's state."""
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     @property

@@ -42,8 +42,8 @@ class Backbone:
         load_imagenet: function of the built network that downloads ImageNet weights into it, or None.
         exports: keys of `exporting.table.EXPORTS`: what the network was exported to and run in, see
             `benchmarks/exports.py`.
-        edge_tpu_side: largest input side with which the network suits Coral's Edge TPU: it supports all operators,
-            and the maps fit its memory. None: the network does not suit it.
+        edge_tpu_side: largest input side with which the network suits Coral's Edge TPU, which supports all its
+            operators and has memory for its maps up to that side. None: it does not suit the Edge TPU.
         parameters: trained parameters of a detector of 80 classes; None: not counted.
         gflop: of that detector for an image of 512x512, two per multiply-add; None: not counted.
     """

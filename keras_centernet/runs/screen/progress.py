@@ -28,7 +28,7 @@ class ShowProgress(keras.callbacks.Callback):
         skipped: steps of the first epoch that an earlier process has done.
     """
 
-    async_safe = True  # Keras may go on with the next batch meanwhile, so that the device does not wait
+    async_safe = True  # Keras may begin the next batch meanwhile, so that the device does not wait
 
     def __init__(self, time_left: TimeLeft, draws: bool, skipped: int = 0):
         super().__init__()
