@@ -72,7 +72,7 @@ def train(settings: TrainSettings, callbacks: Sequence[keras.callbacks.Callback]
 
     Raises:
         UserError: the settings, the data or the folder are invalid.
-        NonFiniteLossError: the loss became NaN or infinite.
+        NonFiniteLossError: the loss or a weight became NaN or infinite.
     """
     start = time.perf_counter()
     backend = settings.backend or (choose_backend(tpu=True) if settings.tpu else keras.backend.backend())

@@ -53,7 +53,7 @@ class PastRun:
 
     @property
     def best(self) -> tuple[float | None, int | None]:
-        """The main metric (of metrics.json, else the highest of the history) and the epoch of the highest, or None."""
+        """The main metric (in metrics.json, else its highest in the history) and the epoch of its highest, or None."""
         values = self.history.get(f"{VALIDATION}{self.main}", [])
         pairs = [pair for pair in zip(values, self.epochs, strict=False) if math.isfinite(pair[0])]
         value, epoch = max(pairs, key=lambda pair: pair[0], default=(None, None))

@@ -27,7 +27,7 @@ def fingerprint_of(dataset: tf.data.Dataset) -> dict:
         {"images": count, "objects": count, "classes": names in their order, "objects_by_class": counts,
         "image_names": digest of the names in order, relative to the folder of all of them, "image_bytes": sum of the
         files' sizes, "labels": digest of boxes and classes}; a value is None if it is not known without reading the
-        images, as of a stream, or of drawn or remote images.
+        images, for example for a stream, or for drawn or remote images.
     """
     source = dataset.source
     known = {"images": source.size, "objects": None, "classes": list(source.classes), "objects_by_class": None}

@@ -18,7 +18,7 @@ def read_settings(folder: str | os.PathLike, given: dict) -> dict:
 
     Args:
         folder: of the run; without config.json the result is empty.
-        given: options that override the run's; if they contain one of `DEVICES`, all of the run's are dropped.
+        given: options that override the run's; one of `DEVICES` among them replaces all three of the run.
 
     Raises:
         UserError: config.json is damaged, or has a value that its option does not allow.
