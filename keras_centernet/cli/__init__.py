@@ -48,7 +48,7 @@ COMMANDS = {
     "demo": demo,
 }
 USER_MISTAKE = 2
-KEEP_LINES = argparse.RawDescriptionHelpFormatter  # of the examples
+KEEP_LINES = argparse.RawDescriptionHelpFormatter  # those of the examples
 
 
 def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
@@ -56,16 +56,16 @@ def main(argv: Sequence[str] | None = None, command: str | None = None) -> int:
 
     Args:
         argv: arguments; None: those of the process.
-        command: name in `COMMANDS` of a script that is only this command; None: the first argument.
+        command: key of `COMMANDS`, for a script that is this command alone; None: the first argument names it.
     """
     wants_logs = LEVEL in os.environ
     os.environ.setdefault(LEVEL, "2")
-    # OpenCV and FFmpeg print pages on a video or webcam that cannot be opened, which our error names in a line.
+    # OpenCV and FFmpeg print pages about a video or webcam that cannot be opened; our error says it in one line.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    # TensorFlow leaves oneDNN off on CPUs without VNNI, where gradients of convolutions then take three times as long.
+    # Without this, TensorFlow uses no oneDNN on CPUs without VNNI: gradients of convolutions take three times as long.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # It warns where a home cannot be written to, and then does without.
+    # It warns about a home folder that cannot be written to, and then works without it.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     if not wants_logs:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -114,7 +114,7 @@ def _build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 class _CommandParser(Parser):
-    """The parser of one command; it adds the options when it is used, as those of some import Keras."""
+    """The parser of one command; it adds the options when it first parses, because those of some import Keras."""
 
     def __init__(self, *args, module: types.ModuleType, **options):
         options |= {"description": module.__doc__, "epilog": module.EXAMPLES, "formatter_class": KEEP_LINES}
@@ -124,7 +124,7 @@ class _CommandParser(Parser):
 
     def parse_known_args(self, args=None, namespace=None):
         if self._module:
-            if backend := getattr(self._module, "BACKEND", None):  # even to list its options, some import Keras
+            if backend := getattr(self._module, "BACKEND", None):  # to list its options may import Keras
                 use_backend(backend)
             self._module.add_arguments(self)
             self._module = None

@@ -1,4 +1,4 @@
-"""From rows of options to options of a command, and checks that several commands share."""
+"""Turns rows of options into arguments of a command, and defines arguments that several commands share."""
 
 import argparse
 import dataclasses
@@ -19,7 +19,7 @@ DATA = (
     *("data", "format", "annotations", "images", "class_map", "ignore_case"),
     *("strict", "max_pixels", "workers"),
 )
-# What argparse says of a mistake -> what we say.
+# Pattern of a message of argparse -> our message.
 MESSAGES = {
     r"argument (\S+): expected .*argument.*": r"\1: expected a value, got none; see --help.",
     r"argument (\S+): ignored explicit argument (.*)": r"\1: expected no value, got \2.",
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
     """Reads arguments; a mistake is a UserError of one line instead of a page of usage."""
 
     def parse_known_args(self, args=None, namespace=None):
-        """Parses; an empty text would name the current folder, of `--option=--` argparse would make an empty list."""
+        """Parses; refuses empty values, which would name the current folder, and `--option=--`, which is read as []."""
         args = sys.argv[1:] if args is None else list(args)
         for before, text in itertools.pairwise(["the beginning", *args]):
             if not text or "\0" in text or (text.startswith("--") and text.endswith("=") and text.count("=") == 1):
@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_option(parser: argparse.ArgumentParser, row: Option) -> argparse.Action:
-    """Adds and returns the option of one row; what is not typed gets the parser's `argument_default`."""
+    """Adds and returns the option of one row; if it is not typed, it gets the parser's `argument_default`."""
     options = {"help": row.text.replace("%", "%%")}
     if row.names:
         options |= {"nargs": "?", "const": True, "metavar": row.metavar}
@@ -85,12 +85,12 @@ def add_rows(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that say what is read, those of `DATA`, with their defaults."""
+    """Adds the options of `DATA`, which say what is read, with their defaults."""
     add_rows(parser, DATA)
 
 
 def data_options(args: argparse.Namespace, without: Collection[str] = ()) -> dict:
-    """Returns {name: value} of the options of `DATA` but some: keyword arguments of what reads data."""
+    """Returns {name: value} of the options of `DATA` but those in `without`, as arguments of what reads data."""
     return {name: getattr(args, name) for name in DATA if name not in without}
 
 
@@ -101,13 +101,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_argument(parser: argparse.ArgumentParser, default: str, help: str) -> None:
-    """Adds --output, whose value None stands for a default that never meets old results; see `choose_output`."""
+    """Adds --output; its value None stands for a default that replaces no old results, see `choose_output`."""
     second = numbered(to_path(default), 2)
     parser.add_argument("--output", help=f"{help} (default: {default}; where that exists {second}, ...)")
 
 
 def choose_output(typed: str | None, default: str) -> AnyPath:
-    """Returns the place of the results: what was typed, else the default or the first free one after it."""
+    """Returns the path of the results: the typed one, else the default or the first free numbered one after it."""
     if typed is None:
         return first_free(to_path(default))
     if to_path(default).suffix and not to_path(typed).name:  # a file
@@ -127,14 +127,14 @@ def add_backend_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def collect_repeated(args: argparse.Namespace, settings: type = TrainSettings) -> None:
-    """Replaces the typed texts of repeated options of a dataclass of options by their values."""
+    """Replaces, in `args`, the typed texts of the repeated options of `settings` by their values."""
     for name, row in options_of(settings).items():
         if hasattr(args, name) and row.is_repeated:
             setattr(args, name, row.collect(getattr(args, name) or []))
 
 
 def as_type(row: Option) -> Callable:
-    """Returns the `type` of argparse for an option; of one with a table, "help" lists its names."""
+    """Returns the `type` of argparse for an option; if it has a table, the value "help" prints the table's names."""
 
     def read(text: str):
         if row.table and text == "help":

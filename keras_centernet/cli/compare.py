@@ -1,6 +1,6 @@
-"""Compare runs: which is best, since which epoch, at what cost, and in what options they differ.
+"""Compare runs: which is best, at which epoch, at what cost, and in which options they differ.
 
-Runs of one task share a table, the best first. A run that has not ended is shown as far as it is.
+Runs of one task share a table, the best first. An unfinished run is shown with what it has so far.
 """
 
 import argparse

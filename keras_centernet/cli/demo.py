@@ -11,7 +11,7 @@ EXAMPLES = """example:
   keras-centernet demo --output runs/demo"""
 
 DEFAULT = "runs/demo"
-BACKEND = "tensorflow"  # which exports
+BACKEND = "tensorflow"  # the one that exports
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -35,13 +35,13 @@ EXAMPLES = """examples:
   keras-centernet evaluate --model gs://bucket/run/best.keras --data gs://bucket/photos --output gs://bucket/metrics.json"""
 
 DEFAULT = "metrics.json"
-FOLDERS = ("results", "report")  # options that name one
+FOLDERS = ("results", "report")  # options that name a folder
 SPLIT = "the one that the model's run held out, else val, else all images"
 ORACLE = "replace the output of heads by the ground truth"
 
 
 def check_scales(name: str, values: Iterable[float]) -> tuple[float, ...]:
-    """Returns scales to test at; a UserError unless they are different."""
+    """Returns the scales to test at; raises a UserError if two are equal."""
     scales = tuple(SCALE.check(name, value) for value in values)
     if len(set(scales)) != len(scales):
         raise UserError(f"{name}: expected different numbers such as 0.5,1,1.5, got {', '.join(map(str, scales))}.")
@@ -97,11 +97,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_apart(folders: dict[str, str], output: AnyPath) -> None:
-    """Raises a UserError where a folder for results is that of the metrics, or another one."""
+    """Raises a UserError if a folder for results is that of the metrics or of another option."""
     taken = [os.path.abspath(path) for path in (output, output.parent)]
     for name, folder in folders.items():
         if os.path.abspath(folder) in taken:
-            problem = "got --output, the folder of that, or that of another option"
+            problem = "got --output, its folder, or that of another option"
             raise UserError(f"{name} {folder}: expected a folder of its own, {problem}.")
         taken.append(os.path.abspath(folder))
 
@@ -117,7 +117,7 @@ def _evaluate(args: argparse.Namespace, output: AnyPath, curves: AnyPath) -> Non
     views = [load_dataset(scale=scale, **request) for scale in args.scales]
     how = {name: getattr(args, name) for name in ("flip", "nms", "as_published", "oracle")}
     report = evaluate(model, views, round_results=args.round, clip_boxes=args.clip, **how)
-    print(report.table(), flush=True)  # first: whatever happens to the files
+    print(report.table(), flush=True)  # first, whatever happens to the files
     told = {name: getattr(args, name) for name in ("model", "data", "scales", "resize", *how, "clip")}
     told["split"] = request["split"]
     report.save(output, **told)

@@ -26,15 +26,15 @@ EXAMPLES = """examples:
   keras-centernet export --model best.keras --output exported/ --format edgetpu --calibration photos/
   keras-centernet export --model best.keras --output exported/ --format edgetpu --compiled compiled.tflite"""
 
-BACKEND = "tensorflow"  # whose files they are, whatever the model was trained on
+BACKEND = "tensorflow"  # the one that exports, whatever the model was trained on
 ALL = "all"
 STEM = "detector"
 CHECKED_IMAGES = 8
-OWN_FLAGS = ("calibration", "compiled", "precision", "raw_heads", "top_k")  # options of formats that have one
+OWN_FLAGS = ("calibration", "compiled", "precision", "raw_heads", "top_k")  # options of formats that have a flag
 LINE = "{:34} {:>9} {:>9}  {}"
 
 
-CALIBRATION = "folder of 100 or more typical images, where ranges are measured"
+CALIBRATION = "folder of 100 or more typical images, on which ranges are measured"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Options:
     output: str = option("exported", "folder, or file if only one is written")
     top_k: int | None = option(None, "detections in the output", "100", at_least=1, at_most=10_000)
     calibration: str | None = option(None, CALIBRATION, "none")
-    data: str | None = option(None, "data set to calibrate with instead: as of the other commands", "none")
+    data: str | None = option(None, "data set to calibrate with instead, as in the other commands", "none")
     split: str = option("train", "split of --data")
     evaluate: str | None = option(None, "split of --data: also measure the main metric of each file", "none")
     images: str | None = option(None, "folder of images to compare on", "those of the calibration")
     format_options: dict = option(dict, "further option of a format, such as xla=true", flag="--format-option")  # noqa: RUF009
-    licence: str | None = option(None, "that the files name", "the model's, if it has one", flag="--license")
+    licence: str | None = option(None, "licence named in the files", "the model's, if it has one", flag="--license")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Exports, prints a line per file and what remains to be done."""
+    """Exports; prints a line per file, and what remains to be done."""
     from keras_centernet.exporting.checked_export import claim_outputs
 
     collect_repeated(args, Options)
@@ -138,7 +138,7 @@ def _plan(args) -> tuple[AnyPath, list]:
 
 
 def _format_options(args) -> dict:
-    """Returns what --format-option gave; a UserError names the flag of what has one of its own."""
+    """Returns what --format-option gave; raises a UserError for an option that has a flag of its own."""
     for name in OWN_FLAGS:
         if name in args.format_options:
             flag = f"--{name.replace('_', '-')}"
@@ -175,7 +175,7 @@ def _load(args, model, split: str, batch_size: int):
 
 
 def _images(args, calibration) -> list | None:
-    """Returns the images to compare on: those that were named, of the calibration, or (None) drawn ones."""
+    """Returns the images to compare on: those of --images, else of the calibration, else None for drawn ones."""
     from keras_centernet.exporting.tflite.calibration import read_some
 
     for what, source in (("--images", args.images), ("calibration", calibration or args.calibration)):

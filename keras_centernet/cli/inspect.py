@@ -27,8 +27,8 @@ EXAMPLES = """examples:
   keras-centernet inspect --data coco/ --split val2017 --classes cat,dog"""
 
 DEFAULT = "inspection.html"
-SPLITS = "all there are, train and val where there are none"
-SIZE = "side or HEIGHTxWIDTH of the network's input, that boxes are compared with"
+SPLITS = "all that the data have, train and val if they have none"
+SIZE = "side or HEIGHTxWIDTH of the network's input, with which boxes are compared"
 
 
 @dataclasses.dataclass(frozen=True)

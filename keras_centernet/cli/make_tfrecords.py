@@ -28,8 +28,8 @@ EXAMPLES = """examples:
 
 
 SPLIT = "split to write; others in --output are kept"
-SPLITS = "all there are, train and val where there are none"
-TASK = "task that they are for: decides what objects must know"
+SPLITS = "all that the data have, train and val if they have none"
+TASK = "task that the records are for: decides which fields objects must have"
 SHARDS = "number of files; a data service wants many per worker"
 
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Writes the records and says what is in them."""
+    """Writes the records and prints what they hold."""
     from keras_centernet.data.formats.opening import splits_of
     from keras_centernet.data.names import is_usual_split
     from keras_centernet.data.reading.splits import TRAIN, VAL

@@ -1,9 +1,9 @@
-"""List the trained models that are found by name: what their authors measured, what they cost, and their licence.
+"""List the trained models that have a name: what their authors measured, what they cost, and their licence.
 
-Of a file, exported ones too, it prints what the file says of itself; nothing of it runs.
+For a file, also an exported one, it prints what the file says about itself; no code from the file is run.
 
-A name is taken by `--model`, `--weights`, `CenterNet.from_preset`. Metrics are in percent and the authors' own. GFLOP
-count two per multiply-add at the model's input size; MB are those of its numbers in float32. A file is downloaded at
+`--model`, `--weights` and `CenterNet.from_preset` accept the names. Metrics are the authors' own, in percent. GFLOP
+count two per multiply-add, at the model's input size; MB are those of its weights in float32. A file is downloaded at
 its first use; KERAS_CENTERNET_MIRROR names a folder or an address that has the files instead.
 """
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prints the table of models, and what files say."""
+    """Prints the table of models, and what files say about themselves."""
     from keras_centernet.errors import look_up
     from keras_centernet.files.paths import exists, to_path
     from keras_centernet.weights.presets import PRESETS
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print_facts(name: str) -> None:
-    """Prints what a file says of itself, a line each."""
+    """Prints what a file says about itself, one fact per line."""
     from keras_centernet.exporting import facts_of
 
     facts = facts_of(name)

@@ -1,8 +1,8 @@
 """List the networks: parameters, arithmetic, stride, and what they can be exported to.
 
 Parameters are those of a detector of 80 classes; GFLOP count two per multiply-add at 512x512. "Exported to" lists files
-that were written and run (float32, float16, dynamic, int8: TFLite); others were not tried, or failed. edgetpu: the int8
-network, every operator of which is in Coral's list, for inputs of up to 320 pixels; it was not compiled.
+that were written and run (float32, float16, dynamic, int8: TFLite); others were not tried, or failed. edgetpu: every
+operator of the int8 network is in Coral's list, for inputs of up to 320 pixels; it was not compiled.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Detect objects in images, folders, videos or a webcam.
 
 Draws the detections into copies of the images and writes all of them to detections.json in --output. With --shard the
-command does one of N shares and writes that as JSON Lines.
+command processes one of N shares of the inputs and writes JSON Lines.
 """
 
 import argparse
@@ -42,15 +42,15 @@ EXAMPLES = """examples:
 
 DEFAULT, RESULTS = "runs/predict", "detections.json"
 CALIBRATION = "for tasks in 3D: a calibration file in KITTI's format, or a folder of them named like the images"
-SHARD = "do one share of the inputs, I of N counted from 0, and go on where a killed one was; see docs/scaling.md"
-NMS = "of two boxes of a class whose overlap (IoU) is higher drop the worse"
-PART = "images in a part of a shard, what a kill costs at most"
+SHARD = "process one share of the inputs, I/N from 0, and continue where a killed job stopped; see docs/scaling.md"
+NMS = "drop the worse of two boxes of a class whose overlap (IoU) is higher"
+PART = "images in a part of a shard: the most that a killed job loses"
 
 FURTHER = {
     "--save-txt": f"write {LABELS}/NAME.txt per image or frame, as YOLO does: class cx cy w h score",
     "--save-crops": f"write what is inside each box to {CROPS}/",
     "--track": "follow objects over the frames of a video or the images of a folder; needs keras_centernet[track]",
-    "--show": "show each drawing in a window, which goes on when it is closed",
+    "--show": "show each drawing in a window; close it to go on",
 }
 
 
@@ -67,7 +67,7 @@ class Options:
     frames: int | None = option(None, "stop a video or webcam after so many frames", "never", at_least=1)
     classes: str | None = option(None, "names of the classes to keep, separated by commas", "all")
     nms: float | None = option(None, NMS, "what the model does by itself", at_least=0, at_most=1)
-    every: int = option(1, "look at one frame of a video in so many", at_least=1)
+    every: int = option(1, "look at one in so many frames of a video", at_least=1)
     shard: Shard | None = option(None, SHARD, "all", parse=Shard.parse, own_check=lambda name, shard: shard)  # noqa: RUF009
     part_size: int | None = option(None, PART, str(PART_SIZE), at_least=1)
 
@@ -109,7 +109,7 @@ def predict_all(args: argparse.Namespace, images: list[AnyPath | str], videos: l
 
 
 def _name_drawings(images: list[AnyPath | str], videos: list[str | int], folder: AnyPath) -> dict:
-    """Returns {image or video: path of its copy with what was found drawn into it}."""
+    """Returns {image or video: path of its copy with the detections drawn into it}."""
     names = unique_names({image: drawing_name(image) for image in images})
     names |= unique_names({video: f"{stem_of(video)}_detections.mp4" for video in videos})
     return {one: folder / name for one, name in names.items()}

@@ -1,4 +1,4 @@
-"""What `predict` keeps of what was found, and what it writes and shows besides the drawings and detections.json."""
+"""Which detections `predict` keeps, and what it writes and shows besides the drawings and detections.json."""
 
 import argparse
 import re
@@ -12,7 +12,7 @@ from keras_centernet.files.outputs import check_empty, open_folder
 from keras_centernet.files.paths import AnyPath
 
 LABELS, CROPS = "labels", "crops"
-UNSAFE = re.compile(r"[^\w-]+")  # of a class name, in the name of a file
+UNSAFE = re.compile(r"[^\w-]+")  # in a class name that becomes part of a file's name
 WITHOUT_SHARD = ("classes", "nms", "every", "save_txt", "save_crops", "show", "track")
 
 
@@ -22,11 +22,11 @@ class Results:
     Args:
         args: of the command.
         folder: of the results.
-        inputs: image files, videos, addresses and numbers of webcams, whose names the files get.
-        read: what is read, and never replaced.
+        inputs: image files, videos, addresses and numbers of webcams, after which the files are named.
+        read: paths that are read, and never replaced.
 
     Raises:
-        UserError: one of the folders has files and --overwrite was not typed, or holds what is read.
+        UserError: one of the folders has files and --overwrite was not typed, or it holds a path of `read`.
     """
 
     def __init__(self, args: argparse.Namespace, folder: AnyPath, inputs: list, read: list[AnyPath]):
@@ -39,7 +39,7 @@ class Results:
                 check_empty(place, f"--{option.replace('_', '-')}", args.overwrite, read)
 
     def of_video(self, video: str | int) -> Callable:
-        """Returns a function to be called with the `Detections` of each frame that was looked at."""
+        """Returns a function to be called with the `Detections` of each processed frame."""
         numbers = iter(range(0, 10**12, self._args.every))
 
         def add(found) -> None:
@@ -48,7 +48,7 @@ class Results:
         return add
 
     def of_image(self, image: AnyPath | str, found) -> None:
-        """Writes and shows what the options ask for of an image."""
+        """Writes and shows what the options ask for, for one image."""
         self._add(found, self._stems[image])
 
     def _add(self, found, stem: str) -> None:
@@ -67,7 +67,7 @@ def make_select(args: argparse.Namespace, classes: tuple[str, ...]) -> Callable:
     """Returns a function `Detections` -> those that --classes and --nms keep.
 
     Raises:
-        UserError: a name that is none of the model's `classes`.
+        UserError: --classes has a name that is not among the model's `classes`.
     """
     wanted = args.classes and [name.strip() for name in args.classes.split(",")]
     for name in wanted or ():
@@ -83,7 +83,7 @@ def make_select(args: argparse.Namespace, classes: tuple[str, ...]) -> Callable:
 
 
 def refuse_with_shard(args: argparse.Namespace, defaults: dict) -> None:
-    """Raises a UserError where an option is typed that a shard does not have."""
+    """Raises a UserError if an option was typed that does not work with --shard."""
     for name in WITHOUT_SHARD:
         if getattr(args, name) != defaults.get(name, False):
             flag = f"--{name.replace('_', '-')}"

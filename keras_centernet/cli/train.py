@@ -35,10 +35,10 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds an option for each row of `TrainSettings`."""
-    # An option that nobody typed is not in the namespace: then the value of a recipe counts.
+    # Options that were not typed stay out of the namespace, so that a recipe can set them.
     parser.argument_default = argparse.SUPPRESS
     for row in options_of(TrainSettings).values():
-        add_option(parser, row).required = False  # the run that is resumed has what is not typed
+        add_option(parser, row).required = False  # a resumed run has its own
     add_model_arguments(parser)
     parser.set_defaults(backend_of=_backend_of)
 
@@ -58,7 +58,10 @@ def _backend_of(args: argparse.Namespace) -> str:
 
 
 def build_settings(args: argparse.Namespace) -> TrainSettings:
-    """Returns the settings of a command: what was typed, else that of the run it resumes, the recipe's, the default."""
+    """Returns the settings of a command: what was typed, else the resumed run's, the recipe's, or the default.
+
+    If the typed recipe is not the run's, its settings come before the run's.
+    """
     rows = options_of(TrainSettings)
     given = _with_named({name: value for name, value in vars(args).items() if name in rows})
     values = {}
@@ -68,11 +71,11 @@ def build_settings(args: argparse.Namespace) -> TrainSettings:
         recipe = load_recipe(given["recipe"])
         values = {"output": f"runs/{recipe.name}", **recipe.settings}
         given["recipe"] = recipe.name
-    elif not {"resume", "weights"} & given.keys():  # weights were trained in their own way
+    elif not {"resume", "weights"} & given.keys():  # weights may have been trained with other settings
         values = _usual_recipe(given.get("task", rows["task"].default))
     if given.get("resume"):
         before = read_settings((values | given).get("output", rows["output"].default), given)
-        # Options may have been given beside the recipe: of the same one the run has what came of it.
+        # The run may have been started with options beside its recipe: if that is unchanged, its values count.
         is_same = before.get("recipe") == given.get("recipe", before.get("recipe"))
         values = values | before if is_same else before | values
     for name, row in rows.items():
@@ -87,12 +90,12 @@ def build_settings(args: argparse.Namespace) -> TrainSettings:
 
 
 def _usual_recipe(task: str) -> dict:
-    """Returns the settings of the recipe that has the task's name, if there is one: what is measured to be best."""
+    """Returns the settings of the recipe with the task's name, measured to be the best; {} if there is none."""
     return load_recipe(task).settings | {"recipe": task} if task in recipe_names() else {}
 
 
 def _with_named(given: dict) -> dict:
-    """Returns the typed options where one that names another's value is two: --resume runs/a is --output runs/a too."""
+    """Returns the typed options, with `--resume runs/a` expanded to `--resume --output runs/a`."""
     for name, row in options_of(TrainSettings).items():
         value = given.get(name)
         if row.names and isinstance(value, str):

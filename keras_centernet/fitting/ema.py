@@ -18,7 +18,7 @@ class WeightAverage:
     without such a warm-up: their average keeps 7 % of the random start after 1300 steps of 0.998.)
 
     Args:
-        variables: what to average; other than float variables are left alone.
+        variables: what to average; variables that are not float are left alone.
         decay: weight of the past, near 1.
     """
 
@@ -34,7 +34,7 @@ class WeightAverage:
         return [*self.averages, self.steps]
 
     def start(self) -> None:
-        """Begins with the present weights, unless it has seen a step: a loaded model got its weights after this."""
+        """Begins with the current weights, unless it has seen a step; a model loads its weights after `__init__`."""
         if not self._is_begun():
             for variable, average in zip(self.variables, self.averages, strict=True):
                 average.assign(ops.copy(variable.value))
@@ -52,7 +52,7 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def swapped(self) -> Iterator[None]:
-        """Puts the averages into the variables for the length of a `with` block, and what those were in their place."""
+        """Exchanges the averages and the variables for the length of a `with` block, except before the first step."""
         if not self._is_begun():
             yield
             return
@@ -69,7 +69,7 @@ class WeightAverage:
             variable.assign(pair[1])
 
     def finish(self) -> None:
-        """Puts the averages into the variables for good; nothing changes before the first step."""
+        """Puts the averages into the variables for good; does nothing before the first step."""
         if self._is_begun():
             for variable, average in zip(self.variables, self.averages, strict=True):
                 variable.assign(ops.copy(average.value))
@@ -87,7 +87,7 @@ class WeightAverage:
 
 
 def _values(variables: list) -> list:
-    """Returns the present values, which assignments do not change; on JAX as they are, wherever they are."""
+    """Returns values that later assignments do not change: copies, or JAX's immutable arrays on their devices."""
     if keras.backend.backend() == "jax":
         return [variable.value for variable in variables]
-    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]  # PyTorch's would be the memory itself
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]  # PyTorch would share the memory

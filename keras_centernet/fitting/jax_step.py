@@ -1,7 +1,7 @@
 """The steps on JAX: functions from the values of all variables to new ones, for one device or a mesh of many.
 
-Keras compiles them. Where `keras.distribution.DataParallel` shares the batch, one program runs on all devices: sums
-over the batch, of losses and of batch statistics, are those of the global batch, and need no message of ours.
+Keras compiles them. If `keras.distribution.DataParallel` shares the batch, one program runs on all devices: sums over
+the batch, in losses and batch statistics, are sums over the global batch, without any communication of ours.
 """
 
 import jax
@@ -36,9 +36,9 @@ def test_step(model: keras.Model, state: tuple, data: tuple) -> tuple[dict, tupl
 
 
 def _differentiate(model, batch: tuple, divisors: dict) -> tuple[list, tuple]:
-    """Returns gradients and losses, summed over micro-batches; within a scope, in which batch statistics then move."""
+    """Returns gradients and losses, summed over micro-batches; updates the batch statistics in the caller's scope."""
     others = model.non_trainable_variables
-    fixed = [(variable, variable.value) for variable in model.optimizer.variables]  # the scale of losses is read
+    fixed = [(variable, variable.value) for variable in model.optimizer.variables]  # the loss scale is among them
 
     def loss_from(weights, moved, micro_batch):
         mapping = fixed + _pairs((model.trainable_variables, others), (weights, moved))
@@ -68,7 +68,7 @@ def _differentiate(model, batch: tuple, divisors: dict) -> tuple[list, tuple]:
 
 
 def _apply(model, gradients: list) -> None:
-    """Updates the weights by `stateless_apply`: the `apply` of `LossScaleOptimizer` would branch on values."""
+    """Updates the weights by `stateless_apply`: `apply` of a `LossScaleOptimizer` would branch on values."""
     variables = model.trainable_variables, model.optimizer.variables
     weights, state = ([variable.value for variable in group] for group in variables)
     for group, values in zip(variables, model.optimizer.stateless_apply(state, gradients, weights), strict=True):

@@ -1,4 +1,4 @@
-"""Layers of a network by name, the backbone's or those that match a pattern: for freezing and slower training."""
+"""Selects layers of a network, the backbone's or by patterns of names, to freeze them or change learning rates."""
 
 import fnmatch
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ BACKBONE = "backbone"
 
 
 def freeze(network: keras.Model, selection: Sequence[str], backbone_layers: tuple[str, ...]) -> None:
-    """Makes the selected layers keep their weights, and all others trainable.
+    """Freezes the selected layers, and makes all others trainable.
 
     Frozen batch normalisation neither uses nor moves the statistics of batches. Arguments as in `select_layers`.
 
@@ -34,12 +34,12 @@ def freeze(network: keras.Model, selection: Sequence[str], backbone_layers: tupl
 def select_layers(
     network: keras.Model, selection: Sequence[str], backbone_layers: tuple[str, ...]
 ) -> list[keras.layers.Layer]:
-    """Returns the layers of a network that match one entry of a selection.
+    """Returns the layers of a network that match an entry of the selection.
 
     Args:
         network: of `build_network`.
-        selection: "backbone", the layers that ImageNet weights fill, or patterns of layers' names with *, ? and
-            [...], also of those inside of nested models.
+        selection: entries: "backbone" for the layers that ImageNet weights fill, or a pattern of layer names with *, ?
+            and [...]; layers inside nested models are included.
         backbone_layers: of the network's `Backbone`.
 
     Raises:
@@ -70,7 +70,7 @@ def last_layer_paths(network: keras.Model, head: str) -> tuple[str, ...]:
 
 
 def sampling_paths(network: keras.Model) -> tuple[str, ...]:
-    """Returns the paths of the variables of deformable convolutions that predict offsets and masks; () without any."""
+    """Returns the paths of the variables of deformable convolutions that predict offsets and masks; () if none."""
     layers = [layer for layer in _all_layers(network) if isinstance(layer, DeformableConv2D)]
     return tuple(variable.path for layer in layers for variable in (layer.offset_kernel, layer.offset_bias))
 

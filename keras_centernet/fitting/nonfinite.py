@@ -1,4 +1,4 @@
-"""Callbacks that watch a training."""
+"""A callback that stops a training whose loss or weights are not finite."""
 
 import math
 
@@ -6,20 +6,20 @@ import keras
 
 
 class NonFiniteLossError(FloatingPointError):
-    """The loss became NaN or infinite; the message names the epoch and the batch."""
+    """The loss or a weight became NaN or infinite; the message names the epoch, and the batch or the weight."""
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Stops a training with a clear error at the first batch whose loss is NaN or infinite.
 
-    At the end of an epoch the weights are looked at too: some kernels of ReLU turn NaN into 0, and a network whose
+    At the end of an epoch it checks the weights, too: some kernels of ReLU turn NaN into 0, so that a network whose
     gradients have overflowed goes on with a finite loss.
 
     Raises:
-        NonFiniteLossError: from `fit`, naming the batch.
+        NonFiniteLossError: from `fit`, naming the batch or the weight.
     """
 
-    async_safe = True  # Keras may go on with the next batch meanwhile, so that the device does not wait
+    async_safe = True  # Keras may begin the next batch meanwhile, so that the device does not wait
 
     def __init__(self):
         super().__init__()
@@ -30,7 +30,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_epoch_end(self, epoch, logs=None):
-        """Looks at the weights."""
+        """Checks the weights."""
         for variable in self.model.variables:
             if keras.backend.is_float_dtype(variable.dtype) and not keras.ops.all(keras.ops.isfinite(variable)):
                 raise NonFiniteLossError(
@@ -40,7 +40,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
                 )
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks at the running loss."""
+        """Checks the running loss."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             parts = ", ".join(f"{name} {float(value):.4g}" for name, value in logs.items() if name != "loss")

@@ -1,4 +1,4 @@
-"""The training objective: losses by head as {head: (total, count)}, and what becomes of them."""
+"""The training objective: losses by head as {head: (total, count)}, their quotients and their weighted sum."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from keras_centernet.method.peaks import read_at
 from keras_centernet.method.specs import HeadSpec, Task, Tensor
 from keras_centernet.method.targets import index_of, mask_of
 
-DIVISORS = "loss_divisors"  # key beside the targets: what the totals are divided by, where others were counted, too
+DIVISORS = "loss_divisors"  # key beside the targets: what totals are divided by, if it is not their own count
 
 
 def head_losses(task: Task, stacks: list[dict], targets: Mapping) -> dict[str, tuple[Tensor, Tensor]]:

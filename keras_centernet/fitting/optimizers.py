@@ -1,4 +1,4 @@
-"""Adam with other learning rates for parts of the weights, and Muon, which has other steps for most of them."""
+"""Adam with other learning rates for some variables, and Muon, which orthogonalises the steps of most kernels."""
 
 import keras
 from keras import ops
@@ -8,10 +8,10 @@ from keras_centernet.method.specs import Tensor
 
 @keras.saving.register_keras_serializable(package="keras_centernet")
 class PartwiseAdam(keras.optimizers.Adam):
-    """Adam, or AdamW where there is a weight decay, whose steps are larger or smaller for some variables.
+    """Adam, or AdamW if there is a weight decay, whose steps are larger or smaller for some variables.
 
-    (Other gradients would not do: Adam divides by their size.) The decay of these variables has the same factor, as it
-    is part of the step.
+    (Scaling their gradients would not do it, because Adam divides by their size.) The decay of these variables has the
+    same factor, as it is part of the step.
 
     Args:
         learning_rate: of all other variables; number or schedule.
@@ -25,7 +25,7 @@ class PartwiseAdam(keras.optimizers.Adam):
         self.rates, self.undecayed = dict(rates or {}), tuple(undecayed)
 
     def build(self, variables):
-        """Finds the variables with rates of their own and decays them itself."""
+        """Finds the variables with rates of their own, whose decay is then part of `update_step`."""
         if not self.built:
             self._factors = [self.rates.get(variable.path) for variable in variables]
             self._decays = [not any(part in variable.path for part in self.undecayed) for variable in variables]
@@ -45,7 +45,7 @@ class PartwiseAdam(keras.optimizers.Adam):
         self.step_by_gradient(gradient, variable, learning_rate)
 
     def step_by_gradient(self, gradient, variable, learning_rate):
-        """Moves one variable by a step of its own rate."""
+        """Moves one variable by a step at its own rate."""
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
@@ -54,7 +54,7 @@ class PartwiseAdam(keras.optimizers.Adam):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """Returns the optimizer of `get_config`, also of files that had one factor for all "slow_paths"."""
+        """Returns the optimizer of `get_config`, also from older files with one factor for all "slow_paths"."""
         config = dict(config)
         if "slow_paths" in config:
             config["rates"] = dict.fromkeys(config.pop("slow_paths"), config.pop("slow_factor"))
@@ -68,7 +68,7 @@ class Muon(PartwiseAdam):
     The average gradient of a kernel, as a matrix with a column for each entry of its last axis (output channels; input
     channels of a transposed convolution), becomes the nearest matrix whose singular values are 1 (almost:
     `orthogonalize`), so that what few images show is learnt as fast as what most of them show. A kernel is a variable
-    of two or more axes, the last of which has more than one entry: depthwise kernels have not.
+    of two or more axes, the last of which has more than one entry; depthwise kernels are therefore left to Adam.
 
     Args:
         learning_rate: number or schedule.
@@ -78,8 +78,8 @@ class Muon(PartwiseAdam):
         **kwargs: of `PartwiseAdam`.
 
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; sizes of steps as in Liu et
-        al. 2025, "Muon is Scalable for LLM Training", with 0.6 in the place of their 0.2. `keras.optimizers.Muon`
-        takes matrices alone and steps by Adam for the kernels of convolutions.
+        al. 2025, "Muon is Scalable for LLM Training", with 0.6 instead of their 0.2. `keras.optimizers.Muon`
+        orthogonalises matrices only, and takes Adam's steps for the kernels of convolutions.
     """
 
     def __init__(self, learning_rate=0.001, by_adam=(), momentum=0.95, step_rms=0.6, **kwargs):
@@ -93,7 +93,7 @@ class Muon(PartwiseAdam):
         super().build(variables)
 
     def step_by_gradient(self, gradient, variable, learning_rate):
-        """Moves one variable by a step of its own rate."""
+        """Moves one variable by a step at its own rate."""
         index = self._get_variable_index(variable)
         if not self._are_kernels[index]:
             super().step_by_gradient(gradient, variable, learning_rate)
@@ -114,9 +114,9 @@ class Muon(PartwiseAdam):
 def orthogonalize(matrix: Tensor) -> Tensor:
     """Returns the (R, C) matrix that has the singular vectors of `matrix`, and singular values of 0.7 to 1.2.
 
-    (Less for those that are tiny beside the largest one.)
+    (Those that are tiny compared with the largest one stay smaller.)
 
-    Source: the quintic Newton-Schulz iteration of Jordan et al. 2024: five steps, which need products alone.
+    Source: the quintic Newton-Schulz iteration of Jordan et al. 2024: five steps of matrix products.
     """
     is_high = matrix.shape[0] > matrix.shape[1]
     x = ops.transpose(matrix) if is_high else matrix

@@ -1,6 +1,6 @@
-"""Cross-replica reductions, so that N devices train like one: what `tf.distribute` and Keras' optimizers leave to do.
+"""Cross-replica reductions, so that N devices train like one, as far as `tf.distribute` and Keras do not make them.
 
-With one replica, outside of a step and on other backends everything here returns what it was given.
+With one replica, outside of a step and on other backends nothing here communicates.
 Batch normalisation itself uses the statistics of each replica's share, as published.
 """
 
@@ -27,7 +27,7 @@ def divide_by_global_batch(counts: dict[str, Tensor]) -> dict[str, Tensor]:
 def divide_by_replica(counts: dict[str, Tensor]) -> dict[str, Tensor]:
     """Returns {head: divisor} of losses that each replica averages over its own objects, as published.
 
-    An object weighs more where fewer are with it.
+    An object weighs more on a replica with fewer objects.
 
     Source: `ModelWithLoss` under `DataParallel` of the published code, whose losses are averaged over GPUs.
     """
@@ -38,7 +38,7 @@ LOSS_MEANS: dict[str, Callable] = {"global_batch": divide_by_global_batch, "repl
 
 
 def replica_count() -> int:
-    """Returns how many replicas run the present step together."""
+    """Returns how many replicas run the current step together."""
     context = _context()
     return context.num_replicas_in_sync if context else 1
 
@@ -62,7 +62,7 @@ def sum_over_replicas(values: dict | list) -> dict | list:
 
 
 def average_over_replicas(variables: list) -> None:
-    """Gives variables that each replica has moved for itself, such as batch statistics, their mean everywhere."""
+    """Sets variables that each replica has moved by itself, such as batch statistics, to their mean over replicas."""
     replicas = replica_count()
     if replicas > 1 and variables:
         sums = sum_over_replicas([ops.cast(variable, "float32") for variable in variables])
@@ -78,8 +78,8 @@ def batch_statistics(network: keras.Model) -> list:
 def gradients_to_apply(optimizer: keras.optimizers.Optimizer, gradients: list) -> list:
     """Returns gradients whose sum over replicas the optimizer clips as a single device would.
 
-    Keras' optimizers clip before they add up the replicas. Where one clips, the sum is therefore made
-    here, and all but the first replica hand in zeros.
+    Keras' optimizers clip before they add up the replicas. If the optimizer clips, the sum is therefore made here, and
+    all replicas but the first return zeros.
     """
     context = _context()
     if context is None or not any((optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue)):
@@ -112,8 +112,8 @@ class UnsavedMean(keras.metrics.Mean):
 
     def update_state(self, values, sample_weight=None):
         """Adds a scalar, which counts once; sample weights are not used."""
-        # Counting waits for the value: else TensorFlow counts one more where data of unknown length turn out to be
-        # at their end, in a step of which nothing else happens.
+        # The weight depends on the value, so that counting waits for it. Otherwise TensorFlow counts one more when data
+        # of unknown length turn out to be at their end, in a step in which nothing else happens.
         once = ops.where(ops.isnan(values), 1.0, 1.0)
         return super().update_state(values, sample_weight=once)
 
@@ -125,7 +125,7 @@ class UnsavedMean(keras.metrics.Mean):
 
 
 def _context():
-    """Returns what tf.distribute knows of the replica that is being traced, or None where there is one only."""
+    """Returns tf.distribute's context of the replica that is being traced, or None if there is only one."""
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf

@@ -23,14 +23,14 @@ from keras_centernet.method.specs import Tensor
 
 
 def unpack(data: tuple) -> tuple:
-    """Returns (images, objects) of what Keras hands to a step; objects are padded, or targets."""
+    """Returns (images, objects) of what Keras passes to a step; objects are padded objects or targets."""
     images, objects, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     refuse_weights(sample_weight)
     return images, objects
 
 
 def refuse_weights(sample_weight: Tensor | None) -> None:
-    """Raises a UserError where there are sample weights."""
+    """Raises a UserError if there are sample weights."""
     if sample_weight is not None:
         raise UserError(
             "sample_weight: expected None, as the masks of the objects say what counts; got weights. Remove them, and "
@@ -41,7 +41,7 @@ def refuse_weights(sample_weight: Tensor | None) -> None:
 def prepare(model: keras.Model, data: tuple) -> tuple[tuple, dict]:
     """Returns what a step trains on: (augmented inputs, targets) of the whole batch, and {head: divisor} of its losses.
 
-    The batch is this replica's share of it.
+    The whole batch is that of this replica.
     """
     images, objects = unpack(data)
     map_hw = tuple(side // STRIDE for side in images.shape[1:3])
@@ -51,9 +51,9 @@ def prepare(model: keras.Model, data: tuple) -> tuple[tuple, dict]:
 
 
 def split_batch(batch: tuple, count: int) -> tuple:
-    """Returns a structure of (B / count, count, ...) of one of tensors (B, ...): micro-batch i is at [:, i].
+    """Reshapes each tensor (B, ...) of a structure to (B / count, count, ...): micro-batch i is at [:, i].
 
-    That is every count-th image, so that devices that share a batch share its micro-batches, too.
+    A micro-batch is every `count`-th image, so that devices that share a batch share its micro-batches, too.
 
     Raises:
         UserError: B is not a multiple of `count`.
@@ -75,7 +75,7 @@ def loss_of(model: keras.Model, micro_batch: tuple, divisors: dict) -> tuple[Ten
 
 
 def no_loss(divisors: dict) -> tuple:
-    """Returns the zeros that (loss, {head: its term}) of micro-batches are added to."""
+    """Returns zeros to which (loss, {head: its term}) of micro-batches are added."""
     return 0.0, dict.fromkeys(divisors, 0.0)
 
 

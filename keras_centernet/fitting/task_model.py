@@ -25,8 +25,8 @@ from keras_centernet.method.targets import encode_targets
 from keras_centernet.networks.normalization import RANDOM_NUMBERS, augment_and_normalize, normalize
 from keras_centernet.networks.table import Backbone
 
-PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, grows with the batch
-DECAY = Limits(at_least=0, below=1)  # of 1 the average would never change
+PUBLISHED_LEARNING_RATE = 1.25e-4  # As published: for 32 images a step, to be scaled with the batch
+DECAY = Limits(at_least=0, below=1)  # with 1 the average would never change
 PUBLISHED_EPSILON = 1e-8  # PyTorch's Adam; Keras' default is 1e-7
 
 
@@ -34,7 +34,7 @@ class TaskModel(keras.Model):
     """A network and the task that it is trained for. A subclass builds the network and then calls `prepare`.
 
     Attributes:
-        task: whose heads the network has.
+        task: the one whose heads the network has.
         network: functional model from normalised images to the head maps of every stack.
         backbone_row: of the network.
         normalization: key of `NORMALIZATIONS`.
@@ -52,7 +52,7 @@ class TaskModel(keras.Model):
     about = About()
 
     def prepare(self) -> None:
-        """Makes what training needs of a model whose network is there."""
+        """Creates what training needs; called once the network is built."""
         self._seeds = keras.random.SeedGenerator()
         self._running_means = {"loss": UnsavedMean("loss")}
         self._running_means |= {head.name: UnsavedMean(f"{head.name}_loss") for head in self.task.heads}
@@ -69,19 +69,19 @@ class TaskModel(keras.Model):
         """Nothing is left to build."""
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing is left to build; Keras would average a batch over replicas for it, which masks (bool) refuse."""
+        """Nothing is left to build; Keras would average a batch over replicas for it, which fails for bool masks."""
 
     @property
     def non_trainable_variables(self):
-        """What a step changes beside the trained weights and the optimizer: also the running average."""
+        """What a step changes besides the trained weights and the optimizer; includes the running average."""
         return super().non_trainable_variables + (self.average.own_variables if self.average else [])
 
     def normalize(self, images):
-        """Returns what the network takes of images (B, H, W, 3) in 0..255."""
+        """Returns images (B, H, W, 3) in 0..255 normalised as the network takes them."""
         return normalize(images, self.normalization, self.compute_dtype)
 
     def augment_and_normalize(self, images):
-        """Returns the same with the published colour changes, where training has them."""
+        """Returns the same, with the published random colour changes if training has them."""
         if not self._color_augmentation:
             return self.normalize(images)
         batch = ops.shape(images)[0]
@@ -89,7 +89,7 @@ class TaskModel(keras.Model):
         return augment_and_normalize(images, self.normalization, numbers, self.compute_dtype)
 
     def stacks(self, inputs, training: bool = False) -> list[dict]:
-        """Returns the head maps of every stack, of normalised images."""
+        """Returns the head maps of every stack for normalised images."""
         stacks = self.network(inputs, training=training)
         return stacks if isinstance(stacks, list) else [stacks]  # Keras unwraps a list of one
 
@@ -110,7 +110,7 @@ class TaskModel(keras.Model):
             color_augmentation: whether training images get the published colour changes.
             average_decay: None, or the decay (such as 0.9998) of a running average of all weights. The
                 average is what `evaluate` measures during `fit` and what the model holds after it.
-            loss_mean: key of `replicas.LOSS_MEANS`, what losses are averaged over where several devices share a
+            loss_mean: key of `replicas.LOSS_MEANS`, what losses are averaged over if several devices share a
                 batch: the objects of the "global_batch", as a single device would, or those of each "replica", as
                 published for several GPUs. Model and optimizer must be made in the strategy's scope.
             accumulate: number of micro-batches that each batch is split into. A step needs the memory of one
@@ -118,7 +118,7 @@ class TaskModel(keras.Model):
                 this number. Batch normalisation sees micro-batches.
             freeze: layers that keep their weights, see `layer_selection.select_layers`; None leaves every layer's
                 `trainable` as it is.
-            **kwargs: of `keras.Model.compile` but `loss`, `metrics` and `loss_weights`, which belong to the task.
+            **kwargs: of `keras.Model.compile`, except `loss`, `metrics` and `loss_weights`, which belong to the task.
         """
         for argument in ("loss", "metrics", "loss_weights"):
             if kwargs.get(argument) is not None:
@@ -159,7 +159,7 @@ class TaskModel(keras.Model):
         }
 
     def compile_from_config(self, config):
-        """Compiles a loaded model as the saved one was, with its optimizer's state."""
+        """Compiles a loaded model as the saved one was; Keras then loads the optimizer's state."""
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     @property
@@ -183,7 +183,7 @@ class TaskModel(keras.Model):
             kwargs["validation_data"] = own.validation_for_keras(kwargs["validation_data"])
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [StopOnNonFiniteLoss(), *(callbacks or [])]
-        self.about = dataclasses.replace(self.about, metrics={})  # they were of other weights
+        self.about = dataclasses.replace(self.about, metrics={})  # they belong to the old weights
         if self.average:
             self.average.start()
         with own.plain_errors():
@@ -198,7 +198,7 @@ class TaskModel(keras.Model):
         The data are those of `fit`. For average precision see `keras_centernet.evaluate`.
         """
         own = OwnData(self, bounding_box_format)
-        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has read them
+        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has converted them already
             x, y, _ = own.for_keras(x, y, "evaluate")
         with own.plain_errors(), self.averaged():
             return super().evaluate(x, y, *args, **kwargs)
@@ -210,7 +210,7 @@ class TaskModel(keras.Model):
     def train_step(self, *state_and_data):
         """Renders the targets, sums `compute_loss` over micro-batches, updates the weights and returns the metrics.
 
-        As Keras' own this takes the data; on JAX (state, data), and returns (metrics, state).
+        Like Keras' own method it takes the data; on JAX it takes (state, data) and returns (metrics, state).
         """
         return step_of_backend().train_step(self, *state_and_data)
 
@@ -219,10 +219,10 @@ class TaskModel(keras.Model):
         return step_of_backend().test_step(self, *state_and_data)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Returns the weighted sum of the heads' losses, a float32 scalar: what every step makes smaller.
+        """Returns the weighted sum of the heads' losses, a float32 scalar, which every step minimises.
 
-        `losses_by_head` then holds its terms {head: scalar}, without their weights. A subclass may add to it. Where
-        micro-batches or replicas share a batch, each call returns its share: they add up to the loss of the batch.
+        `losses_by_head` then holds its terms {head: scalar}, without their weights. A subclass may add to it. If
+        micro-batches or replicas share a batch, each call returns its share; the shares add up to the batch's loss.
 
         Args:
             x, training: not used.
@@ -244,11 +244,11 @@ class TaskModel(keras.Model):
         return self._latest.losses_by_head
 
     def encode(self, objects: dict, map_hw: tuple[int, int]) -> dict:
-        """Returns the targets of padded objects; what are targets already stays as it is."""
+        """Returns the targets of padded objects; objects that are targets already are returned unchanged."""
         return objects if "center_index" in objects else encode_targets(self.task, objects, map_hw)
 
     def record(self, loss, losses_by_head: dict) -> None:
-        """Adds a step's loss and its terms to the running means, those of all replicas together."""
+        """Adds a step's loss and its terms, summed over all replicas, to the running means."""
         values = sum_over_replicas({"loss": loss, **losses_by_head})
         for name, value in values.items():
             self._running_means[name].update_state(value)

@@ -45,5 +45,5 @@ def sum_over_micro_batches(function: Callable, batch: tuple, count: int, like: t
         micro_batch = keras.tree.map_structure(lambda values: values[:, i], parted)
         return i + 1, keras.tree.map_structure(ops.add, total, function(micro_batch))
 
-    # One after the other: at the same time they would need the memory of all, and race for the batch statistics.
+    # One after the other: in parallel they would need the memory of all, and race for the batch statistics.
     return tf.while_loop(lambda i, total: i < count, add_micro_batch, (0, zeros), parallel_iterations=1)[1]

@@ -1,4 +1,4 @@
-"""The steps on PyTorch, one operation after the other as Keras runs it, on one device."""
+"""The steps on PyTorch, run eagerly by Keras, on one device."""
 
 import operator
 
@@ -12,7 +12,7 @@ def train_step(model: keras.Model, data: tuple) -> dict:
     """Trains on a batch and returns the metrics."""
     with torch.no_grad():
         batch, divisors = prepare(model, data)
-    model.zero_grad()  # of the step before
+    model.zero_grad()  # drops those of the previous step
     losses = no_loss(divisors)
     for micro_batch in _micro_batches(batch, model.accumulate):
         scaled, more = loss_of(model, micro_batch, divisors)

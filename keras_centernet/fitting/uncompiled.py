@@ -1,4 +1,4 @@
-"""A compiled model saved as one to use: without optimizer, a third of the size."""
+"""Saves a compiled model for use alone: without its optimizer, a third of the size."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ _UNCOMPILED = {"optimizer": None, "compiled": False, "average": None}
 
 @contextlib.contextmanager
 def uncompiled(model: keras.Model) -> Iterator[None]:
-    """Returns a context in which a model is saved as if it had never been compiled; training goes on after it.
+    """Returns a context in which a model is saved as if it had never been compiled; training can go on after it.
 
-    What is loaded from such a file detects and evaluates as it is, and wants `compile` before `fit`.
+    A model loaded from such a file can detect and evaluate as it is, and needs `compile` before `fit`.
     """
     kept = {name: getattr(model, name) for name in _UNCOMPILED if hasattr(model, name)}
     _set(model, {name: _UNCOMPILED[name] for name in kept})

@@ -1,1 +1,1 @@
-"""The paper as pure functions of tensors: a task's words, targets, losses, decoding, the flip test."""
+"""The paper as pure functions of tensors: what a task is, its targets, losses, decoding, the flip test."""

@@ -1,22 +1,22 @@
-"""The cells around a centre at which boxes are taught, where one cell is not enough."""
+"""The cells around a centre at which boxes are taught, for heads that are taught at more than the centre's cell."""
 
 from keras import ops
 
 from keras_centernet.method.specs import Tensor
 
 REACH = 2  # cells: an area is at most 5 x 5
-SHARE_OF_BOX = 0.54  # how large the Gaussian of an area is beside its box
+SHARE_OF_BOX = 0.54  # size of the Gaussian of an area as a share of its box
 SIGMAS_PER_SIDE = 6.0
 TRACE = 1e-6
 
 
 def place_areas(placed: dict) -> dict:
-    """Adds the areas of the objects: rows at which heads are taught with `HeadSpec.taught_at` "areas".
+    """Adds the areas of the objects: the rows at which heads with `HeadSpec.taught_at` "areas" are taught.
 
-    A cell's weight is a Gaussian of its distance from the centre's cell, as wide and high as 0.54 of the box by six
-    standard deviations; the weights of an object add up to one, so that large objects count as much as small ones. A
-    cell belongs to the object whose Gaussian is highest there, among equals to the first; cells outside the map to
-    none. An object whose centre lies in a cell of another one keeps that cell, as in the targets of centres.
+    A cell's weight is a Gaussian of its distance from the centre's cell; six standard deviations are 0.54 of the box's
+    width or height, plus one cell. The weights of an object add up to one, so that large objects count as much as small
+    ones. A cell belongs to the object whose Gaussian is highest there, among equals to the first one; cells outside the
+    map belong to none. An object always keeps the cell of its own centre, as in the targets of centres.
 
     Args:
         placed: of `targets.place_objects`.
@@ -61,7 +61,7 @@ def _gaussian(distances_xy, sizes_wh):
 
 
 def _highest_of_others(placed: dict, cells_xy):
-    """Returns (B, M, A): the highest Gaussian of any other object at each cell; of earlier ones a trace more."""
+    """Returns (B, M, A): the highest Gaussian of any other object at each cell; earlier ones get a trace more."""
     objects_xy, sizes_wh = placed["cells_xy"][:, None, None], placed["sizes_wh"][:, None, None]
     heights = _gaussian(cells_xy[..., None, :] - objects_xy, sizes_wh)  # (B, M, A, M)
     slots = ops.arange(heights.shape[1], dtype="int32")

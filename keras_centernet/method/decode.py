@@ -13,7 +13,7 @@ def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
     Args:
         task: whose heads the maps belong to.
         maps: {head name: (B, Hf, Wf, channels) raw map}, heatmaps as logits.
-        top_k: K; fewer rows where the map has fewer cells.
+        top_k: K; a map with fewer cells gives one row per cell.
 
     Returns:
         "scores" (B, K) float32 in 0..1, descending; "classes" (B, K) int32; and what the task
@@ -36,7 +36,7 @@ def decode(task: Task, maps: dict, top_k: int = 100) -> dict:
 
 
 def _read_at_peaks(heatmap: HeadSpec, heads: list[HeadSpec], maps: dict, top_k: int) -> dict:
-    """Returns the peaks of every channel of a heatmap, and what other maps say there.
+    """Returns the peaks of every channel of a heatmap, and the values of other heads' maps there.
 
     {its name: (B, C, K) scores, "<its name>_cells_xy": (B, C, K, 2), name of each of the heads: (B, C, K, channels)}.
     """

@@ -1,4 +1,4 @@
-"""Random numbers that depend on a seed and a place alone: the same on every backend, device and share of a batch.
+"""Random numbers that depend only on a seed and a place: the same on every backend, device and share of a batch.
 
 (`keras.random` draws other numbers on each backend, and on each device that shares a batch.)
 """
@@ -9,15 +9,15 @@ from keras_centernet.method.specs import Tensor
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))  # of Threefry-2x32
 _PARITY = 0x1BD11BDA
-_BITS = 23  # of a float32's mantissa: halves between them are exact
+_BITS = 23  # of a float32's mantissa: such an integer plus a half is exact
 _GROUPS = 5  # of four rounds each
 
 
 def uniform(seed: Tensor, rows: int | Tensor, columns: int, first_row: int | Tensor = 0) -> Tensor:
     """Returns (rows, columns) float32 numbers between 0 and 1, both excluded.
 
-    Each number is a function of the seed and of its row and column: rows 4 to 7 of eight are the rows that
-    `first_row=4` gives of four.
+    Each number is a function of the seed and of its row and column: rows 4 to 7 of eight equal four rows with
+    `first_row=4`.
 
     Args:
         seed: (2,) integers, such as `keras.random.SeedGenerator.next` returns; their low 32 bits count.
@@ -32,7 +32,7 @@ def uniform(seed: Tensor, rows: int | Tensor, columns: int, first_row: int | Ten
 
 
 def normal(uniform_numbers: Tensor) -> Tensor:
-    """Returns numbers of the standard normal distribution from such between 0 and 1, one of each."""
+    """Returns a number of the standard normal distribution for each uniform number between 0 and 1."""
     return 2**0.5 * ops.erfinv(2 * uniform_numbers - 1)
 
 
@@ -56,6 +56,6 @@ def threefry(key: Tensor, counter: tuple[Tensor, Tensor]) -> tuple[Tensor, Tenso
 
 
 def _rotate(values, bits: int):
-    """The 32 bits turned to the left: a right shift of int32 repeats the sign, which is masked."""
+    """Rotates the 32 bits to the left; a right shift of int32 repeats the sign bit, which is masked out."""
     carried = ops.bitwise_and(ops.right_shift(values, 32 - bits), 2**bits - 1)
     return ops.bitwise_or(ops.left_shift(values, bits), carried)

@@ -1,4 +1,4 @@
-"""Several detections of one object: all but the best are put last, for networks that were trained on few images."""
+"""Of several detections of one object, puts all but the best last: for networks that were trained on few images."""
 
 import numpy as np
 from keras import ops
@@ -6,23 +6,23 @@ from keras import ops
 from keras_centernet.method.peaks import read_at
 from keras_centernet.method.specs import Tensor
 
-ROUNDS = 12  # of looking which detections stay: enough for chains of so many, each of which overlaps the one before
+ROUNDS = 12  # after which the result is exact for chains of so many detections, each overlapping the one before
 
 
 def drop_duplicates(found: dict, iou: float) -> dict:
-    """Returns decoded detections without those that overlap a better one of their class: they get the score -1.
+    """Returns decoded detections, in which those that overlap a better one of their class have the score -1.
 
-    What greedy non-maximum suppression finds, without a loop over detections, in operators that phones have. (In chains
-    of more than `ROUNDS` overlapping detections it may differ.) Every detection is compared with every other one: K is
-    to be some hundreds, not thousands.
+    The result is that of greedy non-maximum suppression, without a loop over detections, in operators that phones have.
+    (In chains of more than `ROUNDS` overlapping detections it can differ.) Every detection is compared with every other
+    one, so that K should be hundreds, not thousands.
 
     Args:
         found: of `decode.decode`: "boxes_xyxy" (B, K, 4), "scores" (B, K) descending, "classes" (B, K) and more
             (B, K, ...).
-        iou: two boxes overlap where their intersection over union is larger.
+        iou: two boxes overlap if their intersection over union is larger.
 
     Returns:
-        The same keys and shapes: first what stays, then what was dropped, both in their order.
+        The same keys and shapes: first the detections that stay, then the dropped ones, both in their old order.
 
     Source: greedy NMS in rounds as "Cluster-NMS" (Zheng et al. 2020). The published code has none for single views.
     """

@@ -1,4 +1,4 @@
-"""The flip test: what a network says of an image and of its mirror image, averaged."""
+"""The flip test: the mean of a network's maps of an image and of its mirror image."""
 
 from keras import ops
 
@@ -15,8 +15,8 @@ def with_mirrored(images: Tensor) -> Tensor:
 def average_mirrored(task: Task, maps: dict) -> dict:
     """Returns the maps of B images from those of B images and their B mirror images.
 
-    What each head does is its `HeadSpec.flip`: heatmaps (logits before and after) are averaged as probabilities, sizes
-    and displacements as they are; offsets are the image's own, as published.
+    `HeadSpec.flip` says what each head does: heatmaps (logits before and after) are averaged as probabilities, sizes
+    and displacements as they are; offsets are those of the image alone, as published.
 
     Source: paper section 5 "flip test"; `CtdetDetector.process` and `MultiPoseDetector.process` of the
         published code.
@@ -32,6 +32,6 @@ def _average(head: HeadSpec, own: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def _mean_logit(first: Tensor, second: Tensor) -> Tensor:
-    """Returns the logit of the mean of two probabilities given as logits, exact also where they are near 0 or 1."""
+    """Returns the logit of the mean of two probabilities given as logits, exact also near 0 and 1."""
     first, second = ops.clip(first, -SURE, SURE), ops.clip(second, -SURE, SURE)
     return ops.log(ops.sigmoid(first) + ops.sigmoid(second)) - ops.log(ops.sigmoid(-first) + ops.sigmoid(-second))

@@ -12,13 +12,13 @@ MIN_OVERLAP = 0.7  # a box whose corners move by the radius still overlaps the t
 def published_radius(sizes_wh: Tensor, min_overlap: float = MIN_OVERLAP, round_up: bool = True) -> Tensor:
     """Returns the radius that the published weights were trained with.
 
-    The published code takes the smallest root of three quadratics, but divides by 2 instead of 2a. That is always the
-    third case, and 4 * min_overlap times (2.8 x at 0.7) its correct root; only that case is computed here.
+    The published code takes the smallest root of three quadratics, but divides by 2 instead of 2a. The smallest is then
+    always that of the third case, 4 * min_overlap times (2.8 x at 0.7) the correct root; only it is computed here.
 
     Args:
         sizes_wh: (..., 2) float, width and height in cells.
         min_overlap: IoU that a shifted box keeps.
-        round_up: whether sizes are rounded up before; as published for all but 3D.
+        round_up: whether sizes are rounded up first; as published for all tasks but 3D.
 
     Returns:
         (...) float32 radius in cells, not rounded.
@@ -61,7 +61,7 @@ def splat(
 
     Each peak is exp(-(dx^2 + dy^2) / 2 sigma^2) with sigma = (2 r + 1) / `sigmas_per_diameter`, exactly 1 at its centre
     and 0 outside the square of side 2 r + 1. The peaks are drawn as products of their two profiles
-    and merged by one segment maximum; this needs B * M * Hf * Wf floats for a moment.
+    and merged by one segment maximum, which takes B * M * Hf * Wf floats of temporary memory.
 
     Args:
         centers_xy: (B, M, 2) int32 cells; a centre outside the map draws the part that falls inside.
@@ -88,7 +88,7 @@ def splat(
 def fill_rectangles(
     corners_xyxy: Tensor, channels: Tensor, mask: Tensor, map_hw: tuple[int, int], num_channels: int
 ) -> Tensor:
-    """Returns maps as `splat` that are 1 inside the rectangles (B, M, 4) int32 cells, both corners included, else 0.
+    """Returns maps like `splat`, 1 inside the rectangles (B, M, 4) int32 cells, both corners included, and 0 elsewhere.
 
     Source: `--rect_mask` of the published `DddDataset`.
     """

@@ -1,7 +1,7 @@
 """The losses of the heads, as totals and counts, all in float32.
 
-The value of a loss is the sum of total / `divisor(count)`: a training step adds both over replicas before it divides.
-A loss of several terms with counts of their own returns vectors of them.
+The value of a loss is the sum of total / `divisor(count)`; they are apart so that a training step can divide by the
+count of all replicas. A loss of several terms, each with its own count, returns vectors of totals and counts.
 """
 
 import dataclasses
@@ -15,11 +15,11 @@ POSITIVE_POWER = 2.0  # alpha of the paper: how fast easy pixels lose weight
 NEGATIVE_POWER = 4.0  # beta of the paper: how fast pixels near a centre lose weight
 COUNT_EPSILON = 1e-4  # As published: keeps the L1 mean of an empty batch finite.
 CLIP = 1e-4  # As published: where probabilities are clamped
-LEAST_SIDE = 1e-3  # cells: predicted sides are at least that long where boxes are compared
+LEAST_SIDE = 1e-3  # cells: sides are taken to be at least that long when boxes are compared
 
 
 def divisor(count: Tensor) -> Tensor:
-    """Returns what a total is divided by: its count, or one where nothing was counted (a batch without objects)."""
+    """Returns what a total is divided by: its count, or one if nothing was counted (a batch without objects)."""
     return ops.where(count > 0, count, 1.0)
 
 
@@ -83,7 +83,7 @@ def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor,
     Args:
         prediction: (B, M, D) values read at the objects.
         target: (B, M, D) float32.
-        mask: (B, M) or (B, M, D); false rows count nothing.
+        mask: (B, M) or (B, M, D), bool or weights; false rows do not count.
 
     As published the count is over coordinates (2 N for sizes and offsets, half of the paper's 1 / N sum) plus 1e-4.
 
@@ -150,7 +150,7 @@ def bin_and_residual(prediction: Tensor, target: Tensor, mask: Tensor) -> tuple[
 
 
 def smooth_l1(error: Tensor) -> Tensor:
-    """Returns error^2 / 2 where its size is below 1, else its size - 1 / 2."""
+    """Returns error^2 / 2 where |error| is below 1, else |error| - 1 / 2."""
     size = ops.abs(error)
     return ops.where(size < 1, 0.5 * ops.square(error), size - 0.5)
 
@@ -164,7 +164,7 @@ def box_giou(prediction: Tensor, target: Tensor, mask: Tensor, offset: tuple[Ten
         prediction: (B, M, 2) widths and heights in cells.
         target: (B, M, 2).
         mask: (B, M).
-        offset: (prediction (B, M, 2), target (B, M, 2)) of the centres, in cells from that of the row.
+        offset: (prediction (B, M, 2), target (B, M, 2)) of the centres, in cells, from the cell of each row.
 
     Source: Rezatofighi et al. 2019, "Generalized Intersection over Union".
     """
@@ -191,9 +191,9 @@ class HeadLoss:
 
     Attributes:
         compute: `HeadSpec.loss`.
-        of_maps: whether it compares whole maps, for heads that are read everywhere, or rows.
+        of_maps: whether it compares whole maps, for heads that are read everywhere, instead of rows.
         of_boxes: whether it compares boxes, for heads with a `HeadSpec.box_center`: its argument "offset" is the
-            (prediction, target) of that.
+            (prediction, target) of that head.
     """
 
     compute: Callable

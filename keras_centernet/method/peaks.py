@@ -1,4 +1,4 @@
-"""Peaks of a heatmap and reading other maps there: what replaces anchors and NMS.
+"""Finds the peaks of a heatmap and reads other maps there, which replaces anchors and NMS.
 
 Pure functions of tensors with static shapes, made of operators that phones have.
 """
@@ -26,11 +26,11 @@ def local_maxima(logits: Tensor) -> Tensor:
 
 
 def part_ties(logits: Tensor) -> Tensor:
-    """Returns a heatmap (B, Hf, Wf, C) that was rounded to 8 bits, its equal cells parted by what is around them.
+    """Returns a heatmap (B, Hf, Wf, C) that was rounded to 8 bits, with ties of cells broken by the cells around them.
 
-    The top of a wide peak is flat: rounded, several of its cells have one value and all pass as local maxima, each a
-    detection of the same object. The mean of 3x3 cells is finer than a rounded cell, and is highest in the middle of
-    the flat. No logit moves by half a step.
+    The top of a wide peak is flat: after rounding, several of its cells have the same value and all pass as local
+    maxima, each a detection of the same object. The mean of 3x3 cells has finer steps than one cell, and is highest in
+    the middle of the flat top. Each logit moves by less than half a step.
     """
     return logits + TIE_SHARE * (ops.average_pool(logits, 3, strides=1, padding="same") - logits)
 

@@ -1,4 +1,4 @@
-"""`HeadSpec` and `Task`: what a network predicts and how it is read; `FieldSpec`: what data must know for it."""
+"""`HeadSpec` and `Task`: what a network predicts and how it is read; `FieldSpec`: what the data must hold for it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_centernet.limits import Limits
 
-Tensor = Any  # a tensor of Keras' backend, a symbolic one, or a NumPy array; shapes stand in the docstrings
+Tensor = Any  # a tensor of Keras' backend, a symbolic one, or a NumPy array; docstrings give the shapes
 READ_AT = ("everywhere", "centers", "keypoints")
 TAUGHT_AT = ("centers", "keypoints", "areas")
 
@@ -18,7 +18,7 @@ def identity(value: object) -> object:
 
 @dataclasses.dataclass(frozen=True)
 class FieldSpec:
-    """What a data set may know of an object (or of an image) besides class and box.
+    """What a data set may hold for an object (or an image) besides class and box.
 
     How a field moves when an image is warped or mirrored follows from the end of its name, see `data.fields`.
 
@@ -26,7 +26,7 @@ class FieldSpec:
         dtype: of the values, "float32", "int32" or "bool".
         shape: of one object's (or image's) value; None is an open side, such as the number of keypoints.
         of_image: whether there is one value per image instead of one per object.
-        record_key: the field's key in TFRecord files; "": made of its name.
+        record_key: the field's key in TFRecord files; "": derived from its name.
     """
 
     dtype: str = "float32"
@@ -46,23 +46,23 @@ class HeadSpec:
             one row per object, compared and decoded at `center_index`) or "keypoints" (one row per keypoint,
             compared at `keypoint_index`, decoded at the peaks of the heatmap `peaks_of`).
         encode: function of placed objects (see `targets.place_objects`) -> target tensor, or (target, mask)
-            where other rows count than the usual ones.
+            if other rows count than the usual ones.
         loss: function -> (total, count) of a prediction, a target and, unless read everywhere, a mask.
         weight: factor of this head's loss in the sum.
         bias: initial bias of the last convolution.
-        flip: function of the map of a mirrored image, turned back left to right -> what the image's own map
-            should be; the flip test averages the two. None: it reads the image's own map alone.
-        target_to_map: function of the head's target -> what a perfect map holds there: decoding makes the target
-            of it.
-        published_name: of the head in the authors' checkpoints; empty where they have none.
-        peaks_of: of heads that are read at keypoints: name of the heatmap whose peaks they are read at; empty: the
+        flip: function of a mirrored image's map, mirrored back -> what the image's own map should be; the flip test
+            averages the two. None: the flip test takes the image's own map alone.
+        target_to_map: function of the head's target -> the values of a perfect map there, from which decoding
+            recovers the target.
+        published_name: of the head in the authors' checkpoints; empty if they have no such head.
+        peaks_of: for heads that are read at keypoints: name of the heatmap at whose peaks they are read; empty: the
             task's first one after the centre heatmap.
-        taught_at: other rows than those of `read_at` at which the loss compares: "areas", see `method.areas`; empty:
-            the same ones.
-        box_center: of heads that are widths and heights of boxes: name of the head that says where their centres are;
-            empty: of other heads.
-        loss_reads: {argument of the loss: name of another head at the same rows}, whose (prediction, target) it takes,
-            too.
+        taught_at: rows at which the loss compares, if they are not those of `read_at`: "areas", see `method.areas`;
+            empty: those of `read_at`.
+        box_center: for heads of widths and heights of boxes: name of the head that says where the centres are; empty
+            for other heads.
+        loss_reads: {argument of the loss: name of another head}, whose (prediction, target) at the same rows the loss
+            takes, too.
     """
 
     name: str
@@ -98,24 +98,24 @@ class Task:
     """What a network is trained to find: its heads and how their readings become detections.
 
     Attributes:
-        name: the task's key in `TASKS`, or a name of one's own.
+        name: the task's key in `TASKS`, or the name of a user's own task.
         classes: names of the classes, in channel order of the heatmap.
         heads: the output maps; the first one is the centre heatmap.
         to_boxes: function of {head name: (B, K, channels) readings, "cells_xy": (B, K, 2), ...} (see `decode`) ->
             dict of detection tensors (B, K, ...); at least "boxes_xyxy". Names that end in _xy or _xyxy are
             positions in cells of the map and are moved to other frames with the boxes; names that end in _dxy are
             vectors there, which are scaled but not shifted.
-        place: function of placed objects -> the same with what only this task needs, such as "keypoint_index" and
-            "keypoint_mask" of heads that are read at keypoints.
+        place: function of placed objects -> the same and what only this task needs, such as "keypoint_index" and
+            "keypoint_mask" for heads that are read at keypoints.
         postprocess: function (rows, calibration) -> extras of `Detections`. Rows are decoded values, positions in
             original pixels: either arrays (N, ...) of one image, calibration (3, 4), on the host, or tensors
             (B, N, ...), calibration (B, 3, 4), in graphs.
-        paint: function (image, detections, **options) -> drawing of what was found; None: boxes.
-        flip_and_scale: whether tests with mirrored and scaled images make sense; not where distances are measured.
-        needs_camera: whether `postprocess` needs a calibration; without, it is called with None.
-        builder: registered function (classes, **options) -> `Task` that rebuilds a task of one's own from a saved
+        paint: function (image, detections, **options) -> drawing of the detections; None: boxes are drawn.
+        flip_and_scale: whether tests with mirrored and scaled images make sense; not if distances are measured.
+        needs_camera: whether `postprocess` needs a calibration; if not, it is called with None.
+        builder: registered function (classes, **options) -> `Task` that rebuilds a user's own task from a saved
             model (`keras.saving.register_keras_serializable`); None for tasks of the table.
-        options: what the builder was told besides the classes.
+        options: the builder's arguments besides the classes.
         nms: the largest intersection over union of two detections of one class, above which the worse one is dropped
             as a duplicate (see `duplicates`), above 0 and at most 1. None, as published: nothing is dropped.
     """
@@ -148,9 +148,9 @@ class Task:
 
     @property
     def keypoint_heatmaps(self) -> tuple[HeadSpec, ...]:
-        """The other heads whose peaks are looked for."""
+        """The other heads whose peaks are read."""
         return tuple(head for head in self.heads[1:] if head.read_at == "everywhere")
 
     def head(self, name: str) -> HeadSpec:
-        """Returns the head of that name; a KeyError where there is none."""
+        """Returns the head of that name; raises a KeyError if there is none."""
         return {head.name: head for head in self.heads}[name]

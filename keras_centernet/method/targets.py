@@ -6,7 +6,7 @@ from keras_centernet.geometry import STRIDE
 from keras_centernet.method.gaussian import has_channel
 from keras_centernet.method.specs import HeadSpec, Task, Tensor
 
-# Where a head is taught -> the beginning of the names of the targets that say at which cells, and which rows count.
+# Where a head is taught -> prefix of the targets "<prefix>_index", its cells, and "<prefix>_mask", which rows count.
 ROWS = {"centers": "center", "keypoints": "keypoint", "areas": "area"}
 
 
@@ -18,16 +18,16 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
     Args:
         task: whose heads to encode.
         objects: "boxes_xyxy" (B, M, 4) float32 in input pixels, "classes" (B, M) int32, "mask" (B, M)
-            bool; padded rows are False, and rows of no class of the task do not count. "is_hidden" (B, M) bool, if
-            there: regions that hide objects of their class, neither positive nor negative. Other keys are left alone.
+            bool; padded rows are False, and rows of no class of the task do not count. Optional "is_hidden" (B, M)
+            bool: regions that hide objects of their class, neither positive nor negative. Other keys are left alone.
         map_hw: (Hf, Wf) of the feature map.
 
     Returns:
-        "center_index" (B, M) int32 (y * Wf + x; 0 where masked), "center_mask" (B, M) bool, the same of
+        "center_index" (B, M) int32 (y * Wf + x; 0 where masked), "center_mask" (B, M) bool, the same for
         keypoints (B, M * K) if the task has some, and per head name a float32 target: (B, Hf, Wf,
-        channels) where read everywhere, (B, M, channels) at centers, (B, M * K, channels) at
-        keypoints (zero where masked), (B, M * 25, channels) where taught at areas, with "area_index" and the weights
-        "area_mask" of `areas.place_areas`. A head that counts other rows than `center_mask` or `keypoint_mask`
+        channels) if read everywhere, (B, M, channels) at centers, (B, M * K, channels) at
+        keypoints (zero where masked), (B, M * 25, channels) if taught at areas, with "area_index" and the weights
+        "area_mask" of `areas.place_areas`. A head for which other rows count than `center_mask` or `keypoint_mask`
         says has its own "<name>_mask".
 
     Source: paper section 3; `CTDetDataset.__getitem__` of the published code: corners are clipped to
@@ -44,7 +44,7 @@ def encode_targets(task: Task, objects: dict, map_hw: tuple[int, int]) -> dict:
         if isinstance(target, tuple):
             target, targets[f"{head.name}_mask"] = target
         if head.read_at != "everywhere":
-            mask = ops.cast(ops.cast(mask_of(head, targets), "bool"), "float32")  # of weights: those above zero
+            mask = ops.cast(ops.cast(mask_of(head, targets), "bool"), "float32")  # weights above zero count as 1
             target = target * (mask[..., None] if len(mask.shape) < len(target.shape) else mask)
         targets[head.name] = target
     return targets
@@ -65,13 +65,13 @@ def _rows(head: HeadSpec) -> str:
 
 
 def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:
-    """Returns where each object lies on the map; what the heads' encoders read. Arguments as in `encode_targets`.
+    """Returns where each object lies on the map, for the heads' encoders. Arguments as in `encode_targets`.
 
     Returns:
         All keys of `objects`, with "boxes_xyxy" (B, M, 4) now in cells and clipped, "mask" without the
         objects that have no area on the map or are hidden, and "centers_xy" (B, M, 2) float32, "cells_xy"
-        (B, M, 2) int32, "sizes_wh" (B, M, 2) float32, "center_index" (B, M) int32, "map_hw". Where objects
-        have "is_hidden" also "hidden" (B, M) bool: the hidden regions that reach into the map.
+        (B, M, 2) int32, "sizes_wh" (B, M, 2) float32, "center_index" (B, M) int32, "map_hw". If objects
+        have "is_hidden", also "hidden" (B, M) bool: the hidden regions that reach into the map.
     """
     map_height, map_width = map_hw
     last_cell = ops.convert_to_tensor([map_width - 1, map_height - 1] * 2, "float32")
@@ -103,7 +103,7 @@ def place_objects(objects: dict, map_hw: tuple[int, int]) -> dict:
 
 
 def _meets(boxes_xyxy: Tensor, map_hw: tuple[int, int]) -> Tensor:
-    """Whether some of each box is inside the map: also in what is right of the last cell's corner."""
+    """Whether a part of each box is inside the map, also right of or below the corner of the last cell."""
     map_size = ops.convert_to_tensor(map_hw[::-1], "float32")
     is_inside = ops.logical_and(boxes_xyxy[..., 2:] > 0, boxes_xyxy[..., :2] < map_size)
     return ops.all(is_inside, axis=-1)

@@ -1,4 +1,4 @@
-"""Convolution, batch normalisation and activation as every backbone here joins them.
+"""Convolution, batch normalisation and activation as every backbone here combines them.
 
 Layers of the paper's networks are named as the published modules ("base.level2.tree1.conv1"), so that
 `weights.published` needs no table to find a tensor's variable.
@@ -28,7 +28,7 @@ def conv_norm(
 
 
 def deformable_norm(x: Tensor, filters: int, *, conv: str, norm: str) -> Tensor:
-    """Returns ReLU(BatchNorm(3x3 deformable convolution(x))); its bias before the norm is as published."""
+    """Returns ReLU(BatchNorm(3x3 deformable convolution(x))); the convolution has a bias, as published."""
     return _normalize(DeformableConv2D(filters, name=conv)(x), "relu", norm)
 
 
@@ -58,7 +58,7 @@ def deconv_norm(
 ) -> Tensor:
     """Returns activation(BatchNorm(transposed convolution of stride 2(x))), without bias: twice the size.
 
-    Static shapes, no resize: every phone and the Edge TPU has it.
+    Its shapes are static and it needs no resize: every phone and the Edge TPU can run it.
     """
     x = keras.layers.Conv2DTranspose(
         filters, kernel, strides=2, padding="same", use_bias=False, kernel_initializer=initializer, name=conv

@@ -38,7 +38,7 @@ def build_network(
 
 @contextlib.contextmanager
 def dtype_scope(policy: str | keras.DTypePolicy) -> Iterator[None]:
-    """Makes layers that are built in a `with` block take a dtype policy."""
+    """Sets the dtype policy of the layers that are built in a `with` block."""
     outside = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -53,10 +53,10 @@ def count_stacks(network: keras.Model) -> int:
 
 
 def stack_prefixes(stacks: int) -> list[str]:
-    """Returns the beginnings of the names of the heads' layers, by stack; the last one, which detects, has none."""
+    """Returns the prefixes of the names of the heads' layers, by stack; the last stack, which detects, has none."""
     return [f"stack{i}_" for i in range(stacks - 1)] + [""]
 
 
 def check_input_size(input_size: int | Sequence[int], multiple_of: int, backbone: str) -> tuple[int, int]:
-    """Returns (height, width) of the input from a side or a pair; a UserError unless both are such multiples."""
+    """Returns (height, width) of the input from a side or a pair; raises a UserError for other multiples."""
     return check_side(f"input_size of {backbone}", input_size, multiple_of)

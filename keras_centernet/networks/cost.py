@@ -1,4 +1,4 @@
-"""What a network costs: parameters and arithmetic."""
+"""What a network costs: parameters and floating-point operations."""
 
 import math
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ import keras
 
 
 def count_parameters(network: keras.Model) -> int:
-    """Returns the number of trained numbers; the statistics of batch normalisation are not counted."""
+    """Returns the number of trained parameters; the statistics of batch normalisation are not counted."""
     return sum(math.prod(variable.shape) for variable in network.trainable_variables)
 
 
 def count_flops(network: keras.Model) -> int:
     """Returns the floating-point operations of all convolutions for one image, 2 per multiply-add.
 
-    A kernel of n numbers is applied at every position of the smaller side: the output of a convolution, the
-    input of a transposed one. Of deformable convolutions that is the convolution and the one that
-    predicts its offsets, not the interpolation.
+    A kernel of n numbers is applied at every position of the smaller map: the output of a convolution, the input of a
+    transposed one. A deformable convolution counts with the convolution that predicts its offsets, but without the
+    interpolation.
 
     Args:
         network: of `build_network` with a fixed `input_hw`.
@@ -25,12 +25,12 @@ def count_flops(network: keras.Model) -> int:
 
 
 def has_fixed_sizes(network: keras.Model) -> bool:
-    """Whether all layers, those of models inside too, know how large their maps are, as `count_flops` needs."""
+    """Whether the maps of all convolutions, also in nested models, have fixed sizes, as `count_flops` needs."""
     return all(None not in (*before, *after) for _, (before, after) in _convolutions(network))
 
 
 def _convolutions(network: keras.Model) -> Iterator[tuple[int, tuple]]:
-    """Yields (numbers in kernels, (H, W) of input and output) of layers that have some, of models inside too."""
+    """Yields (numbers in kernels, (H, W) of input and output) of layers with kernels, also in nested models."""
     for layer in network.layers:
         if isinstance(layer, keras.Model):
             yield from _convolutions(layer)

@@ -21,7 +21,7 @@ def build_dla34(images: Tensor) -> list:
 
     Source: paper section 5 "DLA" and figure 6; `dla_34` of the published code: a deformable convolution
         before and after every doubling, and another aggregation of the three finest results. The code's
-        `level3.project` and `level4.project`, which touch no output, are left out.
+        `level3.project` and `level4.project`, which affect no output, are left out.
     """
     return [_iterative_up(_trees(images), deformable_norm)]
 
@@ -55,7 +55,7 @@ def _trees(images) -> list:
 
 
 def _tree(x, depth: int, channels: int, stride: int, name: str, joins_root: bool, joining: tuple = ()):
-    """Two subtrees (residual blocks at depth 1) whose results meet in a root, with what else joins there."""
+    """Two subtrees (residual blocks at depth 1) whose results meet in a root, with the maps of `joining`."""
     bottom = keras.layers.MaxPooling2D(stride, name=f"{name}.downsample")(x) if stride > 1 else x
     if joins_root:
         joining = (*joining, bottom)
@@ -76,7 +76,7 @@ def _tree(x, depth: int, channels: int, stride: int, name: str, joins_root: bool
 
 
 def _iterative_up(maps: list, conv: Callable):
-    """Aggregates all stages, then the three finest results once more; `conv` stands at every step."""
+    """Aggregates all stages, then the three finest results once more; `conv` is the convolution of each step."""
 
     def project(x, channels, name):
         return conv(x, channels, conv=f"{name}.conv", norm=f"{name}.actf.0")
@@ -101,7 +101,7 @@ def _aggregate_all(maps: list, project: Callable, join: Callable) -> list:
 
 
 def _aggregate(maps: list, channels: int, factors: tuple, name: str, project: Callable, join: Callable) -> list:
-    """Returns the first map and, one after the other, the joins of each further one, upsampled, with the last."""
+    """Returns the first map and, for each further map, upsampled, its join with the result before."""
     joined = [maps[0]]
     for i, (x, factor) in enumerate(zip(maps[1:], factors, strict=True), start=1):
         x = DepthwiseUpsampling2D(factor, name=f"{name}.up_{i}")(project(x, channels, f"{name}.proj_{i}"))

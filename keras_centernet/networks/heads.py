@@ -14,7 +14,7 @@ def build_heads(features: Tensor, task: Task, channels: int, prefix: str = "") -
     """Returns {head name: (B, Hf, Wf, channels of the head) float32 raw map} of a feature map (B, Hf, Wf, D).
 
     Each head is a 3x3 convolution to `channels`, ReLU and a 1x1 convolution with bias; the last one computes in
-    float32 also under mixed precision, because sizes and offsets need it. `prefix` begins the layers' names.
+    float32 also under mixed precision, because sizes and offsets need it. The layers' names begin with `prefix`.
 
     Source: paper section 3; head initialisation of the published `resdcn` (small normal weights,
         heatmap bias -2.19; there 0.001 for regressions and PyTorch's default for heatmaps).
@@ -33,7 +33,7 @@ def _build_head(features, head: HeadSpec, channels: int, prefix: str):
 def build_shared_heads(
     features: Tensor, task: Task, channels: int, prefix: str = "", hide: Callable = separable_norm
 ) -> dict:
-    """Returns what `build_heads` returns, by one hidden convolution for all heads.
+    """Returns what `build_heads` returns, with one hidden convolution for all heads.
 
     At stride 4 a 3x3 convolution for each head costs a phone as much as the lower part of its network. `hide` is
     a function (map, channels, name) of `blocks`.

@@ -15,14 +15,14 @@ NESTED_NAME = "backbone"  # the layer that holds the network of keras.applicatio
 
 @dataclasses.dataclass(frozen=True)
 class Application:
-    """A network of keras.applications, its top left out, and where the path back up taps it.
+    """A network of keras.applications without its top, and the layers at which the path back up taps it.
 
     Its batch normalisation gets the published momentum and epsilon, see `BatchNormalization`.
 
     Attributes:
-        function: name of the one in keras.applications that builds it.
+        function: name of the function in keras.applications that builds it.
         taps: names of the layers whose outputs have strides 32, 16, 8 and 4.
-        normalization: key of `NORMALIZATIONS`: the images that it takes.
+        normalization: key of `NORMALIZATIONS` for the images that it takes.
         options: further arguments of that function, such as {"include_preprocessing": False}.
         path: function of the taps' maps, coarsest first -> the map of stride 4.
     """
@@ -41,7 +41,7 @@ class Application:
         return [self.path(list(keras.Model(network.inputs, taps, name=NESTED_NAME)(images)))]
 
     def load_imagenet(self, network: keras.Model) -> None:
-        """Downloads the ImageNet weights into a network that `build` is part of.
+        """Downloads the ImageNet weights into a network that contains what `build` returned.
 
         Variances are shifted by the difference of the epsilons, so that outputs stay equal.
 
@@ -69,7 +69,7 @@ def _with_published_batch_norm(layer):
 
 
 def _copy_weights(base, network) -> None:
-    for layer in (layer for layer in network.layers if layer.weights):  # the taps leave out the last layers of `base`
+    for layer in (layer for layer in network.layers if layer.weights):  # it has no layers after the taps
         source = base.get_layer(layer.name)
         layer.set_weights(source.get_weights())
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -7,10 +7,10 @@ from keras_centernet.networks.blocks import add_relu, conv_norm, deconv_norm, se
 def light_path(taps: list, channels: tuple[int, ...]) -> Tensor:
     """Returns the (B, H / 4, W / 4, channels[-1]) map that joins taps of strides 32, 16, 8, 4, coarsest first.
 
-    At each step the coarse map is doubled by a transposed convolution of kernel 2, in which no two pixels of the result
-    share one of the map, so that it is a 1x1 convolution to four times the channels and a rearrangement (sub-pixel);
-    the finer tap joins through a 1x1 convolution, and a depthwise-separable one settles the sum. Activations are ReLU6:
-    8 bits divide a range that is known.
+    At each step the coarse map is doubled by a transposed convolution of kernel 2, in which each pixel of the result
+    depends on one pixel of the map only: a 1x1 convolution to four times the channels and a rearrangement (sub-pixel).
+    The finer tap joins through a 1x1 convolution, and a depthwise-separable one settles the sum. Activations are ReLU6,
+    so that quantisation to 8 bits divides a known range.
     """
     x = taps[0]
     for step, (tap, width) in enumerate(zip(taps[1:], channels, strict=True), start=1):

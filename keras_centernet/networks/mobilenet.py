@@ -20,7 +20,7 @@ MOBILENET_V3_LARGE_MINIMALISTIC = Application("MobileNetV3Large", _LARGE, option
 
 
 # The family for phones, boards and CPUs. Minimalistic forms begin with narrow maps: at 320 pixels the large one takes
-# ONNX Runtime, OpenVINO and LiteRT 0.7 of the time of MobileNetV2, which has the same accuracy on ImageNet.
+# 0.7 of the time of MobileNetV2 in ONNX Runtime, OpenVINO and LiteRT, with the same accuracy on ImageNet.
 _LIGHT = {"path": functools.partial(light_path, channels=(96, 64, 48))}
 MOBILE_NANO = dataclasses.replace(MOBILENET_V3_SMALL_MINIMALISTIC, **_LIGHT)
 MOBILE_SMALL = Application(

@@ -12,7 +12,7 @@ from keras_centernet.method.specs import Tensor
 
 # (mean, standard deviation) of RGB in 0..1, and whether the network wants BGR.
 NORMALIZATIONS = {
-    # As published for COCO: statistics listed in BGR order and BGR input; here turned to RGB order.
+    # As published for COCO: statistics listed in BGR order and BGR input; listed here in RGB order.
     "published": ((0.47026115, 0.44719302, 0.40789654), (0.27809835, 0.27408164, 0.28863828), True),
     # As published for Pascal VOC and KITTI: the usual numbers of R, G, B, applied to B, G, R.
     "published_voc_kitti": ((0.406, 0.456, 0.485), (0.225, 0.224, 0.229), True),
@@ -30,12 +30,12 @@ PCA_VECTORS = (
     (-0.5832747, 0.00994535, -0.81221408),
     (-0.58752847, -0.69563484, 0.41340352),
 )
-RANDOM_NUMBERS = 7  # that one image's changes are made of: three factors, their order, three amounts of lighting
+RANDOM_NUMBERS = 7  # for the changes of one image: three factors, their order, three amounts of lighting
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
 def normalize(images: Tensor, normalization: str, dtype: str = "float32") -> Tensor:
-    """Returns the images that a backbone takes, (B, H, W, 3) in `dtype`, BGR where the weights want that.
+    """Returns the images that a backbone takes, (B, H, W, 3) in `dtype`, BGR if the weights expect it.
 
     Args:
         images: (B, H, W, 3) RGB in 0..255, uint8 or float.
@@ -43,7 +43,7 @@ def normalize(images: Tensor, normalization: str, dtype: str = "float32") -> Ten
         dtype: that the network computes in.
     """
     mean, deviation, to_bgr = NORMALIZATIONS[normalization]
-    if len(set(mean)) == len(set(deviation)) == 1:  # numbers: vectors of three take ONNX Runtime 6 ms more at 320 px
+    if len(set(mean)) == len(set(deviation)) == 1:  # scalars: vectors of three cost ONNX Runtime 6 ms more at 320 px
         mean, deviation = mean[0], deviation[0]
     scale = 1 / (255 * np.asarray(deviation, np.float32))
     shift = -np.asarray(mean, np.float32) / np.asarray(deviation, np.float32)
@@ -52,11 +52,11 @@ def normalize(images: Tensor, normalization: str, dtype: str = "float32") -> Ten
 
 
 def augment_and_normalize(images: Tensor, normalization: str, numbers: Tensor, dtype: str = "float32") -> Tensor:
-    """Returns normalised images after the published colour augmentation, drawn for each image by itself.
+    """Returns normalised images after the published colour augmentation, drawn separately for each image.
 
     Brightness, contrast and saturation by 1 + U(-0.4, 0.4) in random order, then lighting along the
     principal colour axes; grey values and their mean come from the unchanged image; nothing is clipped.
-    `numbers` are (B, RANDOM_NUMBERS) random ones between 0 and 1; other arguments as in `normalize`.
+    `numbers` are (B, RANDOM_NUMBERS) uniform random numbers between 0 and 1; other arguments as in `normalize`.
 
     Source: `color_aug` of the published code.
     """
@@ -102,7 +102,7 @@ def compose_colors(factors: Tensor, order: Tensor, axes: Tensor, gray_mean: Tens
 
 
 def _constant(values):
-    """Returns a float32 tensor: PyTorch's warn where they meet NumPy's arrays."""
+    """Returns a float32 tensor, because PyTorch warns where its tensors meet NumPy's arrays."""
     return ops.convert_to_tensor(np.asarray(values, np.float32))
 
 

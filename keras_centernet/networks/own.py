@@ -10,7 +10,7 @@ from keras_centernet.method.specs import Tensor
 from keras_centernet.networks.keras_applications import NESTED_NAME
 from keras_centernet.networks.up_path import UP_CHANNELS, up_path
 
-PROBE_SIDE = 256  # pixels: an input that shows the strides of the outputs
+PROBE_SIDE = 256  # pixels: side of an input from which the strides of the outputs are found
 LEAST_MULTIPLE = 32
 
 
@@ -20,7 +20,7 @@ def build_from(model: keras.Model, images: Tensor) -> list:
     One output of stride 4 is used as it is; several outputs of strides 4, 8, ... get the light path back up.
 
     Raises:
-        UserError: outputs of other strides.
+        UserError: the outputs have other strides.
     """
     strides, maps = _strides(model), keras.tree.flatten(model(images))
     expected = [STRIDE * 2**i for i in range(len(maps))]
@@ -36,15 +36,15 @@ def build_from(model: keras.Model, images: Tensor) -> list:
 
 
 def own_multiple(model: keras.Model) -> int:
-    """Returns what input height and width must be multiples of."""
+    """Returns the number of which input height and width must be multiples."""
     return max(LEAST_MULTIPLE, *_strides(model))
 
 
 def to_model(backbone: keras.Model | Callable) -> keras.Model:
-    """Returns the backbone, a Keras model or a function of symbolic images, as one model: a layer of the network.
+    """Returns the backbone, a Keras model or a function of symbolic images, as one model to be a layer of the network.
 
     Raises:
-        UserError: a model of a fixed input size.
+        UserError: the model has a fixed input size.
     """
     if not isinstance(backbone, keras.Model):
         images = keras.Input((None, None, 3))

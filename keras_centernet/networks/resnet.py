@@ -35,7 +35,7 @@ def build_resnet(depth: int, deformable: bool, images: Tensor) -> list:
     blocks, bottleneck = DEPTHS[depth]
     block = _bottleneck if bottleneck else _basic
     x = conv_norm(images, STEM_CHANNELS, 7, stride=2, conv="conv1", norm="bn1")
-    x = keras.layers.ZeroPadding2D(1, name="maxpool_pad")(x)  # after a ReLU zeros are safe
+    x = keras.layers.ZeroPadding2D(1, name="maxpool_pad")(x)  # zeros never exceed a ReLU's outputs
     x = keras.layers.MaxPooling2D(3, strides=2, name="maxpool")(x)
     for stage, count in enumerate(blocks):
         for i in range(count):

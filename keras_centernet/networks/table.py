@@ -18,9 +18,9 @@ from keras_centernet.networks.keras_applications import NESTED_NAME, Application
 from keras_centernet.networks.own import build_from, own_multiple, to_model
 from keras_centernet.networks.resnet import build_resnet
 
-EDGE_TPU_SIDE = 320  # 8 MB of memory; from about 352 on its compiler speaks of "large activation tensors"
+EDGE_TPU_SIDE = 320  # it has 8 MB of memory; from about 352 on its compiler reports "large activation tensors"
 LIGHT_HEAD_CHANNELS = 48
-# Exports of networks of common operators, which were run in all of them; Coral's list of operators is another one.
+# Exports in which networks of common operators were run; "edgetpu" needs the operators of Coral's list, too.
 _ALL = ("float32", "float16", "dynamic", "int8", "saved_model", "onnx")
 _DEFORMABLE = ("float32", "float16", "dynamic", "saved_model", "onnx")  # int8 was tried: the converter fails
 
@@ -31,20 +31,20 @@ class Backbone:
 
     Attributes:
         build: function of symbolic images -> list of stride-4 maps.
-        normalization: key of `normalization.NORMALIZATIONS`: the statistics its weights want.
-        build_heads: function of (map, task, channels, beginning of the layers' names) -> head maps.
+        normalization: key of `normalization.NORMALIZATIONS`: the statistics that its weights expect.
+        build_heads: function of (map, task, channels, prefix of the layers' names) -> head maps.
         head_channels: width of the heads' hidden convolution.
-        multiple_of: what input height and width must be multiples of.
+        multiple_of: number of which input height and width must be multiples.
         deformable: whether it has deformable convolutions; its `_plain` sibling has none.
-        backbone_layers: beginnings of the names of the layers that ImageNet weights fill and that
-            `freeze="backbone"` means; none: there is no such part.
+        backbone_layers: prefixes of the names of the layers that ImageNet weights fill and that
+            `freeze="backbone"` selects; empty: there are no such layers.
         takes_imagenet_file: whether ImageNet weights come from a file (see `weights.imagenet`).
         load_imagenet: function of the built network that downloads ImageNet weights into it, or None.
-        exports: names of what the network was exported to and run from, see `benchmarks/exports.py`: keys of
-            `exporting.table.EXPORTS`.
-        edge_tpu_side: largest side of an input with which the network is for Coral's Edge TPU: all its operators
-            are Coral's, and its maps fit the memory. None: it is not.
-        parameters: trained numbers of a detector of 80 classes; None: not counted.
+        exports: keys of `exporting.table.EXPORTS`: what the network was exported to and run in, see
+            `benchmarks/exports.py`.
+        edge_tpu_side: largest input side with which the network suits Coral's Edge TPU, which supports all its
+            operators and has memory for its maps up to that side. None: it does not suit the Edge TPU.
+        parameters: trained parameters of a detector of 80 classes; None: not counted.
         gflop: of that detector for an image of 512x512, two per multiply-add; None: not counted.
     """
 
@@ -67,7 +67,7 @@ def find_backbone(backbone: str | Callable) -> tuple[str, Backbone]:
     """Returns the name and the row of a backbone, see `CenterNet`.
 
     Raises:
-        UserError: an unknown key, or another kind of value.
+        UserError: the key is unknown, or the value of another kind.
     """
     if isinstance(backbone, str):
         return backbone, look_up(BACKBONES, backbone, "backbone")

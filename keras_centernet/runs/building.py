@@ -15,7 +15,7 @@ HEAD_RATE = Limits(above=0, at_most=1000)
 
 
 def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backbone: object, task: object) -> CenterNet:
-    """Returns the compiled model as it is at the beginning; a resumed one takes its weights from the checkpoint."""
+    """Returns the compiled model; a resumed run loads no starting weights here, as its checkpoint replaces them."""
     beginning = {} if is_resumed else {"weights": settings.weights, "backbone_weights": settings.backbone_weights}
     model = CenterNet(
         backbone,
@@ -43,7 +43,7 @@ def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backb
 
 
 def _rates(settings: TrainSettings, model: CenterNet) -> dict[str, float]:
-    """Returns {path of a variable: factor of its learning rate}; a UserError for an unknown head or no factor."""
+    """Returns {path of a variable: factor of its learning rate}; raises a UserError for a wrong head or factor."""
     rates = {}
     if settings.backbone_rate != 1:
         paths = layer_selection.backbone_paths(model.network, model.backbone_row.backbone_layers)
@@ -58,6 +58,6 @@ def _rates(settings: TrainSettings, model: CenterNet) -> dict[str, float]:
 
 
 def _by_adam(model: CenterNet) -> list[str]:
-    """Returns the paths of the variables that predict numbers: of the heads' last layers and of sampling points."""
+    """Returns the paths of the variables that predict numbers: those of heads' last layers and of sampling points."""
     paths = [path for head in model.task.heads for path in layer_selection.last_layer_paths(model.network, head.name)]
     return [*paths, *layer_selection.sampling_paths(model.network)]

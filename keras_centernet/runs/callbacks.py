@@ -1,4 +1,4 @@
-"""What a run does at the end of every epoch: keep the best weights, record the history."""
+"""Callbacks of a run: they replace the training step, keep the best weights, and record history, rate and time."""
 
 import math
 import time
@@ -16,10 +16,10 @@ from keras_centernet.runs.history import first_epochs, write_rows
 class InsteadOfStep(keras.callbacks.Callback):
     """A callback that replaces the compiled training step for a while: `step` runs between `take_over` and `give_back`.
 
-    Of several in one training, the one that took over last gives back first.
+    If one training has several, the one that took over last must give back first.
 
     Attributes:
-        trained: the model. (In a step JAX holds its state: to ask for `self.model` would bring an older one back.)
+        trained: the model. On JAX, reading `self.model` within a step would write an older state into the variables.
     """
 
     trained, _usual = None, None
@@ -28,8 +28,8 @@ class InsteadOfStep(keras.callbacks.Callback):
         """Runs in place of `usual` and returns the same.
 
         Args:
-            state: (variables,) of JAX; () elsewhere, where models hold them.
-            data: iterator of batches; of PyTorch a list of the one batch.
+            state: (variables,) on JAX; () on the other backends, where the model holds them.
+            data: iterator over batches; on PyTorch a list of one batch.
 
         Returns:
             The metrics so far, and the new state.
@@ -60,16 +60,14 @@ class InsteadOfStep(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Saves the (averaged) weights and their metrics, without the optimizer, whenever the main validation metric grows.
-
-    The metric is `main_metric`.
+    """Saves the (averaged) weights and their metrics, without the optimizer, at every new maximum of `main_metric`.
 
     Epochs without an evaluation change nothing. Without any evaluation, the last epoch is the best.
 
     Attributes:
-        best: highest value of the main metric so far.
+        best: highest validation value of the main metric so far.
         waited: evaluations since then.
-        patience: stops the training after so many evaluations without a better one; None: never.
+        patience: number of evaluations without a better value after which the training stops; None: never.
     """
 
     def __init__(self, folder: RunFolder, best: float = -1.0, waited: int = 0, patience: int | None = None):
@@ -97,7 +95,7 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class RecordHistory(keras.callbacks.Callback):
-    """Adds one row per epoch to history.csv, all that is in the logs; later rows of an earlier run are dropped."""
+    """Adds a row with all logs of each epoch to history.csv, and drops older rows of the same or later epochs."""
 
     def __init__(self, folder: RunFolder):
         super().__init__()
@@ -113,7 +111,7 @@ class AddRateAndTime(keras.callbacks.Callback):
 
     Args:
         schedule: the learning rate, or a Keras schedule of it.
-        rate: of the first step of an epoch that an earlier process began; None: no epoch was begun.
+        rate: of the first step of the epoch that an earlier process left unfinished; None: there is no such epoch.
     """
 
     def __init__(self, schedule, rate: float | None = None):
@@ -122,8 +120,8 @@ class AddRateAndTime(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self._is_known:
-            # Of the number, not of the optimizer's own variable, with which several processes must compute together.
-            # A constant one is the variable, as callbacks such as ReduceLROnPlateau set it.
+            # The schedule gets a plain number: all processes would have to compute together with the variable itself.
+            # A constant rate is read from the optimizer, because callbacks such as ReduceLROnPlateau assign to it.
             optimizer = self.model.optimizer
             number = optimizer.iterations if callable(self.schedule) else optimizer.learning_rate
             number = keras.ops.convert_to_numpy(number)
@@ -132,5 +130,5 @@ class AddRateAndTime(keras.callbacks.Callback):
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["learning_rate"] = self.rate  # by now the optimizer's is that of the next epoch
+        logs["learning_rate"] = self.rate  # the optimizer's rate is already that of the next epoch
         logs["seconds"] = time.perf_counter() - self._start

@@ -1,4 +1,4 @@
-"""Checkpoints: all of the state of a training in one file, so that it goes on as if it had never stopped."""
+"""Checkpoints: the whole state of a training in one file, from which it continues as if it had never stopped."""
 
 import dataclasses
 import re
@@ -21,15 +21,15 @@ SEED_STATE = "seed_generator_state"  # Keras' name of the variable of a SeedGene
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a training is.
+    """How far a training has come.
 
     Attributes:
-        epoch, batch: finished epochs, and finished batches of the epoch after them.
+        epoch, batch: finished epochs, and finished batches of the unfinished epoch after them.
         steps_per_epoch: batches of an epoch.
         best, waited: highest main metric so far, and evaluations since then.
         seconds: of training so far.
-        rate, running_means: of the epoch that was begun: learning rate of its first step, variables of the metrics.
-        earlier: names of the checkpoints before last.keras that are kept, the oldest first.
+        rate, running_means: of the unfinished epoch: learning rate of its first step, values of the metrics' variables.
+        earlier: names of the kept checkpoints that are older than last.keras, the oldest first.
     """
 
     epoch: int = 0
@@ -52,15 +52,15 @@ _NUMBERS = {field.name: field.type for field in dataclasses.fields(Progress) if 
 
 
 def state_of(model: keras.Model, progress: Progress, means: Sequence[np.ndarray] | None = None) -> dict:
-    """Returns as {name: array} what a model's file does not hold: progress, random state, running means, average.
+    """Returns as {name: array} what a model file lacks: progress, random state, running means, averaged weights.
 
-    `means` are the running means; None: those that the model has now.
+    `means` are the running means; None: the model's current ones.
     """
     state = {name: np.asarray(getattr(progress, name)) for name in _NUMBERS}
     state |= {f"random_{i}": convert_to_numpy(variable) for i, variable in enumerate(_random_states(model))}
     state["earlier"] = np.asarray(progress.earlier, np.str_)
     means = running_means(model) if means is None else means
-    state |= {f"figure_{i}": value for i, value in enumerate(means)}  # the name in the files of version 0.1.0
+    state |= {f"figure_{i}": value for i, value in enumerate(means)}  # named as in files of version 0.1.0
     return state | (model.average.state() if model.average else {})
 
 
@@ -72,7 +72,7 @@ def running_means(model: keras.Model) -> tuple[np.ndarray, ...]:
 def restore(model: keras.Model, folder: RunFolder) -> Progress:
     """Loads last.keras into a model that was built and compiled as at the beginning; returns the progress.
 
-    A UserError says where the file is damaged, or of another model.
+    Raises a UserError if the file is damaged or belongs to another model.
     """
     state = folder.read_checkpoint()
     try:
@@ -92,9 +92,10 @@ def restore(model: keras.Model, folder: RunFolder) -> Progress:
 
 
 def with_steps(model: keras.Model, progress: Progress, steps_per_epoch: int) -> Progress:
-    """Returns the progress of epochs of other than its steps: the finished ones count, one that was begun does not.
+    """Returns the progress for epochs of `steps_per_epoch`: finished epochs count, an unfinished one starts again.
 
-    The optimizer is set to the step that they would have ended with, which its learning rate depends on.
+    If the length changed, the optimizer's step count, on which its learning rate depends, is set as if the finished
+    epochs had had the new length.
     """
     if progress.steps_per_epoch == steps_per_epoch:
         return progress
@@ -107,7 +108,7 @@ def with_steps(model: keras.Model, progress: Progress, steps_per_epoch: int) -> 
 class EnterEpoch(InsteadOfStep):
     """Enters the first epoch where a checkpoint left it: the batches already trained on are counted, not trained again.
 
-    Of several workers each needs one.
+    With several workers, each needs one.
     """
 
     def __init__(self, progress: Progress):
@@ -115,7 +116,7 @@ class EnterEpoch(InsteadOfStep):
         self._to_skip, self._running_means, self._metrics = progress.batch, progress.running_means, {}
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Sets the running means of an epoch that was begun, and skips its first batches."""
+        """Restores the running means of the unfinished epoch, and skips its first batches."""
         if not self._to_skip:
             return
         for variable, value in zip(_running_means(self.model), self._running_means, strict=True):
@@ -125,7 +126,7 @@ class EnterEpoch(InsteadOfStep):
         self.take_over()
 
     def step(self, state, data):
-        # The data begin behind the skipped batches and are left alone.
+        # The data set already begins after the skipped batches, so nothing is read from it here.
         self._to_skip -= self.trained.steps_per_execution
         if self._to_skip <= 0:
             self.give_back()
@@ -133,15 +134,15 @@ class EnterEpoch(InsteadOfStep):
 
 
 class KeepLast(keras.callbacks.Callback):
-    """Saves everything that `--resume` needs after every epoch, and inside epochs if asked to.
+    """Saves, after every epoch and on request within epochs, everything that `--resume` needs.
 
-    Checkpoints before last.keras, up to `settings.keep` in all, lie in the folder `EARLIER`.
+    At most `settings.keep` checkpoints are kept: last.keras, and older ones in the folder `EARLIER`.
 
     Args:
         folder: of the run.
         progress: where the training begins.
-        settings: how often, and how many are kept.
-        known: function that returns the present "best", "waited", "rate" and "seconds" of `Progress`.
+        settings: how often to save, and how many checkpoints to keep.
+        known: function that returns the current "best", "waited", "rate" and "seconds" of `Progress`.
     """
 
     def __init__(self, folder: RunFolder, progress: Progress, settings: TrainSettings, known: Callable[[], dict]):
@@ -166,10 +167,10 @@ class KeepLast(keras.callbacks.Callback):
         self._save(epoch + 1, 0)
 
     def save_begun(self, batch: int, means: Sequence[np.ndarray] | None = None) -> None:
-        """Saves in the epoch that was begun, after `batch` batches, unless none was trained on since the last time.
+        """Saves within an epoch, after `batch` batches, unless no batch was trained on since the last save.
 
-        After all of them: nothing that the end of the epoch does counts, as it will be done again; `means` are then the
-        running means of the training, as validation has its own.
+        If `batch` completes the epoch, nothing that callbacks have done at its end counts, because it will be done
+        again. `means` are then the running means of the training, because validation replaces them by its own.
         """
         if self.progress.epoch * self.progress.steps_per_epoch + batch > (self._saved or 0):
             self._save(self.progress.epoch, batch, means, best=self.progress.best, waited=self.progress.waited)
@@ -188,8 +189,8 @@ class KeepLast(keras.callbacks.Callback):
 
 
 def _earlier_of(state: dict) -> tuple[str, ...]:
-    """Returns the names of earlier checkpoints, which will be removed; a UserError where one is no such name."""
-    names = tuple(map(str, state.get("earlier", ())))  # version 0.1.0 did not say
+    """Returns the names of earlier checkpoints, which the run will delete; raises a UserError for any other name."""
+    names = tuple(map(str, state.get("earlier", ())))  # version 0.1.0 did not write them
     wrong = [name for name in names if not _EARLIER_NAME.fullmatch(name)]
     if wrong:
         raise UserError(f"names of checkpoints, got {shown(wrong[0])}; do not use the file")
@@ -205,6 +206,6 @@ def _running_means(model: keras.Model) -> list:
 
 
 def _of_replicas(variable) -> tuple:
-    """Returns the equal copies of a running mean on the replicas here: reading the whole costs a message to workers."""
-    copies = getattr(variable.value, "values", None)  # of tf.distribute; of a tensor of PyTorch it is a method
+    """Returns a running mean's equal copies on the local replicas: reading the whole costs a message to workers."""
+    copies = getattr(variable.value, "values", None)  # a tuple in tf.distribute, a method of a PyTorch tensor
     return copies if isinstance(copies, tuple) else (variable,)

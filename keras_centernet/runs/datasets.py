@@ -1,4 +1,4 @@
-"""What a run trains and evaluates on, and what each device gets of it."""
+"""The data that a run trains and evaluates on, and each device's part of them."""
 
 import dataclasses
 from collections.abc import Callable
@@ -30,8 +30,8 @@ class Datasets:
         train, val: global batches.
         load_train, load_val: functions (batch_size, shard) -> the same data in other batches; see `load_dataset`.
         steps_per_execution: steps that run before control returns to Python.
-        steps_per_epoch: steps of an epoch, a multiple of them.
-        made_split: which images are trained on and which evaluated on, where the data set does not say it itself.
+        steps_per_epoch: steps of an epoch, a multiple of `steps_per_execution`.
+        made_split: which images are trained on and which evaluated on, if the data set itself does not define it.
     """
 
     train: tf.data.Dataset
@@ -43,7 +43,7 @@ class Datasets:
     made_split: MadeSplit | None = None
 
     def to_fit(self, devices: Devices, settings: TrainSettings, progress: Progress) -> dict:
-        """Returns the arguments of `fit` that say what is trained and evaluated on, from `progress` on."""
+        """Returns the arguments of `fit` for the data and epochs that are left after `progress`."""
         replicas, batch_size = devices.replicas, self.train.element_spec[0].shape[0]
         val_batch_size = max(1, min(settings.batch_size, self.val.source.size) // replicas) * replicas
         epochs = (progress.epoch, settings.epochs, progress.batch, self.steps_per_epoch)
@@ -58,15 +58,15 @@ class Datasets:
 
 
 def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSplit | None = None) -> Datasets:
-    """Returns the data sets that the settings name; `made_split` is that of the run that is resumed, if it made one.
+    """Returns the data sets that the settings name; `made_split` is the split that the resumed run made, if any.
 
     Raises:
-        UserError: both hold the same images, the devices cannot share a batch, or what `load_dataset` raises.
+        UserError: the two sets share images, the devices cannot share a batch, or what `load_dataset` raises.
     """
     names = ("format", "images", "strict", "workers", "input_size", "max_objects", "seed")
     names += ("class_map", "ignore_case", "max_pixels")
     shared = {name: getattr(settings, name) for name in names}
-    if settings.task in TASKS:  # a task of the user's own needs of an object what every data set has
+    if settings.task in TASKS:  # a user's own task needs only what every data set knows of an object
         shared["task"] = settings.task
     training_names = ("augmentation", "flip", "empty_images", "data_service", "vertical_flip", "hsv", "mosaic", "mixup")
     only_training = {name: getattr(settings, name) for name in training_names}
@@ -104,7 +104,7 @@ def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSpl
 
 
 def has_mosaics(settings: TrainSettings, source: Source) -> bool:
-    """Whether training images are mosaics: not where they hold many objects each (of a stream nobody knows)."""
+    """Whether mosaics are asked for and images hold fewer than `mosaic_below` objects on average (or it is unknown)."""
     if not settings.mosaic or settings.mosaic_below is None or source.object_counts is None:
         return bool(settings.mosaic)
     return float(np.mean(source.object_counts)) < settings.mosaic_below
@@ -114,7 +114,7 @@ def _plan_splits(settings: TrainSettings, made_split: MadeSplit | None) -> tuple
     """Returns the arguments of `load_dataset` that say which images are trained on, and which are evaluated on."""
     train = {"split": settings.split, "annotations": settings.annotations, "val_share": settings.val_share}
     train |= {"holds_out": None, "made_split": made_split and made_split.parts}
-    if settings.val_data or settings.val_annotations:  # all of each
+    if settings.val_data or settings.val_annotations:  # nothing is held out
         annotations = settings.val_annotations or (None if settings.val_data else settings.annotations)
         split = ALL if settings.val_annotations else settings.val_split
         val = {"split": split, "annotations": annotations, "val_share": 0}
@@ -126,7 +126,7 @@ def _plan_splits(settings: TrainSettings, made_split: MadeSplit | None) -> tuple
 
 
 def _held_out_of(settings: TrainSettings) -> str | None:
-    """Returns the split that a part is held out of, because the data set has no split to evaluate on."""
+    """Returns the split to hold a part out of, if the data set has no split of its own to evaluate on; else None."""
     names = ("format", "annotations", "images")
     own = splits_of(settings.data, **{name: getattr(settings, name) for name in names})
     if own is None:
@@ -138,9 +138,9 @@ def _held_out_of(settings: TrainSettings) -> str | None:
 
 
 def _check_apart(train: Source, val: Source, settings: TrainSettings) -> None:
-    """Raises where images are trained on and evaluated on: what is measured on them says nothing."""
+    """Raises a UserError if images are both trained on and evaluated on: metrics of such images say nothing."""
     both = sorted(set(train.image_names or ()) & set(val.image_names or ()))
-    both = both if both and to_path(both[0]).is_file() else []  # drawn images have any names
+    both = both if both and to_path(both[0]).is_file() else []  # names of drawn images identify nothing
     if both or (train.image_names is None and train.name == val.name):
         count = f"{len(both)} of {val.size}" if both else "all"
         advice = "Name others, or hold a part out by giving both splits one name."

@@ -20,10 +20,10 @@ EXPORTED = "detector.tflite"
 
 
 def demo(output: str | os.PathLike, seed: int = 0, overwrite: bool = False) -> dict:
-    """Trains on `shapes`, evaluates, exports to TFLite and prints how well the two agree; returns the metrics.
+    """Trains on `shapes`, evaluates, exports to TFLite and prints how well it agrees with Keras; returns the metrics.
 
     Raises:
-        UserError: the folder `output` holds a run or other results, and not `overwrite`.
+        UserError: the folder `output` holds a run or other results, and `overwrite` is false.
     """
     output = to_path(output)
     check_outputs([output / name for name in (EXPORTED, BEST, LAST)], overwrite)

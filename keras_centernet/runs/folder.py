@@ -25,16 +25,16 @@ from keras_centernet.files.texts import read_beginning
 
 BEST, LAST, EARLIER = "best.keras", "last.keras", "checkpoints"
 HISTORY, CONFIG, METRICS = "history.csv", "config.json", "metrics.json"
-SPLIT = "split.json"  # where the run made it
-LOGGERS = "loggers.json"  # {service: id of the run there}, where one shows the run
+SPLIT = "split.json"  # only if the run made the split itself
+LOGGERS = "loggers.json"  # {service: id of the run there}, only if a service shows the run
 STATE = "training_state.npz"  # inside last.keras
 CURVES, DETECTIONS, PRECISION_RECALL = "curves.png", "detections.png", "precision_recall.png"
 REPORT, TRAINING_BATCH = "report.html", "training_batch.jpg"
-TENSORBOARD = "tensorboard"  # its files have names of their own
+TENSORBOARD = "tensorboard"  # a folder; TensorBoard names the files in it
 RESULTS = (BEST, LAST, EARLIER, HISTORY, CONFIG, METRICS, SPLIT, LOGGERS, CURVES, DETECTIONS, PRECISION_RECALL)
 RESULTS += (REPORT, TRAINING_BATCH)
 METRICS_MARK, METRICS_VERSION = "keras_centernet_metrics", 2  # key of metrics.json and its value
-_LINES_BYTES = 1 << 16  # of three lines of history.csv
+_LINES_BYTES = 1 << 16  # enough for three lines of history.csv
 MARK, VERSION = "keras_centernet_run", 1  # key of config.json and its value: the folder is ours
 CONFIG_FILE = JsonFormat(
     {"data": (str, None), "classes?": [str], "?": object},
@@ -51,11 +51,11 @@ class RunFolder:
         path: folder, made if missing.
         resume: whether to go on with the run that it holds.
         overwrite: whether `begin` may replace the run that it holds.
-        writes: whether this process makes and fills the folder: of several workers one does, the others read.
+        writes: whether this process makes and fills the folder: only one of several workers does, the others read.
 
     Raises:
-        UserError: nothing can be written there, there is a run or another file that results would replace, or the
-            run to go on with has lost its checkpoint.
+        UserError: the folder cannot be written to, it holds a run or another file that results would replace, or the
+            run to resume has lost its checkpoint.
     """
 
     def __init__(self, path: str | os.PathLike, resume: bool = False, overwrite: bool = False, writes: bool = True):
@@ -77,17 +77,17 @@ class RunFolder:
         return sorted(list_names(self / folder)) if (self / folder).exists() else []
 
     def is_ours(self) -> bool:
-        """Whether a run of this package wrote its config.json, and all the other results then."""
+        """Whether a run of this package wrote its config.json, and therefore the other results, too."""
         try:
             return self.read_config().get(MARK) == VERSION
         except (OSError, UserError):
             return False
 
     def begin(self, config: dict) -> None:
-        """Removes the results of the run that is replaced, if there is one, and writes config.json of the new one."""
+        """Removes the results of the run to be replaced, if there is one, and writes the new run's config.json."""
         if self.is_ours():
             files = [name for name in reversed(RESULTS) if name not in (CONFIG, EARLIER)]
-            for name in (*self._checkpoints(), *files):  # last.keras late: whoever is killed leaves a whole run or none
+            for name in (*self._checkpoints(), *files):  # last.keras late: until then the old run can be resumed
                 (self / name).unlink(missing_ok=True)
         self.write_config(config)
 
@@ -95,27 +95,27 @@ class RunFolder:
         self.write_json(CONFIG, {MARK: VERSION, **config})
 
     def read_config(self) -> dict:
-        """Returns the settings of the run; a UserError where the file is damaged or of a newer version."""
+        """Returns the settings of the run; raises a UserError if the file is damaged or of a newer version."""
         return CONFIG_FILE.read(self / CONFIG)
 
     def write_json(self, name: str, content: dict) -> None:
         write_text(self / name, json.dumps(content, indent=2) + "\n")
 
     def earlier_name(self, step: int) -> str:
-        """Returns a free name in `EARLIER` for the present last.keras, which was saved after `step` steps."""
+        """Returns a free name in `EARLIER` for the current last.keras, which was saved after `step` steps."""
         path = self / EARLIER / f"step_{step:09d}.keras"
-        is_left = path.exists() and not is_remote(path) and path.samefile(self / LAST)  # by a process killed just then
+        is_left = path.exists() and not is_remote(path) and path.samefile(self / LAST)  # a killed process left it
         return path.name if is_left else first_free(path).name
 
     def save_checkpoint(self, model, state: dict[str, np.ndarray], previous: str | None = None) -> None:
         """Saves the model and the state of its training as the one file last.keras, whole or not at all.
 
-        `load_model` takes the file too: Keras reads from the archive what it knows.
+        `load_model` can read the file too: Keras reads only the archive members that it knows.
 
         Args:
             model: to save.
             state: arrays by name; `read_checkpoint` returns them.
-            previous: name in `EARLIER` under which the present last.keras is kept; None: it is replaced.
+            previous: name in `EARLIER` under which the current last.keras is kept; None: it is replaced.
         """
 
         def write(path: pathlib.Path) -> None:
@@ -148,7 +148,7 @@ class RunFolder:
     def _check_own(self, taken: set[str], resume: bool, overwrite: bool) -> None:
         is_done = METRICS in taken or self._epochs_begun() > 1 or bool(self._checkpoints())
         if overwrite or (not is_done and (resume or not {BEST, LAST} & taken)):
-            return  # there is nothing to keep
+            return  # nothing in it is worth keeping, or the user replaces it
         if resume:
             advice = f"Put it back or copy one of {EARLIER}/ there, or replace the run with {OVERWRITE}."
             raise UserError(f"--resume: expected {self / LAST}, got a run without it. {advice}")
@@ -160,14 +160,14 @@ class RunFolder:
         return f"--output {self.path}: expected an empty folder, got one with {what}."
 
     def _epochs_begun(self) -> int:
-        """Returns the rows of history.csv, as far as its beginning shows them."""
+        """Returns the number of rows in the first bytes of history.csv."""
         return read_beginning(self / HISTORY, _LINES_BYTES).count(b"\n") - 1
 
     def _checkpoints(self) -> list[str]:
         return [f"{EARLIER}/{name}" for name in self.names(EARLIER) if re.fullmatch(r"step_\d{9}\.keras", name)]
 
     def read_checkpoint(self) -> dict[str, np.ndarray]:
-        """Returns the state that `save_checkpoint` wrote; a UserError where there is none, as in a damaged file."""
+        """Returns the state that `save_checkpoint` wrote; raises a UserError if it is missing or damaged."""
         try:
             with local_copy(self / LAST) as path, zipfile.ZipFile(path) as archive:
                 check_archive(archive, path, LAST)
@@ -181,7 +181,7 @@ class RunFolder:
 
 @contextlib.contextmanager
 def only_writer(path: str | os.PathLike, is_chief: bool) -> Iterator[None]:
-    """Returns a context in which no other run writes to the folder `path`; of several workers the chief holds it."""
+    """Returns a context in which no other run writes to the folder `path`; of several workers, the chief locks it."""
     if not is_chief:
         yield
         return

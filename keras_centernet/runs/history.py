@@ -1,4 +1,4 @@
-"""`history.csv`: a row per epoch, its number in the column "epoch", all that was measured in the others."""
+"""`history.csv`: a row per epoch, with its number in the column "epoch" and everything measured in the others."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ def first_epochs(folder: RunFolder, count: int) -> list[dict]:
     """Returns the rows of history.csv for the first `count` epochs; none if there is no file.
 
     Raises:
-        UserError: the file is no table of epochs.
+        UserError: the file is not a table of epochs.
     """
     path = folder / HISTORY
     if not path.exists():
@@ -42,7 +42,7 @@ def cut_history(folder: RunFolder, count: int) -> None:
 
 
 def write_rows(folder: RunFolder, rows: list[dict]) -> None:
-    """Writes the file anew; where a row lacks a column of another one it has "nan"."""
+    """Rewrites the file; a column that a row lacks but another row has is written as "nan"."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), restval="nan")
     writer.writeheader()
@@ -51,7 +51,7 @@ def write_rows(folder: RunFolder, rows: list[dict]) -> None:
 
 
 def _check_row(row: dict, line: int) -> dict:
-    """Returns a row; a ValueError says what is wrong with it."""
+    """Returns the row; raises a ValueError that says what is wrong with it."""
     if None in row or None in row.values() or EPOCH not in row:
         wanted = f"a value in each column of the first line, {EPOCH} among them"
         raise ValueError(f"line {line} without {wanted}")

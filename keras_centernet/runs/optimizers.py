@@ -81,7 +81,7 @@ def _step(settings, steps_per_epoch: int):
     import keras
 
     rate, after = settings.learning_rate, _drops(settings)
-    # Keras keeps a rate up to and with the boundary; the first step of the next epoch is epoch * steps_per_epoch.
+    # In Keras the boundary step still has the old rate; the first step of the next epoch is epoch * steps_per_epoch.
     boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in after]
     values = [rate / 10**drops for drops in range(len(after) + 1)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
@@ -100,7 +100,7 @@ def _constant(settings, steps_per_epoch: int) -> float:
     return settings.learning_rate
 
 
-# Functions (settings, learning rate or schedule, further options, what Muon leaves to Adam) -> Keras optimizer.
+# Functions (settings, learning rate or schedule, further options, paths that Muon leaves to Adam) -> Keras optimizer.
 OPTIMIZERS: dict[str, Callable] = {"adamw": _adamw, "adam": _adam, "muon": _muon}
 
 
@@ -111,7 +111,7 @@ class Schedule:
     Attributes:
         build: function of (settings, steps per epoch) -> learning rate or Keras schedule.
         describe: function of settings -> what the rate does, in a few words.
-        depends_on_epochs: whether the rate of a longer run is another.
+        depends_on_epochs: whether the rate of a step depends on the number of epochs of the run.
     """
 
     build: Callable

@@ -1,7 +1,7 @@
-"""How an option of a run is declared in one row, and what is made of the rows.
+"""How one row declares an option of a run, and what is derived from the rows.
 
-A row is a dataclass field made by `option`. The command line (`cli.arguments`), the checks of values, what a resumed
-run must keep, what a recipe may set and the attributes in the docstring are all read from the rows.
+A row is a dataclass field made by `option`. The command line (`cli.arguments`), the checks of values, the options
+that a resumed run must keep or a recipe may set, and the attributes in the docstring are all read from the rows.
 """
 
 import dataclasses
@@ -30,22 +30,22 @@ class Option:
 
     Attributes:
         unset: what the value None stands for, in words.
-        choices: all values there are.
-        table: whose keys are all values there are. One whose import brings Keras is given as "room.module:TABLE"; it is
-            read when values are checked, and `--help` does not list its keys.
+        choices: the allowed values.
+        table: its keys are the allowed values. A table whose module imports Keras is given as "room.module:TABLE": it
+            is read only when values are checked, and `--help` does not list its keys.
         above, at_least, at_most, below: limits of a number, or of each of several; "above" and "below" exclude
             the limit.
-        may_change: whether a resumed run may have another value than the run had before.
-        of_older_runs: value of runs whose config.json does not name it; None: the default.
+        may_change: whether a resumed run may change the value.
+        of_older_runs: value in effect in runs whose config.json does not name the option; None: the default.
         in_recipes: whether a recipe may set it.
-        changes_result: whether what is trained depends on it, so that runs are compared by it.
+        changes_result: whether the training result depends on it, so that a comparison of runs lists it.
         flag: on the command line; "": the name, with dashes.
-        bare: value of the flag alone; "": it must be followed by one.
+        bare: value that the flag has when given alone; "": a value must follow the flag.
         parse: function from the typed text to the value (for a repeated option: to one item, or a dict of several);
             None: by the type.
         names: the option whose value may follow this flag: `--resume runs/a` is short for
             `--resume --output runs/a`.
-        own_check: function (name, value) -> the value, for values that are more than one type with limits.
+        own_check: function (name, value) -> the value, for values that one type with limits does not describe.
         name, kind, default: name, type (None left out) and default of the field.
         is_optional: whether the value may be None.
     """
@@ -79,7 +79,7 @@ class Option:
 
     @property
     def text(self) -> str:
-        """The help with all that the row says of its values."""
+        """The help text with everything that the row says about its values."""
         default = self.unset if self.default is None else self.default
         if isinstance(default, bool):
             default = "yes" if default else ""
@@ -93,7 +93,7 @@ class Option:
 
     @property
     def metavar(self) -> str | None:
-        """What `--help` shows for its value."""
+        """The placeholder that `--help` shows for its value."""
         if self.choices is not None:
             return f"{{{','.join(map(str, self.choices))}}}"
         if self.names:
@@ -102,13 +102,13 @@ class Option:
 
     @property
     def limits(self) -> Limits:
-        """Of a number, or of each of several."""
+        """The limits of a number, or of each of several."""
         is_whole = int in (self.kind, *typing.get_args(self.kind))
         return Limits(is_whole, self.above, self.at_least, self.at_most, self.below)
 
     @property
     def expected(self) -> str:
-        """What values there are, in words."""
+        """The allowed values in words."""
         if self.choices is not None:
             return f"one of {', '.join(map(str, self.choices))}"
         if typing.get_origin(self.kind) is tuple:
@@ -118,11 +118,11 @@ class Option:
         return WORDS.get(self.kind) or str(self.limits)
 
     def check(self, value, name: str = ""):
-        """Returns the value in Python's own types; a UserError that begins with `name` unless it is one of this row.
+        """Returns the value in Python's own types; raises a UserError if the row does not allow it.
 
         Args:
             value: from Python, a recipe or the command line.
-            name: of the option; "": that of the row.
+            name: with which the error message begins; "": the row's name.
         """
         name = name or self.name
         if value is None and self.is_optional:
@@ -153,7 +153,7 @@ class Option:
         return value
 
     def read(self, text: str):
-        """Returns the value of a typed text; a UserError that begins with the flag says what it should be."""
+        """Returns the value of a typed text; raises a UserError that begins with the flag if the text is wrong."""
         parse = self.parse or PARSE.get(self.kind, str)
         try:
             value = parse(text)
@@ -164,13 +164,13 @@ class Option:
         return self.check(value, self.flag)
 
     def check_name(self, value: str | None) -> None:
-        """Raises a UserError unless the value is a key of the table, or "module:object" of the user's own."""
+        """Raises a UserError unless the value is a key of the table, or names a user's own "module:object"."""
         if not self.table or value is None or ":" in value:
             return
         look_up(self.read_table(), value, self.name)
 
     def read_table(self) -> Mapping:
-        """Returns the table; its import may bring Keras."""
+        """Returns the table; may import Keras."""
         if not isinstance(self.table, str):
             return self.table
         module, _, name = self.table.partition(":")
@@ -189,7 +189,7 @@ class Option:
 
 
 def option(default: typing.Any, help: str, unset: str = "", **row) -> typing.Any:
-    """Returns a dataclass field; `row` are further attributes of its `Option`. The default `dict` is an empty one."""
+    """Returns a dataclass field; `row` are further attributes of its `Option`. The default `dict` means {}."""
     factory = {"default_factory": dict} if default is dict else {"default": default}
     return dataclasses.field(**factory, metadata={"option": Option(help, unset, **row)})
 

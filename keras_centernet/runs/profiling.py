@@ -6,7 +6,7 @@ import time
 from keras_centernet.runs.callbacks import InsteadOfStep
 from keras_centernet.runs.devices.devices import Devices
 
-WARM_UP_STEPS = 3  # that run as usual
+WARM_UP_STEPS = 3  # neither timed nor traced
 TRACED_STEPS = 3  # a trace of many steps is too large to look at
 TIMED_STEPS = 20
 
@@ -14,9 +14,9 @@ TIMED_STEPS = 20
 class Profile(InsteadOfStep):
     """Times some steps early in a training, traces a few of them, and prints one line.
 
-    On TensorFlow Keras fetches a batch inside the graph of the step, where waiting cannot be told from working. The
+    On TensorFlow, Keras fetches a batch inside the graph of the step, where waiting cannot be told from working. The
     timed steps therefore fetch the batch first and then run the same step on it; the first of them, which compiles the
-    step once more, does not count. On PyTorch Keras fetches it before the step: waiting is what lies between two steps.
+    step once more, does not count. On PyTorch, Keras fetches it before the step: the time between two steps is waiting.
 
     Attributes:
         folder: the trace goes to its plugins/profile folder, where TensorBoard's profile plugin finds it.
@@ -58,7 +58,7 @@ class Profile(InsteadOfStep):
         return metrics, state
 
     def _timed(self, state: tuple, data) -> tuple[dict, tuple, float, float]:
-        """Returns what the steps of an execution return, and the seconds that they waited and worked."""
+        """Runs the steps of one execution; returns what they return, and the seconds spent waiting and working."""
         start, waited = time.perf_counter(), 0.0
         if isinstance(data, list):
             waited = start - self._ended
@@ -88,7 +88,7 @@ class Profile(InsteadOfStep):
         print(f"\n{self.summary()}", flush=True)
 
     def summary(self) -> str:
-        """Returns the line: seconds of a step, and the fraction of them spent waiting."""
+        """Returns the line to print: seconds per step, and the fraction of them spent waiting."""
         if not self.steps:
             return f"profile: expected at least {WARM_UP_STEPS + 2} steps, got {self._calls}; nothing timed."
         seconds = (self.waiting + self.working) / self.steps

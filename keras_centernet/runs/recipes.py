@@ -1,9 +1,9 @@
-"""Recipes: settings of trainings, the published ones and our own, a TOML file each, with the metrics they reached.
+"""Recipes: settings of published trainings and our own, each a TOML file with the metrics that it reached.
 
-One that has the name of a task is what `train` does where no recipe and no weights are named.
+A new run uses the recipe with the name of its task if neither a recipe nor weights are given.
 
 A file has a table [train], whose keys are fields of `TrainSettings`, and may have [published] (metrics) and
-[commands]. Those of the package are in `keras_centernet/recipes/`.
+[commands]. The recipes of the package are in `keras_centernet/recipes/`.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from keras_centernet.runs.settings import TrainSettings
 
 FOLDER = pathlib.Path(__file__).parents[1] / "recipes"
 SUFFIX = ".toml"
-NO_RECIPE = "none"  # what --recipe is for a training without one
+NO_RECIPE = "none"  # value of --recipe for a training without one
 TABLES = ("train", "published", "commands")
 _MOST_BYTES = 1 << 20
 
@@ -52,9 +52,9 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name: str | os.PathLike) -> Recipe:
-    """Returns the recipe of a name in the package, or of a .toml file, with settings that `TrainSettings` accepts.
+    """Returns the package's recipe of that name, or that of a .toml file, with settings that `TrainSettings` accepts.
 
-    A UserError names the file and the key that is wrong, or lists the recipes.
+    Raises a UserError that names the file and the wrong key, or lists the recipes.
     """
     path = to_path(name)
     if path.suffix != SUFFIX:

@@ -1,4 +1,4 @@
-"""What a training run is asked to do: each option in one row, with the default that was measured."""
+"""The options of a training run, one row each, with their defaults."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ PROJECT = "keras_centernet"
 
 
 def check_size(name: str, value: int | Sequence[int]) -> int | tuple[int, int]:
-    """Returns the side, or the (height, width), as it was given; a UserError says what it should be."""
+    """Returns the side, or the (height, width), as it was given; raises a UserError if it is wrong."""
     sides = check_side(name, value, INPUT_MULTIPLE)
     return sides if isinstance(value, list | tuple) else sides[0]
 
@@ -43,7 +43,7 @@ class TrainSettings:
     annotations: str | None = free_option(None, "file or folder of annotations, or label map", "in its usual place")
     images: str | None = free_option(None, "folder of the images", "in its usual place")
     strict: bool = free_option(False, "stop at unreadable images instead of skipping them")
-    max_pixels: int = free_option(MAX_PIXELS, "images that promise more pixels are skipped", at_least=1)
+    max_pixels: int = free_option(MAX_PIXELS, "images with more pixels are skipped", at_least=1)
     workers: int | None = free_option(
         None, "images read at the same time", "as many as pay off", at_least=1, at_most=1024, changes_result=False
     )
@@ -181,7 +181,7 @@ class TrainSettings:
         "runs/train", "folder for the results; of a recipe: runs/ and its name", in_recipes=False, changes_result=False
     )
     licence: str | None = free_option(
-        None, "that the model's files name, such as apache-2.0", "unspecified", flag="--license", in_recipes=False
+        None, "licence named in model files, such as apache-2.0", "unspecified", flag="--license", in_recipes=False
     )
     resume: bool = free_option(
         False,
@@ -228,7 +228,7 @@ class TrainSettings:
 
     @property
     def measured_epochs(self) -> list[int]:
-        """The epochs, from 1, after which losses and metrics of the validation split are measured: the last one, too.
+        """The epochs, counted from 1, after which validation losses and metrics are measured; includes the last one.
 
         Examples:
             >>> TrainSettings("shapes", epochs=5, evaluate_every=2).measured_epochs
@@ -240,7 +240,7 @@ class TrainSettings:
 
     @property
     def mixed_epochs(self) -> int:
-        """How many epochs, from the first, have mosaics and mixed images where `mosaic` and `mixup` ask for them.
+        """The number of epochs at the beginning in which `mosaic` and `mixup` apply.
 
         Examples:
             >>> TrainSettings("shapes", epochs=60).mixed_epochs, TrainSettings("shapes", close_mosaic=10).mixed_epochs
@@ -249,7 +249,7 @@ class TrainSettings:
         return self.epochs - (self.epochs // 3 if self.close_mosaic is None else self.close_mosaic)
 
     def check_names(self) -> None:
-        """Raises a UserError unless the tables of the package have the names; imports Keras and TensorFlow."""
+        """Raises a UserError unless the package's tables hold the names; imports Keras and TensorFlow."""
         for name, row in options_of(TrainSettings).items():
             row.check_name(getattr(self, name))
 

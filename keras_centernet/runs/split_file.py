@@ -1,4 +1,4 @@
-"""The split that a run made of its images: written into its folder, and read by whatever comes after."""
+"""The split that a run made of its images: written into its folder, and read to resume or evaluate the run."""
 
 import dataclasses
 import os
@@ -18,12 +18,12 @@ SPLIT_FILE = JsonFormat(
 
 @dataclasses.dataclass(frozen=True)
 class MadeSplit:
-    """Which images of a data set a run trains on, and which it is measured on.
+    """Which images of a data set a run trains on, and which it is evaluated on.
 
     Attributes:
-        data: of the run.
+        data: the data set of the run, as its settings name it.
         parts: {"train": image names, "val": image names}.
-        holds_out: the split of the data set that the two are parts of; None: all images.
+        holds_out: the split of the data set that both parts were taken from; None: all images.
     """
 
     data: str
@@ -31,7 +31,7 @@ class MadeSplit:
     holds_out: str | None = None
 
     def fits(self, data: str | os.PathLike) -> bool:
-        """Whether another path means the same data: equal, or a folder of that name that may have moved."""
+        """Whether a path means the same data: it is equal, or has the same last part, as a folder may have moved."""
         return os.fspath(data) == self.data or to_path(data).name == to_path(self.data).name
 
     def write(self, path: AnyPath) -> None:

@@ -67,12 +67,12 @@ def train(settings: TrainSettings, callbacks: Sequence[keras.callbacks.Callback]
 
     Args:
         settings: the options.
-        callbacks: of one's own, called after those of the run, whose logs hold the metrics too; of several workers the
-            chief alone calls them. Checkpoints hold no state of theirs.
+        callbacks: further callbacks, called after those of the run, so that their logs include the metrics. With
+            several workers only the chief calls them. Checkpoints do not hold their state.
 
     Raises:
-        UserError: settings, data or folder are not what they should be.
-        NonFiniteLossError: the loss became NaN or infinite.
+        UserError: the settings, the data or the folder are invalid.
+        NonFiniteLossError: the loss or a weight became NaN or infinite.
     """
     start = time.perf_counter()
     backend = settings.backend or (choose_backend(tpu=True) if settings.tpu else keras.backend.backend())
@@ -97,7 +97,7 @@ def train(settings: TrainSettings, callbacks: Sequence[keras.callbacks.Callback]
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The parts of a run; `start` is when it would have begun, by `time.perf_counter`, without interruptions."""
+    """The parts of a run; `start` is the `time.perf_counter` of its beginning, as if it had never been interrupted."""
 
     settings: TrainSettings
     devices: Devices
@@ -134,7 +134,7 @@ class Run:
         return cls(settings, devices, folder, data, model, progress, start - progress.seconds, is_resumed)
 
     def fit(self, own: Sequence[keras.callbacks.Callback] = ()) -> None:
-        """Trains from where the run is to its end, with a user's own callbacks, and keeps the folder up to date."""
+        """Trains from the current progress to the end, with a user's own callbacks, and keeps the folder up to date."""
         settings, progress = self.settings, self.progress
         if self.is_chief:
             begin = self.folder.write_config if self.is_resumed else self.folder.begin
@@ -145,11 +145,11 @@ class Run:
             cut_history(self.folder, progress.epoch)
             self.loggers.callbacks += build_loggers(LoggedRun(self.folder, settings, config, self._examples()))
         keep_best = KeepBest(self.folder, progress.best, progress.waited, settings.patience)
-        if keep_best.is_done or progress.epoch >= settings.epochs:  # there may be left to report
+        if keep_best.is_done or progress.epoch >= settings.epochs:  # only the report may be missing
             if self.verbosity:
                 print(say_done(self.folder, progress, keep_best), flush=True)
             return
-        if self.is_chief and not settings.data_service:  # whose workers give each image once
+        if self.is_chief and not settings.data_service:  # its workers give each image only once
             write_image(draw_training_batch(self.model, self.data, settings), self.folder / TRAINING_BATCH)
         callbacks, way_out = self._callbacks(keep_best, own)
         to_fit = self.data.to_fit(self.devices, settings, progress)
@@ -173,7 +173,7 @@ class Run:
 
     @property
     def verbosity(self) -> int:
-        """Keras' verbosity: a bar only in a terminal."""
+        """Keras' verbosity: by default a bar in a terminal, else lines; 0 except on the chief."""
         usual = 1 if draws_bars() else 2
         wanted = usual if self.settings.verbose is None else self.settings.verbose
         return wanted if self.is_chief else 0
@@ -189,7 +189,7 @@ class Run:
         """Returns the callbacks of this process, and a context for `fit`."""
         callbacks = [EnterEpoch(self.progress)]
         of_chief = [*self._callbacks_of_chief(keep_best), *own] if self.is_chief else []
-        if self.devices.processes > 1:  # they end together, at the end of an epoch, or lose each other
+        if self.devices.processes > 1:  # all must end together, at the end of an epoch
             callbacks += [ByOne(of_chief, self.devices), StopTogether(self.devices)]
             return callbacks, contextlib.nullcontext()
         keep_last = next(one for one in of_chief if isinstance(one, KeepLast))
@@ -218,8 +218,8 @@ class Run:
 
     def _report_of_chief(self) -> dict:
         folder = self.folder
-        if not (folder / BEST).exists():  # nothing to evaluate on: the last (averaged) weights are the best
-            # Not `finish`: the other processes would have to compute with this one.
+        if not (folder / BEST).exists():  # nothing was measured: the last (averaged) weights are the best
+            # Not `average.finish`: the other processes would have to take part in it.
             with self.model.averaged(), uncompiled(self.model):
                 write_whole(folder / BEST, self.model.save)
         with local_copy(folder / BEST) as path:

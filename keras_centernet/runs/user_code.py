@@ -1,4 +1,4 @@
-"""The user's own code: modules to import, and objects of them that are named on the command line."""
+"""The user's own code: modules to import, and objects in them that the command line names."""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ from keras_centernet.errors import UserError, first_line
 
 
 def import_module(name: str, option: str = "--import") -> types.ModuleType:
-    """Returns a module, also one in the current folder; a UserError says where it cannot be imported."""
+    """Imports and returns a module, also one in the current folder; raises a UserError if that fails."""
     if "" not in sys.path:
         sys.path.insert(0, "")  # the current folder, where an installed command does not look
     try:
@@ -20,9 +20,9 @@ def import_module(name: str, option: str = "--import") -> types.ModuleType:
 
 
 def resolve(name: str, option: str) -> object:
-    """Returns what "module:object" names; a name without a colon, as of a row of a table, is returned as it is.
+    """Returns what "module:object" names; a name without a colon, such as a key of a table, is returned unchanged.
 
-    A UserError that begins with `option` says where there is no such object.
+    Raises a UserError that begins with `option` if there is no such object.
     """
     module, colon, attribute = name.partition(":")
     if not colon:

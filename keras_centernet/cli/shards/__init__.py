@@ -1,12 +1,12 @@
 """One of N shares of the inputs of `predict`, for a scheduler that runs the same command N times.
 
-A share is every N-th file of the sorted list of all inputs. It is worked off part by part, and a part that is there is
-not made again::
+A share is every N-th file of the sorted list of all inputs. It is processed part by part, and an existing part is not
+made again::
 
     OUTPUT/detections-00002-of-00016/
-        shard.json           what the parts were made of and with, and how many there will be
-        part-00000.jsonl     a line per image: `Detections.to_dict`, or {"path", "error"} where it cannot be read
-        drawings/            copies of the images with what was found, unless --no-draw
+        shard.json           inputs and options of the parts, and how many there will be
+        part-00000.jsonl     a line per image: `Detections.to_dict`, or {"path", "error"} if it cannot be read
+        drawings/            copies of the images with the detections, unless --no-draw
 
 A video is one part with a line per frame.
 """

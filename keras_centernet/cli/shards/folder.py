@@ -1,4 +1,4 @@
-"""The folder of a shard: complete parts only, all made of the same inputs with the same options."""
+"""The folder of a shard: complete parts only, all made from the same inputs with the same options."""
 
 import hashlib
 import json
@@ -17,8 +17,8 @@ from keras_centernet.files.temporary import remove_temporaries
 
 DESCRIPTION, DRAWINGS = "shard.json", "drawings"
 SHARDS = re.compile("detections-([0-9]{5,})-of-([0-9]{5,})")
-ENOUGH_SHARDS = 3  # that stand for all others: a thousand shards need not read a thousand files each
-# What all parts of all shards in a folder have to share: as it is described -> what a user calls it.
+ENOUGH_SHARDS = 3  # that are compared for all others: a thousand shards need not read a thousand files each
+# What all parts of all shards in a folder must have in common: key of the description -> what a user calls it.
 SHARED = {
     "inputs": "the list of inputs",
     "model": "the file of --model",
@@ -32,7 +32,7 @@ _DESCRIPTION_FILE = JsonFormat(dict.fromkeys(SHARED, object) | {"?": object}, ad
 
 
 class ShardFolder:
-    """The folder of a shard in `output`, which is made where it is missing.
+    """The folder of a shard in `output`, made if missing.
 
     Args:
         output: folder of all shards.
@@ -41,7 +41,7 @@ class ShardFolder:
         description: a value that JSON can hold for each key of `SHARED`.
 
     Raises:
-        UserError: parts of the shard or of others in `output` were made of or with something else.
+        UserError: parts of this or another shard in `output` were made from other inputs or with other options.
     """
 
     def __init__(self, output: AnyPath, shard: Shard, parts: int, description: dict):
@@ -62,22 +62,22 @@ class ShardFolder:
         return self.drawings / f"part-{number:05d}-{name}"
 
     def write(self, number: int, lines: Iterable[dict]) -> None:
-        """Writes a part from its lines, which may be computed only now."""
+        """Writes the lines of a part; they may be computed while they are written."""
 
         def write(temporary: os.PathLike) -> None:
             with open(temporary, "w", encoding="utf-8") as file:
                 file.writelines(f"{json.dumps(line)}\n" for line in lines)
 
         self._describe()
-        # A scheduler that has lost sight of a job starts it again while it still runs.
+        # A scheduler that has lost contact with a job starts it again while it still runs.
         try:
             write_whole(self.part(number), write)
         except UserError:
-            if not exists(self.part(number)):  # else the other one wrote it and cleaned up
+            if not exists(self.part(number)):  # else the other job wrote it and removed ours
                 raise
 
     def finish(self) -> None:
-        """Removes what killed processes left; all parts are there."""
+        """Removes what killed processes left; called when all parts are there."""
         self._describe()
         remove_temporaries(self.path)
 
@@ -110,19 +110,19 @@ class ShardFolder:
 
 
 def describe_inputs(inputs: Sequence[str | os.PathLike]) -> str:
-    """Returns what tells one list of inputs, in any order, from another."""
+    """Returns a text that identifies a list of inputs, in any order."""
     names = sorted(os.fsencode(os.fspath(path)) for path in inputs)
     digest = hashlib.sha256(b"\0".join(names))
     return f"{len(names)} files (sha256 {digest.hexdigest()})"
 
 
 def describe_file(path: str) -> str:
-    """Returns what tells the content of a file from another's."""
+    """Returns a text that identifies the content of a file."""
     with local_copy(path) as local, open(local, "rb") as file:
         return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def describe_folder(path: AnyPath) -> str:
-    """Returns the same of all files in a folder, and in those inside."""
+    """Returns a text that identifies the names and contents of all files in a folder and its subfolders."""
     files = [file for file in sorted(path.rglob("*")) if is_remote(file) or file.is_file()]
     return describe_inputs([f"{file.name} {describe_file(str(file))}" for file in files])

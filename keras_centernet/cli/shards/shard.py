@@ -13,7 +13,7 @@ PART_SIZE = 256
 
 @dataclass(frozen=True)
 class Shard:
-    """Share `index` of `count`, counted from 0 as the indices of a scheduler's array are.
+    """Share `index` of `count`, counted from 0 like the indices of a scheduler's array.
 
     Examples:
         >>> Shard.parse("2/16").name

@@ -1,4 +1,4 @@
-"""Detecting in the share of one shard, part by part."""
+"""Detects objects in the share of one shard, part by part."""
 
 import argparse
 import contextlib
@@ -17,7 +17,7 @@ from keras_centernet.files.paths import AnyPath, to_path
 
 
 def check_shard_options(args: argparse.Namespace) -> None:
-    """Raises a UserError where --part-size has no shard, or --overwrite has one."""
+    """Raises a UserError for --part-size without --shard, or for --overwrite with it."""
     if args.shard is None and args.part_size is not None:
         raise UserError("--part-size: expected together with --shard I/N only, got it alone; leave it out.")
     if args.shard is not None and args.overwrite:
@@ -25,7 +25,7 @@ def check_shard_options(args: argparse.Namespace) -> None:
 
 
 def predict_shard(args: argparse.Namespace, images: list[AnyPath], videos: list[str | int], default: str) -> None:
-    """Detects in the share that --shard names, as far as that is not done yet; `default` is where without --output."""
+    """Detects in the unfinished parts of the share that --shard names; `default` is the folder without --output."""
     from keras_centernet.data.counting import warn_counted
     from keras_centernet.loading import load_detector
 
@@ -124,7 +124,7 @@ def _some_lines(lines: Iterable[dict], video: str) -> Iterator[dict]:
 
 
 def _describe_model(name: str) -> str:
-    """Returns what tells a model from another: a preset or an address by its name, whose file does not change."""
+    """Returns a text that identifies a model: a preset's name or an address, whose file never changes, or a digest."""
     from keras_centernet.loading import find_export
     from keras_centernet.weights.checkpoint import check_there
     from keras_centernet.weights.preset_folder import WEIGHTS

@@ -29,7 +29,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
     def call(self, inputs, training=None, mask=None):
-        """Returns the normalised (B, H, W, C) inputs; in training moves the statistics."""
+        """Returns the normalised (B, H, W, C) inputs; in training it moves the statistics."""
         if len(inputs.shape) != 4 or mask is not None:
             return super().call(inputs, training=training, mask=mask)
         use_batch = bool(training) and self.trainable

@@ -1,4 +1,4 @@
-"""The start of learned upsampling: plain bilinear interpolation."""
+"""The initial kernel of learned upsampling: plain bilinear interpolation."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from keras import ops
 class Bilinear(keras.initializers.Initializer):
     """Fills a transposed convolution of kernel 2 f and stride f so that it interpolates bilinearly.
 
-    Dense kernels (k, k, out, in) carry each channel to itself; depthwise ones (k, k, 1, C) all channels.
+    Dense kernels (k, k, out, in) map each channel to itself; depthwise ones (k, k, 1, C) are equal for all channels.
 
     Source: `fill_up_weights` of the published code. Deliberate difference for dense kernels: there only
         output channel 0 is filled, from every input channel, and the rest stays random.

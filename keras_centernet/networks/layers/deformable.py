@@ -1,7 +1,8 @@
 """Modulated deformable convolution as a pure function of tensors.
 
-The image is padded by one pixel of zeros and the sampling position clipped to [-1, H] x [-1, W]; the four corners of
-its bilinear interpolation are then i, i + 1, i + Wp and i + Wp + 1 of one flat index, and no corner needs a test.
+The image is padded by one pixel of zeros and the sampling position clipped to [-1, H] x [-1, W]. With the padded width
+Wp, the four corners of its bilinear interpolation are then i, i + 1, i + Wp and i + Wp + 1 of one flat index, and no
+corner needs a test.
 
 Taps are computed one after the other and summed, so that no pass holds more than one tap's samples. On TensorFlow both
 directions are XLA-compiled functions inside a normal graph, which fuse each tap's interpolation into one loop.
@@ -24,7 +25,7 @@ _uses_xla = contextvars.ContextVar("uses_xla", default=True)
 
 
 class Sampling(NamedTuple):
-    """Where the taps of a convolution are before they are moved; pairs are (vertical, horizontal)."""
+    """Where the taps of a convolution are without their offsets; pairs are (vertical, horizontal)."""
 
     kernel_hw: tuple[int, int]
     strides: tuple[int, int] = (1, 1)
@@ -41,8 +42,8 @@ class Sampling(NamedTuple):
 def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tensor, sampling: Sampling) -> Tensor:
     """Returns sum over taps of mask * sample(inputs, position of the tap + offset) @ kernel[tap].
 
-    Sampling is bilinear; what lies outside the image counts as zero, and a point at or beyond one
-    pixel outside contributes nothing and has no gradient.
+    Sampling is bilinear; what lies outside the image counts as zero. A point one pixel outside or further contributes
+    nothing, and one further outside has no gradient.
 
     Args:
         inputs: (B, H, W, C) float.
@@ -57,10 +58,10 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
         sums of gradients are float32 also for half-precision inputs.
 
     Memory: at most about 18 B Ho Wo max(C, O) floats beside inputs and outputs, for any number of taps: the gradient
-    gathers the samples of one tap after the other again (at 64 channels, 128x128 cells and batch 8: 0.6 GB, not 3.5).
+    gathers the samples again, one tap after the other (at 64 channels, 128x128 cells and batch 8: 0.6 GB, not 3.5).
 
     Source: "Deformable ConvNets v2" (Zhu et al. 2019), eq. 1; the published CenterNet's DCNv2 kernel.
-        Equal to it but for points exactly one pixel outside, where both are zero.
+        Equal to it except for points exactly one pixel outside: both give zero, but offsets have a gradient only here.
     """
     run_forward, run_backward = _compiled(sampling, _uses_xla.get())
 
@@ -80,7 +81,7 @@ def deformable_conv(inputs: Tensor, offsets: Tensor, masks: Tensor, kernel: Tens
 def without_xla() -> Iterator[None]:
     """Returns a context in which deformable convolutions are traced as ordinary operations, without XLA.
 
-    For graphs that leave for another runtime: not every server is built with XLA, and converters do not read it.
+    For graphs that are exported to another runtime: not every server is built with XLA, and converters cannot read it.
     """
     token = _uses_xla.set(False)
     try:
@@ -144,7 +145,7 @@ def _forward(sampling: Sampling, inputs, offsets, masks, matrices):
 def _backward(sampling: Sampling, inputs, offsets, masks, matrices, upstream):
     """Returns the gradients with respect to inputs, offsets, masks and matrices.
 
-    A loop over the taps, not nine copies of it: the memory of one tap is then that of all.
+    It loops over the taps instead of unrolling them, so that all taps together need the memory of one.
     """
     image = _PaddedImage(inputs, sampling.groups)
     upstream = ops.reshape(ops.cast(upstream, inputs.dtype), (-1, matrices.shape[2]))
@@ -201,7 +202,7 @@ def _put(i, array, row):
 class _Tap(NamedTuple):
     """One tap, or all of them along a leading axis."""
 
-    start_y: Tensor  # (Ho,) where it is before it is moved
+    start_y: Tensor  # (Ho,) where it is without its offset
     start_x: Tensor  # (Wo,)
     offset: Tensor  # (B, Ho, Wo, 2) dy, dx
     mask: Tensor  # (B, Ho, Wo)
@@ -223,7 +224,7 @@ def _taps_by_group(sampling: Sampling, offsets, masks, matrices) -> list[_Tap]:
 
 
 def _starts(sampling: Sampling, axis: int, side) -> Tensor:
-    """Returns (taps, side): the rows (axis 0) or columns (axis 1) of the image where unmoved taps are."""
+    """Returns (taps, side): the rows (axis 0) or columns (axis 1) of the image where taps without offsets are."""
     positions = np.indices(sampling.kernel_hw)[axis].reshape(-1, 1)
     first = (positions * sampling.dilation[axis] - sampling.padding[axis]).astype("float32")
     return ops.convert_to_tensor(first) + ops.arange(side, dtype="float32") * sampling.strides[axis]
@@ -254,7 +255,7 @@ class _Corners(NamedTuple):
 
 
 class _PaddedImage:
-    """A batch with one pixel of zeros around, as rows of a table.
+    """A batch with one pixel of zeros around each image, as rows of a table.
 
     Attributes:
         rows: per group (B * (H + 2) * (W + 2), C / groups).
@@ -287,7 +288,7 @@ class _PaddedImage:
 
 
 def _clip(position, side):
-    """Returns the position within [-1, side], the corner before it, and 1.0 where it was within, else 0.0."""
+    """Returns the position within [-1, side], the corner before it, and 1.0 if it was within, else 0.0."""
     side = ops.cast(side, "float32")
     clipped = ops.clip(position, -1.0, side)
     corner = ops.minimum(ops.floor(clipped), side - 1)  # the last padded pixel belongs to the corner before it

@@ -12,8 +12,8 @@ class DeformableConv2D(keras.layers.Layer):
     """Modulated deformable convolution (DCNv2): (B, H, W, C) -> (B, Ho, Wo, filters).
 
     A plain convolution of the same geometry predicts for every position and tap an offset (dy, dx) and a
-    mask; the taps then read the image there, bilinearly, scaled by the sigmoid of the mask. Offsets and
-    mask logits start at zero: a new layer is half a plain convolution.
+    mask logit; the taps then read the image there, bilinearly, scaled by the sigmoid of the logit. Offsets and
+    mask logits start at zero: a new layer returns half of what a plain convolution would.
 
     Pure `keras.ops`: trains on every backend, compiles under XLA with static shapes, converts to TFLite's
     builtin operators, takes any batch and image size, and needs the memory of one tap (see `deformable_conv`).

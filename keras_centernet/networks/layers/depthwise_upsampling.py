@@ -11,8 +11,8 @@ class DepthwiseUpsampling2D(keras.layers.Layer):
     """Transposed convolution of each channel alone, kernel 2 f, stride f: (B, H, W, C) -> (B, f H, f W, C).
 
     Keras has no grouped transposed convolution. Each of the f * f pixels that a cell becomes depends on the cell and
-    its 8 neighbours only: a 3x3 depthwise convolution to f * f phases, and a rearrangement of the phases. Borders fade,
-    because the outside counts as zero, as published.
+    its 8 neighbours only, so that the layer is a 3x3 depthwise convolution to f * f phases, which are then rearranged.
+    Borders fade, because the outside counts as zero, as published.
 
     Args:
         factor: f, even.

@@ -1,4 +1,4 @@
-"""Layers that are named as the published modules, with dots, on PyTorch."""
+"""Layer names with dots, like those of the published modules, on PyTorch."""
 
 import functools
 
@@ -7,10 +7,10 @@ import keras
 
 @functools.cache
 def allow_dots() -> None:
-    """Lets Keras build layers with dots in their names on PyTorch; elsewhere it does so anyway.
+    """Lets Keras build layers with dots in their names on PyTorch; on other backends it does so anyway.
 
-    There a layer is a PyTorch module, too, and registers its variables by their paths, in which PyTorch forbids dots:
-    they become colons in what PyTorch calls the parameters. Keras' own names and files stay as they are.
+    On PyTorch a layer is a PyTorch module, too, which registers its variables by their paths and forbids dots in them:
+    the dots become colons in PyTorch's names of the parameters. Keras' own names and files stay as they are.
     """
     if keras.backend.backend() != "torch":
         return

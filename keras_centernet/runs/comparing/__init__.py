@@ -1,1 +1,1 @@
-"""Several runs beside each other."""
+"""The comparison of several runs."""

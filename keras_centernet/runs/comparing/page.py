@@ -14,7 +14,7 @@ def page_of_runs(runs: Sequence[PastRun], lines: Sequence[str] = ()) -> str:
 
     Args:
         runs: to compare.
-        lines: to say of the folders, such as that one has no run.
+        lines: remarks on the folders, such as that one holds no run.
     """
     title = f"{len(runs)} runs"
     parts = [f"<h1>{title}</h1>", *(f"<p>{html.escape(line)}</p>" for line in lines)]
@@ -25,7 +25,7 @@ def page_of_runs(runs: Sequence[PastRun], lines: Sequence[str] = ()) -> str:
 
 
 def draw_runs(runs: Sequence[PastRun]) -> bytes:
-    """Returns loss and main metric of the runs of one task over the epochs, as a PNG file."""
+    """Returns a PNG file with the loss and main metric over the epochs, of runs of one task."""
     main = next((run.main for run in runs if run.main), None)
     columns = {"loss": "loss"} | ({main: f"{VALIDATION}{main}"} if main else {})
     names = short_names(runs)

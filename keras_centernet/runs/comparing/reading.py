@@ -1,4 +1,4 @@
-"""What the folders of runs say of them, whole, unfinished or damaged."""
+"""Reads runs from their folders, whether finished, unfinished or damaged."""
 
 import dataclasses
 import math
@@ -15,18 +15,18 @@ from keras_centernet.runs.resuming.run_settings import with_older_values
 
 _ALL_EPOCHS = 10**9
 VALIDATION = "val_"
-_IDENTITY = ("images", "objects", "classes", "labels")  # of the fingerprint of images that were measured
+_IDENTITY = ("images", "objects", "classes", "labels")  # keys of the validation data's fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
 class PastRun:
-    """A run as its folder has it.
+    """A run as recorded in its folder.
 
     Attributes:
         name: path of the folder, as it was given.
-        config: {option: value}; an option that came after the run has the value of then.
-        metrics: of metrics.json; empty where the run has not ended.
-        history: {column of history.csv: a number for each epoch, NaN where it has none}.
+        config: {option: value}; options that did not exist when the run began have the value of the old behaviour.
+        metrics: content of metrics.json; empty if the run has not finished.
+        history: {column of history.csv: a number for each epoch, NaN if it has none}.
         epochs: number of each row of the history.
     """
 
@@ -53,14 +53,14 @@ class PastRun:
 
     @property
     def best(self) -> tuple[float | None, int | None]:
-        """Highest value of the main metric, and the epoch in which it was measured; None where it is not known."""
+        """The main metric (in metrics.json, else its highest in the history) and the epoch of its highest, or None."""
         values = self.history.get(f"{VALIDATION}{self.main}", [])
         pairs = [pair for pair in zip(values, self.epochs, strict=False) if math.isfinite(pair[0])]
         value, epoch = max(pairs, key=lambda pair: pair[0], default=(None, None))
         return self.number(self.main) if self.main in self.metrics else value, epoch
 
     def number(self, name: str) -> float | None:
-        """Returns one of its metrics; None where it has no number of that name."""
+        """Returns one of its metrics; None if it has no number of that name."""
         value = self.metrics.get(name)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -71,13 +71,13 @@ class PastRun:
 
     @property
     def measured_on(self) -> str | None:
-        """What tells its validation images from others; None where it does not say."""
+        """A text that is equal for equal validation data; None if metrics.json does not record them."""
         data = self.metrics.get(RUN, {"data": {}})["data"].get("val")
         return repr([data.get(name) for name in _IDENTITY]) if isinstance(data, dict) else None
 
 
 def read_runs(folders: Iterable[str | os.PathLike]) -> tuple[list[PastRun], list[str]]:
-    """Returns the runs of folders, the best first, and a line for each folder without one, or whose run has not ended.
+    """Returns the runs in folders, the best first, and a line for each folder without a run or with an unfinished run.
 
     Raises:
         UserError: none of the folders has a run.
@@ -98,7 +98,7 @@ def read_runs(folders: Iterable[str | os.PathLike]) -> tuple[list[PastRun], list
 
 
 def short_names(runs: Iterable[PastRun]) -> dict[str, str]:
-    """Returns {name of a run: that of its folder alone}, or the names as they are where two folders have one name."""
+    """Returns {name of a run: last part of its path}, or the names unchanged if two have the same last part."""
     ends = {run.name: run.name.rstrip("/").rpartition("/")[2] or run.name for run in runs}
     return ends if len({*ends.values()}) == len(ends) else {name: name for name in ends}
 

@@ -1,4 +1,4 @@
-"""Several runs as tables of text: one for the runs of each task, and what options differ."""
+"""Text tables of several runs, one for each task, and the options in which the runs differ."""
 
 import json
 import textwrap
@@ -20,7 +20,7 @@ _IN_COLUMNS = ("task", "backbone", "input_size", "epochs")  # options that the t
 
 
 def by_task(runs: Sequence[PastRun]) -> dict[str, list[PastRun]]:
-    """Returns {task: its runs}, as their metrics say nothing of each other."""
+    """Returns {task: its runs}, because metrics of different tasks cannot be compared."""
     tasks = dict.fromkeys(run.task for run in runs)
     return {task: [run for run in runs if run.task == task] for task in tasks}
 
@@ -36,7 +36,7 @@ def rows_of(runs: Sequence[PastRun]) -> list[tuple[str, ...]]:
 
 
 def table_of_runs(runs: Sequence[PastRun], width: int = WIDTH) -> str:
-    """Returns the tables of all tasks as text of at most `width` columns, as far as names can be cut for it."""
+    """Returns the tables of all tasks as text; names are cut, down to a least length, to fit into `width` columns."""
     parts = []
     for task, ours in by_task(runs).items():
         text = align(_narrowed(rows_of(ours), width))
@@ -46,7 +46,7 @@ def table_of_runs(runs: Sequence[PastRun], width: int = WIDTH) -> str:
 
 
 def notes_of(runs: Sequence[PastRun], width: int = WIDTH) -> list[str]:
-    """Returns lines that say in which options the runs of one task differ, and whether they were measured alike."""
+    """Returns lines on the options in which the runs of one task differ, and a warning if their validation data do."""
     different, names = differences(runs), short_names(runs)
     lines = []
     for run in runs if different else ():
@@ -58,7 +58,7 @@ def notes_of(runs: Sequence[PastRun], width: int = WIDTH) -> list[str]:
 
 
 def differences(runs: Sequence[PastRun]) -> dict[str, dict]:
-    """Returns {option: {run: value}} of the options that differ; what a run does not say has its default."""
+    """Returns {option: {run: value}} of the options that differ; a value missing in a run is the default."""
     found = {}
     for name, row in options_of(TrainSettings).items():
         if name in _IN_COLUMNS or not row.changes_result:
@@ -91,7 +91,7 @@ def _row(run: PastRun, others: Sequence[str]) -> tuple[str, ...]:
 
 
 def _narrowed(rows: list[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
-    """Returns the rows with the first two columns, names, cut so that the table fits; the ends of names say most."""
+    """Returns the rows with the names in the first two columns cut to their ends so that the table fits."""
     rows = [tuple(map(printable, row)) for row in rows]
     columns = [max(cells(row[i]) for row in rows) for i in range(len(rows[0]))]
     excess = sum(columns) + _GAP * (len(columns) - 1) - width

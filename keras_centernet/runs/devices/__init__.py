@@ -1,1 +1,1 @@
-"""What a run computes on: the backend of Keras, its devices here and elsewhere, and what each gets of a batch."""
+"""What a run computes on: Keras' backend, its devices here and elsewhere, and the part of a batch that each gets."""

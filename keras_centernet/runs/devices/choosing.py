@@ -47,7 +47,7 @@ def running_backend() -> str:
 
 
 def check_options(settings: TrainSettings, backend: str) -> None:
-    """Raises a UserError where a run's settings have a value that the backend has not."""
+    """Raises a UserError if an option has a value that the backend does not support."""
     for option, values in BACKENDS[backend].only.items():
         value = getattr(settings, option)
         if value not in values:

@@ -1,4 +1,4 @@
-"""What a run asks of its devices, whatever the backend; here are the answers of a single one."""
+"""What a run asks of its devices, whatever the backend; the base class answers for a single device."""
 
 import contextlib
 import importlib
@@ -15,9 +15,9 @@ class Devices:
     """The devices that share each batch, in this process and in others.
 
     Attributes:
-        names: of those of this process, such as "GPU:0".
-        replicas: how many there are in all processes; each gets an equal part of a batch.
-        processes, process: how many processes train together, and the number of this one.
+        names: of this process's devices, such as "GPU:0".
+        replicas: number of devices in all processes; each gets an equal part of a batch.
+        processes, process: number of processes that train together, and the index of this one.
     """
 
     def __init__(self, names: list[str], replicas: int = 1, processes: int = 1, process: int = 0):
@@ -40,19 +40,19 @@ class Devices:
         return contextlib.nullcontext()
 
     def alone(self) -> contextlib.AbstractContextManager:
-        """Returns the context, within `fitting`, of what this process does and the others do not."""
+        """Returns the context, within `fitting`, for what this process does and the others do not."""
         return contextlib.nullcontext()
 
     def share(self, dataset: tf.data.Dataset, load: Callable, batch_size: int, epochs: tuple[int, ...] | None = None):
-        """Returns what `fit` takes for a data set: this process reads its own shard, and replicas get full batches.
+        """Returns the data set as `fit` takes it: this process reads its own shard, and replicas get full batches.
 
-        A last partial batch is left out of the validation loss (metrics are of all images) where several devices
-        share one: a replica could be left without an image, which convolutions refuse.
+        If several devices share each batch, a last partial batch is left out of the validation loss (metrics are of
+        all images): a replica could be left without an image, which convolutions refuse.
 
         Args:
             dataset: global batches of `batch_size` images.
             load: function (batch_size, shard) -> the same data in other batches, of one process; see `load_dataset`.
-            epochs: arguments of the `for_epochs` of a training set; None: the data set as it is.
+            epochs: arguments for the `for_epochs` of a training set; None: the data set is used as it is.
         """
         if self.replicas == 1:
             return dataset.for_epochs(*epochs) if epochs else dataset
@@ -82,12 +82,12 @@ class Devices:
 
 
 def build_devices(settings: TrainSettings) -> Devices:
-    """Returns the devices that a run's settings ask for, of the backend that Keras runs on.
+    """Returns the devices that a run's settings ask for, on the backend that Keras runs on.
 
-    Several processes must be connected before the backend does anything else in this one.
+    It connects several processes, which must happen before the backend does anything else in this one.
 
     Raises:
-        UserError: the backend or the machine has not what the settings ask for.
+        UserError: the backend or the machine lacks what the settings ask for.
     """
     check_options(settings, running_backend())
     home = importlib.import_module(f"{__package__}.{BACKENDS[running_backend()].home}")
@@ -97,7 +97,7 @@ def build_devices(settings: TrainSettings) -> Devices:
 def load_shard(
     dataset: tf.data.Dataset, load: Callable, batch_size: int, shard: tuple[int, int], epochs: tuple[int, ...] | None
 ) -> tf.data.Dataset:
-    """Returns the part of each global batch that one of `shard[0]` readers gets, see `Devices.share`."""
+    """Returns the batches of one of `shard[0]` readers, its parts of the global batches; see `Devices.share`."""
     size = batch_size // shard[0]
     part = load(batch_size=size, shard=shard)
     if epochs:

@@ -20,9 +20,9 @@ from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.settings import TrainSettings
 
 ADDRESSES, COUNT, INDEX = (f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
-HEARTBEAT_SECONDS = 30  # after which a process counts as lost, and JAX ends the others where nothing else tells them
-ERRORS = (jax.errors.JaxRuntimeError, ValueError)  # of compiled functions, of others
-# What errors of JAX say where another process does not answer any more.
+HEARTBEAT_SECONDS = 30  # a process that is silent for so long counts as lost; JAX then ends the others, if no error has
+ERRORS = (jax.errors.JaxRuntimeError, ValueError)  # of compiled functions, of other functions
+# Words of JAX's errors when another process does not answer any more.
 LOST = re.compile("Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|[Cc]oordination service|heartbeat|Connection (reset|closed)")
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
@@ -52,8 +52,8 @@ class JaxDevices(Devices):
 
     @contextlib.contextmanager
     def alone(self):
-        # Keras would lay every new variable over all devices, such as those of an optimizer that it makes to save one:
-        # and for that wait for the other processes.
+        # Otherwise Keras would lay every new variable over all devices, and wait for the other processes to do so, too.
+        # Saving a model makes new variables: those of a copy of the optimizer.
         keras.distribution.set_distribution(None)
         try:
             yield
@@ -71,7 +71,7 @@ class JaxDevices(Devices):
 
     def leave(self, error):
         if self.processes > 1:
-            # At exit JAX waits for minutes for those that are not there any more.
+            # At a normal exit JAX waits minutes for processes that have already ended.
             atexit.register(_exit, 128 + getattr(error, "number", 2) if isinstance(error, KeyboardInterrupt) else 2)
 
     def start_trace(self, folder):
@@ -100,7 +100,7 @@ def find_tpus() -> list[jax.Device]:
     if os.environ.get(ADDRESSES):
         connect(*read_cluster(os.environ))
     elif _has_tpu():
-        with contextlib.suppress(ValueError, OSError):  # nothing tells of other hosts: there are none
+        with contextlib.suppress(ValueError, OSError):  # the environment names no other hosts: there are none
             jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     try:
         return jax.devices("tpu")
@@ -125,10 +125,10 @@ def find_gpus(count: int) -> list[jax.Device]:
 
 
 def read_cluster(variables: Mapping[str, str]) -> tuple[str, int, int]:
-    """Returns (addresses, how many processes, number of this one) from the variables that Keras knows.
+    """Returns (addresses, number of processes, index of this one) from Keras' environment variables.
 
     Raises:
-        UserError: they are missing, or contradict each other.
+        UserError: a variable is missing or wrong, or they contradict each other.
     """
     example = f"{ADDRESSES}=host0:2222 {COUNT}=2 {INDEX}=0"
     hint = f"Start every process with variables such as {example} and its own {INDEX}."
@@ -154,7 +154,7 @@ def connect(addresses: str, count: int, index: int) -> None:
     try:
         jax.distributed.initialize(coordinator, count, index, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except RuntimeError as error:
-        atexit.register(_exit, 2)  # half of it is connected
+        atexit.register(_exit, 2)  # it is only half connected
         expected = f"{count} processes that answer at {addresses}"
         raise UserError(f"--multi-worker: expected {expected}, got {first_line(error)}") from error
 
@@ -165,12 +165,12 @@ def is_here(device: jax.Device) -> bool:
 
 
 def _has_tpu() -> bool:
-    """Whether JAX, when it was imported, has seen the chips of a TPU and what drives them."""
+    """Whether JAX, when it was imported, found TPU chips and the library that drives them."""
     return "tpu" in (jax.config.jax_platforms or "")
 
 
 def _chain(error: BaseException | None):
-    """Returns an exception and those that it was raised from or beside."""
+    """Yields an exception, its cause or context, and in turn theirs."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -1,10 +1,10 @@
-"""What will run where: batches that devices can share, steps that run together, and what computes in half."""
+"""How a run uses its devices: batches that they can share, steps that run together, and the precision."""
 
 from keras_centernet.errors import UserError
 from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.settings import TrainSettings
 
-TPU_STEPS = 32  # default of --steps-per-execution on a TPU, which should not wait for the host after single steps
+TPU_STEPS = 32  # default of --steps-per-execution on a TPU, which should not wait for the host after every step
 
 
 def check_batch(devices: Devices, batch_size: int, accumulate: int = 1) -> None:
@@ -15,9 +15,10 @@ def check_batch(devices: Devices, batch_size: int, accumulate: int = 1) -> None:
 
 
 def steps_together(steps: int, settings: TrainSettings) -> int:
-    """Returns the steps per execution that waste the fewest of the `steps` of an epoch: those wanted, or down to half.
+    """Returns the steps per execution, from the wanted number down to half of it, that waste the fewest `steps`.
 
-    (The steps left over are not run: Keras would take them from the next epoch.)
+    `steps` are those of an epoch. The steps left over are not run, because Keras would take the rest of their execution
+    from the next epoch.
     """
     most = min(steps, settings.steps_per_execution or (TPU_STEPS if settings.tpu else 1))
     return min(range(most, most // 2, -1), key=lambda count: steps % count)

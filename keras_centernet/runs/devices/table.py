@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 
 DEFAULT = "tensorflow"
-ON_TPU = "jax"  # the only one with a runtime for every TPU of today
+ON_TPU = "jax"  # the only one with a runtime for every current TPU
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Backend:
         title: its name in texts.
         package: module that must be installed.
         home: module of this room with `build_devices(settings) -> Devices`.
-        only: {option of a run: all values that it takes here}, where that is less than the option has.
+        only: {option of a run: the values that this backend supports}; it supports all values of other options.
     """
 
     title: str
@@ -25,7 +25,7 @@ class Backend:
 
 
 OF_ONE_DEVICE = {"tpu": (False,), "multi_worker": (False,), "gpus": (None, 1)}
-# PyTorch's `fit` of Keras runs step by step; batches of a service are TensorFlow's from end to end.
+# On PyTorch, Keras' `fit` runs single steps; batches of a service are TensorFlow's from end to end.
 OF_TORCH = OF_ONE_DEVICE | {"steps_per_execution": (None, 1), "data_service": (None,)}
 # One global program: its losses are means over the global batch.
 OF_JAX = {"loss_mean": ("global_batch",)}

@@ -99,14 +99,14 @@ def check_cluster(text: str | None) -> None:
 
 
 def _check_hosts(hosts) -> list[str]:
-    """Returns the addresses of one kind of task; a ValueError unless they are "host:port"."""
+    """Returns the addresses of one kind of task; raises a ValueError unless they are "host:port"."""
     if not isinstance(hosts, list) or not all(isinstance(host, str) and HOST.fullmatch(host) for host in hosts):
         raise ValueError(hosts)
     return hosts
 
 
 def _processes(strategy: tf.distribute.Strategy) -> tuple[int, int]:
-    """Returns how many processes train together, and the number of this one; the chief is 0, where there is one."""
+    """Returns the number of processes that train together, and the index of this one; a chief has index 0."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1, 0
     resolver = strategy.cluster_resolver

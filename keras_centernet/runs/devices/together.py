@@ -1,4 +1,4 @@
-"""Several processes that train one model: where they begin, and where they end."""
+"""Several processes that train one model: they begin at the same step and end together."""
 
 import keras
 
@@ -12,7 +12,7 @@ LOST = (
 
 
 class ByOne(keras.callbacks.Callback):
-    """Callbacks that one of several processes has and the others have not."""
+    """Calls callbacks that only one of several processes has, outside of what all compute together."""
 
     def __init__(self, callbacks: list[keras.callbacks.Callback], devices: Devices):
         super().__init__()
@@ -64,7 +64,7 @@ class ByOne(keras.callbacks.Callback):
 
 
 class StopTogether(keras.callbacks.Callback):
-    """Stops the training of all processes after an epoch in which a callback has stopped that of one of them."""
+    """Stops the training in all processes after an epoch in which a callback of one of them has stopped it."""
 
     def __init__(self, devices: Devices):
         super().__init__()

@@ -1,4 +1,4 @@
-"""PyTorch: the first GPU or the CPU, which Keras takes by itself."""
+"""PyTorch: the first GPU or the CPU, which Keras chooses by itself."""
 
 import tensorflow as tf
 import torch
@@ -22,7 +22,7 @@ class TorchDevices(Devices):
         first, stop, skip, *rest = epochs or (0, 0, 0)
         if not skip:
             return super().share(dataset, load, batch_size, epochs)
-        # Keras takes a batch out of the data for every step, also of those that `EnterEpoch` leaves out.
+        # Keras takes a batch out of the data for every step, even for those that `EnterEpoch` skips.
         return _blank(dataset, skip).concatenate(dataset.for_epochs(first, stop, skip, *rest))
 
     def start_trace(self, folder):

@@ -1,1 +1,1 @@
-"""What a run draws of its data and of what it finds in them."""
+"""Drawings of a run's data, and of what its model detects in them."""

@@ -14,7 +14,7 @@ from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
 from keras_centernet.geometry import STRIDE, compose_affine, invert_affine, transform_boxes, warp
 
 TOP_K = 100
-LONGEST = 720  # pixels of a photo's longer side in a grid, which is drawn smaller
+LONGEST = 720  # most pixels of a photo's longer side; the grid draws it even smaller
 
 
 def draw_examples(model: keras.Model, dataset: tf.data.Dataset, path: str | os.PathLike, count: int = 6) -> None:
@@ -48,7 +48,7 @@ def detections_and_heatmaps(model: keras.Model, images: np.ndarray) -> dict[str,
 
 
 def _in_photo(row: GridRow, photo: np.ndarray | None, image_to_input: np.ndarray) -> GridRow:
-    """Returns a row in the frame of the photo that the input was made of; the row itself where there is none."""
+    """Returns the row in the frame of the photo that the input was made from; unchanged if there is no photo."""
     if photo is None:
         return row
     zoom = min(1.0, LONGEST / max(photo.shape[:2]))
@@ -67,7 +67,7 @@ def _moved(found: Detections, matrix: np.ndarray, image: np.ndarray) -> Detectio
 
 
 def _find(model: keras.Model, images: np.ndarray) -> tuple[list[Detections], np.ndarray]:
-    """Returns the detections and the (B, Hf, Wf) float32 heatmap over all classes of each image, by one run."""
+    """Returns the detections, and (B, Hf, Wf) float32 heatmaps (the highest of all classes), of one forward pass."""
     maps = model.predictor.maps(images)  # not `predict_on_batch`, which all workers would have to call
     outputs = to_arrays(model.predictor.decoded(maps, TOP_K))
     kept = outputs["scores"] >= lowest_scores(model, None)[outputs["classes"].astype(np.int64)]

@@ -19,9 +19,9 @@ SHOWN = 8
 
 
 def draw_training_batch(model: CenterNet, data: Datasets, settings: TrainSettings) -> np.ndarray:
-    """Returns a uint8 RGB drawing of the first training images: moved, mirrored, coloured, with the objects to learn.
+    """Returns a uint8 RGB drawing of the first training images, augmented, with the objects to learn.
 
-    They are read by a pass of their own, which leaves the order of the training as it is.
+    They are read in a separate pass, so that the order of the training does not change.
     """
     images, objects = next(iter(data.load_train(batch_size=min(SHOWN, settings.batch_size))))
     objects = {key: np.asarray(value) for key, value in objects.items()}
@@ -33,9 +33,9 @@ def draw_training_batch(model: CenterNet, data: Datasets, settings: TrainSetting
 
 
 def _as_seen(model: CenterNet, images: np.ndarray, settings: TrainSettings) -> np.ndarray:
-    """Returns the images with changes of colour as the training makes them, as uint8 RGB."""
+    """Returns the images as uint8 RGB, with the colour augmentation of the training."""
     if task_row(settings.task).color if settings.color is None else settings.color:
-        # Of the model's own random numbers none is used up.
+        # These are not taken from the model's own random numbers, whose sequence must not change.
         numbers = np.random.default_rng(settings.seed).uniform(size=(len(images), RANDOM_NUMBERS)).astype("float32")
         seen = augment_and_normalize(images, model.normalization, ops.convert_to_tensor(numbers))
     else:

@@ -18,7 +18,7 @@ from keras_centernet.runs.settings import TrainSettings
 
 
 def provenance_of(settings: TrainSettings, data: Datasets) -> dict:
-    """Returns what made the weights of a run, as JSON has it.
+    """Returns what made the weights of a run, as JSON can hold it.
 
     Returns:
         {"versions": {package: version}, the backend's among them, "seed", "data": {"train", "val": `fingerprint_of`},
@@ -30,7 +30,7 @@ def provenance_of(settings: TrainSettings, data: Datasets) -> dict:
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
         package: _version_of(package),
-        "tensorflow": tf.__version__,  # which reads the data of every backend
+        "tensorflow": tf.__version__,  # it reads the data on every backend
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
@@ -39,7 +39,7 @@ def provenance_of(settings: TrainSettings, data: Datasets) -> dict:
 
 
 def command_line() -> str:
-    """Returns what this process was started with, as one would type it."""
+    """Returns the command that started this process, quoted for a shell."""
     program, *arguments = sys.orig_argv or ["python"]
     return shlex.join([pathlib.Path(program).name, *arguments])
 
@@ -47,5 +47,5 @@ def command_line() -> str:
 def _version_of(package: str) -> str:
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # of a name that differs from its module's
+    except importlib.metadata.PackageNotFoundError:  # its name differs from its module's
         return str(getattr(sys.modules.get(package), "__version__", "unknown"))

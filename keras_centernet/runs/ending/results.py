@@ -28,9 +28,9 @@ def leave_results(folder: RunFolder, model: CenterNet, data: Datasets, report: R
 
     Args:
         folder: of the run.
-        model: with the best weights; saved again with the score of the best F1 of each class as its `thresholds`.
+        model: with the best weights; saved again with the score at which each class has its best F1 as `thresholds`.
         data: of the run.
-        report: of the evaluation of the model, whose detections are looked at.
+        report: of the evaluation of the model.
     """
     diagnosis = diagnose(report, data.val.source)
     model.thresholds = diagnosis.thresholds_by_class()

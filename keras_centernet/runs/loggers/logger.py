@@ -1,4 +1,4 @@
-"""What follows a run: its epochs, the metrics of its best weights, its end."""
+"""Loggers, which follow a run: its epochs, the metrics of its best weights, its end."""
 
 import contextlib
 import dataclasses
@@ -18,13 +18,13 @@ IDS = JsonFormat({str: str}, advice="remove it, and the run is shown as a new on
 
 @dataclasses.dataclass(frozen=True)
 class LoggedRun:
-    """What a logger is told of the run that it follows.
+    """What a logger is told about the run that it follows.
 
     Attributes:
         folder: of the run.
         settings: of the run.
         config: {option: value} and the "classes".
-        images: (B, H, W, 3) uint8 inputs of the validation split that may be drawn with their detections.
+        images: (B, H, W, 3) uint8 inputs of the validation split, to draw with their detections.
     """
 
     folder: RunFolder
@@ -33,7 +33,7 @@ class LoggedRun:
     images: np.ndarray
 
     def read_id(self, name: str) -> str | None:
-        """Returns under which id the service `name` knows the run, if an earlier process has begun it there."""
+        """Returns the run's id in the service `name`; None if no earlier process has begun it there."""
         path = self.folder / LOGGERS
         return IDS.read(path).get(name) if path.exists() else None
 
@@ -44,19 +44,19 @@ class LoggedRun:
 
 
 class RunLogger(keras.callbacks.Callback):
-    """A callback that hears of the end of the run too."""
+    """A callback that is also told the final metrics and the end of the run."""
 
     def show_metrics(self, metrics: dict) -> None:
-        """Shows the metrics of the best weights: those of metrics.json."""
+        """Shows the metrics of the best weights, as in metrics.json."""
 
     def close(self, is_done: bool) -> None:
-        """Ends the log of a run that is done, or was stopped by an error or a signal."""
+        """Ends the log; unless `is_done`, an error or a signal has stopped the run."""
 
 
 class ServiceLogger(RunLogger):
     """A logger whose service may be out of reach: the training goes on, and a warning counts what was not logged.
 
-    Subclasses have `begin`, `log`, `show` and `end`.
+    Subclasses implement `begin`, `log`, `show` and `end`.
 
     Args:
         run: to follow.
@@ -77,7 +77,7 @@ class ServiceLogger(RunLogger):
             raise UserError(f"{title}: expected a run there, got: {first_line(error)}. {advice}.") from error
 
     def begin(self, run: LoggedRun) -> None:
-        """Begins the run, or goes on with the one of its id, and logs its config."""
+        """Begins the run and logs its config, or continues the run with its id."""
         raise NotImplementedError
 
     def log(self, epoch: int, values: dict[str, float]) -> None:
@@ -104,7 +104,7 @@ class ServiceLogger(RunLogger):
     def _attempt(self, what: str, log, *arguments) -> None:
         try:
             log(*arguments)
-        except Exception as error:  # a training of days does not end with a connection
+        except Exception as error:  # a lost connection must not end a training of days
             self._lost.add(f"{what} ({first_line(error)})")
 
 
@@ -112,7 +112,7 @@ class Loggers(contextlib.AbstractContextManager):
     """All loggers of a run; leaving the context closes them.
 
     Attributes:
-        callbacks: the loggers, none before they are built.
+        callbacks: the loggers; empty before they are built.
     """
 
     def __init__(self):

@@ -6,8 +6,8 @@ import time
 from keras_centernet.runs.loggers.logger import LoggedRun, ServiceLogger
 
 NAME = "mlflow"
-LONGEST = 500  # characters of a parameter that every version of MLflow takes
-MOST = 100  # parameters of one request
+LONGEST = 500  # characters of a parameter's value that every version of MLflow accepts
+MOST = 100  # parameters per request
 
 
 class ShowInMlflow(ServiceLogger):

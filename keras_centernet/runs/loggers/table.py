@@ -19,7 +19,7 @@ class Logger:
     """A row.
 
     Attributes:
-        build: function of a run that returns the callback.
+        build: function (run) -> the callback.
         package: that must be installed.
     """
 
@@ -36,7 +36,7 @@ LOGGERS = {
 
 
 def check_loggers(settings: TrainSettings) -> None:
-    """Raises a UserError where a logger is asked for whose package is not installed."""
+    """Raises a UserError if the settings ask for a logger whose package is not installed."""
     for name, row in _wanted(settings).items():
         check_installed(f"--{name}", row.package, otherwise="leave it out")
 

@@ -11,11 +11,10 @@ from keras_centernet.runs.loggers.logger import LoggedRun, RunLogger
 
 
 class ShowInTensorBoard(RunLogger):
-    """Writes all that is in the logs for TensorBoard, and detections and heatmaps of a few images.
+    """Writes all logs for TensorBoard, and drawings of the run's images after each epoch with an evaluation.
 
     Args:
-        run: to follow; the events go to the `tensorboard` folder of its folder, with drawings of its images in each
-            epoch that is measured.
+        run: to follow; the events go to the folder `tensorboard` in its folder.
     """
 
     def __init__(self, run: LoggedRun):

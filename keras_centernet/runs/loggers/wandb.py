@@ -10,7 +10,7 @@ NAME = "wandb"
 
 
 class ShowInWandb(ServiceLogger):
-    """Logs to the project of Weights & Biases that `settings.wandb` names; WANDB_MODE=offline keeps it here."""
+    """Logs to the project of Weights & Biases that `settings.wandb` names; WANDB_MODE=offline keeps the log local."""
 
     def __init__(self, run: LoggedRun):
         super().__init__(run, "Weights & Biases")
@@ -26,7 +26,7 @@ class ShowInWandb(ServiceLogger):
             dir=None if is_remote(path) else str(path),
             config=run.config,
         )
-        self._run.define_metric("*", step_metric="epoch")  # its own steps would refuse epochs that are trained again
+        self._run.define_metric("*", step_metric="epoch")  # by its own steps it refuses epochs that are trained again
         run.write_id(NAME, run_id)
 
     def log(self, epoch: int, values: dict[str, float]) -> None:

@@ -1,1 +1,1 @@
-"""Going on with a run that its folder holds: with its settings, and with what is different of its data."""
+"""Resuming the run in a folder: with its settings, and with a notice of what has changed in its data."""

@@ -1,4 +1,4 @@
-"""What a resumed run must have as before, and what is said where it has not."""
+"""What must not change when a run is resumed, and the errors if it does."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ FINGERPRINT = "data_fingerprint"  # key of config.json
 
 
 def config_of(settings: TrainSettings, data: Datasets) -> dict:
-    """Returns what config.json says of a run: its options, its classes, and the fingerprints of its data."""
+    """Returns the content of a run's config.json: its options, its classes, and the fingerprints of its data."""
     of_data = {"classes": list(data.train.classes), CHOSEN: settings.classes, FINGERPRINT: fingerprints_of(data)}
     return dataclasses.asdict(settings) | of_data
 
@@ -27,7 +27,7 @@ def fingerprints_of(data: Datasets) -> dict[str, dict]:
 
 
 def check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
-    """Raises a UserError where a resumed run has another value of an option than before that may not change."""
+    """Raises a UserError if a resumed run has another value than before of an option that must not change."""
     before = with_older_values(folder.read_config())
     now = json.loads(json.dumps(dataclasses.asdict(settings)))  # tuples become lists
     for name, row in options_of(TrainSettings).items():
@@ -37,7 +37,7 @@ def check_same_run(folder: RunFolder, settings: TrainSettings) -> None:
 
 
 def check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
-    """Raises a UserError where the data of a resumed run have other classes than before."""
+    """Raises a UserError if the data of a resumed run have other classes than before."""
     before = folder.read_config().get("classes", list(classes))
     if list(classes) != before:
         expected = f"expected the run's classes in their order, [{', '.join(before)}], got [{', '.join(classes)}]"
@@ -47,7 +47,7 @@ def check_same_classes(folder: RunFolder, classes: tuple[str, ...]) -> None:
 
 
 def check_epochs(settings: TrainSettings, progress: Progress) -> None:
-    """Raises a UserError where a run has trained for more epochs than it shall."""
+    """Raises a UserError if a run has already begun more epochs than the settings ask for."""
     done = progress.epoch + bool(progress.batch)
     if settings.epochs < done:
         found = f"at least the {done} that the run has begun, got {settings.epochs}"

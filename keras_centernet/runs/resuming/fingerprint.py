@@ -1,6 +1,6 @@
-"""What the data of a run are, in a few numbers, and what has changed since then in words.
+"""Fingerprints of a run's data, and what has changed since then in words.
 
-No image is read for it: names and sizes of files, and the labels that are in memory anyway.
+No image is read: a fingerprint is made from names and sizes of files, and from the labels that are in memory anyway.
 """
 
 import hashlib
@@ -16,18 +16,18 @@ from keras_centernet.files.remote_path import is_remote
 
 _DIGITS = 16  # of a digest
 _COUNTS = ("images", "objects")
-# Keys of a fingerprint in the order of what they say most: where one differs, those after it do, too.
+# Keys of a fingerprint, the most telling first: if one differs, those after it usually differ, too.
 _DIGESTS = {"image_names": "other names of images", "image_bytes": "other image files", "labels": "other labels"}
 
 
 def fingerprint_of(dataset: tf.data.Dataset) -> dict:
-    """Returns what tells a data set of `load_dataset` from another one, for a JSON file.
+    """Returns the fingerprint of a data set of `load_dataset`, for a JSON file.
 
     Returns:
         {"images": count, "objects": count, "classes": names in their order, "objects_by_class": counts,
-        "image_names": digest of the names in order, below the folder of all of them, "image_bytes": sum of the
-        files' sizes, "labels": digest of boxes and classes}; None for what a stream, drawn or remote images do not
-        know without reading them.
+        "image_names": digest of the names in order, relative to the folder of all of them, "image_bytes": sum of the
+        files' sizes, "labels": digest of boxes and classes}; a value is None if it is not known without reading the
+        images, for example for a stream, or for drawn or remote images.
     """
     source = dataset.source
     known = {"images": source.size, "objects": None, "classes": list(source.classes), "objects_by_class": None}
@@ -36,7 +36,7 @@ def fingerprint_of(dataset: tf.data.Dataset) -> dict:
 
 
 def describe_changes(before: dict, now: dict, split: str) -> list[str]:
-    """Returns what differs between two fingerprints in words, such as "12 images more in train"; none if nothing does.
+    """Returns what differs between two fingerprints in words, such as "12 images more in train"; [] for equal ones.
 
     Classes are left to `describe_classes`.
     """
@@ -74,14 +74,14 @@ def _of_annotations(source: Source, annotations: Annotations) -> dict:
 
 
 def _below(names: tuple[str, ...]) -> list[str]:
-    """Returns the paths below the folder that holds all of them: a data set may have moved."""
+    """Returns the paths relative to the folder that holds all of them, because a data set may have moved."""
     folders = [name.rpartition("/")[0] + "/" for name in names]
     shared = os.path.commonprefix(folders).rpartition("/")[0]  # noqa: RUF071 the characters end at a slash
     return [name[len(shared) :] for name in names]
 
 
 def _bytes_of(names: tuple[str, ...]) -> int | None:
-    """Returns the sum of the sizes of local files; None where one is not there, as of drawn images."""
+    """Returns the sum of the sizes of local files; None if one is remote or does not exist, such as a drawn image."""
     if any(map(is_remote, names)):
         return None
     try:
@@ -98,7 +98,7 @@ def _digest(*parts: bytes) -> str:
 
 
 def _difference(before, now) -> int:
-    """Returns how much a count has grown; 0 where one of the two is unknown."""
+    """Returns how much a count has grown; 0 if one of the two is unknown."""
     return now - before if type(before) is type(now) is int else 0
 
 

@@ -1,4 +1,4 @@
-"""From a run's checkpoint to where its training goes on, with a line for whatever is not as it was."""
+"""Resumes a training from its checkpoint, and prints a line for everything that has changed."""
 
 import dataclasses
 
@@ -15,9 +15,9 @@ from keras_centernet.runs.settings import TrainSettings
 
 
 def go_on(folder: RunFolder, settings: TrainSettings, data: Datasets, model: CenterNet, devices: Devices) -> Progress:
-    """Loads the checkpoint into the model, says what is different from before, and returns the progress.
+    """Loads the checkpoint into the model, prints what has changed, and returns the progress.
 
-    To be called before config.json is replaced.
+    It must be called before config.json is replaced.
 
     Raises:
         UserError: the checkpoint is damaged or of another model, or has more epochs than the settings.
@@ -40,7 +40,7 @@ def go_on(folder: RunFolder, settings: TrainSettings, data: Datasets, model: Cen
 
 
 def say_done(folder: RunFolder, progress: Progress, keep_best: KeepBest) -> str:
-    """Returns the line of a run with nothing left to train."""
+    """Returns the line to print for a run with nothing left to train."""
     if keep_best.is_done:
         why = f"stopped after epoch {progress.epoch}, {keep_best.waited} evaluations without a better result"
         return f"{folder.path}: {why}; a larger --patience goes on."
@@ -48,7 +48,7 @@ def say_done(folder: RunFolder, progress: Progress, keep_best: KeepBest) -> str:
 
 
 def _changes(folder: RunFolder, data: Datasets) -> dict[str, list[str]]:
-    """Returns {"train": what differs from before in words, "val": the same}; none of a run that noted nothing."""
+    """Returns {"train": what has changed, in words, "val": the same}; a key is missing if config.json lacks it."""
     before = folder.read_config().get(FINGERPRINT)
     before = before if isinstance(before, dict) else {}
     pairs = {name: (before.get(name), now) for name, now in fingerprints_of(data).items()}
@@ -76,7 +76,7 @@ def _say_epochs(before, settings: TrainSettings) -> list[str]:
 
 
 def _why_no_best(folder: RunFolder, changed: dict[str, list[str]]) -> str:
-    """Returns why the best result so far does not count any more; "" where it does."""
+    """Returns why the best result so far no longer counts; "" if it does."""
     if not (folder / BEST).exists():
         return f"{folder / BEST} is missing"
     return f"{folder / BEST} was measured on other images" if changed.get("val") else ""

@@ -1,4 +1,4 @@
-"""The settings that a run has in its folder; imports no Keras, as they say which backend it is to run on."""
+"""The settings in a run's folder. This module must not import Keras, because they choose its backend."""
 
 import os
 
@@ -8,9 +8,9 @@ from keras_centernet.runs.folder import CONFIG, CONFIG_FILE
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.settings import TrainSettings
 
-OF_ONE_START = ("output", "resume", "overwrite")  # options that a run does not hand on
+OF_ONE_START = ("output", "resume", "overwrite")  # options that a resumed run does not take over
 DEVICES = ("tpu", "gpus", "multi_worker")  # at most one of them
-CHOSEN = "chosen_classes"  # key of config.json: the option, where "classes" are those of the model
+CHOSEN = "chosen_classes"  # key of config.json for the option `classes`; its key "classes" has those of the model
 
 
 def read_settings(folder: str | os.PathLike, given: dict) -> dict:
@@ -18,10 +18,10 @@ def read_settings(folder: str | os.PathLike, given: dict) -> dict:
 
     Args:
         folder: of the run; without config.json the result is empty.
-        given: options that count instead: devices among them replace all those of the run.
+        given: options that override the run's; one of `DEVICES` among them replaces all three of the run.
 
     Raises:
-        UserError: config.json is damaged, or has a value that its option does not take.
+        UserError: config.json is damaged, or has a value that its option does not allow.
     """
     path = to_path(folder) / CONFIG
     if not path.exists():
@@ -34,13 +34,13 @@ def read_settings(folder: str | os.PathLike, given: dict) -> dict:
 
 
 def with_older_values(config: dict) -> dict:
-    """Returns the content of a config.json with the values of then of options that came later."""
+    """Returns config.json's content, completed with the old behaviour of options that did not exist at the time."""
     of_then = {name: row.of_older_runs for name, row in options_of(TrainSettings).items()}
     return {name: value for name, value in of_then.items() if value is not None} | config
 
 
 def settings_of_run(folder: str | os.PathLike, **changes) -> TrainSettings:
-    """Returns the settings with which `train` goes on with the run in a folder.
+    """Returns the settings with which `train` resumes the run in a folder.
 
     Args:
         folder: of the run.
@@ -59,5 +59,5 @@ def settings_of_run(folder: str | os.PathLike, **changes) -> TrainSettings:
 def check_holds_run(folder: str | os.PathLike) -> None:
     """Raises a UserError unless a run wrote its settings into the folder."""
     if not (to_path(folder) / CONFIG).exists():
-        advice = "Name its folder, the --output of then."
+        advice = "Name the folder that was its --output."
         raise UserError(f"--resume: expected the folder of a run, got {os.fspath(folder)} without {CONFIG}. {advice}")

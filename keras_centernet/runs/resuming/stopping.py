@@ -1,4 +1,4 @@
-"""A training that a signal ends leaves a checkpoint of what it has trained."""
+"""A training that is ended by a signal leaves a checkpoint of what it has trained."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from keras_centernet.terminal.running import (
     was_interrupted,
 )
 
-STEP_SECONDS = 6.0  # that a step may take to its end: `docker stop` kills after 10
+STEP_SECONDS = 6.0  # that a step is given to finish: `docker stop` kills after 10
 
 
 class LeaveCheckpoint(keras.callbacks.Callback):
-    """Saves a checkpoint and ends the training when a signal has come, between two steps or after an epoch's last one.
+    """After a signal, saves a checkpoint and ends the training, between two steps or after an epoch's last one.
 
     In a command (`terminal.running.run_command`) a closed output pipe counts as a signal; outside of commands Ctrl-C
-    works as usual. It must be the first callback that does something at the end of an epoch.
+    works as usual. This must be the first callback that does something at the end of an epoch.
     """
 
     def __init__(self, keep_last: KeepLast, total_epochs: int):
@@ -45,7 +45,7 @@ class LeaveCheckpoint(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def on_the_way_out(self) -> Iterator[None]:
-        """Returns a context of `fit`: what interrupts the end of an epoch leaves a checkpoint, too."""
+        """Returns a context for `fit` in which an interruption of the end of an epoch leaves a checkpoint, too."""
         try:
             yield
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""A report's tables and lines in a terminal that is narrower than they are."""
+"""Fits a report's tables and lines into a narrower terminal."""
 
 from keras_centernet.terminal.layout import fit, wrap
 from keras_centernet.texts import cells
@@ -9,7 +9,7 @@ _NARROWEST = 8  # columns of the names
 def fit_tables(text: str, columns: int) -> str:
     """Returns blocks of lines, tables of `drawing.text_table.align` among them, with no line longer than `columns`.
 
-    Names in the first column of a table are cut, other lines are wrapped.
+    Names in the first column of a table are cut; other lines are wrapped.
     """
     return "\n\n".join("\n".join(_fit_block(block.split("\n"), columns)) for block in text.split("\n\n"))
 
@@ -27,7 +27,7 @@ def _fit_block(lines: list[str], columns: int) -> list[str]:
 
 
 def _narrow(line: str, before: int, after: int) -> str:
-    """Returns a row whose first column, of `before` columns of the terminal, has `after`."""
+    """Returns a row whose first column is narrowed from `before` to `after` columns of the terminal."""
     end = next(i for i in range(len(line), -1, -1) if cells(line[:i]) <= before)
     name = fit(line[:end].rstrip(), after) if line.strip("- ") else "-" * after
     return name + " " * (after - cells(name)) + line[end:]

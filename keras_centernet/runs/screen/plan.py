@@ -1,4 +1,4 @@
-"""What a run will do, in words, before it does it."""
+"""The plan of a run: what it will do, printed before it begins."""
 
 import random
 
@@ -28,7 +28,7 @@ def plan(
 ) -> str:
     """Returns the lines of the plan, none of them longer than `columns`.
 
-    How long it will take is not in it: nothing has been measured yet.
+    It does not say how long the run will take, because nothing has been measured yet.
     """
     replicas, processes, batch_size = devices.replicas, devices.processes, data.train.element_spec[0].shape[0]
     height, width = model.input_size
@@ -59,12 +59,12 @@ def plan(
 
 
 def _cost(model: CenterNet) -> str:
-    """Returns parameters and arithmetic; a second network, of fixed input, is built for it and forgotten."""
-    state = random.getstate()  # that Keras takes seeds from
+    """Returns parameters and FLOPs, counted on a second network, with a fixed input size, built for this alone."""
+    state = random.getstate()  # Keras takes seeds from it
     network = build_network(model.backbone_row, model.task, input_hw=model.input_size)
     random.setstate(state)
     parameters = f"{count_parameters(network):,} parameters"
-    if not has_fixed_sizes(network):  # a backbone of one's own, whose layers do not know how large their maps are
+    if not has_fixed_sizes(network):  # a user's own backbone, whose layers do not know the size of their maps
         return parameters
     return f"{parameters}, {count_flops(network) / 1e9:.3g} GFLOP an image"
 

@@ -11,24 +11,24 @@ from keras_centernet.runs.screen.time_left import TimeLeft
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.terminal.layout import USUAL, columns_of_terminal, duration, joined
 
-FIRST_STEPS = 20  # after which the time of a training is said, where an epoch is longer
+FIRST_STEPS = 20  # after which the time left is first printed, if an epoch is longer
 _BAR = 20  # columns
 _REDRAWN = 0.1  # seconds
 _ERASE = "\r\x1b[K"
 
 
 class ShowProgress(keras.callbacks.Callback):
-    """Prints a line at the end of every epoch: losses, metrics where they were measured, its time and the time left.
+    """Prints a line at the end of every epoch: losses, metrics if they were measured, its time and the time left.
 
-    In a terminal the same line grows while the epoch runs, with a bar. It must be the last of the callbacks.
+    In a terminal the same line, with a bar, is redrawn while the epoch runs. This must be the last of the callbacks.
 
     Args:
         time_left: of the training.
-        draws: whether stdout is a terminal in which a line can be drawn again.
-        skipped: steps of the first epoch that were done before.
+        draws: whether stdout is a terminal in which a line can be redrawn.
+        skipped: steps of the first epoch that an earlier process has done.
     """
 
-    async_safe = True  # Keras may go on with the next batch meanwhile, so that the device does not wait
+    async_safe = True  # Keras may begin the next batch meanwhile, so that the device does not wait
 
     def __init__(self, time_left: TimeLeft, draws: bool, skipped: int = 0):
         super().__init__()
@@ -64,19 +64,19 @@ class ShowProgress(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Erases a line that was begun."""
+        """Erases the unfinished line."""
         self._write(_ERASE if self.draws else "")
 
     def _draw(self, done: int, logs: dict) -> None:
         if self.draws:
-            columns = columns_of_terminal() - 1  # in the last one some terminals break the line
+            columns = columns_of_terminal() - 1  # some terminals wrap a line that fills the last one
             whole = _BAR if columns >= USUAL - 1 else _BAR // 2
             full = round(whole * done / self.time_left.steps)
             bar = f"{'━' * full}{'─' * (whole - full)} {done}/{self.time_left.steps}"
             self._write(_ERASE + joined(self._parts(done, bar, logs), columns))
 
     def _parts(self, done: int, bar: str, logs: dict, took: str = "") -> list[str]:
-        """Returns what is to be said, the most important first: a narrow terminal has no room for the rest."""
+        """Returns the parts of the line, the most important first, as a narrow terminal has no room for the rest."""
         epochs = str(self.time_left.epochs)
         left = self.time_left.text(self._epoch, done)
         times = ", ".join(text for text in (took, left if self._epoch + 1 < int(epochs) or not took else "") if text)
@@ -102,7 +102,7 @@ def show_progress(settings: TrainSettings, progress: Progress, draws: bool) -> S
 
 
 def _main(logs: dict) -> list[str]:
-    """Returns the loss, the main metric where it was measured, and the loss of the validation."""
+    """Returns the loss, and the main metric and the validation loss if they were measured."""
     metric = main_metric(name.removeprefix("val_") for name in logs if name.startswith("val_"))
     return _texts(logs, [name for name in ("loss", f"val_{metric}", "val_loss") if name in logs])
 

@@ -1,4 +1,4 @@
-"""How long a training will still take, from what it has taken: nothing is said before it is measured."""
+"""How long a training will still take, estimated from the measured times of its steps and evaluations."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from keras_centernet.terminal.layout import duration
 
 
 class TimeLeft:
-    """Measures steps, and what lies between the last step of an epoch and its end, with and without an evaluation.
+    """Measures steps, and the time from an epoch's last step to its end, with and without an evaluation.
 
     Args:
         steps: of an epoch.
@@ -24,11 +24,11 @@ class TimeLeft:
         self._seconds, self._timed, self._ends = 0.0, 0, {}
 
     def begin_epoch(self, skipped: int = 0) -> None:
-        """Called before the first step of an epoch, of which so many steps are skipped."""
+        """Called before the first step of an epoch; its first `skipped` steps are not run."""
         self._last, self._done, self._skipped = None, 0, skipped
 
     def end_step(self, done: int) -> None:
-        """Called when `done` steps of the epoch are done; the first call only sets the clock: it may have compiled."""
+        """Called when `done` steps of the epoch are done; the first call only starts the clock, as it may compile."""
         now = self.now()
         if done <= self._skipped:
             return
@@ -38,12 +38,12 @@ class TimeLeft:
         self._last, self._done = now, done
 
     def end_epoch(self, epoch: int) -> None:
-        """Called when all is done that an epoch ends with."""
+        """Called after everything that is done at the end of an epoch."""
         if self._last is not None:
             self._ends.setdefault(self.is_measured(epoch), []).append(self.now() - self._last)
 
     def seconds(self, epoch: int, done: int) -> float | None:
-        """Returns the seconds from here, `done` steps of an epoch, to the end of the training; None: not measured."""
+        """Returns the seconds left after `done` steps of an epoch, counted from 0; None before a step is measured."""
         if not self._timed:
             return None
         steps = self.steps - done + self.steps * (self.epochs - epoch - 1)
