@@ -32,15 +32,28 @@ def pets(tiny_model, tmp_path, monkeypatch):
         yield row
 
 
-def test_the_list_says_what_a_model_is(pets, capsys):
-    assert main(["models", "tiny_pets", "resnet18_voc_384"]) == 0
-    head, tiny, resnet = capsys.readouterr().out.splitlines()
-    assert " ".join(head.split()) == "model task input parameters GFLOP MB licence exported to published"
-    assert tiny.split()[:6] == ["tiny_pets", "detection", "64x64", "1,234", "0.5", "2"]
-    assert tiny.endswith("AP 1.5 (none)")
-    assert resnet.split()[:3] == ["resnet18_voc_384", "detection", "384x384"]
-    assert "MIT" in resnet
-    assert resnet.endswith("mAP50 72.6 (flip)")
+def test_the_list_says_what_a_model_is_in_a_hundred_columns(pets, capsys):
+    assert main(["models"]) == 0
+    head, rule, *rows, empty, more = capsys.readouterr().out.splitlines()
+    assert head.split() == ["model", "task", "input", "parameters", "GFLOP", "MB", "licence", "published"]
+    assert len(rows) == len(PRESETS)
+    assert max(map(len, (head, rule, *rows, empty, more))) <= 100
+    words = {row.split()[0]: row.split()[1:] for row in rows}
+    assert words["tiny_pets"] == ["detection", "64x64", "0.0", "M", "0.5", "2", "MIT", "AP", "1.5", "(none)"]
+    assert words["resnet18_voc_384"][-3:] == ["mAP50", "72.6", "(flip)"]
+    assert words["dla34_kitti_3dop"][1] == "1280x384"
+
+
+def test_a_name_is_told_all_that_is_known_of_the_model(pets, capsys):
+    assert main(["models", "tiny_pets", "dla34_coco"]) == 0
+    tiny, dla34 = capsys.readouterr().out.split("dla34_coco\n")
+    facts = dict(line.strip().split(maxsplit=1) for line in tiny.splitlines()[1:])
+    assert facts["classes"] == "cat, dog"
+    assert facts["parameters"] == "1,234"
+    assert facts["AP"] == "none=1.5"
+    assert "AP               none=37.4, flip=39.2, multi_scale=41.7" in dla34
+    assert "person, bicycle, car" in dla34
+    assert dla34.count("... (80)") == 1
 
 
 def test_an_unknown_name_lists_the_known_ones(capsys):
