@@ -63,7 +63,7 @@ def _source_id(source: Source, image_id: int) -> str:
 
 
 def _encode_image(image: np.ndarray, name: str, data: bytes) -> tuple[bytes, str]:
-    """Returns (file content, "jpeg" or "png") of an upright image; the file's own bytes where they decode to it."""
+    """Returns (file content, "jpeg" or "png") of an upright image; the file's own bytes if they decode to it."""
     format = "jpeg" if data.startswith(JPEG_START) else "png"
     if data:
         stored = decode_image(data, name, upright=False)
