@@ -69,7 +69,7 @@ COUNT = Limits(whole=True, at_least=1)
 INDEX = Limits(whole=True, at_least=0)
 SEED = Limits(whole=True, at_least=0, at_most=2**32 - 1)  # of NumPy's generator
 SHARE = Limits(at_least=0, at_most=1)
-SCALE = Limits(at_least=1 / 64, at_most=64)  # of an image in a test
+SCALE = Limits(at_least=1 / 64, at_most=64)  # of an image's size in a test
 
 
 def check_side(name: str, value: int | Sequence[int], multiple_of: int) -> tuple[int, int]:

@@ -106,7 +106,7 @@ class CenterNet(Detector, TaskModel):
 
         Args:
             images: (B, H, W, 3) RGB in 0..255, uint8 or float; normalisation happens inside.
-            training: whether batch normalisation uses the batch.
+            training: whether batch normalisation uses the statistics of the batch.
         """
         return self.stacks(self.normalize(images), training)[-1]
 

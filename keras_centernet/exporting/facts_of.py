@@ -45,7 +45,7 @@ def facts_of(path: str | os.PathLike) -> dict:
         raise UserError(f"{path}: expected a file of a model, got none.")
     facts = check_facts(_read(path), path)
     if not facts:
-        raise UserError(f"{path}: expected a file that this package wrote, got one that says nothing of itself.")
+        raise UserError(f"{path}: expected a file that this package wrote, got one that says nothing about itself.")
     return facts
 
 

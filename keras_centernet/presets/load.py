@@ -50,7 +50,7 @@ def with_overrides(model: CenterNet, overrides: dict) -> CenterNet:
     """Returns a model with other arguments and the same weights, as far as they fit; a line says what starts anew.
 
     Args:
-        model: returned itself where there are no overrides.
+        model: returned itself if there are no overrides.
         overrides: arguments of `CenterNet`, such as {"input_size": 384, "classes": ["cat"]}. "task_options" are added
             to those of the model; for another task only those that every task has ("nms") are kept.
 

@@ -74,7 +74,7 @@ def joined(parts: Sequence[str], columns: int) -> str:
 
 
 def fit(text: str, columns: int) -> str:
-    """Returns a text of one line, cut with "..." where it is longer."""
+    """Returns a text of one line, cut with "..." if it is longer."""
     if cells(text) <= columns:
         return text
     return f"{_cut(text, columns - 3)[0]}..."

@@ -73,7 +73,8 @@ def fetch(
     Args:
         name: of the file in the cache, with its suffix.
         address: http(s):// or file://.
-        sha256: its known checksum, or None. That of the first download is recorded beside it and compared from then on.
+        sha256: its known checksum, or None. In either case the checksum of the first download is recorded beside the
+            file and compared from then on.
         page: where to fetch it by hand; None: the address.
         second_way: writes the file to a path; called if the address gives a web page in its place.
 

@@ -69,8 +69,8 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
     `path` may be whatever `resolve.find` knows: the name of a preset, an address, a folder.
 
-    A file with other classes fills everything but the last layer of the heatmap; of a model of another task, the
-    heads that both tasks have are filled. A printed line says so. If something else does not fit, nothing changes.
+    A file with other classes fills everything but the last layer of the heatmap; one of another task, everything but
+    the heads that only one of the tasks has. A printed line says so. If something else does not fit, nothing changes.
 
     Raises:
         UserError: the file is missing or damaged, of another network, or a tensor does not fit (it is named).

@@ -32,7 +32,7 @@ class Preset:
         normalization: key of `NORMALIZATIONS`.
         licence: under which it was published.
         citation: of the paper.
-        sha256: of the file, in hexadecimal digits; None: not known, so the first download is recorded.
+        sha256: of the file, in hexadecimal digits; None: not known, so that of the first download is recorded.
     """
 
     backbone: str

@@ -86,7 +86,7 @@ class _Scan:
         self.classes: dict[Pair, str] = {}  # -> where it was first seen
         self.pairs: list[list[Pair]] = []  # of each record's objects that can be learnt from
         self.texts: list[str] = []  # what each record calls its image
-        self.names: list[str] = []  # of the image files, or such a text
+        self.names: list[str] = []  # names of the image files, or such a text
         self.keypoints = collections.Counter()  # lists of names -> records that have them
         self.first_with_keypoints = None
         self.keys = set()
@@ -98,7 +98,7 @@ class _Scan:
         """Reads a file up to the first damaged place, after which no record can be found; returns the number read."""
         if read_beginning(file, len(_GZIP)) == _GZIP:
             raise UserError(
-                f"{file}: expected records as they are, got a file that is compressed; unpack it by gunzip."
+                f"{file}: expected uncompressed records, got a file that is compressed; unpack it with gunzip."
             )
         count = 0
         try:
@@ -109,8 +109,8 @@ class _Scan:
                 self.pairs.append(self._look_at(record, f"{file}, record {count}") or [])
         except tf.errors.OpError:
             if not count and read_beginning(file, len(_GZIP)) == _GZIP:
-                problem = "got a file that is compressed; unpack it by gunzip"
-                raise UserError(f"{file}: expected records as they are, {problem}.") from None
+                problem = "got a file that is compressed; unpack it with gunzip"
+                raise UserError(f"{file}: expected uncompressed records, {problem}.") from None
             self._damage(f"{file}: expected whole records, got damage after record {count}, where the rest is lost")
         return count
 

@@ -104,7 +104,7 @@ class EdgeTPUReport:
         return "\n".join([*(LINE.format(*row) for row in rows), first_part, end])
 
     def _rows(self) -> list[tuple]:
-        """Equal operators as one row (name, version, count, verdict), in the order of their first use."""
+        """Returns equal operators as one row (name, version, count, verdict), in the order of their first use."""
         found = collections.Counter((row.name, row.version, row.verdict) for row in self.operators)
         return [(name, version, count, verdict) for (name, version, verdict), count in found.items()]
 
@@ -167,7 +167,7 @@ def _operand(model, tensor) -> Operand:
 
 
 def _network_operators(model, nodes: list[Node]) -> set[int]:
-    """Returns the operators with weights, those that end the 8-bit part with the raw heads, and all that they need."""
+    """Returns the indices of operators with weights, of those that give the raw heads, and of all that these need."""
     graph = model.subgraphs[0]
     producer = {int(index): i for i, op in enumerate(graph.operators) for index in op.outputs}
     ends = [int(index) for index in graph.outputs if graph.tensors[index].type in _BYTES]

@@ -64,7 +64,7 @@ def write_edgetpu(
     top_k: int = 100,
     compiled: str | os.PathLike | None = None,
 ) -> EdgeTPUExport:
-    """Writes a detector, or the network to compile, without comparing them; see `exporting.export_edgetpu`."""
+    """Writes a detector, or the network to compile, not compared with the model; see `exporting.export_edgetpu`."""
     check_network(model)
     if compiled is not None:
         content = _read_compiled(model, compiled)

@@ -71,7 +71,7 @@ def is_too_new(node: Node) -> bool:
 
 
 def _tensor_refusal(node: Node, row: Operator) -> str:
-    """Checks what holds for every operator: constant parameters, 8-bit tensors of fixed shape, at most 3 dimensions."""
+    """Returns which general rule is broken: constant parameters, 8-bit tensors of fixed shape, up to 3 dimensions."""
     for position in row.parameters:
         if position < len(node.inputs) and node.inputs[position].values is None:
             return f"input {position} is not constant"

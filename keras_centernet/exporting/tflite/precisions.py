@@ -15,7 +15,7 @@ class Precision:
     """One row of the table of precisions.
 
     Attributes:
-        configure: function (`tf.lite.TFLiteConverter`, function that gives calibration inputs) that sets the converter.
+        configure: function (`tf.lite.TFLiteConverter`, function that gives calibration inputs) that sets the former up.
         finish: function (bytes that the converter gives, the same function) -> TFLite file.
         tolerance: how far a file may be from the model.
         calibrated: whether it needs images to measure ranges on.

@@ -89,7 +89,7 @@ def _check_graph(graph: dict, buffers: list, codes: list) -> None:
         _check_tensor(tensor, buffers)
     given = graph.get(1, none).tolist()
     known = {i for i, tensor in enumerate(tensors) if 0 in buffers[tensor.get(2, 0)] or tensor.get(5)}
-    _expect(len(set(given)) == len(given) and not known.intersection(given), "inputs that are no inputs")
+    _expect(len(set(given)) == len(given) and not known.intersection(given), "inputs that are constants or given twice")
     known |= set(given)
     for index in given:
         _expect_index(index, tensors, "tensor of an input")
@@ -122,7 +122,7 @@ def _check_tensor(tensor: dict, buffers: list) -> None:
 
 def _check_quantization(quantization: dict, shape: list[int]) -> None:
     scales, zeros = quantization.get(2, np.zeros(0, np.float32)), quantization.get(3, np.zeros(0, np.int64))
-    _expect(np.all(np.isfinite(scales)) and np.all(scales >= 0), "scales that are no numbers")
+    _expect(np.all(np.isfinite(scales)) and np.all(scales >= 0), "scales that are negative or not finite")
     _expect(len(zeros) in (0, len(scales)), f"{len(zeros)} zero points of {len(scales)} scales")
     if len(scales) > 1:
         axis = quantization.get(6, 0)
