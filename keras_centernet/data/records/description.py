@@ -106,7 +106,7 @@ def _find_contradiction(content: dict) -> str:
     if not classes or len(set(classes)) != len(classes):
         return f"different names as classes, got {str(classes)[:80]}"
     if ids is not None and len(ids) != len(classes):
-        return f"{len(classes)} category_ids, one of each class, got {len(ids)}"
+        return f"{len(classes)} category_ids, one for each class, got {len(ids)}"
     faults = (_fault_of_split(split, f"splits.{name}", len(classes)) for name, split in content["splits"].items())
     return next(filter(None, faults), "") or _fault_of_fields(content)
 

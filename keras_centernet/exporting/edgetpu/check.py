@@ -14,7 +14,7 @@ from keras_centernet.exporting.tflite.appending import COMPILED
 
 # {operator that multiplies: positions of its data and its weights among the inputs}
 MULTIPLIERS = {"CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "TRANSPOSE_CONV": (2, 1), "FULLY_CONNECTED": (0, 1)}
-MAPPED, BEHIND = "yes", "no: behind one that is not"
+MAPPED, BEHIND = "yes", "no: after an unsupported operator"
 LINE = "{:26} {:>7} {:>5}  {}"
 LEFT_OUT = Operand((), "none", values=np.empty(0))  # an optional input that an operator does not have
 _BYTES = (schema.TensorType.INT8, schema.TensorType.UINT8)

@@ -24,8 +24,8 @@ def calibration_images(calibration: str | os.PathLike | Iterable | None, input_h
     quantised network would not represent the image's own values, which costs most of its accuracy.
 
     Args:
-        calibration: a folder (the image files below it, or 300 of them, evenly spaced); a `tf.data.Dataset` of `load_dataset`
-            batches; an (N, H, W, 3) uint8 array or an iterable of (H, W, 3) uint8 images of any sizes.
+        calibration: a folder (its image files at any depth, at most 300, evenly spaced); a `tf.data.Dataset` of
+            `load_dataset` batches; an (N, H, W, 3) uint8 array or an iterable of (H, W, 3) uint8 images of any sizes.
         input_hw: (H, W) of the network's input.
 
     Raises:
