@@ -10,7 +10,7 @@
 | splits | {name: {images, objects, most_objects of an image, class_objects, own_image_ids, shards}} |
 
 `class_objects` counts the objects of each class, without hidden regions. `own_image_ids` lists the data set's own ids
-of the images in the order of the records (null for a number of 64 bits); it is missing if all are such numbers.
+of the images in the order of the records (null if it is a 64-bit number); it is missing if all are such numbers.
 `shards` is {file name: {images, bytes, with_objects}}; `with_objects` is a mask of the images that have an object.
 Keys that older versions did not write may be missing.
 """

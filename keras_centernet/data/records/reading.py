@@ -133,7 +133,7 @@ def _build_source(name: str, files: Sequence[AnyPath], facts: RecordFacts, parse
     clock, ids = Clock(), facts.category_ids
 
     def without_empty():
-        # An older `dataset.json`, or one of more classes, does not say which images are empty: records are read once.
+        # An older `dataset.json` does not say which images are empty, nor does any if classes are left out.
         known = facts
         if facts.has_objects is None:
             known = scan_records(files, facts.labels).counted(parser.classes)

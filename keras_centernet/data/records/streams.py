@@ -106,8 +106,8 @@ def _files(files: list[AnyPath], facts: RecordFacts) -> tf.data.Dataset:
 def _records_of_file(facts: RecordFacts, file: tf.Tensor, count: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
     """Returns (file, number from 1, image id, serialized record) of the used ones among a file's `count` records.
 
-    All records pass through here one by one, with their images, so functions are called for each only if some are not
-    used.
+    All records pass through here one by one, with their images. Functions are therefore called for each record only if
+    some records are not used.
     """
     # Records that a damaged file lost are replaced: b"" is a record without image and objects.
     lost = tf.data.Dataset.from_tensors(b"").repeat()

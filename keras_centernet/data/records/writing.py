@@ -27,7 +27,7 @@ from keras_centernet.files.outputs import check_outputs, open_folder
 from keras_centernet.files.paths import AnyPath, open_bytes, size_bytes, threads_for, to_path
 from keras_centernet.limits import COUNT
 
-MERGE_S = 60  # to wait, at the end, for another process that describes its split
+MERGE_S = 60  # seconds to wait, at the end, while another process updates `dataset.json`
 (_HIDDEN,) = REGION_FIELDS
 
 
