@@ -26,7 +26,7 @@ _LEAVES = {
 
 
 def find_fault(value: object, schema: type | list | dict | tuple | None, where: tuple[str, ...] = ()) -> str:
-    """Returns the first difference as "<what is expected> as <where>, got <value>"; "" where there is none.
+    """Returns the first difference as "<what is expected> as <where>, got <value>"; "" if there is none.
 
     Args:
         value: content of a JSON file.

@@ -58,7 +58,7 @@ _MOST_VALUES = 10**6  # of a field of one object
 
 
 def read_description(folder: str | os.PathLike) -> dict | None:
-    """Returns the content of a folder's `dataset.json`; None where there is none of this package.
+    """Returns the content of a folder's `dataset.json`; None if there is none of this package.
 
     Raises:
         UserError: it is of a later version, or a value in it is not what the schema says.
@@ -101,7 +101,7 @@ def parse_mask(text: str, count: int) -> np.ndarray:
 
 
 def _find_contradiction(content: dict) -> str:
-    """Returns which values do not fit together, as "<expected>, got <found>"; "" where all do."""
+    """Returns which values do not fit together, as "<expected>, got <found>"; "" if all do."""
     classes, ids = content["classes"], content.get("category_ids")
     if not classes or len(set(classes)) != len(classes):
         return f"different names as classes, got {str(classes)[:80]}"

@@ -24,7 +24,7 @@ def encode_record(source: Source, labels: tuple[int, ...], example: dict, name: 
         labels: numbers of its classes in the label map.
         example: as arrays, see `source.py`.
         name: of the image's file.
-        data: its content; b"" where there is none.
+        data: its content; b"" if there is none.
 
     Raises:
         UserError: the file is damaged.

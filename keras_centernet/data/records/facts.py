@@ -26,9 +26,9 @@ class RecordFacts:
         fields: what the records hold about objects and images beyond class and box.
         task_options: of the `Source`.
         most_objects: the largest number of objects in one image.
-        category_ids: {class: its id in the data set}; None where there are none.
-        pairs: (label, text) of the class of each usable object of each record; None where the records were not read.
-        names: of the image of each record; None where the records were not read.
+        category_ids: {class: its id in the data set}; None if there are none.
+        pairs: (label, text) of the class of each usable object of each record; None if the records were not read.
+        names: of the image of each record; None if the records were not read.
         class_objects: {class: its objects}; None if unknown.
         has_objects: (n,) bool by record; None if unknown.
         image_ids: (n,) int64 by record, all different; None: those that the parser makes, which all differ.

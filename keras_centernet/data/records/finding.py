@@ -106,7 +106,7 @@ class RecordFiles:
 
 
 def record_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the splits of records, none where all files are one pool."""
+    """Returns the names of the splits of records, none if all files are one pool."""
     return RecordFiles(request.data).splits(request.split)
 
 
@@ -115,7 +115,7 @@ def _record_files(folder: AnyPath) -> list[AnyPath]:
 
 
 def _split_of(file: AnyPath) -> str:
-    """Returns the word in a file's name that tells its split, "" where there is none."""
+    """Returns the word in a file's name that tells its split; "" if there is none."""
     return next((word for word in _SPLIT_WORDS if _named([file], word)), "")
 
 

@@ -75,7 +75,7 @@ def format_label_map(classes: Sequence[str], category_ids: Sequence[int | None] 
 
 
 def read_label_map(path: str | os.PathLike) -> LabelMap:
-    """Returns the content of a .pbtxt file; a class is called by its display name where it has one.
+    """Returns the content of a .pbtxt file; a class is called by its display name if it has one.
 
     Raises:
         UserError: the file cannot be read, or an item has no id or no name.
@@ -106,7 +106,7 @@ def read_label_map(path: str | os.PathLike) -> LabelMap:
 
 
 def find_label_map(files: Sequence[AnyPath], root: AnyPath) -> LabelMap | None:
-    """Returns the label map beside record files, else in the folder of the data set; None where there is none.
+    """Returns the label map beside record files, else in the folder of the data set; None if there is none.
 
     In each folder the first of these counts: label_map.pbtxt, a file with "label" in its name that is named after a
     record file, any file with "label" in its name, any .pbtxt file that is a label map (not all are).

@@ -133,7 +133,7 @@ def _shuffled(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def _can_be_opened(file: tf.Tensor) -> tf.Tensor:
-    """Returns () True, or raises where not even the first record can be read."""
+    """Returns () True, or raises if not even the first record can be read."""
     # Not `reduce`, which took 9 ms of CPU time per file.
     return tf.strings.length(tf.data.TFRecordDataset(file).take(1).get_single_element()) >= 0
 
