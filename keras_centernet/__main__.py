@@ -1,4 +1,4 @@
-"""`python -m keras_centernet`, and the console command: signals are waited for before anything large is imported."""
+"""`python -m keras_centernet` and the console command: signals are handled before anything large is imported."""
 
 import sys
 
@@ -7,7 +7,7 @@ from keras_centernet.terminal.signals import die_of_signals
 
 
 def main() -> int:
-    """Runs the command of the process's arguments; returns the exit code, see `keras_centernet.cli.main`."""
+    """Runs the command that the process's arguments name; returns the exit code, see `keras_centernet.cli.main`."""
     code = run_command(_main)
     die_of_signals()
     return code

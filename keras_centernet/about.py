@@ -1,4 +1,4 @@
-"""What a model says of itself beside what rebuilds it: under which licence it is, and how well it was measured."""
+"""A model's licence and metrics, which its files hold beside the configuration that rebuilds the model."""
 
 import contextlib
 import dataclasses
@@ -14,14 +14,14 @@ LICENCE, METRICS = "licence", "metrics"  # keys in files
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """Licence and metrics of a model; both go into every file that is made of it, and come back from `.keras` files.
+    """Licence and metrics of a model; both go into every file that it writes, and are read back from `.keras` files.
 
     Attributes:
         licence: one line, such as "apache-2.0"; None: unspecified.
         metrics: {name: number}, such as {"AP": 0.41}, of the weights as they are.
 
     Raises:
-        UserError: values of another kind.
+        UserError: the licence is not such a line, or a metric is not a finite number.
 
     Examples:
         >>> About("mit", {"AP": 0.25}).to_dict(), About().to_dict()
@@ -42,12 +42,12 @@ class About:
         object.__setattr__(self, METRICS, dict(self.metrics))
 
     def to_dict(self) -> dict:
-        """Returns {"licence", "metrics"} as JSON holds them; what is unspecified is left out."""
+        """Returns {"licence", "metrics"} as JSON holds them, without those that are unspecified."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value}
 
     @classmethod
     def from_dict(cls, content) -> "About":
-        """Returns what `to_dict` returned, whatever else a file has beside it; a UserError where it is none."""
+        """Returns the `About` from a dict of `to_dict`, ignoring other keys; raises a UserError for other values."""
         if not isinstance(content, dict):
             raise UserError(f"about: expected licence and metrics by name, got {shown(content)}.")
         return cls(**{name: content[name] for name in (LICENCE, METRICS) if name in content})
@@ -55,7 +55,7 @@ class About:
 
 @contextlib.contextmanager
 def measured(model, metrics: Mapping[str, float]) -> Iterator[None]:
-    """Returns a context in which a model says these metrics of itself, as its files do that are written there.
+    """Returns a context in which `model.about` holds these metrics, so that files written inside it record them.
 
     Args:
         model: `CenterNet`.

@@ -1,4 +1,4 @@
-"""One calibrated camera: between pixels and metres.
+"""One calibrated camera: conversion between pixels and metres.
 
 The camera's frame is KITTI's: x to the right, y down, z along the optical axis, in metres; angles are
 about y, in radians. A calibration is the (3, 4) matrix P that projects (x, y, z, 1) to homogeneous pixels.
@@ -30,9 +30,9 @@ def project_points(points_xyz: np.ndarray, calibration: np.ndarray) -> np.ndarra
 def locate(points_xy, depths, dimensions_hwl, alphas, calibration) -> tuple:
     """Returns (locations (N, 3), rotations_y (N,)) of boxes whose middles are seen at `points_xy` (N, 2).
 
-    A location is the centre of the bottom face, half a height below the middle, as in KITTI; alphas are seen along the
-    rays. Arrays of one image are computed by NumPy in their own precision, tensors (B, N, ...) by Keras' operations
-    with a calibration (B, 3, 4).
+    A location is the centre of the bottom face, half a height below the middle, as in KITTI. Alphas are relative to the
+    ray through the middle. Arrays of one image are computed by NumPy in their own precision, tensors (B, N, ...) by
+    Keras' operations with a calibration (B, 3, 4).
 
     Source: `ddd2locrot` and `unproject_2d_to_3d` of the published code, which takes the depth as the third homogeneous
         coordinate: z = depth - P[2, 3].
@@ -58,7 +58,7 @@ def box_corners(dimensions_hwl: np.ndarray, locations_xyz: np.ndarray, rotations
     height, width, length = np.moveaxis(np.asarray(dimensions_hwl, np.float64).reshape(-1, 3), 1, 0)
     signs_x, signs_z = np.array([1, 1, -1, -1] * 2), np.array([1, -1, -1, 1] * 2)
     is_top = np.repeat([0.0, 1.0], 4)
-    with np.errstate(invalid="ignore", over="ignore"):  # infinite sizes and angles give corners of NaN, silently
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite sizes and angles give NaN corners without a warning
         x, y, z = length[:, None] / 2 * signs_x, -height[:, None] * is_top, width[:, None] / 2 * signs_z
         cosine, sine = (f(np.asarray(rotations_y, np.float64))[:, None] for f in (np.cos, np.sin))
         corners = np.stack([cosine * x + sine * z, y, -sine * x + cosine * z], axis=-1)
@@ -69,12 +69,12 @@ def read_calibration(path: str | os.PathLike, key: str = "P2") -> np.ndarray:
     """Returns the (3, 4) matrix of one camera from a KITTI calibration file; P2 is the left colour camera.
 
     Raises:
-        UserError: the file cannot be read, has no such line, or not 12 numbers in it.
+        UserError: the file cannot be read, has no line of that camera, or the line does not hold 12 numbers.
     """
     path = to_path(path)
     try:
         is_special = not is_remote(path) and path.exists() and not (path.is_file() or path.is_dir())
-        if is_special:  # to open a pipe would wait for its writer
+        if is_special:  # opening a pipe would wait for its writer
             raise OSError(None, "it is a device or a pipe")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -87,7 +87,7 @@ def read_calibration(path: str | os.PathLike, key: str = "P2") -> np.ndarray:
 
 
 def check_calibration(calibration: np.ndarray, where: str = "calibration") -> np.ndarray:
-    """Returns a (3, 4) float64 projection from one, or from (3, 3) intrinsics.
+    """Returns a (3, 4) float64 projection, made from a (3, 4) projection or from (3, 3) intrinsics.
 
     Raises:
         UserError: another shape, numbers that are not finite, or a focal length that is not positive.
@@ -115,7 +115,7 @@ def calibration_or_default(calibration: np.ndarray | None) -> np.ndarray:
     """Returns a checked (3, 4) float64 calibration; for None the published default (KITTI's), with a warning.
 
     Raises:
-        UserError: it is none, see `check_calibration`.
+        UserError: it is not a valid calibration, see `check_calibration`.
     """
     if calibration is not None:
         return check_calibration(calibration)

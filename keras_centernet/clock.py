@@ -1,4 +1,4 @@
-"""Where time goes: seconds by the name of what was done, from any thread."""
+"""Where time goes: seconds per named stage, measured from any thread."""
 
 import contextlib
 import threading
@@ -10,7 +10,7 @@ class Clock:
     """Adds up the seconds that named stages took.
 
     Attributes:
-        seconds: {stage: seconds}, a `Counter`: stages that never ran have zero.
+        seconds: {stage: seconds}, a `Counter`: a stage that never ran has zero.
 
     Examples:
         >>> clock = Clock()

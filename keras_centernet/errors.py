@@ -1,9 +1,9 @@
-"""Exceptions and warnings shown to users, and the texts that they share."""
+"""Exceptions and warnings shown to users, and the functions that word their messages."""
 
 from collections.abc import Mapping
 
 _LONGEST = 160  # characters of another library's message: Keras quotes whole configurations
-_SHOWN = 80  # of a value
+_SHOWN = 80  # characters of a value
 
 
 class UserError(ValueError):
@@ -18,7 +18,7 @@ class DataWarning(UserWarning):
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of what an exception says, cut where it is long, or its class where it says nothing.
+    """Returns the first line of an exception's message, cut if it is long; its class name if the message is empty.
 
     Examples:
         >>> first_line(ValueError("no such file\\n  at line 3")), first_line(KeyError())
@@ -29,7 +29,7 @@ def first_line(error: BaseException) -> str:
 
 
 def shown(value: object) -> str:
-    """Returns a value from a file for messages, cut where it is long.
+    """Returns the `repr` of a value for messages, cut if it is long.
 
     Examples:
         >>> shown("cat"), len(shown([0] * 1000))
@@ -45,7 +45,7 @@ def look_up(table: Mapping, key: str, what: str):
     """Returns a row of a table.
 
     Raises:
-        UserError: there is no row of that key; the line lists the keys.
+        UserError: the table has no such key; the message lists its keys.
     """
     if key not in table:
         raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {shown(key)}.")

@@ -1,8 +1,8 @@
-"""Frames and box orders: pixels of one image become pixels of another, nowhere else.
+"""Coordinate frames and box orders: the one module in which NumPy coordinates and images change frames.
 
 Three frames: the *image* (original pixels), the network's *input*, and the *map* (cells of the
 stride-4 output, `map = input / STRIDE`). All coordinates are index coordinates, as published: the
-centre of the first pixel is 0, there is no half-pixel shift anywhere. A transform between two frames
+centre of the first pixel is 0, and there is no half-pixel shift anywhere. A transform between two frames
 is a 2x3 float64 matrix that acts on (x, y, 1). Everything here is NumPy and stateless.
 """
 
@@ -60,8 +60,8 @@ def transform_points(points_xy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def transform_boxes(boxes_xyxy: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Returns the boxes (..., N, 4) whose corners are the transformed corners, in float64.
 
-    The result is ordered (x1 <= x2, y1 <= y2) also when the transform mirrors. With a rotation the
-    two named corners are transformed, as published; the result is not the hull of all four.
+    The result is ordered (x1 <= x2, y1 <= y2) even if the transform mirrors. With a rotation only the
+    two given corners are transformed, as published; the result is not the hull of all four.
     """
     boxes = np.asarray(boxes_xyxy, np.float64)
     first, second = transform_points(boxes[..., :2], matrix), transform_points(boxes[..., 2:], matrix)
@@ -79,7 +79,7 @@ def is_position(name: str) -> bool:
 
 
 def is_vector(name: str) -> bool:
-    """Whether arrays of that name hold vectors, which a change of frame turns and scales only: _dxy."""
+    """Whether arrays of that name hold vectors, which a change of frame only turns and scales: _dxy."""
     return name.endswith("_dxy")
 
 
@@ -98,8 +98,8 @@ def letterbox(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> np.ndarra
     """Returns the (2, 3) transform that fits a whole image into the input, centred, never stretched.
 
     For a square input this is the published fixed-resolution transform (scale = longer side).
-    For other inputs the smaller zoom is taken, so that nothing is cut off; the published code always
-    takes the width's zoom, which loses rows of tall images.
+    For other inputs the smaller of the two zooms is used, so that nothing is cut off; the published code
+    always uses the width's zoom, which loses rows of tall images.
     """
     height, width = image_hw
     input_height, input_width = input_hw
@@ -110,8 +110,8 @@ def letterbox(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> np.ndarra
 class View(NamedTuple):
     """How an image is brought into the network for a test.
 
-    The image is first resized as a whole, then placed. Detections go back through `image_to_input`, which as
-    published knows the scale but not that sides were rounded down.
+    The image is first resized as a whole, then placed. Detections go back through `image_to_input`, which, as
+    published, includes the scale but not the rounding down of the resized sides.
     """
 
     resized_hw: tuple[int, int]
@@ -121,10 +121,10 @@ class View(NamedTuple):
 
 
 def fixed_resolution(image_hw: tuple[int, int], input_hw: tuple[int, int], scale: float = 1.0) -> View:
-    """Returns the published fixed-resolution test: every image in an input of one size.
+    """Returns the view of the published fixed-resolution test: every image in an input of one size.
 
-    At scale 1 this is `letterbox`. The canvas does not grow with the scale of the image: at 1.5 its outer parts are
-    lost, at 0.5 it fills a quarter.
+    At scale 1 this is `letterbox`. The input does not grow with the scale of the image: at 1.5 the outer parts of the
+    image are lost, at 0.5 the image fills a quarter of the input.
 
     Source: `BaseDetector.pre_process` of the published code with `fix_res`.
     """
@@ -136,9 +136,10 @@ def fixed_resolution(image_hw: tuple[int, int], input_hw: tuple[int, int], scale
 
 
 def keep_resolution(image_hw: tuple[int, int], multiple_of: int = 32, scale: float = 1.0) -> View:
-    """Returns the published keep-resolution test: no zoom, black around to the next multiple.
+    """Returns the view of the published keep-resolution test: no zoom, padded with black to the next multiple.
 
-    The input's sides become `(side | multiple_of - 1) + 1` of a power of two, at least one pixel larger than the image.
+    Each side of the input is `(side | multiple_of - 1) + 1`, at least one pixel more than the image's; `multiple_of` is
+    a power of two.
 
     Source: `BaseDetector.pre_process` of the published code without `fix_res`.
     """
@@ -150,7 +151,7 @@ def keep_resolution(image_hw: tuple[int, int], multiple_of: int = 32, scale: flo
 
 
 def view(image: np.ndarray, placed: View) -> np.ndarray:
-    """Returns the input (height, width, 3) uint8 that a test sees of an image (H, W, 3) uint8."""
+    """Returns the network's input (height, width, 3) uint8 for an image (H, W, 3) uint8 and its view."""
     import cv2
 
     if image.shape[:2] != placed.resized_hw:
@@ -172,10 +173,10 @@ def _scaled(image_hw: tuple[int, int], scale: float) -> tuple[int, int]:
 def warp(image: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
     """Returns the image resampled into another frame: bilinear, black outside.
 
-    Training, evaluation and detection resample images here, so that they see the same pixels; graphs have the same rule
-    in `data.in_graph` and `exporting.letterbox`. As published, but for images that shrink to half or less: those are
-    first halved by averaging 2x2 pixels, as often as possible, because bilinear sampling alone would skip most pixels
-    of a large photo.
+    Training, evaluation and detection all resample images here, so that they see the same pixels; `data.in_graph` and
+    `exporting.letterbox` implement the same rule for graphs. As published, except for images that shrink to half or
+    less: those are first halved by averaging 2x2 pixels, as often as possible, because bilinear sampling alone would
+    skip most pixels of a large photo.
 
     Args:
         image: (H, W, 3) uint8 image, or a (H, W) float32 map.
@@ -210,22 +211,21 @@ def xyxy_to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
 
 
 def box_areas(boxes_xyxy: np.ndarray) -> np.ndarray:
-    """Returns the areas (N,) of boxes (N, 4); one without extent has 0, also where its corners are swapped."""
+    """Returns the areas (N,) of boxes (N, 4); 0 for a box without extent or with swapped corners."""
     return np.prod(np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0), axis=1)
 
 
 def box_intersections(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
-    """Returns the area (N, M) that each of the boxes (N, 4) has in common with each of others (M, 4)."""
+    """Returns the area (N, M) that each of the boxes (N, 4) shares with each of the others (M, 4)."""
     first = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[:, :2])
     end = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[:, 2:])
     return np.prod(np.maximum(end - first, 0), axis=2)
 
 
 def box_iou(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
-    """Returns the intersection over union (N, M) of each of the boxes (N, 4) with each of others (M, 4).
+    """Returns the intersection over union (N, M) of each of the boxes (N, 4) with each of the others (M, 4).
 
-    Boxes are float arrays, from corner to corner: a side is x2 - x1, without a pixel more. Of boxes without extent it
-    is 0.
+    Boxes are float arrays; a side is x2 - x1, not x2 - x1 + 1. The result is 0 for boxes without extent.
 
     Examples:
         >>> box_iou(np.array([[0.0, 0, 2, 2]]), np.array([[0.0, 0, 2, 2], [1, 0, 3, 2], [2, 0, 4, 2]])).round(3)

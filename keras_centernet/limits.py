@@ -1,4 +1,4 @@
-"""What a number may be: said in words and checked in one place, for options, arguments and files."""
+"""Limits of numbers: put into words and checked in one place, for options, arguments and files."""
 
 import dataclasses
 import math
@@ -10,7 +10,7 @@ from keras_centernet.texts import repr_of, shorten
 
 LARGEST_WHOLE = 2**31 - 1  # of counts and sizes in TensorFlow; whole numbers without another limit end here
 LARGEST_SIDE = 2**14  # of an input: its float32 images already take 3 GiB each
-# What a limit is called: as the first one that is said, and behind "and".
+# The words for a limit: for the first one in a sentence, and for one after "and".
 WORDS = {
     "above": ("above", "above"),
     "at_least": ("of at least", "at least"),
@@ -21,10 +21,10 @@ WORDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a number may be; it is never NaN or infinite, and True is no number.
+    """The values that a number can have; NaN, infinity and booleans are never among them.
 
     Attributes:
-        whole: whether it is a whole number.
+        whole: whether only whole numbers are allowed.
         above, at_least, at_most, below: its limits; "above" and "below" exclude the limit.
 
     Examples:
@@ -46,7 +46,7 @@ class Limits:
         return f"{what} {' and '.join(said)}".rstrip()
 
     def check(self, name: str, value) -> int | float:
-        """Returns the value as Python's own number; a UserError that begins with `name` says what it should be."""
+        """Returns the value as an int or float; raises a UserError that begins with `name` if it is not allowed."""
         kind = numbers.Integral if self.whole else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
             raise UserError(f"{name}: expected {self}, got {shorten(repr_of(value))}.")
@@ -60,7 +60,7 @@ class Limits:
         at_most = LARGEST_WHOLE if self.whole and self.at_most == math.inf else self.at_most
         try:
             is_finite = math.isfinite(value)
-        except OverflowError:  # a whole number that no float holds
+        except OverflowError:  # a whole number too large for a float
             is_finite = self.whole
         return is_finite and self.above < value < self.below and self.at_least <= value <= at_most
 
@@ -69,14 +69,14 @@ COUNT = Limits(whole=True, at_least=1)
 INDEX = Limits(whole=True, at_least=0)
 SEED = Limits(whole=True, at_least=0, at_most=2**32 - 1)  # of NumPy's generator
 SHARE = Limits(at_least=0, at_most=1)
-SCALE = Limits(at_least=1 / 64, at_most=64)  # of an image in a test
+SCALE = Limits(at_least=1 / 64, at_most=64)  # of an image's size in a test
 
 
 def check_side(name: str, value: int | Sequence[int], multiple_of: int) -> tuple[int, int]:
-    """Returns (height, width) of an input from a side, or a pair of them.
+    """Returns (height, width) of an input, given one side or a pair of them.
 
     Raises:
-        UserError: they are no positive multiples of `multiple_of`, or larger than `LARGEST_SIDE`.
+        UserError: a side is not a positive multiple of `multiple_of`, or is larger than `LARGEST_SIDE`.
     """
     try:
         sides = tuple(value)

@@ -1,4 +1,4 @@
-"""What a user names to detect with: a model, or a file that was exported from one."""
+"""Loads what detects: a model, or a file that was exported from one."""
 
 import os
 from typing import TYPE_CHECKING, Union
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def load_detector(path: str | os.PathLike) -> Union["CenterNet", "ExportedDetector"]:
-    """Returns what detects by that name: a `CenterNet`, or an `ExportedDetector` of a file that was exported from one.
+    """Returns the detector that a path names: a `CenterNet`, or an `ExportedDetector` for a file exported from one.
 
     Both have `detect`, `detect_batch`, `task`, `classes` and `input_size`, and `evaluate` takes both.
 
     Args:
         path: what `load_model` takes, or a file or folder that `model.export` wrote. A SavedModel computes whatever its
-            graph says: take only those of people whom you trust.
+            graph says: load only those of people whom you trust.
 
     Raises:
         UserError: there is no such model or file, it is damaged or not of this package, or its runtime is missing.
@@ -47,9 +47,9 @@ def load_detector(path: str | os.PathLike) -> Union["CenterNet", "ExportedDetect
 
 
 def find_export(path: str | os.PathLike) -> Union["Format", None]:
-    """Returns the row of `exporting.FORMATS` that loads an exported file, None where the name is that of a model.
+    """Returns the row of `exporting.FORMATS` that loads an exported file; None if the path names a model.
 
-    Formats are imported only for what may be one: a model needs none of their runtimes.
+    The formats are imported only if the path can be an exported file: a model needs none of their runtimes.
     """
     if is_named(path) or to_path(path).suffix in CHECKS or _holds_model(to_path(path)):
         return None
@@ -59,7 +59,7 @@ def find_export(path: str | os.PathLike) -> Union["Format", None]:
 
 
 def _holds_model(path: AnyPath) -> bool:
-    """Whether it is no path that exists, or the folder of a run or of a preset."""
+    """Whether a path is the folder of a run or of a preset, or is no file at all but a name without a suffix."""
     if not path.suffix and not exists(path):
         return True
     names = list_names(path) if path.is_dir() else []

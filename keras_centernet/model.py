@@ -19,41 +19,41 @@ from keras_centernet.weights.imagenet import load_imagenet
 from keras_centernet.weights.load import load_weights
 from keras_centernet.weights.saved_values import from_saved, to_saved
 
-BOXES = "boxes_xyxy of detect: left, top, right, bottom in pixels of the original image"  # said by its files
+BOXES = "boxes_xyxy of detect: left, top, right, bottom in pixels of the original image"  # recorded in its files
 
 
 @keras.saving.register_keras_serializable(package="keras_centernet")
 class CenterNet(Detector, TaskModel):
     """A detector that finds objects as points.
 
-    `model(images)` gives the raw head maps; `model.detect(...)` boxes in original pixels, of images of any kind;
-    `model.predict(images)` the same as arrays of fixed shapes, as Keras' own detectors do; `compile` and `fit` train it
-    on what `load_dataset` yields.
+    `model(images)` returns the raw head maps. `model.detect(...)` returns boxes in original pixels, for images of any
+    kind, and `model.predict(images)` the same as arrays of fixed shapes, as Keras' own detectors do. `compile` and
+    `fit` train the model on what `load_dataset` yields.
 
     Args:
-        backbone: key of `BACKBONES`, such as "mobilenet_v2"; or a Keras model of images of open size with several
-            outputs of strides 4 to 32, which get a light path back up, or one output of stride 4, which is used as it
-            is; or a function of symbolic images that returns such maps.
+        backbone: key of `BACKBONES`, such as "mobilenet_v2"; or a Keras model that takes images of any size and has
+            several outputs of strides 4 to 32, to which a light upsampling path is added, or one output of stride 4,
+            which is used as it is; or a function of symbolic images that returns such maps.
         task: key of `TASKS`, such as "detection"; or a function (classes, **task_options) -> `Task`; or a `Task`.
         num_classes: number of classes, named "0", "1", ...; give `classes` or this, not both.
-        classes: names of the classes. Neither: the task's default ones (COCO's 80 for detection).
+        classes: names of the classes. With neither, the task's default ones are used (COCO's 80 for detection).
         weights: to start from: a file of `model.save` or `model.save_weights`, a published checkpoint (`.pth`,
             `.safetensors`), the name of a preset ("coco" for the backbone's), an address or a preset's folder.
         backbone_weights: of the backbone: None (random), "imagenet" (the MobileNets, downloaded by
             keras.applications), or a file (torchvision's ResNets, DLA-34).
         input_size: side, or (height, width), that images are letterboxed to; a multiple of 32. The
             network itself is fully convolutional and takes other sizes too.
-        task_options: further arguments of the task, such as {"radius": "geometric"}; of any task {"nms": 0.6}: of
-            detections of one class that overlap by more only the best stays (see `method.duplicates`).
-        normalization: key of `NORMALIZATIONS`, None: the backbone's ("imagenet" for one of a user's own). Published
-            weights for VOC and KITTI want "published_voc_kitti".
-        head_losses: {head: key of `LOSSES`, or a function as `HeadSpec.loss`} where other than the task's.
-        loss_weights: {head: factor of its loss in the sum} where other than the task's.
+        task_options: further arguments of the task, such as {"radius": "geometric"}; every task also takes
+            {"nms": 0.6}: of detections of one class with a larger IoU only the best is kept (`method.duplicates`).
+        normalization: key of `NORMALIZATIONS`; None: the backbone's ("imagenet" for a custom one). Published weights
+            for VOC and KITTI need "published_voc_kitti".
+        head_losses: {head: key of `LOSSES`, or a function as `HeadSpec.loss`}, where it differs from the task's.
+        loss_weights: {head: factor of its loss in the sum}, where it differs from the task's.
         name: of the Keras model.
         **kwargs: of `keras.Model`, such as dtype="mixed_bfloat16".
 
     Attributes:
-        about: `About`: licence and metrics of the weights, which all files of the model say. Replace it after training:
+        about: `About`: licence and metrics of the weights, held by all files of the model. Replace it after training:
             `model.about = About("apache-2.0", {"AP": 0.41})`.
 
     Raises:
@@ -92,7 +92,7 @@ class CenterNet(Detector, TaskModel):
             self.normalization = normalization or self.backbone_row.normalization
             look_up(NORMALIZATIONS, self.normalization, "normalization")
             self.network = build_network(self.backbone_row, self.task, name=self.backbone_name)
-        # Not a dict: Keras would track, and save, a backbone in it a second time.
+        # Not a dict: Keras would track a backbone in it, and save it a second time.
         self._given = types.SimpleNamespace(backbone=backbone, task=task, head_losses=head_losses)
         self._loss_weights = loss_weights
         self.prepare()
@@ -106,7 +106,7 @@ class CenterNet(Detector, TaskModel):
 
         Args:
             images: (B, H, W, 3) RGB in 0..255, uint8 or float; normalisation happens inside.
-            training: whether batch normalisation uses the batch.
+            training: whether batch normalisation uses the statistics of the batch.
         """
         return self.stacks(self.normalize(images), training)[-1]
 
@@ -133,7 +133,7 @@ class CenterNet(Detector, TaskModel):
 
     @classmethod
     def from_preset(cls, preset, /, **overrides):
-        """Returns a trained model by name, such as "dla34_coco", or by what else `load_model` takes.
+        """Returns a trained model by name, such as "dla34_coco", or by anything else that `load_model` takes.
 
         `overrides` are arguments of `CenterNet`, such as input_size=384 or classes=["cat", "dog"]; a line says which
         weights start anew then. `keras-centernet models` lists the names. Raises a UserError as `load_model` does.
@@ -153,7 +153,7 @@ class CenterNet(Detector, TaskModel):
 
         Args:
             filepath: "detector.tflite", "detector.onnx", or a folder without suffix for a SavedModel.
-            format: key of `exporting.FORMATS` or Keras' name of it, where the suffix does not say it.
+            format: key of `exporting.FORMATS` or Keras' name of it, needed if the suffix does not tell it.
             **options: of the format, such as `precision="int8", calibration="photos/"` or `top_k=20`.
         """
         from keras_centernet.exporting import export_model
@@ -161,7 +161,7 @@ class CenterNet(Detector, TaskModel):
         return export_model(self, filepath, format, **options)
 
     def get_config(self):
-        """Returns everything that rebuilds this model without its weights."""
+        """Returns everything needed to rebuild this model, except its weights."""
         return {
             **{name: to_saved(value) for name, value in vars(self._given).items()},
             "task_options": self.task_options or None,
@@ -177,9 +177,9 @@ class CenterNet(Detector, TaskModel):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """Returns a new model with fresh weights from what `get_config` returned; a UserError names another key.
+        """Returns a new model with fresh weights from what `get_config` returned; raises a UserError for any other key.
 
-        No key of it is a path that is opened: `weights` and `backbone_weights` are none of them.
+        A configuration cannot make this open a file: `weights` and `backbone_weights` are not among its keys.
         """
         if not isinstance(config, dict):
             raise UserError(f"expected the configuration of a CenterNet, got {shown(config)}.")
@@ -204,8 +204,8 @@ def load_model(path: str | os.PathLike, custom_objects: dict | None = None) -> C
     (`register_keras_serializable`).
 
     Raises:
-        UserError: the file is missing, damaged, holds another kind of model, or an object of a user's own that nobody
-            has registered; there is no such name, or it cannot be downloaded.
+        UserError: the file is missing, damaged, or holds another kind of model or an unregistered custom object; there
+            is no such name, or it cannot be downloaded.
     """
     from keras_centernet.presets import load_named
 

@@ -1,4 +1,4 @@
-"""Packages that not everybody has installed: what needs one says so in one form, with the extra that brings it."""
+"""Optional packages: one form of message for a missing one, which names the extra that installs it."""
 
 import importlib
 import importlib.util
@@ -29,13 +29,13 @@ EXTRAS = {
 def is_installed(package: str) -> bool:
     """Whether a package can be found; it is not imported."""
     spec = importlib.util.find_spec(package)
-    return spec is not None and spec.origin is not None  # no origin: a folder of that name, such as wandb's of its runs
+    return spec is not None and spec.origin is not None  # no origin: a folder, such as wandb's folder of runs
 
 
 def check_installed(what: str, *packages: str, otherwise: str = "") -> None:
     """Raises a UserError unless all packages can be found; they are not imported.
 
-    Args: as of `import_package`.
+    Args: as for `import_package`.
     """
     missing = [package for package in packages if not is_installed(package)]
     if missing:
@@ -47,12 +47,12 @@ def import_package(what: str, module: str, otherwise: str = "") -> ModuleType:
     """Returns a module of a package that may be missing.
 
     Args:
-        what: what needs it; the message begins with it.
+        what: what needs the module; the message begins with it.
         module: name, such as "torch" or "safetensors.numpy".
-        otherwise: what helps instead of installing it, if anything does.
+        otherwise: what to do instead of installing it, if anything helps; the message ends with it.
 
     Raises:
-        UserError: it cannot be imported; the line says how to install it.
+        UserError: it cannot be imported; the message says how to install it.
     """
     package = module.partition(".")[0]
     try:
@@ -64,7 +64,7 @@ def import_package(what: str, module: str, otherwise: str = "") -> ModuleType:
 
 
 def install_line(*packages: str) -> str:
-    """Returns the command that installs packages: this one with their extras.
+    """Returns the command that installs packages: this package with their extras.
 
     Examples:
         >>> install_line("supervision", "trackers"), install_line("tensorflow")

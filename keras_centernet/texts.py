@@ -1,21 +1,21 @@
-"""Texts of any script and any length, as terminals show them."""
+"""Texts of any script and length, prepared for a terminal."""
 
 import re
 import unicodedata
 
-TWO_LINES = 160  # columns, of two lines of a terminal
+TWO_LINES = 160  # columns in two lines of a terminal
 LONG_VALUE, LONG_END, LONG_PATH = 60, 120, 240
-# Control, format, surrogate, private and unassigned signs, separators of lines.
+# Control, format, surrogate, private-use and unassigned characters, line and paragraph separators.
 _ESCAPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _WITHOUT_WIDTH = ("Mn", "Me", "Cf")
 _JOINERS = "\u200c\u200d"  # which Persian, Hindi and emojis need
-# Ends of a line that say most: what was received with what to do, what to do alone.
+# The most informative ends of a line: what was received and what to do, or only what to do.
 _ENDS = (r"[,;] got:? (?!.*[,;] got:? ).*", r"(?<=[.;]) [^.;]+(?:[.;](?! )[^.;]*)*\Z")
 _LIST = r"(?:[^\s,;:()]+, ){5,}[^\s,;:()]+"
 
 
 def shorten(text: str, most: int = LONG_VALUE) -> str:
-    """Returns the text, or its beginning and its end where it is longer than `most` characters.
+    """Returns the text, or its beginning and its end if it is longer than `most` characters.
 
     Examples:
         >>> shorten("9" * 5000, 40)
@@ -29,7 +29,7 @@ def shorten(text: str, most: int = LONG_VALUE) -> str:
 
 
 def repr_of(value: object) -> str:
-    """Returns `repr(value)`, also of a whole number with more digits than Python prints."""
+    """Returns `repr(value)`, or a description of a whole number with more digits than Python prints."""
     try:
         return repr(value)
     except ValueError:
@@ -37,7 +37,7 @@ def repr_of(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Returns the text with line ends, control characters and what no encoding has as escapes: it moves no cursor.
+    r"""Returns the text with line ends, control characters and lone surrogates escaped, so that it moves no cursor.
 
     Examples:
         >>> print(printable("caf\u00e9\n\x1b[31m\udce9"))
@@ -50,7 +50,7 @@ def printable(text: str) -> str:
 
 
 def cells(text: str) -> int:
-    """Returns how many columns of a terminal a text takes: Chinese characters take two, accents of their own none.
+    """Returns how many columns of a terminal a text takes: Chinese characters take two, combining accents none.
 
     Examples:
         >>> cells("cat"), cells("\u732b"), cells("e\u0301")
@@ -63,9 +63,10 @@ def cells(text: str) -> int:
 
 
 def in_two_lines(line: str) -> str:
-    """Returns what a command says of an error, in at most `TWO_LINES` columns besides those of paths.
+    """Returns the line that a command prints for an error, in at most `TWO_LINES` columns, not counting paths.
 
-    Long words are shortened, then lists of names, then what was received; then the end of what was expected goes.
+    Long words are shortened first, then lists of names, then what was received. Last, the end of what was expected is
+    dropped.
     """
     line = re.sub(
         r"\S+", lambda word: shorten(word[0], LONG_PATH if _is_path(word[0]) else LONG_VALUE), printable(line)
@@ -95,7 +96,7 @@ def _length(line: str) -> int:
 
 
 def _some_names(text: str, excess: int) -> str:
-    """Returns a list of names that is shorter by `excess` characters or, failing this, has only its first name."""
+    """Returns a list of names, shortened by `excess` characters or, if that is impossible, to its first name."""
     if excess <= 0:
         return text
     names = text.split(", ")

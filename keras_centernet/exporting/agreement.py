@@ -12,23 +12,24 @@ from keras_centernet import camera
 from keras_centernet.data.images import read_image
 from keras_centernet.geometry import box_iou, is_position, is_vector, letterbox, warp
 
-THRESHOLD = 0.1  # lowest score that is compared, where the model finds anything so good
-# Scores that are closer to the other list's last one than scores differ, and no more than this, may have fallen off it.
+THRESHOLD = 0.1  # lowest score that is compared, if the model finds any above it
+# A detection may be missing in the other list only because that list is full: if its score is above the list's lowest
+# by no more than scores differ, and by no more than this.
 END_OF_LIST = 0.005
-# How far a score must be from the one that training starts with for detections to be compared. Those of an untrained
-# model differ so little among each other that every runtime sorts them in its own way.
+# How far a score must be from the one that training starts with for detections to be compared. The scores of an
+# untrained model differ so little from each other that every runtime sorts them differently.
 TELLING = 0.05
 NO_PEAK = 1e-3  # lower scores only fill the list of a map with few peaks
-SAME_OBJECT, SAME_PIXELS = 0.5, 2.0  # overlap, or distance of corners, of boxes that are the same object
+SAME_OBJECT, SAME_PIXELS = 0.5, 2.0  # least overlap, or largest distance of corners, of one object's boxes
 SCORE_PIXELS = 10.0  # among equally close boxes the score decides: 0.1 of it weighs as much as a pixel
-LEAST_SIDE = 1.0  # pixels; what an image's edge leaves of a smaller box may have no area in the other runtime
+LEAST_SIDE = 1.0  # pixels; a smaller box that an image's edge cuts may have no area in the other runtime
 OTHER_PIXELS, OTHER_SHARE = 0.5, 1e-3  # how much other values may differ: positions, and the rest (relative)
 BOX, SCORE, CLASS = "boxes_xyxy", "scores", "classes"
 DETECTIONS, RAW_HEADS = "detections", "raw heads"  # what was compared
 
 
 class Example(NamedTuple):
-    """One image that model and file are asked about: (H, W, 3) uint8 RGB, its path if it has one, and its camera."""
+    """One image on which model and file are compared: (H, W, 3) uint8 RGB, its path if it has one, and its camera."""
 
     image: np.ndarray
     path: str | None = None
@@ -40,12 +41,12 @@ class Opened:
     """An exported file in its runtime.
 
     Attributes:
-        runs: ways to ask it: functions of an `Example` -> {name: (N, ...) array}. They are given letterboxed inputs
-            and answer as `CenterNet.detect_batch`, without the batch.
-        maps: function of an input (H, W, 3) -> {head: (Hf, Wf, channels) raw map}; None: it cannot be asked for them.
-        takes_any_size: whether `runs` take images of any size instead and answer in their pixels.
-        compares_maps: whether raw heads are always compared; otherwise only where no detection can be.
-        notes: what else a report says of it.
+        runs: ways to run it: functions of an `Example` -> {name: (N, ...) array}. They take letterboxed inputs and
+            return what `CenterNet.detect_batch` does, without the batch.
+        maps: function of an input (H, W, 3) -> {head: (Hf, Wf, channels) raw map}; None: the file does not give them.
+        takes_any_size: whether `runs` take images of any size instead and return positions in their pixels.
+        compares_maps: whether raw heads are always compared; otherwise only if no detections can be.
+        notes: further entries of its report.
     """
 
     runs: tuple[Callable, ...]
@@ -59,22 +60,23 @@ def compare(model: keras.Model, opened: Opened, images: list, threshold: float |
     """Returns how far a file is from the model on the same images.
 
     Every detection of the model is compared with the closest one of the file that has the same class, and the other
-    way round. Detections that may be missing in the other list only because it has ended are left out: their scores are
-    above its lowest by no more than scores differ. Where all scores are those of a model that was not trained, the raw
-    heads are compared instead, and the scores by rank.
+    way round. Detections that may be missing in the other list only because it is full are left out: their scores are
+    above its lowest by no more than scores differ. If all scores are those of an untrained model, the raw heads are
+    compared instead, and the scores by rank.
 
     Args:
         model: `CenterNet` that the file was made from.
         opened: the file.
         images: paths or (H, W, 3) uint8 RGB arrays of any sizes.
-        threshold: lowest score that is compared; None: 0.1, or 0 where the model finds nothing so good.
+        threshold: lowest score that is compared; None: 0.1, or 0 if the model finds nothing above it.
 
     Returns:
-        "images"; "compared": `DETECTIONS` or `RAW_HEADS`; "detections" of the model that were compared, "missed" of
-        them in the file, "added" by the file; of the matched ones "mean_iou", "box_pixels", "box_pixels_p98" and
-        "score": differences, and the largest difference of what else the task decodes by its name; "others": see
-        `verifying.Tolerance`; "same_classes": whether none is missed; where raw heads were compared, "heads": {head:
-        correlation} and "head_differences": {head: largest difference as a share of its largest value}.
+        "images": their number; "compared": `DETECTIONS` or `RAW_HEADS`; "detections": number of the model's that were
+        compared; "missed": those of them that the file lacks; "added": those of the file that the model lacks; of the
+        matched ones "mean_iou", the differences "box_pixels" and "score" (largest) and "box_pixels_p98", and by its
+        name the largest difference of anything else that the task decodes; "others": see `verifying.Tolerance`;
+        "same_classes": whether none is missed; if raw heads were compared, "heads": {head: correlation} and
+        "head_differences": {head: largest difference as a share of its largest value}.
     """
     examples = make_examples(model, opened, images)
     asked = [(example, run(example)) for example in examples for run in opened.runs]
@@ -96,7 +98,7 @@ def letterboxed(image: np.ndarray, input_hw: tuple[int, int]) -> np.ndarray:
 
 
 def make_examples(model: keras.Model, opened: Opened, images: list) -> list[Example]:
-    """Returns the images, paths or arrays, as a file's `runs` take them."""
+    """Returns the images (paths or arrays) in the form that a file's `runs` take."""
     if not opened.takes_any_size:
         return [Example(letterboxed(_load(image), model.input_size)) for image in images]
     calibration = camera.DEFAULT_CALIBRATION if model.task.needs_camera else None
@@ -198,7 +200,7 @@ def _other_limit(key: str, values: np.ndarray) -> np.ndarray | float:
 
 
 def _difference_by_rank(ours: _Answer, theirs: _Answer) -> float:
-    # Where one list has come to its end, the other may go on: rounding makes cells of a flat map peaks, or none.
+    # One list may be longer than the other: rounding decides which cells of a flat map are peaks.
     count = min(int(np.sum(answer.all_scores > NO_PEAK)) for answer in (ours, theirs))
     count = count or min(len(ours.all_scores), len(theirs.all_scores))
     ranked = (np.sort(answer.all_scores)[::-1][:count] for answer in (ours, theirs))

@@ -1,4 +1,4 @@
-"""Several exports of one model into a folder, and its report."""
+"""Several exports of one model into a folder, and the folder's report."""
 
 import contextlib
 import dataclasses
@@ -37,19 +37,19 @@ class Planned:
 
     @property
     def files(self) -> list[str]:
-        """Names of all files that it leaves."""
+        """Names of all files that it writes."""
         row = FORMATS[self.format]
         stem = self.name.removesuffix(row.ending)
         return [self.name, *(f"{stem}{ending}" for ending in row.more_endings(self.options))]
 
 
 def plan_exports(stem: str, formats: list[str], precisions: list[str], options: dict) -> list[Planned]:
-    """Returns what to write, one entry per format and, where it has them, precision.
+    """Returns what to write, one entry per format and, if the format has precisions, per precision.
 
     Args:
         stem: beginning of the names of the files.
-        formats, precisions: keys of `FORMATS` and `PRECISIONS`; a UserError lists them where one is unknown.
-        options: {name: value} that were asked for; each goes to the formats that know it, of which there must be one.
+        formats, precisions: keys of `FORMATS` and `PRECISIONS`; a UserError lists them if one is unknown.
+        options: requested {name: value}; each goes to all formats that have it, and at least one must.
 
     Raises:
         UserError: one of the above does not hold, or a package that a format needs is missing.
@@ -76,10 +76,10 @@ def plan_exports(stem: str, formats: list[str], precisions: list[str], options: 
 
 @contextlib.contextmanager
 def claim_outputs(folder: AnyPath, plan: list[Planned], overwrite: bool, inputs: Sequence[AnyPath]) -> Iterator[None]:
-    """Returns a context for exporting into a folder, which no other process then does; see `files.outputs.claimed`.
+    """Returns a context in which no other process exports into a folder; see `files.outputs.claimed`.
 
     Raises:
-        UserError: (before the work) a file would replace one, or the folder's report is no report.
+        UserError: (before the work) a file would be replaced, or the folder's `REPORT` is something else.
     """
     with claimed([folder / name for planned in plan for name in planned.files], overwrite, inputs):
         read_report(folder)
@@ -89,7 +89,7 @@ def claim_outputs(folder: AnyPath, plan: list[Planned], overwrite: bool, inputs:
 def precision_on(dataset: Iterable, model: keras.Model) -> Callable[[object], dict]:
     """Returns a function of a detector -> {"metric": {"name", "file", "model", "difference"}}.
 
-    The metric is the main one of the task (`Report.main`), on batches of `load_dataset`. A UserError says where nothing
+    The metric is the main one of the task (`Report.main`), on batches of `load_dataset`. Raises a UserError if nothing
     in the data set defines it.
     """
     name, of_model = evaluate(model, dataset, progress=False).main
@@ -115,7 +115,7 @@ def export_checked(
     """Exports, verifies against the model, then moves the files into place; returns and writes their report.
 
     Args:
-        model, images: see `export_model`, which also says what is refused; nothing is left in the folder then.
+        model, images: see `export_model`, also for errors; after one, nothing is left in the folder.
         folder: existing one; its `REPORT` gets the new entries.
         planned: what to write.
         calibration: as of `export_tflite`, where it is needed.
@@ -123,7 +123,7 @@ def export_checked(
         overwrite: whether a folder of an earlier export may be replaced.
 
     Returns:
-        {file name: {"format", "size_bytes", "agreement", "latency_ms" and what else its runtime and `precision` tell}}.
+        {file name: {"format", "size_bytes", "agreement", "latency_ms" and what its runtime and `precision` add}}.
     """
     row, options = FORMATS[planned.format], dict(planned.options)
     if planned.is_calibrated:
@@ -138,5 +138,5 @@ def export_checked(
 
 
 def read_report(folder: AnyPath) -> dict:
-    """Returns the entries of a folder's report, if there is one; a UserError says where the file is something else."""
+    """Returns the entries of a folder's report, if there is one; raises a UserError if the file is something else."""
     return _REPORT_FILE.read(folder / REPORT) if (folder / REPORT).exists() else {}

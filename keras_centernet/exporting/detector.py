@@ -19,7 +19,7 @@ class ExportedDetector:
 
     Args:
         name: of the file, for messages.
-        facts: what the file says of itself, see `facts.describe`.
+        facts: what the file says about itself, see `facts.describe`.
         run: function of inputs (B, H, W, 3) uint8 RGB -> {name: (B, K, ...) array} as of `CenterNet.detect_batch`.
 
     Attributes:
@@ -48,11 +48,11 @@ class ExportedDetector:
         self.input_size = tuple(facts["input_hw"])
 
     def detect(self, source, calibration=None, threshold=None, batch_size=8, stream=False, track=False):
-        """Returns what `CenterNet.detect` returns; how many detections an image has at most is the file's own matter.
+        """Returns what `CenterNet.detect` returns; the file fixes how many detections an image can have.
 
         Args:
             source, calibration, threshold, stream, track: see `CenterNet.detect`.
-            batch_size: images that are read at a time; a file whose runtime takes one image is asked for one by one.
+            batch_size: number of images that are read at a time; a runtime that takes one image runs them one by one.
         """
         return detect(self, self.detect_batch, source, calibration, threshold, batch_size, stream, track)
 
@@ -61,10 +61,10 @@ class ExportedDetector:
 
         Args:
             images: of the input's size.
-            top_k: how many of the file's detections are given, the best; None: all.
+            top_k: number of the file's best detections that are returned; None: all.
 
         Raises:
-            UserError: images of another size, or a file that gives something else than detections of its classes.
+            UserError: images of another size, or outputs of the file that are not detections of its classes.
         """
         images = np.asarray(images)
         if images.ndim != 4 or images.shape[1:] != (*self.input_size, 3):

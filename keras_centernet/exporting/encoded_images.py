@@ -14,8 +14,8 @@ def read_encoded_image(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def decode_encoded_image(data: tf.Tensor) -> tf.Tensor:
     """Returns the (H, W, 3) uint8 RGB image of one string: JPEG, PNG, BMP, still WebP or the first frame of a GIF.
 
-    Grayscale is repeated to three channels, alpha is dropped, the EXIF orientation of a JPEG is applied: the same
-    pixels as `data.images.decode_image`, but for CMYK JPEGs (other conversion), BMPs with a palette (TensorFlow
+    Grayscale is repeated to three channels, alpha is dropped, the EXIF orientation of a JPEG is applied. Pixels are
+    those of `data.images.decode_image`, except for CMYK JPEGs (other conversion), BMPs with a palette (TensorFlow
     does not read the palette), and PNGs and WebPs with an orientation (not applied).
     """
     return tf.cond(
@@ -26,7 +26,7 @@ def decode_encoded_image(data: tf.Tensor) -> tf.Tensor:
 
 
 def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Returns the (H, W, 3) image as it is to be seen; `orientation` is EXIF's, 1 to 8."""
+    """Returns the (H, W, 3) image turned upright; `orientation` is EXIF's, 1 to 8."""
 
     def change_if(orientations, image, change):
         return tf.cond(tf.reduce_any(orientation == orientations), lambda: change(image), lambda: image)

@@ -34,21 +34,21 @@ def export_model(
     overwrite: bool = False,
     **options,
 ):
-    """Writes a model in one of the `FORMATS` once it agrees with the model; returns the path.
+    """Writes a model in one of the `FORMATS`, once the file agrees with the model; returns the path.
 
-    TensorFlow converts it: where Keras runs on another backend, in a process of its own.
+    TensorFlow converts the model, in a separate process if Keras runs on another backend.
 
     Args:
         model: `CenterNet`, trained or not. One in mixed precision is exported in float32.
-        path: file, or folder of a format that is one.
+        path: file, or folder for a format that is one.
         format: key of `FORMATS` or Keras' name of it; None: by the suffix of `path`.
         images: paths or (H, W, 3) uint8 RGB arrays on which the files are compared with the model; None: some of the
-            option "calibration", or drawn ones.
+            option "calibration", or synthetic ones.
         overwrite: whether a folder of an earlier export may be replaced, as a file always is.
         **options: of the format, such as `precision` and `calibration`.
 
     Raises:
-        UserError: an unknown format or suffix, an option that the format does not have, one that cannot be met, files
+        UserError: an unknown format or suffix, an option that the format does not have or cannot meet, files
             that differ from the model by more than they may, or that cannot be written.
     """
     if must_leave():
@@ -74,7 +74,7 @@ def export_files(
         model, path, images, **options: see `export_model`; further files go beside `path`.
         format: key of `FORMATS`.
         overwrite: whether a folder of an earlier export may be replaced.
-        measure: function of a local path -> what else the report says of `path`.
+        measure: function of a local path -> further entries of the report on `path`.
 
     Returns:
         What the format's function returned, and {file name: {"size_bytes", "agreement", "latency_ms", ...}}.
@@ -114,8 +114,8 @@ def verify(model: keras.Model, path: str | os.PathLike, images: list, format: st
         path: file or folder.
         images: paths or (H, W, 3) uint8 RGB arrays of any sizes.
         format: key of `FORMATS`; None: by the suffix.
-        **options: that it was exported with, such as `precision`: they say how far it may be from the model. One that
-            is farther is a UserError.
+        **options: those that it was exported with, such as `precision`: they say how far it may be from the model. A
+            UserError is raised if it is farther.
     """
     path = to_path(path)
     row = FORMATS[find_format(path, format)]
@@ -158,7 +158,7 @@ def _in_float32(model: keras.Model) -> keras.Model:
 
 @contextlib.contextmanager
 def _folder_beside(path: AnyPath) -> Iterator[pathlib.Path]:
-    """Returns a context with a local folder to write to; errors in it speak of `path` and its folder."""
+    """Returns a context with a local folder to write to; its error messages name `path` and its folder instead."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with folder_for(path.parent) as folder:
@@ -169,5 +169,5 @@ def _folder_beside(path: AnyPath) -> Iterator[pathlib.Path]:
 
 
 def _local(path: AnyPath, row: Format) -> contextlib.AbstractContextManager[AnyPath]:
-    """Returns a context with the file on this machine; a folder is loaded from where it is."""
+    """Returns a context with a local copy of the file; a folder is loaded from where it is."""
     return contextlib.nullcontext(path) if row.is_folder else local_copy(path)

@@ -1,4 +1,4 @@
-"""The process that exports what `other_process.export_elsewhere` has left in a folder, and leaves the answer there."""
+"""The process that exports what `other_process.export_elsewhere` put into a folder, and puts the answer there."""
 
 import pathlib
 import pickle
@@ -11,7 +11,7 @@ from keras_centernet.model import load_model
 
 
 def main(name: str) -> None:
-    """Exports; what went wrong is the answer, too."""
+    """Exports; the answer is the result or the UserError."""
     folder = pathlib.Path(name)
     path, format, images, options = pickle.loads((folder / CALL).read_bytes())
     try:

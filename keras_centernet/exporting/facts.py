@@ -1,4 +1,4 @@
-"""What a file says of itself, for those who look into it and for programs that run it."""
+"""What a file says about itself, for people who look into it and for programs that run it."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.json_file import JsonFormat
 from keras_centernet.files.paths import AnyPath
 
-# {fact: what it is}; files that were written by an earlier version lack some.
+# {fact: its schema}; files that an earlier version wrote lack some.
 FACTS = {
     "keras_centernet": str,
     "backbone": str,
@@ -28,12 +28,12 @@ FACTS_FILE = JsonFormat({f"{name}?": kind for name, kind in FACTS.items()} | {"?
 
 
 def describe(model: keras.Model) -> dict:
-    """Returns what is known of a model, in JSON's terms.
+    """Returns the facts of a model, as values for JSON.
 
-    {"keras_centernet": version that wrote the file, "backbone", "task", "task_options", "classes": names in order,
-    "input_hw": height and width that images are letterboxed to, where there are some "thresholds": lowest score of a
-    class that counts, and of `model.about`, where specified, "licence" and "metrics"}; the format adds the frame of its
-    "boxes".
+    They are {"keras_centernet": version that wrote the file, "backbone", "task", "task_options", "classes": names in
+    order, "input_hw": height and width that images are letterboxed to}; if the model has them, also "thresholds":
+    {class name: lowest score that counts}, and "licence" and "metrics" of `model.about`. The format adds the frame of
+    its "boxes".
     """
     return {
         "keras_centernet": keras_centernet.__version__,
@@ -47,15 +47,15 @@ def describe(model: keras.Model) -> dict:
 
 
 def from_text(name: str, text: str, path: AnyPath | str):
-    """Returns a fact from its text, which is JSON for all but texts; a UserError where it is none."""
+    """Returns a fact from its text, which is JSON unless the fact is a text; raises a UserError for other content."""
     return text if FACTS[name] is str else FACTS_FILE.parse_any(text, f"{path}: {name}")
 
 
 def check_facts(content: Mapping, path: AnyPath | str) -> dict:
-    """Returns the known facts of a file's content, in the order of `FACTS`; a UserError where one is of another kind.
+    """Returns the known facts of a file's content, in the order of `FACTS`; raises a UserError if one has another type.
 
     Args:
-        content: of a file that may be anybody's; what else it holds is left alone.
+        content: of any file; other keys are ignored.
         path: of the file, for messages.
     """
     content = {name: content[name] for name in FACTS if content.get(name) is not None}
@@ -68,10 +68,10 @@ def check_facts(content: Mapping, path: AnyPath | str) -> dict:
 
 
 def check_runnable(content: Mapping, path: AnyPath | str) -> dict:
-    """Returns the facts of a file that say all that is needed to detect with it.
+    """Returns the facts of a file, which must include all that is needed to detect with it.
 
     Raises:
-        UserError: the file says nothing, as those of others, too little, or something else.
+        UserError: facts are missing, as in files that others wrote, or have other types.
     """
     if not all(name in content for name in NEEDED):
         problem = "got one that does not say its task, classes and input size"

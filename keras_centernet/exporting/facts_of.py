@@ -1,4 +1,4 @@
-"""Reading what a file of a model says of itself, whatever wrote it, without building or running anything."""
+"""Reads what a model's file says about itself, in any format, without building or running anything."""
 
 import os
 
@@ -23,7 +23,7 @@ _DICTIONARIES = ("task_options", "thresholds")
 
 
 def facts_of(path: str | os.PathLike) -> dict:
-    """Returns what a file says of itself: {key of `facts.FACTS`: value}, without those that it does not say.
+    """Returns what a file says about itself: {key of `facts.FACTS`: value}, without those that it lacks.
 
     Args:
         path: a `.keras` file, a folder of `save_to_preset`, or a file or folder of any of the `FORMATS`.
@@ -34,7 +34,7 @@ def facts_of(path: str | os.PathLike) -> dict:
         order, "licence", "metrics": {name: number}}.
 
     Raises:
-        UserError: there is no such file, it is damaged or of another kind, or says nothing of itself.
+        UserError: there is no such file, it is damaged or of another kind, or says nothing about itself.
 
     Examples:
         >>> facts_of("runs/pets/best.keras")["metrics"]  # doctest: +SKIP
@@ -45,7 +45,7 @@ def facts_of(path: str | os.PathLike) -> dict:
         raise UserError(f"{path}: expected a file of a model, got none.")
     facts = check_facts(_read(path), path)
     if not facts:
-        raise UserError(f"{path}: expected a file that this package wrote, got one that says nothing of itself.")
+        raise UserError(f"{path}: expected a file that this package wrote, got one that says nothing about itself.")
     return facts
 
 
@@ -65,7 +65,7 @@ def _read(path: AnyPath) -> dict:
 
 
 def _of_config(config: dict, path: AnyPath) -> dict:
-    """Returns the facts in a model's configuration; backbones and tasks of a user's own have no name there."""
+    """Returns the facts in a model's configuration, without custom backbones and tasks, which have no name there."""
     about = config.get("about", {})
     if not isinstance(about, dict):
         raise UserError(f"{path}: expected licence and metrics by name, got {type(about).__name__}.")

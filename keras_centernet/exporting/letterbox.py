@@ -1,8 +1,8 @@
 """Images of any size -> letterboxed inputs and back, as TensorFlow operations: `geometry` for graphs.
 
 The rule is that of `geometry.letterbox` and `geometry.warp`: halved by averaging as often as possible, then bilinear at
-float32 positions, black outside, rounded. OpenCV 5 computes the same but for the rounding of single pixels; OpenCV 4
-rounds positions to 1/32 pixel, which differs by a few levels. `data.in_graph.warp` rounds other pixels, but is faster.
+float32 positions, black outside, rounded. OpenCV 5 computes the same except for the rounding of single pixels; OpenCV 4
+rounds positions to 1/32 pixel, which differs by a few levels. `data.in_graph.warp` is faster but rounds differently.
 """
 
 import tensorflow as tf
@@ -42,11 +42,12 @@ def letterbox(images: tf.Tensor, input_hw: tuple[int, int]) -> tf.Tensor:
 
 
 def to_image_frame(found: dict, image_hw: tf.Tensor, input_hw: tuple[int, int]) -> dict:
-    """Returns decoded tensors brought from input to original pixels: positions and vectors; boxes ordered and clipped.
+    """Returns decoded tensors with positions and vectors in original pixels; boxes ordered and clipped to the image.
 
     Args:
         found: (B, N, ...) tensors.
-        image_hw: (B, 2) int sizes of the images; `input_hw` that of the network.
+        image_hw: (B, 2) int sizes of the images.
+        input_hw: size of the network's input.
     """
     zoom, shift_xy = fit(image_hw, input_hw)
 

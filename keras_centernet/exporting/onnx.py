@@ -18,7 +18,7 @@ from keras_centernet.method.decode import decode
 from keras_centernet.networks.layers.deformable import without_xla
 from keras_centernet.packages import check_installed
 
-WHAT = "ONNX"  # needs packages, in messages
+WHAT = "ONNX"  # what needs packages, in messages
 IMAGES = "images"  # name of the input
 BOXES = "boxes_xyxy: left, top, right, bottom in pixels of the letterboxed input"
 
@@ -58,7 +58,7 @@ def open_onnx(path: os.PathLike, model: keras.Model) -> Opened:
 
 
 def load_onnx(path: AnyPath) -> ExportedDetector:
-    """Returns a file in ONNX Runtime, on a GPU where its package for that is installed."""
+    """Returns a detector that runs a file in ONNX Runtime, on a GPU if its GPU package is installed."""
     check_installed(WHAT, "onnxruntime")
     import onnxruntime
 
@@ -85,7 +85,7 @@ def load_onnx(path: AnyPath) -> ExportedDetector:
 
 
 def read_onnx_facts(path: os.PathLike) -> dict:
-    """Returns what a file says of itself as it stands there; nothing of it runs."""
+    """Returns what a file says about itself, unchecked; nothing of it runs."""
     check_installed(WHAT, "onnx")
     import onnx
 

@@ -1,4 +1,4 @@
-"""Exporting a model that lives on another backend: in a process of its own that runs on TensorFlow."""
+"""Exports a model that runs on another backend, in a separate process that runs on TensorFlow."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ MODEL, CALL, ANSWER = "model.keras", "call", "answer"  # files in a folder that 
 
 
 def must_leave() -> bool:
-    """Whether this process runs another backend than the one that exports."""
+    """Whether Keras runs on another backend here than the one that exports."""
     return keras.backend.backend() != ENGINE
 
 
@@ -28,8 +28,8 @@ def export_elsewhere(
     """Returns what `export_model` returns, with the same arguments, from another process.
 
     Raises:
-        UserError: what `export_model` raises; a model with objects that its file does not rebuild, or images or options
-            that cannot be sent.
+        UserError: as of `export_model`; or the model has objects that its file does not rebuild, or images or options
+            cannot be sent.
     """
     options = {name: list(value) if isinstance(value, Iterator) else value for name, value in options.items()}
     with tempfile.TemporaryDirectory(prefix="keras_centernet_export_") as name:

@@ -1,4 +1,4 @@
-"""A SavedModel that runs where this package is not: images in, boxes in their own pixels out."""
+"""A SavedModel that runs without this package: images in, boxes in the images' own pixels out."""
 
 import contextlib
 import json
@@ -40,7 +40,7 @@ def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, 
             asset = pathlib.Path(folder, name)
             asset.write_text(text, encoding="utf-8")
             setattr(served, asset.stem, tf.saved_model.Asset(str(asset)))
-        # Less than half the time of `keras.export.ExportArchive`, which traces every signature several times.
+        # Takes less than half the time of `keras.export.ExportArchive`, which traces every signature several times.
         signatures = {
             name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
             for name, (function, specs) in build_signatures(model, top_k).items()
@@ -51,8 +51,7 @@ def write_saved_model(model: keras.Model, path: pathlib.Path, top_k: int = 100, 
 def open_saved_model(path: os.PathLike, model: keras.Model) -> Opened:
     """Returns a folder, loaded by `tf.saved_model.load`, to be compared with its model.
 
-    It is asked twice for every image: for its pixels, and for its file or, where it has none that TensorFlow reads, for
-    a PNG of it.
+    Every image is run twice: as pixels, and as its file or, if it has none that TensorFlow reads, as a PNG.
     """
     import tensorflow as tf
 
@@ -84,7 +83,7 @@ def open_saved_model(path: os.PathLike, model: keras.Model) -> Opened:
 
 
 def load_saved_model(path: AnyPath) -> ExportedDetector:
-    """Returns a folder in TensorFlow, whatever backend Keras has; it computes whatever its graph says."""
+    """Returns a detector that runs a folder in TensorFlow, on any backend of Keras; it runs whatever the graph says."""
     import tensorflow as tf
 
     facts = check_runnable(read_saved_model_facts(path), path)
@@ -102,7 +101,7 @@ def load_saved_model(path: AnyPath) -> ExportedDetector:
 
 
 def read_saved_model_facts(path: AnyPath) -> dict:
-    """Returns what a folder says of itself; nothing of it runs. One of an earlier version says its classes alone."""
+    """Returns what a folder says about itself; nothing of it runs. One of an earlier version has only its classes."""
     assets = path / "assets"
     if (assets / NOTES).is_file():
         return FACTS_FILE.parse(read_text(assets / NOTES, _MOST_BYTES), assets / NOTES)
@@ -170,7 +169,7 @@ def _build_shared(model: keras.Model, top_k: int) -> tuple[Callable, Callable]:
 def _build_detectors(model: keras.Model, detect: Callable) -> tuple[Callable, Callable]:
     """Returns functions of encoded images, and of images, -> detections in the images' own pixels.
 
-    Both take the images' calibration (B, 3, 4) behind them, if there is one; `detect` is that of `_build_shared`.
+    Both take the images' calibration (B, 3, 4) as an optional second argument; `detect` is that of `_build_shared`.
     """
     import tensorflow as tf
 
@@ -203,9 +202,9 @@ def _build_detectors(model: keras.Model, detect: Callable) -> tuple[Callable, Ca
 
 
 def _never_empty(function: Callable, images) -> dict:
-    """Returns what a function makes of images (B, h, w, 3); where B is 0, of a black one, without its row.
+    """Returns a function's result for images (B, h, w, 3); if B is 0, that for one black image, without its row.
 
-    Convolutions of oneDNN may fail on an empty batch, though not always.
+    oneDNN's convolutions can fail on an empty batch, though they do not always.
     """
     import tensorflow as tf
 
@@ -215,7 +214,7 @@ def _never_empty(function: Callable, images) -> dict:
 
 
 def _emptied(found: dict, is_empty) -> dict:
-    """Returns (B, N, ...) tensors with zeros and empty texts in the rows of images (B,) that hold nothing."""
+    """Returns (B, N, ...) tensors with zeros and empty texts in the rows of the images that `is_empty` (B,) marks."""
     import tensorflow as tf
 
     def emptied(values):

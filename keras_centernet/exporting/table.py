@@ -24,26 +24,26 @@ from keras_centernet.files.paths import AnyPath
 class Format:
     """One row of the table of formats.
 
-    `more_endings`, `tolerance` and `is_calibrated` are given the options that `write` is given.
+    `more_endings`, `tolerance` and `is_calibrated` get the options that `write` gets.
 
     Attributes:
         write: function (model, path, **options) that writes the file or folder `path`, and further files beside it,
-            into a folder that is empty. What it returns reaches the caller instead of the path; its `to_report()`,
-            a dict, is part of what is said of every file.
-        open: function (path, model) -> `Opened` of a file that was written; None: it does not run here, or not alone.
+            into a folder that is empty. An object that it returns reaches the caller instead of the path; its
+            `to_report()`, a dict, is part of the report on every file.
+        open: function (path, model) -> `Opened` of a file that was written, or None if the file does not run here.
         ending: of the names of its files.
         more_endings: function of options -> endings of the files beside it.
-        options: names of what `write` can be told.
-        suffix: by which `model.export` knows it; None: by its name only.
+        options: names of the options of `write`.
+        suffix: of paths, by which `model.export` recognises the format; None: only by its name.
         keras_name: what `keras.Model.export` calls it.
-        is_folder: whether it is a folder; then an existing one is not replaced.
+        is_folder: whether it is a folder; an existing one is replaced only if `overwrite` says so.
         tolerance: function of options -> how far a file may be from the model.
         is_calibrated: function of options -> whether it needs images to measure ranges on.
-        check_packages: function that raises a UserError where packages that `write` needs are missing.
+        check_packages: function that raises a UserError if packages that `write` needs are missing.
         load: function of a path -> `ExportedDetector`; None: it does not run here.
         recognizes: function of a path -> whether `load` is for it.
         detector: function of the path -> what `evaluate` takes; None: its average precision is not measured.
-        facts: function of the path -> what a file says of itself, see `facts.FACTS`; None: it says nothing.
+        facts: function of the path -> what a file says about itself, see `facts.FACTS`; None: it says nothing.
     """
 
     write: Callable
@@ -64,9 +64,9 @@ class Format:
 
 
 def find_format(path: AnyPath, format: str | None) -> str:
-    """Returns the key of `FORMATS` for a format by its name or Keras' name of it, or, None, by a path's suffix.
+    """Returns the key of `FORMATS` for a format's name, ours or Keras'; for None, by the path's suffix.
 
-    A UserError lists the formats where there is no such one.
+    Raises a UserError that lists the formats if there is no such one.
     """
     if format is not None:
         names = {row.keras_name: name for name, row in FORMATS.items() if row.keras_name}
@@ -81,7 +81,7 @@ def find_format(path: AnyPath, format: str | None) -> str:
 
 
 def find_loadable(path: AnyPath) -> Format | None:
-    """Returns the row whose files `path` is one of by its name, or by what is in the folder; None: no exported file."""
+    """Returns the row that recognises a path, by its name or by what is in the folder; None: no exported file."""
     return next((row for row in FORMATS.values() if row.recognizes(path)), None)
 
 
@@ -146,7 +146,7 @@ class Export:
 
     Attributes:
         format: key of `FORMATS`.
-        options: that its `write` is given, beside the images of one that is calibrated.
+        options: that its `write` gets, besides calibration images.
         is_calibrated: whether it needs images to measure ranges on.
     """
 

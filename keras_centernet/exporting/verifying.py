@@ -18,12 +18,13 @@ class Tolerance:
 
     Attributes:
         missed: share of the model's detections that the file lacks, and of the file's that the model lacks.
-        box_pixels_p98: what 98 % of the boxes' differences stay below. The largest is not limited: where two cells
-            of an object have the same logit but for rounding, either may be its peak.
+        box_pixels_p98: limit of the 98th percentile of the boxes' differences. The largest is not limited: if two cells
+            of an object have the same logit except for rounding, either may be its peak.
         score: largest difference of scores.
-        others: share of all other decoded values that differ by more than 0.5 px (positions) or 0.001 of themselves.
+        others: largest share, over all other decoded outputs, of values that differ by more than 0.5 px (positions and
+            vectors) or 0.001 times the larger of 1 and their size (the rest).
         mean_iou: least mean overlap of boxes.
-        correlation: least correlation of every raw head over all cells; not required of a head whose difference is at
+        correlation: least correlation of every raw head over all cells; not required if the head's difference is at
             most `difference`.
         difference: largest difference of a raw head, as a share of its largest value, at which its correlation does not
             matter.
@@ -42,7 +43,7 @@ FLOAT32 = Tolerance(missed=0.02, correlation=0.9999, difference=1e-3, box_pixels
 
 
 def verify_opened(model: keras.Model, opened: Opened, images: list, tolerance: Tolerance, name: str) -> dict:
-    """Returns {"agreement": see `compare`, "latency_ms": of one image} and what else is known of the file `name`."""
+    """Returns {"agreement": see `compare`, "latency_ms": of one image} and the file's notes; `name` is for messages."""
     found = compare(model, opened, images)
     check_tolerance(found, tolerance, name)
     (example,) = make_examples(model, opened, images[:1])
@@ -52,7 +53,7 @@ def verify_opened(model: keras.Model, opened: Opened, images: list, tolerance: T
 
 
 def check_tolerance(found: dict, tolerance: Tolerance, name: str) -> None:
-    """Raises a UserError where what `compare` found is more than a tolerance allows, or says nothing."""
+    """Raises a UserError if what `compare` found is beyond a tolerance, or if nothing could be compared."""
     if not found["detections"] and "heads" not in found:
         none = f"none of the {found['images']} image(s) has one whose score stands out from the lowest of its list"
         raise UserError(f"{name}: expected detections to compare, {none}. Give images with objects.")

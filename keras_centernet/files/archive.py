@@ -1,4 +1,4 @@
-"""Zip archives, looked at before anything in them takes memory or room on the disk."""
+"""Zip archives, checked before anything in them takes memory or disk space."""
 
 import os
 import pathlib
@@ -7,19 +7,19 @@ import zlib
 
 from keras_centernet.errors import UserError, first_line, shown
 
-MOST_EXPANSION = 20  # Keras and PyTorch store what they write; others may compress it
-FREE_BYTES = 1 << 26  # that a small file may expand to
+MOST_EXPANSION = 20  # Keras and PyTorch do not compress; other writers may
+FREE_BYTES = 1 << 26  # that even a small file may expand to
 MOST_MEMBERS = 100_000
 DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError, OSError)
 
 
 def most_bytes_of(size: int) -> int:
-    """Returns how much a file of that many bytes may hold once it is unpacked."""
+    """Returns how many bytes an archive of `size` bytes may unpack to."""
     return MOST_EXPANSION * size + FREE_BYTES
 
 
 def check_archive(archive: zipfile.ZipFile, local: pathlib.Path, path: str) -> None:
-    """Raises a UserError where an archive would unpack to far more than the file has, or beside it.
+    """Raises a UserError if an archive would unpack to too many bytes or files, or outside its folder.
 
     Args:
         archive: opened to be read.
@@ -40,7 +40,7 @@ def check_archive(archive: zipfile.ZipFile, local: pathlib.Path, path: str) -> N
 
 
 def read_member(archive: zipfile.ZipFile, name: str, path: str, most_bytes: int | None = None) -> bytes:
-    """Returns the content of a file in a checked archive; a UserError where it is missing, damaged or larger."""
+    """Returns the content of a file in a checked archive; raises a UserError if it is missing, damaged or larger."""
     try:
         size = archive.getinfo(name).file_size
         if most_bytes is not None and size > most_bytes:

@@ -27,9 +27,10 @@ def local_copy(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def local_output(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Returns a context with a temporary local path; the file that it holds at the end gets its final path.
+    """Returns a context with a temporary local path; the file that is there at the end gets its final path.
 
-    After Ctrl-C and after mistakes too, so that an interrupted video is not lost; but not after an error of the disk.
+    It does so after Ctrl-C and other exceptions too, so that an interrupted video is not lost, but not after an
+    `OSError`, such as that of a full disk.
 
     Raises:
         UserError: nothing could be written; an old file is intact.
@@ -50,8 +51,8 @@ def local_output(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) -> AnyPath:
     """Calls `write` with a local temporary path, then gives that file its final path, which is returned.
 
-    Whoever kills the process or the machine finds the old file or the new one. The temporary name is this call's own:
-    where several processes write the same file, the last to end gives it.
+    If the process or the machine dies, either the old file or the whole new one is there. Every call has a temporary
+    name of its own: if several processes write the same file, the last one to finish wins.
 
     Args:
         path: the final path.
@@ -78,16 +79,16 @@ def write_whole(path: str | os.PathLike, write: Callable[[pathlib.Path], None]) 
 
 
 def write_text(path: str | os.PathLike, text: str) -> AnyPath:
-    """Writes a text file in UTF-8 (what is no text as escapes), whole or not at all; see `write_whole`."""
+    """Writes a text file in UTF-8 (lone surrogates as escapes), whole or not at all; see `write_whole`."""
     return write_whole(path, lambda beside: beside.write_bytes(text.encode("utf-8", "backslashreplace")))
 
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike) -> Iterator[None]:
-    """Returns a context in which what the system says against writing a file is one line that names the file.
+    """Returns a context that turns the system's errors while a file is written into one line that names the file.
 
     Raises:
-        UserError: what is in the context could not write.
+        UserError: the code in the context could not write the file.
     """
     try:
         yield
@@ -106,7 +107,7 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
 def folder_for(target: AnyPath) -> Iterator[pathlib.Path]:
     """Returns a context with a new local folder for files that `move` then puts into the folder `target`.
 
-    It lies in `target` itself, so that moving is renaming, or, for a remote one, among the system's temporary folders.
+    It lies in `target` itself, so that moving is renaming; for a remote target, among the system's temporary folders.
     """
     if is_remote(target):
         with tempfile.TemporaryDirectory(prefix=temporary_name()) as folder:
@@ -118,9 +119,9 @@ def folder_for(target: AnyPath) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def temporary_folder(target: AnyPath) -> Iterator[AnyPath]:
-    """Returns a context with a new folder in `target`, local or remote, for files whose `replace` puts them there.
+    """Returns a context with a new folder in `target`, local or remote; `replace` moves its files into `target`.
 
-    For more than this machine may have room for. It is removed at the end.
+    It is for output that this machine's own disk may have no room for. The folder is removed at the end.
     """
     folder = target / temporary_name()
     folder.mkdir()
@@ -134,8 +135,8 @@ def temporary_folder(target: AnyPath) -> Iterator[AnyPath]:
 def move(source: pathlib.Path, target: AnyPath) -> None:
     """Gives a local file or folder its final path, and replaces what is there.
 
-    Of a folder that is uploaded, the files at its top come last: a SavedModel counts as one by those, without them
-    nobody takes the folder for complete.
+    When a folder is uploaded, the files at its top level come last: a SavedModel is recognised by them, so that an
+    incomplete folder is never taken for one.
     """
     if not is_remote(target):
         old = target.with_name(temporary_name())
@@ -157,7 +158,7 @@ def move(source: pathlib.Path, target: AnyPath) -> None:
 
 
 def give_second_name(path: AnyPath, other: AnyPath) -> None:
-    """Makes a file available under another path, too; it is copied only where there are no hard links."""
+    """Makes a file available under a second path; it is copied only where hard links are not possible."""
     if is_remote(path):
         beside = other.with_name(temporary_name(other.name))
         path.copy(beside)
@@ -174,7 +175,7 @@ def give_second_name(path: AnyPath, other: AnyPath) -> None:
 
 
 def check_writable(folder: AnyPath) -> None:
-    """Makes a folder where it is missing; raises an OSError where no file can be written into it."""
+    """Makes a folder if it is missing; raises an OSError if no file can be written into it."""
     folder.mkdir(parents=True, exist_ok=True)
     if is_remote(folder):
         probe = folder / temporary_name()
@@ -195,7 +196,7 @@ def flush(path: pathlib.Path) -> None:
 
 
 def _give_name(temporary: pathlib.Path, path: AnyPath) -> None:
-    """Gives a whole local file its final path, once it is on the disk."""
+    """Gives a complete local file its final path, after flushing it to the disk."""
     if is_remote(path):
         beside = path.with_name(temporary_name(path.name))
         beside.upload(temporary)
@@ -208,7 +209,7 @@ def _give_name(temporary: pathlib.Path, path: AnyPath) -> None:
 
 
 def _system_error(error: BaseException | None) -> str | None:
-    """Returns what the system said, also where a library raised something else while it was closing the file."""
+    """Returns the system's message, even if a library raised another error while closing the file; else None."""
     while error is not None:
         if isinstance(error, OSError):
             return error.strerror or str(error)

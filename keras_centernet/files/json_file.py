@@ -1,4 +1,4 @@
-"""JSON files: those of others as they are, our own with bounds, a schema and a version."""
+"""JSON files: those of others without checks, our own with bounds, a schema and a version."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ MOST_DEPTH = 32
 
 
 def read_json(path: AnyPath):
-    """Returns the content of a JSON file of any size; a UserError where it is none."""
+    """Returns the content of a JSON file of any size; raises a UserError if it is not JSON."""
     return _parse(read_text(path), path)
 
 
@@ -24,11 +24,11 @@ class JsonFormat:
     """One kind of JSON file that this package writes.
 
     Attributes:
-        schema: see `files.schema`; a content of any keys ({str: ...}) has no version.
-        advice: what to do about a file that is none: "remove it".
+        schema: see `files.schema`; content with arbitrary keys ({str: ...}) has no version.
+        advice: what to do about a file of another kind, such as "remove it".
         mark: value of its key "format"; None: it has no such key.
         version: of the files that are written, and the newest that is read. A file without a version is of version 1.
-        version_key: where it stands.
+        version_key: the key that holds the version.
     """
 
     schema: dict
@@ -41,13 +41,13 @@ class JsonFormat:
         """Returns the checked content of a file.
 
         Raises:
-            UserError: it is no JSON, is larger than 256 MB, nested deeper than 32 levels, of a newer version or of
-                another content than the schema's, names a key twice or holds NaN or infinity.
+            UserError: it is not JSON, is larger than 256 MB or nested deeper than 32 levels, has a newer version or
+                content that does not fit the schema, names a key twice, or holds NaN or infinity.
         """
         return self.check(self.load(path), path)
 
     def load(self, path: AnyPath):
-        """Returns the content of a file that may be of another kind."""
+        """Returns the content of a file without comparing it with the schema."""
         return self.parse_any(read_text(path, MOST_BYTES), path)
 
     def parse(self, text: str, path: AnyPath | str) -> dict:
@@ -55,7 +55,7 @@ class JsonFormat:
         return self.check(self.parse_any(text, path), path)
 
     def parse_any(self, text: str, path: AnyPath | str):
-        """Returns the content of a text whose schema somebody else checks; `path` is for messages."""
+        """Returns the content of a text without comparing it with the schema; `path` is for messages."""
         hooks = {"object_pairs_hook": _to_dict, "parse_constant": _refuse}
         content = _parse(text, path, f"; {self.advice}", **hooks)
         if _is_deeper(content, MOST_DEPTH):
@@ -63,7 +63,7 @@ class JsonFormat:
         return content
 
     def check(self, content, path: AnyPath) -> dict:
-        """Returns a content if it is one of this format and of a known version."""
+        """Returns a content unchanged; raises a UserError unless it is of this format and of a known version."""
         fault = self._find_fault(content)
         if fault:
             raise UserError(f"{path}: expected {fault}; {self.advice}.")

@@ -1,4 +1,4 @@
-"""One writer at a time of a file, and of those that go with it, local or remote."""
+"""Locks that let one process at a time write a file, and those that belong to it, local or remote."""
 
 import contextlib
 import hashlib
@@ -14,28 +14,28 @@ from keras_centernet.files.paths import AnyPath
 from keras_centernet.files.remote_path import is_remote
 from keras_centernet.files.temporary import MARK, is_running, machine_id, temporary_name
 
-LOCK = f"{MARK}lock-"  # beginning of the name of the file beside, which says who writes
+LOCK = f"{MARK}lock-"  # beginning of the lock file's name
 _LONGEST = 160  # bytes of the name that are kept: file systems take 255
-SIGN_OF_LIFE_S = 30.0  # between two changes of the file's time
-DEAD_S = 300.0  # without one, a writer on another machine has ended
+SIGN_OF_LIFE_S = 30.0  # between two updates of the lock file
+DEAD_S = 300.0  # without an update: a writer on another machine then counts as dead
 _POLL_S = 0.1
-_held: set[str] = set()  # by this process; after a restart in a container a dead one had the same number
+_held: set[str] = set()  # by this process: after a container restarts, a dead process may have had the same id
 
 
 @contextlib.contextmanager
 def one_writer(path: AnyPath, wait_s: float = 0.0) -> Iterator[None]:
-    """Returns a context that one process at a time can be in; a dead one does not hold it.
+    """Returns a context that one process at a time can be in; a dead process does not block it.
 
-    A file beside, `LOCK` and the name, says which process it is, on which machine. On this machine the system knows
-    whether it still lives; on others it gives a sign of life. (Remote file systems cannot create a file only where
-    there is none: two processes that begin within the same second may both enter.)
+    A lock file beside the path (`LOCK` and the path's name) says which process holds it, on which machine. On this
+    machine the system knows whether that process is alive; on others the process shows it by updating the file. (Remote
+    file systems have no exclusive creation of files: two processes that begin within the same second may both enter.)
 
     Args:
         path: what is written, in an existing folder.
         wait_s: how long to wait for another process.
 
     Raises:
-        UserError: another process is in it; the line names it.
+        UserError: another process is in it; the message names that process.
     """
     lock = (_Remote if is_remote(path) else _Local)(path.with_name(_lock_name(path.name)))
     until = time.monotonic() + wait_s
@@ -56,7 +56,7 @@ def one_writer(path: AnyPath, wait_s: float = 0.0) -> Iterator[None]:
 
 
 class _Local:
-    """A file that the system locks for a process as long as it lives."""
+    """A lock file that the system keeps locked as long as its process is alive."""
 
     def __init__(self, path: AnyPath):
         self.path, self.holder, self._file = path, "", None
@@ -81,7 +81,7 @@ class _Local:
         try:
             file.truncate(0)
             file.write(_own_content())
-        except OSError:  # a full disk: nothing is left there
+        except OSError:  # a full disk: no empty file is left
             self.path.unlink()
             raise
 
@@ -90,17 +90,17 @@ class _Local:
 
     def give_back(self) -> None:
         with contextlib.suppress(OSError):
-            self.path.unlink()  # first: who opens the file now gets a new one
+            self.path.unlink()  # before closing: whoever opens the path now gets a new file
         self._file.close()
 
     def _lives(self, holder: dict, age_s: float, asked: bool) -> bool:
-        """Whether the process that the file names lives; `asked`: by its number, as the system has no locks."""
+        """Whether the process that the file names is alive; `asked`: look its id up, as the system has no locks."""
         if holder.get("machine") == machine_id() and not asked:
             return False  # the system would not have let us lock the file
         return _lives(holder, age_s, self.path)
 
     def _is_current(self, file) -> bool:
-        """Whether the file was not removed by its holder since it was opened."""
+        """Whether the path still leads to this open file: its holder may have removed it meanwhile."""
         try:
             return os.path.samestat(os.fstat(file.fileno()), os.stat(self.path))
         except FileNotFoundError:
@@ -108,7 +108,7 @@ class _Local:
 
 
 class _Remote:
-    """A file whose content says who holds it, and when that was last so: not every file system has times of changes."""
+    """A lock file that also holds the time of its last update: not every file system has modification times."""
 
     def __init__(self, path: AnyPath):
         self.path, self.holder = path, ""
@@ -181,5 +181,5 @@ def _describe(holder: dict) -> str:
 
 def _give_signs_of_life(lock: "_Local | _Remote", ended: threading.Event) -> None:
     while not ended.wait(SIGN_OF_LIFE_S):
-        with contextlib.suppress(OSError, ValueError):  # the disk is away for a moment; the file was closed
+        with contextlib.suppress(OSError, ValueError):  # the disk is unreachable for a moment; the file was closed
             lock.touch()

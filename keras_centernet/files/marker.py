@@ -1,4 +1,4 @@
-"""Folders that are results as a whole, such as a SavedModel: a file in them says that they are ours."""
+"""Folders that are results as a whole, such as a SavedModel: a marker file in them says that they are ours."""
 
 import json
 
@@ -16,7 +16,7 @@ def mark(folder: AnyPath) -> None:
 
 
 def is_marked(folder: AnyPath) -> bool:
-    """Whether a folder has a marker and holds nothing but what that lists."""
+    """Whether a folder has a marker and holds nothing that the marker does not list."""
     try:
         content = json.loads((folder / MARKER).read_bytes())
         known = {MARKER, *content["names"]}

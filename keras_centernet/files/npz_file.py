@@ -1,4 +1,4 @@
-"""NumPy's archives of arrays, which never run code and take no more memory than the file has bytes."""
+"""Reads NumPy's archives of arrays without running code, and with memory bounded by the file's size."""
 
 import io
 import math
@@ -11,19 +11,19 @@ from keras_centernet.files.archive import DAMAGES, most_bytes_of
 
 _SUFFIX = ".npy"
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-_KINDS = "biufU"  # flags, numbers and texts
+_KINDS = "biufU"  # booleans, numbers and texts
 _LONGEST_DTYPE = 4096  # bytes of a text
 
 
 def read_npz(content: bytes, path: str) -> dict[str, np.ndarray]:
-    """Returns {name: array of numbers, flags or texts} of the bytes of an .npz file.
+    """Returns {name: array of numbers, booleans or texts} from the bytes of an .npz file.
 
     Args:
         content: of the file.
         path: for messages.
 
     Raises:
-        UserError: it is damaged, or an array is of other things or says another size than it has.
+        UserError: the file is damaged, or an array has another type or a size that its header does not declare.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -1,4 +1,4 @@
-"""Checks of the places of results, before any work is done for them."""
+"""Checks of where results go, before any work is done for them."""
 
 import contextlib
 import os
@@ -17,10 +17,10 @@ OTHER_FOLDER = "a folder with other files"
 
 
 def open_folder(folder: AnyPath, option: str = "--output") -> None:
-    """Makes a folder where it is missing, and removes what killed processes of this package left in it.
+    """Makes a folder if it is missing, and removes what killed processes of this package left in it.
 
     Raises:
-        UserError: no file can be written into it; the line names the option that named it.
+        UserError: no file can be written into it; the message names the option.
     """
     try:
         check_writable(folder)
@@ -33,7 +33,7 @@ def open_folder(folder: AnyPath, option: str = "--output") -> None:
 
 @contextlib.contextmanager
 def claimed(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Iterable[AnyPath] = ()) -> Iterator[None]:
-    """Returns a context for the work whose results go to some paths; their folders are made where they are missing.
+    """Returns a context for the work whose results go to these paths; missing folders are made.
 
     Args:
         paths: of the results.
@@ -51,12 +51,12 @@ def claimed(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Iterable[
 
 
 def check_outputs(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Iterable[AnyPath] = ()) -> None:
-    """Raises a UserError where a result would replace a file: one of the inputs, or without `overwrite` any.
+    """Raises a UserError if a result would replace one of the inputs or, without `overwrite`, any file.
 
     Args:
         paths: of the results.
-        overwrite: whether files that are not among the inputs may be replaced, and folders that are marked as ours;
-            devices, pipes and sockets never.
+        overwrite: whether other files, and folders that are marked as ours, may be replaced; devices, pipes and sockets
+            never are.
         inputs: what is read, which nothing may replace.
     """
     taken = _existing(paths)
@@ -74,12 +74,12 @@ def check_outputs(paths: Sequence[AnyPath], overwrite: bool = False, inputs: Ite
 
 
 def check_empty(folder: AnyPath, option: str, overwrite: bool = False, inputs: Iterable[AnyPath] = ()) -> None:
-    """Raises a UserError where a folder for results, whose names are not known yet, holds any file.
+    """Raises a UserError if a folder for results whose names are not known yet holds any file.
 
     Args:
         folder: of the results.
-        option: that named it.
-        overwrite: whether files may be replaced; never in a folder that is read, or that is inside one.
+        option: the option that names the folder, for messages.
+        overwrite: whether files may be replaced; never in a folder that is read, or inside one that is.
         inputs: files and folders that are read.
     """
     names = [name for name in list_names(folder) if not name.startswith(MARK)]
@@ -99,7 +99,7 @@ def same_folder(one: str | os.PathLike, other: str | os.PathLike) -> bool:
 
 
 def first_free(path: AnyPath) -> AnyPath:
-    """Returns a path, or the first of path-2, path-3, ... that does not exist yet: a default never meets old results.
+    """Returns the first of path, path-2, path-3, ... that does not exist yet: a default never replaces old results.
 
     Examples:
         >>> import pathlib
@@ -119,7 +119,7 @@ def numbered(path: AnyPath, number: int) -> AnyPath:
 
 
 def _existing(paths: Sequence[AnyPath]) -> list[AnyPath]:
-    """Returns those that exist; folders are listed once instead of asked for each name."""
+    """Returns the paths that exist; each folder is listed once instead of being asked for every name."""
     names = {folder: _names(folder) for folder in {path.parent for path in paths}}
     return [path for path in paths if path.name in names[path.parent] or (not is_remote(path) and path.exists())]
 
@@ -129,14 +129,14 @@ def _names(folder: AnyPath) -> set[str]:
 
 
 def _irreplaceable_kind(path: AnyPath) -> str | None:
-    """Returns what an existing path is where nothing may replace it."""
+    """Returns what kind of thing an existing path is if nothing may replace it, else None."""
     if path.is_dir():
         return None if is_marked(path) else OTHER_FOLDER
     return None if is_remote(path) or path.is_file() or not path.exists() else "a device, pipe or socket"
 
 
 def _find_double(taken: Sequence[AnyPath], inputs: Iterable[AnyPath]) -> AnyPath | None:
-    """Returns the first existing path that is one of the inputs, by whatever name."""
+    """Returns the first existing path that is one of the inputs, under whatever name."""
     read = {identity for path in inputs if (identity := _identity(path))}
     return next((path for path in taken if _identity(path) in read), None)
 
@@ -152,7 +152,7 @@ def _is_read_from(folder: AnyPath, path: AnyPath) -> bool:
 
 
 def _identity(path: AnyPath) -> object:
-    """Returns what two names of one file have in common; None where there is no file."""
+    """Returns a value that is equal for all names of one file; None if there is no file."""
     if is_remote(path):
         return str(path)
     try:

@@ -22,12 +22,12 @@ def to_path(path: str | os.PathLike) -> AnyPath:
 
 
 def join(folder: AnyPath, name: str) -> AnyPath:
-    """Returns the path that a file in `folder` means by a name: relative to the folder, absolute or remote."""
+    """Returns the path that a name in a file of `folder` refers to: relative to the folder, absolute or remote."""
     return to_path(name) if is_remote(name) or name.startswith("/") else folder / name
 
 
 def exists(path: AnyPath) -> bool:
-    """Whether there is a file or folder of that name; False for names that no disk takes."""
+    """Whether there is a file or folder of that name; False for names that are not valid."""
     try:
         return path.exists()
     except OSError as error:
@@ -37,14 +37,14 @@ def exists(path: AnyPath) -> bool:
 
 
 def list_names(folder: AnyPath) -> list[str]:
-    """Returns the names in a folder, in no order."""
+    """Returns the names in a folder, in no particular order."""
     return [path.name for path in folder.iterdir()]
 
 
 def expand(pattern: str) -> list[AnyPath]:
     """Returns the files that match a pattern, sorted; "**" is any number of folders, for local patterns only.
 
-    A file that has the pattern for its name is that file alone.
+    A pattern that is the exact name of a file means that file alone.
     """
     if is_remote(pattern) and "**" in pattern:
         raise UserError(f"{pattern}: expected a pattern without **, which remote paths do not support; name a folder.")
@@ -71,7 +71,7 @@ def map_files(function: Callable, paths: Sequence[str | os.PathLike], threads: i
 
 
 def threads_for(paths: Sequence[str | os.PathLike], local: int) -> int:
-    """Returns in how many threads to read files: `local`, or more where some are remote."""
+    """Returns how many threads should read files: `local`, or more if some are remote."""
     return max(local, _REQUESTS) if any(map(is_remote, paths)) else local
 
 
@@ -85,5 +85,5 @@ def size_bytes(path: str | os.PathLike) -> int:
     path = to_path(path)
     if not path.is_dir():
         return path.stat().st_size
-    # Remote paths list files only, and asking each whether it is one takes a request.
+    # `rglob` of a remote path yields files only, and `is_file` would take a request for each.
     return sum(file.stat().st_size for file in path.rglob("*") if is_remote(file) or file.is_file())

@@ -1,6 +1,6 @@
 """A remote path (gs://bucket/name, ...) with the interface of `pathlib.Path`.
 
-It is our own because `etils.epath`, the library for this, knows a fixed list of schemes (not hdfs://, nor ram://),
+It replaces `etils.epath`, the library for this, which knows only a fixed list of schemes (without hdfs:// and ram://),
 cannot search nested folders, keeps "..", which no bucket understands, and lets most of TensorFlow's errors through.
 """
 
@@ -23,7 +23,7 @@ SCHEME_END = "://"
 
 
 class RemoteError(OSError, UserError):
-    """An error of a remote path: one of the disk, with its `strerror`, and a user's mistake in one line."""
+    """An error of a remote path: an `OSError` with a `strerror`, and a `UserError` of one line."""
 
     def __str__(self) -> str:
         return (
@@ -121,7 +121,7 @@ class RemotePath(os.PathLike):
         with self._gfile() as gfile:
             if gfile.isdir(str(self)):
                 return True
-            gfile.exists(str(self))  # raises where the path cannot be reached; to `isdir` it is no folder
+            gfile.exists(str(self))  # raises if the path cannot be reached; `isdir` returns False then
             return False
 
     def is_file(self) -> bool:
@@ -135,7 +135,7 @@ class RemotePath(os.PathLike):
             return types.SimpleNamespace(st_size=status.length, st_mtime=status.mtime_nsec / 1e9)
 
     def listdir(self) -> list[str]:
-        """Returns the names in a folder; in buckets those of folders end with "/"."""
+        """Returns the names in a folder; in buckets, names of folders end with "/"."""
         with self._gfile() as gfile:
             return gfile.listdir(str(self))
 
@@ -149,9 +149,9 @@ class RemotePath(os.PathLike):
             return map(RemotePath, gfile.glob(f"{glob.escape(str(self))}/{pattern}"))
 
     def rglob(self, pattern: str) -> Iterator["RemotePath"]:
-        """Yields the files below that match, but, unlike pathlib, no folders.
+        """Yields the files below that match; unlike pathlib, it yields no folders.
 
-        (`tf.io.gfile.walk` asks for every name whether it is a folder, which in a bucket takes a request each.)
+        (`tf.io.gfile.walk` checks for every name whether it is a folder, which takes one request each in a bucket.)
         """
         names = self.listdir()
         are_marked = any(name.endswith("/") for name in names)
@@ -186,7 +186,7 @@ class RemotePath(os.PathLike):
         self.write_bytes(text.encode(encoding))
 
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
-        """Makes a folder and those above it, where they are missing, whatever the arguments."""
+        """Makes the folder and its parents if they are missing; the arguments are ignored."""
         with self._gfile() as gfile:
             gfile.makedirs(str(self))
 

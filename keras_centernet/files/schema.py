@@ -1,13 +1,13 @@
-"""What JSON may hold: a schema made of plain values, and the first place where a content differs from it.
+"""Schemas of JSON content, made of plain values, and the first place where a content differs from its schema.
 
 | schema | what fits |
 |---|---|
 | str, bool, None | a text without NUL; true or false; null |
-| int | a whole number from 0 that 64 bits hold |
+| int | a whole number from 0 to 2**62 |
 | object | anything |
 | [schema] | a list of what fits |
 | {str: schema} | an object with any keys, whose values fit |
-| {"a": schema, "b?": schema} | an object with the key "a" and maybe "b"; "?" as a key: and others |
+| {"a": schema, "b?": schema} | an object with the key "a", optionally "b" and, if the schema has the key "?", others |
 | (schema, schema) | one of them |
 """
 
@@ -26,7 +26,7 @@ _LEAVES = {
 
 
 def find_fault(value: object, schema: type | list | dict | tuple | None, where: tuple[str, ...] = ()) -> str:
-    """Returns the first difference as "<what is expected> as <where>, got <value>"; "" where there is none.
+    """Returns the first difference as "<what is expected> as <where>, got <value>"; "" if there is none.
 
     Args:
         value: content of a JSON file.
@@ -44,7 +44,7 @@ def _find(value, schema, where: tuple[str, ...]) -> tuple[int, str]:
     """Returns (how deep the difference lies, its text)."""
     if isinstance(schema, tuple):
         faults = [_find(value, one, where) for one in schema]
-        # The deepest one is that of the schema which was meant.
+        # The deepest difference belongs to the schema that was meant.
         return (0, "") if any(not text for _, text in faults) else max(faults, key=operator.itemgetter(0))
     if isinstance(schema, list):
         if not isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What a path is that is no regular file."""
+"""What kind of thing a path is if it is not a regular file."""
 
 import os
 import stat
@@ -13,12 +13,13 @@ _SPECIAL = {
 
 
 def special_kind(path: str | os.PathLike) -> str | None:
-    """Returns what a local path is where it is no regular file, else None; to open a pipe would wait for its writer.
+    """Returns what a local path is if it is not a regular file with content, else None; it opens nothing.
 
-    What a system makes up while it is read, such as /proc/kmsg, has no size: it is "an empty file", as those are.
+    (Opening a pipe waits for its writer.) Files that the system generates while they are read, such as /proc/kmsg, have
+    size 0 and count as "an empty file".
 
     Raises:
-        OSError: there is nothing.
+        OSError: nothing exists there.
     """
     try:
         status = os.stat(path)

@@ -1,7 +1,7 @@
-"""Names that only this package uses, for files and folders that are being written, and what is left of killed writers.
+"""Temporary names of files and folders that are being written, and removal of those that killed writers left.
 
-Such a name says who writes: `.keras_centernet-MACHINE-PROCESS-NUMBER.NAME`. Only these are ever removed, and only where
-their writer has ended, or is on another machine and has not touched them for a day.
+A name says who writes: `.keras_centernet-MACHINE-PROCESS-NUMBER.NAME`. Only files and folders with such a name are ever
+removed, and only if their writer on this machine has ended, or if they have not changed for a day.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ from keras_centernet.files.paths import AnyPath, list_names
 from keras_centernet.files.remote_path import is_remote
 
 MARK = ".keras_centernet-"  # beginning of all such names
-ABANDONED_S = 24 * 3600  # without a change, of a writer that cannot be asked
+ABANDONED_S = 24 * 3600  # without a change: the writer then counts as dead
 _NAME = re.compile(rf"{re.escape(MARK)}([0-9a-f]{{8}})-([0-9]+)-[0-9a-f]{{8}}(\..*)?")
 _LONGEST = 40  # characters of the final name that are kept: file systems take 255 bytes
-_in_use: set[str] = set()  # names of this process: after a restart in a container a dead one had the same number
+_in_use: set[str] = set()  # names of this process: after a container restarts, a dead process may have had the same id
 
 
 def temporary_name(name: str = "") -> str:
@@ -62,16 +62,16 @@ def remove(path: AnyPath) -> None:
 
 @functools.cache
 def machine_id() -> str:
-    """Returns eight hexadecimal digits that stand for this machine: its name and its network card."""
+    """Returns eight hexadecimal digits that identify this machine, made from its name and its network card."""
     card = uuid.getnode()
     is_random = card >> 40 & 1  # no card was found
     return hashlib.sha256(f"{socket.gethostname()} {0 if is_random else card}".encode()).hexdigest()[:8]
 
 
 def is_running(process: int) -> bool:
-    """Whether a process of this machine runs; True where that cannot be asked."""
+    """Whether a process of this machine is running; True if that cannot be found out."""
     if os.name != "posix":
-        return True  # elsewhere the question would end it
+        return True  # elsewhere `os.kill` would end the process
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -1,4 +1,4 @@
-"""Files as texts; whatever cannot be read is one line that names the file."""
+"""Reads files as text; an error is one line that names the file."""
 
 import codecs
 
@@ -10,9 +10,9 @@ _WITH_MARK = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codec
 
 
 def read_content(path: AnyPath, most_bytes: int | None = None) -> bytes:
-    """Returns the bytes of a file; a UserError where there is none, no ordinary one, or one of more than `most_bytes`.
+    """Returns the bytes of a file; raises a UserError if it is missing, not a regular file or over `most_bytes`.
 
-    The size is looked at before anything is read.
+    The size is checked before anything is read.
     """
     try:
         if not is_remote(path) and not path.is_file():
@@ -29,7 +29,7 @@ def read_content(path: AnyPath, most_bytes: int | None = None) -> bytes:
 
 
 def read_beginning(path: AnyPath, size: int) -> bytes:
-    """Returns the first bytes of a file; b"" where there is none, or no ordinary one that can be read."""
+    """Returns the first bytes of a file; b"" if it is missing, not a regular file or not readable."""
     try:
         if not path.is_file():
             return b""
@@ -50,5 +50,5 @@ def read_text(path: AnyPath, most_bytes: int | None = None) -> str:
 
 
 def encoding_of(data: bytes) -> str:
-    """Returns the encoding that a byte order mark at the beginning says, else UTF-8."""
+    """Returns the encoding that a byte order mark at the beginning indicates, else UTF-8."""
     return next((name for mark, name in _WITH_MARK.items() if data.startswith(mark)), "utf-8")

@@ -1,4 +1,4 @@
-"""The card of a model: what it finds, how well, and how to load it, as a README.md that hubs understand."""
+"""A model's card: what it finds, how well, and how to load it, as a README.md that hubs understand."""
 
 import dataclasses
 import os
@@ -13,7 +13,7 @@ from keras_centernet.tasks.table import TASKS, TaskRow
 
 IMAGE = "detections.png"
 NO_LICENCE = "not chosen yet: ask the author before you use it"
-_CLASSES = 100  # names that are written out
+_CLASSES = 100  # names that are listed
 SETTINGS = ("data", "epochs", "batch_size", "optimizer", "learning_rate", "seed", "recipe")
 
 CARD = """---
@@ -50,7 +50,7 @@ Zhou, Wang, Kraehenbuehl: Objects as Points, arXiv:1904.07850, 2019.
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a card says of a training.
+    """What a card says about a training.
 
     Attributes:
         settings: {option: value}.
@@ -64,10 +64,10 @@ class Run:
 
 
 def read_run(folder: str | os.PathLike) -> Run:
-    """Returns what the folder of a run says of the training; metrics and image only where it ended.
+    """Returns what the folder of a run says about the training; metrics and image only if it ended.
 
     Raises:
-        UserError: it is no folder of a run.
+        UserError: it is not the folder of a run.
     """
     folder = to_path(folder)
     if not folder.is_dir():
@@ -108,7 +108,7 @@ def write_card(model: CenterNet, run: Run) -> str:
 
 
 def _table(title: str, what: str, rows: dict) -> str:
-    """Returns a section with a table of two columns; nothing where there are no rows."""
+    """Returns a section with a table of two columns; "" if there are no rows."""
     if not rows:
         return ""
     lines = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()]

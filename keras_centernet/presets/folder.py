@@ -23,16 +23,16 @@ def save_to_preset(
     """Writes config.json, the weights and README.md, a model card; returns the folder.
 
     Args:
-        model: whose averaged weights are written where it keeps an average.
-        folder: local or remote, made where it is missing.
-        run: folder of the training, whose data, metrics and image go into the card; None: metrics of `model.about`.
-        licence: under which you share the model, such as "apache-2.0", which becomes that of `model.about`; None: that
-            of `model.about`, or else the card says that none was chosen.
+        model: its averaged weights are written if it keeps an average.
+        folder: local or remote, made if missing.
+        run: folder of the training, whose settings, metrics and image go into the card; None: metrics of `model.about`.
+        licence: under which you share the model, such as "apache-2.0"; it becomes the licence of `model.about`, too.
+            None: that of `model.about`; without one the card says that none was chosen.
         weights: "model.weights.h5" or "model.safetensors".
         overwrite: whether these files may be replaced.
 
     Raises:
-        UserError: files are there already, the run is none, or nothing can be written.
+        UserError: files exist already, `run` is not the folder of a run, or nothing can be written.
     """
     look_up(WEIGHTS, weights, "file of weights")
     if licence is not None:
@@ -40,7 +40,7 @@ def save_to_preset(
     folder, found = to_path(folder), read_run(run) if run is not None else Run()
     names = [CONFIG, weights, README, *([IMAGE] if found.image else [])]
     with claimed([folder / name for name in names], overwrite):
-        for other in set(WEIGHTS) - {weights}:  # of an earlier call, which config.json would speak of no more
+        for other in set(WEIGHTS) - {weights}:  # of an earlier call, which no longer belong to config.json
             if overwrite and (folder / CONFIG).exists():
                 (folder / other).unlink(missing_ok=True)
         with model.averaged():

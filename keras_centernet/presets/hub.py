@@ -1,4 +1,4 @@
-"""Sharing a preset at a hub."""
+"""Uploading a preset to a hub."""
 
 import os
 import pathlib
@@ -16,15 +16,16 @@ SCHEME, EXPECTED = "hf://", "hf://user/name"
 def upload_preset(address: str, folder: str | os.PathLike, private: bool = False) -> str:
     """Uploads a folder of `save_to_preset` to the Hugging Face hub; returns its address.
 
-    You log in first, by the `hf auth login` of huggingface_hub.
+    Log in first, with `hf auth login` of huggingface_hub.
 
     Args:
-        address: "hf://user/name"; made where it is missing.
+        address: "hf://user/name"; a missing repository is made.
         folder: local.
-        private: whether a new one is seen by you alone.
+        private: whether a new repository is private.
 
     Raises:
-        UserError: another kind of address, a folder that is no preset, no huggingface_hub, or the hub refuses.
+        UserError: the address is of another kind, the folder is no preset, huggingface_hub is missing, or the hub
+            refuses.
     """
     parts = hub_parts(address, EXPECTED)
     if not address.startswith(SCHEME) or len(parts) != HUB_PARTS:

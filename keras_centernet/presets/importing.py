@@ -13,7 +13,7 @@ from keras_centernet.tasks.classes import KITTI_CLASSES, VOC_CLASSES, check_clas
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.published import fill_from_published, is_nested, recognise_backbone
 
-# Classes whose published weights want other statistics than the backbone's usual ones.
+# Classes whose published weights need other statistics than the backbone's usual ones.
 STATISTICS = {VOC_CLASSES: "published_voc_kitti", KITTI_CLASSES: "published_voc_kitti"}
 
 
@@ -63,7 +63,7 @@ def _head_names(task: str) -> list[str]:
 
 
 def _recognise_task(tensors: Mapping[str, np.ndarray], path: str) -> str:
-    """The task with the most heads of which all are there."""
+    """Returns the task with the most heads among those whose heads are all in the checkpoint."""
     modules, heads = {name.split(".")[0] for name in tensors}, {task: _head_names(task) for task in TASKS}
     fitting = [task for task, names in heads.items() if modules.issuperset(names)]
     if not fitting:

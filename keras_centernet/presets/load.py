@@ -1,4 +1,4 @@
-"""What a user names as a model -> the model."""
+"""The name of a model -> the model."""
 
 import inspect
 import os
@@ -21,7 +21,7 @@ from keras_centernet.weights.preset_folder import read_preset_folder
 from keras_centernet.weights.presets import PRESETS, preset_name
 from keras_centernet.weights.resolve import find
 
-_DIGITS = 12  # of a checksum that are in a name
+_DIGITS = 12  # of a checksum, in a file's name
 _SHOWN = 5  # names
 _PERCENT = 100
 
@@ -50,9 +50,9 @@ def with_overrides(model: CenterNet, overrides: dict) -> CenterNet:
     """Returns a model with other arguments and the same weights, as far as they fit; a line says what starts anew.
 
     Args:
-        model: returned itself where there are no overrides.
+        model: returned itself if there are no overrides.
         overrides: arguments of `CenterNet`, such as {"input_size": 384, "classes": ["cat"]}. "task_options" are added
-            to those of the model; of another task it keeps only those that every task has, "nms".
+            to those of the model; for another task only those that every task has ("nms") are kept.
 
     Raises:
         UserError: an unknown argument, or another backbone.
@@ -73,7 +73,7 @@ def with_overrides(model: CenterNet, overrides: dict) -> CenterNet:
         overrides = overrides | {"task_options": (config["task_options"] or {}) | overrides["task_options"]}
     changed = CenterNet.from_config(config | overrides)
     take_weights(changed, model, model.name)
-    changed.about = About(model.about.licence)  # metrics were of the model as it was
+    changed.about = About(model.about.licence)  # its metrics are of the unchanged model
     return changed
 
 
@@ -91,7 +91,7 @@ def _load_preset(name: str) -> CenterNet:
 
 
 def _published(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Returns {"AP, published, flip": share} of the percent that the authors measured."""
+    """Returns {"AP, published, flip": fraction} from the percentages that the authors measured."""
     rows = ((name, how, value) for name, values in metrics.items() for how, value in values.items())
     return {f"{name}, published, {how}": round(value / _PERCENT, 4) for name, how, value in rows}
 

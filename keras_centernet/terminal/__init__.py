@@ -1,1 +1,1 @@
-"""What every command shares with its terminal: streams that may end or know few signs, and signals."""
+"""A command and its terminal: streams that can end or encode few characters, layout, and signals."""

@@ -1,4 +1,4 @@
-"""Lines that fit into a terminal, whatever script their names are of."""
+"""Lines that fit into a terminal, whatever script they are in."""
 
 import shutil
 import sys
@@ -7,24 +7,24 @@ from collections.abc import Mapping, Sequence
 
 from keras_centernet.texts import cells, printable
 
-# Columns: where there is no terminal, and at most, as longer lines are hard to read; and where one is narrower than is
-# worth a thought.
+# Columns. USUAL: without a terminal, and at most, because longer lines are hard to read. NARROWEST: lines are not made
+# to fit into fewer.
 USUAL, NARROWEST = 100, 40
 _TITLE = 11
 
 
 def columns_of_terminal() -> int:
-    """Returns the columns of the terminal, at least `NARROWEST`; `USUAL` where stdout is none."""
+    """Returns the columns of the terminal, at least `NARROWEST`; `USUAL` if stdout is not a terminal."""
     return max(NARROWEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else USUAL
 
 
 def width() -> int:
-    """Returns how many columns lines to be read may have: those of the terminal, at most `USUAL`."""
+    """Returns the columns of lines that are meant to be read: those of the terminal, at most `USUAL`."""
     return min(USUAL, columns_of_terminal())
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Returns the lines of a text of words; a word that is longer than a line is cut.
+    """Returns a text as lines, broken at spaces; a word that is longer than a line is cut.
 
     Examples:
         >>> wrap("a photo of cats", 8)
@@ -52,7 +52,7 @@ def count(number: int, word: str) -> str:
 
 
 def titled(rows: Mapping[str, str], columns: int) -> str:
-    """Returns a line per row, {title: text}, and what is longer below its beginning."""
+    """Returns one line per row, {title: text}; a longer text continues below, indented."""
     lines = []
     for title, text in rows.items():
         first, *more = wrap(text, columns - _TITLE)
@@ -61,7 +61,7 @@ def titled(rows: Mapping[str, str], columns: int) -> str:
 
 
 def joined(parts: Sequence[str], columns: int) -> str:
-    """Returns as many texts beside each other as there is room for.
+    """Returns as many of the texts side by side as fit.
 
     Examples:
         >>> joined(["loss 2.5", "size 4.1", "offset 0.5"], 20)
@@ -74,7 +74,7 @@ def joined(parts: Sequence[str], columns: int) -> str:
 
 
 def fit(text: str, columns: int) -> str:
-    """Returns a text of one line, cut with "..." where it is longer."""
+    """Returns a text of one line, cut with "..." if it is longer."""
     if cells(text) <= columns:
         return text
     return f"{_cut(text, columns - 3)[0]}..."
@@ -97,7 +97,7 @@ def duration(seconds: float) -> str:
 
 
 def _cut(word: str, columns: int) -> list[str]:
-    """Returns the pieces of a word; signs that stand on the one before stay with it."""
+    """Returns the pieces of a word; combining characters stay with the character before them."""
     pieces = [""]
     for sign in word:
         if pieces[-1] and cells(pieces[-1] + sign) > columns and not unicodedata.combining(sign):

@@ -1,6 +1,6 @@
-"""What libraries log is kept from a command's stderr: TensorFlow, XLA and absl write to descriptor 2 without Python.
+"""Keeps libraries' logs off a command's stderr: TensorFlow, XLA and absl write to descriptor 2, bypassing Python.
 
-A small process of its own passes on all other lines, so that a crash's last words are not lost.
+A small separate process passes on all other lines, so that a crash's last words are not lost.
 """
 
 import contextlib
@@ -30,12 +30,13 @@ for line in iter(sys.stdin.buffer.readline, b""):
 
 @contextlib.contextmanager
 def without_logs(is_wanted: bool) -> Iterator[None]:
-    """Returns a context in which descriptor 2 has no lines of those libraries; what Python prints goes past it.
+    """Returns a context that filters log lines out of descriptor 2; what Python itself prints bypasses the filter.
 
-    It does nothing where TensorFlow was imported before, as in a program that calls a command.
+    It does nothing if TensorFlow is already imported, as in a program that calls a command, or if Python prints errors
+    elsewhere.
 
     Args:
-        is_wanted: whether the logs are.
+        is_wanted: whether the user wants to see the logs.
     """
     if is_wanted or "tensorflow" in sys.modules or not _is_open():
         yield
@@ -53,8 +54,8 @@ def without_logs(is_wanted: bool) -> Iterator[None]:
     finally:
         sys.stderr.flush()
         sys.stderr = stderr
-        os.dup2(kept, _STDERR)  # `kept` stays open: loggers may have its stream
-        with contextlib.suppress(subprocess.TimeoutExpired):  # of a process of ours that has descriptor 2, too
+        os.dup2(kept, _STDERR)  # `kept` stays open: loggers may hold its stream
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a process of ours may still hold descriptor 2
             process.wait(timeout=2)
 
 

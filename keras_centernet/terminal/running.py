@@ -1,4 +1,4 @@
-"""Running a command: its streams last, and signals end it with one line."""
+"""Runs a command: its output streams always accept text, and signals end it with one line."""
 
 import contextlib
 import signal
@@ -18,9 +18,9 @@ _watches: list[Watch] = []
 
 
 def run_command(function: Callable[[], int]) -> int:
-    """Returns what the function returns, 0 where nobody reads it any more, or 128 + the number of a signal.
+    """Returns the function's exit code, 0 if nobody reads its output any more, or 128 + the number of a signal.
 
-    Within another call it only calls the function.
+    Inside another `run_command` it only calls the function.
     """
     if _watches:
         return function()
@@ -45,21 +45,21 @@ def run_command(function: Callable[[], int]) -> int:
 
 
 def was_interrupted() -> bool:
-    """Whether a signal has come, so that any error of a library may be what it made of it."""
+    """Whether a signal has arrived; an error that a library raises then may be a consequence of it."""
     return any(watch.number for watch in _watches)
 
 
 def postpone_interruption(seconds: float) -> None:
-    """Lets signals interrupt a command only so many seconds later, in which it looks at `waiting_signal`; 0: at once.
+    """Delays interruptions by this many seconds, during which the command looks at `waiting_signal`; 0: no delay.
 
-    Called in the main thread; raises `Interrupted` where one waits and `seconds` is 0.
+    Called in the main thread; raises `Interrupted` if a signal is pending and `seconds` is 0.
     """
     for watch in _watches:
         watch.postpone(seconds)
 
 
 def waiting_signal() -> int:
-    """Returns the number of the signal that the command should end for, SIGPIPE where nobody reads it; 0: none."""
+    """Returns the signal for which the command should end, SIGPIPE if nobody reads its output any more; 0: none."""
     if was_interrupted():
         return _watches[0].number
     is_unread = isinstance(sys.stdout, LastingStream) and sys.stdout.is_unread
@@ -75,6 +75,6 @@ def end_with(number: int, finish: Callable[[], None]) -> None:
 
 
 def say_left(line: str) -> None:
-    """Sets what the line of an interrupted command says of the disk."""
+    """Sets what the last line of an interrupted command says about the files on disk."""
     for watch in _watches:
         watch.left = line

@@ -2,8 +2,9 @@
 
 It is raised again if a library swallows it, and the second signal ends the process.
 
-Between the signal and the end a program finishes what must be whole: it unwinds, and whatever cleans up is left alone.
-Where it asks for it (`Watch.postpone`) it is told of the signal and not interrupted for some seconds.
+Between the signal and its end, the program unwinds: cleanup on the way is not interrupted, so that it can finish what
+must be complete. A program that calls `Watch.postpone` is not interrupted for some seconds; it looks at `Watch.number`
+instead.
 """
 
 import contextlib
@@ -15,8 +16,8 @@ import time
 from collections.abc import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-AGAIN_SECONDS = 0.25  # until it is looked whether the exception was swallowed
-SAME_SECONDS = 0.5  # in which two signals are one: `timeout` sends SIGTERM to the process and to its group
+AGAIN_SECONDS = 0.25  # between checks of whether the exception was swallowed
+SAME_SECONDS = 0.5  # two signals this close are one: `timeout` sends SIGTERM to the process and to its group
 
 
 class Interrupted(KeyboardInterrupt):
@@ -36,7 +37,7 @@ class Watch:
 
     Attributes:
         number: of the signal that came first; 0: none.
-        left: what is on disk, for the line of the end.
+        left: what the last line of an interrupted command says about the files on disk.
     """
 
     def __init__(self):
@@ -44,7 +45,7 @@ class Watch:
         self._seconds, self._is_raised = 0.0, False
 
     def start(self) -> None:
-        """Takes the signals that nobody else has taken; one that is ignored, as by `nohup`, stays so."""
+        """Handles the signals that nobody else handles; one that is ignored, as under `nohup`, stays ignored."""
         usual = (signal.SIG_DFL, signal.default_int_handler)
         for number in SIGNALS:
             if signal.getsignal(number) in usual:
@@ -57,7 +58,7 @@ class Watch:
         threading.Thread(target=self._end_at_second, args=(reader,), daemon=True).start()
 
     def stop(self) -> None:
-        """Gives the signals back."""
+        """Restores the previous handlers and hooks."""
         self.leave_alone()
         sys.unraisablehook, sys.excepthook = self._hooks
         signal.set_wakeup_fd(self._wakeup)
@@ -66,12 +67,12 @@ class Watch:
             signal.signal(number, handler)
 
     def leave_alone(self) -> None:
-        """Ends the looking again."""
+        """Stops the checks that raise `Interrupted` again."""
         if signal.SIGALRM in self._before:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def postpone(self, seconds: float) -> None:
-        """Lets a signal from now on interrupt only so many seconds after it, 0: at once, as one that waits already."""
+        """Lets later signals interrupt only this many seconds after they arrive; 0: at once, and a pending one too."""
         self._seconds = seconds
         if self.number and not self._is_raised and not seconds:
             self.interrupt(self.number)
@@ -101,24 +102,27 @@ class Watch:
     def _on_swallowed(self, unraisable) -> None:
         """Called for exceptions that cannot propagate, as in a callback of the garbage collector.
 
-        `Interrupted` is raised again later, and nothing is printed of it.
+        `Interrupted` is raised again later, so nothing is printed for it.
         """
         if not isinstance(unraisable.exc_value, Interrupted):
             self._hooks[0](unraisable)
 
     def _on_printed(self, *error) -> None:
-        """Called where a library prints an exception that it swallows: after a signal, `Interrupted` was its cause."""
+        """Called when a library prints an exception that it swallows; prints nothing if a signal was its cause."""
         if not self.number:
             self._hooks[1](*error)
 
     def _end_at_second(self, reader: int) -> None:
-        """Runs in a thread: the main one may be inside a library for minutes, where no handler of Python runs."""
+        """Ends the process at the second signal.
+
+        It runs in a thread of its own: the main one can be inside a library for minutes, where no Python handler runs.
+        """
         first = None
         while received := os.read(reader, 1):
             if received[0] not in self._before or received[0] not in SIGNALS:
                 continue
             if first and received[0] == signal.SIGHUP:
-                continue  # of a shell and of its terminal: nobody is in a hurry
+                continue  # a shell and its terminal may both send one: nobody is in a hurry
             now = time.monotonic()
             first = first or now
             if now - first > SAME_SECONDS:
@@ -128,7 +132,7 @@ class Watch:
 
 @contextlib.contextmanager
 def watching() -> Iterator[Watch]:
-    """Returns a context that raises `Interrupted` for signals; in other threads than the main one it does nothing."""
+    """Returns a context in which signals raise `Interrupted`; outside the main thread it does nothing."""
     watch = Watch()
     if threading.current_thread() is not threading.main_thread():
         yield watch
@@ -141,14 +145,14 @@ def watching() -> Iterator[Watch]:
 
 
 def die_of_signals() -> None:
-    """Gives the signals their usual effect outside Python: what is left to do is not worth a traceback."""
+    """Restores the system's default action of the signals: what is left to do is not worth a traceback."""
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, signal.SIG_DFL)
 
 
 def _is_unwinding() -> bool:
-    """Whether the program is in a `finally`, `except` or `with` on the way of the exception outwards."""
+    """Whether the program is in a `finally`, `except` or `with` that the exception passes on its way out."""
     error, seen = sys.exc_info()[1], set()
     while error is not None and id(error) not in seen:
         if isinstance(error, KeyboardInterrupt | GeneratorExit):

@@ -1,4 +1,4 @@
-"""stdout and stderr of a command, which nobody may read any more, which may be closed, and which may know few signs."""
+"""stdout and stderr of a command: their reader may be gone, they may be closed, or encode only few characters."""
 
 import contextlib
 import errno
@@ -17,16 +17,16 @@ class OutputEnded(Exception):
 
 
 class LastingStream:
-    """A stream that goes on into nothing when it cannot be written to.
+    """A stream that discards what follows once it cannot be written to.
 
     Args:
         stream: of text.
 
     Attributes:
-        is_all: whether what is written is all that the command does: then `OutputEnded` is raised where nobody reads
-            it, and a UserError where it cannot be kept.
-        is_unread: whether it was a pipe whose reader has gone. (A terminal that has gone sends a signal to those that
-            should end.)
+        is_all: whether printing is all that the command does: then `OutputEnded` is raised if nobody reads the output,
+            and a UserError if it cannot be written.
+        is_unread: whether it was a pipe whose reader is gone. (A terminal that is gone sends a signal to the processes
+            that should end.)
     """
 
     def __init__(self, stream):
@@ -41,7 +41,7 @@ class LastingStream:
         return len(text)
 
     def writelines(self, lines) -> None:
-        """Writes several."""
+        """Writes several texts."""
         self._try(self._stream.writelines, lines)
 
     def flush(self) -> None:
@@ -65,7 +65,7 @@ class LastingStream:
 
 @contextlib.contextmanager
 def lasting_streams() -> Iterator[None]:
-    """Returns a context in which stdout and stderr last, whatever they are, and show unknown signs as escapes."""
+    """Returns a context in which stdout and stderr always accept text; characters they cannot encode become escapes."""
     _open_standard()
     before, errors = (sys.stdout, sys.stderr), []
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
@@ -87,13 +87,13 @@ def lasting_streams() -> Iterator[None]:
 
 
 def end_with_reader() -> None:
-    """Says that printing is all that the command does."""
+    """Declares that printing is all that the command does, so that it ends when nobody reads its output any more."""
     if isinstance(sys.stdout, LastingStream):
         sys.stdout.is_all = True
 
 
 def draws_bars() -> bool:
-    """Whether stdout shows the progress bar of Keras, which moves back in a line and has signs of its own."""
+    """Whether stdout can show the progress bar of Keras, which moves the cursor back and needs the character '━'."""
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return False
     try:
@@ -104,7 +104,7 @@ def draws_bars() -> bool:
 
 
 def _open_standard() -> None:
-    """Opens closed standard descriptors: the next file would get their numbers, and what libraries print there."""
+    """Opens closed standard descriptors: the next opened file would get their number, and with it libraries' output."""
     for descriptor in STANDARD:
         try:
             os.fstat(descriptor)
@@ -113,7 +113,7 @@ def _open_standard() -> None:
 
 
 def _lead_into_nothing(stream) -> None:
-    with contextlib.suppress(OSError, ValueError):  # a stream of memory has no descriptor
+    with contextlib.suppress(OSError, ValueError):  # an in-memory stream has no descriptor
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, stream.fileno())
         os.close(nothing)

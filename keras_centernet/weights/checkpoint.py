@@ -38,12 +38,12 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def check_reader(path: str) -> None:
-    """Raises a UserError where the library that reads such a file is not installed: before it is downloaded."""
+    """Raises a UserError if the library that reads such a file is not installed; called before a download."""
     check_installed(path, *(package for suffix, package in READERS.items() if path.endswith(suffix)))
 
 
 def check_there(path: str, what: str) -> None:
-    """Raises a UserError where there is no such file, local or remote."""
+    """Raises a UserError if there is no such file, local or remote."""
     if not to_path(path).is_file():
         raise UserError(f"{path}: expected {what}, but it does not exist.")
 

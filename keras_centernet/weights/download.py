@@ -1,4 +1,4 @@
-"""Files of weights from elsewhere, fetched once into Keras' cache, and checked before they have their name."""
+"""Files of weights, downloaded once into Keras' cache, and checked before they get their name there."""
 
 import contextlib
 import hashlib
@@ -40,7 +40,7 @@ def _check_tensors(local: pathlib.Path, path: str) -> None:
     read_checkpoint(local)
 
 
-# What a file of a suffix must pass before it is kept.
+# {suffix: the check that a file must pass before it is kept}.
 CHECKS = {
     ".keras": check_keras_file,
     ".h5": _check_h5,
@@ -49,13 +49,13 @@ CHECKS = {
 
 
 def cache_folder() -> pathlib.Path:
-    """Returns the folder of all that was downloaded: inside Keras' own, which KERAS_HOME moves."""
+    """Returns the folder of all downloads, inside Keras' own folder, which KERAS_HOME sets."""
     home = os.environ.get("KERAS_HOME")  # as Keras reads it
     return (pathlib.Path(home).resolve() if home else pathlib.Path.home() / ".keras") / FOLDER
 
 
 def fetch_preset(preset: Preset) -> pathlib.Path:
-    """Returns the local path of a preset's checkpoint; see `fetch`. A mirror wins over the authors' address."""
+    """Returns the local path of a preset's checkpoint; see `fetch`. A mirror replaces the authors' address."""
     origin = mirrored(preset.file)
     ask_drive = None if origin else lambda path: _ask_drive(preset, path)
     return fetch(preset.file, origin or preset.address, preset.sha256, preset.page, ask_drive)
@@ -68,17 +68,18 @@ def fetch(
     page: str | None = None,
     second_way: Callable[[pathlib.Path], None] | None = None,
 ) -> pathlib.Path:
-    """Returns the path in the cache of a file, which is downloaded where it is missing: whole and checked, or not kept.
+    """Returns the path of a file in the cache, downloaded if it is missing; only a whole, checked file is kept.
 
     Args:
         name: of the file in the cache, with its suffix.
         address: http(s):// or file://.
-        sha256: what it must have; None: the first download's is recorded beside it, and compared from then on.
+        sha256: its known checksum, or None. In either case the checksum of the first download is recorded beside the
+            file and compared from then on.
         page: where to fetch it by hand; None: the address.
-        second_way: writes the file to a path, where the address gives a web page in its place.
+        second_way: writes the file to a path; called if the address gives a web page in its place.
 
     Raises:
-        UserError: no connection (the line says where to put a file that was fetched by hand), an interrupted
+        UserError: no connection (the message says where to put a file fetched by hand), an interrupted
             download, another checksum, a web page or a damaged file.
     """
     folder = cache_folder()
@@ -98,7 +99,7 @@ def mirrored(name: str) -> str | None:
     """Returns the address of a file of that name at the mirror; None: there is no mirror.
 
     Raises:
-        UserError: the mirror is no folder and none of http://, https://, file://.
+        UserError: the mirror is neither a folder nor an address of http://, https:// or file://.
     """
     mirror = os.environ.get(MIRROR)
     if not mirror:
@@ -155,7 +156,7 @@ def _get(temporary: pathlib.Path, address: str, page: str, path: pathlib.Path) -
 
 
 def _check_content(local: pathlib.Path, source: str) -> None:
-    """Raises a UserError where a file is a web page, damaged, or of no known kind."""
+    """Raises a UserError if a file is a web page, damaged, or of no known kind."""
     if _is_html(local):
         advice = "nothing of it is used; fetch the file by hand, or set " + MIRROR
         raise UserError(f"{source}: expected a file of weights, got a web page; {advice}.")
@@ -174,7 +175,7 @@ def _is_html(local: pathlib.Path) -> bool:
 
 
 def _compare(path: pathlib.Path, sha256: str | None) -> None:
-    """Compares a file with its known or recorded checksum; records it where there is none yet."""
+    """Compares a file with its known and its recorded checksum; records the checksum if there is no record yet."""
     record = path.with_name(path.name + RECORD)
     found = sha256_of(path)
     if not record.exists():

@@ -13,7 +13,7 @@ def fill(variables: Mapping[str, keras.Variable], arrays: Mapping[str, np.ndarra
 
     Args:
         variables: each needs an array.
-        arrays: further ones are left alone.
+        arrays: ones without a variable are ignored.
         path: of the file that the arrays come from, for messages.
 
     Raises:

@@ -1,4 +1,4 @@
-"""HDF5 files of weights, looked at before a tensor is read."""
+"""HDF5 files of weights, checked before a tensor is read."""
 
 import math
 import os
@@ -10,18 +10,18 @@ from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.archive import most_bytes_of
 
 _MOST_OBJECTS = 200_000
-_KINDS = "biufV"  # flags, numbers, and bfloat16, which h5py gives as raw bytes
+_KINDS = "biufV"  # booleans, numbers, and bfloat16, which h5py gives as raw bytes
 _LONGEST_DTYPE = 16
 
 
 def check_h5(file: str | os.PathLike | BinaryIO, size: int, path: str) -> None:
-    """Raises a UserError where a file of weights links to other files or declares tensors that it does not contain.
+    """Raises a UserError if a file of weights links to other files or declares tensors that it does not contain.
 
-    HDF5 allows both: data in a file of any path, and terabytes that are declared in a few bytes.
+    HDF5 allows both: data in any other file, and terabytes that are declared in a few bytes.
 
     Args:
         file: local path or file object.
-        size: its bytes.
+        size: of the file in bytes.
         path: for messages.
     """
     try:
@@ -37,7 +37,7 @@ def check_h5(file: str | os.PathLike | BinaryIO, size: int, path: str) -> None:
 
 
 def _datasets(file: h5py.File, path: str):
-    """Yields (name, dataset) of all in a file; a group that is inside itself is refused."""
+    """Yields (name, dataset) of all datasets in a file; a link, or a group inside itself, is refused."""
     seen, groups = {_number(file["/"])}, [("", file)]
     while groups:
         place, group = groups.pop()
@@ -66,5 +66,5 @@ def _size_of(dataset: h5py.Dataset, name: str, path: str) -> int:
 
 
 def _number(one: h5py.Group | h5py.Dataset) -> int:
-    """Returns what tells a group or tensor from all others of the file."""
+    """Returns the address of a group or dataset, which no other one in the file has."""
     return h5py.h5o.get_info(one.id).addr

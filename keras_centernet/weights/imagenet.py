@@ -20,12 +20,12 @@ def load_imagenet(network: keras.Model, row: Backbone, task: Task, source: str |
     Args:
         network: of `build_network`.
         row: of its backbone.
-        task: whose heads it has; they and the up path keep their random start.
+        task: whose heads it has; they and the upsampling path keep their random start.
         source: "imagenet" (downloaded by keras.applications, for the MobileNets), or a file: torchvision's
             ResNets, or DLA-34 as its authors (`dla34-ba72cf86.pth`) or timm name its tensors.
 
     Raises:
-        UserError: the network takes its weights in the other way or not at all, or the file does not fit.
+        UserError: the network takes ImageNet weights only in the other way, or not at all, or the file does not fit.
     """
     source = os.fspath(source)
     if source == DOWNLOADED and row.load_imagenet:
@@ -39,7 +39,7 @@ def load_imagenet(network: keras.Model, row: Backbone, task: Task, source: str |
 def _load_file(network, task: Task, beginnings: tuple[str, ...], path: str) -> None:
     published = published_variables(network, task)
     variables = {name: variable for name, variable in published.items() if name.startswith(beginnings)}
-    # A beginning with a dot is the module that holds the whole classifier; its own file does not say so.
+    # A beginning that ends in a dot is the module that holds the whole classifier; the classifier's file omits it.
     inside = beginnings[0] if beginnings[0].endswith(".") else ""
     arrays = {
         name if name.startswith(beginnings) else inside + name: to_keras_layout(array)

@@ -1,4 +1,4 @@
-"""`.keras` files, looked at before Keras reads them: what they would make, take and open."""
+"""`.keras` files, checked before Keras reads them: what they would build, run, unpack and open."""
 
 import io
 import json
@@ -19,7 +19,7 @@ _CODE = "__lambda__"  # Keras' class name of code in a file
 
 
 def check_keras_file(local: pathlib.Path, path: str) -> None:
-    """Raises a UserError where a file is none of a model, would run code of its own, or take more than it has.
+    """Raises a UserError if a file holds no model, would run code of its own, or unpacks to far more than its size.
 
     Args:
         local: the file.
@@ -35,7 +35,7 @@ def check_keras_file(local: pathlib.Path, path: str) -> None:
 
 
 def read_config(local: pathlib.Path, path: str) -> dict:
-    """Returns what `CenterNet.get_config` gave when a file was written; nothing is built. Errors as of the check."""
+    """Returns what `CenterNet.get_config` gave when a file was written, building nothing; raises as the check does."""
     return _in_archive(local, path, lambda archive: _read_config(archive, path)["config"])
 
 
@@ -67,7 +67,7 @@ def _read_config(archive: zipfile.ZipFile, path: str) -> dict:
 
 
 def check_config(config: dict, path: str) -> None:
-    """Raises a UserError where values are nested too deeply for Keras, or are code."""
+    """Raises a UserError if values are nested too deeply for Keras, or are code."""
     level = [config]
     for _ in range(_MOST_DEPTH):
         objects = [value for value in level if isinstance(value, dict)]

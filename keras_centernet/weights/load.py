@@ -1,4 +1,4 @@
-"""Models and weights that this package wrote."""
+"""Loading models that this package wrote, and weights from them or from published checkpoints."""
 
 import os
 import pathlib
@@ -69,8 +69,8 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
 
     `path` may be whatever `resolve.find` knows: the name of a preset, an address, a folder.
 
-    A file with other classes fills everything but the last layer of the heatmap, one of another task the heads
-    that both tasks have; a line says so. Nothing changes when something does not fit.
+    A file with other classes fills everything but the last layer of the heatmap; one of another task, everything but
+    the heads that only one of the tasks has. A printed line says so. If something else does not fit, nothing changes.
 
     Raises:
         UserError: the file is missing or damaged, of another network, or a tensor does not fit (it is named).
@@ -106,12 +106,12 @@ def take_weights(model: keras.Model, source: keras.Model, path: str) -> None:
     """Fills a `CenterNet` from another, as far as classes and heads are the same; a line says what starts anew.
 
     Args:
-        model: to fill; nothing changes where something does not fit.
+        model: to fill; nothing changes if something does not fit.
         source: to take from.
         path: of the source, for messages.
 
     Raises:
-        UserError: another network.
+        UserError: the networks differ.
     """
     theirs, ours = common_variables(source, model), common_variables(model, source)
     if theirs.keys() != ours.keys():

@@ -1,4 +1,4 @@
-"""A model as a folder: config.json, its weights, and a card that people read."""
+"""A model as a folder: config.json, its weights, and a model card."""
 
 import os
 
@@ -53,7 +53,7 @@ WEIGHTS = {
 
 
 def write_preset_folder(model: keras.Model, folder: AnyPath, weights: str) -> None:
-    """Writes a `CenterNet` into an existing folder; config.json comes last, so that a folder that has it is whole.
+    """Writes a `CenterNet` into an existing folder; config.json comes last, so that a folder that has it is complete.
 
     Args:
         model: `CenterNet`.
@@ -69,7 +69,7 @@ def write_preset_folder(model: keras.Model, folder: AnyPath, weights: str) -> No
 
 
 def read_folder_config(folder: AnyPath) -> dict:
-    """Returns what `CenterNet.get_config` gave when a folder was written; a UserError where it is none."""
+    """Returns what `CenterNet.get_config` gave when a folder was written; raises a UserError if it is no preset."""
     config = FORMAT.read(folder / CONFIG)["model"]
     check_config(config, str(folder / CONFIG))
     return config

@@ -1,4 +1,4 @@
-"""The authors' published weights by name: what they are, how well they were measured, where they are."""
+"""The authors' published weights by name: what they are, the metrics that were measured, and where they are."""
 
 import dataclasses
 import os
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from keras_centernet.errors import UserError
 from keras_centernet.tasks.classes import COCO_CLASSES, KITTI_CLASSES, VOC_CLASSES
 
-# {}: the number of a file at Google Drive. The first gives the file, the second the page for people.
+# {}: the id of a file at Google Drive. The first address gives the file, the second its web page.
 DRIVE = "https://drive.usercontent.google.com/download?id={}&export=download&confirm=t"
 DRIVE_PAGE = "https://drive.google.com/file/d/{}/view"
 LICENCE = "MIT"  # of the authors' code, with which they published the weights
@@ -23,15 +23,16 @@ class Preset:
         task: key of `TASKS`.
         classes: names, in the order of the heatmap's channels.
         file: name of the authors' checkpoint, also in a mirror and in the cache.
-        drive_id: number of the file at Google Drive.
+        drive_id: id of the file at Google Drive.
         metrics: what the authors measured, in percent: {metric: {condition: value}}.
         recipe: name of the recipe that the authors trained it by.
-        cost: trained numbers; GFLOP of an image of the input size, two per multiply-add; MB of all numbers in float32.
+        cost: (trainable parameters; GFLOP for an image of the input size, two per multiply-add; MB of all parameters
+            and statistics in float32).
         input_size: side, or (height, width).
         normalization: key of `NORMALIZATIONS`.
         licence: under which it was published.
         citation: of the paper.
-        sha256: of the file, in hexadecimal digits; None: not known, so the first download is recorded.
+        sha256: of the file, in hexadecimal digits; None: not known, so that of the first download is recorded.
     """
 
     backbone: str
@@ -55,7 +56,7 @@ class Preset:
 
     @property
     def page(self) -> str:
-        """Where people find the file."""
+        """The web page of the file."""
         return DRIVE_PAGE.format(self.drive_id)
 
 
@@ -242,7 +243,7 @@ PRESETS = {
 
 
 def preset_name(name: str | os.PathLike, backbone: str | None = None) -> str | None:
-    """Returns the key in `PRESETS` that a name means, or None: itself, or, for a known backbone, what follows it.
+    """Returns the key in `PRESETS` that a name means: the name itself, or the backbone and the name; else None.
 
     Examples:
         >>> preset_name("coco", "dla34"), preset_name("./coco", "dla34")

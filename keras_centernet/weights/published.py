@@ -1,7 +1,8 @@
 """The authors' checkpoints -> the variables of our networks.
 
-Layers are named as the published modules, so a tensor's name is its layer's and `TENSORS`. Only the
-heads are named after what they hold; `HeadSpec.published_name` is their name in a checkpoint.
+Layers are named as the published modules, so a tensor's name is its layer's name and the word that
+`TENSORS` has for the variable. Only the heads are named after what they predict; `HeadSpec.published_name`
+is their name in a checkpoint.
 """
 
 from collections.abc import Mapping
@@ -34,17 +35,17 @@ def fill_from_published(
 ) -> list[str]:
     """Fills a model from a published checkpoint; returns the names of the tensors that it did not use.
 
-    A checkpoint of another number of classes fills all but the last layer of the heatmap, and a line says so. Nothing
-    changes when something does not fit.
+    A checkpoint of another number of classes fills all but the last layer of the heatmap; a printed line says so. If
+    something else does not fit, nothing changes.
 
     Args:
         model: `CenterNet` of the checkpoint's architecture and task.
         tensors: what `read_checkpoint` returned.
         path: of the file, for messages.
-        heads_may_lack: whether heads of which the checkpoint has no tensor keep their random start; a line says so.
+        heads_may_lack: whether heads without any tensor in the checkpoint keep their random start; a line names them.
 
     Raises:
-        UserError: another architecture, or a tensor that is missing, has another shape or is not finite; it is named.
+        UserError: the architecture differs, or a tensor is missing, has another shape or is not finite; it is named.
     """
     variables = published_variables(model.network, model.task, is_nested(tensors))
     known = recognise_backbone(tensors)
@@ -84,9 +85,9 @@ def published_variables(network: keras.Model, task: Task, nested: bool = False) 
 
 
 def to_keras_layout(array: np.ndarray) -> np.ndarray:
-    """Returns a PyTorch tensor in Keras' order of axes: (out, in, kh, kw) reversed but for (kh, kw).
+    """Returns a PyTorch tensor in Keras' order of axes: (out, in, kh, kw) becomes (kh, kw, in, out).
 
-    For transposed convolutions, (in, out, kh, kw), that is right, too.
+    This is right for transposed convolutions too: (in, out, kh, kw) becomes (kh, kw, out, in).
     """
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
@@ -122,7 +123,7 @@ def _last_of_heatmap(model, tensors) -> list[str]:
 
 
 def _is_of_other_classes(array: np.ndarray, variable: keras.Variable) -> bool:
-    """Whether a last layer of the heatmap differs in its number of classes alone."""
+    """Whether a last layer of the heatmap differs only in its number of classes."""
     ours, theirs = tuple(variable.shape), tuple(array.shape)
     return len(ours) == len(theirs) and ours[:-1] == theirs[:-1] and ours != theirs
 

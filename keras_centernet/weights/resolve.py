@@ -1,4 +1,4 @@
-"""What a user names as a model or as weights -> a path: presets, addresses, hubs and folders."""
+"""The name of a model or of weights -> a path: presets, addresses, hubs and folders."""
 
 import hashlib
 import os
@@ -15,11 +15,11 @@ from keras_centernet.weights.preset_folder import CONFIG, README, WEIGHTS
 from keras_centernet.weights.presets import PRESETS, preset_name, unknown_name
 
 BEST = "best.keras"  # of the folder of a run
-HUB_PARTS = 2  # of a name at a hub: user and name
+HUB_PARTS = 2  # of an address at a hub: user and name
 
 
 def is_named(name: str | os.PathLike) -> bool:
-    """Whether something is a preset or has an address, so that it is no path and has no neighbours."""
+    """Whether a name is that of a preset or an address, so that it is not a path."""
     text = os.fspath(name)
     return preset_name(text) is not None or text.startswith(tuple(SCHEMES))
 
@@ -27,11 +27,12 @@ def is_named(name: str | os.PathLike) -> bool:
 def find(name: str | os.PathLike, backbone: str | None = None) -> str:
     """Returns the path, local or remote, of the file that a name stands for, or of a preset's folder.
 
-    Whatever is remote is downloaded once. Of a folder of a run it is best.keras, of another its only .keras file.
+    Presets, addresses and names at hubs are downloaded once; other remote paths (gs://) are returned as they are. In
+    the folder of a run the file is best.keras, in any other folder its only .keras file.
 
     Args:
         name: key of `PRESETS`; http(s)://, hf://user/name, hf://user/name/file, kaggle://...; a file or a folder.
-        backbone: the network that weights are for: then "coco" means its preset "dla34_coco".
+        backbone: key of the network that the weights are for: for "dla34", "coco" means the preset "dla34_coco".
 
     Raises:
         UserError: it is none of them, or could not be downloaded.
@@ -46,7 +47,7 @@ def find(name: str | os.PathLike, backbone: str | None = None) -> str:
         return text
     if not is_remote(text) and not exists(path):
         if path.suffix or path.parent.name:
-            return text  # whoever reads it says that it is missing
+            return text  # the reader reports that it is missing
         raise unknown_name(text)
     return _in_folder(path) if path.is_dir() else text
 
@@ -66,7 +67,7 @@ def _fetch_address(address: str) -> str:
     name = posixpath.basename(urllib.parse.urlparse(address).path)
     if pathlib.PurePath(name).suffix not in CHECKS:
         raise UserError(f"{address}: expected an address that ends in {', '.join(CHECKS)}.")
-    # The name alone may be that of many files.
+    # Many addresses can end in the same name.
     return str(fetch(f"{hashlib.sha256(address.encode()).hexdigest()[:12]}-{name[-60:]}", address))
 
 
@@ -95,7 +96,7 @@ def hub_parts(address: str, expected: str) -> list[str]:
     """Returns the parts of an address at a hub: user, name and what follows.
 
     Raises:
-        UserError: too few, or some that lead elsewhere; it says what was expected.
+        UserError: there are too few parts, or empty or ".." ones; the message says what was expected.
     """
     parts = address.partition("://")[2].strip("/").split("/")
     if len(parts) < HUB_PARTS or not all(parts) or ".." in parts:

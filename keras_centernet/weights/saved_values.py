@@ -1,4 +1,4 @@
-"""Arguments of a model that may be values of a user's own <-> what a file holds of them."""
+"""Arguments of a model that may be custom objects <-> what a file holds for them."""
 
 import keras
 
@@ -7,10 +7,10 @@ from keras_centernet.method.specs import Task
 
 
 def to_saved(value: object) -> object:
-    """Returns what a file holds of an argument: keys as they are, models and functions as Keras serialises them.
+    """Returns what a file holds for an argument: keys as they are, models and functions as Keras serialises them.
 
     Raises:
-        UserError: a `Task` that nothing rebuilds.
+        UserError: a `Task` without `builder`, which no file can rebuild.
     """
     if isinstance(value, Task):
         if value.builder is None:
@@ -25,7 +25,7 @@ def to_saved(value: object) -> object:
 
 
 def from_saved(value: object, custom_objects: dict | None) -> object:
-    """Returns the argument of which `to_saved` made this."""
+    """Returns the argument that `to_saved` turned into this value."""
     if not isinstance(value, dict):
         return value
     if "class_name" in value:

@@ -1,4 +1,4 @@
-"""PyTorch's files -> NumPy arrays: tensors that hold what they say, nothing else, and no code."""
+"""PyTorch's files -> NumPy arrays: only plain tensors whose values the file holds, and no code."""
 
 import os
 import pathlib
@@ -19,15 +19,15 @@ _FLOAT_BYTES = 4
 def read_torch(local: pathlib.Path, path: str) -> dict[str, np.ndarray]:
     """Returns {name: float32 array} of a file of `torch.save`, old or new.
 
-    Parameters and quantised tensors are taken for the values that they stand for.
+    Parameters count as tensors, and quantised tensors are dequantised.
 
     Args:
         local: the file.
         path: of the file, for messages.
 
     Raises:
-        UserError: PyTorch is not installed, the file is damaged, holds code or other things than tensors by name, or a
-            tensor that is no plain one or says more values than the file can hold.
+        UserError: PyTorch is not installed, the file is damaged, or holds code or anything but named tensors, or a
+            tensor is not plain or declares more values than the file can hold.
     """
     torch = import_package(path, "torch", otherwise="turn the file into a .safetensors file where PyTorch is")
     content = _load(torch, local, path)
@@ -52,7 +52,7 @@ def _load(torch, local: pathlib.Path, path: str):
             with zipfile.ZipFile(local) as archive:
                 check_archive(archive, local, path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old pickle protocols
+            warnings.simplefilter("ignore")  # about old pickle protocols
             return torch.load(local, map_location="cpu", weights_only=True)  # never runs code from the file
     except UserError:
         raise
@@ -66,7 +66,7 @@ def _load(torch, local: pathlib.Path, path: str):
 
 
 def _check_plain(torch, tensor, name: str, path: str) -> None:
-    """Raises unless a tensor has real values of its own in the memory."""
+    """Raises a UserError unless a tensor is dense and real and has its values in memory."""
     kinds = {
         "one without values (meta)": tensor.is_meta,
         "a sparse one": not tensor.is_nested and tensor.layout != torch.strided,
@@ -84,7 +84,7 @@ def _to_array(tensor) -> np.ndarray:
 
 
 def _describe(content) -> str:
-    """Returns what a file holds, without the texts of its values: they may be endless."""
+    """Returns what a file holds, without printing its values, which can be huge."""
     if not isinstance(content, dict):
         return f"a {type(content).__name__}"
     others = [f"{type(key).__name__}: {type(value).__name__}" for key, value in content.items()]

@@ -1,17 +1,18 @@
-"""`dataset.json`: what `make-tfrecords` says of the records beside it. One schema, checked once.
+"""`dataset.json`: what `make-tfrecords` says about the records beside it. One schema, checked once.
 
 | key | content |
 |---|---|
 | format, version | "keras_centernet records", 1 |
 | classes | their names, in the order of the labels |
-| category_ids | the data set's own ids of the classes, null where it has none for one or for all |
-| fields | {name: {dtype, shape, of_image, record_key}} of what objects and images know besides class and box |
+| category_ids | the data set's own ids of the classes, null for a class without one; null if no class has one |
+| fields | {name: {dtype, shape, of_image, record_key}} of the values of objects and images besides class and box |
 | task_options | such as {"skeleton": ...} |
 | splits | {name: {images, objects, most_objects of an image, class_objects, own_image_ids, shards}} |
 
-`class_objects` are the objects of each class, without hidden regions; `own_image_ids` the data set's own ids of the
-images in the order of the records, where some are no numbers of 64 bits; `shards` {file name: {images, bytes,
-with_objects}}, the last one a mask of the images that have an object. What older versions did not write may be missing.
+`class_objects` counts the objects of each class, without hidden regions. `own_image_ids` lists the data set's own ids
+of the images in the order of the records (null if it is a 64-bit number); it is missing if all are such numbers.
+`shards` is {file name: {images, bytes, with_objects}}; `with_objects` is a mask of the images that have an object.
+Keys that older versions did not write may be missing.
 """
 
 import math
@@ -57,7 +58,7 @@ _MOST_VALUES = 10**6  # of a field of one object
 
 
 def read_description(folder: str | os.PathLike) -> dict | None:
-    """Returns the content of a folder's `dataset.json`; None where there is none of this package.
+    """Returns the content of a folder's `dataset.json`; None if there is none of this package.
 
     Raises:
         UserError: it is of a later version, or a value in it is not what the schema says.
@@ -76,7 +77,7 @@ def read_description(folder: str | os.PathLike) -> dict | None:
 
 
 def fields_of(description: dict) -> dict[str, FieldSpec]:
-    """Returns the fields of a checked `dataset.json`, which once were known names alone."""
+    """Returns the fields of a checked `dataset.json`; older files list only names of known fields."""
     fields = description["fields"]
     if isinstance(fields, dict):
         return {name: FieldSpec(**spec | {"shape": tuple(spec["shape"])}) for name, spec in fields.items()}
@@ -85,7 +86,7 @@ def fields_of(description: dict) -> dict[str, FieldSpec]:
 
 
 def format_mask(mask: Sequence[bool]) -> str:
-    """Returns flags as hexadecimal digits, the first one the highest bit: a hundred thousand images are 25 KB.
+    """Returns booleans as hexadecimal digits, the first as the highest bit: a hundred thousand images take 25 KB.
 
     Examples:
         >>> format_mask([True, False, False, True, True]), parse_mask("98", 5).tolist()
@@ -100,12 +101,12 @@ def parse_mask(text: str, count: int) -> np.ndarray:
 
 
 def _find_contradiction(content: dict) -> str:
-    """Returns which values do not fit together, as "<expected>, got <found>"; "" where all do."""
+    """Returns which values do not fit together, as "<expected>, got <found>"; "" if all do."""
     classes, ids = content["classes"], content.get("category_ids")
     if not classes or len(set(classes)) != len(classes):
         return f"different names as classes, got {str(classes)[:80]}"
     if ids is not None and len(ids) != len(classes):
-        return f"{len(classes)} category_ids, one of each class, got {len(ids)}"
+        return f"{len(classes)} category_ids, one for each class, got {len(ids)}"
     faults = (_fault_of_split(split, f"splits.{name}", len(classes)) for name, split in content["splits"].items())
     return next(filter(None, faults), "") or _fault_of_fields(content)
 

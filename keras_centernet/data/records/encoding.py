@@ -24,7 +24,7 @@ def encode_record(source: Source, labels: tuple[int, ...], example: dict, name: 
         labels: numbers of its classes in the label map.
         example: as arrays, see `source.py`.
         name: of the image's file.
-        data: its content; b"" where there is none.
+        data: its content; b"" if there is none.
 
     Raises:
         UserError: the file is damaged.
@@ -63,7 +63,7 @@ def _source_id(source: Source, image_id: int) -> str:
 
 
 def _encode_image(image: np.ndarray, name: str, data: bytes) -> tuple[bytes, str]:
-    """Returns (file content, "jpeg" or "png") of an upright image; the file's own bytes where they decode to it."""
+    """Returns (file content, "jpeg" or "png") of an upright image; the file's own bytes if they decode to it."""
     format = "jpeg" if data.startswith(JPEG_START) else "png"
     if data:
         stored = decode_image(data, name, upright=False)

@@ -1,4 +1,4 @@
-"""What is known of records before the first epoch: from `dataset.json`, or by having read all of them once."""
+"""What is known about records before the first epoch: from `dataset.json`, or from reading all of them once."""
 
 import collections
 import dataclasses
@@ -13,7 +13,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, size_bytes
 from keras_centernet.method.specs import FieldSpec
 
-Pair = tuple[int, str]  # what a record says of an object's class: label or 0, text or ""
+Pair = tuple[int, str]  # what a record says about an object's class: label or 0, text or ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,16 +22,16 @@ class RecordFacts:
 
     Attributes:
         counts: records in each file.
-        labels: which label and which text is which class.
-        fields: what the records know of objects and images beyond class and box.
+        labels: which label and which text stands for which class.
+        fields: what the records hold about objects and images beyond class and box.
         task_options: of the `Source`.
-        most_objects: of one image.
-        category_ids: {class: its id in the data set}; None where there are none.
-        pairs: (label, text) of the class of each usable object of each record; None where the records were not read.
-        names: of the image of each record; None where the records were not read.
-        class_objects: {class: its objects}; None where nothing says so.
-        has_objects: (n,) bool by record; None where nothing says so.
-        image_ids: (n,) int64 by record, all different; None: those that records have, which are.
+        most_objects: the largest number of objects in one image.
+        category_ids: {class: its id in the data set}; None if there are none.
+        pairs: (label, text) of the class of each usable object of each record; None if the records were not read.
+        names: of the image of each record; None if the records were not read.
+        class_objects: {class: its objects}; None if unknown.
+        has_objects: (n,) bool by record; None if unknown.
+        image_ids: (n,) int64 by record, all different; None: those that the parser makes, which all differ.
         own_image_ids: {image id: the data set's own id} where the two are not the same number.
         is_used: (n,) bool, the records that become examples; None: all.
     """
@@ -52,11 +52,11 @@ class RecordFacts:
 
     @property
     def size(self) -> int:
-        """Examples."""
+        """Number of examples."""
         return sum(self.counts) if self.is_used is None else int(self.is_used.sum())
 
     def using(self, is_used: np.ndarray) -> "RecordFacts":
-        """Returns the facts of those of the used records that are marked; is_used: (n,) bool of all records."""
+        """Returns the facts with only these of the used records in use; is_used: (n,) bool over all records."""
         is_used = is_used if self.is_used is None else is_used & self.is_used
         return dataclasses.replace(self, is_used=None if is_used.all() else is_used)
 
@@ -77,7 +77,7 @@ class RecordFacts:
         return facts.counted(classes) if self.pairs is not None else facts._merged(new, classes)
 
     def counted(self, classes: Sequence[str]) -> "RecordFacts":
-        """Returns the facts with what follows from `pairs`: objects of these classes, and which records have some."""
+        """Returns the facts with what `pairs` tell: the objects of these classes, and which records have some."""
         used = np.ones(len(self.pairs), bool) if self.is_used is None else self.is_used
         wanted = set(classes)
         counts, has_objects, most = collections.Counter(), np.zeros(len(self.pairs), bool), 0
@@ -99,15 +99,15 @@ class RecordFacts:
 
 
 def class_of(pair: Pair, labels: LabelMap) -> str | None:
-    """Returns the class that a record means; as in the API a text has more weight than a label."""
+    """Returns the class that a record means; as in the API a text takes precedence over a label."""
     return labels.texts.get(pair[1]) or labels.names.get(pair[0])
 
 
 def facts_from_description(files: Sequence[AnyPath], description: dict) -> RecordFacts:
-    """Returns what `dataset.json` says of those files, whose lengths are compared with it.
+    """Returns what `dataset.json` says about these files, after comparing their sizes with it.
 
     Raises:
-        UserError: a file is of another length.
+        UserError: a file has another size.
     """
     shards = {name: shard for split in description["splits"].values() for name, shard in split["shards"].items()}
     for file in files:
@@ -146,7 +146,7 @@ def _own_ids(files: Sequence[AnyPath], description: dict) -> list | None:
 
 
 def _class_objects(files: Sequence[AnyPath], description: dict) -> dict[str, int] | None:
-    """Returns the objects of each class, None where not all files of the splits are used, or nothing says so."""
+    """Returns {class: its objects}; None if a split is not used as a whole, or its objects are not counted."""
     names = {file.name for file in files}
     used = [split for split in description["splits"].values() if names & set(split["shards"])]
     is_whole = all(set(split["shards"]) <= names and "class_objects" in split for split in used)

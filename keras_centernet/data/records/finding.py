@@ -51,7 +51,7 @@ class RecordFiles:
         self.root = path if self._is_folder else path.parent
         in_folders = split_folders(path) if self._is_folder else {}
         self._in_splits = {name: files for name, folder in in_folders.items() if (files := _record_files(folder))}
-        is_file = not self._is_folder and path.is_file()  # also one with a sign of patterns in its name
+        is_file = not self._is_folder and path.is_file()  # even if its name looks like a pattern
         found = _record_files(path) if self._is_folder else [path] if is_file else expand(str(path))
         self._loose = sorted(file for file in found if _RECORD_NAME.fullmatch(file.name))
         if not self._loose and not self._in_splits:
@@ -60,9 +60,9 @@ class RecordFiles:
         self.description = read_description(self.root)
 
     def splits(self, asked: str | None = None) -> tuple[str, ...]:
-        """Returns the names of splits: those of `dataset.json`, of folders and of words in the names of files.
+        """Returns the names of splits: from `dataset.json` or, without one, from folders and words in file names.
 
-        `asked` is one of them if files are named after it, whatever it is. Without any all files are one pool.
+        Without `dataset.json`, `asked` is also one if files are named after it. No names: all files are one pool.
         """
         if self.description is not None:
             return tuple(self.description["splits"])
@@ -92,7 +92,7 @@ class RecordFiles:
         return chosen
 
     def _described(self, splits: dict, split: str | None) -> list[AnyPath]:
-        """Returns the files that `dataset.json` says; of a pattern those of them that it means."""
+        """Returns the files that `dataset.json` lists for a split; with a pattern, those of them that match it."""
         shards = [shard for name in ([split] if split else splits) for shard in splits[name]["shards"]]
         chosen = [file for file in self._loose if file.name in shards]
         if self._is_folder and len(chosen) < len(shards):
@@ -106,7 +106,7 @@ class RecordFiles:
 
 
 def record_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the splits of records, none where all files are one pool."""
+    """Returns the names of the splits of records, none if all files are one pool."""
     return RecordFiles(request.data).splits(request.split)
 
 
@@ -115,7 +115,7 @@ def _record_files(folder: AnyPath) -> list[AnyPath]:
 
 
 def _split_of(file: AnyPath) -> str:
-    """Returns the word in a file's name that tells its split, "" where there is none."""
+    """Returns the word in a file's name that tells its split; "" if there is none."""
     return next((word for word in _SPLIT_WORDS if _named([file], word)), "")
 
 

@@ -1,8 +1,8 @@
-"""Numbers of the images in records: all different, the same at every reading, and the data set's own where they can.
+"""Image ids of records: all different, the same at every reading, and the data set's own where possible.
 
-A record calls its image by a text: its source's id, else its file's name. A text that is a number is that number, any
-other one becomes a number that `parsing` makes of it in the graph. Images that share a text, or have none, are told
-apart by where they are: the file and the number of the record in it.
+A record names its image by a text: its source id, else its file name. A text that is a number is used as that number;
+`parsing` hashes any other text, in the graph. Images that share a text, or have none, get an id made from their place:
+the file and the number of the record in it.
 """
 
 import collections
@@ -20,12 +20,12 @@ from keras_centernet.files.paths import AnyPath
 
 NUMBER = "-?[0-9]{1,18}"
 LARGEST_ID = 2**62
-TEXT_ERRORS = "surrogateescape"  # texts that are not UTF-8 stay what they are
+TEXT_ERRORS = "surrogateescape"  # texts that are not UTF-8 keep their bytes
 _NUMBER = re.compile(NUMBER)
 
 
 def text_of_own(own: object) -> str:
-    """Returns the text by which a record calls an image of the data set's own id, any value of JSON."""
+    """Returns the text by which a record names an image, given the data set's own id, any JSON value."""
     if isinstance(own, str):
         with contextlib.suppress(UnicodeEncodeError):  # JSON can hold texts that UTF-8 cannot
             own.encode(errors=TEXT_ERRORS)
@@ -36,10 +36,10 @@ def text_of_own(own: object) -> str:
 def ids_of_texts(
     texts: Sequence[str], files: Sequence[AnyPath], counts: Sequence[int]
 ) -> tuple[np.ndarray | None, dict[int, object] | None]:
-    """Returns ((n,) int64 image ids, None where those that `parsing` makes are all different; {id: own id}).
+    """Returns ((n,) int64 image ids, None if those that `parsing` makes are all different; {id: own id}).
 
     Args:
-        texts: by which n records call their images; "" for none.
+        texts: by which n records name their images; "" for none.
         files: that they are in.
         counts: records in each file.
     """
@@ -62,13 +62,13 @@ def ids_of_texts(
 def ids_of_own(
     own: Sequence | None, files: Sequence[AnyPath], counts: Sequence[int]
 ) -> tuple[np.ndarray | None, dict[int, object] | None]:
-    """Returns the same for records whose own ids are known; None for those whose text is their number.
+    """Returns the same for records whose own ids are known; `own` has None for those whose own id is their number.
 
-    Values of different types may have one text, as "1" and 1 have.
+    Values of different types may share a text, as "1" and 1 do.
     """
     if own is None:
         return None, None
-    # Without a text their numbers are not known here: those of places are taken.
+    # The numbers of the others are not known here: ids are made from their places.
     texts = ["" if value is None else text_of_own(value) for value in own]
     ids, _ = ids_of_texts(texts, files, counts)
     numbers = _parsed(texts) if ids is None else ids
@@ -76,7 +76,7 @@ def ids_of_own(
 
 
 def _parsed(texts: Sequence[str]) -> np.ndarray:
-    """Returns what `parsing` makes of texts."""
+    """Returns the ids that `parsing` makes from texts."""
     encoded = [text.encode(errors=TEXT_ERRORS) for text in texts]
     hashes = tf.strings.to_hash_bucket_fast(tf.constant(encoded, tf.string, shape=(len(texts),)), LARGEST_ID)
     ids = hashes.numpy().copy()
@@ -92,7 +92,7 @@ def _are_alone(ids: np.ndarray) -> np.ndarray:
 
 
 def _places(files: Sequence[AnyPath], counts: Sequence[int]) -> list[str]:
-    """Returns where each record is, whatever folder the data set is in."""
+    """Returns the place of each record, independent of the folder that the data set is in."""
     is_one_folder = len({file.parent for file in files}) == 1
     short = [file.name if is_one_folder else f"{file.parent.name}/{file.name}" for file in files]
     numbered = ((name, range(1, count + 1)) for name, count in zip(short, counts, strict=True))

@@ -1,7 +1,7 @@
-"""What records call the things that an example knows: the TensorFlow Object Detection API's keys, and ours for fields.
+"""The keys of records: those of the TensorFlow Object Detection API, and ours for further fields.
 
-One place for writing and reading. Boxes and the API's keypoints are fractions of the image's size; class labels count
-from 1. Fields that the API has no name for have their `FieldSpec.record_key`, or else one made of their name.
+Writing and reading share them. Boxes and the API's keypoints are fractions of the image's size; class labels are at
+least 1. Fields that the API has no name for use their `FieldSpec.record_key`, or else a key made from their name.
 """
 
 import tensorflow as tf
@@ -36,7 +36,7 @@ def are_keypoints(spec: FieldSpec) -> bool:
 
 
 def stored_type(name: str, spec: FieldSpec) -> tf.DType:
-    """Returns what records hold a field's values as: float32, int64 or string; raises for what they would lose."""
+    """Returns the type in which records hold a field: float32, int64 or string; raises if values would be lost."""
     dtype = tf.as_dtype(spec.dtype)
     if dtype in (tf.float32, tf.float16, tf.bfloat16):
         return tf.float32

@@ -13,7 +13,7 @@ from keras_centernet.files.texts import read_text
 _LARGEST_LABEL = 2**31 - 1  # of the API
 LABEL_MAP = "label_map.pbtxt"  # what `make-tfrecords` writes
 
-# What is read of the API's `StringIntLabelMap`; other fields are passed over.
+# What is read of the API's `StringIntLabelMap`; other fields are ignored.
 _SCHEMA = """
 name: "label_map.proto"
 message_type {
@@ -37,8 +37,8 @@ class LabelMap:
     """The classes of records.
 
     Attributes:
-        names: by label, in ascending order of the labels, which may have gaps (COCO's go up to 90).
-        texts: {what a record may call a class: its name}: names and, where there are some, display names.
+        names: {label: name}, by ascending label; labels may have gaps (COCO's go up to 90).
+        texts: {what a record may call a class: its name}; keys are names and display names.
     """
 
     names: dict[int, str]
@@ -75,7 +75,7 @@ def format_label_map(classes: Sequence[str], category_ids: Sequence[int | None] 
 
 
 def read_label_map(path: str | os.PathLike) -> LabelMap:
-    """Returns the content of a .pbtxt file; a class is called by its display name where it has one.
+    """Returns the content of a .pbtxt file; a class is called by its display name if it has one.
 
     Raises:
         UserError: the file cannot be read, or an item has no id or no name.
@@ -106,13 +106,13 @@ def read_label_map(path: str | os.PathLike) -> LabelMap:
 
 
 def find_label_map(files: Sequence[AnyPath], root: AnyPath) -> LabelMap | None:
-    """Returns the label map beside record files, else in the folder of the data set; None where there is none.
+    """Returns the label map beside record files, else in the folder of the data set; None if there is none.
 
-    It is label_map.pbtxt, or the only one, or the one named after a record file; "label" in the name is better than
-    none, as other things are written as .pbtxt, too.
+    In each folder the first of these counts: label_map.pbtxt, a file with "label" in its name that is named after a
+    record file, any file with "label" in its name, any .pbtxt file that is a label map (not all are).
 
     Raises:
-        UserError: it is damaged, or there are several that contradict each other.
+        UserError: it is damaged, or several contradict each other.
     """
     maps = {}
     for folder in dict.fromkeys(file.parent for file in files):

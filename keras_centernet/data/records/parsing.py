@@ -12,7 +12,7 @@ from keras_centernet.data.records.image_ids import LARGEST_ID, NUMBER
 from keras_centernet.data.records.label_map import LabelMap
 from keras_centernet.method.specs import FieldSpec
 
-_VISIBLE = 2.0  # COCO's v of a keypoint that is marked and says no more
+_VISIBLE = 2.0  # COCO's v, assumed for keypoints of records without visibilities
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,10 +21,10 @@ class RecordParser:
 
     Attributes:
         classes: names, in the order of the class indices.
-        labels: what records call them.
-        fields: what the example knows beyond the usual keys, of closed shapes.
-        is_trusted: whether `make-tfrecords` wrote them: every label is of a class, every column has a value per
-            object, no box is empty, outside or repeated. Checksums are compared, so none of this is checked again.
+        labels: what records call the classes.
+        fields: what the example has beyond the usual keys, with fully known shapes.
+        is_trusted: whether `make-tfrecords` wrote the records: every label is that of a class, every column has a value
+            per object, no box is empty, outside or repeated. Checksums guard this, so it is not checked again.
     """
 
     classes: tuple[str, ...]
@@ -33,10 +33,10 @@ class RecordParser:
     is_trusted: bool = False
 
     def __call__(self, where: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the example of a () serialized record: see `source.py`, but in fractions of the image, not pixels.
+        """Returns the example of a () serialized record as in `source.py`, but in fractions of the image, not pixels.
 
-        "encoded" () is its image, "where" () says where it comes from: file and number, different for all records.
-        Areas that are not known are 0. A damaged record has no image, no objects and a negative id.
+        "encoded" () is its image; "where" () says where it comes from, file and number, and differs for all records.
+        Unknown areas are 0. A damaged record has no image, no objects and a negative id.
         """
         if self.is_trusted:
             return self._parse(where, record)
@@ -90,7 +90,7 @@ class RecordParser:
         }
 
     def _spec(self) -> dict:
-        """Returns the features of a record that are read; all may be missing."""
+        """Returns the specification of the features that are read; a record may lack any of them."""
         texts = (keys.ENCODED, keys.FILENAME, keys.SOURCE_ID)
         lists = dict.fromkeys((keys.LABEL, keys.IS_CROWD, keys.IS_DIFFICULT), tf.int64)
         lists |= dict.fromkeys((*keys.CORNERS, keys.AREA), tf.float32)
@@ -106,7 +106,7 @@ class RecordParser:
         }
 
     def _class_indices(self, parsed: dict, count: tf.Tensor) -> tf.Tensor:
-        """(N,) int32, -1 for none of the classes; as in the API a text has more weight than a label."""
+        """Returns (N,) int32, -1 for none of the classes; as in the API a text takes precedence over a label."""
         if self.is_trusted:
             return self._look_up(parsed[keys.LABEL], self.labels.names)
         tf.debugging.assert_equal(tf.maximum(tf.size(parsed[keys.TEXT]), tf.size(parsed[keys.LABEL])), count)
@@ -123,7 +123,7 @@ class RecordParser:
         return tf.where(tf.reduce_any(is_same, axis=1), found, -1)
 
     def _keypoints(self, parsed: dict, count: tf.Tensor, keypoints: int) -> tf.Tensor:
-        """(N, K, 3) fractions and COCO's v; some tools write NaN for keypoints that are not marked."""
+        """Returns (N, K, 3) fractions and COCO's v; some tools write NaN for keypoints that are not marked."""
         x, y = parsed[keys.KEYPOINT_X], parsed[keys.KEYPOINT_Y]
         marks = _filled(tf.cast(parsed[keys.KEYPOINT_VISIBILITY], tf.float32), tf.fill(tf.shape(x), _VISIBLE))
         rows = tf.reshape(tf.stack([x, y, marks], axis=1), (-1, 3))
@@ -132,13 +132,13 @@ class RecordParser:
 
 
 def _filled(values: tf.Tensor, default: tf.Tensor) -> tf.Tensor:
-    """Returns the values, or the default where the record has none; raises for another number of values."""
+    """Returns the values, or the default if the record has none; raises for any other number of values."""
     values = tf.cond(tf.size(values) > 0, lambda: values, lambda: tf.cast(default, values.dtype))
     return tf.reshape(values, tf.shape(default))
 
 
 def _image_id(parsed: dict, where: tf.Tensor) -> tf.Tensor:
-    """() int64: the source's id where that is a number, else a number made of its id or file name."""
+    """Returns () int64: the source id, or without one the file name, itself if it is a number, else its hash."""
     source_id, filename = parsed[keys.SOURCE_ID], parsed[keys.FILENAME]
     text = tf.where(source_id != "", source_id, filename)
     is_number = tf.strings.regex_full_match(text, NUMBER)

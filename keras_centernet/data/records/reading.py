@@ -1,6 +1,6 @@
 """TFRecord files with the TensorFlow Object Detection API's keys: what `make-tfrecords` writes, and the API's own.
 
-A few large files that are read sequentially instead of one per image: for slow disks, buckets and many machines.
+A few large files are read sequentially instead of one file per image: for slow disks, buckets and many machines.
 `Source.service_examples` is TensorFlow alone, so that a data service's workers can run it.
 """
 
@@ -32,16 +32,17 @@ from keras_centernet.files.paths import AnyPath
 
 
 def read_tfrecord(request: DataRequest) -> Source:
-    """Returns one split of a data set in TFRecord files, or a part of one that is made by the names of its images.
+    """Returns one split of a data set in TFRecord files, or a part of one, chosen by the names of its images.
 
-    Records beside a `dataset.json` (of `make-tfrecords`) are known; others are read once, to count them and to
-    find the names of their classes and keypoints. EXIF orientation is not applied, as in the API. A record or
-    image that is damaged becomes black and without objects, so that every epoch has the announced number of images.
+    A `dataset.json` (of `make-tfrecords`) says what the records beside it hold; without one they are read once, to
+    count them and to find the names of their classes and keypoints. EXIF orientation is not applied, as in the API. A
+    damaged record or image becomes a black image without objects, so that every epoch has the announced number of
+    images.
 
-    `data` is a folder, file or pattern, local or gs://; files are chosen by the split's name in theirs, or by that of
-    their folder, see `finding`. `annotations` is a label map (.pbtxt) of the API; None takes the one beside the
-    records, or the names in them. With `fields` everything that the records know is read, without them only class and
-    box, and which of them are hidden regions. `strict` decodes every image before the first epoch.
+    `data` is a folder, file or pattern, local or gs://; files are chosen by the split's name in their own name
+    or in their folder's, see `finding`. `annotations` is a label map (.pbtxt) of the API; None takes the one beside the
+    records, or the names in them. With `fields`, all fields of the records are read; without, only class and box, and
+    which objects are hidden regions. `strict` decodes every image before the first epoch.
 
     Raises:
         UserError: nothing is found, files are missing or cut off, classes or keypoints have no names, or no object is
@@ -63,7 +64,7 @@ def read_tfrecord(request: DataRequest) -> Source:
         name = f"{request.data} ({request.split}, {describe_made(made, names)})"
     classes, indices = choose_classes(facts.labels.classes, _objects_by_class(facts), request)
     facts = facts.of_classes(classes, indices)
-    # Objects of left out classes are to be removed, and merged ones may be the same twice.
+    # Objects of left-out classes must be removed, and merging classes can make two objects equal.
     is_trusted = is_described and -1 not in indices.values() and len(set(indices.values())) == len(indices)
     fields = {key: spec for key, spec in facts.fields.items() if request.fields or key in REGION_FIELDS}
     _say(name, classes, facts)
@@ -76,7 +77,7 @@ def _facts(
 ) -> tuple[RecordFacts, bool]:
     """Returns (what is known of the files, whether `dataset.json` says it).
 
-    `is_part` says whether the names of their images must be known, which only the records themselves have.
+    `is_part` says whether the names of the images are needed, which only the records themselves hold.
     """
     known = known_fields()
     needs_keypoints = any(keys.are_keypoints(known[name]) for name in request.fields if name in known)
@@ -105,7 +106,7 @@ def _made_split(facts: RecordFacts, request: DataRequest) -> Mapping[str, Sequen
 
 
 def _objects_by_class(facts: RecordFacts) -> Mapping[str, int] | None:
-    """Returns {class: its objects} of the records that are used; None where nobody knows without reading them."""
+    """Returns {class: its objects} of the records that are used; None if only reading the records could tell."""
     if facts.pairs is None:
         return facts.class_objects
     used = np.ones(len(facts.pairs), bool) if facts.is_used is None else facts.is_used
@@ -116,7 +117,7 @@ def _objects_by_class(facts: RecordFacts) -> Mapping[str, int] | None:
 
 
 def _say(name: str, classes: Sequence[str], facts: RecordFacts) -> None:
-    """Says what was read; raises where there is no object."""
+    """Prints what was read; raises a UserError if there are no objects."""
     if facts.class_objects is None:
         return
     counts = [facts.class_objects.get(one, 0) for one in classes]
@@ -132,7 +133,7 @@ def _build_source(name: str, files: Sequence[AnyPath], facts: RecordFacts, parse
     clock, ids = Clock(), facts.category_ids
 
     def without_empty():
-        # An older `dataset.json` does not say, nor one of more classes: the records are read once.
+        # An older `dataset.json` does not say which images are empty, nor does any if classes are left out.
         known = facts
         if facts.has_objects is None:
             known = scan_records(files, facts.labels).counted(parser.classes)

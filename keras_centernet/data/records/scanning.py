@@ -1,4 +1,4 @@
-"""Reading all records once, to know what is in them; images are not decoded."""
+"""Reads all records once, to know what is in them; images are decoded only if `strict`."""
 
 import collections
 
@@ -32,7 +32,7 @@ def scan_records(
 ) -> RecordFacts:
     """Returns what one pass over all records finds.
 
-    Damaged records, objects that have no class and boxes that no detector can learn from are counted in warnings.
+    Warnings count damaged records, objects without a class and boxes that no detector can learn from.
 
     Args:
         labels: from a label map; None takes the names in the records.
@@ -40,7 +40,8 @@ def scan_records(
         needs_keypoints: whether the names of the keypoints must be known.
 
     Raises:
-        UserError: nothing can be read, no name is given to the classes or keypoints, or (strict) something is damaged.
+        UserError: no record can be used, boxes are in pixels, classes or keypoints have no names, or (strict) something
+            is damaged.
     """
     scan = _Scan(strict)
     counts = [scan.read(file) for file in tqdm(files, "reading records", delay=2, leave=False, disable=None)]
@@ -84,8 +85,8 @@ class _Scan:
         self.strict = strict
         self.classes: dict[Pair, str] = {}  # -> where it was first seen
         self.pairs: list[list[Pair]] = []  # of each record's objects that can be learnt from
-        self.texts: list[str] = []  # by which each record calls its image
-        self.names: list[str] = []  # of the image files, or such a text
+        self.texts: list[str] = []  # what each record calls its image
+        self.names: list[str] = []  # names of the image files, or such a text
         self.keypoints = collections.Counter()  # lists of names -> records that have them
         self.first_with_keypoints = None
         self.keys = set()
@@ -94,10 +95,10 @@ class _Scan:
         self._same: dict[Pair, Pair] = {}  # one object for all equal pairs: there may be millions
 
     def read(self, file: AnyPath) -> int:
-        """Returns the number of records in a file; what follows damage cannot be found any more."""
+        """Reads a file up to the first damaged place, after which no record can be found; returns the number read."""
         if read_beginning(file, len(_GZIP)) == _GZIP:
             raise UserError(
-                f"{file}: expected records as they are, got a file that is compressed; unpack it by gunzip."
+                f"{file}: expected uncompressed records, got a file that is compressed; unpack it with gunzip."
             )
         count = 0
         try:
@@ -108,8 +109,8 @@ class _Scan:
                 self.pairs.append(self._look_at(record, f"{file}, record {count}") or [])
         except tf.errors.OpError:
             if not count and read_beginning(file, len(_GZIP)) == _GZIP:
-                problem = "got a file that is compressed; unpack it by gunzip"
-                raise UserError(f"{file}: expected records as they are, {problem}.") from None
+                problem = "got a file that is compressed; unpack it with gunzip"
+                raise UserError(f"{file}: expected uncompressed records, {problem}.") from None
             self._damage(f"{file}: expected whole records, got damage after record {count}, where the rest is lost")
         return count
 
@@ -153,7 +154,7 @@ class _Scan:
         return [pair for pair, is_kept in zip(pairs, is_good & ~hidden, strict=True) if is_kept]
 
     def _look_at_boxes(self, pairs: list[Pair], hidden: np.ndarray, boxes_xyxy: np.ndarray, where: str) -> np.ndarray:
-        """(N,) bool: which boxes can be learnt from."""
+        """Returns (N,) bool: which boxes can be learnt from."""
         rows = list(zip(pairs, hidden.tolist(), map(tuple, boxes_xyxy.tolist()), strict=True))
         first = {row: i for i, row in reversed(list(enumerate(rows)))}
         is_good = has_extent(boxes_xyxy) & meets(boxes_xyxy, 1, 1)
@@ -178,7 +179,7 @@ class _Scan:
 
 
 def _named_by_records(classes: dict, file: AnyPath) -> LabelMap:
-    """Returns the names in the records, in the order of their labels where they have some, else of the alphabet."""
+    """Returns the names in the records, by label if each name has a label of its own, else alphabetically."""
     texts = {text for _, text in classes if text}
     if not texts or any(not text for _, text in classes):
         problem = "got numbers alone or no objects; pass `annotations` with the label map (.pbtxt)."
@@ -194,7 +195,7 @@ def _text(features, key: str) -> str:
 
 
 def _different(names: list[str]) -> list[str]:
-    """Returns the names, those that come again with a number behind."""
+    """Returns the names, with a number appended to repeated ones."""
     seen: collections.Counter = collections.Counter()
     different = []
     for name in names:

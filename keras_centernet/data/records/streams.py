@@ -1,4 +1,4 @@
-"""Record files as streams of examples, in order or shuffled; TensorFlow alone makes them, if it decodes, too."""
+"""Record files as streams of examples, in order or shuffled; with `load_tensors` they need TensorFlow alone."""
 
 import functools
 import sys
@@ -17,9 +17,9 @@ from keras_centernet.data.source import load_encoded, size_wh_of
 from keras_centernet.files.paths import AnyPath
 from keras_centernet.method.specs import FieldSpec
 
-_SHUFFLE_BUFFER = 1024  # encoded images: about 150 MB of photos as COCO's
+_SHUFFLE_BUFFER = 1024  # encoded images: about 150 MB of photos like COCO's
 _MIXED_FILES = 16
-# Each worker of a data service takes so many files at a time: few, so that all workers get some.
+# Files that each worker of a data service reads at a time: few, so that all workers get some.
 _MIXED_FILES_OF_A_WORKER = 4
 
 
@@ -44,8 +44,8 @@ def service_examples_of(
 ) -> tf.data.Dataset:
     """Returns the examples that `Source.service_examples` promises.
 
-    Each file goes to one worker: whatever came before that choice, such as a shuffled list, would send all files to
-    the worker that asks first, so each file is shuffled on its own, differently in every epoch.
+    Each file goes to one worker. Any step before that distribution, such as shuffling the list of files, would send all
+    files to the worker that asks first. So shuffling comes after it, within each file and differently in every epoch.
     """
     to_example = _to_example_by(parser, facts, load_tensors)
 
@@ -80,10 +80,10 @@ def _to_example_by(parser: RecordParser, facts: RecordFacts, load: Callable) -> 
 def _records(
     files: list[AnyPath], facts: RecordFacts, count: int, is_whole: bool, seed: tf.Tensor | None
 ) -> tf.data.Dataset:
-    """Returns `count` (file, number, image id, serialized record).
+    """Returns a data set of `count` (file, number, image id, serialized record).
 
-    With a seed, the order of the files and a buffer of records are shuffled. Where less than the whole data set is
-    used, the first records are taken, so files keep their order.
+    With a seed, the order of the files and a buffer of records are shuffled. If not the whole data set is used, files
+    keep their order, so that the first records are taken.
     """
     dataset, mixes = _files(files, facts), seed is not None and is_whole
     if mixes:
@@ -98,17 +98,18 @@ def _records(
 
 
 def _files(files: list[AnyPath], facts: RecordFacts) -> tf.data.Dataset:
-    """Returns (file, number of its records, number of those in files before it)."""
+    """Returns a data set of (file, number of its records, number of records in the files before it)."""
     counts = np.array(facts.counts, np.int64)
     return tf.data.Dataset.from_tensor_slices(([str(file) for file in files], counts, np.cumsum(counts) - counts))
 
 
 def _records_of_file(facts: RecordFacts, file: tf.Tensor, count: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
-    """Returns (file, number from 1, image id, serialized record) of those of a file's `count` records that are used.
+    """Returns (file, number from 1, image id, serialized record) of the used ones among a file's `count` records.
 
-    All records pass through here one after the other, with their images: so no function is called for each of them.
+    All records pass through here one by one, with their images. Functions are therefore called for each record only if
+    some records are not used.
     """
-    # What is lost of a damaged file is replaced: b"" is a record without image and objects.
+    # Records that a damaged file lost are replaced: b"" is a record without image and objects.
     lost = tf.data.Dataset.from_tensors(b"").repeat()
     # `ignore_errors` would try for ever to open a file that is gone.
     opens = first_that_works(file, _can_be_opened, lambda _: tf.constant(False))
@@ -118,7 +119,7 @@ def _records_of_file(facts: RecordFacts, file: tf.Tensor, count: tf.Tensor, star
     def of_file(values):
         return tf.data.Dataset.from_tensor_slices(tf.constant(values)[start : start + count])
 
-    ids = numbers if facts.image_ids is None else of_file(facts.image_ids)  # the parser finds them where they are None
+    ids = numbers if facts.image_ids is None else of_file(facts.image_ids)  # None: the parser makes the ids
     entries = tf.data.Dataset.zip(names, numbers, ids, records)
     if facts.is_used is None:
         return entries
@@ -132,19 +133,19 @@ def _shuffled(*columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def _can_be_opened(file: tf.Tensor) -> tf.Tensor:
-    """Returns () True, or raises where not even the first record can be read."""
-    # Not `reduce`, which took 9 ms of a processor for each file.
+    """Returns () True, or raises if not even the first record can be read."""
+    # Not `reduce`, which took 9 ms of CPU time per file.
     return tf.strings.length(tf.data.TFRecordDataset(file).take(1).get_single_element()) >= 0
 
 
 def any_seed() -> tf.Tensor:
-    """(2,) int64 different in every process and at every call, whatever seed TensorFlow has been given."""
+    """Returns (2,) int64 that differ in every process and at every call, whatever seed TensorFlow was given."""
     low, high = tf.constant(0, tf.int64), tf.constant(2**31, tf.int64)
     return tf.raw_ops.RandomUniformInt(shape=[2], minval=low, maxval=high, seed=0, seed2=0)
 
 
 def load_tensors(where: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """What `load_encoded` does, by TensorFlow; damage is one line on the error stream of the process that reads."""
+    """Does what `load_encoded` does, in TensorFlow; damage is one line on stderr of the process that reads."""
 
     image, status = try_to_decode(encoded)
 

@@ -27,7 +27,7 @@ from keras_centernet.files.outputs import check_outputs, open_folder
 from keras_centernet.files.paths import AnyPath, open_bytes, size_bytes, threads_for, to_path
 from keras_centernet.limits import COUNT
 
-MERGE_S = 60  # that processes wait for each other at the end
+MERGE_S = 60  # seconds to wait, at the end, while another process updates `dataset.json`
 (_HIDDEN,) = REGION_FIELDS
 
 
@@ -41,25 +41,26 @@ def write_tfrecords(
     strict: bool = False,
     workers: int | None = None,
 ) -> dict:
-    """Writes a split into `output` and returns what `dataset.json` says of it.
+    """Writes a split into `output`; returns its entry of `dataset.json`.
 
-    JPEG and PNG files of upright images are copied byte by byte; images that EXIF turns are encoded again, upright, as
-    boxes are. Other images become PNG. Shards are written under temporary names and renamed when all are complete.
+    JPEG and PNG files of upright images are copied byte by byte. Images that EXIF turns are encoded again, upright, as
+    their boxes refer to the upright image. Other formats become PNG. Shards are written into a temporary folder and
+    moved when all are complete.
 
     Args:
-        source: what to write; its images in their order, about equally many in each shard.
+        source: what to write; images keep their order, and shards hold about equally many.
         split: name of the split; other splits of the same folder are kept.
         output: folder, local or gs://, made if missing.
         shards: number of files.
-        overwrite: whether to replace a split that is there already.
+        overwrite: whether to replace a split that exists already.
         strict: stop at the first image that cannot be decoded instead of skipping it.
-        workers: images that are read at the same time; None: as many as pay.
+        workers: number of images that are read at the same time; None: chosen by CPUs and files.
 
     Returns:
         The split's entry of `dataset.json`, see `description`.
 
     Raises:
-        UserError: the output is taken or does not fit the splits that are there, or something cannot be written.
+        UserError: the output exists already, does not fit the folder's other splits, or cannot be written.
     """
     folder = to_path(output)
     _check_request(source, split, shards)
@@ -67,13 +68,13 @@ def write_tfrecords(
     open_folder(folder, "output")
     description = _description(source, split, folder, shards, overwrite)
     with writing(folder), temporary_folder(folder) as beside, warnings.catch_warnings():
-        # Here such images do not become black, they are left out, which is said at the end.
+        # Here such images do not become black but are left out, and a warning at the end counts them.
         warnings.filterwarnings("ignore", f"[0-9]+ {re.escape(BECAME_BLACK)}")
         labels = labels_of(source.classes, description["category_ids"])
         damaged = []
         records = _records(source, labels, strict, workers, damaged)
         facts = _write_shards(source, split, beside, shards, records, damaged)
-        # Other processes may write other splits meanwhile; the description is of them all.
+        # Other processes may write other splits meanwhile; the description covers them all.
         with one_writer(folder / described.DESCRIPTION, wait_s=MERGE_S):
             now = _description(source, split, folder, shards, overwrite)
             if labels_of(source.classes, now["category_ids"]) != labels:
@@ -84,10 +85,10 @@ def write_tfrecords(
 
 
 def _put(beside: AnyPath, folder: AnyPath, split: str, facts: dict, description: dict, label_map: str) -> None:
-    """Moves the shards of a split into the folder and describes them; whoever is killed has a split less, not half."""
+    """Moves the shards of a split into the folder and describes them; if killed, the split is missing, not partial."""
     others = {name: of_split for name, of_split in description["splits"].items() if name != split}
     without, after = beside / "without", beside / described.DESCRIPTION
-    # All that takes room comes first: what follows on a full disk is renaming.
+    # Everything that takes disk space comes first: the rest is renaming, which works on a full disk.
     for path, splits in ((without, others), (after, others | {split: facts})):
         text = described.DATASET_FILE.to_text(description | {"splits": splits})
         path.write_text(text, encoding="utf-8")
@@ -108,7 +109,7 @@ def _check_request(source: Source, split: str, shards: int) -> None:
 
 
 def _check_fields(source: Source) -> None:
-    """Raises where an example knows something that records would lose."""
+    """Raises a UserError if examples have values that records would lose."""
     found = set(source.examples(limit=1).element_spec) - {"image", "image_id", *OBJECT_KEYS}
     if found != set(source.fields):
         expected = f"the fields {sorted(source.fields)} as `Source.fields` says"
@@ -127,7 +128,7 @@ def _check_fields(source: Source) -> None:
 
 
 def _description(source: Source, split: str, folder: AnyPath, shards: int, overwrite: bool) -> dict:
-    """Returns the content of `dataset.json` for this source, with the splits that are there."""
+    """Returns the content of `dataset.json` for this source, with the splits that the folder has already."""
     description = {
         "classes": list(source.classes),
         "fields": {name: dataclasses.asdict(spec) for name, spec in source.fields.items()},
@@ -151,7 +152,7 @@ def _description(source: Source, split: str, folder: AnyPath, shards: int, overw
         if others and old != new:
             expected = f"{key} as of split {others[0]!r} in {folder}, {old}"
             raise UserError(f"output: expected {expected}, got {new}; name another folder.")
-    # The folder has one label map: without numbers it stays so; a split without numbers takes the folder's.
+    # The folder has one label map: if it has no ids, it gets none; a split without ids takes the folder's.
     new_ids = description["category_ids"]
     ids = before.get("category_ids") if others else new_ids
     if ids and new_ids and any(new not in (None, old) for old, new in zip(ids, new_ids, strict=True)):
@@ -201,7 +202,7 @@ def _shard_name(split: str, index: int, shards: int) -> str:
 def _records(
     source: Source, labels: tuple[int, ...], strict: bool, workers: int | None, damaged: list[str]
 ) -> Iterator[tuple[bytes | None, dict]]:
-    """Yields (record, example without its image) of every image in order; None for one whose file is damaged."""
+    """Yields (record, {classes, image_id, is_hidden}) of every image in order; record None: its file is damaged."""
 
     def encode(example: dict, name: str) -> tuple[bytes | None, dict]:
         kept = {key: example[key] for key in ("classes", "image_id", _HIDDEN) if key in example}
@@ -227,7 +228,7 @@ def _records(
 
 
 def _read(name: str) -> bytes:
-    """Returns the content of an image's file, b"" where images have names but no files."""
+    """Returns the content of an image's file; b"" if the name is not that of a file."""
     try:
         with open_bytes(name) as file:
             return file.read()

@@ -1,4 +1,4 @@
-"""Whether a TFLite file would go to Coral's Edge TPU, as far as that can be told without its compiler."""
+"""Whether a TFLite file would run on Coral's Edge TPU, as far as that can be told without its compiler."""
 
 import collections
 import dataclasses
@@ -14,7 +14,7 @@ from keras_centernet.exporting.tflite.appending import COMPILED
 
 # {operator that multiplies: positions of its data and its weights among the inputs}
 MULTIPLIERS = {"CONV_2D": (0, 1), "DEPTHWISE_CONV_2D": (0, 1), "TRANSPOSE_CONV": (2, 1), "FULLY_CONNECTED": (0, 1)}
-MAPPED, BEHIND = "yes", "no: behind one that is not"
+MAPPED, BEHIND = "yes", "no: after an unsupported operator"
 LINE = "{:26} {:>7} {:>5}  {}"
 LEFT_OUT = Operand((), "none", values=np.empty(0))  # an optional input that an operator does not have
 _BYTES = (schema.TensorType.INT8, schema.TensorType.UINT8)
@@ -26,8 +26,8 @@ class OperatorCheck:
     """One operator of a file.
 
     Attributes:
-        refused: why the Edge TPU does not run it, "" where nothing speaks against it.
-        stops: whether the compiler would refuse the whole file for its version.
+        refused: why the Edge TPU does not run it; "" if there is no known reason.
+        stops: whether the compiler would refuse the whole file because of this operator's version.
         is_mapped: whether it and all operators before it are supported: only the first part is compiled.
         is_network: whether the raw heads need it; the others decode.
         multiply_adds: for one image.
@@ -43,7 +43,7 @@ class OperatorCheck:
 
     @property
     def verdict(self) -> str:
-        """What the table says of it."""
+        """The operator's entry in the table."""
         if self.is_mapped:
             return MAPPED
         return f"no: {self.refused}" if self.refused else BEHIND
@@ -51,7 +51,7 @@ class OperatorCheck:
 
 @dataclasses.dataclass(frozen=True)
 class EdgeTPUReport:
-    """What `check_edgetpu` found, in the order in which the operators run; as text a table."""
+    """What `check_edgetpu` found, in the order in which the operators run; `str` makes a table of it."""
 
     operators: tuple[OperatorCheck, ...]
 
@@ -63,22 +63,22 @@ class EdgeTPUReport:
 
     @property
     def mapped(self) -> int:
-        """Number of operators in the first part, which is what the Edge TPU runs; 1 of a compiled file."""
+        """Number of operators in the first part, which is what the Edge TPU runs; 1 for a compiled file."""
         return sum(row.is_mapped for row in self.operators)
 
     @property
     def is_compiled(self) -> bool:
-        """Whether edgetpu_compiler wrote the file; what is inside its operator is not seen any more."""
+        """Whether edgetpu_compiler wrote the file; the operators inside its own are not visible any more."""
         return any(row.name == COMPILED for row in self.operators)
 
     @property
     def multiply_adds(self) -> int:
-        """Of the whole file for one image, without those in a compiled operator."""
+        """Multiply-adds of the whole file for one image, without those in a compiled operator."""
         return sum(row.multiply_adds for row in self.operators)
 
     @property
     def share(self) -> float | None:
-        """Share of the multiply-adds in the first part; None of a compiled file."""
+        """Share of the multiply-adds in the first part; None for a compiled file."""
         if self.is_compiled or not self.multiply_adds:
             return None
         return sum(row.multiply_adds for row in self.operators if row.is_mapped) / self.multiply_adds
@@ -104,19 +104,19 @@ class EdgeTPUReport:
         return "\n".join([*(LINE.format(*row) for row in rows), first_part, end])
 
     def _rows(self) -> list[tuple]:
-        """Equal operators as one row (name, version, count, verdict), in the order of their first use."""
+        """Returns equal operators as one row (name, version, count, verdict), in the order of their first use."""
         found = collections.Counter((row.name, row.version, row.verdict) for row in self.operators)
         return [(name, version, count, verdict) for (name, version, verdict), count in found.items()]
 
 
 def check_edgetpu(path: str | os.PathLike | bytes) -> EdgeTPUReport:
-    """Returns which operators of a TFLite file the Edge TPU would run, by Coral's documentation.
+    """Returns which operators of a TFLite file the Edge TPU would run, according to Coral's documentation.
 
     The compiler makes one part: "as soon as an unsupported operation occurs, that operation and everything after it
-    executes on the CPU". It may leave more there for reasons of size, which no file shows.
+    executes on the CPU". It may leave more there because of size limits that no file shows.
 
     Args:
-        path: file, or its content; with or without decoding, compiled or not. A UserError says what is no TFLite file.
+        path: file, or its content; with or without decoding, compiled or not. Anything else raises a UserError.
     """
     content = path if isinstance(path, bytes) else flatbuffer.read_content(path)
     model = flatbuffer.read_flatbuffer(content)
@@ -136,7 +136,7 @@ def check_edgetpu(path: str | os.PathLike | bytes) -> EdgeTPUReport:
 
 
 def _check_compiled(node: Node) -> OperatorCheck:
-    """Operators left outside the compiled one run on the CPU; any with weights should have been inside."""
+    """Returns the check of an operator of a compiled file; one with weights should not be left outside, on the CPU."""
     is_inside = node.name == COMPILED
     reason = "" if is_inside else "outside the compiled operator"
     is_network = is_inside or node.name in MULTIPLIERS
@@ -167,7 +167,7 @@ def _operand(model, tensor) -> Operand:
 
 
 def _network_operators(model, nodes: list[Node]) -> set[int]:
-    """Returns the operators that the raw heads, which end the 8-bit part, need; and all that have weights."""
+    """Returns the indices of operators with weights, of those that give the raw heads, and of all that these need."""
     graph = model.subgraphs[0]
     producer = {int(index): i for i, op in enumerate(graph.operators) for index in op.outputs}
     ends = [int(index) for index in graph.outputs if graph.tensors[index].type in _BYTES]
@@ -184,7 +184,7 @@ def _network_operators(model, nodes: list[Node]) -> set[int]:
 
 
 def _multiply_adds(node: Node) -> int:
-    """A kernel of n numbers is applied at every cell of the smaller side: output, or input if transposed."""
+    """Returns weights times cells: a kernel is applied at each cell of the output or, if transposed, of the input."""
     if node.name not in MULTIPLIERS:
         return 0
     data, weights = (node.inputs[position].shape for position in MULTIPLIERS[node.name])

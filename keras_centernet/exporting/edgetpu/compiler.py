@@ -1,4 +1,4 @@
-"""Coral's `edgetpu_compiler`, where it is installed, and what it says."""
+"""Runs Coral's `edgetpu_compiler`, if it is installed, and reads its log."""
 
 import dataclasses
 import pathlib
@@ -30,7 +30,7 @@ class CompilerLog:
     """What the compiler printed.
 
     Attributes:
-        subgraphs: number of subgraphs for the Edge TPU: 1, or 0 where nothing maps.
+        subgraphs: number of subgraphs for the Edge TPU: 1, or 0 if nothing maps.
         on_chip, streamed: memory, with its unit, of the parameters that stay on the chip, and of those that do not fit
             and are sent again for every image.
         statuses: (operator, count, status) of each kind of operator.
@@ -55,13 +55,13 @@ def compile_command(raw: str) -> str:
 
 
 def compiled_name(raw: str) -> str:
-    """Returns what the compiler calls the file that it makes of this one."""
+    """Returns the name of the file that the compiler makes from this one."""
     path = pathlib.PurePath(raw)
     return path.with_stem(f"{path.stem}{SUFFIX}").name
 
 
 def compile_edgetpu(content: bytes) -> tuple[bytes, CompilerLog]:
-    """Returns the file that the compiler makes of an int8 file, and its log; a UserError tells why there is none."""
+    """Returns the file that the compiler makes from an int8 file, and its log; a UserError says why there is none."""
     with tempfile.TemporaryDirectory() as folder:
         raw = pathlib.Path(folder, "raw.tflite")
         raw.write_bytes(content)
@@ -78,7 +78,7 @@ def compile_edgetpu(content: bytes) -> tuple[bytes, CompilerLog]:
 
 
 def parse_log(text: str) -> CompilerLog:
-    """Returns what the compiler printed with `-s`; a UserError says where it left everything to the CPU, or failed."""
+    """Returns what the compiler printed with `-s`; raises a UserError if it failed or left everything to the CPU."""
     found = {name: re.search(pattern, text) for name, pattern in _VALUES.items()}
     if not all(found.values()):
         missing = ", ".join(name for name, match in found.items() if not match)

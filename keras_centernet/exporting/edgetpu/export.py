@@ -1,4 +1,4 @@
-"""A detector for Coral's Edge TPU: int8 heads to compile, the decoding behind them on the CPU."""
+"""A detector for Coral's Edge TPU: a network with int8 heads to compile, and its decoding on the CPU."""
 
 import dataclasses
 import os
@@ -29,9 +29,9 @@ class EdgeTPUExport:
 
     Attributes:
         check: of the int8 network, or of the compiled file that was given.
-        raw: name of the int8 network with int8 heads, which the compiler takes; None where a compiled one was given.
+        raw: name of the int8 network with int8 heads, which the compiler takes; None if a compiled one was given.
         name: of the finished detector; None while the network is not compiled.
-        log: of the compiler, None where it did not run here.
+        log: of the compiler; None if it did not run here.
     """
 
     check: EdgeTPUReport
@@ -46,7 +46,7 @@ class EdgeTPUExport:
 
     @property
     def next_steps(self) -> list[str]:
-        """What is to be done with the files, a line each; commands are for the folder of the files."""
+        """What is still to be done, one line each; commands are for the folder of the files."""
         if self.name is not None:
             return ["Not run here: it needs an Edge TPU and its runtime (libedgetpu)."]
         return [
@@ -64,7 +64,7 @@ def write_edgetpu(
     top_k: int = 100,
     compiled: str | os.PathLike | None = None,
 ) -> EdgeTPUExport:
-    """Writes a detector, or the network to compile, without comparing them; see `exporting.export_edgetpu`."""
+    """Writes a detector, or the network to compile, not compared with the model; see `exporting.export_edgetpu`."""
     check_network(model)
     if compiled is not None:
         content = _read_compiled(model, compiled)
@@ -81,14 +81,14 @@ def write_edgetpu(
 
 
 def open_edgetpu(path: os.PathLike, model: keras.Model) -> Opened | None:
-    """Returns the network before it is compiled, which runs on any CPU; None of what was compiled, which does not."""
+    """Returns an uncompiled network, which runs on any CPU; None for a compiled file, which does not."""
     if COMPILED in flatbuffer.custom_operators(flatbuffer.read_flatbuffer(flatbuffer.read_content(path))):
         return None
     return open_tflite(path, model)
 
 
 def check_network(model: keras.Model) -> None:
-    """Raises a UserError that names what fits unless network and input size are for the Edge TPU."""
+    """Raises a UserError, which names what fits, unless the network and its input size fit the Edge TPU."""
     name, (height, width) = model.backbone_name, model.input_size
     side = model.backbone_row.edge_tpu_side
     if not side:
@@ -104,7 +104,7 @@ def check_network(model: keras.Model) -> None:
 def _finish(model, content: bytes, path: pathlib.Path, top_k: int) -> str:
     """Writes the finished detector; returns its name."""
     graph = flatbuffer.read_flatbuffer(content)
-    graph.signatureDefs = None  # the compiler keeps names of tensors; a signature from before may point anywhere
+    graph.signatureDefs = None  # tensors keep their names, but the old signature's indices may be wrong
     path.write_bytes(append_decode(flatbuffer.write_flatbuffer(graph), model, top_k))
     return path.name
 

@@ -12,13 +12,13 @@ import numpy as np
 
 INNER_DIMENSIONS = 3
 SOFTMAX_ELEMENTS = 16000
-DEPTH_MULTIPLE = 4  # of means over channels
+DEPTH_MULTIPLE = 4  # of the number of channels, for means over them
 NO_ACTIVATION = DEFAULT_WEIGHTS = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Operand:
-    """A tensor as an operator sees it; `values` are there where it is constant."""
+    """A tensor as an operator sees it; `values` is None unless it is constant."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -29,7 +29,7 @@ class Operand:
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """An operator of a TFLite file; `options` is the schema's object, None where the operator has none."""
+    """An operator of a TFLite file; `options` is the schema's object, None if the operator has none."""
 
     name: str
     version: int
@@ -43,10 +43,10 @@ class Operator:
     """One row of the table of operators.
 
     Attributes:
-        newest: version up to which the compiler is known to take it. A newer one is not left to the CPU: the
+        newest: the newest version that the compiler is known to take. A newer one is not left to the CPU: the
             compiler refuses the whole file ("Didn't find op for builtin opcode 'CONV_2D' version '6'").
         parameters: positions of inputs that must be constant.
-        limit: function of a `Node` that returns what it may not be, "" where it is as documented.
+        limit: function of a `Node` that returns which documented limit it exceeds; "" if none.
     """
 
     newest: int
@@ -55,7 +55,7 @@ class Operator:
 
 
 def refusal(node: Node) -> str:
-    """Returns why the Edge TPU does not run an operator; "" where nothing speaks against it."""
+    """Returns why the Edge TPU does not run an operator; "" if there is no known reason."""
     row = OPERATORS.get(node.name)
     if row is None:
         return "not an operator of the Edge TPU"
@@ -71,7 +71,7 @@ def is_too_new(node: Node) -> bool:
 
 
 def _tensor_refusal(node: Node, row: Operator) -> str:
-    """What holds for every operator: 8-bit tensors of fixed, at most three-dimensional shape, constant parameters."""
+    """Returns which general rule is broken: constant parameters, 8-bit tensors of fixed shape, up to 3 dimensions."""
     for position in row.parameters:
         if position < len(node.inputs) and node.inputs[position].values is None:
             return f"input {position} is not constant"
@@ -156,8 +156,8 @@ def _is_flat(operand: Operand) -> bool:
     return sum(side > 1 for side in operand.shape) <= 1
 
 
-# Versions: those that compiler 16.0 is reported to refuse, less one (CONV_2D, TRANSPOSE_CONV, QUANTIZE; EXP below); of
-# the others the 8-bit ones of the LiteRT kernels of 2020, which a compiler of 2021 has.
+# Versions: one below those that compiler 16.0 is reported to refuse (CONV_2D, TRANSPOSE_CONV, QUANTIZE; EXP below). For
+# the others, the 8-bit versions of the LiteRT kernels of 2020, which a compiler of 2021 has.
 WITHOUT_LIMITS = {  # by version
     1: "RELU_N1_TO_1 SQUEEZE",
     2: "ADD L2_NORMALIZATION LOGISTIC QUANTIZE RELU RELU6 RSQRT SPACE_TO_DEPTH SQUARED_DIFFERENCE TANH",

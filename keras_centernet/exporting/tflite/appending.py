@@ -1,4 +1,4 @@
-"""The decoding appended to a TFLite file of raw heads, in floats, whatever the network computes in."""
+"""Appends the decoding, in floats, to a TFLite file of raw heads, whatever the network computes in."""
 
 import os
 
@@ -16,22 +16,22 @@ from keras_centernet.exporting.tflite.serving import OUTPUTS, ROUNDED, part_heat
 BOXES_OUTPUT, BOXES = "location", "location: ymin, xmin, ymax, xmax as fractions of the letterboxed input"
 RAW_HEADS = "raw heads: sizes and offsets in cells of 4 pixels of the letterboxed input"
 COMPILED = "edgetpu-custom-op"  # what edgetpu_compiler makes of the whole network
-# What an 8-bit input must mean: the image's own values. The converter shifts them by 128.
+# What an 8-bit input must represent: the image's own values, which the converter shifts by 128 for int8.
 BYTE_SCALE, BYTE_ZERO_POINTS = 1.0, {schema.TensorType.UINT8: 0, schema.TensorType.INT8: -128}
 _QUANTIZED = (schema.TensorType.INT8, schema.TensorType.UINT8)
 
 
 def append_decode(raw: bytes | str | os.PathLike, model: keras.Model, top_k: int = 100) -> bytes:
-    """Returns a TFLite file of raw heads completed to one of detections: outputs as `serving.serve_maps` gives.
+    """Returns a TFLite file of raw heads with the decoding appended; its outputs are those of `serving.serve_maps`.
 
-    One graph quantised as a whole would quantise its decoding too, and give garbage. Here every 8-bit head is
-    dequantised by its own scale after the last operator of the network, whose operators stay together: the file may
-    have been rewritten by edgetpu_compiler before. Ties of rounded heatmaps are parted (see `peaks.part_ties`). An
-    int8 input becomes uint8.
+    A graph quantised as a whole would have its decoding quantised too, and give garbage. Here every 8-bit head is
+    dequantised by its own scale, after the last operator of the network. The network's operators are left alone, so
+    edgetpu_compiler may have rewritten the file before. Ties in rounded heatmaps are broken (see `peaks.part_ties`).
+    An int8 input becomes uint8.
 
     Args:
         raw: a file (or its path) of `export_tflite(..., raw_heads=True)` or `raw_heads="int8"`, compiled or not.
-        model: `CenterNet` that it was made from; a UserError says where the outputs are not its heads.
+        model: `CenterNet` that it was made from; a UserError is raised if the outputs are not its heads.
         top_k: number of detections in the output.
     """
     content = raw if isinstance(raw, bytes) else flatbuffer.read_content(raw)
@@ -49,7 +49,7 @@ def append_decode(raw: bytes | str | os.PathLike, model: keras.Model, top_k: int
 
 
 def finish(graph: schema.ModelT, outputs: dict[str, int], model: keras.Model) -> bytes:
-    """Returns the file with these outputs in this order, and its metadata; it has builtin operators only."""
+    """Returns the file with these outputs in this order, and metadata; raises a UserError for custom operators."""
     check_input(graph)
     flatbuffer.set_interface(graph, {IMAGES: int(graph.subgraphs[0].inputs[0])}, outputs)
     content = flatbuffer.write_flatbuffer(graph)
@@ -59,7 +59,7 @@ def finish(graph: schema.ModelT, outputs: dict[str, int], model: keras.Model) ->
 
 
 def take_bytes(graph: schema.ModelT) -> None:
-    """Makes an int8 input uint8, as images are, by a first operator that shifts the values."""
+    """Makes an int8 input uint8, like images, by prepending an operator that shifts the values."""
     check_input(graph)
     subgraph = graph.subgraphs[0]
     (index,) = subgraph.inputs
@@ -102,7 +102,7 @@ def dequantize(graph: schema.ModelT, name: str, index: int) -> int:
 
 
 def find_heads(graph: schema.ModelT, model: keras.Model) -> dict[str, int]:
-    """Returns {head: index of its tensor} in the task's order; a UserError where outputs have other names or depths."""
+    """Returns {head: index of its tensor} in the task's order; raises a UserError for other names or depths."""
     outputs = flatbuffer.outputs_by_name(graph)
     depths = {name: int(graph.subgraphs[0].tensors[index].shape[-1]) for name, index in outputs.items()}
     expected = {head.name: head.channels for head in model.task.heads}

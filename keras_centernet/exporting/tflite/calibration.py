@@ -18,14 +18,14 @@ ACCEPTED = "a folder of images, a data set of load_dataset, or (H, W, 3) uint8 i
 
 
 def calibration_images(calibration: str | os.PathLike | Iterable | None, input_hw: tuple[int, int]) -> np.ndarray:
-    """Returns (N, H, W, 3) uint8 inputs, letterboxed as `model.detect` does, N at most 300; warns of fewer than 100.
+    """Returns (N, H, W, 3) uint8 inputs, letterboxed as `model.detect` does, N at most 300; warns if N is below 100.
 
     One pixel of the first becomes black and one white: without the whole range 0..255 the uint8 input of the
-    quantised network would not stand for the image's own values, which costs most of its accuracy.
+    quantised network would not represent the image's own values, which costs most of its accuracy.
 
     Args:
-        calibration: a folder (all image files below it, evenly spaced); a `tf.data.Dataset` of `load_dataset`
-            batches; an (N, H, W, 3) uint8 array or an iterable of (H, W, 3) uint8 images of any sizes.
+        calibration: a folder (its image files at any depth, at most 300, evenly spaced); a `tf.data.Dataset` of
+            `load_dataset` batches; an (N, H, W, 3) uint8 array or an iterable of (H, W, 3) uint8 images of any sizes.
         input_hw: (H, W) of the network's input.
 
     Raises:
@@ -43,7 +43,7 @@ def calibration_images(calibration: str | os.PathLike | Iterable | None, input_h
 
 
 def read_some(source: str | os.PathLike | Iterable | None, count: int, what: str = "calibration") -> list[np.ndarray]:
-    """Returns at most `count` images, in their own sizes, of a source as of `calibration_images`, for errors `what`."""
+    """Returns at most `count` images, in their own sizes, of a source for `calibration_images`; errors name `what`."""
     images = list(itertools.islice(_source(source, what, count), count))
     if not images:
         raise UserError(f"{what}: expected {ACCEPTED}, got no image.")

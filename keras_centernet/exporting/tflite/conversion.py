@@ -11,7 +11,7 @@ from keras_centernet.exporting.tflite import flatbuffer
 from keras_centernet.method.specs import identity
 from keras_centernet.networks.table import BACKBONES
 
-# What the converter says of operators that LiteRT lacks, and that it cannot compute in 8 bits.
+# What the converter says about operators that LiteRT lacks, or cannot compute in 8 bits.
 _UNSUPPORTED = re.compile(r"(?:(?:TF Select|Custom) ops|not yet supported for op): '?([\w, ]+)")
 
 
@@ -22,7 +22,7 @@ def convert(
     backbone: str = "",
     finish: Callable = identity,
 ) -> bytes:
-    """Returns a TFLite file of `function`, which must give a dict of tensors; its outputs have their names.
+    """Returns a TFLite file of `function`, which must return a dict of tensors; the outputs are named by its keys.
 
     The trace has static shapes: with a dynamic batch, the default of Keras' own export, browsers refuse the file and
     CPUs run it several times slower. Weights are made constants first: the converter does not find those of Keras 3,
@@ -77,7 +77,7 @@ def _trace(function: Callable, inputs: dict[str, tuple]) -> tuple:
 
 def _run(converter, backbone: str) -> bytes:
     try:
-        with warnings.catch_warnings():  # of ranges that the network measures on images
+        with warnings.catch_warnings():  # about ranges, which are measured on images
             warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
             return converter.convert()
     except Exception as error:  # the converter's own error class is not public
@@ -88,9 +88,9 @@ def _run(converter, backbone: str) -> bytes:
 
 
 def check_builtin(content: bytes, backbone: str = "", allowed: tuple[str, ...] = ()) -> None:
-    """Raises a UserError where a TFLite file has TensorFlow's ("Flex") or custom operators, but for those `allowed`.
+    """Raises a UserError if a TFLite file has TensorFlow's ("Flex") or custom operators, except those `allowed`.
 
-    `backbone` is a key of `BACKBONES`: a sibling without such operators is named.
+    `backbone` is a key of `BACKBONES`: the message names its siblings without such operators.
     """
     custom = flatbuffer.custom_operators(flatbuffer.read_flatbuffer(content))
     if strangers := [name for name in custom if name not in allowed]:
@@ -103,7 +103,7 @@ def _not_builtin(names: list[str], backbone: str) -> UserError:
 
 
 def _advice(backbone: str) -> str:
-    """Names what goes to TFLite instead: the siblings of a network, or all others."""
+    """Returns which networks can be converted instead: the siblings of this one, or all others."""
     others = [name for name, row in BACKBONES.items() if row.exports and not row.deformable and name != backbone]
     siblings = [name for name in others if backbone and name.startswith(f"{backbone}_")]
     return f"Networks of common operators: {', '.join(siblings or others)}."

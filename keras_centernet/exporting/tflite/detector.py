@@ -1,4 +1,4 @@
-"""An exported file in LiteRT."""
+"""Runs exported files in LiteRT."""
 
 import contextlib
 import os
@@ -31,13 +31,13 @@ class TFLiteDetector:
     Args:
         path: `.tflite` file of `export_tflite`, or its content.
         threads: of the interpreter.
-        top_k: number of detections where the file has raw heads.
-        task: that raw heads belong to; None: the file names it, or else the row of `TASKS` that has such heads.
-        interpreter: of the same content, instead of a usual one.
+        top_k: number of detections if the file has raw heads.
+        task: that raw heads belong to; None: the one that the file names, or else the row of `TASKS` with such heads.
+        interpreter: of the same content, instead of a default one.
 
     Attributes:
         input_hw: (H, W) of the input.
-        classes: names, of the labels in the file.
+        classes: names, from the labels in the file.
 
     Raises:
         UserError: there is no such file, it is no TFLite file, or the task of its raw heads is not known.
@@ -106,7 +106,7 @@ def open_tflite(path: os.PathLike, model: keras.Model) -> Opened:
     interpreter = Interpreter(
         model_content=content,
         experimental_preserve_all_tensors=True,  # raw heads are inside
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,  # they hide what is inside
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,  # they hide inner tensors
     )
     detector = TFLiteDetector(content, task=model.task)
     inspected = TFLiteDetector(content, task=model.task, interpreter=interpreter)
@@ -129,7 +129,7 @@ def load_tflite(path: AnyPath) -> ExportedDetector:
 
 @contextlib.contextmanager
 def _plain_errors(name: str) -> Iterator[None]:
-    """Turns what the runtime says of a graph that it cannot run into one line."""
+    """Returns a context that turns the runtime's errors about a graph into one line."""
     try:
         yield
     except (ValueError, RuntimeError) as error:
@@ -137,7 +137,7 @@ def _plain_errors(name: str) -> Iterator[None]:
 
 
 def _check_ends(name: str, run) -> tuple[dict, dict]:
-    """Returns the details of the image and of the outputs of a detector; a UserError where it is none."""
+    """Returns the details of the image and of the outputs of a detector; raises a UserError if it is not one."""
     inputs, outputs = run.get_input_details(), run.get_output_details()
     shapes = [list(map(int, detail["shape"])) for detail in inputs.values()]
     if list(inputs) != [IMAGES] or len(shapes[0]) != 4 or shapes[0][0] != 1 or shapes[0][3] != 3:
@@ -155,13 +155,13 @@ def dequantize(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
 
 
 def _find_rounded(interpreter: Interpreter, outputs: dict) -> list[str]:
-    """Returns the names of raw heads that have 8 bits, or had before the file made floats of them."""
+    """Returns the names of raw heads that have 8 bits, or had them before the file dequantised them."""
     tensors = {detail["name"] for detail in interpreter.get_tensor_details()}
     return [name for name, row in outputs.items() if row["dtype"] != np.float32 or f"{name}{ROUNDED}" in tensors]
 
 
 def _find_task(name, content: bytes, classes: tuple[str, ...], channels: dict[str, int]) -> Task:
-    """Returns the task that the file names or, where it names none, the one that has its outputs as heads."""
+    """Returns the task that the file names or, if it names none, the one that has its outputs as heads."""
     notes = read_notes(content, name)
     wanted = [notes[TASK]] if TASK in notes else list(TASKS)
     for task_name in (task_name for task_name in wanted if task_name in TASKS):

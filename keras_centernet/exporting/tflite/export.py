@@ -44,7 +44,7 @@ def _expose_heads(network: bytes, model, raw_heads: bool | str) -> bytes:
 
 
 def _convert_network(model, row: Precision, calibration) -> bytes:
-    """Returns the file from an image to raw heads."""
+    """Returns the TFLite file of the network: an image in, raw heads out."""
     images = calibration_images(calibration, model.input_size) if row.calibrated else ()
 
     def feed():  # one input after another

@@ -18,13 +18,13 @@ from keras_centernet.files.paths import to_path
 
 SIGNATURE = "serve"
 FILE_IDENTIFIER = b"TFL3"
-BUFFER_ALIGNMENT = 16  # bytes; the schema's `force_align`, which the generated classes do not heed
+BUFFER_ALIGNMENT = 16  # bytes; the schema's `force_align`, which the generated classes ignore
 OLD_CODES = 127  # operators above it do not fit the old field and have this number there
 _OPERATOR_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
 
 
 def read_content(path: str | os.PathLike) -> bytes:
-    """Returns the bytes of a TFLite file; a UserError where there is none, or one that is not whole."""
+    """Returns the bytes of a TFLite file; raises a UserError if it is missing or not whole."""
     try:
         content = to_path(path).read_bytes()
     except OSError as error:
@@ -34,19 +34,19 @@ def read_content(path: str | os.PathLike) -> bytes:
 
 
 def check_content(content: bytes, name: str) -> None:
-    """Raises a UserError, which has the name, unless these are the bytes of a whole TFLite file."""
+    """Raises a UserError, which begins with `name`, unless these are the bytes of a whole TFLite file."""
     if content[4:8] != FILE_IDENTIFIER:
         raise UserError(f"{name}: expected a TFLite file, got {len(content)} bytes of something else.")
     verify_tflite(content, name)
 
 
 def read_flatbuffer(content: bytes) -> schema.ModelT:
-    """Returns the file's content as objects; what they hold refers to `content`, not to copies."""
+    """Returns the file's content as objects; their arrays are views of `content`, not copies."""
     return schema.ModelT.InitFromPackedBuf(content)
 
 
 def write_flatbuffer(model: schema.ModelT) -> bytes:
-    """Returns the file of what `read_flatbuffer` gave, every buffer aligned to 16 bytes."""
+    """Returns the bytes of a model of `read_flatbuffer`, with every buffer aligned to 16 bytes."""
     model.buffers = [_AlignedBuffer(buffer.data, buffer.offset, buffer.size) for buffer in model.buffers]
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
@@ -76,7 +76,7 @@ def outputs_by_name(model: schema.ModelT) -> dict[str, int]:
 
 
 def inputs_by_name(model: schema.ModelT) -> dict[str, int]:
-    """Returns the same of the inputs."""
+    """Returns the same for the inputs."""
     return _by_name(model, "inputs")
 
 
@@ -111,15 +111,15 @@ def add_tensor(
 
 
 def add_operator_code(model: schema.ModelT, builtin_code: int, version: int = 1) -> int:
-    """Returns the index of a builtin operator in the model's table, adding it there."""
+    """Adds a builtin operator to the model's table of operators; returns its index there."""
     model.operatorCodes.append(schema.OperatorCodeT(min(builtin_code, OLD_CODES), None, version, builtin_code))
     return len(model.operatorCodes) - 1
 
 
 def append_graph(model: schema.ModelT, tail: schema.ModelT, feeds: dict[str, int]) -> dict[str, int]:
-    """Puts the operators of `tail` behind those of `model`; returns {output of the tail: index of its tensor}.
+    """Puts the operators of `tail` after those of `model`; returns {output of the tail: index of its tensor}.
 
-    `feeds` is {input of the tail: index of the tensor in `model` that it takes}; the model's outputs stay to be set.
+    `feeds` is {input of the tail: index of the tensor in `model` that it takes}; the caller sets the model's outputs.
     """
     head_graph, tail_graph = model.subgraphs[0], tail.subgraphs[0]
     codes, buffers = len(model.operatorCodes), len(model.buffers)
@@ -159,7 +159,7 @@ _DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() 
 
 
 def read_constant(model: schema.ModelT, tensor: schema.TensorT) -> np.ndarray | None:
-    """Returns the values of a constant tensor, None of one that is computed; 4-bit and text tensors as bytes."""
+    """Returns the values of a constant tensor, None for a computed one; 4-bit and text tensors as bytes."""
     data = model.buffers[tensor.buffer].data
     if data is None:
         return None
@@ -178,5 +178,5 @@ def _by_name(model, side: str) -> dict[str, int]:
 
 
 def to_text(name: bytes | str) -> str:
-    """Returns a name as text: those that were read are bytes."""
+    """Returns a name as text: names read from a file are bytes."""
     return name.decode() if isinstance(name, bytes) else name

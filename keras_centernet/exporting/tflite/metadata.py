@@ -1,7 +1,7 @@
 """What mobile clients read beside the graph: names, labels, what the numbers mean.
 
 MediaPipe Tasks and the Task Library refuse a detector without it. Packages that write it are broken or mislabel
-outputs, so it is written here on `flatbuffers`. A table is a dict {number of the field in the schema: value}.
+outputs, so it is written here with `flatbuffers`. A table is a dict {number of the field in the schema: value}.
 
 Source: `metadata_schema.fbs` of TensorFlow Lite Support, version 1.4.
 """
@@ -34,9 +34,9 @@ BOUNDARIES, RATIO = 1, 0
 TENSOR_VALUE_LABELS = 3
 # Where left, top, right and bottom stand in (ymin, xmin, ymax, xmax); a wrong order transposes boxes silently.
 CORNER_INDEX = (1, 0, 3, 2)
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # a fixed date: the same content gives the same file
 
-# {output: (its name for clients, description, fields of its TensorMetadata)}; other outputs are called as they are.
+# {output: (its name for clients, description, fields of its TensorMetadata)}; other outputs keep their names.
 _CORNERS = {0: (0, BOUNDING_BOX_PROPERTIES), 1: {0: np.uint32(CORNER_INDEX), 1: np.int8(BOUNDARIES), 2: np.int8(RATIO)}}
 _LABELS = {0: LABEL_FILE, 1: "Names of the classes.", 2: np.int8(TENSOR_VALUE_LABELS)}
 DETECTION_OUTPUTS = {
@@ -48,13 +48,13 @@ DETECTION_OUTPUTS = {
 
 
 def add_metadata(content: bytes, name: str, labels: tuple[str, ...], notes: dict | None = None) -> bytes:
-    """Returns the TFLite file with its metadata, and the labels and notes as files in a stored zip at its end.
+    """Returns the TFLite file with its metadata, and the labels and notes as files in an uncompressed zip at its end.
 
     Args:
         content: a TFLite file with one image as input, the outputs in their final order.
         name: of the model.
         labels: names of the classes.
-        notes: what the file says of itself, see `facts.describe`; `TFLiteDetector` decodes raw heads by its "task".
+        notes: what the file says about itself, see `facts.describe`; `TFLiteDetector` decodes raw heads by its "task".
     """
     model = read_flatbuffer(content)
     packed = np.frombuffer(_describe(model, name, (notes or {}).get("licence")), np.uint8)
@@ -69,26 +69,26 @@ def add_metadata(content: bytes, name: str, labels: tuple[str, ...], notes: dict
 
 
 def read_labels(content: bytes, path: str = "TFLite file") -> tuple[str, ...]:
-    """Returns the names of the classes in a TFLite file, none where it has no labels; `path` is for messages."""
+    """Returns the names of the classes in a TFLite file, () if it has no labels; `path` is for messages."""
     text = _read_text(content, LABEL_FILE, path)
     return tuple(text.split("\n")) if text else ()
 
 
 def read_notes(content: bytes, path: str = "TFLite file") -> dict:
-    """Returns the notes of `add_metadata`, nothing where the file has none; a UserError where they are damaged."""
+    """Returns the notes of `add_metadata`, {} if the file has none; raises a UserError if they are damaged."""
     text = _read_text(content, NOTES_FILE, path)
     return FACTS_FILE.parse(text, f"{path}: {NOTES_FILE}") if text else {}
 
 
 def read_tflite_facts(path: os.PathLike) -> dict:
-    """Returns what a file says of itself; nothing of it runs."""
+    """Returns what a file says about itself; nothing of it runs."""
     content = read_content(path)
     labels = read_labels(content, str(path))
     return ({"classes": list(labels)} if labels else {}) | read_notes(content, str(path))
 
 
 def _read_text(content: bytes, name: str, path: str) -> str:
-    """Returns the text of a file in the zip at the end; "" where there is none of either."""
+    """Returns the text of a file in the zip at the end; "" if there is no zip or no such file in it."""
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return ""
     try:
@@ -135,7 +135,7 @@ def _append_zip(content: bytes, files: dict[str, str]) -> bytes:
 
 
 def _add_table(builder, fields: dict) -> int:
-    """Writes a table: strings, tables (dicts), lists of tables, vectors of numbers, numbers; (0, kind) of a union."""
+    """Writes a table of strings, tables (dicts), lists of tables, vectors and numbers; (0, kind) is a union's kind."""
     offsets = {slot: _add_value(builder, value) for slot, value in fields.items()}
     builder.StartObject(max(fields) + 1)
     for slot, value in fields.items():

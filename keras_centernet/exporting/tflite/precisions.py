@@ -1,4 +1,4 @@
-"""The numbers that a TFLite file computes with."""
+"""The precisions in which a TFLite file can compute."""
 
 import dataclasses
 import itertools
@@ -15,7 +15,7 @@ class Precision:
     """One row of the table of precisions.
 
     Attributes:
-        configure: function (`tf.lite.TFLiteConverter`, function that gives calibration inputs) that sets the converter.
+        configure: function (`tf.lite.TFLiteConverter`, function that gives calibration inputs) that sets the former up.
         finish: function (bytes that the converter gives, the same function) -> TFLite file.
         tolerance: how far a file may be from the model.
         calibrated: whether it needs images to measure ranges on.
@@ -48,7 +48,7 @@ def _int8(converter, images) -> None:
     import tensorflow as tf
 
     _dynamic(converter, images)
-    converter.representative_dataset = lambda: itertools.islice(images(), 1)  # marks what has a range
+    converter.representative_dataset = lambda: itertools.islice(images(), 1)  # marks the tensors that need a range
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter._experimental_calibrate_only = True  # private, as is `mlir_quantize`: setup.cfg allows one TensorFlow
 

@@ -1,4 +1,4 @@
-"""What range of values 8 bits divide, for every tensor of a network."""
+"""The range of values that 8 bits cover, for every tensor of a network."""
 
 import os
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ OUTLIERS = 1e-5  # share of a tensor's values that are cut at each end: they wou
 
 
 def set_ranges(content: bytes, inputs: Iterable[list[np.ndarray]]) -> bytes:
-    """Returns a calibrated file with ranges that its own values on the images have, instead of the converter's.
+    """Returns a calibrated file whose ranges are measured on the images here, instead of by the converter.
 
-    The converter looks at tensors when an image has run through: where a sum has overwritten one of its terms, it
-    takes the range of the sum for that of the term. And it takes the most extreme value of all images, which makes
-    the steps of the linear bottlenecks of a MobileNet two to four times as coarse as they need be. Here each tensor
-    is measured by itself, and the outermost values are cut; outputs keep their whole range, as the highest peaks of a
-    heatmap are rare.
+    The converter reads tensors after an image has run through: if a sum has overwritten one of its terms, it takes
+    the range of the sum for that of the term. It also uses the most extreme values of all images, which makes the
+    steps of the linear bottlenecks of a MobileNet two to four times coarser than necessary. Here each tensor is
+    measured in its own memory, and the most extreme values are cut off. Outputs keep their whole range, because the
+    highest peaks of a heatmap are rare.
 
     Args:
         content: what the converter gives when it only calibrates: floats, with a range for every tensor to quantise.
@@ -44,7 +44,7 @@ def set_ranges(content: bytes, inputs: Iterable[list[np.ndarray]]) -> bytes:
 
 
 class Histogram:
-    """Counts values in bins that grow with them, so that one pass is enough.
+    """Counts values in bins that widen as values grow, so that one pass is enough.
 
     Attributes:
         lowest, highest: of all values so far.
@@ -56,7 +56,7 @@ class Histogram:
         self._counts = np.zeros(BINS, np.int64)
 
     def add(self, values: np.ndarray) -> None:
-        """Counts the values of an array; a UserError unless they are finite."""
+        """Counts the values of an array; raises a UserError unless they are finite."""
         self.lowest, self.highest = np.minimum(self.lowest, values.min()), np.maximum(self.highest, values.max())
         if not np.isfinite(self.highest - self.lowest):
             found = "calibration: expected finite values inside the network, got NaN or infinity"
@@ -66,14 +66,14 @@ class Histogram:
         self._counts += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
 
     def range(self, outliers: float) -> tuple[float, float]:
-        """Returns (lowest, highest) but for this share of the values at each end, to the width of a bin."""
+        """Returns (lowest, highest) without this share of the values at each end, to the width of a bin."""
         total, edges = self._counts.sum(), np.linspace(-self._limit, self._limit, BINS + 1)
         below, above = self._counts.cumsum(), self._counts[::-1].cumsum()[::-1]
         inner = np.flatnonzero(np.minimum(below, above) > outliers * total)
         return max(float(self.lowest), edges[inner[0]]), min(float(self.highest), edges[inner[-1] + 1])
 
     def _reach(self, limit: float) -> None:
-        """Doubles the limit until it is enough: two bins become one."""
+        """Doubles the limit until it is high enough: each time two bins become one."""
         self._limit = self._limit or np.exp2(np.ceil(np.log2(max(limit, LEAST_LIMIT) if limit else 1.0)))
         while self._limit < limit:
             inner, self._limit = self._counts.reshape(-1, 2).sum(axis=1), 2 * self._limit
@@ -89,7 +89,7 @@ def _run(content: bytes, inputs: Iterable[list[np.ndarray]], histograms: dict[in
         model_content=content,
         num_threads=os.cpu_count(),
         experimental_preserve_all_tensors=True,  # no tensor takes another's memory
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,  # they hide what is inside
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,  # they hide inner tensors
     )
     interpreter.allocate_tensors()
     (detail,) = interpreter.get_input_details()

@@ -1,4 +1,4 @@
-"""The graph that a client runs: an image in, boxes out, nothing of this package needed."""
+"""The graph that a client runs without this package: an image in, boxes out."""
 
 from collections.abc import Collection
 
@@ -12,13 +12,13 @@ from keras_centernet.method.specs import Task
 
 # The outputs of every exported detector, in this order: what MediaPipe and the Task Library expect.
 OUTPUTS = ("location", "category", "score", "count")
-ROUNDED = "_quantized"  # ends the name of an 8-bit head whose floats have the head's own name
+ROUNDED = "_quantized"  # suffix of an 8-bit head's name; its dequantised floats have the head's own name
 
 
 def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
     """Returns the detections of one letterboxed image in the form that mobile clients read.
 
-    It is converted apart from the network, so that a network of any precision gets the same float decoding.
+    It is converted separately from the network, so that a network of any precision gets the same float decoding.
 
     Args:
         task: whose heads the maps belong to.
@@ -47,7 +47,7 @@ def serve_maps(task: Task, maps: dict, top_k: int = 100) -> dict:
 
 
 def part_heatmaps(task: Task, maps: dict, rounded: Collection[str]) -> dict:
-    """Returns the maps, {head name: (B, Hf, Wf, channels)}, without ties in heatmaps that were `rounded` to 8 bits."""
+    """Returns the maps, {head name: (B, Hf, Wf, channels)}, ties broken in heatmaps that were `rounded` to 8 bits."""
     parted = {head.name for head in task.heads if head.read_at == "everywhere"} & set(rounded)
     return {name: part_ties(values) if name in parted else values for name, values in maps.items()}
 

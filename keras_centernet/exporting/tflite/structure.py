@@ -1,6 +1,6 @@
-"""A TFLite file's tables as plain values, every offset and length checked before it is followed.
+"""A TFLite file's tables as plain values; every offset and length is checked before it is followed.
 
-The classes that flatbuffers generates for Python follow any number that they find. Here the schema is a table of plain
+The classes that flatbuffers generates for Python follow any offset that they find. Here the schema is a table of plain
 values, {table: {number of the field: kind}}, and the walk stays inside the file and inside a budget.
 
 | kind | what the field holds |
@@ -10,7 +10,7 @@ values, {table: {number of the field: kind}}, and the walk stays inside the file
 | TEXT | a text |
 | "Table" | a table |
 | ["Table"] | a list of tables |
-| OPTIONS | a table of an operator's options, of the kind that the field before says |
+| OPTIONS | a table of an operator's options, of the kind that the preceding field says |
 | ABSENT | nothing: no detector has it |
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 TEXT, OPTIONS, ABSENT = "text", "options", "absent"
-OTHER_OPTIONS = "other options"  # numbers alone
+OTHER_OPTIONS = "other options"  # that hold only numbers
 SCHEMA = {
     "Model": {
         0: 4,
@@ -87,11 +87,11 @@ _FREE_BYTES = 1 << 22
 
 
 def read_structure(content: bytes) -> dict:
-    """Returns the model in a TFLite file as {number of a field: its value}, tables inside as such, too.
+    """Returns the model in a TFLite file as {number of a field: its value}, tables inside it likewise.
 
     Raises:
-        ValueError: an offset or a length leads out of the file, texts are none, or parts are used again and again so
-            that the whole is far larger than the file.
+        ValueError: an offset or a length leads out of the file, a text is not UTF-8, or parts are used so often that
+            the whole would be far larger than the file.
     """
     return _Walk(content).table(_root(content), "Model")
 

@@ -1,4 +1,4 @@
-"""Whether a TFLite file is whole, before its runtime, which trusts it, gets to see it."""
+"""Checks that a TFLite file is whole before the runtime, which trusts it, reads it."""
 
 import math
 
@@ -18,7 +18,7 @@ _BITS = {
 } | {schema.TensorType.INT4: 4}
 _Operator = schema.BuiltinOperator
 _OPERATORS = {code for name, code in vars(_Operator).items() if name.isupper()}
-# {operator: its first inputs, which cannot be left out}; all inputs of the others are needed
+# {operator: how many of its first inputs cannot be left out}; other operators need all inputs
 _NEEDED = {
     _Operator.CONV_2D: 2,
     _Operator.CONV_3D: 2,
@@ -40,9 +40,9 @@ _CALLS = {
 
 
 def verify_tflite(content: bytes, name: str) -> None:
-    """Raises a UserError unless a file's tables, tensors, operators and graphs refer to what is there.
+    """Raises a UserError unless a file's tables, tensors, operators and graphs refer only to what exists.
 
-    What an operator makes of its options is its own matter; the runtime checks that when it prepares a graph.
+    The meaning of an operator's options is not checked here; the runtime checks it when it prepares a graph.
 
     Args:
         content: of the file.
@@ -83,13 +83,13 @@ def _code_of(operator: dict, codes: list) -> int:
 
 
 def _check_graph(graph: dict, buffers: list, codes: list) -> None:
-    """Raises unless every tensor is known, given, constant or computed before it is used."""
+    """Raises unless every tensor is an input, a constant, a variable or computed before it is used."""
     tensors, none = graph.get(0, []), np.zeros(0, np.int32)
     for tensor in tensors:
         _check_tensor(tensor, buffers)
     given = graph.get(1, none).tolist()
     known = {i for i, tensor in enumerate(tensors) if 0 in buffers[tensor.get(2, 0)] or tensor.get(5)}
-    _expect(len(set(given)) == len(given) and not known.intersection(given), "inputs that are no inputs")
+    _expect(len(set(given)) == len(given) and not known.intersection(given), "inputs that are constants or given twice")
     known |= set(given)
     for index in given:
         _expect_index(index, tensors, "tensor of an input")
@@ -122,7 +122,7 @@ def _check_tensor(tensor: dict, buffers: list) -> None:
 
 def _check_quantization(quantization: dict, shape: list[int]) -> None:
     scales, zeros = quantization.get(2, np.zeros(0, np.float32)), quantization.get(3, np.zeros(0, np.int64))
-    _expect(np.all(np.isfinite(scales)) and np.all(scales >= 0), "scales that are no numbers")
+    _expect(np.all(np.isfinite(scales)) and np.all(scales >= 0), "scales that are negative or not finite")
     _expect(len(zeros) in (0, len(scales)), f"{len(zeros)} zero points of {len(scales)} scales")
     if len(scales) > 1:
         axis = quantization.get(6, 0)
@@ -131,7 +131,7 @@ def _check_quantization(quantization: dict, shape: list[int]) -> None:
 
 
 def _check_calls(graphs: list, codes: list) -> None:
-    """Raises where a graph calls one that is not there, or, by whatever way, itself."""
+    """Raises if a graph calls one that does not exist or, directly or through others, itself."""
     calls = []
     for graph in graphs:
         called = set()

@@ -126,7 +126,7 @@ SPLIT, SHARD = "splits/val", "splits/val/shards/a.tfrecord"
         ("classes", ["cat", 5], "a text as classes.1, got 5"),
         ("classes", ["cat", "c\0"], "a text as classes.1, got 'c\\x00'"),
         ("classes", ["cat", "cat"], "different names as classes, got ['cat', 'cat']"),
-        ("category_ids", [1], "2 category_ids, one of each class, got 1"),
+        ("category_ids", [1], "2 category_ids, one for each class, got 1"),
         ("category_ids", "1 2", "a list as category_ids, got '1 2'"),
         ("fields", 5, "an object as fields, got 5"),
         ("fields", ["keypoints"], "fields of is_hidden, rotations_y, truncations"),

@@ -140,6 +140,6 @@ def test_records_of_other_tasks_are_named_with_what_they_have(write_records, tmp
 def test_compressed_files_are_refused(tmp_path):
     (tmp_path / "train.tfrecord.gz").write_bytes(gzip.compress(b"x"))
     with pytest.raises(
-        UserError, match=r"train.tfrecord.gz: expected records as they are, got a file that is compressed"
+        UserError, match=r"train.tfrecord.gz: expected uncompressed records, got a file that is compressed"
     ):
         read_source(tmp_path, "train")

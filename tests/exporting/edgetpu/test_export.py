@@ -137,7 +137,7 @@ def test_what_follows_an_unsupported_operator_is_not_mapped(raw):
     assert 0 < report.share < 1
     assert not report.ok
     assert report.operators[10].verdict == "no: not an operator of the Edge TPU"
-    assert {row.verdict for row in report.operators[11:]} == {"no: behind one that is not"}
+    assert {row.verdict for row in report.operators[11:]} == {"no: after an unsupported operator"}
 
 
 @pytest.mark.parametrize(("name", "version"), [("CONV_2D", 6), ("TRANSPOSE_CONV", 4), ("QUANTIZE", 3)])

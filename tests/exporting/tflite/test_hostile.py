@@ -109,7 +109,10 @@ CHANGES = {
     "twice": (lambda m: setattr(conv(m), "outputs", [conv(m).inputs[1]]), "a tensor that is computed twice"),
     "graph input": (lambda m: setattr(m.subgraphs[0], "inputs", [9999]), "tensor of an input 9999"),
     "graph output": (lambda m: setattr(m.subgraphs[0], "outputs", [9999]), "an output that nothing computes"),
-    "constant input": (lambda m: setattr(m.subgraphs[0], "inputs", [conv(m).inputs[1]]), "inputs that are no inputs"),
+    "constant input": (
+        lambda m: setattr(m.subgraphs[0], "inputs", [conv(m).inputs[1]]),
+        "inputs that are constants or given twice",
+    ),
     "buffer": (lambda m: setattr(tensor(m, 0), "buffer", 9999), "buffer of a tensor 9999 of"),
     "type": (lambda m: setattr(tensor(m, 0), "type", 99), "a tensor of type 99"),
     "shape": (
@@ -147,7 +150,7 @@ def test_tables_that_refer_to_what_is_not_there(whole, name):
 @pytest.mark.parametrize(
     ("quantization", "message"),
     [
-        ({"scale": np.float32([np.nan]), "zeroPoint": np.int64([0])}, "scales that are no numbers"),
+        ({"scale": np.float32([np.nan]), "zeroPoint": np.int64([0])}, "scales that are negative or not finite"),
         ({"scale": np.float32([1, 2]), "zeroPoint": np.int64([0])}, "1 zero points of 2 scales"),
         ({"scale": np.float32([1, 2]), "quantizedDimension": 9}, "axis of scales 9 of"),
         ({"scale": np.float32([1, 2]), "quantizedDimension": 0}, "2 scales of 1 channels"),
