@@ -1,5 +1,6 @@
 """Train a detector on annotated images.
 
+Each option typed counts before a recipe; the value "none" takes back what a recipe sets, as in --backbone-weights none.
 Leaves best.keras, last.keras, history.csv, metrics.json, config.json and drawings in --output.
 """
 
@@ -11,7 +12,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
 from keras_centernet.runs.devices.choosing import check_options, choose_backend
 from keras_centernet.runs.options import options_of
-from keras_centernet.runs.recipes import NO_RECIPE, load_recipe, recipe_names
+from keras_centernet.runs.recipes import load_recipe, recipe_names
 from keras_centernet.runs.resuming.run_settings import check_holds_run, read_settings
 from keras_centernet.runs.settings import TrainSettings
 
@@ -65,13 +66,11 @@ def build_settings(args: argparse.Namespace) -> TrainSettings:
     rows = options_of(TrainSettings)
     given = _with_named({name: value for name, value in vars(args).items() if name in rows})
     values = {}
-    if given.get("recipe") == NO_RECIPE:
-        given["recipe"] = None
-    elif "recipe" in given:
+    if given.get("recipe"):
         recipe = load_recipe(given["recipe"])
         values = {"output": f"runs/{recipe.name}", **recipe.settings}
         given["recipe"] = recipe.name
-    elif not {"resume", "weights"} & given.keys():  # weights may have been trained with other settings
+    elif not {"recipe", "resume"} & given.keys() and not given.get("weights"):  # they may come from other settings
         values = _usual_recipe(given.get("task", rows["task"].default))
     if given.get("resume"):
         before = read_settings((values | given).get("output", rows["output"].default), given)

@@ -70,9 +70,5 @@ def _of_config(config: dict, path: AnyPath) -> dict:
     if not isinstance(about, dict):
         raise UserError(f"{path}: expected licence and metrics by name, got {type(about).__name__}.")
     taken = {fact: config.get(name) for name, fact in _TAKEN.items()}
-    taken = {
-        fact: value
-        for fact, value in taken.items()
-        if not isinstance(value, dict) or fact in ("task_options", "thresholds")
-    }
+    taken = {fact: value for fact, value in taken.items() if not isinstance(value, dict) or fact in _DICTIONARIES}
     return about | taken | {"classes": config.get("classes")}

@@ -193,7 +193,7 @@ def _earlier_of(state: dict) -> tuple[str, ...]:
     names = tuple(map(str, state.get("earlier", ())))  # version 0.1.0 did not write them
     wrong = [name for name in names if not _EARLIER_NAME.fullmatch(name)]
     if wrong:
-        raise UserError(f"names of checkpoints, got {shown(wrong[0])}; do not use the file")
+        raise UserError(f"expected names of checkpoints in it, got {shown(wrong[0])}; do not use the file")
     return names
 
 

@@ -111,16 +111,16 @@ class Schedule:
     Attributes:
         build: function of (settings, steps per epoch) -> learning rate or Keras schedule.
         describe: function of settings -> what the rate does, in a few words.
-        depends_on_epochs: whether the rate of a step depends on the number of epochs of the run.
+        depends_on_epochs: function of settings -> whether the rate of a step depends on the number of epochs.
     """
 
     build: Callable
     describe: Callable
-    depends_on_epochs: bool = True
+    depends_on_epochs: Callable
 
 
 SCHEDULES = {
-    "cosine": Schedule(_cosine, _describe_cosine),
-    "step": Schedule(_step, _describe_step),
-    "constant": Schedule(_constant, lambda settings: f"{settings.learning_rate:g}, constant", depends_on_epochs=False),
+    "cosine": Schedule(_cosine, _describe_cosine, lambda settings: True),
+    "step": Schedule(_step, _describe_step, lambda settings: settings.step_epochs is None),
+    "constant": Schedule(_constant, lambda settings: f"{settings.learning_rate:g}, constant", lambda settings: False),
 }

@@ -22,6 +22,7 @@ from keras_centernet.texts import repr_of, shorten
 
 WORDS = {str: "a text", bool: "true or false", dict: "names with values"}
 PARSE = {int: parse_whole, float: parse_number}
+UNSET = "none"  # typed value of an optional option: None, whatever a recipe or an earlier run says
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +154,12 @@ class Option:
         return value
 
     def read(self, text: str):
-        """Returns the value of a typed text; raises a UserError that begins with the flag if the text is wrong."""
+        """Returns the value of a typed text; raises a UserError that begins with the flag if the text is wrong.
+
+        "none" is None for an option that can be None, unless its table or its choices decide what names there are.
+        """
+        if text == UNSET and self.is_optional and not self.table and self.choices is None:
+            return None
         parse = self.parse or PARSE.get(self.kind, str)
         try:
             value = parse(text)

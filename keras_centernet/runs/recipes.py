@@ -15,12 +15,11 @@ import tomllib
 from keras_centernet.errors import UserError, first_line, shown
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.files.texts import read_text
-from keras_centernet.runs.options import options_of
+from keras_centernet.runs.options import UNSET, options_of
 from keras_centernet.runs.settings import TrainSettings
 
 FOLDER = pathlib.Path(__file__).parents[1] / "recipes"
 SUFFIX = ".toml"
-NO_RECIPE = "none"  # value of --recipe for a training without one
 TABLES = ("train", "published", "commands")
 _MOST_BYTES = 1 << 20
 
@@ -60,7 +59,7 @@ def load_recipe(name: str | os.PathLike) -> Recipe:
     if path.suffix != SUFFIX:
         known = recipe_names()
         if str(name) not in known:
-            expected = f"one of {', '.join(known)}, {NO_RECIPE}, or the path of a {SUFFIX} file"
+            expected = f"one of {', '.join(known)}, {UNSET}, or the path of a {SUFFIX} file"
             raise UserError(f"--recipe: expected {expected}, got {str(name)!r}.")
         path = FOLDER / f"{name}{SUFFIX}"
     tables = _read_tables(path)

@@ -1,6 +1,7 @@
 """Recipes through the command: the list, what wins over what, and what a run remembers."""
 
 import argparse
+import dataclasses
 import json
 
 import pytest
@@ -60,6 +61,18 @@ def test_without_a_recipe_it_is_that_of_the_task():
 def test_weights_or_none_have_the_defaults(arguments):
     weights = arguments.rpartition("--weights ")[2] if "--weights" in arguments else None
     assert settings(*arguments.split()) == TrainSettings(data="photos", weights=weights)
+
+
+def test_a_recipe_without_its_weights():
+    recipe = load_recipe("coco_dla34_1x").settings
+    assert recipe["backbone_weights"] is not None
+    found = settings("--recipe", "coco_dla34_1x", "--backbone-weights", "none")
+    whole = settings("--recipe", "coco_dla34_1x")
+    assert found == dataclasses.replace(whole, backbone_weights=None)
+
+
+def test_no_weights_leave_the_usual_recipe():
+    assert settings("--weights", "none") == settings()
 
 
 @pytest.mark.parametrize("is_first", [True, False])

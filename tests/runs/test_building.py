@@ -7,6 +7,7 @@ from keras_centernet.data.formats import shapes
 from keras_centernet.runs.building import build_model
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.devices.devices import Devices
+from keras_centernet.runs.optimizers import SCHEDULES
 from keras_centernet.runs.settings import TrainSettings
 from tests.helpers.tiny_backbone import deformable_backbone
 
@@ -35,3 +36,23 @@ def test_one_rate_for_all_needs_no_optimizer_of_our_own():
 def test_muon_leaves_what_predicts_numbers_to_adam():
     kernels = {path for path in build(optimizer="muon").optimizer.by_adam if path.endswith("kernel")}
     assert kernels == {"center_heatmap/kernel", "offset/kernel", "size/kernel", "look/offset_kernel"}
+
+
+@pytest.mark.parametrize(
+    ("options", "depends"),
+    [
+        ({"schedule": "cosine"}, True),
+        ({"schedule": "step"}, True),
+        ({"schedule": "step", "step_epochs": (2,)}, False),
+        ({"schedule": "constant"}, False),
+    ],
+)
+def test_whether_more_epochs_change_the_rate_of_a_step(options, depends):
+    shorter, longer = (TrainSettings("x", epochs=epochs, warmup_epochs=0, **options) for epochs in (4, 8))
+    schedule = SCHEDULES[options["schedule"]]
+    assert schedule.depends_on_epochs(longer) is depends
+    rates = [
+        [rate(step) if callable(rate) else rate for step in range(40)]
+        for rate in (schedule.build(shorter, 10), schedule.build(longer, 10))
+    ]
+    assert any(abs(float(a) - float(b)) > 1e-9 for a, b in zip(*rates, strict=True)) is depends

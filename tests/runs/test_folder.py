@@ -248,7 +248,7 @@ def test_a_state_that_names_a_file_of_others_to_be_removed(tmp_path, tiny_model,
     model.compile("adam")
     state = state_of(model, Progress(steps_per_epoch=4, earlier=("step_000000004.keras", name)))
     folder.save_checkpoint(model, state)
-    with pytest.raises(UserError, match=r"names of checkpoints, got .*; do not use the file"):
+    with pytest.raises(UserError, match=r"expected names of checkpoints in it, got .*; do not use the file"):
         restore(model, folder)
     folder.save_checkpoint(model, state | {"earlier": np.array(["step_000000004.keras"])})
     assert restore(model, folder).earlier == ("step_000000004.keras",)

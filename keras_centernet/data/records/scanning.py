@@ -108,9 +108,6 @@ class _Scan:
                 self.names.append(f"{file.name}, record {count}")
                 self.pairs.append(self._look_at(record, f"{file}, record {count}") or [])
         except tf.errors.OpError:
-            if not count and read_beginning(file, len(_GZIP)) == _GZIP:
-                problem = "got a file that is compressed; unpack it with gunzip"
-                raise UserError(f"{file}: expected uncompressed records, {problem}.") from None
             self._damage(f"{file}: expected whole records, got damage after record {count}, where the rest is lost")
         return count
 

@@ -131,5 +131,7 @@ class Loggers(contextlib.AbstractContextManager):
 def numbers_of(values: dict) -> dict[str, float]:
     """Returns the finite numbers among some values."""
     kinds = int | float | np.number
-    numbers = {name: float(value) for name, value in values.items() if isinstance(value, kinds) and value is not True}
+    numbers = {
+        name: float(value) for name, value in values.items() if isinstance(value, kinds) and not isinstance(value, bool)
+    }
     return {name: value for name, value in numbers.items() if math.isfinite(value)}

@@ -70,7 +70,7 @@ def _say_steps(progress: Progress, steps: int) -> list[str]:
 def _say_epochs(before, settings: TrainSettings) -> list[str]:
     if before in (None, settings.epochs):
         return []
-    is_other = SCHEDULES[settings.schedule].depends_on_epochs
+    is_other = SCHEDULES[settings.schedule].depends_on_epochs(settings)
     rate = f"; the learning rate is that of a run of {settings.epochs}" if is_other else ""
     return [f"{settings.epochs} epochs instead of {before}{rate}"]
 
