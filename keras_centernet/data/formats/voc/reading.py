@@ -1,4 +1,4 @@
-"""Pascal VOC: an XML file per image."""
+"""Pascal VOC: one XML file per image."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -19,14 +19,14 @@ _OTHER_IMAGE = "image(s) of the XML file's name taken, although the file states 
 
 
 def read_voc(request: DataRequest) -> Found:
-    """Returns what the XML files of a split say.
+    """Returns the content of the XML files of a split.
 
-    Boxes are taken as the files state them; "difficult" objects are kept and marked. The image of an XML file is that
-    of the same name, else that which the file states. Images without XML file are left out: nobody has said that there
-    is nothing in them.
+    Boxes are taken as stated; "difficult" objects are kept and marked. The image of an XML file is the one of the same
+    name, else the one that the file states. Images without an XML file are left out, because it is not known that they
+    show no objects.
 
     Raises:
-        UserError: a folder, a split or a value in a file is not what it should be.
+        UserError: a folder, a split or a value in a file is missing or wrong.
     """
     found = Found(request.name)
     for part in find_parts(request):
