@@ -36,12 +36,12 @@ def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task, 
     for option in ("flip", *CONTRADICT_CAMERAS):
         probability = SHARE.check(option, getattr(changes, option))
         if option in CONTRADICT_CAMERAS and probability and find_task(task).needs_camera:
-            reason = "whose objects have a place before the camera, which such images contradict"
+            reason = "whose objects have positions relative to the camera, which such images contradict"
             raise UserError(f"{option}: expected 0 for task {name}, {reason}, got {probability!r}.")
     if Limits(at_least=0, at_most=360).check("rotation", changes.rotation) and not any(
         field.endswith("_xyv") for field in fields
     ):
-        reason = "which has no keypoints and whose boxes do not turn"
+        reason = "which has no keypoints, and boxes are not rotated"
         raise UserError(f"rotation: expected 0 for task {name}, {reason}, got {changes.rotation!r}.")
     hsv = changes.hsv
     if hsv is not None and (not isinstance(hsv, list | tuple) or len(hsv) != 3):
@@ -57,7 +57,7 @@ def check_mixing(changes: Changes, source: Source, data_service: str | None) -> 
     option = next((name for name in ("mosaic", "mixup") if getattr(changes, name)), None)
     of_images = [name for name, spec in source.fields.items() if spec.of_image]
     if option and of_images:
-        reason = f"as its {', '.join(of_images)} are of whole images"
+        reason = f"whose fields {', '.join(of_images)} describe whole images"
         raise UserError(f"{option}: expected 0 with {source.name}, {reason}, got {getattr(changes, option)!r}.")
     if option and data_service:
         reason = "whose workers see images one by one"
@@ -81,7 +81,7 @@ def check_val_share(val_share: float) -> None:
 def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
     """Returns (n, i); raises if there is no i-th of n shards, or fewer images than shards."""
     if len(shard) != 2 or not all(map(_is_whole, shard)) or not 0 <= shard[1] < shard[0] <= size:
-        raise UserError(f"shard: expected (n, i), i from 0 to n - 1 and n of at most {size} images, got {shard!r}.")
+        raise UserError(f"shard: expected (n, i) with 0 <= i < n <= {size}, the number of images, got {shard!r}.")
     return int(shard[0]), int(shard[1])
 
 

@@ -44,7 +44,7 @@ def match_split(split: str, known: Collection[str]) -> str | None:
         numbered = [other for other, text in begin.items() if _NUMBER.fullmatch(text[len(name) :])]
         alike = sorted([other for other in numbered if folded[other] == name] or numbered)
         if len(alike) > 1:
-            raise UserError(f"split: expected one of {', '.join(alike)}, got {split!r}, which may be each of them.")
+            raise UserError(f"split: expected one of {', '.join(alike)}, got {split!r}, which could be any of them.")
         if alike:
             return alike[0]
     return None

@@ -21,9 +21,9 @@ WINDOW = 128
 class Passes:
     """Passes over data, one after the other; `in_order`, `new_pass` and `numbered_passes` return them.
 
-    A shard of shuffled passes is every n-th block of entries. If each of n processes makes one batch of each block,
-    their batches, concatenated, are the batches of a single process, with the same random numbers. In the order of the
-    data, a shard is every n-th entry.
+    A shard of shuffled passes is every n-th block of entries. If each of n processes makes a batch of every block of
+    its shard, their k-th batches, concatenated, are the k-th batch of one process with n times the batch size, with the
+    same random numbers. In the order of the data, a shard is every n-th entry.
 
     Attributes:
         size: examples of a pass, counting all shards and the skipped ones; any further examples of the data set are
@@ -126,7 +126,7 @@ def numbered_passes(
 
 
 def shuffled_indices(count: int) -> Callable[[tf.Tensor | None], tf.data.Dataset]:
-    """Returns the function from a pass's seed to 0, ..., count - 1 in the order of that seed; None leaves the order."""
+    """Returns the function from a pass's seed to 0, ..., count - 1 in that seed's order; for None they ascend."""
 
     def one_pass(seed):
         if seed is None:

@@ -111,11 +111,11 @@ def load_dataset(
         holds_out: name of a split of the data from which "val" is held out; "train" is the rest of that split.
         made_split: {"train": names, "val": names}, the `.source.made_split` of an earlier load; None makes the split.
         max_pixels: images whose header promises more pixels are skipped before they are decoded.
-        bounding_box_format: of "boxes" in Python: "xyxy" (None), "yxyx", "xywh", "center_xywh", "rel_xyxy" (fractions
-            of the image), ..., as in Keras.
+        bounding_box_format: format of "boxes" in Python: "xyxy" (None), "yxyx", "xywh", "center_xywh", "rel_xyxy"
+            (fractions of the image), ..., as in Keras.
         empty_images: whether training includes images without objects; evaluation always does. As published: True,
             except for poses.
-        limit: use only this many images, the first ones.
+        limit: use only the first `limit` images.
         strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
             image is then decoded once before the first epoch.
         input_size: pixels of the network's input, one number or (height, width), multiples of 32.
@@ -134,7 +134,7 @@ def load_dataset(
             changes, see `source.py` and `changes/own.py`. `in_numpy` makes one from a function of NumPy arrays.
         vertical_flip: probability of mirroring top to bottom in training.
         hsv: largest rotation of the hue (1 is the full circle) and largest relative changes of saturation and value in
-            training, usually (0.015, 0.7, 0.4); None: colours are not changed here.
+            training, usually (0.015, 0.7, 0.4); None: no such changes.
         mosaic: probability that a training image is made of four, see `changes/mixing.py`; each mosaic reads three
             more images.
         mixup: probability that a training image is the mean of two.
@@ -159,8 +159,8 @@ def load_dataset(
         `.task_options` (what the data says about the task, such as its skeleton, for `CenterNet`) and `.source`. Each
         pass over a training set has a new order and new augmentation. Its `.for_epochs(first, stop, skip=0,
         steps=None)` returns the batches of the epochs first to stop - 1 without the first `skip` batches, which are
-        not read. Epoch k is the same whichever epoch is the first. Use it with the `steps_per_epoch` of `fit`; pass
-        that number as `steps` if it is less than all batches. (`skip` must be 0 if no seed fixes the order.)
+        not read. Epoch k is the same whichever epoch is the first. If `fit` gets `steps_per_epoch` and that is less
+        than all batches, pass the same number as `steps`. (`skip` must be 0 if no seed fixes the order.)
 
     Raises:
         UserError: an argument or the data is not as expected; the message says what to do.

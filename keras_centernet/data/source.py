@@ -20,7 +20,7 @@ and, if the data set has them, the keys of `Source.fields`, which tasks other th
 | keypoints_xyv | (N, K, 3) float32 | image pixels x, y, and COCO's v: 0 not marked, 1 hidden, 2 visible |
 | locations_xyz | (N, 3) float32 | metres in the camera's frame, centre of the bottom face |
 | dimensions_hwl | (N, 3) float32 | height, width, length in metres |
-| alphas, rotations_y | (N,) float32 | radians, seen from the ray and in the camera's frame |
+| alphas, rotations_y | (N,) float32 | radians, relative to the viewing ray and in the camera's frame |
 | truncations, occlusions | (N,) float32, int32 | KITTI's marks |
 | kitti_types | (N,) int32 | index into `formats.kitti.labels.TYPES` |
 | calibration | (3, 4) float32 | projection from the camera's frame to image pixels |
@@ -70,7 +70,7 @@ class Source:
         category_ids: the data set's own id of each class, a number or a text, as its evaluation server expects it (an
             entry None: not a class of the data set); None instead of a tuple: 1, 2, ...
         annotations: the annotations of all images and their objects; None for a stream.
-        own_image_ids: {image id: the data set's own id} if its ids are not 64-bit integers; None: the ids are the same.
+        own_image_ids: {image id: the data set's own id} if its ids are not unique 64-bit integers; None: ids are equal.
         made_split: {"train": image names, "val": image names} if this package made the split, else None.
         clock: records the seconds that reading ("load") and resampling ("preprocess") take.
         most_objects: largest number of objects in one image, if a stream states it beforehand.

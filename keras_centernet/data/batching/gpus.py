@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def leave_gpus_to_keras() -> None:
-    """Hides the GPUs from TensorFlow on other backends, or it would reserve almost all of their memory unused."""
+    """Hides the GPUs from TensorFlow on other backends, because it would reserve nearly all of their memory."""
     if keras.backend.backend() != "tensorflow":
         with contextlib.suppress(RuntimeError):  # if TensorFlow has used the GPUs before, it keeps its memory
             tf.config.set_visible_devices([], "GPU")

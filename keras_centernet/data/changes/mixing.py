@@ -102,7 +102,7 @@ class Mixing:
         share = draws[0] / tf.reduce_sum(draws)
         images = [tf.cast(example["image"], tf.float32) for example in (first, second)]
         image = tf.cast(tf.round(images[1] + share * (images[0] - images[1])), tf.uint8)
-        # A mark such as "is_zoomed" says that something cannot be learnt from an image, so one marked image suffices.
+        # A mark such as "is_zoomed" means that something cannot be learnt from an image, nor from a mixture with it.
         marks = [key for key, value in first.items() if value.dtype == tf.bool and value.shape.rank == 0]
         return self._together([first, second], image) | {key: first[key] | second[key] for key in marks}
 

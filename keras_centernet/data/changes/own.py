@@ -27,7 +27,7 @@ _BEHIND = r"\n\s*Traceback|\n\s*Arguments received|\]?\s*\[\[\{\{"
 
 
 def in_numpy(change: Callable[[dict], dict]) -> Callable[[dict], dict]:
-    """Returns a function for `load_dataset(augment=...)` made from a function of NumPy arrays, as Albumentations has.
+    """Returns a function for `load_dataset(augment=...)` made from one of NumPy arrays, such as Albumentations'.
 
     Args:
         change: function from an example, a dict of copied arrays that it can modify in place, to a dict of the values
@@ -91,7 +91,7 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
         raise UserError("augment: expected TensorFlow alone with data_service, got a function of NumPy.")
 
     def to_changed(example: dict) -> dict:
-        # A seed far from those of all other choices, and not negative, because NumPy's generators want that.
+        # A seed far from those of all other choices, and not negative, because NumPy's generators require that.
         seed = tf.random.stateless_uniform((2,), example["seed"] - [1, 0], 0, tf.int64.max, tf.int64)
         changed = dict(traced({**example, "seed": seed}))
         kept = changed.pop(KEPT, None)
@@ -100,7 +100,7 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
         changed = {**rest, **shaped, "seed": example["seed"]}
         boxes_xyxy = changed["boxes_xyxy"]
         counts = tf.stack([tf.shape(changed[key])[0] for key in keys])
-        message = f"augment: expected as many rows of {', '.join(keys)}, got {{}}; return all of them, or {KEPT}."
+        message = f"augment: expected the same number of rows in {', '.join(keys)}, got {{}}; return all, or {KEPT}."
         tf.debugging.Assert(tf.reduce_all(counts == counts[0]), [tf.strings.format(message, counts, summarize=-1)])
         height, width = tf.unstack(tf.cast(tf.shape(changed["image"])[:2], tf.float32))
         is_seen = has_extent(boxes_xyxy) & meets(boxes_xyxy, height, width)

@@ -63,7 +63,7 @@ def _checked_row(request: DataRequest, format: str | None) -> Format:
         if value is not None and not to_path(value).exists():
             raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
         if option == "images" and value is not None and not to_path(value).is_dir():
-            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which is none.")
+            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which is not a folder.")
     if not row.is_name and not is_pattern(data) and not request.path.exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
     return row

@@ -28,7 +28,7 @@ class Format:
 
     Attributes:
         read: function from a `DataRequest` to `Found`, or to `Source` if there is no `splits` or `makes_parts` is set.
-        recognizes: function from a path (or the name, if `is_name`) to whether it looks like this format.
+        recognizes: function that returns whether a path (or, if `is_name`, a name) looks like this format.
         looks_for: what `recognizes` looks for, in words, for errors and help texts.
         splits: function from a `DataRequest` to the names of the data set's own splits, none if it has no splits. The
             reader then gets one of them, or None if there are none. None instead of a function: the reader handles

@@ -47,7 +47,7 @@ def read_own(
     box_format, name = check_format(bounding_box_format), f"own data ({split})"
     classes = None if classes is None else tuple(str(one) for one in classes)
     if any(field.endswith("_xyv") for field in fields):
-        what = "keypoints without a skeleton keep their sides where an image is mirrored; pass flip=0 if they have any."
+        what = "keypoints without a skeleton are not exchanged in a mirror image; pass flip=0 if any are left or right."
         warnings.warn(DataWarning(f"{name}: {what}"), stacklevel=4)
     if isinstance(data, tf.data.Dataset):
         return source_from_stream(data, name, classes, box_format, fields, _WHERE)

@@ -24,7 +24,7 @@ _SHUFFLE_BUFFER = 256
 
 def numbered_classes(last: int) -> tuple[str, ...]:
     """Returns the names "0", "1", ... for classes without names, up to the last index, and warns."""
-    what = f"classes: none are given, so that they are called 0 to {last}, the largest of the labels; pass their names."
+    what = f"classes: none are given, so they are named 0 to {last}, the largest label; pass their names."
     warnings.warn(DataWarning(f"load_dataset: {what}"), stacklevel=5)
     return tuple(str(i) for i in range(last + 1))
 

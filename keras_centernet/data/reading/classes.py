@@ -54,7 +54,7 @@ def _rename(names: list[str], request: DataRequest) -> dict[str, str]:
     fold = str.casefold if request.ignore_case else str
     wanted = {fold(old): new for old, new in request.class_map.items()}
     unknown = [old for old in request.class_map if fold(old) not in set(map(fold, names))]
-    warn_counted(unknown, f"name(s) of class_map are no classes of {request.data}, which has {_show(names)}")
+    warn_counted(unknown, f"name(s) of class_map are not classes of {request.data}, which has {_show(names)}")
     renamed = {name: wanted.get(fold(name), name) for name in names}
     if request.ignore_case:  # the first spelling replaces the others
         first = {fold(new): new for new in reversed(renamed.values())}
@@ -74,7 +74,7 @@ def _say_left_out(
         raise UserError(f"{request.name}: expected {expected}, got only others: {counted}; {advice}.")
     names = [f"{counted}; {advice}"] + [""] * (sum(left_out.values()) - 1)
     what = "object(s)" if is_counted else "class(es)"
-    warn_counted(names, f"{what} of {request.name} left out, which are none of {_show(classes)}")
+    warn_counted(names, f"{what} of {request.name} left out, not among {_show(classes)}")
 
 
 def _show(names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 Label files can state the size of the image on which the boxes were drawn. If that is the stored size of a photo that
 its EXIF orientation rotates, the boxes are rotated, too. If both sides differ from the file's by the same factor, boxes
 are scaled by it. Mirroring and a rotation by 180 degrees do not change the size. Boxes of such photos are taken as
-those of the upright image, unless every photo of the split whose size does decide was labelled as stored.
+those of the upright image, unless every photo of the split whose size tells the two apart was labelled as stored.
 """
 
 import dataclasses
@@ -95,7 +95,7 @@ def _zoom(stated_hw: np.ndarray, hw: tuple[int, int]) -> np.ndarray | None:
 
 
 def _turn(stated_hw: np.ndarray, header: ImageHeader) -> np.ndarray | None:
-    """Returns the (2, 3) matrix from the stated frame, as stored, to the upright image; None if proportions differ."""
+    """Returns the (2, 3) matrix from labels drawn on the stored image to the upright image; None if sizes differ."""
     zoom = _zoom(stated_hw, header.stored_hw)
     sides = dict(zip("hw", header.stored_hw, strict=True))
     turn = np.array([[sides.get(value, value) for value in row] for row in _UPRIGHT[header.orientation]], float)

@@ -168,7 +168,7 @@ def compare_made(names: Sequence[str], made: Mapping[str, Sequence[str]], reques
     if not now & before.keys():
         expected = f"images of the split that was made before, such as {next(iter(before), None)!r}"
         raise UserError(
-            f"{request.data}: expected {expected}, got others, such as {names[0]!r}; name the data as then."
+            f"{request.data}: expected {expected}, got others, such as {names[0]!r}; name the same data as before."
         )
     return {
         "image(s) left out, they are not in the split that was made before": [n for n in names if n not in before],

@@ -89,7 +89,7 @@ def images_beside(request: DataRequest, path: AnyPath, split: str) -> ImageFiles
     if request.images is not None:
         folder = to_path(request.images)
         if not folder.is_dir():
-            raise UserError(f"images: expected a folder, got {str(request.images)!r}, which is none.")
+            raise UserError(f"images: expected a folder, got {str(request.images)!r}, which is not one.")
         return ImageFiles([folder], root=folder)
     beside = path.parent
     bases = [beside.parent] if beside.name.lower() in _LABEL_FOLDERS else []

@@ -64,7 +64,7 @@ def summary_line(
 
 
 def hidden_objects(annotations: Annotations) -> np.ndarray:
-    """Returns (N,) bool: regions that hide objects and are used neither as objects to detect nor for training."""
+    """Returns (N,) bool: regions that hide objects; they are neither objects to detect nor used for training."""
     hidden = annotations.fields.get("is_hidden")
     return np.zeros(len(annotations.boxes_xyxy), bool) if hidden is None else np.asarray(hidden, bool)
 

@@ -14,7 +14,7 @@ _INT64 = np.iinfo(np.int64)
 
 
 def is_number(value: object, largest: float | None = None) -> bool:
-    """Returns whether a value is a number or the text of one, "nan" included; with `largest`, of at most that size.
+    """Returns whether a value is a number or the text of one ("nan" counts) and, with `largest`, at most that large.
 
     Examples:
         >>> is_number("-0.5"), is_number("cat"), is_number(7, largest=5), is_number(True)

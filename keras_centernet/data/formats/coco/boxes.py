@@ -1,4 +1,4 @@
-"""Returns the box of an annotation: the one it states, else that of its segmentation, else that of its keypoints."""
+"""The box of an annotation: the one it states, else that of its segmentation, else that of its keypoints."""
 
 import math
 

@@ -19,7 +19,7 @@ class Kinds:
     """The meaning of the types of a data set.
 
     Attributes:
-        names: {type as written: its name here}.
+        names: {type as written: the name that is used}.
         classes: the names that are classes, in order.
         hides_in: {name that is not a class: names of the classes in which it hides objects; () if it is left out}.
         are_published: whether all used classes have KITTI's names, as KITTI's metric needs.

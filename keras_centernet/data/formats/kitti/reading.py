@@ -22,7 +22,7 @@ _DIGITS = 18  # most digits of a frame's number, which must fit into 64 bits
 _NO_LABELS = "image(s) left out, they have no label file"
 _NO_BOX_3D = "object(s) hidden, no 3D box in front of the camera, which this task needs"
 _OTHER_CASE = "object(s) whose type is written in another case than KITTI's, read as KITTI's"
-_LEFT_OUT = "object(s) left out, as published, their types are no classes (`classes` or `class_map` take them in)"
+_LEFT_OUT = "object(s) left out, as published, their types are not classes (name them in `classes` or `class_map`)"
 
 
 def read_kitti(request: DataRequest) -> Found:

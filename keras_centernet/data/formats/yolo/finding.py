@@ -32,9 +32,10 @@ def is_yolo_data(path: AnyPath) -> bool:
 
 
 def describe(request: DataRequest) -> Description:
-    """Returns the description of the requested data set; with `images`, its splits are those of that folder.
+    """Returns the description of the data set that a request names.
 
-    If the description lists the images of its splits in files, these lists are kept even then.
+    With the option `images`, the splits are the ones found in that folder, unless the description names only lists of
+    images.
 
     Raises:
         UserError: nothing describes the data set, or the description is wrong.

@@ -196,7 +196,7 @@ def test_file_and_folder_can_be_given(tmp_path, write_coco_file):
     assert read_source(path, "all", images=photos).size == len(MANY)
     with pytest.raises(UserError, match=r"mine\.json: expected its images in .*, found none of the 10 that it names"):
         read_source(path, "all")
-    with pytest.raises(UserError, match=r"images: expected the folder of images, got .*, which is none"):
+    with pytest.raises(UserError, match=r"images: expected the folder of images, got .*, which is not a folder"):
         read_source(path, "all", images=path)
 
 
