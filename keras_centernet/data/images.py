@@ -1,7 +1,7 @@
 """One image file -> (H, W, 3) uint8 RGB, or an error of one line that says why not.
 
 OpenCV decodes: it converts grayscale, palette and RGBA images to three channels and is faster than TensorFlow's
-decoder. EXIF orientation is applied here, because versions of OpenCV differ in the file formats for which they do.
+decoder. EXIF orientation is applied here, because versions of OpenCV differ in the formats for which they apply it.
 `read_header` and `check_image` find image sizes and missing or cut-off files without decoding, so that the number of
 usable images is known before the first epoch.
 """

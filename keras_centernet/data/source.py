@@ -70,7 +70,8 @@ class Source:
         category_ids: the data set's own id of each class, a number or a text, as its evaluation server expects it (an
             entry None: not a class of the data set); None instead of a tuple: 1, 2, ...
         annotations: the annotations of all images and their objects; None for a stream.
-        own_image_ids: {image id: the data set's own id} if its ids are not unique 64-bit integers; None: ids are equal.
+        own_image_ids: {image id: the data set's own id} if its ids are not unique 64-bit integers; None: there are no
+            ids besides the image ids.
         made_split: {"train": image names, "val": image names} if this package made the split, else None.
         clock: records the seconds that reading ("load") and resampling ("preprocess") take.
         most_objects: largest number of objects in one image, if a stream states it beforehand.

@@ -40,12 +40,12 @@ class Epochs:
 
     @property
     def step(self) -> int:
-        """Images that all shards together take in one step."""
+        """Number of images that all shards together take in one step."""
         return self.batch_size * self.shard[0]
 
     @property
     def steps(self) -> int:
-        """Whole batches of an epoch."""
+        """Number of whole batches in an epoch."""
         return self.size // self.step
 
     def in_order(self) -> tf.data.Dataset:

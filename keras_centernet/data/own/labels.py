@@ -75,7 +75,7 @@ def unpack(batch: object, where: str) -> tuple:
 
 
 def keys_of(labels: Mapping, fields: Mapping[str, FieldSpec], where: str) -> tuple[str, ...]:
-    """Returns the keys that are read: the one of the boxes, that of the classes, and the task's fields.
+    """Returns the keys that are read: those of the boxes, the classes and the task's fields.
 
     Raises:
         UserError: a key is missing.

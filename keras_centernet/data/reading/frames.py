@@ -95,7 +95,7 @@ def _zoom(stated_hw: np.ndarray, hw: tuple[int, int]) -> np.ndarray | None:
 
 
 def _turn(stated_hw: np.ndarray, header: ImageHeader) -> np.ndarray | None:
-    """Returns the (2, 3) matrix from labels drawn on the stored image to the upright image; None if sizes differ."""
+    """Returns the (2, 3) matrix from labels drawn on the stored image to the upright image; None if none fits."""
     zoom = _zoom(stated_hw, header.stored_hw)
     sides = dict(zip("hw", header.stored_hw, strict=True))
     turn = np.array([[sides.get(value, value) for value in row] for row in _UPRIGHT[header.orientation]], float)

@@ -83,7 +83,7 @@ class ImageFiles:
         return list(dict.fromkeys(path for folder in self.folders for path in images_in(folder)))
 
     def others(self) -> list[AnyPath]:
-        """Returns the images in the folders of the found images that were not found by any name, sorted."""
+        """Returns the images in the same folders as the found ones that no name referred to, sorted."""
         folders = {path.parent for path in self._found}
         names = ((folder, name) for folder in folders for name in self._listings.names(folder))
         beside = (folder / name for folder, name in names if _is_image_name(name))

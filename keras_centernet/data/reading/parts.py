@@ -47,7 +47,7 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
 
 
 def choose_part(known: Sequence[str], request: DataRequest) -> tuple[tuple[str | None, ...], str | None]:
-    """Returns (the splits to read, the part to make of them: "train" or "val"; None if all of them is meant).
+    """Returns (the splits to read, the part of them to use: "train" or "val", or None to use all).
 
     The splits are (None,) if the data set has none and all its images are read. Arguments and errors are those of
     `read_parts`.

@@ -19,7 +19,7 @@ TRAIN, VAL = "train", "val"
 # film has its class: pieces can be fitted better.
 _WHOLE, _CUT = (0.5, 1.7), (0.8, 1.2)
 _STRETCHES = (10, 20)  # least and usual most stretches into which a long series is cut
-_LENGTHS = (5, 50)  # images in a stretch, least and most; a very long series is cut into more stretches for the latter
+_LENGTHS = (5, 50)  # images in a stretch, least and most; series of more than 20 * 50 images get more stretches
 _DIGITS = 9  # decimals of the sums that decide, so that machines that round differently make the same split
 # Ends of the names of copies: Roboflow's ".rf.<hash>", "photo (1)", "photo copy 2", "photo_aug_3", "photo_hflip".
 _COPY = re.compile(
