@@ -3,6 +3,7 @@
 Each function sets "image_to_input" (a (2, 3) float64 matrix) or composes it with another; `warp` then resamples the
 image once and moves the boxes. Randomness comes from the example's own "seed" ((2,) int64), so the same seed gives the
 same data for any number of workers. Colours are changed later, by `colors` and in the training step.
+
 The "extent" is the number of image pixels that the input's width covers.
 """
 

@@ -81,7 +81,8 @@ def split_of(path: AnyPath, root: AnyPath | None = None, prefixes: tuple[str, ..
 def images_beside(request: DataRequest, path: AnyPath, split: str) -> ImageFiles:
     """Returns where to look for the images that the label file of a split names.
 
-    If the split has a folder of its own, such as train2017/ or images/train/, the images are looked for only there.
+    If the split has folders of its own, such as train2017/ or images/train/, only these are searched, so that no image
+    of another split is taken. Exact paths relative to the label file's or the data set's folder are found anyway.
 
     Raises:
         UserError: `images` of the request is not a folder.
