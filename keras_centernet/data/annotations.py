@@ -1,4 +1,4 @@
-"""The objects of a whole split as flat NumPy arrays, and the removal of what no detector can learn from."""
+"""The objects of a whole split as flat NumPy arrays, and the removal of boxes that no detector can learn from."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ class Annotations:
     Attributes:
         image_names: n file paths; they also name the image in warnings.
         image_ids: (n,) int64.
-        image_hw: (n, 2) int32 as the annotation states it; zeros where it says nothing.
+        image_hw: (n, 2) int32 as the annotation states it; zeros if it states no size.
         image_index: (N,) int64 ascending, the image of each object.
         boxes_xyxy: (N, 4) float64, image pixels.
         classes: (N,) int32.
         is_crowd: (N,) bool.
         is_difficult: (N,) bool.
         areas: (N,) float64, square image pixels.
-        fields: {key: (N, ...) float32, int32 or bool} of what else is known of the objects, see `source.py`.
-        image_fields: {key: (n, ...) float32} of what else is known of the images.
+        fields: {key: (N, ...) float32, int32 or bool}: further values of the objects, see `source.py`.
+        image_fields: {key: (n, ...) float32}: further values of the images.
     """
 
     image_names: tuple[str, ...]
@@ -48,13 +48,13 @@ class Annotations:
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     def keep_objects(self, keep: np.ndarray) -> "Annotations":
-        """Returns the annotations with only those objects; keep: (N,) bool. Images stay."""
+        """Returns the annotations with only the objects marked in `keep` (N,) bool, and with all images."""
         names = ("image_index", "boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
         kept = {name: getattr(self, name)[keep] for name in names}
         return dataclasses.replace(self, **kept, fields={key: values[keep] for key, values in self.fields.items()})
 
     def keep_images(self, keep: np.ndarray) -> "Annotations":
-        """Returns the annotations with only those images and their objects; keep: (n,) bool."""
+        """Returns the annotations with only the images marked in `keep` (n,) bool, and their objects."""
         kept = self.keep_objects(keep[self.image_index])
         return dataclasses.replace(
             kept,
@@ -75,14 +75,14 @@ def build_annotations(
     fields: dict[str, np.ndarray] | None = None,
     image_fields: dict[str, np.ndarray] | None = None,
 ) -> Annotations:
-    """Returns `Annotations` from Python rows as a reader finds them.
+    """Returns `Annotations` of Python rows in any order.
 
     Args:
         image_names: n file paths.
         rows: one tuple per object: (image index, x1, y1, x2, y2, class, is crowd, is difficult, area);
             area None means width * height.
         image_ids: n numbers; None counts from 0.
-        image_hw: n (height, width); None, or a pair of zeros, is unknown.
+        image_hw: n (height, width); None, or a pair of zeros, means unknown.
         fields: {key: one row per object, in the order of `rows`}.
         image_fields: {key: one row per image}.
     """
@@ -108,9 +108,10 @@ def build_annotations(
 
 
 def drop_bad_boxes(annotations: Annotations) -> Annotations:
-    """Returns the annotations without boxes that are empty, inverted, outside the image or given twice; warns of each.
+    """Returns the annotations without boxes that are empty, inverted, outside the image or given twice.
 
-    Boxes partly outside stay as they are: targets clip them. Images that lose all their objects stay, too.
+    Each of these reasons gives one counted warning. Boxes partly outside are kept, because targets clip them. Images
+    that lose all their objects are kept, too.
     """
     for is_bad, what in (
         (_has_no_extent, "object(s) skipped, box empty or inverted (expected x1 < x2 and y1 < y2)"),
@@ -125,13 +126,13 @@ def drop_bad_boxes(annotations: Annotations) -> Annotations:
 
 
 def has_extent(boxes_xyxy: Tensor) -> Tensor:
-    """(N,) bool of boxes (N, 4), an array or a tensor: finite, x1 < x2 and y1 < y2."""
+    """Returns (N,) bool for boxes (N, 4), an array or a tensor: whether their size is finite, x1 < x2 and y1 < y2."""
     x1, y1, x2, y2 = (boxes_xyxy[:, i] for i in range(4))
     return (x2 > x1) & (y2 > y1) & (x2 - x1 < np.inf) & (y2 - y1 < np.inf)
 
 
 def meets(boxes_xyxy: Tensor, height: Tensor | float, width: Tensor | float) -> Tensor:
-    """(N,) bool of boxes (N, 4), an array or a tensor: whether some of a box is inside an image of that size."""
+    """Returns (N,) bool for boxes (N, 4), an array or a tensor: whether part of it is inside an image of that size."""
     x1, y1, x2, y2 = (boxes_xyxy[:, i] for i in range(4))
     return (x2 > 0) & (y2 > 0) & (x1 < width) & (y1 < height)
 
@@ -145,7 +146,7 @@ def _has_no_extent(annotations: Annotations) -> np.ndarray:
 
 
 def _is_outside(annotations: Annotations) -> np.ndarray:
-    """(N,) bool. Annotated sizes can be wrong; the image file decides."""
+    """Returns (N,) bool. Annotated image sizes can be wrong, so image files decide about boxes that seem outside."""
     boxes_xyxy, image_index = annotations.boxes_xyxy, annotations.image_index
     image_hw = annotations.image_hw.copy()
     for index in np.unique(image_index[~meets(boxes_xyxy, *image_hw[image_index].T)]):
@@ -156,7 +157,7 @@ def _is_outside(annotations: Annotations) -> np.ndarray:
 def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:
     try:
         return read_header(name).hw
-    except UserError:  # no file of its own, or damaged: nothing better than the statement is known
+    except UserError:  # not a file, or a damaged one: the stated size is the best that is known
         return stated_hw if stated_hw.all() else (np.iinfo(np.int32).max,) * 2
 
 

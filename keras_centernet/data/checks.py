@@ -1,4 +1,4 @@
-"""The arguments of `load_dataset`, checked: what was expected, what was received, what to do."""
+"""Checks the arguments of `load_dataset`: the errors say what was expected, what was received and what to do."""
 
 import warnings
 from collections.abc import Collection
@@ -17,7 +17,7 @@ CONTRADICT_CAMERAS = ("vertical_flip", "mosaic", "mixup")
 
 
 def check_input_size(input_size: int | tuple[int, int]) -> tuple[int, int]:
-    """Returns (height, width) of the input, or raises unless they are positive multiples of 32."""
+    """Returns (height, width) of the input; raises unless both are positive multiples of 32."""
     return check_side("input_size", input_size, INPUT_MULTIPLE)
 
 
@@ -36,12 +36,12 @@ def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task, 
     for option in ("flip", *CONTRADICT_CAMERAS):
         probability = SHARE.check(option, getattr(changes, option))
         if option in CONTRADICT_CAMERAS and probability and find_task(task).needs_camera:
-            reason = "whose objects have a place before the camera, which such images contradict"
+            reason = "whose objects have positions relative to the camera, which such images contradict"
             raise UserError(f"{option}: expected 0 for task {name}, {reason}, got {probability!r}.")
     if Limits(at_least=0, at_most=360).check("rotation", changes.rotation) and not any(
         field.endswith("_xyv") for field in fields
     ):
-        reason = "which has no keypoints and whose boxes do not turn"
+        reason = "which has no keypoints, and boxes are not rotated"
         raise UserError(f"rotation: expected 0 for task {name}, {reason}, got {changes.rotation!r}.")
     hsv = changes.hsv
     if hsv is not None and (not isinstance(hsv, list | tuple) or len(hsv) != 3):
@@ -53,11 +53,11 @@ def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task, 
 
 
 def check_mixing(changes: Changes, source: Source, data_service: str | None) -> None:
-    """Raises where images would be mixed that are known one by one, or that other processes read."""
+    """Raises if images are to be mixed although the data describes whole images or a data service reads them."""
     option = next((name for name in ("mosaic", "mixup") if getattr(changes, name)), None)
     of_images = [name for name, spec in source.fields.items() if spec.of_image]
     if option and of_images:
-        reason = f"as its {', '.join(of_images)} are of whole images"
+        reason = f"whose fields {', '.join(of_images)} describe whole images"
         raise UserError(f"{option}: expected 0 with {source.name}, {reason}, got {getattr(changes, option)!r}.")
     if option and data_service:
         reason = "whose workers see images one by one"
@@ -66,7 +66,7 @@ def check_mixing(changes: Changes, source: Source, data_service: str | None) -> 
 
 
 def check_view(resize: str, multiple_of: int, scale: float) -> None:
-    """Raises unless images can be brought into a test like this."""
+    """Raises unless images can be resized like this for a test."""
     look_up(RESIZES, resize, "resize")
     if not _is_whole(multiple_of) or multiple_of < 32 or multiple_of & (multiple_of - 1):
         raise UserError(f"multiple_of: expected a power of two of at least 32, got {multiple_of!r}.")
@@ -74,19 +74,19 @@ def check_view(resize: str, multiple_of: int, scale: float) -> None:
 
 
 def check_val_share(val_share: float) -> None:
-    """Raises unless the value is a share that leaves something for both parts, or 0."""
+    """Raises unless the value is at least 0 and below 1; the share 0 makes no "val"."""
     Limits(at_least=0, below=1).check("val_share", val_share)
 
 
 def check_shard(shard: tuple[int, int], size: int) -> tuple[int, int]:
-    """Returns (n, i), or raises where there is no i-th of n shards, or not an image for each of them."""
+    """Returns (n, i); raises if there is no i-th of n shards, or fewer images than shards."""
     if len(shard) != 2 or not all(map(_is_whole, shard)) or not 0 <= shard[1] < shard[0] <= size:
-        raise UserError(f"shard: expected (n, i), i from 0 to n - 1 and n of at most {size} images, got {shard!r}.")
+        raise UserError(f"shard: expected (n, i) with 0 <= i < n <= {size}, the number of images, got {shard!r}.")
     return int(shard[0]), int(shard[1])
 
 
 def check_no_order(option: str, skip: int = 0, shard: tuple[int, int] = (1, 0)) -> None:
-    """Raises where an epoch whose order `option` leaves open would have to be continued or sharded."""
+    """Raises if an epoch whose order is undefined because of `option` is to be continued or sharded."""
     if skip:
         advice = "Remove it, or continue from a checkpoint at the end of an epoch."
         raise UserError(f"{option}: expected no batches to skip, as no seed fixes their order, got {skip}. {advice}")
@@ -95,7 +95,7 @@ def check_no_order(option: str, skip: int = 0, shard: tuple[int, int] = (1, 0)) 
 
 
 def safe_flip(flip: float, source: Source) -> float:
-    """Returns the probability of mirroring, 0 with a warning where nobody knows what a mirror image shows."""
+    """Returns the probability of mirroring; 0 with a warning if left and right keypoints are unknown."""
     if not flip or source.sides_known:
         return flip
     advice = "give pairs of them (COCO: `flip_pairs` of the category, [] for none), or pass `flip`."
@@ -105,7 +105,7 @@ def safe_flip(flip: float, source: Source) -> float:
 
 
 def fit_batch(batch_size: int, size: int, source: Source) -> int:
-    """Returns the batch size, or with a warning that of the whole data set where it has fewer images."""
+    """Returns the batch size; if the data set has fewer images, warns and returns their number."""
     if size >= batch_size:
         return batch_size
     advice = f"the batch is the whole data set. Pass a batch_size of at most {size}."

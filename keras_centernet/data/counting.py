@@ -1,4 +1,4 @@
-"""What is said of the data: lines, and aggregated warnings, one line with a count and the first case."""
+"""Messages about the data: printed lines, and aggregated warnings of one line with a count and the first case."""
 
 import sys
 import threading
@@ -20,15 +20,15 @@ def warn_counted(names: Sequence[str], what: str) -> None:
 
 
 def say(line: str) -> None:
-    """Prints a line about the data, unless `keras.config.disable_interactive_logging` asked for silence."""
+    """Prints a line about the data, unless `keras.config.disable_interactive_logging` was called."""
     if keras.config.is_interactive_logging_enabled():
         print("\n".join(wrap(line, width())) if sys.stdout.isatty() else line, flush=True)
 
 
 class WarningCounter:
-    """Counts cases that only show while data is flowing, and warns at the first, and when there are 10, 100, ...
+    """Counts cases that only appear while data is being read; warns at the first case and at 10, 100, ... cases.
 
-    Called from the threads of tf.data.
+    Thread-safe: tf.data calls it from several threads.
     """
 
     def __init__(self, what: str):
@@ -36,7 +36,7 @@ class WarningCounter:
         self._lock = threading.Lock()
 
     def add(self, name: str, cases: int = 1) -> None:
-        """Counts cases, of which the first was found in `name`."""
+        """Adds a number of cases, the first of which was found in `name`."""
         with self._lock:
             before, self.count = self.count, self.count + cases
             self._first = self._first or name
@@ -45,7 +45,7 @@ class WarningCounter:
             warnings.warn(DataWarning(f"{count} {self.what} so far; first: {self._first}"), stacklevel=2)
 
     def add_if(self, condition: Tensor, name: Tensor) -> None:
-        """Counts one case when a scalar bool tensor is true, inside a graph; name: () string."""
+        """Counts one case if a scalar bool tensor is true; for use inside a graph. name: () string."""
         import tensorflow as tf
 
         def add(name):

@@ -1,8 +1,8 @@
-"""What data sets may know of objects and images besides class and box: one schema, and how the values move.
+"""What data sets can say about objects and images besides class and box: one schema, and how the values move.
 
-What happens to a field where an image is warped or mirrored follows from the end of its name: `_xy` positions and
-`_xyxy` boxes move along, `_dxy` vectors turn, scale and mirror without being shifted, `_xyv` keypoints move, and in a
-mirror left and right are exchanged. All others stay as they are.
+The ending of a field's name says what happens to it when an image is warped or mirrored: `_xy` positions and `_xyxy`
+boxes move with the image; `_dxy` vectors are rotated, scaled and mirrored but not shifted; `_xyv` keypoints move, and
+mirroring exchanges left and right. All other fields stay unchanged.
 """
 
 import dataclasses
@@ -15,32 +15,33 @@ from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.method.specs import FieldSpec, Tensor
 from keras_centernet.tasks import TASKS
 
-# One row per object in every example, whatever the data set; the rest of an example, but for fields, is of the image.
+# Keys with one row per object in the examples of every data set. All other keys, except fields, describe the image.
 OBJECT_KEYS = ("boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
-# What changes the meaning of an object's row: read for every task, wherever a data set knows it. A hidden region stands
-# for objects of its class that nobody has marked one by one: what is inside is neither right nor wrong.
+# Fields that change the meaning of an object's row; they are read for every task if the data set has them. A hidden
+# region stands for objects of its class that were not annotated one by one: detections inside it count neither as right
+# nor as wrong.
 REGION_FIELDS = {"is_hidden": FieldSpec("bool", record_key="image/object/is_hidden")}
 
 
 def known_fields() -> dict[str, FieldSpec]:
-    """Returns the fields that the tasks ask for, those that formats alone know, and that of hidden regions."""
+    """Returns the fields that tasks ask for, the fields that only formats define, and "is_hidden"."""
     specs = (*(row.own_fields for row in FORMATS.values()), *(row.fields for row in TASKS.values()))
     return REGION_FIELDS | {name: spec for fields in specs for name, spec in fields.items()}
 
 
 def describe(name: str, values: Tensor, of_image: bool = False) -> FieldSpec:
-    """Returns the spec of a field with these values (N, ...); its key in records is the known one, if there is one."""
+    """Returns the spec of a field with these values (N, ...); a known field keeps its key in records."""
     key = known_fields().get(name, FieldSpec()).record_key
     return FieldSpec(values.dtype.name, tuple(values.shape[1:]), of_image, key)
 
 
 def closed(spec: FieldSpec, side: int) -> FieldSpec:
-    """Returns the spec with a number in place of its open side."""
+    """Returns the spec with `side` in place of the side that is None."""
     return dataclasses.replace(spec, shape=tuple(side if known is None else known for known in spec.shape))
 
 
 def object_keys(fields: Mapping[str, FieldSpec]) -> tuple[str, ...]:
-    """Returns the keys of an example that have one row per object; fields are those of its source."""
+    """Returns the keys of an example that have one row per object; `fields` are those of its source."""
     return (*OBJECT_KEYS, *(name for name, spec in fields.items() if not spec.of_image))
 
 
@@ -50,9 +51,9 @@ def moving(fields: Mapping[str, FieldSpec]) -> list[str]:
 
 
 def move(name: str, values: np.ndarray, matrix: np.ndarray, flip_order: Sequence[int] | None = None) -> np.ndarray:
-    """Returns a moving field's values (N, ...) in the frame of a (2, 3) matrix, float32; `in_graph.move` of arrays.
+    """Returns a moving field's values (N, ...), transformed by a (2, 3) matrix, float32; `in_graph.move` for arrays.
 
-    `flip_order` are K indices of the keypoints that a mirror image shows; None: they have no sides.
+    `flip_order` holds K indices: keypoint k of a mirrored image is keypoint flip_order[k]; None: nothing is exchanged.
     """
     return np.float32(_MOVES[_ending(name)](values, matrix, flip_order)).reshape(values.shape)
 

@@ -1,9 +1,9 @@
-"""One image file -> (H, W, 3) uint8 RGB, or one line that says why not.
+"""One image file -> (H, W, 3) uint8 RGB, or an error of one line that says why not.
 
-OpenCV decodes: it brings grayscale, palette and RGBA to three channels and is faster than TensorFlow's decoder. EXIF
-orientation is applied here, because versions of OpenCV differ in the formats whose orientation they know.
-`read_header` and `check_image` find sizes, missing and cut-off files without decoding them, so that a data set knows
-its size before the first epoch.
+OpenCV decodes: it converts grayscale, palette and RGBA images to three channels and is faster than TensorFlow's
+decoder. EXIF orientation is applied here, because versions of OpenCV differ in the formats for which they apply it.
+`read_header` and `check_image` find image sizes and missing or cut-off files without decoding, so that the number of
+usable images is known before the first epoch.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _TAIL_BYTES = 64
 _AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _START_OF_SCAN = b"\xff\xda"
 _BYTES_PER_PIXEL = 8  # of the largest files that are read: four channels of 16 bits
-# EXIF: from 5 on rows become columns first; then `cv2.flip` with this code.
+# EXIF orientations: from 5 on the image is transposed first; then `cv2.flip` gets this code.
 _FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
 
 
@@ -44,12 +44,12 @@ def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndar
     """Returns the image in a file as (H, W, 3) uint8 RGB, upright.
 
     EXIF orientation is applied; grayscale is repeated to three channels and the alpha channel is dropped. Values of
-    more than 8 bits are scaled by what white is: the value that the file states (PNG's sBIT, TIFF's MaxSampleValue),
-    else the largest of the smallest number of bits, of 8, 10, 12, 14 and 16, that holds all values of the image.
-    Values with a fraction have to be from 0 to 1.
+    more than 8 bits are scaled so that white becomes 255. White is the value that the file states (PNG's sBIT, TIFF's
+    SMaxSampleValue or MaxSampleValue), else the largest value of the smallest bit depth (8, 10, 12, 14 or 16) that
+    holds all values of the image. Floating-point values must be from 0 to 1.
 
     Raises:
-        UserError: the file is missing, no regular file, cut off, no image that OpenCV can decode, or its header
+        UserError: the file is missing, not a regular file, cut off, not an image that OpenCV can decode, or its header
             promises more than `max_pixels`.
     """
     with _opened(path) as file:
@@ -65,10 +65,10 @@ def decode_image(data: bytes, name: str, upright: bool = True, max_pixels: int =
 def read_header(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """Returns the size and orientation of an image file without decoding it.
 
-    A file of a kind that only OpenCV reads is decoded.
+    A file whose header `parse_header` does not understand is decoded.
 
     Raises:
-        UserError: where `read_image` would, as far as the header shows it.
+        UserError: in the cases in which `read_image` raises, as far as the header shows them.
     """
     with _opened(path) as file:
         header = parse_header(file)
@@ -79,9 +79,10 @@ def read_header(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> ImageH
 
 
 def check_image(path: str | os.PathLike, decode: bool = False, max_pixels: int = MAX_PIXELS) -> ImageHeader:
-    """Returns the header of a whole file; raises where `read_image` would, but looks only at both ends of JPEG and PNG.
+    """Returns the header of a file once the file is known to be complete; raises the errors of `read_image`.
 
-    With `decode` the whole image is decoded, which also finds damage in its middle.
+    A JPEG or PNG file with its end marker counts as complete; all other files are decoded. With `decode`, every file is
+    decoded, which also finds damage in its middle.
     """
     with _opened(path) as file:
         if not decode:
@@ -102,7 +103,7 @@ def _decode(data: bytes, name: str, upright: bool, max_pixels: int) -> tuple[np.
     header = parse_header(io.BytesIO(data))
     stored_hw = header.stored_hw if header else parse_other_size(io.BytesIO(data))
     if stored_hw is None or (data.startswith(JPEG_START) and data.count(_START_OF_SCAN) > MOST_SCANS):
-        raise _undecodable(data, name)  # decoding it might take any memory or time
+        raise _undecodable(data, name)  # decoding could take any amount of memory or time
     _check_pixels(stored_hw, name, max_pixels)
     flags = _AS_STORED if header or not upright else cv2.IMREAD_COLOR_RGB
     flags = cv2.IMREAD_UNCHANGED if header and header.tops else flags
@@ -141,7 +142,7 @@ def _to_rgb(image: np.ndarray) -> np.ndarray:
 
 def _to_bytes(image: np.ndarray, header: ImageHeader, name: str) -> np.ndarray:
     """Returns an image of more than 8 bits as uint8, white as 255."""
-    if image.dtype == np.uint8:  # OpenCV knows some rare kinds by their upper byte only
+    if image.dtype == np.uint8:  # for some rare kinds OpenCV returns only the upper byte
         return np.ascontiguousarray(image)
     least, most = image.min(), image.max()
     if image.dtype == np.uint16:
@@ -194,13 +195,13 @@ def _ends_of(file) -> tuple[bytes, bytes]:
 
 
 def _is_cut_off(data: bytes) -> bool:
-    """Whether a JPEG or PNG file ends before its end marker; decoders fill the rest with gray."""
+    """Returns whether a JPEG or PNG file lacks its end marker; decoders would fill the missing part with grey."""
     if data.startswith(PNG_START):
         return _PNG_END not in data[-_TAIL_BYTES:] and _PNG_END not in data
     if not data.startswith(JPEG_START) or _ends_jpeg(data[-_TAIL_BYTES:]):
         return False
-    # Something may follow the end marker, and a thumbnail inside a segment has an end marker of its own:
-    # walk over the segments to the compressed data, where 0xFF 0xD9 can only be the end.
+    # Other bytes can follow the end marker, and a thumbnail inside a segment has its own end marker. So skip the
+    # segments up to the compressed data, in which 0xFF 0xD9 can only be the end.
     position = 2
     for _ in range(MOST_PARTS):
         if position + 4 > len(data) or data[position] != 0xFF:

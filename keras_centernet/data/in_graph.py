@@ -1,9 +1,10 @@
-"""What `images`, `geometry` and `fields` do, by TensorFlow alone: for processes without this package.
+"""What `images`, `geometry` and `fields` do, in TensorFlow alone: for processes without this package.
 
-The same rule of resampling (halved by averaging while the image shrinks to half or less, then bilinear, black outside)
-gives the same pixels but for rounding. It takes about four times as long as OpenCV, so it is not the usual way.
-`exporting.letterbox` has the same rule for batches of float images that are never mirrored or turned; it samples at
-float32 positions axis by axis, where `crop_and_resize` interpolates both at once: sharing would change pixels.
+The same resampling rule (halved by averaging while the image shrinks to half or less, then bilinear, black outside)
+gives the same pixels up to rounding. It takes about four times as long as OpenCV, which is therefore the default.
+`exporting.letterbox` follows the same rule for batches of float images that are never mirrored or rotated. It samples
+at float32 positions axis by axis, whereas `crop_and_resize` interpolates both axes at once, so sharing the code would
+change pixels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,15 +32,15 @@ STATUSES = {
 
 
 def keep_objects(example: dict, indices: tf.Tensor, fields: Mapping[str, FieldSpec]) -> dict:
-    """Returns the example with only the objects of those rows (n,), in that order; fields are those of its source."""
+    """Returns the example with only the objects in rows `indices` (n,), in that order; `fields` are its source's."""
     return {**example, **{key: tf.gather(example[key], indices) for key in object_keys(fields)}}
 
 
 def decode_image(encoded: tf.Tensor) -> tf.Tensor:
     """Returns the (H, W, 3) uint8 RGB image of an encoded file: JPEG, PNG, BMP, still WebP or the first frame of a GIF.
 
-    The EXIF orientation is not applied; 16-bit PNGs are scaled as `images.read_image` says. Damaged files raise, see
-    `try_to_decode`, which also looks at their size before.
+    The EXIF orientation is not applied; 16-bit PNGs are scaled as `images.read_image` says. Damaged files raise.
+    `try_to_decode` catches that, and checks the size before decoding.
     """
     is_gif = tf.strings.substr(encoded, 0, len(GIF_START)) == GIF_START
     encoded = tf.cond(is_gif, lambda: first_gif_frame(encoded)[0], lambda: encoded)
@@ -51,13 +52,13 @@ def decode_image(encoded: tf.Tensor) -> tf.Tensor:
 def try_to_decode(
     encoded: tf.Tensor, decode: Callable[[tf.Tensor], tf.Tensor] = decode_image
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns (image (H, W, 3) uint8, () int32 key of `STATUSES`); where that is not `FINE`, a small black one.
+    """Returns (image (H, W, 3) uint8, () int32 key of `STATUSES`); a small black image unless the status is `FINE`.
 
-    Nothing raises, and nothing is decoded whose header promises more than `MAX_PIXELS`.
+    Never raises, and does not decode a file whose header promises more than `MAX_PIXELS`.
 
     Args:
         encoded: () string.
-        decode: makes the image of it.
+        decode: function from the encoded file to its image.
     """
 
     @tf.autograph.experimental.do_not_convert
@@ -69,9 +70,9 @@ def try_to_decode(
 
 
 def first_that_works(value: tf.Tensor, function: Callable, otherwise: Callable) -> tf.Tensor | tuple | dict:
-    """Returns function(value) or, where that raises, otherwise(value): `try` and `except` inside a graph.
+    """Returns function(value) or, if that raises, otherwise(value): `try` and `except` inside a graph.
 
-    Both functions give tensors of the same structure and compatible shapes.
+    Both functions must return tensors of the same structure and compatible shapes.
     """
     one = tf.data.Dataset.from_tensors(value)
     return one.map(function).ignore_errors().concatenate(one.map(otherwise)).take(1).get_single_element()
@@ -82,7 +83,7 @@ def _no_image(status: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _decode_bytes(encoded: tf.Tensor) -> tf.Tensor:
-    # With the accurate transform a JPEG's pixels are those of OpenCV; `tf.io.decode_image` takes the fast one.
+    # With the accurate transform a JPEG's pixels equal OpenCV's; `tf.io.decode_image` uses the fast transform.
     return tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(_refused(encoded, has_many_scans), channels=3, dct_method="INTEGER_ACCURATE"),
@@ -91,7 +92,7 @@ def _decode_bytes(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _refused(encoded: tf.Tensor, condition: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-    """Returns the file; raises in the graph where the condition holds."""
+    """Returns the encoded file; raises in the graph if the condition holds for it."""
     with tf.control_dependencies([tf.debugging.Assert(~condition(encoded), [condition.__name__])]):
         return tf.identity(encoded)
 
@@ -119,7 +120,7 @@ def _decode_deep_png(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _stated_tops(parts: tf.Tensor) -> tf.Tensor:
-    """Returns `image_headers.stated_tops` of what stands before and after the name of an sBIT chunk."""
+    """Returns `parsing.stated_tops` as a tensor; `parts` are the bytes before and after the name of the sBIT chunk."""
     length = _last_byte(parts[0])
     used = tf.io.decode_raw(tf.strings.substr(parts[1], 0, length), tf.uint8)
     bits = tf.clip_by_value(tf.cast(tf.reduce_max(used[: length - 1 + length % 2]), tf.int32), 1, 16)
@@ -133,7 +134,7 @@ def _last_byte(text: tf.Tensor) -> tf.Tensor:
 def resample(
     example: dict, fields: Sequence[str], flip_order: Sequence[int] | None, input_hw: tuple[int, int]
 ) -> dict[str, tf.Tensor]:
-    """Returns what `augment.warp` asks for."""
+    """Returns what `placing.warp` asks for; the TensorFlow counterpart of `placing.resample_by_opencv`."""
     matrix = example["image_to_input"]
     boxes_matrix = example.get("boxes_to_input", matrix)
     matrices = {name: boxes_matrix if name.endswith("_xyxy") else matrix for name in fields}
@@ -151,7 +152,7 @@ def warp(image: tf.Tensor, matrix: tf.Tensor, input_hw: tuple[int, int], turns: 
         image: (H, W, 3) uint8.
         matrix: (2, 3) float64 from image to input.
         input_hw: (height, width) of the input.
-        turns: whether the matrix may hold a rotation. Without, a faster operator does.
+        turns: whether the matrix can contain a rotation. Without one, a faster operator is used.
     """
     image, matrix = tf.while_loop(
         _shrinks_to_half, _halve, (image, matrix), (tf.TensorShape((None, None, 3)), tf.TensorShape((2, 3)))
@@ -163,12 +164,12 @@ def warp(image: tf.Tensor, matrix: tf.Tensor, input_hw: tuple[int, int], turns: 
 
 
 def move(name: str, values: tf.Tensor, matrix: tf.Tensor, flip_order: Sequence[int] | None = None) -> tf.Tensor:
-    """Returns a moving field's values (N, ...) in the frame of a (2, 3) float64 matrix; `fields.move` of tensors."""
+    """Returns a moving field's values (N, ...), transformed by a (2, 3) float64 matrix; `fields.move` for tensors."""
     return tf.cast(_MOVES[name.rpartition("_")[2]](values, matrix, flip_order), tf.float32)
 
 
 def is_repeated(boxes_xyxy: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    """(N,) bool: whether an earlier object has the same box and class."""
+    """Returns (N,) bool: whether an earlier object has the same box and class."""
     is_same = tf.reduce_all(boxes_xyxy[:, None] == boxes_xyxy[None], axis=-1) & (classes[:, None] == classes[None])
     counts = tf.linalg.band_part(tf.cast(is_same, tf.int32), -1, 0)
     return tf.reduce_sum(counts, axis=1) > 1
@@ -208,7 +209,7 @@ def _shrinks_to_half(image: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
 
 
 def _halve(image: tf.Tensor, matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    # The mean of four bytes is exact in float32; halves are rounded up, as OpenCV does.
+    # The mean of four bytes is exact in float32; .5 is rounded up, as in OpenCV.
     means = tf.nn.avg_pool2d(tf.cast(image, tf.float32)[None], 2, 2, "VALID")[0]
     halved = tf.cast(tf.floor(means + 0.5), tf.uint8)
     zoomed = matrix[:, :2] @ HALVED_TO_WHOLE[:, :2]
@@ -217,9 +218,9 @@ def _halve(image: tf.Tensor, matrix: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _sample_upright(image: tf.Tensor, to_image: tf.Tensor, input_hw: tuple[int, int]) -> tf.Tensor:
-    """Returns float32 pixels; a black border gives edges the blend with black that OpenCV gives them."""
+    """Returns float32 pixels; the black border makes image edges blend with black as in OpenCV."""
     padded = tf.pad(image, [[1, 1], [1, 1], [0, 0]])
-    # A box whose first corner comes after the second mirrors.
+    # A box whose first corner comes after its second mirrors the image.
     last_yx = tf.cast(tf.shape(padded)[:2] - 1, tf.float64)
     zoom_yx, shift_yx = tf.stack([to_image[1, 1], to_image[0, 0]]), tf.stack([to_image[1, 2], to_image[0, 2]]) + 1
     inputs_yx = tf.constant(input_hw, tf.float64) - 1

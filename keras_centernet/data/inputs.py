@@ -1,4 +1,4 @@
-"""Maps an example into the input frame: randomly for training, by a `geometry.View` for tests."""
+"""Maps an example into the input's frame: randomly for training, by a `geometry.View` for tests."""
 
 import dataclasses
 import functools
@@ -30,13 +30,14 @@ def _keep(input_hw: tuple[int, int], multiple_of: int, scale: float) -> Callable
     return functools.partial(geometry.keep_resolution, multiple_of=multiple_of, scale=scale)
 
 
-# How images come to the network's size: functions to the function from an image's (height, width) to its `View`.
+# How images are brought to the network's size. Each entry returns the function from an image's (height, width) to its
+# `View`.
 RESIZES = {"fit": _fit, "keep": _keep}
 
 
 @dataclasses.dataclass(frozen=True)
 class Changes:
-    """The random changes of training; the attributes are those of `load_dataset`."""
+    """The random changes of training; the attributes are the arguments of `load_dataset`."""
 
     augmentation: str = "none"
     flip: float = 0.0
@@ -48,7 +49,7 @@ class Changes:
     mixup: float = 0.0
 
     def place(self, example: dict, input_hw: tuple[int, int]) -> dict:
-        """Returns the example with its place in the input, "image_to_input"."""
+        """Returns the example with its random place in the input as "image_to_input"."""
         example = AUGMENTATIONS[self.augmentation](example, input_hw)
         example = placing.random_flip(example, input_hw, self.flip) if self.flip else example
         if self.vertical_flip:
@@ -59,10 +60,10 @@ class Changes:
 def build_training_input(
     source: Source, input_hw: tuple[int, int], changes: Changes, is_tensor: bool = False
 ) -> tuple[Callable[[dict], dict], Mixing | None]:
-    """Returns two functions to examples in the input's frame, changed by their own "seed".
+    """Returns two functions that make examples in the input's frame, changed at random by the "seed" of each example.
 
-    The first one is of an example, the second one of `draw` (see `Passes.mix`), None where nothing is mixed.
-    `is_tensor` says whether TensorFlow alone resamples the images, and not OpenCV.
+    The first function takes an example. The second takes `draw` (see `Passes.mix`) and is None if nothing is mixed.
+    `is_tensor` says whether TensorFlow alone resamples the images, without OpenCV.
     """
     resample = in_graph.resample if is_tensor else placing.resample_by_opencv
     flip_order = source.flip_order
@@ -82,7 +83,7 @@ def build_training_input(
 
     if not (changes.mosaic or changes.mixup):
         return to_input, None
-    # A function of TensorFlow's: one graph for all parts.
+    # As a `tf.function`, the warp is traced once and shared by all parts.
     steps = (prepare, place, tf.function(warp), finish)
     return to_input, Mixing(*steps, changes.mosaic, changes.mixup, input_hw, source.fields)
 
@@ -90,7 +91,7 @@ def build_training_input(
 def build_test_input(
     source: Source, input_hw: tuple[int, int], resize: str, multiple_of: int, scale: float
 ) -> Callable[[dict], dict]:
-    """Returns the function from an example to the same in the input's frame, without chance.
+    """Returns the function that maps an example into the input's frame, without random changes.
 
     The arguments are those of `build_training_input` and `load_dataset`.
     """
@@ -101,8 +102,8 @@ def build_test_input(
 def to_view(example: dict, place: Callable, source: Source) -> dict:
     """Returns the example with image, boxes and moving fields in the input's frame, as `placing.warp` does.
 
-    `place` is a function from (height, width) to `geometry.View`. Objects outside the view stay: what a test cannot
-    see counts as missed.
+    `place` is a function from (height, width) to `geometry.View`. Objects outside the view are kept, so that a test
+    counts them as missed.
     """
     names, flip_order = ("boxes_xyxy", *fields.moving(source.fields)), source.flip_order
 

@@ -1,4 +1,4 @@
-"""Names of splits: what data sets call them, and what was asked for."""
+"""Names of splits: matches the split that was asked for with the names that data sets use."""
 
 import re
 from collections.abc import Collection
@@ -23,12 +23,12 @@ def split_names(split: str) -> tuple[str, ...]:
 
 
 def match_split(split: str, known: Collection[str]) -> str | None:
-    """Returns which of the known splits is meant: of that name, of a usual other one, or of one with a number behind.
+    """Returns the known split that is meant: by its name, a usual alias of it, or either with a number appended.
 
-    Names in other upper and lower case are the same, unless both are known.
+    An exact match wins; otherwise case is ignored. Returns None if no known split matches.
 
     Raises:
-        UserError: several are as likely.
+        UserError: several known splits match equally well.
 
     Examples:
         >>> match_split("val", ["train2017", "val2017"]), match_split("val", ["train"])
@@ -44,18 +44,18 @@ def match_split(split: str, known: Collection[str]) -> str | None:
         numbered = [other for other, text in begin.items() if _NUMBER.fullmatch(text[len(name) :])]
         alike = sorted([other for other in numbered if folded[other] == name] or numbered)
         if len(alike) > 1:
-            raise UserError(f"split: expected one of {', '.join(alike)}, got {split!r}, which may be each of them.")
+            raise UserError(f"split: expected one of {', '.join(alike)}, got {split!r}, which could be any of them.")
         if alike:
             return alike[0]
     return None
 
 
 def is_usual_split(name: str) -> bool:
-    """Whether a name is that of a split, such as "train", "valid" or "test2017"."""
+    """Returns whether a name is a usual name of a split, such as "train", "valid" or "test2017"."""
     return _USUAL.fullmatch(name) is not None
 
 
 def split_folders(folder: AnyPath) -> dict[str, AnyPath]:
-    """Returns {name: folder} of the folders inside a folder that are named as splits are."""
+    """Returns {name: folder} for the subfolders of a folder that have usual names of splits."""
     names = sorted(filter(is_usual_split, list_names(folder))) if folder.is_dir() else ()
     return {name: folder / name for name in names if (folder / name).is_dir()}

@@ -1,15 +1,16 @@
-"""Where the batches of a data set come from."""
+"""Finds the `Source` behind the batches of a data set."""
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # it imports TensorFlow
+if TYPE_CHECKING:  # the module imports TensorFlow
     from keras_centernet.data.source import Source
 
 
 def source_of(dataset: object) -> "Source | None":
-    """Returns the `Source` of a data set of `load_dataset`, also after take(), map() and the like; None for other data.
+    """Returns the `Source` of a data set from `load_dataset`, even after take(), map() and the like; else None.
 
-    `dataset.source` alone is lost by every such step. TensorFlow has no public way from a data set to its inputs.
+    Every such step loses the attribute `source`, so this follows the chain of inputs. TensorFlow has no public way
+    from a data set to its inputs, hence `_inputs`.
     """
     if hasattr(dataset, "source"):
         return dataset.source

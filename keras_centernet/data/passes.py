@@ -1,7 +1,7 @@
-"""In which order, and with which random numbers, examples come: a function of the seed and the epoch alone.
+"""The order and the random numbers of examples, as a function of the seed and the epoch alone.
 
 So epoch 57 is made without running through the 56 before it, a training that was stopped inside an epoch continues
-after the examples it has seen without reading them again, and several processes share an epoch.
+after the examples it has seen without reading them again, and several processes can share an epoch.
 """
 
 import dataclasses
@@ -12,8 +12,8 @@ import tensorflow as tf
 
 _ALGORITHM = "philox"  # named, so that every device and every version of TensorFlow draws the same numbers
 _GRAPH_SEED = 1
-_READY_ENTRIES = 64  # indices or encoded images: about 10 MB of photos as COCO's
-# Of which the others of a mixture are drawn; Ultralytics keeps eight batches for that.
+_READY_ENTRIES = 64  # indices or encoded images: about 10 MB for photos like COCO's
+# Consecutive entries among which the other images of a mixture are drawn; Ultralytics keeps eight batches for that.
 WINDOW = 128
 
 
@@ -21,19 +21,21 @@ WINDOW = 128
 class Passes:
     """Passes over data, one after the other; `in_order`, `new_pass` and `numbered_passes` return them.
 
-    A shard of shuffled passes is every n-th block of entries: n processes with batches of a block each have together,
-    one behind the other, the batches of one process, with the same random numbers. In the order of the data it is every
-    n-th entry.
+    A shard of shuffled passes is every n-th block of entries. If each of n processes makes a batch of every block of
+    its shard, their k-th batches, concatenated, are the k-th batch of one process with n times the batch size, with the
+    same random numbers. In the order of the data, a shard is every n-th entry.
 
     Attributes:
-        size: examples of a pass, of all shards and with those left out; what a data set has beyond them is not used.
-        seeds: dataset of (seed (2,) int64, skip () int64): one element per pass; that many of its first examples
+        size: examples of a pass, counting all shards and the skipped ones; any further examples of the data set are
+            not used.
+        seeds: dataset of (seed (2,) int64, skip () int64), one element per pass; the first `skip` examples of the pass
             are skipped. None: one pass in the order of the data, without random numbers.
         shard: (n, i): only the i-th of n shards of equal size.
-        block: entries that a shard has in a row, where they are shuffled.
-        mix: of shuffled passes: function `draw` -> example made of several, see `changes.mixing`; None: each alone.
-            `draw(0)` is the current example; `draw(1)`, `draw(2)`, ... are random others of the 128 that the pass
-            holds around it. Each has its own "seed", the same whatever the shards and wherever a pass is entered.
+        block: consecutive entries that belong to the same shard, in shuffled passes.
+        mix: for shuffled passes, a function of `draw` that makes one example of several, see `changes.mixing`; None:
+            examples are not mixed. `draw(0)` is the current example; `draw(1)`, `draw(2)`, ... are random others of
+            its window of 128 entries. Each has its own "seed", which depends neither on the shards nor on where the
+            pass is entered.
     """
 
     size: int
@@ -43,13 +45,13 @@ class Passes:
     mix: Callable[[Callable[[tf.Tensor], dict]], dict] | None = None
 
     def examples(self, one_pass: Callable, to_example: Callable, workers: int | None = None) -> tf.data.Dataset:
-        """Returns the examples of all passes, mixed if so asked; shuffled ones have a "seed" (2,) int64 of their own.
+        """Returns the examples of all passes, mixed by `mix`; each shuffled example has its own "seed" (2,) int64.
 
         Args:
-            one_pass: seed (2,) int64 of a pass -> dataset of its entries in the order of that seed, of None in the
-                order of the data. Those skipped or of other shards are made and dropped, so they should be cheap:
-                indices, not images.
-            to_example: function of an entry (the elements of a tuple) to a dict of tensors.
+            one_pass: seed (2,) int64 of a pass -> dataset of its entries in the order of that seed; None -> in the
+                order of the data. Skipped entries and those of other shards are made and dropped, so entries should be
+                cheap: indices, not images.
+            to_example: function from an entry (a tuple is passed as separate arguments) to a dict of tensors.
             workers: examples that are made at the same time; None lets tf.data choose.
         """
         calls = workers or tf.data.AUTOTUNE
@@ -59,23 +61,23 @@ class Passes:
             return entries.map(to_example, num_parallel_calls=calls)
 
         def seeded(entry, seed):
-            if self.mix is not None:  # a function: one graph for all that are drawn
+            if self.mix is not None:  # as a `tf.function`, drawing is traced once for all examples of a mixture
                 return self.mix(tf.function(functools.partial(_draw, to_example, *entry, seed)))
             example = to_example(*entry) if isinstance(entry, tuple) else to_example(entry)
             return {**example, "seed": seed}
 
-        # The next pass is shuffled while images of this one are still decoded.
+        # The next pass is shuffled while images of the current one are still being decoded.
         return self.stream(one_pass).prefetch(_READY_ENTRIES).map(seeded, num_parallel_calls=calls)
 
     def stream(self, one_pass: Callable[[tf.Tensor], tf.data.Dataset]) -> tf.data.Dataset:
-        """Returns (entry, seed (2,) int64 of its own) of all shuffled passes; see `examples`.
+        """Returns (entry, its own seed (2,) int64) for all shuffled passes; see `examples`.
 
-        Where passes are mixed, entries are ((those of a window, their number), place in it).
+        If passes are mixed, an entry is ((all entries of its window, their number), its place in the window).
         """
 
         @tf.autograph.experimental.do_not_convert
         def of_pass(seed, skip):
-            # Of this function's graph alone: `shuffle` refuses a seed that is a tensor where TensorFlow's own is 0.
+            # Sets the seed of this function's graph only: `shuffle` refuses a tensor as seed if TensorFlow's own is 0.
             tf.random.set_seed(_GRAPH_SEED)
             positions = tf.data.Dataset.range(skip, self.size)
             entries = one_pass(seed) if self.mix is None else _in_windows(one_pass(seed))
@@ -92,12 +94,12 @@ class Passes:
 
 
 def in_order(size: int, shard: tuple[int, int] = (1, 0)) -> Passes:
-    """Returns one pass in the order of the data; a remainder that does not fill every shard is dropped."""
+    """Returns one pass in the order of the data; a remainder too small for all shards is dropped."""
     return Passes(size, shard=shard)
 
 
 def new_pass(seed: int, size: int, shard: tuple[int, int] = (1, 0), block: int = 1) -> Passes:
-    """Returns one pass, another one whenever the data is gone through again; arguments as in `numbered_passes`."""
+    """Returns one pass with a new order at each iteration of the data set; arguments as in `numbered_passes`."""
     numbers = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True).take(1)
     return Passes(size, numbers.map(lambda pair: (pair, tf.constant(0, tf.int64))), shard, block)
 
@@ -108,11 +110,12 @@ def numbered_passes(
     """Returns the passes first, first + 1, ..., stop - 1.
 
     Args:
-        seed: of all passes.
+        seed: seed of all passes.
         size: examples of a pass, a multiple of the number of shards times the block.
         first, stop: number of the first pass, from 0, and the number after the last one.
-        skip: examples of the first pass, of all shards together, that are skipped; such a multiple, too.
-        shard, block: of `Passes`.
+        skip: examples of the first pass to skip, over all shards; also a multiple of the number of shards times the
+            block.
+        shard, block: attributes of `Passes`.
     """
 
     def of_number(number):
@@ -123,7 +126,7 @@ def numbered_passes(
 
 
 def shuffled_indices(count: int) -> Callable[[tf.Tensor | None], tf.data.Dataset]:
-    """Returns the function of a pass's seed to the numbers 0 to count - 1 in its order, of None to their own order."""
+    """Returns the function from a pass's seed to 0, ..., count - 1 in that seed's order; for None they ascend."""
 
     def one_pass(seed):
         if seed is None:
@@ -135,7 +138,7 @@ def shuffled_indices(count: int) -> Callable[[tf.Tensor | None], tf.data.Dataset
 
 
 def _in_windows(entries: tf.data.Dataset) -> tf.data.Dataset:
-    """Returns ((entries of a window, their number), place in it); the elements of a window share its memory."""
+    """Returns ((all entries of its window, their number), place in the window) per entry, without copying windows."""
 
     def one_by_one(numbers, window):
         count = tf.size(numbers, tf.int64)
@@ -148,7 +151,7 @@ def _in_windows(entries: tf.data.Dataset) -> tf.data.Dataset:
 def _draw(
     to_example: Callable, window: tuple[tuple, tf.Tensor], place: tf.Tensor, seed: tf.Tensor, number: tf.Tensor
 ) -> dict:
-    """Returns the example of the entry at that place of a window, or where `number` is not 0 of a random other one."""
+    """Returns the example of the entry at `place` in a window if `number` is 0, else of a random other entry of it."""
     (entries, count), number = window, tf.cast(number, tf.int64)
     others = tf.maximum(count - 1, 1)
     choice = seed + tf.stack([number, 1])
@@ -160,7 +163,7 @@ def _draw(
 
 
 def _example_seed(seed: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    """Returns (2,) int64, far from those of other positions: augmentations add small numbers to it."""
+    """Returns (2,) int64 far from the seeds of other positions, because augmentations add small numbers to it."""
     return _uniform_pair(seed + tf.stack([tf.constant(1, tf.int64), position]))
 
 

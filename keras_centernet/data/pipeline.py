@@ -1,10 +1,10 @@
 """read > shuffle > decode > augment > warp > pad > batch > prefetch: `load_dataset`.
 
 The steps are `checks` (of the arguments), `formats` and `source` (reading), `inputs` (augmenting and warping) and
-`batches` (padding); `passes` (shuffling, sharding) and `epochs` bind them, or `service` on other machines.
+`batches` (padding). `passes` (shuffling, sharding) and `epochs` connect them. With `service`, other machines run them.
 
-A batch is (images, objects). Images are (B, H, W, 3) uint8 RGB in the input's frame; objects is a dict,
-M = max_objects, in which padded rows are zero:
+A batch is (images, objects). Images are (B, H, W, 3) uint8 RGB in the input's frame. Objects are a dict in which
+M = max_objects and padded rows are zero:
 
 | key | shape, dtype | content |
 |---|---|---|
@@ -15,10 +15,10 @@ M = max_objects, in which padded rows are zero:
 | areas | (B, M) float32 | square image pixels |
 | image_id | (B,) int64 | as in the example |
 | image_hw | (B, 2) int32 | original size |
-| image_to_input | (B, 2, 3) float32 | where image pixels went |
+| image_to_input | (B, 2, 3) float32 | matrix from image pixels to input pixels |
 
-and the fields of the source, positions and vectors in input pixels; "is_zoomed" (B,)
-bool with the augmentation "zoom_half", "is_rotated" (B,) bool with `rotation`.
+and the fields of the source, with positions and vectors in input pixels. The augmentation "zoom_half" adds "is_zoomed"
+(B,) bool, and `rotation` adds "is_rotated" (B,) bool.
 """
 
 import dataclasses
@@ -93,75 +93,77 @@ def load_dataset(
     """Returns labelled images as batches of static shapes for `fit`, `evaluate` and `AveragePrecision`.
 
     Args:
-        data: folder or file of a data set (as all paths possibly a remote one, gs://...), the name of one, or a
-            `Source`; or what there is in Python: (images, {"boxes", "labels"}), arrays or lists, or a tf.data set of
-            such pairs, see `own.labels`. Images may have any sizes.
-        split: name of the split: "train", "val", ..., or "all". Where the data set has none, "train" and "val" are made
-            by the names of its images, see `reading.splits`.
-        task: key of `TASKS`, or a `Task`: what the objects must know besides their box, and the defaults below.
-        format: key of `formats.table.FORMATS`, whose rows say what they look for; None detects it.
-        annotations: where the annotations are, if not in their usual place; the format's row says what it may be.
+        data: folder or file of a data set (like every path, possibly a remote one, gs://...), the name of a data set,
+            or a `Source`; or data in Python: (images, {"boxes", "labels"}) as arrays or lists, or a tf.data data set of
+            such pairs, see `own.labels`. Images can have any sizes.
+        split: name of the split: "train", "val", ..., or "all". If the data set has no splits, "train" and "val" are
+            made from the names of its images, see `reading.splits`.
+        task: key of `TASKS`, or a `Task`: says what must be known of objects besides their boxes, and sets the
+            defaults below.
+        format: key of `formats.table.FORMATS`, whose rows say which files each format needs; None detects the format.
+        annotations: path of the annotations, if not in their usual place; the format's row says what it can be.
         images: folder of the images, if not in its usual place.
         classes: names in the order that the model uses, for instance `train.classes` when loading "val";
-            None takes those of the data. Objects of other classes are left out, with a warning that counts them.
-        class_map: {name in the data: name to use instead}; several may become one.
+            None takes the classes of the data. Objects of other classes are left out, with a warning that counts them.
+        class_map: {name in the data: name to use instead}; several names can be mapped to one.
         ignore_case: whether class names that differ only in upper and lower case are the same.
-        val_share: share of the images that a made "val" gets; 0: none is made, every split is all images.
-        holds_out: name of a split of the data, out of which "val" is held; "train" is the rest of it.
-        made_split: {"train": names, "val": names} as `.source.made_split` of an earlier load; None makes it.
-        max_pixels: images that promise more are skipped before they are decoded.
-        bounding_box_format: of "boxes" in Python: "xyxy" (None), "yxyx", "xywh", "center_xywh", "rel_xyxy" (fractions
-            of the image), ..., as in Keras.
-        empty_images: whether images without an object are trained on, too; evaluation takes all of them. As published:
-            yes, but for poses.
-        limit: use only the first so many images.
+        val_share: share of the images that go into a "val" made here; 0: no split is made, every split is all images.
+        holds_out: name of a split of the data from which "val" is held out; "train" is the rest of that split.
+        made_split: {"train": names, "val": names}, the `.source.made_split` of an earlier load; None makes the split.
+        max_pixels: images whose header promises more pixels are skipped before they are decoded.
+        bounding_box_format: format of "boxes" in Python: "xyxy" (None), "yxyx", "xywh", "center_xywh", "rel_xyxy"
+            (fractions of the image), ..., as in Keras.
+        empty_images: whether training includes images without objects; evaluation always does. As published: True,
+            except for poses.
+        limit: use only the first `limit` images.
         strict: stop at the first missing or unreadable image instead of skipping it with a warning; every
             image is then decoded once before the first epoch.
         input_size: pixels of the network's input, one number or (height, width), multiples of 32.
         batch_size: images in a batch.
-        max_objects: rows that objects are padded to; of more objects the largest are kept. None: the
+        max_objects: rows that objects are padded to; if an image has more objects, the largest are kept. None: the
             task's usual number.
-        training: whether to shuffle, augment and drop the last partial batch; None: for splits whose
-            name starts with "train".
+        training: whether to shuffle, augment and drop the last partial batch; None: only if the split's name starts
+            with "train".
         augmentation: in training, "crop" (published random crop), "shift" (published random scale and
             shift), "zoom_half" (published for 3D) or "none" (letterbox). None: the task's usual one.
-        flip: probability of mirroring in training. None: the task's usual one; 0 where the names of the keypoints do
-            not tell which of them are left and right.
-        rotation: standard deviation in degrees by which half of the training images are turned; only for tasks with
-            keypoints, which learn nothing but the keypoints' positions from such images. As published: 0.
-        augment: function of your own, in training: example -> what it changes of it, in the pixels of the image, see
-            `source.py` and `changes/own.py`; `in_numpy` makes one of a function of arrays.
+        flip: probability of mirroring left to right in training. None: the task's usual one, or 0 if the names of the
+            keypoints do not tell left from right.
+        rotation: standard deviation, in degrees, of the random rotation of half of the training images. Only for tasks
+            with keypoints; they learn nothing but the keypoints' positions from rotated images. As published: 0.
+        augment: your own random change in training, in image pixels: a function from an example to the values that it
+            changes, see `source.py` and `changes/own.py`. `in_numpy` makes one from a function of NumPy arrays.
         vertical_flip: probability of mirroring top to bottom in training.
-        hsv: largest turn of the hue (in circles) and largest shares by which saturation and value change in training,
-            usually (0.015, 0.7, 0.4); None: none of it.
-        mosaic: probability that a training image is made of four, see `changes/mixing.py`; the others are read for it.
-        mixup: probability that it is a mean of two.
-        mosaic_until: number of the first epoch without mosaic and MixUp, of those that `for_epochs` numbers.
-        seed: of order and augmentation; each pass differs, each run with one seed is the same.
-        resize: how images are brought to the network's size outside training: "fit" (into `input_size`) or
-            "keep" (as they are, with a black border; `input_size` is not used, the images of a batch have one size,
-            but batches have different ones). As published: "keep" for COCO.
-        multiple_of: of "keep": a power of two that both sides become multiples of, 32, or 128 for the hourglass.
+        hsv: largest rotation of the hue (1 is the full circle) and largest relative changes of saturation and value in
+            training, usually (0.015, 0.7, 0.4); None: no such changes.
+        mosaic: probability that a training image is made of four, see `changes/mixing.py`; each mosaic reads three
+            more images.
+        mixup: probability that a training image is the mean of two.
+        mosaic_until: number of the first epoch without mosaic and MixUp, as numbered by `for_epochs`.
+        seed: seed of order and augmentation. Passes differ from each other; runs with the same seed are the same.
+        resize: how images are brought to the network's size outside training: "fit" (into `input_size`) or "keep"
+            (original size with a black border; `input_size` is not used, and the images of one batch share a size that
+            differs between batches). As published: "keep" for COCO.
+        multiple_of: for "keep": both sides become multiples of this power of two: 32, or 128 for the hourglass.
         scale: factor of the images' size outside training, for tests at several scales.
         workers: images that are read at the same time; None lets tf.data choose.
-        deterministic: whether order and augmentation are a function of `seed` and epoch; False takes what is
-            ready first, which is faster where files are slow.
-        shard: (n, i): only the i-th of n equal shards of each pass, for n processes with one seed: their k-th batches,
-            one behind the other, are the k-th batch of one process with n times the batch size. (Outside training the
-            images of that batch in another order.)
-        data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp
-            by TensorFlow alone (training on records only), in an order that no seed fixes. Pixels differ by rounding.
+        deterministic: whether order and augmentation depend only on `seed` and epoch; False takes the image that is
+            ready first, which is faster if files are slow.
+        shard: (n, i): only the i-th of n equal shards of each pass, for n processes with the same seed. Their k-th
+            batches, concatenated, are the k-th batch of one process with n times the batch size. (Outside training, the
+            images of that batch come in another order.)
+        data_service: address "grpc://host:port" of a tf.data service whose workers read, augment and warp in TensorFlow
+            alone (only for training on records), in an order that no seed fixes. Pixels differ by rounding.
 
     Returns:
-        A dataset of (images, objects) as described at the top of this file, with the attributes
-        `.classes` (names), `.task_options` (what the data say about the task, such as its skeleton, for
-        `CenterNet`) and `.source`. Each pass over a training set is a new one; its `.for_epochs(first, stop,
-        skip=0, steps=None)` returns the batches of the epochs first to stop - 1 without the first `skip` batches,
-        which are not read: epoch k is the same one wherever it begins. For `fit` with its `steps_per_epoch`, which
-        is `steps` where that is less than all. (Where no seed fixes the order, `skip` must be 0.)
+        A dataset of (images, objects) as described at the top of this file, with the attributes `.classes` (names),
+        `.task_options` (what the data says about the task, such as its skeleton, for `CenterNet`) and `.source`. Each
+        pass over a training set has a new order and new augmentation. Its `.for_epochs(first, stop, skip=0,
+        steps=None)` returns the batches of the epochs first to stop - 1 without the first `skip` batches, which are
+        not read. Epoch k is the same whichever epoch is the first. If `fit` gets `steps_per_epoch` and that is less
+        than all batches, pass the same number as `steps`. (`skip` must be 0 if no seed fixes the order.)
 
     Raises:
-        UserError: an argument or the data is not what it should be; the line says what to do.
+        UserError: an argument or the data is not as expected; the message says what to do.
 
     Examples:
         >>> val = load_dataset("shapes", split="val", input_size=64, batch_size=8, limit=8)
@@ -225,7 +227,7 @@ def _open(
     bounding_box_format: str | None,
     options: Mapping,
 ) -> Source:
-    """Returns the source of what a user names, has in Python, or has as a source already."""
+    """Returns the source of data that is named by a path, held in Python, or a `Source` already."""
     classes = options["classes"]
     if not isinstance(data, Source | str | os.PathLike):
         files = {"format": format, "annotations": options["annotations"], "images": options["images"]}
@@ -242,14 +244,14 @@ def _open(
 
 
 def _check_known(source: Source, fields: Collection[str], task: str) -> None:
-    """Raises unless the source knows of objects what the task needs."""
+    """Raises unless the source has the fields that the task needs."""
     missing = [field for field in fields if field not in source.fields]
     if missing:
         raise UserError(f"{source.name}: expected objects with {', '.join(missing)} for task {task}; it has none.")
 
 
 def _without_empty(source: Source) -> Source:
-    """Returns the source without its images that have no object."""
+    """Returns the source without the images that have no objects."""
     if source.without_empty is None:
         problem = "is a stream, which does not know its empty images beforehand; expected True, got False."
         raise UserError(f"empty_images: {source.name} {problem}")
@@ -264,7 +266,7 @@ def _check_work(
     deterministic: bool,
     data_service: str | None,
 ) -> None:
-    """Raises unless the images can be mixed, shared out and read in any order as asked; no training, no changes."""
+    """Raises unless images can be mixed, sharded and read by a service or in any order; `changes` is for training."""
     if changes is not None:
         checks.check_mixing(changes, source, data_service)
     if data_service:

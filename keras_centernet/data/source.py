@@ -7,20 +7,20 @@ An example is a dict of tensors, before any augmentation:
 | image | (H, W, 3) uint8 | RGB, upright |
 | boxes_xyxy | (N, 4) float32 | image pixels, index coordinates, x1 < x2 and y1 < y2, may reach over the border |
 | classes | (N,) int32 | index into `Source.classes` |
-| is_crowd | (N,) bool | COCO's group boxes; False where a format has none |
-| is_difficult | (N,) bool | VOC's mark; False where a format has none |
+| is_crowd | (N,) bool | COCO's group boxes; False in formats that do not mark them |
+| is_difficult | (N,) bool | VOC's mark; False in formats that do not have it |
 | areas | (N,) float32 | square image pixels: COCO's `area` (of the mask), else width * height |
 | image_id | () int64 | COCO's id, else the position in the split |
 
-and, where the data set knows them, `Source.fields`: what tasks beyond boxes need, such as
+and, if the data set has them, the keys of `Source.fields`, which tasks other than detection need, such as
 
 | key | shape, dtype | content |
 |---|---|---|
-| is_hidden | (N,) bool | whether it is a region that hides objects of its class, see `fields.py` |
+| is_hidden | (N,) bool | whether the row is a region that hides objects of its class, see `fields.py` |
 | keypoints_xyv | (N, K, 3) float32 | image pixels x, y, and COCO's v: 0 not marked, 1 hidden, 2 visible |
 | locations_xyz | (N, 3) float32 | metres in the camera's frame, centre of the bottom face |
 | dimensions_hwl | (N, 3) float32 | height, width, length in metres |
-| alphas, rotations_y | (N,) float32 | radians, seen from the ray and in the camera's frame |
+| alphas, rotations_y | (N,) float32 | radians, relative to the viewing ray and in the camera's frame |
 | truncations, occlusions | (N,) float32, int32 | KITTI's marks |
 | kitti_types | (N,) int32 | index into `formats.kitti.labels.TYPES` |
 | calibration | (3, 4) float32 | projection from the camera's frame to image pixels |
@@ -56,27 +56,28 @@ class Source:
     """One split of a data set, whatever its format.
 
     Attributes:
-        name: for messages.
+        name: name of the source in messages.
         classes: names, in the order of the class indices.
         size: number of images.
         examples: `examples(passes=None, limit=None, workers=None)` -> tf.data.Dataset of examples of the first
-            `limit` images: once and in their order, or as `passes.Passes` shuffle and shard them; shuffled ones then
-            have a "seed" (2,) int64 of their own.
+            `limit` images: once and in order, or shuffled and sharded by `passes.Passes`; each shuffled example also
+            has its own "seed" (2,) int64.
         image_names: n names, or None for a stream.
         object_counts: (n,) objects per image, or None for a stream.
-        fields: {key that its examples have beyond the usual ones: what it holds}.
+        fields: {key that the examples have besides the usual ones: what it holds}.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
-        without_empty: function () -> the same source without its images that have no object; None for a stream.
-        category_ids: the data set's own ids of the classes, numbers or texts, as its evaluation server wants them
-            (None: not its class); None: 1, 2, ...
-        annotations: all that is known of the images and their objects; None for a stream.
-        own_image_ids: {image id: the data set's own id} where that is none of 64 bits; None: the same.
-        made_split: {"train": image names, "val": image names} where this split was made here, else None.
-        clock: gets the seconds that reading ("load") and resampling ("preprocess") take.
-        most_objects: of one image, where a stream knows it beforehand.
-        service_examples: `service_examples(workers=None)` -> the examples made by TensorFlow alone for the workers of a
-            data service, which share the files among them, in an order and with seeds that no seed fixes; None where
-            images are read by Python.
+        without_empty: function () -> the same source without the images that have no objects; None for a stream.
+        category_ids: the data set's own id of each class, a number or a text, as its evaluation server expects it (an
+            entry None: not a class of the data set); None instead of a tuple: 1, 2, ...
+        annotations: the annotations of all images and their objects; None for a stream.
+        own_image_ids: {image id: the data set's own id} if its ids are not unique 64-bit integers; None: there are no
+            ids besides the image ids.
+        made_split: {"train": image names, "val": image names} if this package made the split, else None.
+        clock: records the seconds that reading ("load") and resampling ("preprocess") take.
+        most_objects: largest number of objects in one image, if a stream states it beforehand.
+        service_examples: `service_examples(workers=None)` -> examples made by TensorFlow alone for the workers of a
+            data service, which divide the files among themselves; no seed fixes their order or their seeds. None if
+            Python reads the images.
     """
 
     name: str
@@ -98,12 +99,12 @@ class Source:
 
     @property
     def flip_order(self) -> list[int] | None:
-        """K indices: which keypoint of an image each one of its mirror image is; None without skeleton."""
+        """K indices: keypoint k of a mirrored image is keypoint flip_order[k] of the image; None without a skeleton."""
         return self._skeleton.flip_order if self._skeleton else None
 
     @property
     def sides_known(self) -> bool:
-        """Whether it is known which keypoints a mirror image shows; True without keypoints."""
+        """Whether the left and right keypoints are known, as mirroring requires; True without keypoints."""
         return self._skeleton is None or self._skeleton.sides_known
 
     @property
@@ -125,10 +126,10 @@ def source_from_annotations(
     """Returns a `Source` over annotations in memory; bad boxes are dropped with counted warnings.
 
     Args:
-        name, classes, task_options, category_ids, own_image_ids: of the `Source`.
-        annotations: whose images are readable.
-        load_image: index -> (H, W, 3) uint8; None reads the file of that name.
-        max_pixels: of an image that is read from its file.
+        name, classes, task_options, category_ids, own_image_ids: attributes of the `Source`.
+        annotations: annotations of readable images.
+        load_image: index -> (H, W, 3) uint8; None reads the file at `annotations.image_names[index]`.
+        max_pixels: limit for an image that is read from its file.
 
     Raises:
         UserError: there are no images or no class names.
@@ -195,7 +196,7 @@ def _examples(
     requests = threads_for(annotations.image_names[:1], 0)
     threads = workers or requests or None
     dataset = (passes or in_order(count)).examples(shuffled_indices(count), to_example, threads)
-    if requests:  # else there are as many threads as cores, and all of them wait for remote images
+    if requests:  # by default there are only as many threads as cores, and all of them would wait for remote images
         options = tf.data.Options()
         options.threading.private_threadpool_size = max(threads, os.cpu_count())
         dataset = dataset.with_options(options)
@@ -203,7 +204,7 @@ def _examples(
 
 
 def _to_tensors(annotations: Annotations) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """Returns (what is known of all objects, of all images) as in examples; float64 becomes float32."""
+    """Returns ({key: values of all objects}, {key: values of all images}) as tensors; float64 becomes float32."""
 
     def to_tensor(values):
         values = np.asarray(values)
@@ -215,10 +216,10 @@ def _to_tensors(annotations: Annotations) -> tuple[dict[str, tf.Tensor], dict[st
 
 
 class Loader:
-    """Loads one image inside a graph and never raises there.
+    """Loads one image inside a graph and does not fail on unreadable images.
 
-    An image that turns out unreadable in the middle of an epoch is counted in a `DataWarning` and goes
-    on black and without objects, so that the number of batches stays what it was announced to be.
+    An image that turns out to be unreadable in the middle of an epoch is counted in a `DataWarning` and replaced by a
+    black image without objects, so that the number of batches stays as announced.
     """
 
     def __init__(self, load_image: Callable[..., np.ndarray], clock: Clock):
@@ -226,7 +227,7 @@ class Loader:
         self._counter = WarningCounter(BECAME_BLACK)
 
     def __call__(self, *key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns ((H, W, 3) uint8, () bool whether it could be loaded) of what `load_image` takes."""
+        """Returns ((H, W, 3) uint8, () bool whether it could be loaded); `key` holds the arguments of `load_image`."""
         image, is_loaded = tf.numpy_function(self._load, key, [tf.uint8, tf.bool], stateful=False)
         return tf.ensure_shape(image, (None, None, 3)), tf.ensure_shape(is_loaded, ())
 
@@ -240,9 +241,9 @@ class Loader:
 
 
 def load_encoded(clock: Clock) -> Loader:
-    """Returns the loader (name () string, encoded () string) of images that come with the stream, by OpenCV.
+    """Returns a loader of (name () string, encoded () string), for streams that carry their images; OpenCV decodes.
 
-    EXIF orientation is not applied, which boxes in such streams do not know.
+    EXIF orientation is not applied, because the boxes of such streams ignore it.
     """
 
     def decode(name: bytes, encoded: bytes) -> np.ndarray:

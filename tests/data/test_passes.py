@@ -108,7 +108,7 @@ def test_an_epoch_of_fewer_steps_is_the_beginning_of_a_whole_one(dataset):
 
 @pytest.mark.parametrize("shard", [(2, 2), (0, 0), (8, 0), (2,), (2, 0.5)])
 def test_a_shard_that_is_none(shard):
-    with pytest.raises(UserError, match=r"shard: expected \(n, i\), i from 0 to n - 1 and n of at most 7 images, got"):
+    with pytest.raises(UserError, match=r"shard: expected \(n, i\) with 0 <= i < n <= 7, the number of images, got"):
         load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=1, shard=shard)
 
 

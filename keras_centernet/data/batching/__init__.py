@@ -1,1 +1,1 @@
-"""From examples to batches: padded, in order or in numbered epochs, here or on machines of a tf.data service."""
+"""From examples to batches: padded, in order or in numbered epochs, on this machine or by a tf.data service."""

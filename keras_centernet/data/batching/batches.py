@@ -30,12 +30,12 @@ def to_batches(
     Args:
         inputs: examples in the input's frame.
         batch_size: images in a batch.
-        max_objects: M; of more objects the largest (by box in the input) are kept, in their order; hidden regions
-            last.
-        input_hw: (height, width) of all images; None where they differ: a batch then has images of one size.
+        max_objects: M; if an example has more objects, the largest (by box in the input) are kept in their order.
+            Hidden regions are dropped first.
+        input_hw: (height, width) of all images; None if they differ: then each batch has images of one size.
         drop_remainder: whether a last partial batch is left out.
-        fields: of the source.
-        too_many: counts examples with more objects; None where they were counted before.
+        fields: fields of the source.
+        too_many: counts examples with more objects; None if they were counted before.
     """
 
     def padded(spec):
@@ -71,9 +71,9 @@ def _split_example(
 
 
 def warn_of_many(source: Source, max_objects: int, size: int, is_mixed: bool = False) -> WarningCounter | None:
-    """Warns of images with too many objects; returns what counts them where nobody knows beforehand.
+    """Warns of images with too many objects; if they are not known beforehand, returns the counter for them.
 
-    Of mixed images nobody does.
+    Mixed images are never known beforehand.
     """
     if is_mixed:
         return WarningCounter(_TOO_MANY.format(max_objects))
@@ -90,7 +90,7 @@ def warn_of_many(source: Source, max_objects: int, size: int, is_mixed: bool = F
 
 
 def _batch_by_shape(examples: tf.data.Dataset, batch_size: int, shapes) -> tf.data.Dataset:
-    """Returns batches of images of one shape each; what is left of every shape at the end makes smaller ones."""
+    """Returns batches of images of one shape each; the last batch of each shape can be smaller."""
 
     def shape_key(image, objects):
         height, width = tf.unstack(tf.shape(image, tf.int64)[:2])

@@ -1,4 +1,4 @@
-"""From a source to its batches: once and in order for tests, in passes or numbered epochs for training."""
+"""From a source to its batches: once and in order for tests, in shuffled passes or numbered epochs for training."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,12 +16,12 @@ class Epochs:
     """The batches of a source.
 
     Attributes:
-        source: of the examples.
-        size: images of it that are used.
-        batch_size: images of a batch.
-        to_input, mix: functions to examples in the input's frame, see `inputs.build_training_input`.
-        to_batches: function from a data set of them to one of batches, see `batches.py`.
-        seed, limit, workers, deterministic, shard, data_service, mosaic_until: of `load_dataset`.
+        source: source of the examples.
+        size: number of its images that are used.
+        batch_size: images in a batch.
+        to_input, mix: functions that make examples in the input's frame, see `inputs.build_training_input`.
+        to_batches: function from a data set of such examples to one of batches, see `batches.py`.
+        seed, limit, workers, deterministic, shard, data_service, mosaic_until: arguments of `load_dataset`.
     """
 
     source: Source
@@ -40,12 +40,12 @@ class Epochs:
 
     @property
     def step(self) -> int:
-        """Images of the batches that all shards take at the same time."""
+        """Number of images that all shards together take in one step."""
         return self.batch_size * self.shard[0]
 
     @property
     def steps(self) -> int:
-        """Whole batches of an epoch."""
+        """Number of whole batches in an epoch."""
         return self.size // self.step
 
     def in_order(self) -> tf.data.Dataset:
@@ -53,7 +53,7 @@ class Epochs:
         return self._describe(self._of_passes(in_order(self.size, self.shard)))
 
     def for_training(self) -> tf.data.Dataset:
-        """Returns a pass, another one each time, with numbered epochs as its `for_epochs`."""
+        """Returns a shuffled pass, a new one at each iteration; its `for_epochs` returns numbered epochs."""
         if self.data_service:
             batches = self._of_service(self.steps)
         else:
@@ -89,14 +89,14 @@ class Epochs:
 
     def _of_service(self, count: int) -> tf.data.Dataset:
         inputs = self._to_inputs(self.source.service_examples(self.workers))
-        # What is lost with a worker that dies is replaced from the next epoch.
+        # Examples that are lost with a worker are replaced by examples of the next epoch.
         return self.to_batches(distribute(inputs, self.data_service)).repeat().take(count)
 
     def _to_inputs(self, examples: tf.data.Dataset) -> tf.data.Dataset:
         return examples.map(self.to_input, num_parallel_calls=self.workers or tf.data.AUTOTUNE)
 
     def _describe(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Returns the data set with what models and measurements ask of it."""
+        """Returns the data set, prefetched, with the attributes that models and metrics read."""
         options = tf.data.Options()
         options.deterministic = self.deterministic
         dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)

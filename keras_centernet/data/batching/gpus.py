@@ -1,4 +1,4 @@
-"""GPUs belong to the backend of Keras: where that is not TensorFlow, TensorFlow reads on the CPU."""
+"""Leaves the GPUs to the Keras backend: if that is not TensorFlow, TensorFlow reads the data on the CPU."""
 
 import contextlib
 
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def leave_gpus_to_keras() -> None:
-    """Hides the GPUs from TensorFlow on other backends: it would take almost all of their memory, and not use it."""
+    """Hides the GPUs from TensorFlow on other backends, because it would reserve nearly all of their memory."""
     if keras.backend.backend() != "tensorflow":
-        with contextlib.suppress(RuntimeError):  # a process that has used them before keeps what it has taken
+        with contextlib.suppress(RuntimeError):  # if TensorFlow has used the GPUs before, it keeps its memory
             tf.config.set_visible_devices([], "GPU")

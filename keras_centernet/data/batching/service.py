@@ -1,7 +1,7 @@
 """tf.data service: other machines read, decode, augment and warp; the training machine only batches.
 
-The service's workers are plain TensorFlow processes that know nothing of this package, so what they run must be
-TensorFlow alone (`Source.service_examples`, `in_graph`).
+The service's workers are plain TensorFlow processes without this package, so all that they run must consist of
+TensorFlow operations (`Source.service_examples`, `in_graph`).
 """
 
 import socket
@@ -17,7 +17,7 @@ _SECONDS_TO_ANSWER = 10
 
 
 def check_data_service(address: str, source: Source, training: bool, limit: int | None, shard: tuple[int, int]) -> None:
-    """Raises unless the address is that of a dispatcher that answers, and it can share the data out for training."""
+    """Raises unless a dispatcher answers at the address and the data can be distributed for training."""
     if source.service_examples is None:
         advice = "which TensorFlow reads without Python; write them with keras-centernet make-tfrecords."
         raise UserError(f"{source.name}: expected records for data_service, {advice}")
@@ -41,12 +41,13 @@ def check_data_service(address: str, source: Source, training: bool, limit: int 
 
 
 def distribute(dataset: tf.data.Dataset, address: str) -> tf.data.Dataset:
-    """Returns the data set, made by the workers of a service.
+    """Returns the data set as made by the workers of a service.
 
-    Sharding is dynamic: the dispatcher gives each file of an epoch to the worker that asks for one, so that an
-    epoch is every image once, however many workers there are. If a worker dies the epoch waits until one answers at
-    its address again, and what it had not yet sent of its files is missing in that epoch. The order depends on who is
-    faster, so no seed fixes it. Batches are made by the caller, so that none is lost at each worker's end.
+    Sharding is dynamic: the dispatcher gives each file of an epoch to the next worker that asks for one, so an epoch
+    contains every image once for any number of workers. If a worker dies, the epoch waits until a worker answers at its
+    address again; the examples of its files that it had not yet sent are missing in that epoch. The order depends on
+    the speed of the workers, so no seed fixes it. The caller makes the batches, so that no partial batch is lost per
+    worker.
 
     Raises:
         UserError: the dispatcher refuses the data set.

@@ -1,1 +1,1 @@
-"""What training changes at random in images: where they land, by a function of one's own, colours, mixtures."""
+"""The random changes of training images: their place in the input, the user's own function, colours and mixtures."""

@@ -10,16 +10,16 @@ from keras_centernet.data.changes.placing import Choice, seed_of
 def random_hsv(example: dict, gains: tuple[float, float, float], is_tensor: bool = False) -> dict:
     """Returns the example with other colours.
 
-    The hue is turned by U(-1, 1) of its gain, in circles; saturation and value are multiplied by 1 + U(-1, 1) of theirs
-    and cut at their ends. Grey stays grey, black stays black.
+    The hue is rotated by U(-1, 1) times its gain, where 1 is the full circle. Saturation and value are each multiplied
+    by 1 + U(-1, 1) times their gain and clipped. Grey stays grey, black stays black.
 
     Source: `RandomHSV` of Ultralytics, whose usual gains are 0.015, 0.7 and 0.4. Its older versions multiplied the hue,
-        too, which leaves red as it is.
+        too, which leaves red unchanged.
 
     Args:
         example: in the input's frame, image (H, W, 3) uint8.
-        gains: of hue, saturation and value, from 0 to 1.
-        is_tensor: whether TensorFlow alone computes. Slower than OpenCV, whose hue has 256 steps.
+        gains: gains of hue, saturation and value, from 0 to 1.
+        is_tensor: whether TensorFlow alone computes, which is slower than OpenCV but does not round hues to 256 steps.
     """
     draws = tf.random.stateless_uniform((3,), seed_of(example, Choice.COLOR), -1, 1) * tf.constant(gains, tf.float32)
     image = example["image"]
@@ -31,7 +31,10 @@ def random_hsv(example: dict, gains: tuple[float, float, float], is_tensor: bool
 
 
 def change_hsv(image: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Returns an image (H, W, 3) uint8 in other colours; draws (3,): turn of the hue in circles, two shares added."""
+    """Returns an image (H, W, 3) uint8 in other colours.
+
+    `draws` (3,) holds the rotation of the hue (1 is the full circle) and the relative changes of saturation and value.
+    """
     levels = np.arange(256)
     hues = np.round(levels + 256 * draws[0]) % 256
     shares = np.clip(np.round(levels[:, None] * (1 + draws[1:])), 0, 255)

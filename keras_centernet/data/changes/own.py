@@ -1,8 +1,8 @@
-"""A user's own change of each training image, in the pixels of the image, before it is placed in the input.
+"""The user's own change of each training image, in image pixels, before the image is placed in the input.
 
-The change is a function of an example (see `source.py`) to what it has changed of it, in TensorFlow, or in NumPy by
-`in_numpy`. Keys that it does not return stay as they are. Where it returns KEPT, (n,) integers, objects that are still
-there, keys that it does not return keep those rows, in that order.
+The change is a function from an example (see `source.py`) to a dict of the values that it changes, in TensorFlow, or in
+NumPy with `in_numpy`. Keys that it does not return stay unchanged. If it returns KEPT, the (n,) integer indices of the
+objects that remain, the per-object keys that it does not return keep only those rows, in that order.
 """
 
 import re
@@ -21,18 +21,18 @@ from keras_centernet.errors import UserError
 KEPT = "kept"
 _LONGEST_LINE = 300
 _CALLS_TO_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
-# Of what an exception says: colours, and where it was raised.
+# Parts of an exception's message to cut off: colours, and where it was raised.
 _BEFORE = r"\x1b\[\d*m|^\{\{.*?\}\} |Error in user-defined function .*? with iterator: \S+ "
 _BEHIND = r"\n\s*Traceback|\n\s*Arguments received|\]?\s*\[\[\{\{"
 
 
 def in_numpy(change: Callable[[dict], dict]) -> Callable[[dict], dict]:
-    """Returns a function for `load_dataset(augment=...)` from one of NumPy arrays, such as those of Albumentations.
+    """Returns a function for `load_dataset(augment=...)` made from one of NumPy arrays, such as Albumentations'.
 
     Args:
-        change: function of an example as a dict of arrays of its own, which it may write into, to a dict of what it
-            changed, see `changes.own`; lists are taken for arrays. Its "seed" (2,) int64 suits
-            `np.random.default_rng`. It is called by several threads.
+        change: function from an example, a dict of copied arrays that it can modify in place, to a dict of the values
+            that it changes, see `changes.own`. It can return lists instead of arrays. The example's "seed" (2,) int64
+            suits `np.random.default_rng`. Several threads call the function.
 
     Examples:
         >>> @in_numpy
@@ -44,7 +44,7 @@ def in_numpy(change: Callable[[dict], dict]) -> Callable[[dict], dict]:
 
     def change_tensors(example: dict) -> dict:
         keys = sorted(example)
-        # The first side of what has a row per object is not known beforehand.
+        # Values with one row per object have an unknown first side.
         of_objects = {key for key in keys if key != "image" and example[key].shape[:1] == [None]}
         sides = {key: tuple(example[key].shape[1:]) for key in keys}
 
@@ -59,25 +59,26 @@ def in_numpy(change: Callable[[dict], dict]) -> Callable[[dict], dict]:
             return [_to_array(key, changed.get(key, given[key]), given[key], sides[key]) for key in keys]
 
         values = tf.numpy_function(call, [example[key] for key in keys], [example[key].dtype for key in keys])
-        values = tf.nest.flatten(values)  # one value comes alone
+        values = tf.nest.flatten(values)  # a single value comes without a list
         return {key: tf.ensure_shape(v, example[key].shape) for key, v in zip(keys, values, strict=True)}
 
     return change_tensors
 
 
 def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = False) -> Callable[[dict], dict]:
-    """Returns the function from an example to the same, changed and checked, inside tf.data.
+    """Returns a function for tf.data that changes an example and checks the result.
 
-    Objects whose box is then empty or outside the image are dropped. The function is traced, and tried on the first
-    example.
+    Objects whose boxes are empty or outside the image afterwards are dropped. The user's function is traced, and tried
+    on the first example.
 
     Args:
-        change: of the user.
-        source: of the examples.
-        is_tensor: whether TensorFlow alone must do it.
+        change: the user's function.
+        source: source of the examples.
+        is_tensor: whether the function must consist of TensorFlow operations alone.
 
     Raises:
-        UserError: it cannot be called, fails, or returns another key, dtype or rank; the line names the key.
+        UserError: the user's function cannot be called, fails, or returns an unknown key or a wrong dtype or shape;
+            the message names the key.
     """
     if not callable(change):
         raise UserError(f"augment: expected a function of an example, got {change!r}.")
@@ -90,7 +91,7 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
         raise UserError("augment: expected TensorFlow alone with data_service, got a function of NumPy.")
 
     def to_changed(example: dict) -> dict:
-        # Far from the seeds of all other choices; not negative, for NumPy's generators.
+        # A seed far from those of all other choices, and not negative, because NumPy's generators require that.
         seed = tf.random.stateless_uniform((2,), example["seed"] - [1, 0], 0, tf.int64.max, tf.int64)
         changed = dict(traced({**example, "seed": seed}))
         kept = changed.pop(KEPT, None)
@@ -99,7 +100,7 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
         changed = {**rest, **shaped, "seed": example["seed"]}
         boxes_xyxy = changed["boxes_xyxy"]
         counts = tf.stack([tf.shape(changed[key])[0] for key in keys])
-        message = f"augment: expected as many rows of {', '.join(keys)}, got {{}}; return all of them, or {KEPT}."
+        message = f"augment: expected the same number of rows in {', '.join(keys)}, got {{}}; return all, or {KEPT}."
         tf.debugging.Assert(tf.reduce_all(counts == counts[0]), [tf.strings.format(message, counts, summarize=-1)])
         height, width = tf.unstack(tf.cast(tf.shape(changed["image"])[:2], tf.float32))
         is_seen = has_extent(boxes_xyxy) & meets(boxes_xyxy, height, width)
@@ -110,7 +111,7 @@ def build_own(change: Callable[[dict], dict], source: Source, is_tensor: bool = 
 
 
 def _trace(change: Callable, spec: dict) -> Callable:
-    """Returns the function as a graph whose results are checked."""
+    """Returns the user's function as a graph whose results have been checked."""
 
     def to_tensors(example):
         changed = change(example)
@@ -148,9 +149,9 @@ def _check_keys(changed, known) -> None:
 
 
 def _to_array(key: str, value, before: np.ndarray, sides: tuple) -> np.ndarray:
-    """Returns what a function of NumPy returned under a key, in the dtype that it was given.
+    """Returns the value that a NumPy function returned under a key, as an array of the dtype that the key had before.
 
-    `sides` are those of the shape after the first one, None where they may change.
+    `sides` holds the expected shape without its first side; None allows any number.
     """
     array = np.asarray(value)
     if array.size == 0 and sides and None not in sides:
@@ -175,13 +176,13 @@ def _try(to_changed: Callable, examples: tf.data.Dataset) -> None:
 
 
 def _user_error(error: Exception, what: str) -> UserError:
-    """Returns in one line what a user's function raised.
+    """Returns the error that a user's function raised as a `UserError` of one line.
 
-    TensorFlow adds code locations before or after the message, and Keras the arguments; both are cut off.
+    TensorFlow adds code locations before or after the message, and Keras adds the arguments; both are cut off.
     """
     text = re.split(_BEHIND, re.sub(_BEFORE, "", str(getattr(error, "message", error))))[0]
     if checked := re.findall(r"augment: expected .+", text):
-        return UserError(checked[-1])  # lines of code may stand before it
+        return UserError(checked[-1])  # quoted lines of code can precede it
     raised = re.search(r"(?:^|\s)(\w+(?:Error|Exception)): (.+)", text, re.DOTALL)
     kind, line = raised.groups() if raised else (type(error).__name__, text)
     return UserError(f"augment: expected a function {what}, got {kind}: {textwrap.shorten(line, _LONGEST_LINE)}")

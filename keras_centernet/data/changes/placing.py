@@ -1,8 +1,10 @@
 """Where an image lands in the network's input: functions from example to example.
 
-Each sets or composes "image_to_input" (a (2, 3) float64 matrix); `warp` then resamples the image once and moves the
-boxes. Randomness comes from the example's own "seed" ((2,) int64), so the same seed gives the same data whatever the
-number of workers. Colour is augmented later, in the training step.
+Each function sets "image_to_input" (a (2, 3) float64 matrix) or composes it with another; `warp` then resamples the
+image once and moves the boxes. Randomness comes from the example's own "seed" ((2,) int64), so the same seed gives the
+same data for any number of workers. Colours are changed later, by `colors` and in the training step.
+
+The "extent" is the number of image pixels that the input's width covers.
 """
 
 import enum
@@ -26,7 +28,7 @@ _CROP_BORDER = 128
 
 
 class Choice(enum.IntEnum):
-    """The random choices of one example: each has a number of its own, which is added to the seed."""
+    """The random choices of one example; the number of each is added to the example's seed."""
 
     SCALE = 0
     X = 1
@@ -44,17 +46,17 @@ class Choice(enum.IntEnum):
 
 
 def seed_of(example: dict, choice: Choice) -> tf.Tensor:
-    """Returns the seed (2,) int64 of one choice of an example."""
+    """Returns the seed (2,) int64 of one random choice of an example."""
     return example["seed"] + tf.constant([0, choice], tf.int64)
 
 
 def is_chosen(example: dict, choice: Choice, probability: float) -> tf.Tensor:
-    """Returns () bool: whether what is chosen with that probability happens to an example."""
+    """Returns () bool: a random choice of an example, True with that probability."""
     return tf.random.stateless_uniform((), seed_of(example, choice)) < probability
 
 
 def letterbox(example: dict, input_hw: tuple[int, int]) -> dict:
-    """Returns the example placed whole and centred, never stretched; equals `geometry.letterbox`."""
+    """Returns the example with its whole image centred and not stretched; equals `geometry.letterbox`."""
     center_xy, extent = _whole_image(example, input_hw)
     return {**example, "image_to_input": _similarity(center_xy, extent, input_hw)}
 
@@ -88,12 +90,12 @@ def random_shift_scale(example: dict, input_hw: tuple[int, int]) -> dict:
 
 
 def zoom_half(example: dict, input_hw: tuple[int, int]) -> dict:
-    """Returns half of the examples shifted and scaled at random, marked by "is_zoomed", the others whole.
+    """Returns the example either shifted and scaled at random, with probability 1/2, or letterboxed.
 
-    The zoom is clip(1 + 0.4 N(0, 1), 0.6, 1.4), the shift clip(0.1 N(0, 1), -0.2, 0.2) of the image's width
-    and height. What a zoomed image shows of distances is wrong: tasks that learn them look at the mark.
+    "is_zoomed" marks the former. Their zoom is clip(1 + 0.4 N(0, 1), 0.6, 1.4), their shift clip(0.1 N(0, 1), -0.2,
+    0.2) of the image's width and height. A zoomed image shows wrong distances, so tasks that learn them use the mark.
 
-    Source: `aug_ddd` of the published `DddDataset`. Unmarked examples are letterboxed, see `letterbox`.
+    Source: `aug_ddd` of the published `DddDataset`.
     """
     center_xy, extent = _whole_image(example, input_hw)
     is_zoomed = is_chosen(example, Choice.ZOOM, ZOOMED_SHARE)
@@ -106,8 +108,8 @@ def zoom_half(example: dict, input_hw: tuple[int, int]) -> dict:
 def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0.5) -> dict:
     """Returns the example mirrored left to right with that probability.
 
-    As published: the image (x -> W - 1 - x) and the crop's centre (c -> W - 1 - c) are mirrored, which
-    together is x -> Wi - x in input pixels. Flipping twice is the identity.
+    As published: the image (x -> W - 1 - x) and the crop's centre (c -> W - 1 - c) are mirrored, which together gives
+    x -> Wi - x in input pixels. Flipping twice is the identity.
     """
     return _mirrored(example, is_chosen(example, Choice.FLIP, probability), (-1, 1), (input_hw[1], 0))
 
@@ -115,18 +117,19 @@ def random_flip(example: dict, input_hw: tuple[int, int], probability: float = 0
 def random_vertical_flip(example: dict, input_hw: tuple[int, int], probability: float) -> dict:
     """Returns the example mirrored top to bottom with that probability: y -> Hi - y in input pixels.
 
-    Left and right keypoints are exchanged, as in every mirror: a person upside down in a mirror raises the other hand.
+    Left and right keypoints are exchanged, as in every mirror image.
     """
     return _mirrored(example, is_chosen(example, Choice.VERTICAL_FLIP, probability), (1, -1), (0, input_hw[0]))
 
 
 def random_rotation(example: dict, input_hw: tuple[int, int], degrees: float) -> dict:
-    """Returns half of the examples turned about the input's middle, marked by "is_rotated".
+    """Returns the example rotated about the input's middle with probability 1/2, then marked by "is_rotated".
 
-    The turn is clip(N(0, degrees), -2 degrees, 2 degrees). Boxes stay as if nothing had turned ("boxes_to_input"):
-    tasks that learn keypoints look at the mark and learn only their positions from such an image.
+    The angle is clip(N(0, degrees), -2 degrees, 2 degrees). Boxes are not rotated: "boxes_to_input" keeps their matrix.
+    Tasks with keypoints use the mark and learn only the keypoints' positions from a rotated image. Call this function
+    after all other placing functions.
 
-    Source: `aug_rot` and `rotate` of the published `MultiPoseDataset`. The last of the placing functions.
+    Source: `aug_rot` and `rotate` of the published `MultiPoseDataset`.
     """
     is_rotated = is_chosen(example, Choice.TURN, TURNED_SHARE)
     angle = tf.clip_by_value(degrees * _normal(example, Choice.ANGLE), -2 * degrees, 2 * degrees) * (np.pi / 180)
@@ -147,15 +150,15 @@ def warp(
     flip_order: Sequence[int] | None = None,
     resample: Callable | None = None,
 ) -> dict:
-    """Returns the example with image, boxes and moving fields in the input's frame, as "image_to_input" says.
+    """Returns the example with image, boxes and moving fields in the input's frame, according to "image_to_input".
 
-    "image" becomes (input height, input width, 3) uint8; "boxes_xyxy" input pixels, not clipped; the
-    original size is kept as "image_hw" (2,) int32. Objects that do not meet the input are dropped.
+    "image" becomes (input height, input width, 3) uint8. "boxes_xyxy" are in input pixels and not clipped. "image_hw"
+    (2,) int32 holds the original size. Objects entirely outside the input are dropped.
 
     Args:
         example: placed by one of the functions above.
         input_hw: (height, width) of the input.
-        fields, flip_order: of the `Source`.
+        fields, flip_order: attributes of the `Source`.
         resample: function (example, names of moving fields, flip_order, input_hw) -> {"image", "boxes_xyxy", those
             fields} in the input's frame: `in_graph.resample`, or None for `resample_by_opencv`.
     """
@@ -175,7 +178,7 @@ def warp(
 def resample_by_opencv(
     example: dict, fields: Sequence[str], flip_order: Sequence[int] | None, input_hw: tuple[int, int]
 ) -> dict[str, tf.Tensor]:
-    """Returns what `warp` asks for, by `geometry.warp` in NumPy."""
+    """Returns what `warp` asks for, computed by `geometry.warp` in NumPy."""
     names = ("boxes_xyxy", *fields)
 
     def warp_numpy(image, boxes_matrix, matrix, *values):
@@ -191,7 +194,7 @@ def resample_by_opencv(
 
 
 def _whole_image(example: dict, input_hw: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the image's centre (2,) and the image pixels that fill the input's width, float64."""
+    """Returns the image's centre (2,) and how many image pixels the input's width covers in a letterbox, float64."""
     size_wh = tf.cast(size_wh_of(example["image"]), tf.float64)
     zoom = tf.reduce_min(tf.constant(input_hw[::-1], tf.float64) / size_wh)
     return size_wh / 2, input_hw[1] / zoom

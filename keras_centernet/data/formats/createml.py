@@ -1,7 +1,7 @@
-"""CreateML: one JSON list per split of images with their boxes, given by centre and size in pixels.
+"""CreateML: one JSON file per split, a list of images with their boxes as centre and size in pixels.
 
-Known layouts: <split>/_annotations.createml.json beside the images (Roboflow), and any other such JSON in the folder,
-in one of its folders, or in annotations/ of one.
+Known layouts: <split>/_annotations.createml.json beside the images (Roboflow), and any other such JSON file in the
+folder, in a subfolder, or in the annotations/ folder of a subfolder.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def read_createml(request: DataRequest) -> Found:
     """Returns one split of a data set in CreateML's format.
 
     Raises:
-        UserError: a file, a folder or a value in the file is not what it should be.
+        UserError: a file, a folder or a value in the file is missing or wrong.
     """
     path = _split_file(request)
     entries = _read_entries(path)
@@ -52,12 +52,12 @@ def read_createml(request: DataRequest) -> Found:
 
 
 def createml_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the splits that there are JSON files for; () for one file that is named after none."""
+    """Returns the names of the splits that have JSON files; () for a given file that is not named after a split."""
     return splits_of_files(request, _files_in)
 
 
 def is_createml_data(path: AnyPath) -> bool:
-    """Whether a path is a JSON file in CreateML's format, or a folder that holds one."""
+    """Returns whether a path is a JSON file in CreateML's format, or a folder that holds one."""
     if path.suffix == ".json" and path.is_file():
         return _is_createml_file(path)
     return path.is_dir() and next(_files_in(path), None) is not None

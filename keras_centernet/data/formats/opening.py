@@ -1,4 +1,4 @@
-"""A data set of any format, by its row of the table -> a `Source`, or the names of its splits."""
+"""Opens a data set of any format with its row of the table: returns a `Source`, or the names of its splits."""
 
 import os
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from keras_centernet.data.formats.table import FORMATS, Format, find_format, is_
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import to_path
 
-if TYPE_CHECKING:  # it imports TensorFlow
+if TYPE_CHECKING:  # the module imports TensorFlow
     from keras_centernet.data.source import Source
 
 
@@ -19,16 +19,16 @@ def read_source(
 
     Args:
         format: a key of `FORMATS`, or None to detect it.
-        data, split, fields, options: of `DataRequest`.
+        data, split, fields, options: attributes of `DataRequest`.
 
     Raises:
-        UserError: the format is unknown, cannot be detected or does not take an option, or what the reader raises.
+        UserError: the format is unknown, cannot be detected or does not take an option, or the reader raises an error.
     """
     request = DataRequest(data, split, fields=tuple(fields), **options)
     row = _checked_row(request, format)
     if row.splits is None or row.makes_parts:
         return row.read(request)
-    from keras_centernet.data.reading.parts import read_parts  # imports TensorFlow, which `--help` does without
+    from keras_centernet.data.reading.parts import read_parts  # imports TensorFlow, which `--help` does not need
 
     return read_parts(row.read, tuple(row.splits(request)), request)
 
@@ -36,9 +36,9 @@ def read_source(
 def splits_of(
     data: str | os.PathLike, format: str | None = None, fields: tuple[str, ...] = (), **options
 ) -> tuple[str, ...] | None:
-    """Returns the names of a data set's own splits, none if its images lie together; None where nobody can list them.
+    """Returns the names of a data set's own splits, () if it has none; None if the format cannot list splits.
 
-    Args and errors: as of `read_source`.
+    Arguments and errors are those of `read_source`.
     """
     request = DataRequest(data, fields=tuple(fields), **options)
     row = _checked_row(request, format)
@@ -46,7 +46,7 @@ def splits_of(
 
 
 def _checked_row(request: DataRequest, format: str | None) -> Format:
-    """Returns the format's row, whose reader can answer the request."""
+    """Returns the format's row after checking that its reader can answer the request."""
     data, fields = request.data, request.fields
     format = find_format(data, request.annotations) if format is None else format
     if format not in FORMATS:
@@ -63,7 +63,7 @@ def _checked_row(request: DataRequest, format: str | None) -> Format:
         if value is not None and not to_path(value).exists():
             raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which does not exist.")
         if option == "images" and value is not None and not to_path(value).is_dir():
-            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which is none.")
+            raise UserError(f"{option}: expected {expected}, got {str(value)!r}, which is not a folder.")
     if not row.is_name and not is_pattern(data) and not request.path.exists():
         raise UserError(f"data: expected a folder or file in {format} format, got {str(data)!r}, which does not exist.")
     return row

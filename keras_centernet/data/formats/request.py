@@ -1,4 +1,4 @@
-"""What is asked of a reader."""
+"""The request that a reader answers."""
 
 import dataclasses
 import os
@@ -16,20 +16,21 @@ class DataRequest:
 
     Attributes:
         data: folder, file, pattern or name.
-        split: name of the split; a reader that has `Format.splits` gets one of those, or None where there are none.
-        annotations: where the annotations are, if not in their usual place; what it may be is the format's matter.
+        split: name of the split; a reader whose format has `Format.splits` gets one of these, or None if there are
+            none.
+        annotations: path of the annotations, if not in their usual place; the format says what it can be.
         images: folder of the images, if not in its usual place.
-        classes: names in the wanted order, the others are left out; None: those of the data set.
+        classes: names in the wanted order; other classes are left out. None: the classes of the data set.
         class_map: {name in the data set: name to use instead}.
         ignore_case: whether class names that differ only in upper and lower case are the same.
         strict: stop at the first missing or unreadable image instead of skipping it.
-        fields: names of what the objects must know besides class and box, see `data.fields`.
-        val_share: share of the images that become the split "val" where the data set has none; 0: no split is made,
+        fields: names of the fields that the task needs besides class and box, see `data.fields`.
+        val_share: share of the images that become the split "val" if the data set has no splits; 0: no split is made,
             and each name means all images.
-        holds_out: name of the split out of which "val" is held, "train" is the rest of it; None: all images of a data
-            set without splits, and nothing of one with splits.
+        holds_out: name of the split from which "val" is held out; "train" is the rest of it. None: "val" is held out of
+            all images of a data set without splits, and no split is made for one with splits.
         made_split: {"train": image names, "val": image names} that were made before; None makes them.
-        max_pixels: of one image; a larger one is refused before it is decoded.
+        max_pixels: most pixels of one image; a larger one is refused before it is decoded.
     """
 
     data: str | os.PathLike
@@ -53,5 +54,5 @@ class DataRequest:
 
     @property
     def name(self) -> str:
-        """For messages: the data and its split."""
+        """The data and its split, for messages."""
         return f"{self.data} ({self.split or 'all'})"

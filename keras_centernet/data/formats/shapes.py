@@ -1,7 +1,7 @@
 """The built-in data set "shapes": images drawn on the fly from a seed, with exact boxes.
 
-Circles, squares, triangles and stars of 1/16 to 1/2 of the image on textured backgrounds, a little
-turned and partly covering each other. Image i of a split is always the same.
+Circles, squares, triangles and stars of 1/16 to 1/2 of the image's side on textured backgrounds, slightly rotated and
+partly covering each other. Image i of a split is always the same.
 """
 
 import cv2
@@ -29,12 +29,12 @@ NOISE_SHIFT = 3  # noise of 0 to 31
 
 
 def is_shapes_name(name: str) -> bool:
-    """Whether a name is that of the built-in data set."""
+    """Returns whether a name is that of the built-in data set."""
     return name == "shapes"
 
 
 def read_shapes(request: DataRequest) -> Source:
-    """Returns one split of the built-in data set, of the usual size; see `build_shapes`."""
+    """Returns one split of the built-in data set in its usual size; see `build_shapes`."""
     return _build(request)
 
 
@@ -50,13 +50,13 @@ def build_shapes(
 
     Args:
         split: "train", "val" or "test".
-        classes: an order of the class names; None takes `CLASSES`.
+        classes: class names in the wanted order; None takes `CLASSES`.
         image_size: side of the square images in pixels.
         size: number of images; None takes the split's usual one.
         seed: another seed gives other images.
 
     Raises:
-        UserError: the split or an argument is not what it should be.
+        UserError: the split or another argument is wrong.
     """
     return _build(DataRequest("shapes", split, classes=classes), image_size, size, seed)
 
@@ -87,7 +87,7 @@ def _build(request: DataRequest, image_size: int = _IMAGE_SIZE, size: int | None
 
 
 def _lay_out(rng: np.random.Generator, side: int) -> list[tuple[str, np.ndarray]]:
-    """Returns [(class name, (V, 2) vertices xy)] from back to front; none hides much of another."""
+    """Returns [(class name, (V, 2) vertices xy)] from back to front; no shape hides much of another."""
     scene, boxes = [], np.zeros((0, 4))
     for _ in range(rng.integers(*OBJECTS, endpoint=True)):
         for _ in range(_TRIES):
@@ -106,7 +106,7 @@ def _lay_out(rng: np.random.Generator, side: int) -> list[tuple[str, np.ndarray]
 
 
 def _outline(name: str, rng: np.random.Generator) -> np.ndarray:
-    """Returns (V, 2) vertices around the origin: the upright shape, turned a little at random."""
+    """Returns (V, 2) vertices around the origin: the upright shape, slightly rotated at random."""
     corners, inner_radius, upright = {
         "circle": (64, 1.0, 0.0),
         "square": (4, 1.0, np.pi / 4),

@@ -1,4 +1,4 @@
-"""The table of formats, and how the format of a data set is detected. A new format is a file and a row of `FORMATS`."""
+"""The table of formats, and how the format of a data set is detected. To add a format, add a file and a row here."""
 
 import dataclasses
 import importlib
@@ -14,7 +14,7 @@ from keras_centernet.packages import install_line
 
 
 def _later(module: str, function: str) -> Callable:
-    """Returns a function that is imported when it is first called: `--help` reads this table without TensorFlow."""
+    """Returns a function that is imported when it is called, so that `--help` reads this table without TensorFlow."""
 
     def call(*arguments):
         return getattr(importlib.import_module(f"keras_centernet.data.{module}"), function)(*arguments)
@@ -27,18 +27,20 @@ class Format:
     """One row of the table of formats.
 
     Attributes:
-        read: function of a `DataRequest` -> `Found`, or `Source` where there is no `splits` or it makes parts itself.
-        recognizes: function of a path (for names: of the name) -> whether it looks like this format.
+        read: function from a `DataRequest` to `Found`, or to `Source` if there is no `splits` or `makes_parts` is set.
+        recognizes: function that returns whether a path (or, if `is_name`, a name) looks like this format.
         looks_for: what `recognizes` looks for, in words, for errors and help texts.
-        splits: function of a `DataRequest` -> names of the data set's own splits, none if all its images lie together.
-            Readers then get one of them, None where there are none. No function: the reader deals with splits itself.
-        makes_parts: whether the reader makes parts of splits itself, as a reader of streams has to.
-        fields: names of what tasks ask for besides class and box that it can know; None: whatever the files hold.
-        own_fields: {name: spec} of what it can know besides, and no task asks for: records keep it.
-        annotations: what `annotations` names in this format, for errors; empty: it takes none.
-        annotations_suffix: of files that, given as `annotations`, make a data set this format.
-        takes_images: whether a folder of images may be given.
-        is_name: whether `data` is a name instead of a path; a path that exists is never taken for one.
+        splits: function from a `DataRequest` to the names of the data set's own splits, none if it has no splits. The
+            reader then gets one of them, or None if there are none. None instead of a function: the reader handles
+            splits itself.
+        makes_parts: whether the reader makes parts of splits itself, as a reader of streams must.
+        fields: names of the fields (what tasks need besides class and box) that the format can hold; None: it depends
+            on the files.
+        own_fields: {name: spec} of further fields that the format can hold and no task needs; records keep them.
+        annotations: what the option `annotations` names in this format, for errors; empty: the option is not allowed.
+        annotations_suffix: suffix of files that, given as `annotations`, identify this format.
+        takes_images: whether a folder of images can be given.
+        is_name: whether `data` is a name instead of a path; an existing path is never taken for a name.
     """
 
     read: Callable
@@ -54,7 +56,7 @@ class Format:
     is_name: bool = False
 
     def can_know(self, fields: Collection[str]) -> bool:
-        """Whether its files can say all that."""
+        """Returns whether the format can hold all these fields."""
         return self.fields is None or set(fields) <= {*self.fields, *self.own_fields}
 
 
@@ -160,12 +162,13 @@ FORMATS = {
 
 
 def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None = None) -> str:
-    """Returns the key of `FORMATS` that a folder, file, pattern or name looks like.
+    """Returns the key of the format that a folder, file, pattern or name looks like.
 
-    `annotations`, a file whose suffix belongs to one format or a folder that looks like one, decide before `data` do.
+    If `annotations` is a file whose suffix belongs to a format, or a folder that looks like one, it decides before
+    `data`.
 
     Raises:
-        UserError: it looks like none; the line lists what was looked for.
+        UserError: the data looks like no format; the message lists what was looked for.
     """
     if annotations is not None and (name := _format_of_annotations(to_path(annotations))):
         return name
@@ -174,7 +177,7 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     for name, row in FORMATS.items():
         if not (row.is_name and exists) and row.recognizes(str(data) if row.is_name else path):
             return name
-    # Of a place that is not there, what such a place holds would only hide that.
+    # For a path that does not exist, the files that formats look for would only distract from the mistake.
     known = [f"{row.looks_for} ({name})" for name, row in FORMATS.items() if row.is_name != exists]
     expected = ", ".join(known if exists else ["a folder or file of annotated images", *known])
     problem = "which holds none of them" if exists else "which does not exist"
@@ -190,6 +193,6 @@ def _format_of_annotations(path: AnyPath) -> str | None:
 
 
 def is_pattern(data: str | os.PathLike) -> bool:
-    """Whether what a user names is a pattern of paths, and not a local file or folder with such a sign in its name."""
+    """Returns whether `data` is a pattern of paths, not an existing local path that contains one of the signs."""
     has_sign = any(sign in os.fspath(data) for sign in "*?[")
     return has_sign and (is_remote(data) or not to_path(data).exists())

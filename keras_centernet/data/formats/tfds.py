@@ -23,15 +23,15 @@ from keras_centernet.tasks.classes import KITTI_CLASSES
 
 PACKAGE = "tensorflow_datasets"
 KITTI_LABEL = "type"
-LABELS = ("label", KITTI_LABEL)  # what the class is called
+LABELS = ("label", KITTI_LABEL)  # columns that can hold the class
 TFDS_FIELDS = {"locations_xyz": "location", "dimensions_hwl": "dimensions", "alphas": "alpha"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w.-]+)*(:[\w.*]+)?")
-# Encoded images; files are shuffled too, and their records were when they were written.
+# Encoded images. More are not needed: files are shuffled, too, and records were shuffled when they were written.
 _SHUFFLE_BUFFER = 1024
 
 
 def is_tfds_name(name: str) -> bool:
-    """Whether TensorFlow Datasets is installed and knows a data set of that name."""
+    """Returns whether TensorFlow Datasets is installed and knows a data set of that name."""
     if not _NAME.fullmatch(name) or not is_installed(PACKAGE):
         return False
     return re.split("[/:]", name)[0] in _import_tfds().list_builders(with_community_datasets=False)
@@ -40,11 +40,11 @@ def is_tfds_name(name: str) -> bool:
 def read_tfds(request: DataRequest) -> Source:
     """Returns one split of a detection data set of TensorFlow Datasets, downloading it if needed.
 
-    Empty and repeated boxes are dropped with counted warnings while data flows. `strict` has no effect: TensorFlow
-    Datasets checked the images when it prepared them.
+    Empty and repeated boxes are dropped with counted warnings while the data is read. `strict` has no effect:
+    TensorFlow Datasets checked the images when it prepared them.
 
     Raises:
-        UserError: the extra is not installed, the name is unknown, the data cannot be fetched, or have no boxes.
+        UserError: the extra is not installed, the name is unknown, or the data cannot be fetched or has no boxes.
     """
     data, fields = str(request.data), request.fields
     tfds = _import_tfds()
@@ -108,7 +108,7 @@ def _build(tfds, name: str):
 
 
 def _find_columns(data: str, features: Mapping, fields: Sequence[str]) -> tuple[dict, str]:
-    """Returns the columns of a data set's objects, and which of them names the class."""
+    """Returns (the columns of a data set's objects, the name of the column that holds the class)."""
     columns = getattr(dict(features.items()).get("objects"), "feature", {})
     label = next((key for key in LABELS if key in columns), None)
     if "image" not in features or "bbox" not in columns or label is None:
@@ -128,10 +128,10 @@ def _find_split(builder, split: str) -> str:
 
 
 def _entries(tfds, builder, split: str, seed: tf.Tensor | None = None, limit: int | None = None) -> tf.data.Dataset:
-    """Returns (index, entry) of a split's first `limit` entries, shuffled by a seed (2,), or in their order."""
+    """Returns (index, entry) of a split's first `limit` entries, shuffled by a seed (2,), or in order for None."""
     file_seed, seed = (None, None) if seed is None else tf.unstack(seed)
     config = tfds.ReadConfig(shuffle_seed=file_seed, shuffle_reshuffle_each_iteration=False, try_autocache=False)
-    # Images are decoded after all shuffling and sharding, as those of records.
+    # Images are decoded after all shuffling and sharding, like those of records.
     decoders = {"image": tfds.decode.SkipDecoding()}
     shuffles_files = seed is not None and limit is None
     dataset = builder.as_dataset(split=split, shuffle_files=shuffles_files, decoders=decoders, read_config=config)
@@ -153,13 +153,13 @@ def _to_example(
     """Returns the example of one entry of TensorFlow Datasets, whose boxes are (y1, x1, y2, x2) fractions."""
     image_id = tf.cast(entry["image/id"], tf.int64) if "image/id" in entry else index
     where = tf.strings.join([f"{name}, image ", tf.strings.as_string(image_id)])
-    # All fields have one length, except in what tfds.testing.mock_data makes up.
+    # All fields have the same length, except in the data that tfds.testing.mock_data makes up.
     count = tf.reduce_min([tf.shape(field)[0] for field in entry["objects"].values()])
     objects = {key: field[:count] for key, field in entry["objects"].items()}
     image, is_loaded = load(where, entry["image"])
     size_wh = tf.cast(size_wh_of(image), tf.float32)
     y1, x1, y2, x2 = tf.unstack(objects["bbox"], axis=1)
-    if label == KITTI_LABEL:  # TensorFlow Datasets counts KITTI's rows from the bottom
+    if label == KITTI_LABEL:  # TensorFlow Datasets measures KITTI's y from the bottom
         y1, y2 = 1 - y2, 1 - y1
     boxes_xyxy = tf.stack([x1, y1, x2, y2], axis=1) * tf.tile(size_wh, [2])
     classes = tf.gather(class_indices, objects[label])

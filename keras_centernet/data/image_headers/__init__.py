@@ -1,4 +1,4 @@
-"""What the first bytes of an image file say, without decoding it."""
+"""Reads image headers: what the first bytes of an image file say, without decoding it."""
 
 from keras_centernet.data.image_headers.parsing import (
     GIF_START,

@@ -1,6 +1,6 @@
-"""The size that a file promises, of kinds that only OpenCV reads: portable pixmaps, JPEG 2000, AVIF.
+"""The size that a file promises, for kinds that only OpenCV reads: portable pixmaps, JPEG 2000, AVIF.
 
-All else about such files is known once they are decoded; reading the size first keeps huge ones from that.
+Everything else about such files is found by decoding. The size is read first, so that huge files are not decoded.
 """
 
 import re
@@ -15,7 +15,7 @@ _AVIF_SIZE = re.compile(rb"ispe.{4}(.{8})", re.DOTALL)
 
 
 def parse_other_size(file: BinaryIO) -> tuple[int, int] | None:
-    """Returns the largest (height, width) that an open file promises; None where it is of none of these kinds."""
+    """Returns the largest (height, width) that an open file promises; None if it is of none of these kinds."""
     file.seek(0)
     start = file.read(_SEARCHED_BYTES)
     if pixmap := _PIXMAP.match(start):

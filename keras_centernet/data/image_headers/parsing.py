@@ -1,8 +1,8 @@
-"""What the first bytes of an image file say: its size, how it is to be turned, and how bright white is.
+"""What the first bytes of an image file say: its size, its orientation, and the value of white.
 
-Our own, because no library says all of it: OpenCV has no function for it, and Pillow neither knows what white is in
-16 bits nor lets its limit on pixels be set for one file. Nothing here decodes, and a damaged header costs no more than
-a good one. Offsets are in bytes from the start of the file.
+This parser exists because no library reports all of that: OpenCV has no function for it, and Pillow neither knows the
+value of white in 16-bit files nor lets its limit on pixels be set for one file. Nothing here decodes, and parsing a
+damaged header costs no more than a good one. Offsets are in bytes from the start of the file.
 """
 
 import dataclasses
@@ -18,16 +18,16 @@ GIF_START = b"GIF8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 200_000_000  # of one image: 600 MB decoded
 MOST_PARTS = 4096  # of a header, however many it claims to have
-MOST_SCANS = 100  # of a JPEG: progressive ones have about 10, and one of 31 bytes may take as long as all pixels
+MOST_SCANS = 100  # of a JPEG: progressive ones have about 10, and a scan of 31 bytes can take as long as all pixels
 PNG_BITS_AT = 24
 
-# Sensors have so many bits; a file of 16 bits does not have to say how many of them are used.
+# The largest values of the usual bit depths of sensors; a file of 16 bits need not say how many of them it uses.
 SENSOR_TOPS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
-_JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without what else is among them
+_JPEG_SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without the other markers in that range
 _JPEG_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 _JPEG_APP1, _JPEG_SCAN = 0xE1, 0xDA
 _WEBP_HAS_EXIF = 0x08
-_BMP_LENGTHS = (12, 40, 52, 56, 64, 108, 124)  # of the versions of its header
+_BMP_LENGTHS = (12, 40, 52, 56, 64, 108, 124)  # of the header's versions
 _MARK_BYTES, _SEARCHED_BYTES = 16, 1 << 16
 
 
@@ -36,12 +36,12 @@ class ImageHeader:
     """What is known of an image before it is decoded.
 
     Attributes:
-        stored_hw: (height, width) in pixels as in the file.
-        orientation: EXIF's, 1 to 8; 1 is upright, and from 5 on height and width change places.
-        tops: the values that white may have in a file of more than 8 bits, ascending: the first that no sample
-            exceeds is meant. Empty for files of at most 8 bits.
+        stored_hw: (height, width) in pixels as stored in the file.
+        orientation: EXIF orientation, 1 to 8; 1 is upright, and from 5 on height and width are exchanged.
+        tops: possible values of white in a file of more than 8 bits; the first one that no pixel value exceeds is
+            white. Empty for files of at most 8 bits.
         is_negative: whether 0 is white, in a file of more than 8 bits.
-        is_turned: whether OpenCV turns the image whatever it is told (TIFF).
+        is_turned: whether OpenCV applies the orientation even if told not to (TIFF).
     """
 
     stored_hw: tuple[int, int]
@@ -57,9 +57,9 @@ class ImageHeader:
 
 
 def parse_header(file: BinaryIO) -> ImageHeader | None:
-    """Returns what the header of an open JPEG, PNG, BMP, WebP, GIF or TIFF file says; None where it is none of these.
+    """Returns what the header of an open JPEG, PNG, BMP, WebP, GIF or TIFF file says; None for any other file.
 
-    None, too, where the header is damaged, or has more parts than writers make.
+    Also None if the header is damaged or has more parts than any writer makes.
     """
     try:
         data = FileBytes(file)
@@ -93,7 +93,7 @@ def _parse_jpeg(data: FileBytes) -> ImageHeader | None:
 
 
 def _next_mark(data: FileBytes, position: int) -> int:
-    """Returns where the next 0xFF is: decoders jump over anything else between segments."""
+    """Returns the position of the next 0xFF: decoders skip all other bytes between segments."""
     offset = data.at(position, min(_SEARCHED_BYTES, max(data.size - position, 0))).find(b"\xff")
     if offset < 0:
         raise EOFError
@@ -120,16 +120,16 @@ def _parse_png(data: FileBytes) -> ImageHeader | None:
 
 
 def stated_tops(used_bits: bytes) -> tuple[int, int]:
-    """Returns the `tops` that a PNG's sBIT chunk means: used bits of each channel, of which alpha is the last.
+    """Returns the `tops` for the content of a PNG's sBIT chunk: the used bits of each channel, with alpha last.
 
-    The standard wants these bits at the upper end, so that white is 65535; some writers leave them at the lower.
+    The standard wants the used bits at the upper end, so that white is 65535; some writers leave them at the lower end.
     """
     colours = used_bits[: len(used_bits) - 1 + len(used_bits) % 2]
     return 2 ** min(max(*colours, 1), 16) - 1, SENSOR_TOPS[-1]
 
 
 def _late_orientation(data: FileBytes) -> int | None:
-    """Returns the orientation that follows the pixels of a PNG file, near its end."""
+    """Returns the orientation in an eXIf chunk after the pixels of a PNG file, near its end; None without one."""
     start = max(data.size - _SEARCHED_BYTES, 0)
     tail = data.at(start, data.size - start)
     position = tail.rfind(b"eXIf")
@@ -176,7 +176,7 @@ def _parse_bmp(data: FileBytes) -> ImageHeader | None:
     if length not in _BMP_LENGTHS:
         return None
     width, height = data.numbers("<HH" if length == min(_BMP_LENGTHS) else "<ii", 18)
-    return ImageHeader((abs(height), width))  # a negative height: the first row is the upper one
+    return ImageHeader((abs(height), width))  # a negative height means that the rows run from top to bottom
 
 
 def _parse_tiff(data: FileBytes) -> ImageHeader | None:
@@ -199,7 +199,7 @@ def _tiff_tops(bits: int, stated: int) -> tuple[int, ...]:
     # OpenCV moves packed values of 10, 12 or 14 bits to the upper end of 16.
     shift = max(16 - bits, 0)
     usual = SENSOR_TOPS if bits >= 16 else (2**bits - 1 << shift,)
-    # 65535 is what the standard takes for granted: who states it says nothing.
+    # 65535 is the standard's default, so a file that states it says nothing new.
     return (stated << shift, *usual) if 0 < stated < 2 ** min(bits, 16) - 1 else usual
 
 

@@ -1,4 +1,4 @@
-"""Tagged values, as TIFF files and the EXIF data of other formats hold them."""
+"""Reads tagged values of TIFF files and of the EXIF data in other formats."""
 
 import io
 import os
@@ -10,13 +10,13 @@ MOST_USED, MOST_POSSIBLE = 0x119, 0x155  # MaxSampleValue, SMaxSampleValue
 EXIF_MARK = b"Exif\0\0"
 _WANTED = {WIDTH, HEIGHT, BITS, PHOTOMETRIC, ORIENTATION, MOST_USED, MOST_POSSIBLE}
 _BYTE_ORDERS = {b"II": "<", b"MM": ">"}
-_LAYOUTS = {42: (4, "I", "H"), 43: (8, "Q", "Q")}  # where the directory's offset is, its type, that of its length
-_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # type of a value -> of `struct`
+_LAYOUTS = {42: (4, "I", "H"), 43: (8, "Q", "Q")}  # position and type of the directory's offset, type of its count
+_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # TIFF's type of a value -> format character of `struct`
 _MOST_ENTRIES, _MOST_NUMBERS = 4096, 16
 
 
 class FileBytes:
-    """An open file, of which nothing beyond the end is asked: remote files fail at that."""
+    """An open file that is never read beyond its end, because remote files fail there."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
@@ -24,7 +24,7 @@ class FileBytes:
         self.size = file.tell()
 
     def at(self, position: int, count: int) -> bytes:
-        """Returns all these bytes, or raises EOFError."""
+        """Returns exactly `count` bytes, or raises EOFError."""
         if position + count > self.size:
             raise EOFError
         self._file.seek(position)
@@ -34,12 +34,12 @@ class FileBytes:
         return data
 
     def numbers(self, layout: str, position: int) -> tuple:
-        """Returns what `struct` reads there."""
+        """Returns the numbers that `struct` unpacks at a position."""
         return struct.unpack(layout, self.at(position, struct.calcsize(layout)))
 
 
 def orientation_in(exif: bytes) -> int | None:
-    """Returns the orientation 1 to 8 that EXIF data state; None where they do not."""
+    """Returns the orientation 1 to 8 that EXIF data states; None if it states none."""
     try:
         (value, *_) = read_directory(FileBytes(io.BytesIO(exif.removeprefix(EXIF_MARK)))).get(ORIENTATION, (0,))
     except EOFError:
@@ -48,7 +48,7 @@ def orientation_in(exif: bytes) -> int | None:
 
 
 def read_directory(data: FileBytes) -> dict[int, tuple[int, ...]]:
-    """Returns {tag: whole numbers} of the first directory of TIFF data, of either byte order and size of offsets."""
+    """Returns {tag: integers} of the first directory of TIFF or BigTIFF data in either byte order."""
     order = _BYTE_ORDERS.get(data.at(0, 2))
     version = order and data.numbers(f"{order}H", 2)[0]
     if version not in _LAYOUTS:

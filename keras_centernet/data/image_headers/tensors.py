@@ -1,29 +1,29 @@
 """What the first bytes of an image file say, as TensorFlow operations: `parsing` for graphs.
 
-Loops go over a limited number of a file's parts, however many it has.
+All loops over the parts of a file are limited, however many parts the file has.
 """
 
 import tensorflow as tf
 
 from keras_centernet.data.image_headers.parsing import MOST_SCANS
 
-EXIF_BYTES = 1 << 17  # the orientation stands in the first segments of a JPEG, of at most 64 KiB each
+EXIF_BYTES = 1 << 17  # the orientation is in one of the first segments of a JPEG, of at most 64 KiB each
 _ORIENTATION_TAG = 0x0112
 _IFD_ENTRY_BYTES = 12
 _MOST_ENTRIES = 512
-_MOST_SEGMENTS = 64  # before that of EXIF, which cameras write first or second
+_MOST_SEGMENTS = 64  # before the EXIF segment, which cameras write first or second
 _START_OF_SCAN, _APP1 = 0xDA, 0xE1
-_SIDES_BYTES = 30  # in which PNG, BMP and WebP say their sizes
+_SIDES_BYTES = 30  # PNG, BMP and WebP state their sizes in these first bytes
 _BMP_BITS_AT, _WEBP_FLAGS_AT, _WEBP_LOSSLESS_FLAGS_AT = 28, 20, 24
 _WEBP_HAS_FRAMES, _WEBP_HAS_ALPHA = 0x02, 0x10
 _GIF_TABLE_AT, _GIF_EXTENSION, _GIF_FRAME, _GIF_END = 10, 0x21, 0x2C, b";"
-_MOST_BLOCKS, _BLOCKS_AT_ONCE = 256, 4096  # of a GIF: other sizes of blocks; blocks of one size
+_MOST_BLOCKS, _BLOCKS_AT_ONCE = 256, 4096  # of a GIF: runs of blocks of equal size; blocks of a run
 
 
 def count_pixels(data: tf.Tensor) -> tf.Tensor:
-    """Returns the int64 number of pixels that the header of one encoded image promises; 0 where it is not understood.
+    """Returns the int64 number of pixels that the header of an encoded image promises; 0 if it is not understood.
 
-    Raises in the graph where the header of a JPEG is damaged.
+    Raises in the graph if the header of a JPEG is damaged, or if no frame is found in a GIF.
     """
     start = Bytes(tf.strings.substr(data, 0, _SIDES_BYTES))
     by_mark = [
@@ -38,13 +38,13 @@ def count_pixels(data: tf.Tensor) -> tf.Tensor:
 
 
 def has_many_scans(data: tf.Tensor) -> tf.Tensor:
-    """Whether a JPEG has more than `MOST_SCANS`; in its pixels 0xFF 0xDA is nothing else."""
-    # A tenth of the time of comparing numbers, and no more pieces than are needed.
+    """Returns whether a JPEG has more than `MOST_SCANS`; in compressed data 0xFF 0xDA can only start a scan."""
+    # Splitting takes a tenth of the time of comparing numbers, and makes no more pieces than are needed.
     return tf.size(tf.strings.split(data, b"\xff\xda", maxsplit=MOST_SCANS + 1)) > MOST_SCANS + 1
 
 
 def stores_alpha(data: tf.Tensor) -> tf.Tensor:
-    """Whether a BMP or WebP has four channels, all of which TensorFlow wants to be asked for."""
+    """Returns whether a BMP or WebP has four channels; TensorFlow then decodes it only with channels=4."""
     start = Bytes(tf.strings.substr(data, 0, _SIDES_BYTES))
     is_deep_bmp = start.begins(b"BM") & (start.at(_BMP_BITS_AT) == 32)
     flags = start.at(tf.where(start.begins(b"VP8X", 12), _WEBP_FLAGS_AT, _WEBP_LOSSLESS_FLAGS_AT))
@@ -53,17 +53,17 @@ def stores_alpha(data: tf.Tensor) -> tf.Tensor:
 
 
 def is_animated_webp(data: tf.Tensor) -> tf.Tensor:
-    """Whether this is a WebP of several frames: TensorFlow 2.21 writes beyond its memory when it decodes them."""
+    """Returns whether this is an animated WebP: TensorFlow 2.21 writes beyond its buffer when it decodes one."""
     start = Bytes(tf.strings.substr(data, 0, _SIDES_BYTES))
     has_frames = tf.bitwise.bitwise_and(start.at(_WEBP_FLAGS_AT), _WEBP_HAS_FRAMES) > 0
     return start.begins(b"RIFF") & start.begins(b"VP8X", 12) & has_frames
 
 
 def first_gif_frame(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns (the GIF without what follows its first frame, (2,) int64 width and height of that).
+    """Returns (the GIF cut off after its first frame, (2,) int64 width and height of that frame).
 
-    TensorFlow decodes all frames, of which each may be as large as it likes. Raises in the graph where there is no
-    frame, or only behind more blocks than writers make.
+    TensorFlow would decode all frames, and each can have any size. Raises in the graph if no frame is found, or only
+    after more blocks than any writer makes.
     """
     values = Bytes(data)
 
@@ -83,7 +83,7 @@ def first_gif_frame(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def read_orientation(data: tf.Tensor) -> tf.Tensor:
-    """Returns the int32 EXIF orientation of a JPEG in 1..8; 1 where it says nothing."""
+    """Returns the int32 EXIF orientation of a JPEG in 1..8; 1 if it states none."""
     data = Bytes(tf.strings.substr(data, 0, EXIF_BYTES))
     start = _find_exif(data)
     is_little = data.at(start) == ord("I")
@@ -96,7 +96,7 @@ def read_orientation(data: tf.Tensor) -> tf.Tensor:
 
 
 def _find_exif(data: "Bytes") -> tf.Tensor:
-    """Returns where the TIFF header of the Exif segment starts; the end of the data where there is none."""
+    """Returns where the TIFF header of the Exif segment starts, or the size of the data if there is no such segment."""
 
     def is_exif(position):
         return data.begins(b"Exif\0\0", position + 4) & (data.at(position + 1) == _APP1)
@@ -128,12 +128,15 @@ def _webp_sides(start: "Bytes") -> tf.Tensor:
 
 
 def _table_bytes(flags: tf.Tensor) -> tf.Tensor:
-    """Returns how long the table of colours is that a GIF's flags announce."""
+    """Returns the length in bytes of the colour table that a GIF's flags announce; 0 without one."""
     return tf.where(flags >= 0x80, 3 * 2 ** (flags % 8 + 1), 0)
 
 
 def _skip_gif_blocks(values: "Bytes", position: tf.Tensor, blocks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns (where blocks end that start there, their number added to `blocks`; those of one size count once)."""
+    """Returns (the position behind the blocks that start there, `blocks` plus their number); a run counts once.
+
+    A run is a sequence of blocks of equal size.
+    """
 
     def is_block(position, blocks):
         return (values.at(position) > 0) & (blocks < _MOST_BLOCKS)
@@ -149,7 +152,7 @@ def _skip_gif_blocks(values: "Bytes", position: tf.Tensor, blocks: tf.Tensor) ->
 
 
 class Bytes:
-    """A string as numbers, with zeros beyond its end."""
+    """The bytes of a string as numbers, with zeros beyond its end."""
 
     def __init__(self, data: tf.Tensor):
         values = tf.io.decode_raw(data, tf.uint8)
@@ -162,20 +165,20 @@ class Bytes:
         return tf.cast(tf.gather(self._values, tf.where(is_inside, position, self.size)), tf.int32)
 
     def every(self, position: tf.Tensor, step: tf.Tensor, count: int) -> tf.Tensor:
-        """Returns at most `count` int32 bytes from a position inside, every step-th, those that there are."""
+        """Returns every step-th byte from a position inside the string on, int32, at most `count` of them."""
         return tf.cast(self._values[position : self.size][: step * count : step], tf.int32)
 
     def number(self, position: tf.Tensor, length: int, is_little=False) -> tf.Tensor:
-        """Returns the unsigned int32 numbers of `length` bytes at the positions."""
+        """Returns the int32 numbers of `length` bytes at the positions; 4-byte numbers of 2**31 or more wrap around."""
         digits = [self.at(position + i) for i in range(length)]
         little = sum(digit * 256**i for i, digit in enumerate(digits))
         big = sum(digit * 256**i for i, digit in enumerate(reversed(digits)))
         return tf.where(is_little, little, big)
 
     def numbers(self, positions, length: int, is_little: bool = False) -> tf.Tensor:
-        """Returns the numbers of `length` bytes at a list of positions, (N,) int64; those of 4 bytes have a sign."""
+        """Returns the numbers of `length` bytes at a list of positions, (N,) int64; 4-byte numbers are signed."""
         return tf.cast(self.number(tf.stack(positions), length, is_little), tf.int64)
 
     def begins(self, mark: bytes, position=0) -> tf.Tensor:
-        """Whether the bytes from a position on are these."""
+        """Returns whether the bytes from a position on equal `mark`."""
         return tf.reduce_all(self.at(position + tf.range(len(mark))) == list(mark))

@@ -1,4 +1,4 @@
-"""A user's data on their way to `fit` and `evaluate`: what is ours stays as it is, all others become ours."""
+"""Converts the user's data for `fit` and `evaluate`; batches that are already ours stay unchanged."""
 
 import contextlib
 import dataclasses
@@ -21,8 +21,8 @@ class OwnData:
     """The data of one call of `fit` or `evaluate`.
 
     Args:
-        model: whose classes, task and input size decide: a `CenterNet`, or another detector with `classes`.
-        bounding_box_format: one of `BOX_FORMATS`, None: "xyxy".
+        model: a `CenterNet`, or another detector with `classes`; its classes, task and input size are used.
+        bounding_box_format: one of `BOX_FORMATS`; None: "xyxy".
 
     Raises:
         UserError: there is no such format.
@@ -36,15 +36,15 @@ class OwnData:
     def for_keras(self, x, y, where: str, shuffle: bool | None = None) -> tuple:
         """Returns (x, y, shuffle) as `keras.Model.fit` takes them.
 
-        The first batch is read once more than Keras does, and looked at.
+        The first batch is checked; data sets and loaders therefore read it one more time.
 
         Args:
             x, y: images and labels; or x alone: a data set, a `PyDataset`, a loader or a generator of batches.
-            where: what messages begin with, such as "fit".
-            shuffle: None: Keras' own default for a user's arrays and `PyDataset`s, else False.
+            where: how messages begin, such as "fit".
+            shuffle: None: True, Keras' default, for the user's arrays and `PyDataset`s, else False.
 
         Raises:
-            UserError: a mistake in the first batch.
+            UserError: the first batch is wrong.
         """
         shuffles = False
         if hasattr(x, "element_spec"):
@@ -64,7 +64,7 @@ class OwnData:
         return x, y, shuffles if shuffle is None else shuffle
 
     def validation_for_keras(self, data):
-        """Returns `validation_data` as `keras.Model.fit` takes them."""
+        """Returns `validation_data` as `keras.Model.fit` takes it."""
         if isinstance(data, tuple | list):
             x, y, _ = self.for_keras(*(*data, None)[:2], "validation_data")
             return (x, y, *data[2:])
@@ -72,7 +72,7 @@ class OwnData:
 
     @contextlib.contextmanager
     def plain_errors(self) -> Iterator[None]:
-        """Within it a mistake in a later batch is raised as the one line that it is, not as TensorFlow wraps it."""
+        """Returns a context in which an error in a later batch is raised as one line, not as wrapped by TensorFlow."""
         try:
             yield
         except Exception:
@@ -82,10 +82,10 @@ class OwnData:
             raise
 
     def is_ours(self, batch, where: str) -> bool:
-        """Whether a batch, or the specification of one, needs no change.
+        """Returns whether a batch, or the specification of one, is ours and needs no conversion.
 
         Raises:
-            UserError: it is no batch, or has boxes in pixels of the input where another format was given.
+            UserError: this is not a batch, or it is ours although a box format was given.
         """
         if not is_ours(unpack(batch, where)[1]):
             return False
@@ -95,12 +95,12 @@ class OwnData:
         return True
 
     def converter_of(self, batch, where: str, limited: bool = True) -> Converter | None:
-        """Returns the function for the batches of which this is the first; None where they are ours.
+        """Returns the converter for batches like this first one; None if they are ours.
 
-        `limited`: whether all batches get the same number of rows, as training needs.
+        `limited` says whether all batches get the same number of rows, as training needs.
 
         Raises:
-            UserError: the batch is not what it should be.
+            UserError: the batch is wrong.
         """
         if self.is_ours(batch, where):
             return None
@@ -144,7 +144,7 @@ def _first_of(batches: Iterator, where: str):
 
 
 def _check_loader(loader, shuffle: bool | None, where: str) -> None:
-    """Raises unless it knows its length, and nobody wants its batches in another order than its own."""
+    """Raises unless the loader has a length and is not to be shuffled."""
     if length_of(loader) is None:
         problem = "got one without; give it one, or make a tf.data.Dataset of it."
         raise UserError(f"{where}: expected a loader with a length, which tells when an epoch ends, {problem}")
@@ -155,7 +155,7 @@ def _check_loader(loader, shuffle: bool | None, where: str) -> None:
 
 
 def _check_classes(dataset, classes: tuple[str, ...], where: str) -> None:
-    """Raises where a data set of `load_dataset` has more classes than the model."""
+    """Raises if a data set of `load_dataset` has more classes than the model."""
     from keras_centernet.data.origin import source_of
 
     source = source_of(dataset)

@@ -1,6 +1,7 @@
-"""The orders in which boxes are written, by Keras' names of them.
+"""The box formats, under Keras' names.
 
-Not `keras.utils.bounding_boxes.convert_format`, which computes on the backend's device: labels stay on the host.
+`keras.utils.bounding_boxes.convert_format` is not used, because it computes on the backend's device; labels stay on the
+host.
 """
 
 import numpy as np
@@ -20,10 +21,10 @@ DEFAULT_FORMAT = BOX_FORMATS[0]
 
 
 def check_format(box_format: str | None) -> str:
-    """Returns the format, None being "xyxy"; any case, as in Keras.
+    """Returns the name of a format in lower case; None means "xyxy". As in Keras, case is ignored.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is no format of that name.
     """
     name = DEFAULT_FORMAT if box_format is None else str(box_format).lower()
     if name not in BOX_FORMATS:
@@ -32,17 +33,17 @@ def check_format(box_format: str | None) -> str:
 
 
 def is_relative(box_format: str) -> bool:
-    """Whether boxes of that format are fractions of the image's sides."""
+    """Returns whether boxes of that format are fractions of the image's sides."""
     return box_format.startswith(_RELATIVE)
 
 
 def to_xyxy(boxes: Tensor, box_format: str, sides_wh: Tensor | None = None) -> Tensor:
-    """Returns boxes (..., N, 4) float32 as xyxy: in pixels, or as fractions where no sides are given.
+    """Returns boxes (..., N, 4) float32 as xyxy; relative boxes become pixels, or stay fractions without `sides_wh`.
 
     Args:
         boxes: (..., N, 4) float32, an array or a TensorFlow tensor.
         box_format: one of `BOX_FORMATS`.
-        sides_wh: (..., N or 1, 2) float32 width and height of their images, of which relative boxes are fractions.
+        sides_wh: (..., N or 1, 2) float32, width and height of the boxes' images; used for relative formats only.
     """
     boxes = boxes @ np.asarray(_TO_XYXY[box_format.removeprefix(_RELATIVE)], np.float32)
     if sides_wh is None or not is_relative(box_format):

@@ -1,4 +1,4 @@
-"""One batch of a user's own -> one of ours: (images, padded objects), all NumPy."""
+"""One of the user's batches -> (images, padded objects) as in the batches of `load_dataset`, all NumPy."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from keras_centernet.data.own.labels import IMAGES, Labels, is_ours, is_row, rea
 from keras_centernet.errors import UserError
 from keras_centernet.method.specs import FieldSpec
 
-_WHOLE = np.eye(2, 3, dtype=np.float32)  # images are the input already
+_WHOLE = np.eye(2, 3, dtype=np.float32)  # the user's images are already the input
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,12 +21,13 @@ class Expected:
     """What a model expects of batches, and how their boxes are written.
 
     Attributes:
-        where: what messages begin with, such as "fit".
-        classes: names.
+        where: how messages begin, such as "fit".
+        classes: names of the classes.
         box_format: one of `BOX_FORMATS`.
-        fields: {key of the labels besides boxes and classes that the task needs: what it holds}.
-        input_hw: (height, width) of all images; None: any.
-        rows: M, that objects are padded to, and of more the largest are kept; None: as many as a batch has.
+        fields: {key of the labels that the task needs besides boxes and classes: what it holds}.
+        input_hw: (height, width) of all images; None: any size.
+        rows: M, the number of rows that objects are padded to; if an image has more objects, the largest are kept.
+            None: as many rows as the batch has.
     """
 
     where: str
@@ -38,13 +39,13 @@ class Expected:
 
 
 class Converter:
-    """A function of a user's batch to ours. What is ours already stays as it is.
+    """A function from the user's batch to one of ours; a batch that is already ours is returned unchanged.
 
-    The first batch is looked at closely, see `first_batch`; in later ones objects of unknown classes or without
-    extent are left out and counted.
+    Objects of unknown classes or without extent are left out and counted. The stricter checks of `first_batch` are for
+    the first batch only.
 
     Attributes:
-        problem: `UserError` that a call raised, or None: tf.data wraps it into an error of its own.
+        problem: the `UserError` that a call raised, or None; kept here because tf.data wraps it in its own error.
     """
 
     def __init__(self, expected: Expected):
@@ -56,13 +57,13 @@ class Converter:
         self._many = WarningCounter(f"{many} (raise max_objects of load_dataset)")
 
     def __reduce__(self):
-        return Converter, (self.expected,)  # counters stay in their process
+        return Converter, (self.expected,)  # counters are not copied to other processes
 
     def __call__(self, batch) -> tuple:
         """Returns (images as an array, objects) of a batch.
 
         Raises:
-            UserError: it is no batch, or not of the expected size.
+            UserError: this is not a batch, or its images do not have the expected size.
         """
         with self._remember():
             images, labels = unpack(batch, self.expected.where)
@@ -72,7 +73,7 @@ class Converter:
             return images, self.to_objects(labels, images.shape[1:3])
 
     def stack(self, images) -> np.ndarray:
-        """Returns (B, H, W, 3) of an array or a list of images, of the size that is expected."""
+        """Returns an array or a list of images as one array (B, H, W, 3), after checking their size."""
         self.check_sizes(images)
         if isinstance(images, tuple | list):
             return np.stack([to_array(image) for image in images])
@@ -84,7 +85,7 @@ class Converter:
         self._check_sizes({tuple(image.shape[:2]) for image in images} if is_list else {tuple(images.shape[1:3])})
 
     def to_objects(self, labels: Mapping, image_hw: tuple[int, int]) -> dict:
-        """Returns the padded objects of images of one size, as `data.pipeline` describes them but for "image_id"."""
+        """Returns the padded objects of images of one size, as in `data.pipeline` but without "image_id"."""
         with self._remember():
             self._check_sizes({tuple(int(side) for side in image_hw)})
             return self._pad(read_labels(labels, self.expected.fields, self.expected.where), image_hw)
@@ -126,7 +127,7 @@ class Converter:
         }
 
     def _mask(self, labels: Labels, boxes_xyxy: np.ndarray) -> np.ndarray:
-        """(B, M) bool: rows that are objects of a known class with a box."""
+        """Returns (B, M) bool: rows that are objects of a known class whose box has an extent; counts the others."""
         rows = is_row(labels)
         is_known = (labels.classes >= 0) & (labels.classes < len(self.expected.classes))
         is_box = has_extent(boxes_xyxy.reshape(-1, 4)).reshape(rows.shape)
@@ -138,7 +139,7 @@ class Converter:
         return rows & is_known & is_box
 
     def _order(self, mask: np.ndarray, areas: np.ndarray) -> np.ndarray:
-        """Returns (B, rows) indices of the rows that are kept, in their order; -1 is a new row."""
+        """Returns (B, rows) indices of the rows that are kept, in their order; -1 is a new padded row."""
         rows, found = self.expected.rows, mask.shape[1]
         if rows is None or found <= rows:
             order = np.broadcast_to(np.arange(found), mask.shape)
@@ -150,7 +151,7 @@ class Converter:
 
 
 def _take(values: np.ndarray, mask: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Returns (B, rows, ...) of (B, M, ...): those rows, zeros where they are no objects."""
+    """Returns the rows `order` (B, rows) of values (B, M, ...) as (B, rows, ...), with zeros in rows without object."""
     extra = (1,) * (values.ndim - 2)
     values = np.where(mask.reshape(*mask.shape, *extra), values, np.zeros((), values.dtype))
     padded = np.pad(values, [(0, 0), (0, 1), *[(0, 0)] * len(extra)])  # -1 is the row of zeros at the end

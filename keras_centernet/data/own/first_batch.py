@@ -1,4 +1,4 @@
-"""Looks at a user's first batch: is it what a detector can learn from? Each mistake is one line that names the key."""
+"""Checks that a detector can learn from the user's first batch; each error is one line that names the key."""
 
 import warnings
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ from keras_centernet.method.specs import Tensor
 _LOOKED_AT = 32  # images
 _CHANNELS = 3
 _LARGEST_VALUE = 255
-_SHARE = 0.25  # of boxes that may be at odds with their format: labels have slips, but a wrong format is in all of them
-_BORDER = 0.1  # of the image's side, by which a box may reach over it
-_FRACTION = 1.5  # the largest number that may be a fraction
+_SHARE = 0.25  # of boxes that may contradict the format: labels contain mistakes, but a wrong format affects all boxes
+_BORDER = 0.1  # share of the image's side by which a box may reach over the border
+_FRACTION = 1.5  # largest number that is taken for a fraction
 
 
 def check_labels(
     labels: Labels, images: Tensor | list | tuple, box_format: str, classes: Sequence[str] | None, where: str
 ) -> None:
-    """Raises unless labels are as `fit` and `load_dataset` want them; warns of keys that nothing reads.
+    """Raises unless labels are as `fit` and `load_dataset` need them; warns of keys that nothing reads.
 
     Args:
-        labels: of B images.
+        labels: labels of B images.
         images: (B, H, W, 3), or a list of (H, W, 3) of any sizes.
-        box_format: that the user gave.
-        classes: names; None where they are not known yet.
-        where: what the line begins with.
+        box_format: the format that the user stated.
+        classes: names; None if they are not known yet.
+        where: how messages begin, such as "fit".
 
     Raises:
-        UserError: a mistake; the line names the key.
+        UserError: a value is wrong; the message names its key.
     """
     if len(images) != len(labels.classes):
         raise UserError(f"{where}: {BOXES}: expected those of {len(images)} images, got {len(labels.classes)}.")
@@ -44,7 +44,7 @@ def check_labels(
 
 
 def check_images(images: Tensor | list | tuple, where: str) -> None:
-    """Raises unless images, an array or a list, are (H, W, 3) each, and the first ones of 0 to 255."""
+    """Raises unless all images, an array or a list, are (H, W, 3) and the first ones have values from 0 to 255."""
     images = images if isinstance(images, tuple | list) else to_array(images)
     if not len(images):
         raise UserError(f"{where}: {IMAGES}: expected at least one, got none.")
@@ -66,7 +66,7 @@ def check_images(images: Tensor | list | tuple, where: str) -> None:
 
 
 def check_classes(labels: Labels, classes: Sequence[str] | None, where: str) -> None:
-    """Raises unless the classes of all objects are indices of names."""
+    """Raises unless the classes of all objects are indices into the names."""
     found = labels.classes[is_row(labels)]
     last = int(found.max(initial=0)) if classes is None else len(classes) - 1
     outside = found[(found < 0) | (found > last)]
@@ -80,7 +80,7 @@ def check_classes(labels: Labels, classes: Sequence[str] | None, where: str) -> 
 
 
 def check_boxes(labels: Labels, sides_wh: np.ndarray, box_format: str, where: str) -> None:
-    """Raises unless the boxes of the first images, of these sides (n, 1, 2), are written in that format."""
+    """Raises unless the boxes of the first n images, with sides (n, 1, 2), are written in that format."""
     count = len(sides_wh)
     rows = is_row(labels)[:count]
     boxes, sides_wh = labels.boxes[:count][rows], np.broadcast_to(sides_wh, (*rows.shape, 2))[rows]
@@ -102,7 +102,7 @@ def check_boxes(labels: Labels, sides_wh: np.ndarray, box_format: str, where: st
 
 
 def _at_odds(boxes: np.ndarray, sides_wh: np.ndarray, box_format: str) -> np.ndarray:
-    """(n,) bool: which boxes are inverted, far outside the image, or of another unit in that format."""
+    """Returns (n,) bool: boxes that, read in that format, are inverted, far outside the image or in another unit."""
     is_other_unit = np.all(np.abs(boxes) <= _FRACTION, axis=1) != is_relative(box_format)
     corners = to_xyxy(boxes[:, None], box_format, sides_wh[:, None])[:, 0].reshape(-1, 2, 2)
     is_inverted = np.any(corners[:, 1] <= corners[:, 0], axis=1)

@@ -1,15 +1,15 @@
-"""What a user writes of the objects of images -> arrays of padded rows, all NumPy.
+"""The user's labels of images -> arrays of padded rows, all NumPy.
 
 Labels are a dict, or a list of one such dict per image:
 
 | key | content |
 |---|---|
-| boxes | (B, M, 4) numbers, as `bounding_box_format` says |
+| boxes | (B, M, 4) numbers in the given `bounding_box_format` |
 | labels, or classes | (B, M) class indices |
-| a field of the task, such as keypoints_xyv | (B, M, ...) as in `data.source`, positions in pixels of the image |
+| a field of the task, such as keypoints_xyv | (B, M, ...) as in `data.source`, positions in image pixels |
 
-Arrays are padded with -1, or by rows of zeros as `padded_batch` does; lists of arrays and RaggedTensors are ragged.
-The dict may be the "bounding_boxes" of another one, as Keras' own layers take it.
+Arrays are padded with -1, or with rows of zeros as by `padded_batch`; lists of arrays and RaggedTensors can be ragged.
+The dict can be the value of "bounding_boxes" in another dict, as in Keras' own layers.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.method.specs import FieldSpec
 
 PADDING = -1
-_FAR = 2**31 - 1  # as far as int32 reaches
+_FAR = 2**31 - 1  # largest int32
 IMAGES, BOXES, LABELS = "images", "boxes", ("labels", "classes")
 _NESTED = "bounding_boxes"
 _OURS = ("boxes_xyxy", "center_index")  # padded objects as `load_dataset` yields them, or targets
@@ -33,10 +33,10 @@ class Labels:
     """Labels of B images.
 
     Attributes:
-        boxes: (B, M, 4) float32, as they are written.
+        boxes: (B, M, 4) float32, in the user's format.
         classes: (B, M) int32; padded rows are -1.
-        fields: {name: (B, M, ...), or (B, ...) where it is of the image}.
-        key: what the user calls the classes, "labels" or "classes".
+        fields: {name: (B, M, ...), or (B, ...) for a field of the image}.
+        key: the user's key of the classes, "labels" or "classes".
         unused: keys that nothing reads.
     """
 
@@ -48,15 +48,15 @@ class Labels:
 
 
 def is_ours(labels: object) -> bool:
-    """Whether objects are padded already, or targets."""
+    """Returns whether labels are already ours: padded objects, or targets."""
     return isinstance(labels, Mapping) and any(key in labels for key in _OURS)
 
 
 def unpack(batch: object, where: str) -> tuple:
-    """Returns (images, labels) of what a data set yields; labels are a dict of tensors, arrays or lists.
+    """Returns (images, labels) of an element of a data set; labels are a dict of tensors, arrays or lists.
 
     Raises:
-        UserError: there are no images or no labels; the line begins with `where`, such as "fit".
+        UserError: there are no images or no labels; the message begins with `where`, such as "fit".
     """
     images, labels = batch, None
     if isinstance(batch, Mapping):
@@ -75,10 +75,10 @@ def unpack(batch: object, where: str) -> tuple:
 
 
 def keys_of(labels: Mapping, fields: Mapping[str, FieldSpec], where: str) -> tuple[str, ...]:
-    """Returns the keys that are read: the boxes, what the classes are called, and the task's fields.
+    """Returns the keys that are read: those of the boxes, the classes and the task's fields.
 
     Raises:
-        UserError: one is missing.
+        UserError: a key is missing.
     """
     label_key = next((key for key in LABELS if key in labels), LABELS[0])
     keys = (BOXES, label_key, *fields)
@@ -94,7 +94,7 @@ def read_labels(labels: Mapping, fields: Mapping[str, FieldSpec], where: str) ->
     """Returns labels as padded arrays.
 
     Raises:
-        UserError: a key is missing, or what it holds has another shape or is no number.
+        UserError: a key is missing, or its values have another shape or are not numbers.
     """
     keys = keys_of(labels, fields, where)
     boxes = _padded(labels[BOXES], (4,), f"{where}: {BOXES}")
@@ -111,19 +111,19 @@ def read_labels(labels: Mapping, fields: Mapping[str, FieldSpec], where: str) ->
     if len(others):
         raise UserError(f"{where}: {keys[1]}: expected class indices, which are whole numbers, got {others[0]:g}.")
     unused = tuple(sorted(set(labels) - set(keys)))
-    with np.errstate(over="ignore"):  # beyond float32 is infinite
+    with np.errstate(over="ignore"):  # numbers too large for float32 become infinite
         boxes = boxes.astype(np.float32)
     return Labels(boxes, np.clip(classes, -_FAR, _FAR).astype(np.int32), known, keys[1], unused)
 
 
 def is_row(labels: Labels) -> np.ndarray:
-    """(B, M) bool: rows that are not padding, which has class -1, or a box of -1 or of zeros only."""
+    """Returns (B, M) bool: rows that are not padding; padding has class -1, or a box of only -1 or only zeros."""
     is_padding = np.all(labels.boxes == PADDING, axis=-1) | np.all(labels.boxes == 0, axis=-1)
     return (labels.classes != PADDING) & ~is_padding
 
 
 def to_array(values: object) -> np.ndarray:
-    """Returns an array of what any framework calls one, on whatever device it is; RaggedTensors padded with -1."""
+    """Returns any framework's array or tensor, on any device, as a NumPy array; RaggedTensors are padded with -1."""
     values = to_dense(values)
     if hasattr(values, "detach"):  # PyTorch
         values = values.detach().cpu()
@@ -131,7 +131,7 @@ def to_array(values: object) -> np.ndarray:
 
 
 def to_dense(values: object) -> object:
-    """Returns a RaggedTensor padded with -1, and anything else as it is."""
+    """Returns a RaggedTensor padded with -1, and anything else unchanged."""
     if not hasattr(values, "to_tensor"):
         return values
     import tensorflow as tf
@@ -140,7 +140,7 @@ def to_dense(values: object) -> object:
 
 
 def show(value: object) -> str:
-    """Returns what a value is, in a few words."""
+    """Describes a value in a few words, for messages."""
     if isinstance(value, Mapping):
         return f"a dict of {', '.join(map(repr, value)) or 'nothing'}"
     if isinstance(value, tuple | list):
@@ -156,7 +156,7 @@ def _counts(values: np.ndarray) -> str:
 
 
 def _padded(values, shape: tuple[int | None, ...], what: str) -> np.ndarray:
-    """Returns (B, M, *shape) float64 of what is padded or ragged."""
+    """Returns padded or ragged values as (B, M, *shape) float64."""
     values = to_dense(values)
     is_ragged = isinstance(values, tuple | list) or str(getattr(values, "dtype", "")) == "object"
     if not is_ragged:
@@ -172,19 +172,19 @@ def _padded(values, shape: tuple[int | None, ...], what: str) -> np.ndarray:
 
 
 def _stacked(values, shape: tuple[int | None, ...], what: str) -> np.ndarray:
-    """Returns (B, *shape) float64."""
+    """Returns one value per image as (B, *shape) float64."""
     values = [to_array(value) for value in values] if isinstance(values, tuple | list) else values
     return _numbers(values, (None, *shape), what)
 
 
 def _numbers(values, shape: tuple[int | None, ...], what: str) -> np.ndarray:
-    """Returns a float64 array of that shape, in which None is any side."""
+    """Returns a float64 array of that shape, in which None matches any side."""
     wanted = f"numbers of shape ({', '.join('any' if side is None else str(side) for side in shape)})"
     try:
         array = to_array(values).astype(np.float64)
     except (TypeError, ValueError):
         raise UserError(f"{what}: expected {wanted}, got {show(values)}.") from None
-    if array.size == 0 and array.ndim <= len(shape):  # nothing, such as an empty list, does not know its sides
+    if array.size == 0 and array.ndim <= len(shape):  # an empty list, for example, has too few axes
         known = (*array.shape, *[0] * (len(shape) - array.ndim))
         return np.zeros([k if side is None else side for k, side in zip(known, shape, strict=True)])
     if array.ndim != len(shape) or any(s not in (None, n) for s, n in zip(shape, array.shape, strict=True)):

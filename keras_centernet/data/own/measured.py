@@ -1,4 +1,4 @@
-"""A user's data on their way to `keras_centernet.evaluate`: whatever has batches."""
+"""Converts the user's data for `keras_centernet.evaluate`: arrays, or anything that yields batches."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -7,27 +7,27 @@ import numpy as np
 from keras_centernet.data.own.batches import OwnData
 from keras_centernet.data.own.py_datasets import length_of
 
-_ENDLESS, _UNKNOWN = -1, -2  # as tf.data counts
-_TOGETHER = 32  # images of arrays: Keras' own batch size
+_ENDLESS, _UNKNOWN = -1, -2  # the values of tf.data's cardinality
+_TOGETHER = 32  # images of arrays in one batch: Keras' default batch size
 
 
 def is_arrays(data: object) -> bool:
-    """Whether these are the images and labels of a whole data set: (images, labels), or a dict of them."""
+    """Returns whether these are the images and labels of a whole data set: (images, labels), or a dict of them."""
     if isinstance(data, Mapping):
         return True
     return isinstance(data, tuple) and len(data) == 2 and _is_labels(data[1])
 
 
 def measured_batches(own: OwnData, data: Iterable, where: str) -> Iterable:
-    """Returns batches (images, objects) that have all that measuring needs; what is ours stays as it is.
+    """Returns batches (images, objects) with all that evaluation needs; batches that are ours stay unchanged.
 
     Args:
-        own: of the call.
+        own: the `OwnData` of the call.
         data: batches in any container, or arrays.
-        where: what messages begin with.
+        where: how messages begin.
 
     Raises:
-        UserError: a mistake in the first batch, when it is read.
+        UserError: the first batch is wrong; raised when it is read.
     """
     if hasattr(data, "element_spec"):
         if own.is_ours(data.element_spec, where):
@@ -41,14 +41,14 @@ def measured_batches(own: OwnData, data: Iterable, where: str) -> Iterable:
 
 
 class _Measured:
-    """Batches in which the id of an image is its position, where it has none."""
+    """Converted batches; an image without an id gets its position as id."""
 
     def __init__(self, own: OwnData, batches, where: str):
         self._own, self._batches, self._where = own, batches, where
         self.classes = getattr(batches, "classes", None)
 
     def cardinality(self) -> int:
-        """Returns the number of batches, or why there is none, as tf.data does."""
+        """Returns the number of batches, or -1 (endless) or -2 (unknown), as in tf.data."""
         if hasattr(self._batches, "cardinality"):
             return int(self._batches.cardinality())
         if getattr(self._batches, "num_batches", 0) is None:
@@ -73,7 +73,7 @@ def _is_labels(labels) -> bool:
 
 
 def _slices(data) -> Iterator:
-    """Yields batches of arrays."""
+    """Yields arrays in batches."""
     images = data["images"] if isinstance(data, Mapping) else data[0]
     for start in range(0, len(images), _TOGETHER):
         part = slice(start, start + _TOGETHER)

@@ -1,4 +1,4 @@
-"""Python containers of a user's batches -> `keras.utils.PyDataset`s of ours, which every backend takes."""
+"""Python containers of the user's batches -> `keras.utils.PyDataset`s of ours, which every backend accepts."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from keras_centernet.data.own.converter import Converter
 
 
 def length_of(batches: Iterable) -> int | None:
-    """Returns the number of batches; None where they do not know it, as PyTorch's loaders of streams."""
+    """Returns the number of batches; None if it is unknown, as for PyTorch's loaders of streams."""
     try:
         return len(batches)
     except TypeError:
@@ -16,7 +16,7 @@ def length_of(batches: Iterable) -> int | None:
 
 
 class ConvertedDataset(keras.utils.PyDataset):
-    """The batches of a user's `PyDataset`, converted where its workers make them."""
+    """The batches of the user's `PyDataset`, converted by the workers that make them."""
 
     def __init__(self, dataset: keras.utils.PyDataset, converter: Converter):
         super().__init__(dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size)
@@ -31,18 +31,18 @@ class ConvertedDataset(keras.utils.PyDataset):
         return self._converter(self._dataset[index])
 
     def on_epoch_begin(self) -> None:
-        """Tells the user's data set."""
+        """Calls `on_epoch_begin` of the user's data set."""
         self._dataset.on_epoch_begin()
 
     def on_epoch_end(self) -> None:
-        """Tells the user's data set."""
+        """Calls `on_epoch_end` of the user's data set."""
         self._dataset.on_epoch_end()
 
 
 class LoadedDataset(keras.utils.PyDataset):
-    """The batches of what can be gone through again and again, such as PyTorch's loaders, in the order of its own.
+    """The batches of a container that can be iterated repeatedly, such as a PyTorch loader, in the container's order.
 
-    Keras asks for batch 0, 1, ... of each pass.
+    Keras asks for the batches 0, 1, ... in this order; batch 0 begins a new pass.
     """
 
     def __init__(self, loader, converter: Converter | None):

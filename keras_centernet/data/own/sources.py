@@ -1,4 +1,4 @@
-"""A user's images and labels -> a `Source`, for `load_dataset`: arrays of all images, or a tf.data set."""
+"""The user's images and labels -> a `Source`, for `load_dataset`: arrays of all images, or a tf.data data set."""
 
 import warnings
 from collections.abc import Mapping
@@ -27,19 +27,19 @@ def read_own(
     fields: Mapping[str, FieldSpec],
     **others,
 ) -> Source:
-    """Returns the `Source` of what a user has in Python.
+    """Returns the `Source` of the user's data in Python.
 
     Args:
         data: (images, labels) or {"images", "bounding_boxes"}, arrays or lists of all images, of any sizes; or a
-            tf.data set of such pairs, of single images or of batches. Labels as in `labels`.
-        split: for messages.
-        classes: names of the class indices; None numbers them.
+            tf.data data set of such pairs, of single images or of batches. Labels are as described in `labels`.
+        split: name of the split, for messages.
+        classes: names of the class indices; None names the classes by their numbers.
         bounding_box_format: one of `BOX_FORMATS`; None: "xyxy".
-        fields: what the task needs of objects besides class and box, keys of the labels.
-        **others: what belongs to files, which must be None.
+        fields: the fields that the task needs besides class and box; they are keys of the labels.
+        **others: options that apply to files only and must be None.
 
     Raises:
-        UserError: the data are something else, or not as they should be.
+        UserError: the data is of another kind, or wrong.
     """
     for option, value in others.items():
         if value is not None:
@@ -47,7 +47,7 @@ def read_own(
     box_format, name = check_format(bounding_box_format), f"own data ({split})"
     classes = None if classes is None else tuple(str(one) for one in classes)
     if any(field.endswith("_xyv") for field in fields):
-        what = "keypoints without a skeleton keep their sides where an image is mirrored; pass flip=0 if they have any."
+        what = "keypoints without a skeleton are not exchanged in a mirror image; pass flip=0 if any are left or right."
         warnings.warn(DataWarning(f"{name}: {what}"), stacklevel=4)
     if isinstance(data, tf.data.Dataset):
         return source_from_stream(data, name, classes, box_format, fields, _WHERE)

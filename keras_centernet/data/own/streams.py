@@ -1,4 +1,4 @@
-"""A tf.data set of a user's images and labels -> a `Source`."""
+"""A tf.data data set of the user's images and labels -> a `Source`."""
 
 import dataclasses
 import warnings
@@ -18,13 +18,13 @@ from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.method.specs import FieldSpec
 
 _LOOKED_AT = 16  # images
-# Decoded images, some 250 MB of photos as COCO's; who has them encoded, or their names, shuffles those.
+# Decoded images: about 250 MB for photos like COCO's. A user who has encoded images or file names should shuffle those.
 _SHUFFLE_BUFFER = 256
 
 
 def numbered_classes(last: int) -> tuple[str, ...]:
-    """Returns names of classes that have none, "0" to the last, with a warning."""
-    what = f"classes: none are given, so that they are called 0 to {last}, the largest of the labels; pass their names."
+    """Returns the names "0", "1", ... for classes without names, up to the last index, and warns."""
+    what = f"classes: none are given, so they are named 0 to {last}, the largest label; pass their names."
     warnings.warn(DataWarning(f"load_dataset: {what}"), stacklevel=5)
     return tuple(str(i) for i in range(last + 1))
 
@@ -37,10 +37,10 @@ def source_from_stream(
     fields: Mapping[str, FieldSpec],
     where: str,
 ) -> Source:
-    """Returns the `Source` of a tf.data set; arguments as in `sources.read_own`.
+    """Returns the `Source` of a tf.data data set; arguments as in `sources.read_own`.
 
-    Where its length or the classes are unknown, it is gone through once. Each epoch shuffles it in a buffer of 256
-    images; the order is a function of the seed where the data set always has the same one.
+    If its length or the classes are unknown, all of it is read once. Each epoch shuffles it in a buffer of 256 images.
+    The order depends only on the seed if the data set itself always has the same order.
     """
     dataset = _single_images(dataset, where)
     sample = _look_at_first(dataset, box_format, classes, fields, where)
@@ -60,7 +60,7 @@ def source_from_stream(
 
 
 def _single_images(dataset: tf.data.Dataset, where: str) -> tf.data.Dataset:
-    """Returns the data set of single images, also of one of batches."""
+    """Returns the data set as one of single images; batches are split."""
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise UserError(f"{where}: expected a data set that ends, got an endless one. Remove repeat().")
     rank = unpack(dataset.element_spec, where)[0].shape.rank
@@ -77,7 +77,7 @@ def _look_at_first(
     fields: Mapping[str, FieldSpec],
     where: str,
 ) -> Labels:
-    """Returns the labels of the first images, after a look at them."""
+    """Returns the labels of the first images after checking both."""
     first = [unpack(element, where) for element in dataset.take(_LOOKED_AT)]
     images = [to_array(image) for image, _ in first]
     check_images(images, where)
@@ -88,7 +88,7 @@ def _look_at_first(
 
 
 def _count(dataset: tf.data.Dataset, fields: Mapping[str, FieldSpec], where: str) -> tuple[int, int]:
-    """Returns the number of images and the largest class index, by going through all of them."""
+    """Returns (number of images, largest class index) by reading the whole data set."""
 
     def add(state, element):
         labels = unpack(element, where)[1]
@@ -101,7 +101,7 @@ def _count(dataset: tf.data.Dataset, fields: Mapping[str, FieldSpec], where: str
 
 
 def _entries(dataset: tf.data.Dataset, seed: tf.Tensor | None, limit: int | None) -> tf.data.Dataset:
-    """Returns (index, element) of the first `limit` images, shuffled by a seed (2,), or in their order."""
+    """Returns (index, element) of the first `limit` images, shuffled by a seed (2,), or in order for None."""
     entries = (dataset if limit is None else dataset.take(limit)).enumerate()
     if seed is None:
         return entries
@@ -115,7 +115,7 @@ def _to_bytes(image: tf.Tensor) -> tf.Tensor:
 
 
 class _Reader:
-    """Makes examples of the elements of a user's data set, as `data.source` describes them."""
+    """Makes examples, as `data.source` describes them, from the elements of the user's data set."""
 
     def __init__(self, expected: Expected):
         self._fields, self._where = expected.fields, expected.where
@@ -123,7 +123,7 @@ class _Reader:
         self._unseen = WarningCounter(f"object(s) of {expected.where} left out, box outside the image or given twice")
 
     def to_example(self, index: tf.Tensor, element) -> dict:
-        """Returns the example of an element, in the graph; its labels go through NumPy."""
+        """Returns the example of an element, in a graph; NumPy converts the labels."""
         image, labels = unpack(element, self._where)
         image, keys = to_dense(image), keys_of(labels, self._fields, self._where)
         of_objects = {"boxes_xyxy": ("float32", (4,)), "classes": ("int32", ()), "areas": ("float32", ())}
@@ -142,7 +142,7 @@ class _Reader:
         return {"image": _to_bytes(image), "image_id": index, **example, "is_crowd": none, "is_difficult": none}
 
     def _read(self, labels: Mapping, image_hw: np.ndarray, of_objects: tuple[str, ...]) -> dict:
-        """Returns the rows of what can be learnt of one image."""
+        """Returns the values of one image, without objects that are outside the image or given twice."""
         objects = self._converter.to_objects({key: value[None] for key, value in labels.items()}, image_hw)
         objects = {key: values[0] for key, values in objects.items()}
         rows = np.column_stack([objects["classes"], objects["boxes_xyxy"]])

@@ -1,4 +1,4 @@
-"""A tf.data set of a user's batches -> one of ours."""
+"""A tf.data data set of the user's batches -> one of ours."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ from keras_centernet.errors import UserError
 
 
 def check_batched(dataset: tf.data.Dataset, where: str) -> None:
-    """Raises where the data set is one of single images, or of images whose sizes may differ."""
+    """Raises if the data set consists of single images, or of images whose sizes can differ."""
     spec = unpack(dataset.element_spec, where)[0]
     if isinstance(spec, tf.RaggedTensorSpec):
         problem = "got a RaggedTensor; resize them, or tell their size before: tf.ensure_shape(image, (H, W, 3))."
@@ -21,12 +21,12 @@ def check_batched(dataset: tf.data.Dataset, where: str) -> None:
 def convert_dataset(dataset: tf.data.Dataset, converter: Converter, first: tuple) -> tf.data.Dataset:
     """Returns the data set of (images, padded objects) of static shapes.
 
-    Images stay in the graph; the labels of a batch go through NumPy together.
+    Images stay in the graph; NumPy converts all labels of a batch in one call.
 
     Args:
-        dataset: of batches.
-        converter: for them.
-        first: the first of them.
+        dataset: data set of batches.
+        converter: converter of these batches.
+        first: the first batch.
     """
     images, sample = converter(first)
     where, image_shape = converter.expected.where, (None, *images.shape[1:])
@@ -42,7 +42,7 @@ def convert_dataset(dataset: tf.data.Dataset, converter: Converter, first: tuple
         given = [tf.shape(images)[1:3], *(to_dense(labels[key]) for key in keys)]
         types = [values.dtype for values in sample.values()]
         objects = tf.numpy_function(to_objects, given, types, stateful=False)
-        images.set_shape(image_shape)  # not `ensure_shape`, which would be heard before the converter's one line
+        images.set_shape(image_shape)  # `ensure_shape` would raise its own error before the converter raises its line
         shapes = [(None, *values.shape[1:]) for values in sample.values()]
         return images, {n: tf.ensure_shape(v, s) for n, v, s in zip(sample, objects, shapes, strict=True)}
 

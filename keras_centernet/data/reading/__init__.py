@@ -1,1 +1,1 @@
-"""From what a reader finds to a checked `Source`: classes, sizes, splits, and one line that says what was read."""
+"""From what a reader finds to a checked `Source`: classes, sizes, splits, and a line that sums up what was read."""

@@ -1,4 +1,4 @@
-"""Which class names are used: those of the data set, renamed, merged, chosen and ordered as asked for."""
+"""Chooses the class names: those of the data set, renamed, merged, selected and ordered as requested."""
 
 import collections
 from collections.abc import Iterable, Sequence
@@ -13,15 +13,15 @@ def choose_classes(
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Returns (names of the classes, {name in the data set: its index, -1 for a class that is left out}).
 
-    Objects of classes that were not asked for are left out, with a warning that counts them by class.
+    Objects of classes that were not requested are left out, with a warning that counts them by class.
 
     Args:
-        declared: names that the data set declares, in order; None: those of its objects, sorted.
-        of_objects: the name of each object; None where a stream does not know them beforehand.
-        request: whose `classes`, `class_map` and `ignore_case` decide.
+        declared: names that the data set declares, in order; None: the names that its objects have, sorted.
+        of_objects: the class name of each object; None for a stream, which does not know them beforehand.
+        request: its `classes`, `class_map` and `ignore_case` are used.
 
     Raises:
-        UserError: names are asked for twice, or no object is of a class that was asked for.
+        UserError: a name is requested twice, or no object is of a requested class.
     """
     counts = collections.Counter(declared if of_objects is None else of_objects)
     names = list(dict.fromkeys((*(declared or ()), *sorted(counts))))
@@ -42,7 +42,7 @@ def choose_classes(
 
 
 def new_name(name: str, request: DataRequest) -> str | None:
-    """Returns what a class of the data set is called from now on; None where it was not asked for."""
+    """Returns the new name of a class of the data set; None if the class was not requested."""
     fold = str.casefold if request.ignore_case else str
     renamed = {fold(old): new for old, new in request.class_map.items()}.get(fold(name), name)
     is_wanted = request.classes is None or fold(renamed) in map(fold, request.classes)
@@ -50,13 +50,13 @@ def new_name(name: str, request: DataRequest) -> str | None:
 
 
 def _rename(names: list[str], request: DataRequest) -> dict[str, str]:
-    """Returns {name: what it is called from now on}."""
+    """Returns {name in the data set: new name}."""
     fold = str.casefold if request.ignore_case else str
     wanted = {fold(old): new for old, new in request.class_map.items()}
     unknown = [old for old in request.class_map if fold(old) not in set(map(fold, names))]
-    warn_counted(unknown, f"name(s) of class_map are no classes of {request.data}, which has {_show(names)}")
+    warn_counted(unknown, f"name(s) of class_map are not classes of {request.data}, which has {_show(names)}")
     renamed = {name: wanted.get(fold(name), name) for name in names}
-    if request.ignore_case:  # the first spelling stands for the others
+    if request.ignore_case:  # the first spelling replaces the others
         first = {fold(new): new for new in reversed(renamed.values())}
         renamed = {name: first[fold(new)] for name, new in renamed.items()}
     return renamed
@@ -74,7 +74,7 @@ def _say_left_out(
         raise UserError(f"{request.name}: expected {expected}, got only others: {counted}; {advice}.")
     names = [f"{counted}; {advice}"] + [""] * (sum(left_out.values()) - 1)
     what = "object(s)" if is_counted else "class(es)"
-    warn_counted(names, f"{what} of {request.name} left out, which are none of {_show(classes)}")
+    warn_counted(names, f"{what} of {request.name} left out, not among {_show(classes)}")
 
 
 def _show(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a reader found -> a `Source`: values checked, classes chosen, image files looked at, and all of it said."""
+"""What a reader found -> a `Source`: checks values, chooses classes, checks image files and prints a summary."""
 
 import dataclasses
 
@@ -18,10 +18,10 @@ from keras_centernet.errors import UserError
 
 
 def to_source(found: Found, request: DataRequest) -> Source:
-    """Returns the source of what a reader found, and says in one line what it holds.
+    """Returns the source made of what a reader found, and prints in one line what it holds.
 
     Raises:
-        UserError: a value is damaged, no image can be read, or no object is left to learn from or to measure with.
+        UserError: a value is damaged, no image can be read, or no object is left for training or evaluation.
     """
     if not found.images:
         raise UserError(f"{found.name}: expected at least one image, got an empty split; choose another split.")
@@ -56,7 +56,7 @@ def to_source(found: Found, request: DataRequest) -> Source:
 
 
 def _to_arrays(found: Found, indices: dict[str, int]) -> tuple[Annotations, dict | None]:
-    """Returns (annotations with checked values, of the classes that are used; {image id: the data set's own id})."""
+    """Returns (annotations of the used classes with checked values, {image id: the data set's own id} or None)."""
     image_ids, own_ids = values.image_numbers(found)
     boxes_xyxy, areas = values.box_values(found), values.area_values(found)
     index = np.array([row[0] for row in found.rows], np.int64)
@@ -78,7 +78,7 @@ def _to_arrays(found: Found, indices: dict[str, int]) -> tuple[Annotations, dict
 
 
 def _nothing(found: Found) -> str:
-    """Returns why a split has no object, in one line."""
+    """Returns one line that says why a split has no objects."""
     images, without = len(found.images), sum(found.unlabelled)
     if found.rows:
         what = "; ".join(f"{len(names)} {what}" for what, names in found.notes.items())

@@ -8,19 +8,19 @@ from keras_centernet.files.paths import AnyPath
 
 @dataclasses.dataclass
 class Found:
-    """The images of one split and what their label files say, as it stands there.
+    """The images of one split and the unchecked content of their label files.
 
-    A reader makes one, calls `add_image` and `add_object`, and returns it; `finishing.to_source` checks all of it, so
-    readers pass numbers on as they are: texts that are numbers, NaN and negative sizes included.
+    A reader makes one, calls `add_image` and `add_object`, and returns it. `finishing.to_source` checks all values, so
+    readers pass numbers on unchanged: texts that are numbers, NaN and negative sizes included.
 
     Attributes:
-        name: of the data, for messages.
+        name: name of the data, for messages.
         unit: what the number of an object counts in its label file: "line", "object", "entry {} of 'annotations'", ...
         classes: names that the data set declares, in their order; None: the names that objects have, sorted.
         is_relative: whether boxes, and the fields named `_xy`, `_xyxy` and `_xyv`, are fractions of the upright image.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
         category_ids: {class name: the data set's own id}, for its evaluation server.
-        looked_for: where the label file of an image was looked for, for the error that there is none.
+        looked_for: where label files were looked for, for the error that none was found.
         notes: {what was left out or guessed: names}, one `DataWarning` each, see `warn_counted`.
         images, stated_hw, image_ids, label_files, unlabelled: one value per image.
         rows: (image, class name, four numbers of the box, number of the object, is crowd, is difficult, area).
@@ -51,12 +51,12 @@ class Found:
         """Adds an image and returns its index.
 
         Args:
-            path: of the image's file, which may turn out to be missing.
+            path: path of the image's file, which need not exist.
             labels: the file that describes its objects, for messages.
-            hw: (height, width) that the labels state, zeros or None where they do not.
-            image_id: the data set's own id, any value of JSON; None where it has none.
-            has_labels: False where its label file is missing.
-            fields: what else is known of the image, the same keys for each one.
+            hw: (height, width) that the labels state; zeros or None if they state none.
+            image_id: the data set's own id, any JSON value; None if there is none.
+            has_labels: False if its label file is missing.
+            fields: further values of the image, with the same keys for every image.
         """
         self.images.append(str(path))
         self.label_files.append(str(labels or path))
@@ -73,13 +73,13 @@ class Found:
         """Adds an object to an image.
 
         Args:
-            image: what `add_image` returned.
-            name: of the class.
-            box_xyxy: x1, y1, x2, y2 in pixels of the image, or fractions where `is_relative`.
-            number: where the object stands in its label file, counted in `unit`.
+            image: the image's index, as `add_image` returned it.
+            name: name of the class.
+            box_xyxy: x1, y1, x2, y2 in image pixels, or fractions if `is_relative`.
+            number: position of the object in its label file, counted in `unit`.
             is_crowd, is_difficult: COCO's and VOC's marks.
             area: COCO's area of the mask; None: width * height of the box.
-            fields: what else is known of the object, the same keys for each one.
+            fields: further values of the object, with the same keys for every object.
         """
         x1, y1, x2, y2 = box_xyxy
         self.rows.append((image, name, x1, y1, x2, y2, number, is_crowd, is_difficult, area))
@@ -88,7 +88,7 @@ class Found:
 
     @property
     def is_visible(self) -> list[bool]:
-        """One value per object: whether it is to be found, and no region that hides objects."""
+        """One value per object: False for regions that hide objects, else True."""
         return [not hidden for hidden in self.fields.get("is_hidden", ())] or [True] * len(self.rows)
 
     def note(self, what: str, name: str) -> None:
@@ -101,7 +101,7 @@ class Found:
         return f"{self.label_files[row[0]]}, {unit.format(row[6])}"
 
     def keep(self, is_kept: Sequence[bool]) -> None:
-        """Removes all other images, and their objects."""
+        """Removes the images that are not marked in `is_kept`, and their objects."""
         numbers = {old: new for new, old in enumerate(i for i, kept in enumerate(is_kept) if kept)}
         for name in ("images", "stated_hw", "image_ids", "label_files", "unlabelled"):
             setattr(self, name, [getattr(self, name)[i] for i in numbers])
@@ -113,7 +113,7 @@ class Found:
         self.rows = [(numbers[row[0]], *row[1:]) for row in self.rows if row[0] in numbers]
 
     def merge_repeated(self) -> None:
-        """Puts the objects of an image together that several label files describe; own ids keep images apart."""
+        """Merges the objects of an image that several label files describe; images with own ids stay separate."""
         first, targets = {}, []
         for i, image in enumerate(self.images):
             targets.append(first.setdefault(image, i) if self.image_ids[i] is None else i)

@@ -1,9 +1,9 @@
-"""Boxes as label files state them -> pixels of the upright image, where file and labels disagree about its size.
+"""Boxes as label files state them -> pixels of the upright image, even if file and labels disagree about its size.
 
-Label files may state the size that they were drawn on. Where it is the stored size of a photo that its EXIF tag
-turns, boxes are turned along; where both sides differ from the file's by one factor, boxes are scaled by it. A mirror
-and half a turn leave the size as it is: then boxes are those of the upright image, unless all photos of the split whose
-size tells it were labelled as they are stored.
+Label files can state the size of the image on which the boxes were drawn. If that is the stored size of a photo that
+its EXIF orientation rotates, the boxes are rotated, too. If both sides differ from the file's by the same factor, boxes
+are scaled by it. Mirroring and a rotation by 180 degrees do not change the size. Boxes of such photos are taken as
+those of the upright image, unless every photo of the split whose size tells the two apart was labelled as stored.
 """
 
 import dataclasses
@@ -18,8 +18,9 @@ from keras_centernet.data.fields import move, moving
 from keras_centernet.data.images import ImageHeader
 from keras_centernet.errors import UserError
 
-_ROUNDING = 1  # pixels by which two statements of one size may differ
-# EXIF orientation -> where (x, y, 1) of the stored image goes in units of (width, height): linear part, shift.
+_ROUNDING = 1  # pixels by which two statements of the same size can differ
+# EXIF orientation -> rows of the matrix that maps (x, y, 1) of the stored image to the upright image; "w" and "h" stand
+# for the stored width and height.
 _UPRIGHT = {
     1: ((1, 0, 0), (0, 1, 0)),
     2: ((-1, 0, "w"), (0, 1, 0)),
@@ -38,16 +39,16 @@ def to_upright_pixels(
     """Returns (annotations in pixels of the upright images, number of images whose stated size contradicts the file).
 
     Args:
-        annotations: whose `image_hw` is what the label files state, zeros where they state nothing.
-        headers: of the image files.
+        annotations: annotations whose `image_hw` is the size that the label files state, or zeros.
+        headers: headers of the image files.
         is_relative: whether boxes, areas and moving fields are fractions of the upright image.
         strict: whether a size that contradicts the file is an error.
 
     Raises:
-        UserError: strict and sizes contradict each other.
+        UserError: `strict` is set and a stated size contradicts the file.
     """
     upright_hw = np.array([header.hw for header in headers], np.int64).reshape(-1, 2)
-    if is_relative:  # fractions mean the same in an image of another size
+    if is_relative:  # fractions are the same in an image of another size
         return _to_pixels(annotations, upright_hw), 0
     stated_hw = np.asarray(annotations.image_hw, np.int64)
     differs = np.all(stated_hw > 0, axis=1) & (np.abs(stated_hw - upright_hw).max(axis=1, initial=0) > _ROUNDING)
@@ -69,7 +70,7 @@ def to_upright_pixels(
 def _matrices(
     stated_hw: np.ndarray, headers: Sequence[ImageHeader], differs: np.ndarray
 ) -> dict[int, np.ndarray | None]:
-    """Returns {image whose boxes move: (2, 3) matrix from stated to upright pixels, None if there is none}."""
+    """Returns {image: (2, 3) matrix from stated to upright pixels, None if none fits} of images whose boxes move."""
     is_turned = np.array([header.orientation > 1 for header in headers], bool) & np.all(stated_hw > 0, axis=1)
     upright = {i: _zoom(stated_hw[i], headers[i].hw) for i in np.flatnonzero(differs | is_turned)}
     turned = {i: _turn(stated_hw[i], headers[i]) for i in np.flatnonzero(is_turned)}
@@ -85,16 +86,16 @@ def _matrices(
 
 
 def _zoom(stated_hw: np.ndarray, hw: tuple[int, int]) -> np.ndarray | None:
-    """Returns the (2, 3) matrix that scales from one size to another; None where that takes more than one factor."""
+    """Returns the (2, 3) matrix that scales from one size to another; None if the sides need different factors."""
     zoom_hw = np.array(hw) / stated_hw
-    # One factor: each side follows from the other up to the rounding of whole pixels.
+    # The factors are the same if each side follows from the other up to rounding to whole pixels.
     if np.any(np.abs(stated_hw * zoom_hw[::-1] - hw) > np.maximum(zoom_hw, _ROUNDING)):
         return None
     return np.array([[zoom_hw[1], 0, 0], [0, zoom_hw[0], 0]])
 
 
 def _turn(stated_hw: np.ndarray, header: ImageHeader) -> np.ndarray | None:
-    """Returns the (2, 3) matrix from a size with the proportions of the stored image to the upright image, or None."""
+    """Returns the (2, 3) matrix from labels drawn on the stored image to the upright image; None if none fits."""
     zoom = _zoom(stated_hw, header.stored_hw)
     sides = dict(zip("hw", header.stored_hw, strict=True))
     turn = np.array([[sides.get(value, value) for value in row] for row in _UPRIGHT[header.orientation]], float)
@@ -107,13 +108,13 @@ def _show(name: str, stated_hw: np.ndarray, header: ImageHeader) -> str:
 
 
 def _move(annotations: Annotations, matrices: dict[int, np.ndarray]) -> Annotations:
-    """Returns the annotations with boxes, areas and moving fields in the frames that the matrices of images lead to."""
+    """Returns the annotations with boxes, areas and moving fields transformed by the matrices of their images."""
     boxes_xyxy, areas = annotations.boxes_xyxy.copy(), annotations.areas.copy()
     fields = {key: np.array(annotations.fields[key]) for key in moving(annotations.fields)}
     splits = annotations.row_splits
     for i, matrix in matrices.items():
         rows = slice(splits[i], splits[i + 1])
-        # Transforming orders the corners: what has no extent stays as it is, to be counted and dropped later.
+        # Transforming would sort the corners of an inverted box. Boxes without extent stay, to be counted and dropped.
         is_box = has_extent(boxes_xyxy[rows])[:, None]
         boxes_xyxy[rows] = np.where(is_box, geometry.transform_boxes(boxes_xyxy[rows], matrix), boxes_xyxy[rows])
         areas[rows] *= abs(np.linalg.det(matrix[:, :2]))
@@ -123,7 +124,7 @@ def _move(annotations: Annotations, matrices: dict[int, np.ndarray]) -> Annotati
 
 
 def _to_pixels(annotations: Annotations, image_hw: np.ndarray) -> Annotations:
-    """Returns the annotations, whose boxes, areas and moving fields are fractions of the images, in pixels."""
+    """Returns the annotations with boxes, areas and moving fields converted from fractions of the images to pixels."""
     scale_wh = image_hw[annotations.image_index][:, ::-1].astype(np.float64)
     fields = {key: np.array(annotations.fields[key]) for key in moving(annotations.fields)}
     splits = annotations.row_splits

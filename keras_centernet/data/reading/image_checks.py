@@ -1,4 +1,4 @@
-"""The image files of a split: which can be read, and how large they are."""
+"""Checks the image files of a split: which can be read, and how large they are."""
 
 import os
 
@@ -15,12 +15,12 @@ from keras_centernet.files.paths import map_files
 def keep_readable_images(
     annotations: Annotations, strict: bool, max_pixels: int
 ) -> tuple[Annotations, list[ImageHeader]]:
-    """Returns (annotations without images whose file is missing, cut off or not an image, header of each other).
+    """Returns (annotations without images whose file is missing, cut off or not an image, headers of the kept ones).
 
-    Those left out are counted in a warning. If `strict` every image is decoded, which also finds damage in the middle.
+    A warning counts the images left out. If `strict`, every image is decoded, which also finds damage in the middle.
 
     Raises:
-        UserError: strict and a file is bad, or no file is readable.
+        UserError: `strict` is set and a file is bad, or no file is readable.
     """
     names = annotations.image_names
 

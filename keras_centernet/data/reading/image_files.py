@@ -1,4 +1,4 @@
-"""Where the image is that a label file names, also if it was named on another system or has moved."""
+"""Finds the image that a label file names, even if it was named on another system or has moved."""
 
 import collections
 import functools
@@ -15,20 +15,20 @@ _OTHER_CASE = "image(s) found under a name with other upper and lower case"
 _OTHER_SUFFIX = "image(s) found under a name with another suffix"
 _OTHER_FOLDER = "image(s) found in another folder than their label file says"
 _SUFFIXES = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
-_JUNK = "__MACOSX"  # what archives made on a Mac have beside the files that were meant
+_JUNK = "__MACOSX"  # the folder that macOS adds to archives
 
 
 class ImageFiles:
     """Finds images in folders by the names that label files use.
 
     Args:
-        folders: where to look, first in the first one; those that do not exist are passed over.
-        root: folder below which an image may lie anywhere if it is in none of them; None looks no further.
-        also: folders that names may start from, without looking into them for names that are not quite right.
+        folders: where to look, in this order; folders that do not exist are ignored.
+        root: folder below which an image is searched for if it is in none of `folders`; None does not search.
+        also: further folders that names can be relative to; similar names are not searched for in them.
 
     Attributes:
-        folders: those that exist.
-        missing: names that no image was found for.
+        folders: the folders that exist.
+        missing: names for which no image was found.
         notes: {what was guessed: names}, for `Found.notes`.
     """
 
@@ -41,15 +41,15 @@ class ImageFiles:
         self._found: set[AnyPath] = set()
 
     def find(self, name: str) -> AnyPath:
-        """Returns the path of an image, which may be named with folders; where there is none, the path it should have.
+        """Returns the path of the image with a name, which can contain folders; if none is found, the expected path.
 
-        Looked for are, in this order: the name in each folder, the name with / for backslashes, the name without its
-        folders, and the only image below all folders and the root whose name differs in case, suffix or folder.
+        Tries in this order: the name in each folder, the name with / for backslashes, the name without its folders, and
+        the only image below the folders and the root whose name differs just in case, suffix or folder.
         """
         return self.find_all([name])[0]
 
     def find_all(self, names: Sequence[str]) -> list[AnyPath]:
-        """Returns the path of each image as `find` does; a file that has one of the names is guessed for no other."""
+        """Returns the path of each image as `find` does; a file found for one name is not guessed for another."""
         plain, paths = list(names), [self.find_exactly(name) for name in names]
         for i, name in enumerate(names):
             if paths[i] is None and "\\" in name:
@@ -68,11 +68,11 @@ class ImageFiles:
         return [join(first, name) if path is None else path for path, name in zip(paths, plain, strict=True)]
 
     def find_exactly(self, name: str) -> AnyPath | None:
-        """Returns the image of this name, a path below one of the folders or an absolute one, or None."""
+        """Returns the image of exactly this name, relative to one of the folders or absolute, or None."""
         return self._in_folders(name, [*self.folders, *self._also])
 
     def find_stem(self, stem: str) -> AnyPath | None:
-        """Returns the image that has this name, which may have folders, but for its suffix, or None."""
+        """Returns the image whose name without its suffix is `stem`, which can contain folders, or None."""
         path = next((path for suffix in _SUFFIXES if (path := self.find_exactly(stem + suffix)) is not None), None)
         if path is not None:
             self._found.add(path)
@@ -83,7 +83,7 @@ class ImageFiles:
         return list(dict.fromkeys(path for folder in self.folders for path in images_in(folder)))
 
     def others(self) -> list[AnyPath]:
-        """Returns the images that lie beside those that were found and that nobody has asked for, sorted."""
+        """Returns the images in the same folders as the found ones that no name referred to, sorted."""
         folders = {path.parent for path in self._found}
         names = ((folder, name) for folder in folders for name in self._listings.names(folder))
         beside = (folder / name for folder, name in names if _is_image_name(name))
@@ -91,12 +91,12 @@ class ImageFiles:
 
     def _in_folders(self, name: str, folders: Sequence[AnyPath]) -> AnyPath | None:
         paths = (join(folder, name) for folder in folders)
-        if ".." in name:  # one path for one file
+        if ".." in name:  # so that each file has only one path
             paths = (path if is_remote(path) else to_path(os.path.normpath(path)) for path in paths)
         return next((path for path in paths if self._is_there(path)), None)
 
     def _guess(self, name: str, taken: Collection[AnyPath]) -> AnyPath | None:
-        """Returns an image of that name in another folder, or the only one of nearly that name."""
+        """Returns the image of that name in another folder, or the only image with a similar name, or None."""
         base = name.rpartition("/")[2]
         path = self._in_folders(base, self.folders) if base != name else None
         if path is not None and path not in taken:
@@ -119,7 +119,7 @@ class ImageFiles:
 
     @functools.cached_property
     def _index(self) -> tuple[dict, dict]:
-        """({name: paths}, {stem: paths}) in lower case of all images in the folders and below the root."""
+        """({name: paths}, {stem: paths}) of all images below the folders and the root; the keys are in lower case."""
         by_name, by_stem = collections.defaultdict(list), collections.defaultdict(list)
         below = images_in(self._root) if self._root is not None and self._root.is_dir() else []
         for path in sorted({*self.all(), *below}):
@@ -132,14 +132,14 @@ class ImageFiles:
 
 
 def images_in(folder: AnyPath) -> list[AnyPath]:
-    """Returns all images in a folder and the folders inside it, sorted."""
+    """Returns all images in a folder and its subfolders, sorted."""
     return files_below(folder, IMAGE_SUFFIXES)
 
 
 def files_below(folder: AnyPath, suffixes: tuple[str, ...]) -> list[AnyPath]:
-    """Returns the files with one of these suffixes, in any case, in a folder and the folders inside it, sorted.
+    """Returns the files with one of these suffixes, in any case, in a folder and its subfolders, sorted.
 
-    What a system or an editor hides there, such as "._a.jpg" or ".trash/a.jpg", does not belong to the data.
+    Hidden files such as "._a.jpg" or ".trash/a.jpg" are left out: they do not belong to the data.
     """
     start = len(folder.parts)
     paths = (path for path in folder.rglob("*") if path.name.lower().endswith(suffixes))

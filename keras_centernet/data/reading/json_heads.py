@@ -1,4 +1,4 @@
-"""What a JSON file is about, judged by the keys at its beginning: label files are large, and other JSON lies around."""
+"""Judges JSON files by the keys at their beginning, because label files are large and lie beside other JSON files."""
 
 import dataclasses
 import re
@@ -15,9 +15,9 @@ class JsonHead:
     """The beginning of a JSON file.
 
     Attributes:
-        keys: those of the outermost object, or of the first object in the outermost list, as far as they were read.
+        keys: keys of the outermost object, or of the first object in the outermost list, as far as they were read.
         is_list: whether the outermost value is a list.
-        is_whole: whether the file ends within what was read.
+        is_whole: whether the whole file was read.
     """
 
     keys: frozenset[str]
@@ -26,7 +26,7 @@ class JsonHead:
 
 
 def read_json_head(path: AnyPath) -> JsonHead:
-    """Returns what the first 256 KB of a file say; a file that is missing or no JSON has no keys."""
+    """Returns the head of a file, read from its first 256 KiB; a file that is missing or not JSON has no keys."""
     data = read_beginning(path, _BYTES)
     text = data.decode(encoding_of(data), errors="ignore").lstrip()
     is_list = text.startswith("[")
@@ -35,7 +35,7 @@ def read_json_head(path: AnyPath) -> JsonHead:
 
 
 def _first_keys(text: str, wanted_depth: int) -> set[str]:
-    """Returns the keys of the first object at a depth."""
+    """Returns the keys of the first object at that depth."""
     keys, depth, last = set(), 0, None
     for match in _TOKEN.finditer(text):
         string, _, sign = match.groups()

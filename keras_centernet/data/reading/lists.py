@@ -1,4 +1,4 @@
-"""Lists of image names by which data sets say what belongs to a split, and the label files that they mean."""
+"""Lists of image names, with which data sets define their splits, and the label files of these names."""
 
 import collections
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ _LABEL_SUFFIXES = (".xml", ".txt", ".json")
 
 
 def read_list(path: AnyPath) -> list[str]:
-    """Returns the lines of a list that are not empty, without quotes and with / for backslashes."""
+    """Returns the non-empty lines of a list, without quotes and with / for backslashes."""
     lines = [line.strip("\"'").replace("\\", "/") for line in read_lines(path)]
     return [line for line in lines if line]
 
 
 def without_suffix(name: str) -> str:
-    """Returns a name without the suffix of an image or of a label file; other dots are parts of names.
+    """Returns a name without the suffix of an image or label file; other dots are part of the name.
 
     Examples:
         >>> without_suffix("images/a.b.JPG"), without_suffix("a.b")
@@ -29,10 +29,10 @@ def without_suffix(name: str) -> str:
 
 
 def find_label_files(names: Sequence[str], folder: AnyPath, suffix: str) -> list[AnyPath | None]:
-    """Returns the label file in a folder, or anywhere below it, of each name, None where there is none.
+    """Returns the label file of each name, in or anywhere below a folder; None for a name without one.
 
-    Names may have folders, such as those of their images, and suffixes. A name without the right folder means the only
-    label file of that name.
+    Names can have suffixes and folders, such as those of their images. If the folders do not match, the label file is
+    the only one with that name, if there is just one.
     """
     known: dict[str, AnyPath] = {}
     by_stem: dict[str, list[AnyPath]] = collections.defaultdict(list)

@@ -1,4 +1,4 @@
-"""Which images of a data set belong to the split that was asked for, and reading them."""
+"""Reads the images of a data set that belong to the requested split."""
 
 import dataclasses
 import itertools
@@ -23,15 +23,15 @@ _MISSING = object()
 
 
 def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], request: DataRequest) -> Source:
-    """Returns the split that a request names: one of the data set's own, "all", or a part of one that is made.
+    """Returns the split that a request names: one of the data set's own, "all", or part of a split that is made here.
 
     Args:
-        read: function of a request, whose split is one of `known` or None, to what is found.
-        known: names of the data set's splits; none where all its images lie together.
-        request: what is asked for.
+        read: function from a request, whose split is one of `known` or None, to what is found.
+        known: names of the data set's splits; empty if it has none.
+        request: the request.
 
     Raises:
-        UserError: there is no such split and none can be made, or what `to_source` raises.
+        UserError: there is no such split and none can be made, or an error of `to_source`.
     """
     read = _checked(read)
     names, part = choose_part(known, request)
@@ -40,16 +40,17 @@ def read_parts(read: Callable[[DataRequest], Found], known: Sequence[str], reque
     if names == (tuple(known) or (None,)):
         return to_source(_read_all(read, names, request), request)
     found = read(dataclasses.replace(request, split=names[0]))
-    if found.classes is None and request.classes is None:  # so that all splits number their classes alike
+    if found.classes is None and request.classes is None:  # all splits must number their classes alike
         others = (read(dataclasses.replace(request, split=name)) for name in known if name != names[0])
         found.classes = _names_of(found, *others)
     return to_source(found, request)
 
 
 def choose_part(known: Sequence[str], request: DataRequest) -> tuple[tuple[str | None, ...], str | None]:
-    """Returns (the splits that are read, "train" or "val" where it is a part of them that is made, else None).
+    """Returns (the splits to read, the part of them to use: "train" or "val", or None to use all).
 
-    The only split is None where it means all images of the data set. Arguments and errors: as of `read_parts`.
+    The splits are (None,) if the data set has none and all its images are read. Arguments and errors are those of
+    `read_parts`.
     """
     base = _held_out_of(known, request)
     if base is not _MISSING:
@@ -73,7 +74,7 @@ def _checked(read: Callable) -> Callable:
 
 
 def evaluation_split(known: Sequence[str]) -> str:
-    """Returns the split that a model is measured on where none is named: the validation split, else all images."""
+    """Returns the split on which a model is evaluated by default: the validation split, else all images."""
     return VAL if match_split(VAL, known) else ALL
 
 
@@ -85,12 +86,12 @@ def _no_split(known: Sequence[str], request: DataRequest) -> str:
 
 
 def _is_one_pool(known: Sequence[str]) -> bool:
-    """Whether the images of a data set are not split: its only split has no usual name."""
+    """Returns whether a data set is in fact not split: its only split has no usual name of a split."""
     return len(known) == 1 and not is_usual_split(known[0])
 
 
 def _held_out_of(known: Sequence[str], request: DataRequest) -> object:
-    """Returns the split, None for all images, that "train" and "val" are parts of; `_MISSING` if none is made."""
+    """Returns the split to divide into "train" and "val", None for all images; `_MISSING` if nothing is divided."""
     if _role(request.split) is None or not request.val_share:
         return _MISSING
     if request.holds_out == ALL or not known or _is_one_pool(known):
@@ -105,12 +106,12 @@ def _held_out_of(known: Sequence[str], request: DataRequest) -> object:
 
 
 def _role(split: str) -> str | None:
-    """Returns which part of a made split a name means."""
+    """Returns which part of a made split a name means, "train" or "val"; None for other names."""
     return next((part for part in (TRAIN, VAL) if split in split_names(part)), None)
 
 
 def _read_all(read: Callable, known: Sequence[str | None], request: DataRequest) -> Found:
-    """Returns the images of all splits, each once."""
+    """Returns the images of all splits, without those that an earlier split contains."""
     found, seen = None, set()
     for name in known:
         part = read(dataclasses.replace(request, split=name))
@@ -125,9 +126,9 @@ def _read_all(read: Callable, known: Sequence[str | None], request: DataRequest)
 
 
 def _part_of(found: Found, names_of_splits: Sequence[str | None], request: DataRequest) -> Source:
-    """Returns a part that is made of the splits that were found."""
+    """Returns the requested part, "train" or "val", of the images that were found."""
     if not found.images:
-        return to_source(found, request)  # which says so
+        return to_source(found, request)  # raises the error about no images
     found.classes = _names_of(found) if found.classes is None else found.classes
     names, part = image_names(found, request), _role(request.split)
     made = _make_split(found, names, request.val_share) if request.made_split is None else request.made_split
@@ -151,23 +152,23 @@ def _make_split(found: Found, names: Sequence[str], share: float) -> dict[str, t
 
 
 def describe_made(made: Mapping[str, Sequence[str]], names: Sequence[str | None]) -> str:
-    """Returns what a made split is, for messages; `names` are the splits that it was made of, see `choose_part`."""
+    """Describes a made split for messages; `names` are the splits that it was made of, see `choose_part`."""
     share = f"{len(made[VAL])} of {len(made[VAL]) + len(made[TRAIN])} images"
     origin = f" of {names[0]}" if len(names) == 1 and names[0] is not None else ""
     return f"made by image names, {VAL} is {share}{origin}"
 
 
 def compare_made(names: Sequence[str], made: Mapping[str, Sequence[str]], request: DataRequest) -> dict[str, list[str]]:
-    """Returns {what: names} of what differs between the images there are and those of a split that was made before.
+    """Returns {description: names} of the differences between the images and those of a split that was made before.
 
     Raises:
-        UserError: none is the same.
+        UserError: no image is the same.
     """
     before, now = dict.fromkeys(name for part in made.values() for name in part), set(names)
     if not now & before.keys():
         expected = f"images of the split that was made before, such as {next(iter(before), None)!r}"
         raise UserError(
-            f"{request.data}: expected {expected}, got others, such as {names[0]!r}; name the data as then."
+            f"{request.data}: expected {expected}, got others, such as {names[0]!r}; name the same data as before."
         )
     return {
         "image(s) left out, they are not in the split that was made before": [n for n in names if n not in before],
@@ -176,9 +177,10 @@ def compare_made(names: Sequence[str], made: Mapping[str, Sequence[str]], reques
 
 
 def image_names(found: Found, request: DataRequest) -> list[str]:
-    """Returns a different name for each image that is the same wherever the data set lies.
+    """Returns a unique name for each image, which does not depend on where the data set is stored.
 
-    It is the path below the data set's folder; images elsewhere have the path below the folder that holds all of them.
+    It is the path relative to the data set's folder. For images elsewhere it is the path relative to the folder that
+    contains all of them. Repeated names get a number: "a.jpg#1".
     """
     root = _absolute(request.path if request.path.is_dir() else request.path.parent) + "/"
     paths = [_absolute(image) for image in found.images]
@@ -196,7 +198,7 @@ def _absolute(path: AnyPath | str) -> str:
 
 
 def _common_folder(paths: Sequence[str]) -> str:
-    """Returns the folder that all files are in or below, up to a slash; "" for no paths."""
+    """Returns the deepest folder that contains all files, with a slash at its end; "" for no paths."""
     parts = zip(*(path.split("/")[:-1] for path in paths), strict=False)
     return "".join(f"{names[0]}/" for names in itertools.takewhile(lambda names: len(set(names)) == 1, parts))
 

@@ -1,4 +1,4 @@
-"""Formats with one label file per split: which files there are, which split each one is, and where its images lie."""
+"""For formats with one label file per split: finds the files, the split of each file, and its images."""
 
 import itertools
 import re
@@ -12,7 +12,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
 _PLACES = ("*", "*/*", "*/annotations/*")
-_TRIED = 30  # files by unusual names that are looked into, per folder
+_TRIED = 30  # files with unusual names whose content is checked, per folder
 _LABEL_FOLDERS = ("annotations", "annotation", "annots", "labels")
 _IMAGE_FOLDERS = ("images", "data", "Images", "imgs", "img", "JPEGImages")
 
@@ -20,13 +20,13 @@ _IMAGE_FOLDERS = ("images", "data", "Images", "imgs", "img", "JPEGImages")
 def label_files(
     folder: AnyPath, suffix: str, is_named: Callable[[AnyPath], bool], is_one: Callable[[AnyPath], bool]
 ) -> Iterator[AnyPath]:
-    """Yields the label files of a format in a folder, in its folders, and in annotations/ of those.
+    """Yields the label files of a format in a folder, in its subfolders, and in the annotations/ folders of these.
 
     Args:
-        folder: of the data set.
-        suffix: of the files, such as ".json".
-        is_named: whether a file is one by its name.
-        is_one: whether it is one by its content; a few files of each folder are asked.
+        folder: folder of the data set.
+        suffix: suffix of the files, such as ".json".
+        is_named: whether a path is that of a label file, judged by its name.
+        is_one: whether a file is a label file, judged by its content; only a few files of each folder are checked.
     """
     tried: dict[AnyPath, int] = {}
     for path in itertools.chain.from_iterable(sorted(folder.glob(f"{place}{suffix}"), key=str) for place in _PLACES):
@@ -41,7 +41,7 @@ def label_files(
 
 
 def given_file(request: DataRequest) -> AnyPath | None:
-    """Returns the label file where a request names one, as its `annotations` or `data`."""
+    """Returns the label file that a request names as its `annotations` or `data`; None if it names none."""
     if request.annotations is not None:
         return to_path(request.annotations)
     return request.path if request.path.is_file() else None
@@ -50,9 +50,9 @@ def given_file(request: DataRequest) -> AnyPath | None:
 def splits_of_files(
     request: DataRequest, files_in: Callable[[AnyPath], Iterator[AnyPath]], prefixes: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """Returns the names of the splits that there are label files for; () for a given file that is named after none.
+    """Returns the names of the splits that have label files; () for a given file that is not named after a split.
 
-    `files_in` is a function of a folder -> its label files, see `label_files`; prefixes as of `split_of`.
+    `files_in` is a function from a folder to its label files, see `label_files`; `prefixes` are those of `split_of`.
     """
     path = given_file(request)
     if path is not None:
@@ -64,8 +64,9 @@ def splits_of_files(
 def split_of(path: AnyPath, root: AnyPath | None = None, prefixes: tuple[str, ...] = ()) -> str:
     """Returns the name of a label file's split.
 
-    It is what follows a prefix of the format, or the one usual name of a split in its name ("train" in
-    "my_train_labels.json"), or that of its folder below `root`; else the name of the file.
+    It is the part of the file's name after one of the format's prefixes, or the only usual name of a split in it
+    ("train" in "my_train_labels.json"), or the usual name of the file's folder below `root`; else the file's name
+    without suffix.
     """
     for prefix in prefixes:
         if path.stem.startswith(prefix) and len(path.stem) > len(prefix):
@@ -80,15 +81,16 @@ def split_of(path: AnyPath, root: AnyPath | None = None, prefixes: tuple[str, ..
 def images_beside(request: DataRequest, path: AnyPath, split: str) -> ImageFiles:
     """Returns where to look for the images that the label file of a split names.
 
-    A folder of the split's own, such as train2017/ or images/train/, keeps them apart from those of other splits.
+    If the split has folders of its own, such as train2017/ or images/train/, only these are searched, so that no image
+    of another split is taken. Exact paths relative to the label file's or the data set's folder are found anyway.
 
     Raises:
-        UserError: `images` of the request is no folder.
+        UserError: `images` of the request is not a folder.
     """
     if request.images is not None:
         folder = to_path(request.images)
         if not folder.is_dir():
-            raise UserError(f"images: expected a folder, got {str(request.images)!r}, which is none.")
+            raise UserError(f"images: expected a folder, got {str(request.images)!r}, which is not one.")
         return ImageFiles([folder], root=folder)
     beside = path.parent
     bases = [beside.parent] if beside.name.lower() in _LABEL_FOLDERS else []
@@ -101,7 +103,7 @@ def images_beside(request: DataRequest, path: AnyPath, split: str) -> ImageFiles
 
 
 def find_images(files: ImageFiles, names: list[str], path: AnyPath) -> list[AnyPath]:
-    """Returns the paths of the images that a label file names; raises a UserError where none is found."""
+    """Returns the paths of the images that a label file names; raises a UserError if none is found."""
     paths = files.find_all(names)
     if names and len(files.missing) == len(names):
         looked_in = ", ".join(map(str, files.folders[:3]))
@@ -111,7 +113,7 @@ def find_images(files: ImageFiles, names: list[str], path: AnyPath) -> list[AnyP
 
 
 def _own_folders(bases: list[AnyPath], split: str) -> list[AnyPath]:
-    """Returns folders that are named after a split, by its own name first."""
+    """Returns the existing folders that are named after a split, those with its own name first."""
     names = dict.fromkeys((*split_names(split), *split_names(re.sub(r"[-_]?\d+$", "", split))))
     patterns = ("{}", "images/{}", "{}/images", "{}/data", "data/{}")
     folders = [base / pattern.format(name) for name in names for base in bases for pattern in patterns]

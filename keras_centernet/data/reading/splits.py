@@ -1,7 +1,8 @@
-"""A split for data sets that have none: made by the names of images and the classes in them.
+"""Makes a split for data sets that have none, from the names of images and the classes in them.
 
-It is the same wherever the data lie. What shows the same stays together: copies of one image, and neighbours in a
-numbered series, such as the frames of a film. Classes are spread over both parts; a series is cut where that needs it.
+The split does not depend on where the data is stored. Similar images stay together: copies of one image, and neighbours
+in a numbered series, such as the frames of a film. Classes are spread over both parts, and a series is cut if that
+requires it.
 """
 
 import bisect
@@ -13,12 +14,13 @@ from collections.abc import Sequence
 import numpy as np
 
 TRAIN, VAL = "train", "val"
-# For the sake of whole films "val" may have so many times what it should have of a class: one of three films of equal
-# length is not too much. Where a film has to be cut, because its class is in no other one, the pieces fit better.
+# "val" may have this many times its share of a class, least and most. The limits are wide as long as films stay whole,
+# so that one of three films of equal length is not too much, and narrow once a film had to be cut, because no other
+# film has its class: pieces can be fitted better.
 _WHOLE, _CUT = (0.5, 1.7), (0.8, 1.2)
-_STRETCHES = (10, 20)  # into which a longer series is cut, or into more of the greater of these lengths
-_LENGTHS = (5, 50)  # images in a stretch
-_DIGITS = 9  # of the sums that decide: the same on machines that round differently
+_STRETCHES = (10, 20)  # least and usual most stretches into which a long series is cut
+_LENGTHS = (5, 50)  # images in a stretch, least and most; series of more than 20 * 50 images get more stretches
+_DIGITS = 9  # decimals of the sums that decide, so that machines that round differently make the same split
 # Ends of the names of copies: Roboflow's ".rf.<hash>", "photo (1)", "photo copy 2", "photo_aug_3", "photo_hflip".
 _COPY = re.compile(
     r"(\.rf\.[0-9a-f]{6,}"
@@ -26,9 +28,10 @@ _COPY = re.compile(
     r"|[ _-]+(copy|aug|augmented|[hv]?flip|flipped|mirror|mirrored|rot|rotate|rotated|blur|noise|bright|dark|gray)"
     r"[ _-]*\d*)$"
 )
-_MOST_COPIES = 5  # of one image, unless even more of them are fewer than "val" gets: "photo (1)" also numbers photos
+# Larger groups, unless they still fit into "val", are not copies of one image: "photo (1)" also numbers photos.
+_MOST_COPIES = 5
 _SUFFIX = re.compile(r"\.[A-Za-z]{3,4}(#\d+)?$")  # "photo.jpg#1": the same file, listed twice
-_SERIES = re.compile(r"(.*?)(\d+)[^\d/]*")  # the last number of a name, and what stands before it
+_SERIES = re.compile(r"(.*?)(\d+)[^\d/]*")  # the text before the last number of a name, and the number
 
 
 def make_split(
@@ -36,14 +39,15 @@ def make_split(
 ) -> dict[str, tuple[str, ...]]:
     """Returns {"train": names, "val": names}, both in the order of `names`, each name in one of them.
 
-    The parts depend on the names, on what the images hold and on nothing else. "val" has at least one image of two,
-    and an object of two groups that have some.
+    The parts depend only on the names and on the objects of the images. Neither part is empty if there are two or more
+    images, and both have objects if two or more groups of images have them.
 
     Args:
         names: n different names of images, paths relative to the data set's folder.
         image_index: (N,) int, the image of each object.
-        classes: (N,) int, its class.
-        share: of the images that go to "val", above 0 and below 1; what stays together makes it inexact.
+        classes: (N,) int, the class of each object.
+        share: share of the images that go into "val", above 0 and below 1; it is met only approximately, because
+            similar images stay together.
     """
     if len(names) < 2:  # nothing can be held out
         return {TRAIN: tuple(names), VAL: ()}
@@ -55,7 +59,7 @@ def make_split(
     in_group = np.searchsorted(starts, in_unit, side="right") - 1
     if len(starts) == 1:  # one series, or one image and its copies
         in_group = in_unit if len(units) > 1 else np.arange(len(names))
-    # One column per class, and one of the images themselves.
+    # One column per class, and a last one for the number of images.
     counts = np.zeros((in_group.max() + 1, int(classes.max(initial=-1)) + 2))
     np.add.at(counts, (in_group[image_index], classes), 1)
     counts[:, -1] = np.bincount(in_group)
@@ -65,7 +69,10 @@ def make_split(
 
 
 def _series(names: Sequence[str], share: float) -> tuple[list[list[int]], list[int]]:
-    """Returns (images with their copies, one series after the other; where a group begins that stays together)."""
+    """Returns (units, first unit of each group); a unit is an image with its copies, a group stays together.
+
+    Units are sorted by series. A short series is one group, a long one several stretches.
+    """
     longest = max(1, round(share * len(names)))
     series = collections.defaultdict(list)
     for name, copies in _copies(names, max(longest, _MOST_COPIES)):
@@ -82,18 +89,20 @@ def _series(names: Sequence[str], share: float) -> tuple[list[list[int]], list[i
 
 
 def _stretches(length: int) -> int:
-    """Returns into how many stretches a series is cut: many, to spread classes, but long ones, as it may be a film."""
+    """Returns the number of stretches of a series: many, to spread classes, but long, because it can be a film."""
     most = max(_STRETCHES[1], length // _LENGTHS[1])
     return min(length, max(_STRETCHES[0], min(most, length // _LENGTHS[0])))
 
 
 def _cut_for_classes(starts: list[int], in_unit: np.ndarray, classes: np.ndarray, share: float) -> None:
-    """Cuts groups where "val" could have nothing or too much of a class: those with most of it, in the middle.
+    """Cuts groups if "val" would otherwise get too little or too much of a class.
+
+    The group with the most units of the class is cut in the middle of them, until the share can be reached.
 
     Args:
-        starts: first units of the groups, ascending; more are added.
-        in_unit, classes: (N,) of each object.
-        share: of the units of a class that belongs into "val".
+        starts: first units of the groups, ascending; changed in place.
+        in_unit, classes: (N,), the unit and the class of each object.
+        share: share of the units of a class that belongs in "val".
     """
     for number in np.unique(classes):
         members = np.unique(in_unit[classes == number])
@@ -111,7 +120,7 @@ def _cut_for_classes(starts: list[int], in_unit: np.ndarray, classes: np.ndarray
 
 
 def _copies(names: Sequence[str], most: int) -> list[tuple[str, list[int]]]:
-    """Returns (name without suffix, indices of the image and its copies) of each image that is no copy."""
+    """Returns (name without suffix, indices of the image and its copies) for each image that is not a copy."""
     copies = collections.defaultdict(list)
     for i in sorted(range(len(names)), key=names.__getitem__):
         copies[_original(names[i])].append(i)
@@ -122,7 +131,7 @@ def _copies(names: Sequence[str], most: int) -> list[tuple[str, list[int]]]:
 
 
 def _original(name: str) -> str:
-    """Returns the name, without suffix, of the image that this may be a copy of.
+    """Returns the name, without suffix, of the image of which this could be a copy.
 
     Example: "a/Photo (2).jpg" and "a/photo_copy.png" are "a/photo".
     """
@@ -139,17 +148,17 @@ def _stem(name: str) -> str:
 def _choose(counts: np.ndarray, keys: list[str], share: float) -> np.ndarray:
     """Returns (G,) bool, the groups of "val".
 
-    One group after the other goes where it brings the counts of all its columns nearest to the share, as an error
-    diffusion: what earlier groups put on one side too much is made up by later ones. Rare classes come first, and of
-    each class the largest groups.
+    Each group in turn goes to the side that brings the counts of all its columns nearest to the share. As in error
+    diffusion, later groups compensate for what earlier groups gave one side too much. Groups with rare classes come
+    first, and among them the largest groups.
 
     Args:
-        counts: (G, columns) what is to be shared out: objects of each class, images.
-        keys: G texts; groups of equally rare classes and equal size come in their order.
-        share: of each column that belongs into "val".
+        counts: (G, columns) what is divided: objects of each class, and images.
+        keys: G texts that order groups of equally rare classes and equal size.
+        share: share of each column that belongs in "val".
     """
     totals, holders = counts.sum(axis=0), (counts > 0).sum(axis=0)
-    typical = np.sqrt((counts**2).sum(axis=0) / np.maximum(holders, 1))  # root mean square of groups that have some
+    typical = np.sqrt((counts**2).sum(axis=0) / np.maximum(holders, 1))  # root mean square over groups with a count
     scaled = counts / np.maximum(typical, 1)
     rarest = np.where(counts > 0, totals, np.inf).min(axis=1)
     missing, in_val = np.zeros(counts.shape[1]), np.zeros(len(counts), bool)
@@ -161,9 +170,9 @@ def _choose(counts: np.ndarray, keys: list[str], share: float) -> np.ndarray:
 
 
 def _improve(in_val: np.ndarray, counts: np.ndarray, share: float) -> np.ndarray:
-    """Returns the choice with groups on the other side as long as that brings the shares of all columns nearer.
+    """Returns the choice after moving groups to the other side as long as that brings the columns nearer to the share.
 
-    Columns weigh by what "val" has of them too much or too little in relation to what it should have; all classes
+    The error of a column is what "val" has too much or too little, relative to what it should have. All classes
     together weigh as much as the images.
     """
     scaled = counts / np.maximum(share * counts.sum(axis=0), 1)
@@ -181,7 +190,7 @@ def _improve(in_val: np.ndarray, counts: np.ndarray, share: float) -> np.ndarray
 
 
 def _fill_both(in_val: np.ndarray, has_objects: np.ndarray, keys: list[str]) -> np.ndarray:
-    """Returns the choice with a group of objects on either side, of those that there are."""
+    """Returns the choice with at least one group on each side, one with objects if two or more groups have objects."""
     able = np.flatnonzero(has_objects if has_objects.sum() > 1 else np.ones_like(has_objects))
     for side in (True, False):
         if not np.any(in_val[able] == side):

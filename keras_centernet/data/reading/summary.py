@@ -1,4 +1,4 @@
-"""One line that says what was read of a split."""
+"""Sums up in one line what was read of a split."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ from keras_centernet.data.annotations import Annotations
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.source import Source
 
-_BORDER = 1.0  # pixels that a box may reach over the border without being counted: formats count pixels differently
+_BORDER = 1.0  # pixels that a box can reach over the border uncounted, because formats count pixels differently
 _SHOWN_CLASSES = 6
 
 
@@ -16,8 +16,8 @@ class Summary:
     """Counts what is lost between what a reader found and the source made of it.
 
     Args:
-        found: by the reader.
-        annotations: of the classes that are used, before image files were looked at.
+        found: what the reader found.
+        annotations: annotations of the used classes, before image files were checked.
     """
 
     def __init__(self, found: Found, annotations: Annotations):
@@ -25,7 +25,7 @@ class Summary:
         self._images, self._objects = len(annotations.image_names), len(annotations.boxes_xyxy)
 
     def line(self, source: Source, contradicting: int) -> str:
-        """Returns the line; counts of zero are left out but for images and objects."""
+        """Returns the line; counts of zero are left out, except for images and objects."""
         annotations, found = source.annotations, self._found
         hidden = hidden_objects(annotations)
         counts = np.bincount(annotations.classes[~hidden], minlength=len(source.classes))
@@ -51,11 +51,11 @@ def summary_line(
     """Returns the line that says what a split holds.
 
     Args:
-        name: of the data.
-        images: how many.
-        classes: their names.
-        counts: objects of each class.
-        others: (count, what is counted); those of zero are left out.
+        name: name of the data.
+        images: number of images.
+        classes: names of the classes.
+        counts: number of objects of each class.
+        others: (count, what is counted); counts of zero are left out.
     """
     order = np.argsort(-np.asarray(counts), kind="stable")[:_SHOWN_CLASSES]
     shown = ", ".join(f"{classes[i]} {counts[i]}" for i in order) + (", ..." if len(counts) > _SHOWN_CLASSES else "")
@@ -64,13 +64,13 @@ def summary_line(
 
 
 def hidden_objects(annotations: Annotations) -> np.ndarray:
-    """(N,) bool: regions in which objects are hidden, which are neither to be found nor to be trained."""
+    """Returns (N,) bool: regions that hide objects; they are neither objects to detect nor used for training."""
     hidden = annotations.fields.get("is_hidden")
     return np.zeros(len(annotations.boxes_xyxy), bool) if hidden is None else np.asarray(hidden, bool)
 
 
 def _over_the_border(annotations: Annotations) -> np.ndarray:
-    """(N,) bool: boxes that reach out of the image by more than a pixel."""
+    """Returns (N,) bool: boxes that reach over the image's border by more than a pixel."""
     height, width = annotations.image_hw[annotations.image_index].T
     x1, y1, x2, y2 = annotations.boxes_xyxy.T
     return (x1 < -_BORDER) | (y1 < -_BORDER) | (x2 > width + _BORDER) | (y2 > height + _BORDER)

@@ -1,4 +1,4 @@
-"""Label files as lines and XML; whatever cannot be read is one line that names the file."""
+"""Reads label files as lines or XML; if a file cannot be read, the error names it in one line."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -18,9 +18,9 @@ def read_lines(path: AnyPath) -> list[str]:
 
 
 def read_xml(path: AnyPath) -> ElementTree.Element:
-    """Returns the root of an XML file, in the encoding that its mark says, else in the one that it declares.
+    """Returns the root of an XML file, decoded by its byte order mark, else by its declared encoding.
 
-    A declaration in ASCII that says UTF-16, as some programs write it, is wrong: then the file is in UTF-8.
+    Some programs declare UTF-16 in a file of single bytes; such a file is decoded as UTF-8.
     """
     data = read_content(path)
     marked, declared = encoding_of(data), _DECLARED.match(data)

@@ -1,4 +1,4 @@
-"""The numbers and names that a reader found, checked in one place: what nobody can mean is refused with its place."""
+"""Checks the numbers and names that a reader found; errors about impossible values name the file and the object."""
 
 import math
 
@@ -8,13 +8,13 @@ from keras_centernet.data.fields import known_fields
 from keras_centernet.data.reading.found import Found
 from keras_centernet.errors import UserError, shown
 
-LARGEST = 1e6  # pixels, metres, radians: more is a damaged file
-LARGEST_FRACTION = 2.0  # boxes of objects that are cut off reach over the border
+LARGEST = 1e6  # pixels, metres, radians: larger numbers mean a damaged file
+LARGEST_FRACTION = 2.0  # more than 1, because boxes of truncated objects can reach over the border
 _INT64 = np.iinfo(np.int64)
 
 
 def is_number(value: object, largest: float | None = None) -> bool:
-    """Whether a value is a number, or a text of one, "nan" included; with `largest` a finite one of at most that size.
+    """Returns whether a value is a number or the text of one ("nan" counts) and, with `largest`, at most that large.
 
     Examples:
         >>> is_number("-0.5"), is_number("cat"), is_number(7, largest=5), is_number(True)
@@ -28,10 +28,10 @@ def is_number(value: object, largest: float | None = None) -> bool:
 
 
 def box_values(found: Found) -> np.ndarray:
-    """Returns (N, 4) float64 of the boxes in `found`.
+    """Returns the boxes in `found` as (N, 4) float64.
 
     Raises:
-        UserError: a value is no number, not finite or beyond what an image can hold; the line names file and object.
+        UserError: a value is not a number, not finite or too large; the message names the file and the object.
     """
     boxes = _numbers([row[2:6] for row in found.rows], 4, found, "the box")
     if found.is_relative and len(boxes):
@@ -43,7 +43,7 @@ def box_values(found: Found) -> np.ndarray:
 
 
 def area_values(found: Found) -> np.ndarray:
-    """Returns (N,) float64 areas, NaN where the label file has none."""
+    """Returns (N,) float64 areas; NaN for objects whose label file states none above zero."""
     areas = [row[9] for row in found.rows]
     is_known = np.array([area is not None and area != 0 for area in areas], bool)
     values = np.full(len(areas), np.nan)
@@ -54,7 +54,7 @@ def area_values(found: Found) -> np.ndarray:
 
 
 def field_values(found: Found, key: str) -> np.ndarray:
-    """Returns (N, ...) of one field of the objects in the type that its schema says."""
+    """Returns the values (N, ...) of one field of the objects in the dtype of its schema."""
     spec, values = known_fields().get(key), found.fields[key]
     if spec is not None and spec.dtype == "bool":
         return np.array(values, bool)
@@ -64,7 +64,7 @@ def field_values(found: Found, key: str) -> np.ndarray:
 
 
 def check_names(found: Found) -> None:
-    """Raises unless class names and names of image files are texts that a file can hold."""
+    """Raises unless the names of classes and image files are texts that a file can store."""
     for row in found.rows:
         if not _is_text(row[1]):
             raise UserError(f"{found.where(row)}: expected the name of a class, got {shown(row[1])}.")
@@ -77,10 +77,10 @@ def check_names(found: Found) -> None:
 
 
 def stated_sizes(found: Found) -> np.ndarray:
-    """Returns (n, 2) int64 (height, width) as the label files state them, zeros where they state none.
+    """Returns (n, 2) int64 (height, width) as the label files state them; zeros if they state none.
 
     Raises:
-        UserError: a size is no whole number of an image's size.
+        UserError: a size is not a number, negative or too large.
     """
     sizes = np.zeros((len(found.images), 2), np.int64)
     for i, hw in enumerate(found.stated_hw):
@@ -93,9 +93,9 @@ def stated_sizes(found: Found) -> np.ndarray:
 
 
 def image_numbers(found: Found) -> tuple[np.ndarray, dict[int, object] | None]:
-    """Returns ((n,) int64 image ids, {id: the data set's own id}; None where the two are the same).
+    """Returns ((n,) int64 image ids, {id: the data set's own id} or None if both are the same).
 
-    Own ids that are whole numbers of 64 bits stay; if some are not, or come twice, all images are numbered from 0.
+    The data set's own ids are used if all are different 64-bit integers; otherwise the images are numbered from 0.
     """
     ids = found.image_ids
     is_plain = all(isinstance(i, int) and not isinstance(i, bool) and _INT64.min <= i <= _INT64.max for i in ids)
@@ -109,7 +109,7 @@ def image_numbers(found: Found) -> tuple[np.ndarray, dict[int, object] | None]:
 def _numbers(
     values: list[list], width: int, found: Found, what: str, rows: list | None = None, largest: float = LARGEST
 ) -> np.ndarray:
-    """Returns (N, width) float64 of lists of numbers, or of texts that are some; `rows` are their objects."""
+    """Returns lists of numbers, or of texts of numbers, as (N, width) float64; `rows` are their objects."""
     try:
         table = np.array(values, np.float64) if values else np.zeros((0, width))
     except (TypeError, ValueError, OverflowError):
@@ -135,7 +135,7 @@ def _is_text(name) -> bool:
 
 
 def _is_encodable(text: str, errors: str = "strict") -> bool:
-    """Whether a text has no halves of characters, which JSON can hold and files cannot."""
+    """Returns whether a text has no lone surrogates, which JSON can contain and files cannot."""
     try:
         text.encode(errors=errors)
         return True

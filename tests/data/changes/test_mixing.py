@@ -308,7 +308,7 @@ def test_mistakes(options, message, tmp_path):
 
 @pytest.mark.parametrize("option", ["vertical_flip", "mosaic", "mixup"])
 def test_tasks_before_a_camera_have_none_of_it(option, write_kitti):
-    message = f"{option}: expected 0 for task detection_3d, whose objects have a place before the camera"
+    message = f"{option}: expected 0 for task detection_3d, whose objects have positions relative to the camera"
     with pytest.raises(UserError, match=message):
         load_dataset("kitti", task="detection_3d", **{option: 0.5})
 
@@ -316,7 +316,8 @@ def test_tasks_before_a_camera_have_none_of_it(option, write_kitti):
 def test_what_is_known_of_whole_images_cannot_be_mixed(bright_source):
     source = bright_source(4, calibration=np.zeros((4, 3, 4), np.float32))
     assert source.fields["calibration"] == FieldSpec("float32", (3, 4), True, "image/camera/calibration")
-    with pytest.raises(UserError, match="mixup: expected 0 with bright, as its calibration are of whole images, got 1"):
+    message = "mixup: expected 0 with bright, whose fields calibration describe whole images, got 1"
+    with pytest.raises(UserError, match=message):
         load_dataset(source, "train", mixup=1)
 
 

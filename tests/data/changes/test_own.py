@@ -203,7 +203,7 @@ def returning(**changed):
         ),
         (
             lambda example: {"boxes_xyxy": example["boxes_xyxy"][:1]},
-            "augment: expected as many rows of boxes_xyxy, classes, is_crowd, is_difficult, areas, got [1 ",
+            "augment: expected the same number of rows in boxes_xyxy, classes, is_crowd, is_difficult, areas, got [1 ",
         ),
         (
             in_numpy(lambda example: {"image": example["image"] / 255}),

@@ -160,7 +160,7 @@ def test_arrays_know_their_empty_images_and_may_be_limited(photos, truth):
 
 
 def test_classes_of_nobody_are_numbered(photos, truth, stream):
-    message = "classes: none are given, so that they are called 0 to 1, the largest of the labels; pass their names"
+    message = "classes: none are given, so they are named 0 to 1, the largest label; pass their names"
     for data in ((photos, truth), stream):
         with pytest.warns(DataWarning, match=message):
             assert load_dataset(data, "val", input_size=64).classes == ("0", "1")
@@ -187,7 +187,7 @@ def test_what_a_stream_leaves_out_is_counted(stream):
 def test_keypoints_move_with_their_image(photos):
     points = [np.float32([[[8, 12, 2], [20, 30, 1]]])] + [np.zeros((0, 2, 3), np.float32)] * 3
     truth = {"boxes": [[[4, 8, 36, 44]], [], [], []], "labels": [[0], [], [], []], "keypoints_xyv": points}
-    with pytest.warns(DataWarning, match=r"own data \(val\): keypoints without a skeleton keep their sides where"):
+    with pytest.warns(DataWarning, match=r"own data \(val\): keypoints without a skeleton are not exchanged in"):
         images, objects = batch_of((photos, truth), task="pose", classes=("cat",))
     matrix = objects["image_to_input"][0].numpy()
     expected = points[0][0, :, :2] @ matrix[:, :2].T + matrix[:, 2]

@@ -63,7 +63,8 @@ def test_nothing_that_was_asked_for(wanted, advice):
 
 
 def test_a_name_of_no_class_is_said():
-    with pytest.warns(DataWarning, match=r"1 name\(s\) of class_map are no classes of data, which has .*; first: bird"):
+    message = r"1 name\(s\) of class_map are not classes of data, which has .*; first: bird"
+    with pytest.warns(DataWarning, match=message):
         choose_classes(None, OBJECTS, DataRequest("data", class_map={"bird": "pet"}))
 
 

@@ -14,10 +14,10 @@ _MOST = 10**12  # pixels of a mask
 
 
 def box_of(entry: dict, number: int, path: AnyPath) -> tuple[tuple | None, str | None]:
-    """Returns (x1, y1, x2, y2 or None, what it was made of where it is not stated or missing).
+    """Returns ((x1, y1, x2, y2) or None, note on how the box was made or why there is none; None if it is stated).
 
     Raises:
-        UserError: bbox, segmentation or keypoints are not what they should be.
+        UserError: bbox, segmentation or keypoints are wrong.
     """
     bbox = entry.get("bbox")
     if bbox not in (None, []):
@@ -49,7 +49,7 @@ def _box_of_segmentation(segmentation, number: int, path: AnyPath) -> tuple:
 
 
 def _points(polygons, levels: int = 3) -> list[list[float]] | None:
-    """Returns the points of polygons, each a list of numbers x, y, x, y, ... or of points, or None."""
+    """Returns the points of polygons, each a list of numbers x, y, x, y, ... or of points; None if they are damaged."""
     if not isinstance(polygons, list) or not levels:
         return None
     if not any(isinstance(part, list) for part in polygons):
@@ -60,7 +60,7 @@ def _points(polygons, levels: int = 3) -> list[list[float]] | None:
 
 
 def _box_of_mask(mask: dict, number: int, path: AnyPath) -> tuple:
-    """Returns the box of run lengths, down the columns, of a list of numbers or in COCO's compressed text."""
+    """Returns the box of a mask in run lengths, column by column, given as numbers or as COCO's compressed text."""
     size, runs = mask.get("size"), mask.get("counts")
     runs = _decompress(runs) if isinstance(runs, str) else runs
     are_numbers = all(isinstance(values, list) and all(map(_is_count, values)) for values in (size, runs))
@@ -68,22 +68,23 @@ def _box_of_mask(mask: dict, number: int, path: AnyPath) -> tuple:
         expected = "run lengths with 'size' [height, width] and 'counts' that fill it"
         raise unexpected(path, expected, number, "annotations", mask)
     ends = np.cumsum(runs)
-    first, last = (ends - runs)[1::2], ends[1::2] - 1  # every other run is of the object
+    first, last = (ends - runs)[1::2], ends[1::2] - 1  # every second run belongs to the object
     first, last = first[first <= last], last[first <= last]
     if not len(first):
         return 0.0, 0.0, 0.0, 0.0
     height = size[0]
     left, right = (first // height).min(), (last // height).max()
-    turns = np.any(first // height < last // height)  # a run that goes on at the top of the next column
+    turns = np.any(first // height < last // height)  # a run continues at the top of the next column
     top, bottom = (0, height - 1) if turns else ((first % height).min(), (last % height).max())
     return float(left), float(top), float(right + 1), float(bottom + 1)
 
 
 def _decompress(text: str) -> list[int] | None:
-    """Returns the run lengths in COCO's text, or None where it is damaged.
+    """Returns the run lengths in COCO's compressed text; None if it is damaged.
 
-    Five bits a letter, lowest first, the sixth says that more follow; from the fourth number on differences to the one
-    before the last. Not by pycocotools, which reads and writes beyond the end of a damaged text.
+    Each letter holds five bits of a number, lowest first, and a sixth bit that says whether more follow. From the
+    fourth on, numbers are differences to the number two places before. pycocotools is not used, because it reads and
+    writes beyond the end of a damaged text.
     """
     runs, value, shift = [], 0, 0
     for letter in text:
@@ -106,7 +107,7 @@ def _hull(points: list) -> tuple:
 
 
 def _numbers(values) -> list[float] | None:
-    """Returns the numbers of a list, also those that are texts, or None."""
+    """Returns the numbers of a list, including texts of numbers; None if a value is something else."""
     if not isinstance(values, list) or any(isinstance(value, bool) for value in values):
         return None
     try:

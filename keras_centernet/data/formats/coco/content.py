@@ -1,4 +1,4 @@
-"""What a JSON file in COCO format says, checked entry by entry: lists, ids and names."""
+"""Reads a JSON file in COCO format and checks it entry by entry: lists, ids and names."""
 
 import math
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ _MARKS = {0: False, 1: True, None: False, "0": False, "1": True}
 
 
 def read_content(path: AnyPath) -> dict[str, list[dict]]:
-    """Returns the lists "images", "annotations" and "categories" of a file, whose entries have what is needed.
+    """Returns the lists "images", "annotations" and "categories" of a file, whose entries have all required keys.
 
     Raises:
-        UserError: the file is no JSON, a list is missing, or an entry is not what it should be.
+        UserError: the file is not JSON, a list is missing, or an entry lacks a key.
     """
     content = read_json(path)
     for key, fields in _NEEDED.items():
@@ -30,12 +30,12 @@ def read_content(path: AnyPath) -> dict[str, list[dict]]:
 
 
 def unexpected(path: AnyPath, expected: str, number: int, key: str, got: object) -> UserError:
-    """Returns the error that an entry of a list is not what it should be."""
+    """Returns the error about a wrong entry of a list."""
     return UserError(f"{path}: expected {expected} in entry {number} of {key!r}, got {shown(got)}; correct it.")
 
 
 def image_name(image: dict, number: int, path: AnyPath) -> str:
-    """Returns the name of an image's file, or the end of its address where it has none (LVIS)."""
+    """Returns the name of an image's file, or the end of its URL if it has no name (LVIS)."""
     name = image.get("file_name")
     if name is None and isinstance(image.get("coco_url"), str):
         name = image["coco_url"].rpartition("/")[2]
@@ -45,7 +45,7 @@ def image_name(image: dict, number: int, path: AnyPath) -> str:
 
 
 def category_names(categories: list[dict], path: AnyPath) -> list[str]:
-    """Returns the name of each category; a whole number, as some tools write it, is its digits."""
+    """Returns the name of each category; an integer, which some tools write, becomes its digits."""
     names = [str(category["name"]) if type(category["name"]) is int else category["name"] for category in categories]
     for number, name in enumerate(names):
         if not isinstance(name, str) or not name.strip():
@@ -54,7 +54,7 @@ def category_names(categories: list[dict], path: AnyPath) -> list[str]:
 
 
 def is_crowd(entry: dict, number: int, path: AnyPath) -> bool:
-    """Returns COCO's mark of an annotation."""
+    """Returns whether an annotation has COCO's crowd mark."""
     mark = entry.get("iscrowd")
     if isinstance(mark, list | dict) or mark not in _MARKS:
         raise unexpected(path, "iscrowd of 0 or 1", number, "annotations", mark)
@@ -64,15 +64,15 @@ def is_crowd(entry: dict, number: int, path: AnyPath) -> bool:
 class Ids:
     """The entries of a list by their ids, any numbers or texts.
 
-    `"1"` and `1` are two ids where a list has both, else a reference to one means the other.
+    `"1"` and `1` are different ids if a list contains both; otherwise a reference to one also finds the other.
 
     Args:
-        entries: with an "id" each.
+        entries: entries with an "id" each.
         key: the list's name.
-        path: of the file, for messages.
+        path: path of the file, for messages.
 
     Raises:
-        UserError: an id is neither a number nor a text, or comes twice.
+        UserError: an id is neither a number nor a text, or occurs twice.
     """
 
     def __init__(self, entries: list[dict], key: str, path: AnyPath):
@@ -93,13 +93,13 @@ class Ids:
         self._by_text = {text: numbers[0] for text, numbers in by_text.items() if len(numbers) == 1}
 
     def position(self, entry: dict, field: str, number: int, of_other_type: list[str]) -> int | None:
-        """Returns which entry of the list an annotation means by its `field`, or None.
+        """Returns the position of the entry to which an annotation's `field` refers, or None.
 
         Args:
             entry: the annotation.
             field: "image_id" or "category_id".
-            number: of the annotation in its list.
-            of_other_type: gets a line where the id is of another JSON type than the one it points to.
+            number: position of the annotation in its list.
+            of_other_type: gets a line if the reference has another JSON type than the id it refers to.
 
         Raises:
             UserError: the field is neither a number nor a text.
@@ -114,7 +114,7 @@ class Ids:
 
 
 def in_order_of_ids(ids: Sequence) -> list[int]:
-    """Returns positions: numbers, and texts that are numbers, ascending; then the others as they stand in the file."""
+    """Returns the positions of ids: numbers, and texts of numbers, ascending; then the others in the file's order."""
 
     def key(position: int):
         try:
@@ -126,7 +126,7 @@ def in_order_of_ids(ids: Sequence) -> list[int]:
 
 
 def _plain(value) -> int | float | str | None:
-    """Returns an id as something that equals only the same id, or None where it is none."""
+    """Returns an id in a form that equals only the same id; None if the value cannot be an id."""
     if isinstance(value, float):
         return None if not math.isfinite(value) else int(value) if value.is_integer() else value
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None

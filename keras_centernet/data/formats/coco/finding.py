@@ -1,8 +1,9 @@
-"""Which JSON files of a folder are COCO's, and which one is that of a split.
+"""Finds COCO's JSON files in a folder, and the one of a split.
 
 Known layouts: annotations/instances_<split>.json beside folders of images (COCO, CVAT), <split>/_annotations.coco.json
 beside the images (Roboflow), labels.json beside data/ (FiftyOne), result.json beside images/ (Label Studio), and any
-other JSON with lists of images and annotations in the folder, in one of its folders, or in annotations/ of one.
+other JSON with lists of images and annotations in the folder, in a subfolder, or in the annotations/ folder of a
+subfolder.
 """
 
 import re
@@ -16,31 +17,32 @@ from keras_centernet.files.paths import AnyPath
 
 PREFIXES = ("instances_", "person_keypoints_")
 _USUAL = re.compile(r"(instances|person_keypoints)_.+|_annotations\.coco")
-_OF_OTHER_USE = ("captions_", "image_info_", "panoptic_", "stuff_", "unlabeled_")  # COCO's own, without boxes
+_OF_OTHER_USE = ("captions_", "image_info_", "panoptic_", "stuff_", "unlabeled_")  # COCO's own files without boxes
 _LISTS = {"images", "annotations"}
 _SHOWN = 5
 
 
 def is_coco_data(path: AnyPath) -> bool:
-    """Whether a path is a JSON file that may be COCO's, or a folder that holds one."""
+    """Returns whether a path is a JSON file that could be COCO's, or a folder that holds one."""
     if path.suffix == ".json" and path.is_file():
         head = read_json_head(path)
-        return not head.is_list and (not head.keys or bool(head.keys & _LISTS))  # damaged ones are named by the reader
+        return not head.is_list and (not head.keys or bool(head.keys & _LISTS))  # the reader reports damaged files
     return path.is_dir() and next(_files_in(path), None) is not None
 
 
 def coco_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the splits that there are JSON files for; () for one file that is named after none."""
+    """Returns the names of the splits that have JSON files; () for a given file that is not named after a split."""
     return splits_of_files(request, _files_in, PREFIXES)
 
 
 def split_file(request: DataRequest) -> tuple[AnyPath, list[AnyPath]]:
-    """Returns (the JSON file of a split, others of the same split that are passed over).
+    """Returns (the JSON file of a split, ignored files of the same split that have no usual prefix).
 
-    Instances are taken before keypoints, or keypoints first where they are asked for.
+    Files of instances take precedence over files without a prefix, and these over files of keypoints. If keypoints are
+    requested, their files come first.
 
     Raises:
-        UserError: there is none, or several are as good.
+        UserError: there is no file, or several are equally good.
     """
     given = given_file(request)
     if given is not None:

@@ -1,4 +1,4 @@
-"""The keypoints in a COCO file: its categories' skeletons and its annotations' keypoints."""
+"""Reads the keypoints in a COCO file: its categories' skeletons and its annotations' keypoints."""
 
 import numpy as np
 
@@ -9,14 +9,14 @@ from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, join_skeleton
 
 
 class CocoKeypoints:
-    """The keypoints of all categories of a file, one after the other; categories with equal ones share them.
+    """The concatenated keypoints of all categories of a file; categories with equal keypoint names share them.
 
     Args:
-        categories: of the file; those without "keypoints" have none.
-        path: of the file, for messages.
+        categories: categories of the file; they need not have "keypoints".
+        path: path of the file, for messages.
 
     Attributes:
-        skeleton: of all keypoints together.
+        skeleton: skeleton of all keypoints together.
 
     Raises:
         UserError: no category has keypoints, or a skeleton contradicts itself.
@@ -39,7 +39,7 @@ class CocoKeypoints:
         ]
 
     def of(self, entry: dict, category: int, number: int) -> np.ndarray:
-        """Returns (K, 3) float64 x, y, v of an annotation; zeros where none are given.
+        """Returns (K, 3) float64 x, y, v of an annotation; zeros for keypoints that it does not state.
 
         Args:
             entry: the annotation.
@@ -47,7 +47,7 @@ class CocoKeypoints:
             number: position of the annotation in its list.
 
         Raises:
-            UserError: a wrong number of values, or other than numbers.
+            UserError: the number of values is wrong, or a value is not a finite number.
         """
         keypoints = np.zeros((len(self.skeleton.names), 3))
         given, part = entry.get("keypoints"), self._slices[category]

@@ -26,18 +26,18 @@ _TWICE = "entries of 'images' name a file that another entry names, too; their o
 
 
 def read_coco(request: DataRequest) -> Found:
-    """Returns one split of a data set in COCO format, see `finding.py` for where it may lie.
+    """Returns one split of a data set in COCO format; `finding.py` describes the known layouts.
 
-    The classes are the file's categories in the order of their ids; ids of images and categories (any numbers and
-    texts), crowd marks and areas (of the masks) are kept. All annotations are used, as published. A box that is not
-    stated is that of the segmentation (polygons or run lengths), else the hull of the marked keypoints.
+    The classes are the file's categories in the order of their ids. The ids of images and categories (any numbers and
+    texts), the crowd marks and the areas (of the masks) are kept. All annotations are used, as published. If a box is
+    not stated, it is the box of the segmentation (polygons or run lengths), else the hull of the marked keypoints.
 
-    The field "keypoints_xyv" is read from annotations/person_keypoints_<split>*.json where there is one. Keypoints,
-    limbs and (ours) "flip_pairs" and "sigmas" are those of the categories; several categories with different keypoints
-    have theirs one after the other.
+    The field "keypoints_xyv" is read from annotations/person_keypoints_<split>*.json if it exists. The categories state
+    the keypoints, limbs and, as this package's extensions, "flip_pairs" and "sigmas". Different keypoints of several
+    categories are concatenated.
 
     Raises:
-        UserError: a file, a folder or a value in the file is not what it should be.
+        UserError: a file, a folder or a value in the file is missing or wrong.
     """
     path, passed_over = split_file(request)
     content = read_content(path)
@@ -71,7 +71,7 @@ def read_coco(request: DataRequest) -> Found:
 
 
 def _add_images(found: Found, entries: list[dict], path: AnyPath, request: DataRequest) -> list[int]:
-    """Adds the images; returns the index of each entry, the same one for entries of the same file."""
+    """Adds the images; returns the image index of each entry, the same index for entries of the same file."""
     files = images_beside(request, path, split_of(path, request.path, PREFIXES))
     paths = find_images(files, [image_name(entry, number, path) for number, entry in enumerate(entries)], path)
     positions, indices = {}, []

@@ -1,1 +1,1 @@
-"""CSV: tables with a line per object, with or without a line of names."""
+"""CSV: tables with one line per object, with or without a header line."""

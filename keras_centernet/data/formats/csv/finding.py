@@ -1,8 +1,8 @@
-"""Where the tables of a split lie, and the images that they name.
+"""Finds the tables of a split, and the folders of the images that they name.
 
 Known layouts: _annotations.csv in split folders train/, valid/, test/ (Roboflow); files named after their split, such
-as train_labels.csv or validation-annotations-bbox.csv, in the folder or in one inside it, with the images in images/ or
-beside them; any other tables there, which are read together.
+as train_labels.csv or validation-annotations-bbox.csv, in the folder or a subfolder, with the images in images/ or
+beside the tables; any other tables there, which are read together.
 """
 
 import re
@@ -16,26 +16,26 @@ _IMAGE_FOLDERS = ("images", "Images", "JPEGImages", "imgs", "img")
 
 
 def is_csv_data(path: AnyPath) -> bool:
-    """Whether a path is a table of boxes, or a folder that holds one."""
+    """Returns whether a path is a table of boxes, or a folder that holds one."""
     if path.suffix.lower() in SUFFIXES:
         return read_layout(path) is not None
     return path.is_dir() and bool(_tables_in(path))
 
 
 def csv_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the splits that there are tables for; none where the tables are of no split."""
+    """Returns the names of the splits that have tables; () if no table belongs to a split."""
     return tuple(name for name in find_tables(request) if name is not None)
 
 
 def find_tables(request: DataRequest) -> dict[str | None, list[AnyPath]]:
-    """Returns {split: its tables}; the key is None where they are of no split."""
+    """Returns {split: its tables}; the key is None for tables that belong to no split."""
     if request.annotations is not None:
         return {None: [to_path(request.annotations)]}
     return _tables_in(request.path) if request.path.is_dir() else {None: [request.path]}
 
 
 def image_folders(table: AnyPath, request: DataRequest) -> list[AnyPath]:
-    """Returns where the images of a table may lie, the likeliest first."""
+    """Returns the folders that could hold the images of a table, the likeliest first."""
     if request.images is not None:
         return [to_path(request.images)]
     bases = dict.fromkeys((table.parent, _root(request)))
@@ -47,7 +47,7 @@ def image_folders(table: AnyPath, request: DataRequest) -> list[AnyPath]:
 
 
 def root_of(table: AnyPath, request: DataRequest) -> AnyPath:
-    """Returns the folder below which all images of a table lie."""
+    """Returns the folder below which images of a table are searched for last."""
     return table.parent if is_usual_split(table.parent.name) else _root(request)
 
 
@@ -56,7 +56,10 @@ def _root(request: DataRequest) -> AnyPath:
 
 
 def _tables_in(root: AnyPath) -> dict[str | None, list[AnyPath]]:
-    """Returns {split: its tables} of those in a folder, else of those in the folders inside it."""
+    """Returns {split: its tables in the folder, or if there are none, in its subfolders}.
+
+    Tables of no split, under the key None, are returned only if there are no others.
+    """
     found: dict[str | None, list[AnyPath]] = {}
     for pattern in ("*", "*/*"):
         paths = sorted(path for suffix in SUFFIXES for path in root.glob(pattern + suffix))
@@ -70,7 +73,7 @@ def _tables_in(root: AnyPath) -> dict[str | None, list[AnyPath]]:
 
 
 def _split_of(table: AnyPath, root: AnyPath) -> str | None:
-    """Returns the split that the name of a table or of its folder says."""
+    """Returns the name of a split in the name of a table's folder or of the table; None if there is none."""
     parent = [table.parent.name] if table.parent != root else []
     words = [*parent, *re.split(r"[-_. ]+", table.stem)]
     return next((word for word in words if word and is_usual_split(word)), None)

@@ -1,4 +1,4 @@
-"""CSV: a line per object, with the columns of TensorFlow's tutorials and Roboflow, of RetinaNet, or of Open Images."""
+"""CSV: one line per object, with the columns of TensorFlow's tutorials and Roboflow, RetinaNet, or Open Images."""
 
 from keras_centernet.data.formats.csv.finding import find_tables, image_folders, root_of
 from keras_centernet.data.formats.csv.table import SIDES, Layout, read_layout, read_lines_of
@@ -19,16 +19,16 @@ _FRACTIONS = f"table(s) whose boxes are all below {LARGEST_FRACTION:g}, read as 
 
 
 def read_csv(request: DataRequest) -> Found:
-    """Returns what the tables of a split say.
+    """Returns the content of the tables of a split.
 
-    The first line names the columns, in any order and case: filename, class, xmin, ymin, xmax, ymax and, where they
-    are known, width and height of the image; or there is none, and they are path, x1, y1, x2, y2, class. Separators are
-    , ; | or tabs. A line without numbers is an image without objects. Boxes are pixels, unless all of them look like
+    A header line names the columns, in any order and case: filename, class, xmin, ymin, xmax, ymax and optionally width
+    and height of the image. Without a header, the columns are path, x1, y1, x2, y2, class. Separators are , ; | or
+    tabs. A line without numbers means an image without objects. Boxes are in pixels, unless all of them look like
     fractions or the columns are those of Open Images. The order of the classes is that of classes.csv ("name,number")
     beside the table, else alphabetical.
 
     Raises:
-        UserError: a file cannot be read, or a line or a value is not what it should be.
+        UserError: a file cannot be read, or a line or a value is wrong.
     """
     found = Found(request.name, unit="line")
     layouts = {path: read_layout(path) for path in find_tables(request)[request.split]}
@@ -67,21 +67,21 @@ def _add_table(found: Found, path: AnyPath, layout: Layout, request: DataRequest
         if classes is not None and line["name"] not in classes:
             expected = f"a class of {_CLASSES} ({', '.join(classes[:10])})"
             raise UserError(f"{path}, line {number}: expected {expected}, got {line['name']!r}; add it there.")
-        if layout.separator == ";":  # tables of countries that write numbers with a comma
+        if layout.separator == ";":  # from countries with decimal commas
             box = [value.replace(",", ".") for value in box]
         found.add_object(index, line["name"], box, number, is_crowd=line.get("is_crowd") == "1")
     _note_images(found, images, request)
 
 
 def _find_images(names: list[str], images: ImageFiles) -> dict[str, AnyPath]:
-    """Returns {name in the table: the image's file}; names of Open Images have no suffix."""
+    """Returns {name in the table: the image's file}; Open Images' names have no suffix."""
     files = {name: images.find_stem(name) for name in names if not name.lower().endswith(IMAGE_SUFFIXES)}
     others = [name for name in names if files.get(name) is None]
     return files | dict(zip(others, images.find_all(others), strict=True))
 
 
 def _note_images(found: Found, images: ImageFiles, request: DataRequest) -> None:
-    """Notes guesses, and images that no line names, unless they may be those of another split."""
+    """Notes guesses, and images that no line names, unless these could belong to another split."""
     others = images.others()
     if request.split is None or all(is_usual_split(path.parent.name) for path in others):
         for path in others:
@@ -91,7 +91,7 @@ def _note_images(found: Found, images: ImageFiles, request: DataRequest) -> None
 
 
 def _read_classes(path: AnyPath) -> tuple[str, ...] | None:
-    """Returns the names in a file of lines "name,number", by their numbers; None where there is none."""
+    """Returns the names in a file of lines "name,number", sorted by number; None if there is no such file."""
     if not path.is_file():
         return None
     numbers: dict[str, int] = {}
@@ -109,7 +109,7 @@ def _read_classes(path: AnyPath) -> tuple[str, ...] | None:
 
 
 def _are_fractions(found: Found) -> bool:
-    """Whether all numbers are as small as fractions of an image, and some are no whole pixels."""
+    """Returns whether all numbers are as small as fractions of an image, and some are not integers."""
     try:
         numbers = [float(value) for row in found.rows for value in row[2:6]]
     except ValueError:

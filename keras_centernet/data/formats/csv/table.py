@@ -1,4 +1,4 @@
-"""A table of boxes in a CSV file: its separator, which column is what, and its lines."""
+"""Reads a table of boxes in a CSV file: its separator, its columns and its lines."""
 
 import csv
 import dataclasses
@@ -14,8 +14,8 @@ from keras_centernet.files.texts import encoding_of, read_beginning, read_text
 SUFFIXES = (".csv", ".tsv")
 SIDES = ("x1", "y1", "x2", "y2")
 _SEPARATORS = (",", ";", "\t", "|")
-_BEGINNING, _LINES = 1 << 16, 20  # bytes and lines by which a table is known
-# What the column of each name is called in the wild, most telling first: lower case, _ for spaces.
+_BEGINNING, _LINES = 1 << 16, 20  # bytes and lines by which a table is recognised
+# Names of each column in practice, the most specific first, in lower case and with _ for spaces.
 _COLUMNS = {
     "image": (
         "filename",
@@ -39,21 +39,21 @@ _COLUMNS = {
     "is_crowd": ("isgroupof",),
 }
 _NEEDED = ("image", "name", *SIDES)
-# Open Images: boxes are fractions.
+# Columns of Open Images, whose boxes are fractions.
 _FRACTIONS = {"imageid", "labelname", "isgroupof"}
-# RetinaNet: no line of names.
+# Columns of RetinaNet's tables, which have no header.
 _PLAIN = {key: i for i, key in enumerate(("image", *SIDES, "name"))}
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How the lines of a table are to be read.
+    """The layout of a table.
 
     Attributes:
-        separator: of columns.
+        separator: separator of columns.
         columns: {"image", "name", one of `SIDES`, ...: number of its column}.
-        has_names: whether the first line names the columns.
-        is_relative: whether the boxes are fractions of the image, as far as the names of columns say it.
+        has_names: whether the first line is a header that names the columns.
+        is_relative: whether the names of columns show that boxes are fractions of the image.
     """
 
     separator: str
@@ -63,7 +63,7 @@ class Layout:
 
 
 def read_layout(path: AnyPath) -> Layout | None:
-    """Returns how a file is to be read, judged by its first lines; None where it is no table of boxes."""
+    """Returns the layout of a table, judged by its first lines; None if the file is not a table of boxes."""
     data = read_beginning(path, _BEGINNING)
     lines = list(filter(str.strip, data.decode(encoding_of(data), errors="ignore").splitlines()))[:_LINES]
     for separator in _SEPARATORS if lines else ():
@@ -72,7 +72,7 @@ def read_layout(path: AnyPath) -> Layout | None:
         columns = {key: names.index(name) for key, known in _COLUMNS.items() for name in known[::-1] if name in names}
         if set(_NEEDED) <= columns.keys():
             return Layout(separator, columns, True, set(names) >= _FRACTIONS)
-        if any(map(_is_plain_line, rows)):  # whatever is wrong with others is said when they are read
+        if any(map(_is_plain_line, rows)):  # errors in other lines are reported when they are read
             return Layout(separator, _PLAIN, False, False)
     return None
 
@@ -113,7 +113,7 @@ def read_lines_of(path: AnyPath, layout: Layout) -> Iterator[tuple[int, dict[str
 
 
 def _is_plain_line(words: list[str]) -> bool:
-    """Whether a line is path, x1, y1, x2, y2, class, the last five of which may all be empty."""
+    """Returns whether a line is path, x1, y1, x2, y2, class; the last five can all be empty."""
     if len(words) != len(_PLAIN) or not words[0]:
         return False
     return not any(words[1:]) or (bool(words[5]) and all(map(is_number, words[1:5])))

@@ -1,1 +1,1 @@
-"""CVAT's own XML: one file of many images."""
+"""CVAT's own XML format: one file for many images."""

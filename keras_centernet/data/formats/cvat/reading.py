@@ -1,4 +1,4 @@
-"""CVAT's XML, "CVAT for images 1.1": the images of a task or project with their shapes, in one file."""
+"""CVAT's XML, "CVAT for images 1.1": one file with the images of a task or project and their shapes."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.files.texts import read_beginning
 
-_HEAD = 4096  # bytes by which a file is known
+_HEAD = 4096  # bytes by which a file is recognised
 _PLACES = ("*.xml", "annotations/*.xml", "Annotations/*.xml")
 _NO_SUBSET = "default"
 _NOT_NAMED = "image(s) left out, no XML file names them"
 
 
 def read_cvat(request: DataRequest) -> Found:
-    """Returns what the files of a split say: boxes, and the boxes around polygons, ellipses, masks and cuboids.
+    """Returns the objects in the files of a split: boxes, and the extents of polygons, ellipses, masks and cuboids.
 
     Polylines, points, skeletons and tags are left out. The classes are the labels of the task, in their order. Splits
-    are the subsets that images are in, or folders train/, val/, ... with a file each.
+    are the subsets of the images, or folders train/, val/, ... with a file each.
 
     Raises:
-        UserError: a file cannot be read, is one of a video, or a value in it is not what it should be.
+        UserError: a file cannot be read, describes a video, or contains a wrong value.
     """
     found = Found(request.name)
     for path, subset in _files_of_split(request):
@@ -49,14 +49,14 @@ def read_cvat(request: DataRequest) -> Found:
 
 
 def is_cvat_data(path: AnyPath) -> bool:
-    """Whether a path is a file of CVAT, or a folder that holds one."""
+    """Returns whether a path is an XML file of CVAT, or a folder that holds one."""
     if path.suffix.lower() == ".xml":
         return _is_of_cvat(path)
     return path.is_dir() and any(map(_files_in, (path, *split_folders(path).values())))
 
 
 def cvat_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the subsets that images are in, or of split folders; none where there are no such."""
+    """Returns the names of the images' subsets, or of the split folders; () if the data set has neither."""
     files = _files(request)
     folders = {} if files else _split_files(request.path)
     if folders:
@@ -66,7 +66,7 @@ def cvat_splits(request: DataRequest) -> tuple[str, ...]:
 
 
 def _files_of_split(request: DataRequest) -> Iterator[tuple[AnyPath, str | None]]:
-    """Yields (file, subset of its images that belongs to the split, None for all)."""
+    """Yields (file, the subset of its images that is the split, or None for all images)."""
     files = _files(request)
     if files:
         yield from ((path, request.split) for path in files)
@@ -75,7 +75,7 @@ def _files_of_split(request: DataRequest) -> Iterator[tuple[AnyPath, str | None]
 
 
 def _files(request: DataRequest) -> list[AnyPath]:
-    """Returns the files that are of no split by their place."""
+    """Returns the XML files outside split folders."""
     if request.annotations is not None:
         return [to_path(request.annotations)]
     return _files_in(request.path) if request.path.is_dir() else [request.path]
@@ -106,7 +106,7 @@ def _image_folders(path: AnyPath, request: DataRequest, subset: str | None) -> l
 
 
 def _labels(root: ElementTree.Element) -> list[str]:
-    """Returns the names of the labels of a task or project, without those of the parts of skeletons."""
+    """Returns the names of the labels of a task or project, without the labels of skeletons' parts."""
     meta = root.find("meta")
     nodes = [] if meta is None else [node for node in meta.iter("label") if not (node.findtext("parent") or "").strip()]
     return [name for node in nodes if (name := (node.findtext("name") or "").strip())]

@@ -10,10 +10,10 @@ Box = tuple[float, float, float, float]
 
 
 def box_xyxy(node: ElementTree.Element) -> Box:
-    """Returns x1, y1, x2, y2 in pixels of a shape of `SHAPES`, unchecked.
+    """Returns the unchecked box x1, y1, x2, y2, in pixels, of a shape of `SHAPES`.
 
     Raises:
-        ValueError: a number is missing or none.
+        ValueError: a number is missing, or a value is not a number.
     """
     return SHAPES[node.tag](node)
 
@@ -29,7 +29,7 @@ def _number(node: ElementTree.Element, key: str) -> float:
 
 
 def _of_box(node: ElementTree.Element) -> Box:
-    """A rectangle, which may be turned about its centre by degrees."""
+    """Returns the box around a rectangle, which can be rotated about its centre by an angle in degrees."""
     x1, y1, x2, y2 = (_number(node, key) for key in ("xtl", "ytl", "xbr", "ybr"))
     cos, sin = _turn(node)
     width, height = x2 - x1, y2 - y1
@@ -57,14 +57,14 @@ def _of_mask(node: ElementTree.Element) -> Box:
 
 
 def _of_cuboid(node: ElementTree.Element) -> Box:
-    """Corners xtl1, ytl1, xbl1, ... of two faces."""
+    """Returns the box around the corners xtl1, ytl1, xbl1, ... of a cuboid's two faces."""
     corners = [f"{side}{face}" for side in ("tl", "bl", "tr", "br") for face in "12"]
     xs, ys = (np.array([_number(node, axis + corner) for corner in corners]) for axis in "xy")
     return tuple(float(value) for value in (xs.min(), ys.min(), xs.max(), ys.max()))
 
 
 def _turn(node: ElementTree.Element) -> tuple[float, float]:
-    """Returns |cos| and |sin| of the angle by which a shape is turned."""
+    """Returns |cos| and |sin| of the angle by which a shape is rotated."""
     angle = math.radians(_number(node, "rotation")) if node.get("rotation") else 0.0
     return abs(math.cos(angle)), abs(math.sin(angle))
 
@@ -80,5 +80,5 @@ SHAPES: dict[str, Callable[[ElementTree.Element], Box]] = {
     "mask": _of_mask,
     "cuboid": _of_cuboid,
 }
-# What stands beside objects in images, but is none.
+# Elements of an image that are not objects.
 OTHER_SHAPES = ("polyline", "points", "skeleton", "tag")

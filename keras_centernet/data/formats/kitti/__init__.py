@@ -1,1 +1,1 @@
-"""KITTI: finding and reading its folders, what its types mean, and its text files."""
+"""KITTI: `finding` and `reading` of its folders, the meaning of its types (`kinds`), and its text files (`labels`)."""

@@ -1,4 +1,4 @@
-"""What KITTI's files say of objects and images beyond what its task needs."""
+"""The fields of objects and images in KITTI's files that no task needs."""
 
 from keras_centernet.method.specs import FieldSpec
 

@@ -1,4 +1,4 @@
-"""Where the label files of a split lie.
+"""Finds the label files of a split.
 
 Known layouts: image_2/ + label_2/, images/ + labels/ or data/ + labels/ in training/, in the folder itself or in split
 folders train/, val/, ...; the same with split folders inside images/ and labels/; lists of frames in
@@ -17,11 +17,11 @@ from keras_centernet.data.reading.texts import read_lines
 from keras_centernet.errors import UserError
 from keras_centernet.files.paths import AnyPath, to_path
 
-_PUBLISHED, *_OTHERS = ("label_2", "labels")  # only KITTI has a folder of the first name
-_POOL, _TESTS = "training", "testing"  # the benchmark's folders, of which the second has no labels
+_PUBLISHED, *_OTHERS = ("label_2", "labels")  # only KITTI uses the first name
+_POOL, _TESTS = "training", "testing"  # the benchmark's folders; the second one has no labels
 _ROOTS = (_POOL, "", "default")
 _LIST_FOLDER = "ImageSets"
-_TRIED = 20  # label files until one has a line
+_TRIED = 20  # label files that are tried until one is not empty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +29,12 @@ class KittiSplit:
     """The files of a split.
 
     Attributes:
-        base: the folder that holds those of images, labels and calibrations.
-        inside: name of the split's folder in each of these, "" where there is none.
-        label_files: of its frames.
-        names: of its frames: paths of the label files below the last folder, without suffix.
+        base: the folder that contains the folders of images, labels and calibrations.
+        inside: name of the split's folder in each of these; "" if there is none.
+        label_files: label files of its frames.
+        names: names of its frames: paths of the label files relative to their folder, without suffix.
         without_labels: names of frames whose label file is missing.
-        is_listed: whether a list says which frames there are.
+        is_listed: whether a list names the frames.
         looked_for: where the label files were looked for, for errors.
     """
 
@@ -48,12 +48,12 @@ class KittiSplit:
 
 
 def is_kitti_folder(folder: AnyPath) -> bool:
-    """Whether a folder has label files of KITTI in one of the known layouts."""
+    """Returns whether a folder has KITTI's label files in one of the known layouts."""
     return folder.is_dir() and (_root(folder) is not None or bool(_split_bases(folder)))
 
 
 def kitti_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the lists of frames, else of the split folders; none where all frames lie together."""
+    """Returns the names of the lists of frames, else of the split folders; () if the data set has no splits."""
     if lists := _lists(request.path):
         return tuple(lists)
     bases = _split_bases(request.path)
@@ -65,7 +65,7 @@ def kitti_splits(request: DataRequest) -> tuple[str, ...]:
 
 
 def find_split(request: DataRequest) -> KittiSplit:
-    """Returns where the files of a split are.
+    """Returns the files of a split.
 
     Raises:
         UserError: there are no label files.
@@ -106,7 +106,7 @@ def label_folders(request: DataRequest) -> list[AnyPath]:
 
 
 def _base(request: DataRequest) -> AnyPath:
-    """Returns the folder that holds those of a split's images and labels."""
+    """Returns the folder that contains the folders of a split's images and labels."""
     bases = _split_bases(request.path)
     if request.split in _lists(request.path):
         is_test = request.split in split_names(_TESTS)
@@ -115,7 +115,7 @@ def _base(request: DataRequest) -> AnyPath:
 
 
 def _root(folder: AnyPath) -> AnyPath | None:
-    """Returns the folder itself, or the one of KITTI inside it, where images and labels lie side by side."""
+    """Returns training/, the folder itself or default/, the first that contains KITTI's label folder; else None."""
     candidates = [folder / name if name else folder for name in _ROOTS]
     return next((base for base in candidates if _label_folder(base) is not None), None)
 
@@ -125,7 +125,7 @@ def _split_bases(folder: AnyPath) -> dict[str, AnyPath]:
 
 
 def _lists(folder: AnyPath) -> dict[str, AnyPath]:
-    """Returns {split: list of its frames}, without those of the benchmark's tests, which have no labels."""
+    """Returns {split: list of its frames}, without the benchmark's test split if that has no labels."""
     root = _root(folder) or folder
     outer = root.parent if root.name == _POOL else root
     files = [path for base in dict.fromkeys((outer, root)) for path in sorted((base / _LIST_FOLDER).glob("*.txt"))]
@@ -140,7 +140,7 @@ def _label_folder(base: AnyPath) -> AnyPath | None:
 
 
 def _is_of_kitti(folder: AnyPath) -> bool:
-    """Whether a folder has a text file of KITTI's columns; other formats have such folders, too."""
+    """Returns whether a folder has a text file with KITTI's columns; other formats use the same names of folders."""
     if not folder.is_dir():
         return False
     for path in itertools.islice(itertools.chain(folder.glob("*.txt"), folder.glob("*/*.txt")), _TRIED):

@@ -1,4 +1,4 @@
-"""What the types in KITTI's label files mean: classes, regions that hide objects of a class, or nothing."""
+"""The meaning of the types in KITTI's label files: classes, regions that hide objects of a class, or nothing."""
 
 import dataclasses
 from collections.abc import Collection, Iterable
@@ -9,20 +9,20 @@ from keras_centernet.data.reading.classes import new_name
 from keras_centernet.tasks.classes import KITTI_CLASSES
 
 REGION = "DontCare"
-# As published: what looks like a class but is none hides in its heatmap; None hides in all of them.
+# As published: a type that looks like a class is a hidden region in that class's heatmap; None: in all heatmaps.
 HIDES_IN = {"Van": "Car", "Truck": "Car", "Person_sitting": "Pedestrian", REGION: None}
 _KITTI = {kind.casefold(): kind for kind in TYPES}
 
 
 @dataclasses.dataclass(frozen=True)
 class Kinds:
-    """What the types of a data set mean.
+    """The meaning of the types of a data set.
 
     Attributes:
-        names: {type as it is written: the name that it goes by}.
-        classes: of these names, the classes, in order.
-        hides_in: {name that is no class: names of the classes in which it hides objects, none if it is left out}.
-        are_published: whether all classes that are used are called as KITTI's are, which its metric needs.
+        names: {type as written: the name that is used}.
+        classes: the names that are classes, in order.
+        hides_in: {name that is not a class: names of the classes in which it hides objects; () if it is left out}.
+        are_published: whether all used classes have KITTI's names, as KITTI's metric needs.
     """
 
     names: dict[str, str]
@@ -32,7 +32,7 @@ class Kinds:
 
 
 def find_kinds(types: Collection[str], request: DataRequest) -> Kinds:
-    """Returns what all the types of a data set mean, given as they are written; see `reading.read_kitti`."""
+    """Returns the meaning of all types of a data set, given as written; `reading.read_kitti` states the rules."""
     asked = _asked_for(types, request)
     is_own = any(kind.casefold() not in _KITTI for kind in types)
     names = {kind: kind if is_own or kind in asked else _KITTI[kind.casefold()] for kind in types}
@@ -58,7 +58,7 @@ def _asked_for(types: Iterable[str], request: DataRequest) -> set[str]:
 
 
 def _used(classes: Iterable[str], request: DataRequest) -> tuple[str, ...]:
-    """Returns one name for each class that is left when the request's choice and renaming are done."""
+    """Returns one old name for each class that remains after the request's selection and renaming."""
     fold = str.casefold if request.ignore_case else str
     used = {fold(new): name for name in classes if (new := new_name(name, request)) is not None}
     return tuple(used.values())

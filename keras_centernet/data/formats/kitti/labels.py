@@ -1,4 +1,4 @@
-"""KITTI's text files: what is labelled in a frame, and what was found in it."""
+"""KITTI's text files: the labelled or the detected objects of a frame."""
 
 import os
 from dataclasses import dataclass, fields
@@ -18,16 +18,16 @@ LABEL_COLUMNS, RESULT_COLUMNS = 15, 16
 
 @dataclass(frozen=True, eq=False)
 class KittiObjects:
-    """The objects of one frame: labelled ones, or found ones with their scores.
+    """The objects of one frame: labelled ones, or detected ones with their scores.
 
     Attributes:
-        types: N names, of `TYPES` in label files.
+        types: N names; in KITTI's own label files, names of `TYPES`.
         boxes_xyxy: (N, 4) float64 image pixels.
         alphas: (N,) float64 radians, seen along the ray.
         dimensions_hwl: (N, 3) float64 metres.
         locations_xyz: (N, 3) float64 metres in the camera's frame, centre of the bottom face.
         rotations_y: (N,) float64 radians in the camera's frame.
-        truncations: (N,) float64, 0 to 1 outside the image; 0 for what was found.
+        truncations: (N,) float64, share of the object outside the image, 0 to 1; 0 for detections.
         occlusions: (N,) int: 0 visible, 1 partly, 2 largely hidden, 3 unknown.
         scores: (N,) float64, or None for labels.
     """
@@ -54,11 +54,11 @@ class KittiObjects:
 
 
 def read_kitti_file(path: str | os.PathLike) -> KittiObjects:
-    """Returns the objects of a label file (15 columns) or a result file (16). Types of one's own may have spaces.
+    """Returns the objects of a label file (15 columns) or a result file (16); the user's own types can contain spaces.
 
     Raises:
-        UserError: the file cannot be read, a line has another number of columns, or a word is no number that can be
-            meant.
+        UserError: the file cannot be read, a line has another number of columns, or a value is not a number or too
+            large.
     """
     lines = read_text(to_path(path)).splitlines()
     rows = [_split_line(line, f"{path}, line {i}") for i, line in enumerate(lines, start=1) if line.strip()]
@@ -80,13 +80,13 @@ def read_kitti_file(path: str | os.PathLike) -> KittiObjects:
 
 
 def types_in(path: str | os.PathLike) -> set[str]:
-    """Returns the types in a file, which has to be one of KITTI in nothing else."""
+    """Returns the types in a text file; its other columns need not be KITTI's."""
     lines = read_text(to_path(path)).splitlines()
     return {_type_and_numbers(line)[0] or line.split()[0] for line in lines if line.strip()}
 
 
 def is_kitti_line(line: str) -> bool:
-    """Whether a line of text has a type, which is no number, and KITTI's columns behind it."""
+    """Returns whether a line of text has a type, which is not a number, followed by KITTI's columns."""
     kind, numbers = _type_and_numbers(line)
     return bool(kind) and len(numbers) in (LABEL_COLUMNS - 1, RESULT_COLUMNS - 1)
 
@@ -94,7 +94,7 @@ def is_kitti_line(line: str) -> bool:
 def _split_line(line: str, where: str) -> tuple[str, list[float]]:
     """Returns (type, numbers) of a line."""
     kind, words = _type_and_numbers(line)
-    kind, words = (kind, words) if kind else (words[0], words[1:])  # a type may be called "0"
+    kind, words = (kind, words) if kind else (words[0], words[1:])  # a type can be named "0"
     numbers = [float(word) for word in words]
     if len(numbers) not in (LABEL_COLUMNS - 1, RESULT_COLUMNS - 1):
         words = line.split()
@@ -110,7 +110,7 @@ def _split_line(line: str, where: str) -> tuple[str, list[float]]:
 
 
 def _type_and_numbers(line: str) -> tuple[str, list[str]]:
-    """Returns (type, words of the numbers behind it); a type is all before the numbers that end a line."""
+    """Returns (type, the numbers after it as words); the type is everything before the numbers at the line's end."""
     words = line.split()
     start = len(words)
     while start > 0 and is_number(words[start - 1]):
@@ -119,9 +119,9 @@ def _type_and_numbers(line: str) -> tuple[str, list[str]]:
 
 
 def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
-    """Writes the lines of a result file for the benchmark's server, numbers with two decimals.
+    """Writes a result file for the benchmark's server; numbers have two decimals.
 
-    Source: `KITTI.save_results` of the published code: truncation 0.0 and occlusion 0 stand for unknown.
+    Source: `KITTI.save_results` of the published code, in which truncation 0.0 and occlusion 0 mean unknown.
     """
     lines = []
     for i, kind in enumerate(objects.types):
@@ -132,12 +132,12 @@ def write_kitti_file(path: str | os.PathLike, objects: KittiObjects) -> None:
 
 
 def objects_of(rows: dict, boxes_xyxy: np.ndarray) -> KittiObjects:
-    """Returns the objects of one image of a batch, {key: (M, ...)}, with boxes (M, 4) in original image pixels.
+    """Returns the objects of one image of a batch, {key: (M, ...)}; boxes (M, 4) are in original image pixels.
 
-    Objects without a 3D box, which no detection in 3D could match, become DontCare regions.
+    Objects without a 3D box become DontCare regions, because no 3D detection could match them.
     """
     types = [TYPES[index] for index in rows["kitti_types"]]
-    # A DontCare region stands in every class; one of them is enough.
+    # A DontCare region has a row in every class; only that of class 0 is kept.
     keep = [i for i in np.flatnonzero(rows["mask"]) if types[i] != "DontCare" or rows["classes"][i] == 0]
     names = ("alphas", "dimensions_hwl", "locations_xyz", "rotations_y", "truncations", "occlusions")
     has_box = np.all(rows["dimensions_hwl"] > 0, axis=1)

@@ -1,4 +1,4 @@
-"""KITTI: a text file of objects per image, in the benchmark's folders or in those of tools that write its format."""
+"""KITTI: one text file of objects per image, in the folders of the benchmark or of tools that write its format."""
 
 import itertools
 from collections.abc import Iterator
@@ -17,30 +17,31 @@ from keras_centernet.files.paths import AnyPath, map_files, to_path
 
 IMAGE_FOLDERS = ("image_2", "images", "data")
 COLUMNS = ("locations_xyz", "dimensions_hwl", "alphas", "rotations_y", "truncations", "occlusions")
-_DIGITS = 18  # of a frame's number, at most
+_DIGITS = 18  # most digits of a frame's number, which must fit into 64 bits
 
 _NO_LABELS = "image(s) left out, they have no label file"
 _NO_BOX_3D = "object(s) hidden, no 3D box in front of the camera, which this task needs"
 _OTHER_CASE = "object(s) whose type is written in another case than KITTI's, read as KITTI's"
-_LEFT_OUT = "object(s) left out, as published, their types are no classes (`classes` or `class_map` take them in)"
+_LEFT_OUT = "object(s) left out, as published, their types are not classes (name them in `classes` or `class_map`)"
 
 
 def read_kitti(request: DataRequest) -> Found:
-    """Returns what the label files of a split say.
+    """Returns the content of the label files of a split.
 
     KITTI's types: Pedestrian, Car and Cyclist are classes. Van, Truck and Person_sitting are regions that hide objects
-    of a class, DontCare one that hides objects of every class; they have a row for each such class, marked "is_hidden".
-    Tram and Misc are left out. `classes` or `class_map` make any of these types but DontCare a class. Types in other
-    upper and lower case, such as "car", are KITTI's, with a warning, unless `classes` or `class_map` name them.
+    of one class, and DontCare is a region that hides objects of every class. Regions have one row per class, marked
+    "is_hidden". Tram and Misc are left out. `classes` or `class_map` can make any of these types except DontCare a
+    class. Types in another case, such as "car", are read as KITTI's, with a warning, unless `classes` or `class_map`
+    name them.
 
-    Own types: where one type of the data set is none of KITTI's, all types but DontCare are classes, as they are
-    written, sorted.
+    Own types: if any type of the data set is not one of KITTI's, all types except DontCare are classes, as written and
+    sorted.
 
-    Tasks without third dimension (`request.fields` empty) need neither calibrations nor 3D boxes. For the others,
-    objects without 3D box are hidden.
+    Tasks without a third dimension (`request.fields` is empty) need neither calibrations nor 3D boxes. For other tasks,
+    objects without a 3D box are hidden.
 
     Raises:
-        UserError: a folder, a file or a line is not what it should be.
+        UserError: a folder, a file or a line is missing or wrong.
     """
     split = find_split(request)
     reading = map_files(read_kitti_file, split.label_files)
@@ -73,7 +74,7 @@ def _all_types(paths: list[AnyPath], frames: list[KittiObjects], request: DataRe
 
 
 def _calibrations(folder: AnyPath, names: list[str], request: DataRequest) -> Iterator[dict]:
-    """Yields {"calibration": (3, 4)} for each frame, nothing in it for tasks that need none."""
+    """Yields {"calibration": (3, 4)} for each frame, or empty dicts for tasks that need no calibration."""
     if not request.fields:
         return itertools.repeat({}, len(names))
     matrices = map_files(read_calibration, [folder / f"{name}.txt" for name in names])
@@ -81,7 +82,7 @@ def _calibrations(folder: AnyPath, names: list[str], request: DataRequest) -> It
 
 
 def _add_objects(found: Found, image: int, frame: KittiObjects, kinds: Kinds, with_3d: bool) -> None:
-    """Adds what is trained, and what hides objects of the classes."""
+    """Adds the objects of a frame and the regions that hide objects."""
     has_box_3d = (frame.locations_xyz[:, 2] > 0) & np.all(frame.dimensions_hwl > 0, axis=1)
     for i, kind in enumerate(frame.types):
         name, where = kinds.names[kind], f"{found.label_files[image]}, object {i + 1}"

@@ -1,6 +1,6 @@
-"""LabelMe: a JSON file of shapes per image.
+"""LabelMe: one JSON file of shapes per image.
 
-Known layouts: JSON files beside their images, or in labels/ and the like beside images/, and both in split folders
+Known layouts: JSON files beside their images, or in labels/ and the like beside images/, and both within split folders
 (train/, labels/train/, train/labels/).
 """
 
@@ -21,7 +21,7 @@ from keras_centernet.files.paths import AnyPath, map_files, to_path
 from keras_centernet.tasks.skeletons import Skeleton
 
 _PLACES = ("*.json", "*/*.json", "*/*/*.json")
-_TRIED = 20  # files of a folder that are looked into
+_TRIED = 20  # files of a folder whose content is checked
 _KEYS = {"imagePath", "imageData", "imageHeight", "imageWidth", "version", "flags"}
 _NO_LABELS = "JSON file(s) passed over, they hold no shapes"
 _INSIDE = "image(s) that are only inside of their label file (imageData), which is not read; save them as files"
@@ -31,12 +31,12 @@ _WITHOUT_LABELS = "image(s) without label file left out"
 def read_labelme(request: DataRequest) -> Found:
     """Returns one split of a data set in LabelMe's format.
 
-    Rectangles, polygons and circles are objects; those of one label that share a group_id are one. The field
-    "keypoints_xyv" are the points that share a group_id with an object, named by their labels. Images without label
-    file are left out, as nobody says that they show nothing.
+    Rectangles, polygons and circles are objects; shapes with the same label and group_id are one object. The field
+    "keypoints_xyv" holds the points that share a group_id with an object, named by their labels. Images without a label
+    file are left out, because it is not known that they show no objects.
 
     Raises:
-        UserError: a file, a folder or a value in a file is not what it should be.
+        UserError: a file, a folder or a value in a file is missing or wrong.
     """
     folders = _label_folders(request)
     chosen = [folder for folder, split in folders.items() if request.split in (None, split)]
@@ -56,16 +56,16 @@ def read_labelme(request: DataRequest) -> Found:
 
 
 def labelme_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the splits that folders of label files are named after; () where none is.
+    """Returns the names of the splits after which folders of label files are named; () if none is.
 
-    Beside such folders, others are splits that are called as they are.
+    If some are, every other folder of label files is also a split, under its own name.
     """
     splits = _label_folders(request).values()
     return tuple(dict.fromkeys(split for split in splits if split is not None))
 
 
 def is_labelme_data(path: AnyPath) -> bool:
-    """Whether a path is a JSON file in LabelMe's format, or a folder that holds some in one of the known layouts."""
+    """Returns whether a path is a JSON file in LabelMe's format, or a folder with such files in a known layout."""
     if path.suffix == ".json" and path.is_file():
         return _is_labelme_file(path)
     return path.is_dir() and any(_holds_labels(paths) for paths in _by_folder(path).values())
@@ -79,7 +79,7 @@ def _is_labelme_file(path: AnyPath) -> bool:
 
 
 def _by_folder(root: AnyPath) -> dict[AnyPath, list[AnyPath]]:
-    """Returns {folder: its JSON files} of a folder and the two levels below it."""
+    """Returns {folder: its JSON files} for a folder and the two levels below it."""
     by_folder: dict[AnyPath, list[AnyPath]] = {}
     for place in _PLACES:
         for path in sorted(root.glob(place), key=str):
@@ -117,7 +117,7 @@ def _label_files(folder: AnyPath, request: DataRequest) -> list[AnyPath]:
 
 
 def _read_labels(paths: list[AnyPath], description: str) -> list[dict | None]:
-    """Returns the content of each file, without the images in them; None where it holds no shapes."""
+    """Returns the content of each file without its embedded image; None for a file without shapes."""
 
     def read(path):
         content = read_json(path)
@@ -130,7 +130,7 @@ def _read_labels(paths: list[AnyPath], description: str) -> list[dict | None]:
 
 
 def _keypoint_names(request: DataRequest, folders: list[AnyPath]) -> tuple[str, ...]:
-    """Returns the labels of all points in groups, of all splits, in the order of the numbers in them."""
+    """Returns the labels of all grouped points in all splits, sorted naturally: numbers in them count as numbers."""
     names: set[str] = set()
     for folder in folders:
         paths = _label_files(folder, request)
@@ -145,7 +145,7 @@ def _keypoint_names(request: DataRequest, folders: list[AnyPath]) -> tuple[str, 
 
 
 def _add_folder(found: Found, paths: list[AnyPath], files: ImageFiles, names: tuple[str, ...] | None) -> None:
-    """Adds the images of one folder of label files; `names` are those of the keypoints, if they are wanted."""
+    """Adds the images of one folder of label files; `names` are the keypoints' names, or None without keypoints."""
     contents = dict(zip(paths, _read_labels(paths, "reading annotations"), strict=True))
     for path in [path for path, content in contents.items() if content is None]:
         found.note(_NO_LABELS, str(path))
@@ -163,7 +163,7 @@ def _add_folder(found: Found, paths: list[AnyPath], files: ImageFiles, names: tu
 
 
 def _image_name(content: dict, path: AnyPath, files: ImageFiles) -> str:
-    """Returns the name of an image: as the label file says where that is right, else that of the label file."""
+    """Returns the name of an image: the one that the label file states if that exists, else that of the label file."""
     name = content.get("imagePath")
     if name is not None and (not isinstance(name, str) or "\0" in name):
         raise UserError(f"{path}: expected the name of a file as imagePath, got {name!r}.")

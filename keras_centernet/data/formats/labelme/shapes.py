@@ -1,4 +1,4 @@
-"""The shapes in one of LabelMe's files: objects, and the points that are their keypoints."""
+"""Reads the shapes in one of LabelMe's files: objects, and the points that are their keypoints."""
 
 import math
 from collections.abc import Iterator
@@ -18,16 +18,14 @@ _GROUPED = "shape(s) of one label and group_id, taken for parts of one object"
 def objects_of(content: dict, path: AnyPath, found: Found, names: tuple[str, ...] | None) -> Iterator[tuple]:
     """Yields (label, (x1, y1, x2, y2), number of its first shape, is difficult, (K, 3) x, y, v or None) of each object.
 
-    What is left out or guessed is noted in `found`.
-
     Args:
-        content: of the file.
-        path: of the file, for messages.
-        found: gets the notes.
-        names: of the keypoints; None: they are not wanted.
+        content: content of the file.
+        path: path of the file, for messages.
+        found: gets notes of all that is left out or guessed.
+        names: names of the keypoints; None: keypoints are not requested.
 
     Raises:
-        UserError: a shape is not what it should be.
+        UserError: a shape is wrong.
     """
     objects: dict[tuple, list] = {}
     points = []
@@ -97,7 +95,7 @@ def _around(points: list, number: int, path: AnyPath) -> tuple[float, float, flo
     return x - radius, y - radius, x + radius, y + radius
 
 
-# "rotation" is X-AnyLabeling's name of a turned rectangle; a "mask" has the corners of its box.
+# "rotation" is X-AnyLabeling's name for a rotated rectangle; the points of a "mask" are the corners of its box.
 _BOXES = {
     "rectangle": _hull,
     "polygon": _hull,
@@ -109,7 +107,7 @@ _BOXES = {
 
 
 def _keypoints(points: list, objects: dict, path: AnyPath, found: Found, names: tuple[str, ...] | None) -> dict:
-    """Returns {key of an object: (K, 3) x, y, v}; {} where keypoints are not wanted."""
+    """Returns {key of an object: (K, 3) x, y, v}; {} if keypoints are not requested."""
     of_group: dict = {}
     for key in objects:
         if len(key) == 2:

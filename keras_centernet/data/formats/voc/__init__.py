@@ -1,1 +1,1 @@
-"""Pascal VOC: finding its folders, and reading an XML file per image."""
+"""Pascal VOC: `finding` finds its folders, `reading` reads one XML file per image."""

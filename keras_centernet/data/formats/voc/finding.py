@@ -1,8 +1,8 @@
-"""Where the XML files and the images of a split lie.
+"""Finds the XML files and the images of a split.
 
-Known layouts: Annotations/ + JPEGImages/ + ImageSets/Main/<split>.txt, also of several years below VOCdevkit/; folders
+Known layouts: Annotations/ + JPEGImages/ + ImageSets/Main/<split>.txt, also for several years below VOCdevkit/; folders
 of XML files (annotations/, annots/, xmls/, labels/) beside folders of images (images/, imgs/); XML files beside their
-images; and each of these in split folders train/, valid/, test/, or with split folders inside.
+images; and each of these within split folders train/, valid/, test/, or with split folders inside.
 """
 
 import dataclasses
@@ -21,20 +21,21 @@ LABEL_FOLDERS = ("annotations", "annotation", "annots", "xmls", "xml", "labels",
 IMAGE_FOLDERS = ("jpegimages", "images", "image", "imgs", "img", "photos")
 _LIST_FOLDERS = ("ImageSets/Main", "ImageSets")
 _YEARS = ("VOC*", "VOCdevkit/VOC*")
-_MARK = re.compile(r"(.*\S)\s+(-1|0|1)")  # behind a name in the list of one class: absent, difficult, present
+_MARK = re.compile(r"(.*\S)\s+(-1|0|1)")  # after a name in the list of one class: absent, difficult, present
 _ABSENT = "-1"
-_HEAD = 4096  # bytes by which an XML file is known
+_HEAD = 4096  # bytes by which an XML file is recognised
 
 
 @dataclasses.dataclass(frozen=True)
 class VocPart:
-    """The files of a split, or of what one year's folder has of it.
+    """The files of a split, or of its part in one year's folder.
 
     Attributes:
         root: the folder of the data set.
-        label_folder, image_folders: where XML files and images lie; images may also lie anywhere below the root.
-        lists: files that name the images; none: all XML files in the folder.
-        is_of_class: whether the list has the images of one class, those without it marked.
+        label_folder, image_folders: folders of XML files and of images; images can also be anywhere below the root.
+        lists: files that name the images; empty: all XML files in the folder belong to the split.
+        is_of_class: whether names that a list marks as absent are left out: true for the list of one class, whose
+            absent images show no object of that class, false for the joined lists of several classes.
     """
 
     root: AnyPath
@@ -44,7 +45,7 @@ class VocPart:
     is_of_class: bool = True
 
     def label_files(self) -> tuple[list[AnyPath], list[str]]:
-        """Returns (XML files, names in the lists that have none)."""
+        """Returns (XML files, names in the lists without an XML file)."""
         if not self.lists:
             return files_below(self.label_folder, (".xml",)), []
         names = list(dict.fromkeys(name for path in self.lists for name in read_list(path)))
@@ -59,18 +60,18 @@ class VocPart:
 
 
 def is_voc_folder(path: AnyPath) -> bool:
-    """Whether a folder holds XML files of objects in one of the known layouts."""
+    """Returns whether a folder holds VOC's XML files in one of the known layouts."""
     return path.is_dir() and any(_lists(root) or _parts(root) for root in _roots(path))
 
 
 def voc_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the lists in ImageSets/Main, or of the split folders; none where all images lie together."""
+    """Returns the names of the lists in ImageSets/Main, or of the split folders; () if the data set has no splits."""
     parts = [_parts(root, request) for root in _roots(request.path)]
     return tuple(dict.fromkeys(name for of_root in parts for name in of_root if name is not None))
 
 
 def find_parts(request: DataRequest) -> list[VocPart]:
-    """Returns where the files of a split are, one value per year.
+    """Returns the parts of a split, one per year.
 
     Raises:
         UserError: there are no XML files.
@@ -83,7 +84,7 @@ def find_parts(request: DataRequest) -> list[VocPart]:
 
 
 def _roots(path: AnyPath) -> list[AnyPath]:
-    """Returns the folder itself, or those of VOC inside it, such as VOCdevkit/VOC2007 and VOCdevkit/VOC2012."""
+    """Returns the folder itself, or VOC's folders inside it, such as VOCdevkit/VOC2007 and VOCdevkit/VOC2012."""
     if _lists(path) or _parts(path):
         return [path]
     inside = sorted({year for pattern in _YEARS for year in path.glob(pattern)})
@@ -91,7 +92,7 @@ def _roots(path: AnyPath) -> list[AnyPath]:
 
 
 def _parts(root: AnyPath, request: DataRequest | None = None) -> dict[str | None, VocPart]:
-    """Returns {split: its files}; the key is None where all images lie together."""
+    """Returns {split: its files}; the only key is None if the data set has no splits."""
     given = to_path(request.annotations) if request is not None and request.annotations else None
     labels = given or _label_folder(root)
     images = [to_path(request.images)] if request is not None and request.images else None
@@ -115,15 +116,15 @@ def _parts(root: AnyPath, request: DataRequest | None = None) -> dict[str | None
 
 
 def _split_bases(folder: AnyPath) -> dict[str, tuple[AnyPath, AnyPath]]:
-    """Returns {split: (its folder, where its XML files lie)}."""
+    """Returns {split: (its folder, the folder of its XML files)}."""
     found = {name: (base, _label_folder(base)) for name, base in split_folders(folder).items()}
     return {name: (base, labels) for name, (base, labels) in found.items() if labels is not None}
 
 
 def _lists(root: AnyPath, asked: str | None = None) -> dict[str, tuple[AnyPath, ...]]:
-    """Returns {split: lists of its images}: one, or those of all classes where there is no whole one.
+    """Returns {split: lists of its images}: one list, or those of all classes if there is no list of the whole split.
 
-    A list of one class, such as cat_train.txt beside train.txt, is a split only where it is asked for.
+    A list of one class, such as cat_train.txt beside train.txt, is a split only if it is requested.
     """
     folder = next((root / name for name in _LIST_FOLDERS if next(iter((root / name).glob("*.txt")), None)), None)
     paths = {path.stem: path for path in sorted(folder.glob("*.txt"))} if folder is not None else {}
@@ -139,7 +140,7 @@ def _lists(root: AnyPath, asked: str | None = None) -> dict[str, tuple[AnyPath, 
 
 
 def _label_folder(base: AnyPath) -> AnyPath | None:
-    """Returns where the XML files of images lie: in a folder of their own, or beside the images."""
+    """Returns the folder of the XML files: one of a usual name, or the folder itself; None if there are none."""
     return next((path for path in (*_folders_named(base, LABEL_FOLDERS), base) if _has_labels(path)), None)
 
 
@@ -150,7 +151,7 @@ def _folders_named(base: AnyPath, names: tuple[str, ...]) -> list[AnyPath]:
 
 
 def _has_labels(folder: AnyPath) -> bool:
-    """Whether a folder, or one inside it that is no split's, has an XML file of VOC."""
+    """Returns whether a folder or one of its subfolders holds an XML file of VOC."""
     if not folder.is_dir():
         return False
     paths = (path for pattern in ("*.xml", "*/*.xml") for path in folder.glob(pattern) if path.name[0] != ".")
@@ -158,6 +159,6 @@ def _has_labels(folder: AnyPath) -> bool:
 
 
 def _is_of_image(path: AnyPath) -> bool:
-    """Whether an XML file looks as one of VOC, judged by its beginning: other tools write XML, too."""
+    """Returns whether an XML file looks like VOC's, judged by its beginning; other tools write XML, too."""
     head = read_beginning(path, _HEAD).replace(b"\0", b"")
     return b"<annotation" in head and b"<annotations" not in head

@@ -1,4 +1,4 @@
-"""Pascal VOC: an XML file per image."""
+"""Pascal VOC: one XML file per image."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -14,19 +14,19 @@ from keras_centernet.files.paths import AnyPath, map_files
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _NO_LABELS = "image(s) left out, they have no XML file"
-_OTHER_XML = "XML file(s) left out, they are none of Pascal VOC (expected <annotation>)"
-_OTHER_IMAGE = "image(s) of the XML file's name taken, although the file states another one that is there, too"
+_OTHER_XML = "XML file(s) left out, they are not in Pascal VOC format (expected <annotation>)"
+_OTHER_IMAGE = "image(s) with the name of the XML file used, although the file states another one, which exists, too"
 
 
 def read_voc(request: DataRequest) -> Found:
-    """Returns what the XML files of a split say.
+    """Returns the content of the XML files of a split.
 
-    Boxes are taken as the files state them; "difficult" objects are kept and marked. The image of an XML file is that
-    of the same name, else that which the file states. Images without XML file are left out: nobody has said that there
-    is nothing in them.
+    Boxes are taken as stated; "difficult" objects are kept and marked. The image of an XML file is the one of the same
+    name, else the one that the file states. Images without an XML file are left out, because it is not known that they
+    show no objects.
 
     Raises:
-        UserError: a folder, a split or a value in a file is not what it should be.
+        UserError: a folder, a split or a value in a file is missing or wrong.
     """
     found = Found(request.name)
     for part in find_parts(request):
@@ -67,6 +67,6 @@ def _add_image(found: Found, path: AnyPath, root: ElementTree.Element, images: I
         sides = node.find("bndbox")
         box = [None if sides is None else sides.findtext(key) for key in _SIDES]
         if not name or None in box:
-            raise UserError(f"{path}: expected a name and a bndbox in object {number}, got neither or half.")
+            raise UserError(f"{path}: expected a name and a bndbox in object {number}, got an incomplete one.")
         is_difficult = (node.findtext("difficult") or "0").strip() == "1"
         found.add_object(index, name, box, number, is_difficult=is_difficult)

@@ -1,1 +1,1 @@
-"""YOLO in every form: `reading` is the door, `description` what a data set says of itself, `labels` one label file."""
+"""YOLO in all its forms: start at `reading`; `description` is what a data set states, `labels` reads a label file."""

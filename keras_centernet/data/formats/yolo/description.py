@@ -1,4 +1,4 @@
-"""What a YOLO data set says of itself, whichever file says it."""
+"""What a YOLO data set states about itself, whichever file states it."""
 
 import dataclasses
 
@@ -10,12 +10,12 @@ Names = tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Keypoints:
-    """What label files hold behind the box of an object.
+    """The keypoints that label files hold after the box of an object.
 
     Attributes:
-        count: keypoints of each object.
-        values: of each keypoint: 2 (x, y) or 3 (x, y, visibility).
-        skeleton: their names and sides.
+        count: number of keypoints of each object.
+        values: numbers per keypoint: 2 (x, y) or 3 (x, y, visibility).
+        skeleton: names of the keypoints, and which are left and right.
     """
 
     count: int
@@ -28,11 +28,11 @@ class Description:
     """What is known of a data set before its images are looked for.
 
     Attributes:
-        path: the file that says it; where there is none, the folder.
-        folders: where entries of splits are looked for, first in the first one.
-        names: of the classes, in order; None: label files have numbers alone.
-        splits: {name: folders of images and lists of images, as written}; empty: folders are named after splits.
-        keypoints: of each object; None: label files hold boxes and polygons.
+        path: the file that describes the data set; without one, the folder.
+        folders: where entries of splits are looked for, in this order.
+        names: names of the classes, in order; None: only the numbers in the label files are known.
+        splits: {name: folders of images and lists of images, as written}; empty: not stated.
+        keypoints: keypoints of each object; None: label files hold boxes and polygons.
     """
 
     path: AnyPath

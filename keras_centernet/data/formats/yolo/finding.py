@@ -1,4 +1,4 @@
-"""What describes a YOLO data set, and where the folders and lists are that it names."""
+"""Finds the description of a YOLO data set, and the folders and lists that it names."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ _YAML = (".yaml", ".yml")
 
 
 def is_yolo_data(path: AnyPath) -> bool:
-    """Whether a path is a YAML or .data file of YOLO, or a folder with one, or with label files in a known layout."""
+    """Returns whether a path is YOLO's YAML or .data file, or a folder with one or with labels in a known layout."""
     if path.suffix.lower() in _YAML:
         return path.is_file()
     if not path.is_dir():
@@ -32,10 +32,13 @@ def is_yolo_data(path: AnyPath) -> bool:
 
 
 def describe(request: DataRequest) -> Description:
-    """Returns what is known of the data set that a request names; its splits are those of `images` where that is given.
+    """Returns the description of the data set that a request names.
+
+    With the option `images`, the splits are the ones found in that folder, unless the description names only lists of
+    images.
 
     Raises:
-        UserError: nothing describes it, or what does so is not what it should be.
+        UserError: nothing describes the data set, or the description is wrong.
     """
     described = _describe(request.path)
     lists = all(entry.endswith(".txt") for entries in described.splits.values() for entry in entries)
@@ -47,7 +50,7 @@ def describe(request: DataRequest) -> Description:
 
 
 def yolo_splits(request: DataRequest) -> tuple[str, ...]:
-    """Returns the names of the splits that have a place which exists, and of the one that is asked for."""
+    """Returns the names of the splits of which a folder or list exists, and the name of the requested split."""
     described = describe(request)
     is_asked = {name: match_split(request.split, [name]) is not None for name in described.splits}
     return tuple(
@@ -58,10 +61,10 @@ def yolo_splits(request: DataRequest) -> tuple[str, ...]:
 
 
 def places_of(described: Description, split: str | None) -> list[AnyPath]:
-    """Returns the folders and lists of images of a split; None: of all splits that there are, or of a pool.
+    """Returns the folders and lists of images of a split; None: of all existing splits, or of an unsplit data set.
 
     Raises:
-        UserError: one of them does not exist.
+        UserError: a folder or list of the named split does not exist.
     """
     if not described.splits:
         return [described.root / layout.image_folder(described.root)]
@@ -95,7 +98,7 @@ def _describe(path: AnyPath) -> Description:
 
 
 def _yaml_files(folder: AnyPath) -> list[AnyPath]:
-    """Returns the YAML files that may describe the data set of a folder: the one of a usual name, else all."""
+    """Returns the YAML files that could describe the data set of a folder: the one with a usual name, else all."""
     usual = [folder / name for name in _USUAL_NAMES if (folder / name).is_file()]
     return usual[:1] or [path for end in _YAML for path in sorted(folder.glob(f"*{end}")) if looks_like_yolo(path)]
 
@@ -105,7 +108,7 @@ def _darknet_files(folder: AnyPath) -> list[AnyPath]:
 
 
 def _has_named_labels(folder: AnyPath) -> bool:
-    """Whether there are names of classes and label files, or a folder of labels, in which only empty ones may be."""
+    """Returns whether there is a file of class names, and label files or a folder labels/ (its files can be empty)."""
     folders = layout.names_folders(folder)
     if not any((path / name).is_file() for path in folders for name in (*LISTS_OF_NAMES, NOTES)):
         return False

@@ -1,4 +1,4 @@
-"""Lists of images, whose paths may be those of another machine."""
+"""Reads lists of images, whose paths can be those of another machine."""
 
 import collections
 import re
@@ -16,11 +16,11 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 
 
 class ImageLists:
-    """Finds the images of lists: where their paths say, else where the longest end of a path leads.
+    """Finds the images of lists by their paths, else by the longest end of a path that exists.
 
     Args:
-        folders: that paths may be relative to.
-        root: folder of the data set, below which an image of a slightly other name may lie anywhere.
+        folders: folders that paths can be relative to.
+        root: folder of the data set, below which images with similar names are searched for last.
 
     Attributes:
         notes: {what was guessed: names}, for `Found.notes`.
@@ -33,10 +33,10 @@ class ImageLists:
         self.notes: dict[str, list[str]] = collections.defaultdict(list)
 
     def read(self, path: AnyPath) -> list[AnyPath]:
-        """Returns the images in a list, one a line; for those that are nowhere, the path they should have.
+        """Returns the images in a list, one per line; for images that are not found, the expected path.
 
         Raises:
-            UserError: the list cannot be read, or a line is no path.
+            UserError: the list cannot be read, or a line is not a path.
         """
         lines = [line.strip("\"'") for line in read_lines(path)]
         damaged = next((line for line in lines if "\0" in line), None)
@@ -64,7 +64,7 @@ class ImageLists:
         return path
 
     def _places(self, folder: str, bases: list[AnyPath]) -> list[AnyPath]:
-        """Returns the folders that there are of those that a folder in a list may mean."""
+        """Returns the existing folders that a folder in a list could refer to, the best first."""
         parts = [part for part in folder.split("/") if part not in ("", ".", "..")]
         ends = [folder, *("/".join(parts[start:]) for start in range(len(parts) + 1))]
         places = (join(base, end) for end in ends for base in bases)

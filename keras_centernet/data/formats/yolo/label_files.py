@@ -1,4 +1,4 @@
-"""Where the label file of each image is."""
+"""Finds the label file of each image."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,13 +10,13 @@ from keras_centernet.data.reading.listings import Listings
 from keras_centernet.files.paths import AnyPath
 
 _NO_LABELS = {name.removesuffix(".txt") for name in LISTS_OF_NAMES}
-_DEEPEST = 3  # folders of `annotations` that are named after the images' folders
+_DEEPEST = 3  # levels of folders in `annotations` or labels/ that can repeat the images' folders
 
 
 class LabelFiles:
-    """Finds label files: in labels/ where the images are in images/, beside them, or where it is told.
+    """Finds label files: in labels/ for images in images/, beside the images, or in the given folder.
 
-    Which place it is, is decided for each folder of images: the first one that has a label file for one of them.
+    The place is chosen per folder of images: the first candidate that has a label file for one of them.
 
     Args:
         root: folder of the data set.
@@ -35,22 +35,22 @@ class LabelFiles:
         return self._folders[image.parent] / f"{image.stem}.txt"
 
     def is_there(self, path: AnyPath) -> bool:
-        """Whether there is such a label file."""
+        """Returns whether a label file exists."""
         return self._listings.has(path)
 
     def without_image(self) -> Iterator[AnyPath]:
-        """Yields the label files of no image, in the folders of all those that `path_of` was asked for."""
+        """Yields the label files that belong to no image, in the folders of all files that `path_of` returned."""
         stems: dict[AnyPath, set[str]] = {}
         for images, labels in self._folders.items():
             stems.setdefault(labels, set()).update(self._listings.stems(images, IMAGE_SUFFIXES))
         for labels, known in stems.items():
             for stem in sorted(self._listings.stems(labels, (".txt",)) - known - _NO_LABELS):
                 path = labels / f"{stem}.txt"
-                if labels not in self._folders or look_like_labels(path):  # beside images lie other texts, too
+                if labels not in self._folders or look_like_labels(path):  # folders of images can hold other text files
                     yield path
 
     def similar_folder(self, images: Sequence[AnyPath]) -> AnyPath | None:
-        """Returns a folder in the data set's that has a label file for one of the images, though none is read."""
+        """Returns another folder of the data set, up to two levels deep, with a label file for one of the images."""
         names = {f"{image.stem}.txt" for image in images}
         folders = [self._root / name for name in sorted(self._listings.names(self._root))]
         folders += [folder / name for folder in folders for name in sorted(self._listings.names(folder))]

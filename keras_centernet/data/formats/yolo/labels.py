@@ -1,4 +1,4 @@
-"""One label file: a line per object, its class and its box, polygon or keypoints in fractions of the image."""
+"""Reads one label file: a line per object, with its class and its box, polygon or keypoints as fractions."""
 
 import dataclasses
 import math
@@ -21,8 +21,9 @@ class LabelReader:
     """Reads label files.
 
     Args:
-        names: of the classes; None: they are called by their numbers.
-        keypoints: what lines hold behind the box; None: lines are boxes, or polygons (whose extent is taken).
+        names: names of the classes; None: classes are named by their numbers.
+        keypoints: the keypoints that follow the box in a line; None: lines are boxes, or polygons (whose extent is
+            taken).
     """
 
     names: Names | None
@@ -32,7 +33,7 @@ class LabelReader:
         """Returns [(number of the line, class name, box_xyxy, keypoints (K, 3) as x, y, v or None)] of one file.
 
         Raises:
-            UserError: a line is not what it should be; it is named.
+            UserError: a line is wrong; the message gives its number.
         """
         rows = []
         for number, line in enumerate(read_text(path).splitlines(), start=1):
@@ -67,7 +68,7 @@ class LabelReader:
         return str(int(value)) if self.names is None else self.names[int(value)]
 
     def _points(self, values: list[float]) -> list[list[float]]:
-        """Returns (K, 3) x, y, v of the numbers behind a box; a box alone has keypoints that are not marked."""
+        """Returns all numbers after the class as keypoints (K, 3) x, y, v; after a box alone, none are marked."""
         count, width = self.keypoints.count, self.keypoints.values
         if len(values) == 4:
             return [[0.0, 0.0, 0.0]] * count
@@ -77,7 +78,7 @@ class LabelReader:
         points = [values[start : start + width] for start in range(4, len(values), width)]
         if any(abs(value) > LARGEST_FRACTION for point in points for value in point[:2]):
             raise ValueError("keypoints in fractions of the image (0 to 1), not in pixels")
-        if width == 2:  # a corner of the image, or a place left or above of it, stands for none
+        if width == 2:  # the upper left corner (0, 0), or a point left of or above the image, means not marked
             is_marked = [min(x, y) >= 0 and max(x, y) > 0 for x, y in points]
             return [[x, y, _VISIBLE] if marked else [0.0] * 3 for (x, y), marked in zip(points, is_marked, strict=True)]
         if any(point[2] not in _VISIBILITIES for point in points):
@@ -90,7 +91,7 @@ def _corners(x: float, y: float, width: float, height: float) -> tuple[float, fl
 
 
 def look_like_labels(path: AnyPath) -> bool:
-    """Whether a text file is one of labels, judged by its first line that is not empty."""
+    """Returns whether a text file is a label file, judged by its first non-empty line."""
     head = read_beginning(path, _HEAD_BYTES)
     lines = head.decode(encoding_of(head), errors="replace").splitlines()
     try:

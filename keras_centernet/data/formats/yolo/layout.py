@@ -1,4 +1,4 @@
-"""Where the images of splits are, in data sets that do not say."""
+"""Finds the images of splits in data sets that do not state where they are."""
 
 from keras_centernet.data.formats.yolo.labels import look_like_labels
 from keras_centernet.data.formats.yolo.plain_files import LISTS_OF_NAMES
@@ -18,7 +18,7 @@ _TRIED = 3  # label files by which a folder is judged
 def find_splits(root: AnyPath) -> dict[str, tuple[str, ...]]:
     """Returns {split: its folder or list, relative to the root}: images/train/, train/images/, train/ or train.txt.
 
-    It is empty where all images lie together.
+    The result is empty if there are no splits.
     """
     for name in IMAGE_FOLDERS:
         if splits := _with_images(root / name):
@@ -29,12 +29,12 @@ def find_splits(root: AnyPath) -> dict[str, tuple[str, ...]]:
 
 
 def image_folder(folder: AnyPath) -> str:
-    """Returns the name of the folder inside a folder that is meant for images; "." where there is none."""
+    """Returns the name of the subfolder for images; "." if there is none."""
     return next((name for name in IMAGE_FOLDERS if (folder / name).is_dir()), ".")
 
 
 def names_folders(root: AnyPath) -> list[AnyPath]:
-    """Returns the folders in which tools leave the names of the classes."""
+    """Returns the folders in which labelling tools save the names of the classes."""
     inner = [root, root / LABELS]
     inner += split_folders(root).values()
     inner += [folder / LABELS for folder in split_folders(root).values()]
@@ -42,7 +42,7 @@ def names_folders(root: AnyPath) -> list[AnyPath]:
 
 
 def has_labels(root: AnyPath, is_named: bool = False) -> bool:
-    """Whether one of the usual places below a folder holds a label file; `is_named`: or any folder in it."""
+    """Returns whether a usual place below a folder holds a label file; with `is_named`, any subfolder counts."""
     folders = [*names_folders(root), *(sorted(root.iterdir()) if is_named else ())]
     for folder in folders:
         names = sorted(name for name in list_names(folder) if name.endswith(".txt")) if folder.is_dir() else []

@@ -1,4 +1,4 @@
-"""Names of classes and splits in other files than YAML: darknet's obj.data, lists of names, Label Studio's notes."""
+"""Names of classes and splits in files other than YAML: darknet's obj.data, lists of names, Label Studio's notes."""
 
 from collections.abc import Iterable
 
@@ -10,15 +10,15 @@ from keras_centernet.files.json_file import read_json
 from keras_centernet.files.paths import AnyPath, exists, join
 
 NOTES = "notes.json"
-# Files of names, one a line, as labelling tools write them beside the images, the labels or the folders of both.
+# Files of class names, one per line, which labelling tools save beside the images, the labels or the folders of both.
 LISTS_OF_NAMES = ("classes.txt", "obj.names", "_darknet.labels", "classes.names", "predefined_classes.txt")
 
 
 def describe_darknet(path: AnyPath) -> Description:
-    """Returns what a .data file of darknet says: lines "key = value" with the lists of images and the file of names.
+    """Returns the content of darknet's .data file: lines "key = value" for the lists of images and the file of names.
 
     Raises:
-        UserError: a line is another one, or the file of names is missing.
+        UserError: a line has another form, or the file of names is missing.
     """
     values = {}
     for number, line in enumerate(read_lines(path), start=1):
@@ -40,7 +40,7 @@ def describe_darknet(path: AnyPath) -> Description:
 
 
 def is_darknet(path: AnyPath) -> bool:
-    """Whether a .data file is one of darknet."""
+    """Returns whether a .data file is one of darknet's."""
     try:
         keys = {line.partition("=")[0].strip() for line in read_lines(path)}
     except UserError:
@@ -49,10 +49,10 @@ def is_darknet(path: AnyPath) -> bool:
 
 
 def find_names(folders: Iterable[AnyPath]) -> tuple[AnyPath, Names] | None:
-    """Returns (the first file of class names in some folders, the names); None where there is none.
+    """Returns (the first file of class names in the folders, its names); None if there is none.
 
     Raises:
-        UserError: files in those folders contradict each other.
+        UserError: files in different folders contradict each other.
     """
     found = None
     for folder in folders:
@@ -69,7 +69,7 @@ def find_names(folders: Iterable[AnyPath]) -> tuple[AnyPath, Names] | None:
 
 
 def read_names(path: AnyPath) -> Names:
-    """Returns the names in a file, one a line; lines without text are passed over at its end only."""
+    """Returns the names in a file, one per line; empty lines are allowed only at the end."""
     lines = read_lines(path)
     while lines and not lines[-1]:
         lines.pop()
@@ -79,9 +79,10 @@ def read_names(path: AnyPath) -> Names:
 
 
 def find_place(entry: str, folders: Iterable[AnyPath]) -> AnyPath | None:
-    """Returns what a path means that may be one of another machine: the longest end of it that is in a folder.
+    """Returns the file or folder that a path, possibly of another machine, refers to; None if there is none.
 
-    Folders that are left off may not be the ones that tell splits apart.
+    It is the longest end of the path that exists in one of the folders. The part left off must not contain the name of
+    a split, unless the rest contains one, too.
     """
     folders = list(folders)
     plain = entry.replace("\\", "/")

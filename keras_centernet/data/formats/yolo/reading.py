@@ -1,4 +1,4 @@
-"""YOLO: one .txt file per image, a line per object; a YAML file, other files or folders alone say what belongs where.
+"""YOLO: one .txt file per image, one line per object; a YAML file, other files or just the folders define the splits.
 
 Known layouts: data.yaml (any name) with folders or lists of images; darknet's obj.data with obj.names; classes.txt or
 Label Studio's notes.json with images/ and labels/, each with or without train/, val/, test/; train/images/ and
@@ -25,16 +25,16 @@ _LOOKED_AT = 100  # images whose label files are looked for in other folders
 
 
 def read_yolo(request: DataRequest) -> Found:
-    """Returns what the label files of a split say.
+    """Returns the content of the label files of a split.
 
-    A line is "class cx cy w h" in fractions of the upright image, or "class x1 y1 x2 y2 x3 y3 ..." (a polygon or turned
-    box, whose extent is taken), or, where the YAML file has "kpt_shape", a box and its keypoints: the field
-    "keypoints_xyv" if the request has it. Keypoints are called as "kpt_names" says, 17 with the sides of COCO's person
-    are those, others are "keypoint_0", ...; "flip_idx" becomes the skeleton's flip pairs. An image without label file
-    has no objects. A path of another machine is found by its end.
+    A line is "class cx cy w h" in fractions of the upright image, or "class x1 y1 x2 y2 x3 y3 ..." (a polygon or
+    rotated box, whose extent is taken), or, if the YAML file has "kpt_shape", a box and its keypoints. The keypoints
+    become the field "keypoints_xyv" if it is requested. "kpt_names" names them. Without it, 17 keypoints with the sides
+    of COCO's person get COCO's names, others are "keypoint_0", ...; "flip_idx" becomes the skeleton's flip pairs. An
+    image without a label file has no objects. Paths of another machine are found by their ends.
 
     Raises:
-        UserError: a file, a folder or a value in a file is not what it should be.
+        UserError: a file, a folder or a value in a file is missing or wrong.
     """
     described = describe(request)
     has_keypoints = _KEYPOINTS in request.fields
@@ -59,7 +59,7 @@ def read_yolo(request: DataRequest) -> Found:
 
 
 def _read(images: Sequence[AnyPath], labels: LabelFiles, reader: LabelReader) -> Iterator[tuple]:
-    """Yields (image, its label file, rows of that file; None where there is none)."""
+    """Yields (image, its label file, rows of that file or None if it does not exist)."""
     paths = [labels.path_of(image) for image in images]
     there = [labels.is_there(path) for path in paths]
     reading = map_files(reader, [path for path, is_there in zip(paths, there, strict=True) if is_there])
@@ -85,7 +85,7 @@ def _images_of(described: Description, split: str | None, found: Found) -> list[
 
 
 def _looked_for(images: Sequence[AnyPath], labels: LabelFiles) -> str:
-    """Returns where a label file was looked for and, if none was there at all, which folder has some."""
+    """Returns where the first label file was looked for and, if none exists, a hint at a folder that has some."""
     paths = [labels.path_of(image) for image in images]
     similar = None if any(map(labels.is_there, paths)) else labels.similar_folder(images[:_LOOKED_AT])
     hint = f"; {similar} has label files: rename it to {paths[0].parent.name}, or pass it as `annotations`"
@@ -93,7 +93,7 @@ def _looked_for(images: Sequence[AnyPath], labels: LabelFiles) -> str:
 
 
 def _name_by_numbers(found: Found, described: Description, labels: LabelFiles) -> None:
-    """Calls the classes "0" to the highest number in all splits, so that all splits have the same ones."""
+    """Names the classes "0" to the highest number in all splits, so that all splits have the same classes."""
     images = _images_of(described, None, Found(found.name))
     rows = _read(images, labels, LabelReader(None, described.keypoints))
     highest = max((int(row[1]) for _, _, of_image in rows for row in of_image or ()), default=0)

@@ -1,4 +1,4 @@
-"""The YAML file of a YOLO data set: names, splits and keypoints; other keys, such as scripts, are passed over."""
+"""Reads the YAML file of a YOLO data set: names, splits and keypoints; other keys, such as scripts, are ignored."""
 
 import reprlib
 from typing import ClassVar
@@ -13,26 +13,26 @@ from keras_centernet.files.texts import read_text
 from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton
 
 _NOTHING = (None, "", "~", "null", "Null", "NULL")
-_DEEPEST, _MOST = 8, 10_000  # lists in lists, and their entries
-_LONGEST = 4096  # path
+_DEEPEST, _MOST = 8, 10_000  # levels of nested lists, and entries of one level
+_LONGEST = 4096  # characters of a path
 
 
 class _Texts(yaml.SafeLoader):
-    """Leaves all values texts, as classes may be called "no" or "1"; merges ("<<") are done."""
+    """Keeps all values as texts, because classes can be named "no" or "1"; only merges ("<<") are resolved."""
 
     yaml_implicit_resolvers: ClassVar[dict] = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}
 
 
 def describe_yaml(path: AnyPath) -> Description:
-    """Returns what a YAML file says, as Ultralytics' tools and others write it.
+    """Returns the description in a YAML file, as Ultralytics' tools and others write it.
 
     Raises:
-        UserError: it is no YAML, or a value is of another type than its key wants.
+        UserError: the file is not YAML, or a value has the wrong type for its key.
     """
     content = _read(path)
     root = _one_text(content, "path", path) or "."
     folder = path.parent
-    # In the wild "path" is often relative to another folder than the file's.
+    # In practice "path" is often relative to another folder than the file's.
     folders = (join(folder, root), folder, join(folder.parent, root), folder / root.rstrip("/").rpartition("/")[2])
     return Description(
         path=path,
@@ -48,7 +48,7 @@ def describe_yaml(path: AnyPath) -> Description:
 
 
 def looks_like_yolo(path: AnyPath) -> bool:
-    """Whether a YAML file has a key of YOLO's at the beginning of a line, which other tools' files do not have."""
+    """Returns whether a line of a YAML file begins with a key of YOLO's, which other tools' files do not have."""
     try:
         lines = read_text(path).splitlines()
     except UserError:
@@ -65,7 +65,7 @@ def _read(path: AnyPath) -> dict:
         raise UserError(f"{path}, line {line}: expected YAML, got an error: {error.problem}.") from None
     except RecursionError:
         raise UserError(f"{path}: expected YAML, got one that is nested too deeply.") from None
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:  # the others: values of another tag
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:  # a value that does not fit its tag
         raise UserError(f"{path}: expected YAML, got {first_line(error)}.") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected lines 'key: value', got {_show(content)}.")
@@ -75,7 +75,7 @@ def _read(path: AnyPath) -> dict:
 def _names(content: dict, path: AnyPath) -> Names:
     names, count = content.get("names"), content.get("nc")
     if names in _NOTHING and isinstance(count, str) and count.isdecimal() and 0 < int(count) <= 10_000:
-        return tuple(f"class_{i}" for i in range(int(count)))  # as Ultralytics' tools call them
+        return tuple(f"class_{i}" for i in range(int(count)))  # as Ultralytics' tools name them
     if isinstance(names, dict):
         names = _numbered(names, "names", path)
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
@@ -97,9 +97,9 @@ def _numbered(values: dict, key: str, path: AnyPath) -> list:
 
 
 def _entries(content: dict, key: str, path: AnyPath) -> tuple[str, ...]:
-    """Returns the folders and lists of a split, of lists in lists, too."""
+    """Returns the folders and lists of a split, flattened if lists are nested."""
     entries, found, depth = [content[key]], [], 0
-    while entries and depth < _DEEPEST and len(entries) < _MOST:  # an alias may stand for a list that holds itself
+    while entries and depth < _DEEPEST and len(entries) < _MOST:  # with an alias, a list can contain itself
         found += [entry for entry in entries if not isinstance(entry, list)]
         entries, depth = [inner for entry in entries if isinstance(entry, list) for inner in entry], depth + 1
     found = [entry for entry in found if entry not in _NOTHING]
@@ -153,7 +153,7 @@ def _flip_pairs(order, count: int, path: AnyPath) -> tuple[tuple[int, int], ...]
 
 
 def _keypoint_names(names, count: int, path: AnyPath) -> Names | None:
-    """Returns the names of the first class's keypoints, which the file has for each class, or once for all."""
+    """Returns the names of the keypoints of the first class; the file has them per class, or once for all classes."""
     if names in _NOTHING:
         return None
     names = _numbered(names, "kpt_names", path) if isinstance(names, dict) else names

@@ -96,7 +96,7 @@ def test_keypoints_and_instances_are_one_split(tmp_path, write_coco_file):
 def test_two_files_that_may_be_meant(tmp_path, write_coco_file):
     for year in (2014, 2017):
         write_coco_file(tmp_path / "annotations" / f"instances_train{year}.json", image_folder=tmp_path / "images")
-    with pytest.raises(UserError, match="expected one of train2014, train2017, got 'train', which may be each"):
+    with pytest.raises(UserError, match="expected one of train2014, train2017, got 'train', which could be any"):
         read_source(tmp_path, "train")
     assert read_source(tmp_path, "train2014").size == 1
 
@@ -196,7 +196,7 @@ def test_file_and_folder_can_be_given(tmp_path, write_coco_file):
     assert read_source(path, "all", images=photos).size == len(MANY)
     with pytest.raises(UserError, match=r"mine\.json: expected its images in .*, found none of the 10 that it names"):
         read_source(path, "all")
-    with pytest.raises(UserError, match=r"images: expected the folder of images, got .*, which is none"):
+    with pytest.raises(UserError, match=r"images: expected the folder of images, got .*, which is not a folder"):
         read_source(path, "all", images=path)
 
 

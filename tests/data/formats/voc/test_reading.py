@@ -174,7 +174,7 @@ def test_classes_are_those_of_all_splits(write_voc):
 
 
 def test_objects_of_classes_that_were_not_asked_for_are_left_out_and_counted(write_voc):
-    with pytest.warns(DataWarning, match=r"1 object\(s\) of .* left out, which are none of \[cat, horse\].*dog \(1\)"):
+    with pytest.warns(DataWarning, match=r"1 object\(s\) of .* left out, not among \[cat, horse\].*dog \(1\)"):
         source = read_source(write_voc(OBJECTS), "train", classes=("cat", "horse"))
     assert source.object_counts.tolist() == [1, 0, 1]
 
@@ -213,7 +213,7 @@ def test_the_name_of_the_xml_file_comes_before_the_name_in_it(write_pair):
     write_pair("images/b.jpg", "annotations/b.xml")
     folder = write_pair("images/a.jpg", "annotations/a.xml", (1, 2, 3, 4), filename="b.jpg")
     with pytest.warns(
-        DataWarning, match=r"1 image\(s\) of the XML file's name taken, .* first: .*a\.xml states b\.jpg"
+        DataWarning, match=r"1 image\(s\) with the name of the XML file used, .* first: .*a\.xml states b\.jpg"
     ):
         assert boxes_of(read_source(folder, "all"))["images/a.jpg"] == [[1, 2, 3, 4]]
 
@@ -263,7 +263,7 @@ def test_image_of_a_pool_without_xml_is_left_out(write_pair, write_image):
 def test_xml_of_other_tools_is_left_out(write_pair):
     folder = write_pair("a.jpg", "a.xml")
     write_pair(None, "project.xml", text="<?xml version='1.0'?><project><object/></project>")
-    with pytest.warns(DataWarning, match=r"1 XML file\(s\) left out, they are none of Pascal VOC.*project\.xml"):
+    with pytest.warns(DataWarning, match=r"1 XML file\(s\) left out, they are not in Pascal VOC format.*project\.xml"):
         assert read_source(folder, "all").size == 1
 
 
@@ -302,8 +302,8 @@ def test_places_may_be_given(write_pair, tmp_path):
             "a.xml, object 1: expected 4 number(s) of at most 1e+06 in size as the box, got nan, 6",
         ),
         ("<ymax>30", "<ymax>1e300", "a.xml, object 1: expected 4 number(s)"),
-        ("<ymax>30</ymax>", "", "a.xml: expected a name and a bndbox in object 1, got neither or half."),
-        ("<name>dog</name>", "", "a.xml: expected a name and a bndbox in object 1, got neither or half."),
+        ("<ymax>30</ymax>", "", "a.xml: expected a name and a bndbox in object 1, got an incomplete one."),
+        ("<name>dog</name>", "", "a.xml: expected a name and a bndbox in object 1, got an incomplete one."),
         ("<width>64", "<width>²", "a.jpg as whole numbers, got ('48', '²')"),
         ("<width>64", "<width>9" + "9" * 30, "a.xml: expected height and width of "),
         ("<annotation>", "<?xml version='1.0' encoding='foo'?><annotation>", "got 'foo'; save it as UTF-8."),

@@ -263,7 +263,7 @@ def test_a_folder_without_any_of_it(tmp_path):
 
 def test_classes_are_chosen_and_renamed(write_files, read, boxes_of):
     folder = write_files(POOL | {"classes.txt": "Cat\ndog\n"})
-    with pytest.warns(DataWarning, match=r"1 object\(s\) of .* left out, which are none of \[dog\]; first: Cat \(1\)"):
+    with pytest.warns(DataWarning, match=r"1 object\(s\) of .* left out, not among \[dog\]; first: Cat \(1\)"):
         assert boxes_of(read(folder, classes=("dog",)))["a.png"] == []
     source = read(folder, classes=("animal",), class_map={"Cat": "animal", "dog": "animal"})
     assert boxes_of(source) == {"a.png": [("animal", *CAT_BOX[1:])], "b.png": [("animal", *DOG_BOX[1:])]}
