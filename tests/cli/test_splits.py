@@ -55,7 +55,7 @@ def test_a_run_holds_images_out_records_them_and_is_measured_on_them(pool, tmp_p
     (moved / "Annotations" / "new.xml").write_text(text.replace("photo0", "new"))
     with pytest.warns(UserWarning, match="1 image.s. left out, they are not in the split that was made before"):
         assert evaluate(run / "best.keras", moved, tmp_path / "m.json")["images"] == held_out
-    # A folder that the run does not know is measured as a whole.
+    # A folder of another name counts as other data, which are measured as a whole.
     other = pool.rename(tmp_path / "other")
     assert evaluate(run / "best.keras", other, tmp_path / "m.json")["images"] == 10
     assert evaluate(run / "best.keras", moved, tmp_path / "m.json", "--split", "all")["images"] == 11
