@@ -31,7 +31,7 @@ def test_other_values_are_refused(values, message):
         About(**values)
 
 
-def test_a_file_keeps_them(tiny_model, tmp_path):
+def test_a_file_keeps_licence_and_metrics(tiny_model, tmp_path):
     model = tiny_model()
     assert model.about == About()
     model.about = SAID
@@ -40,13 +40,13 @@ def test_a_file_keeps_them(tiny_model, tmp_path):
     assert CenterNet.from_config(model.get_config()).about == SAID
 
 
-def test_a_configuration_without_them_says_nothing(tiny_model):
+def test_a_configuration_without_them_gives_empty_facts(tiny_model):
     config = tiny_model().get_config()
     del config["about"]
     assert CenterNet.from_config(config).about == About()
 
 
-def test_training_and_another_form_end_the_metrics_but_not_the_licence(tiny_model, batch):
+def test_training_and_overrides_drop_the_metrics_but_keep_the_licence(tiny_model, batch):
     model = tiny_model()
     model.about = SAID
     assert with_overrides(model, {}).about == SAID
@@ -56,7 +56,7 @@ def test_training_and_another_form_end_the_metrics_but_not_the_licence(tiny_mode
     assert model.about == About("apache-2.0")
 
 
-def test_a_model_says_metrics_for_a_while(tiny_model):
+def test_a_model_has_metrics_inside_a_context(tiny_model):
     model = tiny_model()
     model.about = About("mit")
     with measured(model, {"AP": 0.5, "AP_large": math.nan}):

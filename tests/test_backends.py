@@ -1,4 +1,4 @@
-"""What a user does with a model on JAX and on PyTorch; `fitting/test_backends.py` compares the numbers."""
+"""What users do with a model on JAX and on PyTorch; `fitting/test_backends.py` compares the numbers."""
 
 import keras
 import numpy as np
@@ -55,10 +55,10 @@ def test_a_machine_without_tensorflow(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_detecting_and_predicting_leave_tensorflow_alone_and_find_what_it_finds(backend, tiny_model, tmp_path, rng):
+def test_detecting_and_predicting_work_without_tensorflow_and_find_the_same(backend, tiny_model, tmp_path, rng):
     model, images = tiny_model(), rng.integers(0, 256, (3, 64, 64, 3), np.uint8)
     bias = model.network.get_layer("center_heatmap").bias
-    bias.assign(bias + 2)  # else no score reaches that of `predict`
+    bias.assign(bias + 2)  # otherwise no score reaches the threshold of `predict`
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", images)
     succeed("-c", IMPORTS, str(tmp_path), KERAS_BACKEND=backend)
@@ -71,14 +71,14 @@ def test_detecting_and_predicting_leave_tensorflow_alone_and_find_what_it_finds(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch", "tensorflow"])
-def test_detecting_needs_keras_its_backend_numpy_and_opencv_alone(backend, tmp_path):
+def test_detecting_needs_only_keras_its_backend_numpy_and_opencv(backend, tmp_path):
     succeed("tests/helpers/detecting_only.py", backend, str(tmp_path))
 
 
 @pytest.mark.parametrize(
     "backend", [pytest.param("jax", marks=pytest.mark.slow), pytest.param("torch", marks=pytest.mark.exhaustive)]
 )
-def test_a_model_of_another_backend_is_exported_by_a_process_of_its_own(backend, tmp_path):
+def test_a_model_of_another_backend_is_exported_by_a_separate_process(backend, tmp_path):
     said = succeed("-c", EXPORT, str(tmp_path), KERAS_BACKEND=backend)
     assert (tmp_path / "detector.tflite").stat().st_size > 100_000
     assert "refused: " in said
@@ -103,13 +103,13 @@ MOVED = {  # network, task
     ],
 )
 def test_a_file_moves_to_another_backend_and_back(case, backend, tmp_path):
-    """It detects the same there, trains there, and what is saved there is the same here."""
+    """The model detects the same there and can be trained there. A file saved there detects the same here."""
     network, task = MOVED[case]
     images, objects = batch(task)
     keras.utils.set_random_seed(1)
     model = CenterNet(network, task, num_classes=3 if task == "detection_3d" else 2, input_size=images.shape[1:3])
     random = np.random.default_rng(2)
-    for head in model.task.heads:  # away from zero: all scores differ
+    for head in model.task.heads:  # away from zero, so that all scores differ
         kernel = model.network.get_layer(head.name).kernel
         kernel.assign(random.normal(0, 0.3, kernel.shape))
     model.save(tmp_path / "model.keras")
@@ -124,5 +124,5 @@ def test_a_file_moves_to_another_backend_and_back(case, backend, tmp_path):
     model.compile("sgd", color_augmentation=False)
     history = model.fit(images, objects, batch_size=len(images), epochs=1, verbose=0).history
     for name, values in history.items():
-        np.testing.assert_allclose(trained[name], values, rtol=1e-3, err_msg=name)  # statistics of four cells
+        np.testing.assert_allclose(trained[name], values, rtol=1e-3, err_msg=name)  # batch statistics of four cells
     assert np.isfinite(trained["val_loss"])

@@ -1,4 +1,4 @@
-"""Benchmarks that this machine cannot run in earnest: they run at all, and compare what is alike."""
+"""Benchmarks in small: they run, and compare equal networks."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.helpers.processes import run_python
 
-# Benchmark -> options that make it short, its last line.
+# {benchmark: (options that make it short, pattern of its last line)}
 SMALL = {
     "decode": ("--rounds 3 --backbones mobile_nano", r"mobile_nano +[\d.]+ +[\d.]+ +0\.\d+"),
     "detect": ("--rounds 1", r"import keras_centernet, CenterNet: .* on top of import keras"),
@@ -30,7 +30,7 @@ def test_the_networks_in_pytorch_are_ours():
 
 @pytest.mark.exhaustive
 def test_both_engines_train():
-    """XLA compiles in a third of the time without its optimizations."""
+    """Without its optimisations XLA compiles in a third of the time."""
     options = ["--networks", "resnet18_plain", "--side", "64", "--batch", "2", "--steps", "1"]
     done = run_python("benchmarks/gpu.py", *options, XLA_FLAGS="--xla_backend_optimization_level=0")
     assert done.returncode == 0, done.stderr[-3000:]
@@ -41,7 +41,7 @@ def test_both_engines_train():
         assert float(line[1]) == pytest.approx(2000 / float(line[2]), abs=0.06)
 
 
-def test_a_row_has_the_share_of_the_chips_peak():
+def test_a_row_shows_the_share_of_the_chips_peak():
     code = """
 import sys
 sys.path.insert(0, "benchmarks")

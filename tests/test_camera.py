@@ -1,4 +1,4 @@
-"""Between pixels and metres: the published arrays, round trips, and what is wrong with a calibration."""
+"""Between pixels and metres: the published arrays, round trips, and errors in a calibration."""
 
 import os
 
@@ -34,7 +34,7 @@ def test_projecting_undoes_unprojecting(rng):
 
 
 def test_the_graph_places_boxes_where_numpy_does(rng):
-    """One camera per image, angles beyond half a turn on both sides."""
+    """One camera per image, with angles beyond half a turn in both directions."""
     points_xy, depths = rng.uniform(0, 400, (2, 20, 2)), rng.uniform(2, 60, (2, 20))
     dimensions, alphas = rng.uniform(1, 4, (2, 20, 3)), np.tile(np.linspace(-4, 4, 20), (2, 1))
     other = camera.DEFAULT_CALIBRATION * np.array([[0.7], [0.8], [1.0]])
@@ -93,7 +93,7 @@ def test_bad_files_are_named_with_their_line(tmp_path, text, message):
         (P2 * [[-1], [1], [1]], f"expected positive focal lengths, got -720 and 720. {PASS}"),
     ],
 )
-def test_matrices_that_are_no_calibration(calibration, received):
+def test_invalid_calibrations(calibration, received):
     with pytest.raises(UserError) as error:
         camera.check_calibration(calibration)
     assert str(error.value) == f"calibration: {received}"
@@ -101,7 +101,7 @@ def test_matrices_that_are_no_calibration(calibration, received):
 
 def test_matrices_of_a_user():
     np.testing.assert_array_equal(camera.check_calibration(P2.astype(np.float32)).dtype, np.float64)
-    padded = camera.check_calibration(P2[:, :3].tolist())  # intrinsics alone
+    padded = camera.check_calibration(P2[:, :3].tolist())  # only the intrinsics
     np.testing.assert_array_equal(padded, np.concatenate([P2[:, :3], np.zeros((3, 1))], axis=1))
 
 
@@ -123,7 +123,7 @@ def test_files_that_cannot_be_read(tmp_path, path, reason):
 
 
 def test_the_published_default():
-    """A worked example that the published code computed with its fallback calibration."""
+    """An example that was computed by the published code with its fallback calibration."""
     location, rotation_y = camera.locate(
         *map(np.array, ([[761.565, 225.46]], [20.0], [[1.5, 1.6, 3.9]], [-0.2])), camera.DEFAULT_CALIBRATION
     )
@@ -139,13 +139,13 @@ def test_angles_stay_within_half_a_turn():
 
 
 def test_corners_of_a_box_by_hand():
-    # h 2, w 4, l 6, driving to the right: front left is far right below.
+    # h 2, w 4, l 6, driving to the right: the first corner, front left, is on the right, far away, at the bottom.
     corners = camera.box_corners([[2.0, 4.0, 6.0]], [[10.0, 1.0, 20.0]], [0.0])[0]
     bottom = [[13, 1, 22], [13, 1, 18], [7, 1, 18], [7, 1, 22]]
     np.testing.assert_allclose(corners, bottom + [[x, -1, z] for x, _, z in bottom])
 
 
-def test_no_objects_have_no_corners_and_no_places():
+def test_no_objects_have_no_corners_and_no_locations():
     assert camera.box_corners(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)).shape == (0, 8, 3)
     nothing = np.zeros((0, 2)), np.zeros(0), np.zeros((0, 3)), np.zeros(0)
     assert [values.shape for values in camera.locate(*nothing, P2)] == [(0, 3), (0,)]

@@ -1,4 +1,4 @@
-"""The Python of the docs runs, a page from its first line to its last, as a reader would type it."""
+"""The Python code of the docs runs, page by page from top to bottom, as a reader would type it."""
 
 import contextlib
 import pathlib
@@ -21,7 +21,7 @@ DOCS = pathlib.Path(__file__).parents[1] / "docs"
 
 @pytest.fixture
 def tables():
-    """The tables that a page may add rows to; they are as before afterwards."""
+    """Restores the tables that a page may add rows to."""
     with contextlib.ExitStack() as stack:
         for table in (TASKS, FORMATS, METRICS, EXPORTS):
             stack.callback(table.update, dict(table))
@@ -63,7 +63,7 @@ def test_questions(tiny_model):
 
 @pytest.mark.slow
 def test_training_step_by_step(tmp_path, monkeypatch):
-    """The page's own words, but for a smaller input and fewer epochs."""
+    """Runs the page's own code with a smaller input and fewer epochs."""
     monkeypatch.chdir(tmp_path)
     image_array = np.zeros((48, 64, 3), np.uint8)
     keras.utils.save_img("street.jpg", image_array)

@@ -1,4 +1,4 @@
-"""What docs/ say of tables in the code is what stands there."""
+"""The docs' tables agree with the tables in the code."""
 
 import pathlib
 import re

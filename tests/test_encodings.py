@@ -1,4 +1,4 @@
-"""Text files are UTF-8 wherever the program runs: no call leaves the encoding to the locale."""
+"""Text files are UTF-8 on every machine: no call leaves the encoding to the locale."""
 
 import ast
 import pathlib
@@ -9,18 +9,18 @@ ROOT = pathlib.Path(__file__).parents[1]
 FILES = sorted(
     path for room in ("keras_centernet", "training", "export", "benchmarks") for path in ROOT.glob(f"{room}/**/*.py")
 )
-# Position of the encoding, and of the mode, among the arguments.
+# {function: (position of the encoding, position of the mode) among its arguments}
 CALLS = {"read_text": (0, None), "write_text": (1, None), "open": (3, 1), "fdopen": (3, 1), "TextIOWrapper": (1, None)}
 
 
 def calls_without_encoding(tree):
-    """The lines of calls that read or write text in the encoding of the locale."""
+    """Yields the lines of calls that read or write text in the locale's encoding."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
         name = getattr(node.func, "id", getattr(node.func, "attr", None))
         if name not in CALLS or (name == "open" and not isinstance(node.func, ast.Name)):
-            continue  # methods named `open` are those of paths, which are opened for bytes here
+            continue  # methods named `open` belong to paths, which this package opens for bytes only
         position, of_mode = CALLS[name]
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         mode = given.get("mode", node.args[of_mode] if of_mode and len(node.args) > of_mode else None)
@@ -42,7 +42,7 @@ def calls_without_encoding(tree):
         ("path.write_text(text, encoding='utf-8')", []),
     ],
 )
-def test_what_is_found(code, lines):
+def test_calls_without_an_encoding_are_found(code, lines):
     assert list(calls_without_encoding(ast.parse(code))) == lines
 
 

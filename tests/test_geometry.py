@@ -1,4 +1,4 @@
-"""Frames: agreement with the published transforms, and the laws of letterbox and flip."""
+"""Frames of reference: agreement with the published transforms, and the laws of letterbox and flip."""
 
 import numpy as np
 import pytest
@@ -61,14 +61,14 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_views_stand_where_the_published_preprocessing_puts_them(fixture, name):
+def test_views_are_placed_as_by_the_published_preprocessing(fixture, name):
     cx, cy, sx, _, _, _, in_h, in_w = fixture("affine")[f"pre_{name}_meta"]
     assert VIEWS[name].input_hw == (in_h, in_w)
     expected = geometry.affine((cx, cy), sx, 0, (in_w, in_h))
     np.testing.assert_allclose(VIEWS[name].resized_to_input, expected, atol=1e-12)
 
 
-# Images that are resized and then warped depend on two roundings of OpenCV's version; one level is 1 / 255.
+# Resizing and then warping rounds twice, which depends on OpenCV's version; one level is 1 / 255.
 @pytest.mark.parametrize(
     ("name", "largest", "share_beyond_one"),
     [("fix_s1", 1.01, 0), ("fix_s075", 4.01, 0.01), ("keep_s1", 0.01, 0), ("keep_s15", 1.01, 0)],
@@ -80,12 +80,12 @@ def test_views_show_the_published_pixels(fixture, name, largest, share_beyond_on
     levels = np.abs(shown / 255 - expected[0]) * 255
     assert levels.max() <= largest
     assert np.mean(levels > 1.01) <= share_beyond_one
-    if len(expected) == 2:  # the flip test's second image
+    if len(expected) == 2:  # the second image is that of the flip test
         np.testing.assert_array_equal(expected[1], expected[0][:, ::-1])
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 1.5])
-def test_places_go_to_the_input_and_back_by_the_nominal_scale(scale):
+def test_points_go_to_the_input_by_the_nominal_scale(scale):
     for view in (
         geometry.fixed_resolution((50, 75), (64, 96), scale),
         geometry.keep_resolution((50, 75), 32, scale),
@@ -96,7 +96,7 @@ def test_places_go_to_the_input_and_back_by_the_nominal_scale(scale):
 
 
 def flip_affine(width):
-    """The left-right mirror x' = width - 1 - x of a frame of that width."""
+    """The left-right mirror x' = width - 1 - x of a frame with the given width."""
     return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
 
 
@@ -153,7 +153,7 @@ def test_overlap_by_hand(name, box, other, expected, dtype):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_overlaps_are_of_each_box_with_each(rng):
+def test_overlaps_are_computed_for_every_pair_of_boxes(rng):
     boxes, others = (np.sort(rng.uniform(0, 9, (count, 2, 2)), axis=1).reshape(count, 4) for count in (3, 5))
     found = geometry.box_iou(boxes, others)
     for i, j in np.ndindex(3, 5):
@@ -162,7 +162,7 @@ def test_overlaps_are_of_each_box_with_each(rng):
     assert geometry.box_iou(boxes[:0], others).shape == (0, 5)
 
 
-def test_vectors_are_scaled_and_turned_but_not_shifted():
+def test_vectors_are_scaled_and_rotated_but_not_shifted():
     image_to_input = np.array([[0.0, 2.0, 30.0], [-2.0, 0.0, 50.0]])
     found = {"boxes_xyxy": np.float64([[0, 0, 8, 4]]), "velocities_dxy": np.float64([[1, 0]]), "tracks": np.array([7])}
     in_input = geometry.to_input_frame(found)

@@ -1,6 +1,6 @@
-"""The law: a task with heads of its own, a network and a data format are one row of a table each, and nothing else.
+"""The law: a new task with its own heads, a new network and a new data format are one table row each.
 
-Rows are registered here and then go the whole way: train, evaluate, predict, records, and every export.
+The rows that are registered here are used everywhere: train, evaluate, predict, records, and every export.
 """
 
 import dataclasses
@@ -36,11 +36,11 @@ FIELDS = {
 }
 OWN_FIELDS = {
     "lanes": FieldSpec("int32", (), record_key="image/object/road/lane")
-}  # of the format: no task asks for it
+}  # a field of the format that no task needs
 
 
 def build_tracking(classes, radius="published"):
-    """Boxes, how fast each moves, and by what it is known again."""
+    """Detection with two more heads: velocity, and an embedding by which an object is known again."""
     base = detection.build_detection(classes, radius)
 
     def encode_velocity(placed):
@@ -89,7 +89,7 @@ def read_tracks(request):
 
 @pytest.fixture
 def rows(monkeypatch):
-    """One row per table."""
+    """Adds one row to each of the three tables."""
     taps = ("conv_pw_13_relu", "conv_pw_11_relu", "conv_pw_5_relu", "conv_pw_3_relu")
     application = Application("MobileNet", taps, options={"alpha": 0.25})
     row = Backbone(application.build, normalization="minus_one_to_one", head_channels=8, backbone_layers=(NESTED_NAME,))
@@ -111,7 +111,7 @@ def batches_of(data, split="val"):
 
 
 @pytest.mark.slow
-def test_a_task_and_a_format_of_ones_own_are_trained_measured_and_used_by_the_commands(rows, tracks, tmp_path, capsys):
+def test_a_new_task_and_a_new_format_work_in_every_command(rows, tracks, tmp_path, capsys):
     run = tmp_path / "run"
     options = f"--task {TASK} --backbone {TINY} --input-size {SIDE} --epochs 1 --batch-size 4"
     assert main(["train", "--data", str(tracks), *options.split(), "--output", str(run)]) == 0
@@ -142,7 +142,7 @@ def test_records_lose_no_field(is_described, rows, tracks, tmp_path):
     for split in ("train", "val"):
         command = f"make-tfrecords --data {tracks} --split {split} --task {TASK} --output {tmp_path / 'r'}"
         assert main(command.split()) == 0
-    if not is_described:  # as records of other programs, which the tables alone explain
+    if not is_described:  # like records of other programs, which only the tables explain
         (tmp_path / "r" / "dataset.json").unlink()
     (_, objects), (_, read) = batches_of(tracks), batches_of(tmp_path / "r")
     for name, spec in (FIELDS | OWN_FIELDS).items():
@@ -165,7 +165,7 @@ def tracker(rows, tmp_path, rng):
     keras.utils.set_random_seed(2)
     model = CenterNet(NETWORK, TASK, input_size=SIDE)
     learn = tf.function(lambda images: model(images, training=True))
-    for _ in range(20):  # batch statistics: without them the features are almost nothing
+    for _ in range(20):  # fills the batch statistics; without them the features are almost zero
         learn(tf.constant(rng.integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)))
     for head in model.task.heads:
         kernel = model.network.get_layer(head.name).kernel
@@ -175,7 +175,7 @@ def tracker(rows, tmp_path, rng):
 
 
 def by_position(found):
-    """Detections in the order of their clipped boxes, without those that end the list: scores are almost equal."""
+    """Detections sorted by their clipped boxes, because scores are almost equal; without the end of the list."""
     found["boxes_xyxy"] = np.clip(found["boxes_xyxy"], 0, SIDE)
     kept = np.flatnonzero(found["scores"] > found["scores"].min() + 1e-4)
     order = kept[np.lexsort(np.round(found["boxes_xyxy"][kept].T, 1))]
@@ -183,7 +183,7 @@ def by_position(found):
 
 
 @pytest.mark.slow
-def test_a_network_and_a_task_of_ones_own_leave_in_every_format(tracker, tracks, tmp_path, rng):
+def test_a_new_network_and_a_new_task_are_exported_in_every_format(tracker, tracks, tmp_path, rng):
     image = rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     ours = by_position({key: np.asarray(value)[0] for key, value in tracker.detect_batch(image[None], 20).items()})
     formats = [("detector.tflite", {}), ("raw.tflite", {"raw_heads": True})]

@@ -1,4 +1,4 @@
-"""Limits of numbers: in words, at their edges, and what is no number."""
+"""Limits of numbers: their words, their edges, and values that are no numbers."""
 
 import math
 
@@ -26,7 +26,7 @@ from keras_centernet.limits import COUNT, SHARE, Limits, check_side
         ({"whole": True, "above": 1, "at_most": 9}, "a whole number above 1 and at most 9"),
     ],
 )
-def test_any_combination_is_said_truthfully(limits, words):
+def test_limits_are_described_in_words(limits, words):
     assert str(Limits(**limits)) == words
 
 
@@ -49,7 +49,7 @@ def test_edges(limits, inside, outside):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, True, "1", [1], 1j, np.float32("nan")])
 @pytest.mark.parametrize("limits", [COUNT, SHARE, Limits()], ids=str)
-def test_what_is_no_number(limits, value):
+def test_values_that_are_no_numbers_are_refused(limits, value):
     with pytest.raises(UserError, match="x: expected a"):
         limits.check("x", value)
 
@@ -60,13 +60,13 @@ def test_a_fraction_is_no_whole_number():
             COUNT.check("x", value)
 
 
-def test_numbers_become_pythons_own():
-    """As JSON needs them."""
+def test_numbers_become_plain_python_numbers():
+    """JSON needs plain Python numbers."""
     assert type(COUNT.check("x", np.int32(3))) is int
     assert type(SHARE.check("x", np.float32(0.5))) is float
 
 
-def test_a_whole_number_ends_where_tensorflows_do():
+def test_whole_numbers_end_at_int32_unless_a_limit_is_given():
     with pytest.raises(
         UserError, match="x: expected a whole number of at least 1 and at most 2147483647, got 30000000"
     ):
@@ -89,7 +89,7 @@ def test_sides(value, sides):
 @pytest.mark.parametrize(
     "value", [0, -32, 100, 64.0, "64", None, True, math.nan, 32_000_000, (64,), (64, 64, 64), (64, 0)]
 )
-def test_what_are_no_sides(value):
+def test_invalid_sides_are_refused(value):
     with pytest.raises(UserError, match=r"x: expected a positive multiple of 32 or a .height, width. pair of them"):
         check_side("x", value, 32)
 

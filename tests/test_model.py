@@ -1,4 +1,4 @@
-"""The model: its outputs, its training step, its file."""
+"""The model: its outputs, its training step and its file."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def test_a_new_detector_starts_at_the_prior():
     np.testing.assert_allclose(keras.ops.sigmoid(maps["center_heatmap"]), 0.1, atol=0.01)
 
 
-def test_the_total_is_the_published_sum(tiny_model, batch):
+def test_the_total_loss_is_the_published_sum(tiny_model, batch):
     model = tiny_model()
     model.compile()
     figures = model.evaluate(repeated(batch, 1), return_dict=True, verbose=0)
@@ -100,7 +100,7 @@ def test_a_nan_stops_the_training_and_names_the_batch(tiny_model, batch):
 
 
 @pytest.mark.slow
-def test_weights_that_overflow_stop_the_training_though_the_loss_is_finite(tiny_model, batch):
+def test_weights_with_nan_stop_the_training_even_if_the_loss_is_finite(tiny_model, batch):
     """A NaN in front of a ReLU can become 0 on its way to the loss."""
     model = tiny_model()
     model.compile()
@@ -108,7 +108,7 @@ def test_weights_that_overflow_stop_the_training_though_the_loss_is_finite(tiny_
     class Overflow(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             norm = next(v for v in self.model.network.non_trainable_variables if "moving_variance" in v.path)
-            norm.assign(keras.ops.full(norm.shape, np.nan))  # training does not read it
+            norm.assign(keras.ops.full(norm.shape, np.nan))  # the training step does not read it
 
     with pytest.raises(NonFiniteLossError, match=r"moving_variance are NaN or infinite after epoch 1, with a finite"):
         model.fit(repeated(batch, 1), verbose=0, callbacks=[Overflow()])
@@ -130,7 +130,7 @@ def test_half_precision_trains_with_float32_maps_and_weights(tiny_model, batch):
 
 
 @pytest.mark.slow
-def test_averaged_weights_are_what_is_left_after_fit(tiny_model, batch):
+def test_after_fit_the_model_has_the_averaged_weights(tiny_model, batch):
     model = tiny_model()
     model.compile("adam", average_decay=0.99)
     model.fit(repeated(batch, 3), verbose=0)
@@ -178,7 +178,7 @@ def test_keras_loads_the_file_once_the_package_is_imported(tmp_path):
     assert done.stdout.strip() == "('cat', 'dog')", done.stderr[-500:]
 
 
-def test_classes_of_nobody_are_those_of_coco():
+def test_without_names_the_classes_are_those_of_coco():
     assert CenterNet(TINY, input_size=64).classes == COCO_CLASSES
     assert len(set(COCO_CLASSES)) == 80
     assert CenterNet(TINY, num_classes=2, input_size=64).classes == ("0", "1")
@@ -208,6 +208,6 @@ def test_bad_arguments(options, message):
 
 
 @pytest.mark.parametrize("argument", ["loss", "metrics", "loss_weights"])
-def test_losses_are_the_tasks_business(tiny_model, argument):
+def test_losses_metrics_and_weights_cannot_be_given_to_compile(tiny_model, argument):
     with pytest.raises(UserError, match=rf"compile\({argument}=...\): a CenterNet brings its own losses"):
         tiny_model().compile("adam", **{argument: "mse"})

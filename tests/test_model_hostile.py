@@ -1,4 +1,4 @@
-"""`.keras` files that others changed: one line, no code, no other file opened, no more memory than the file has."""
+"""Changed `.keras` files: a one-line error, no code run, no other file opened, little memory taken."""
 
 import io
 import json
@@ -19,7 +19,7 @@ CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 
 @pytest.fixture(scope="module")
 def content(tiny_model, tmp_path_factory):
-    """{name: bytes} of a compiled model's file."""
+    """{name: bytes} of the members of a compiled model's file."""
     model = tiny_model()
     model.compile("adam")
     path = tmp_path_factory.mktemp("hostile") / "model.keras"
@@ -30,7 +30,7 @@ def content(tiny_model, tmp_path_factory):
 
 @pytest.fixture
 def write(content, tmp_path):
-    """write({name: other bytes, or None to leave it out}) -> path of the file."""
+    """write({member: other bytes, or None to leave it out}) -> path of the file."""
 
     def write(changes, compression=zipfile.ZIP_STORED):
         path = tmp_path / "changed.keras"
@@ -50,7 +50,7 @@ def changed_config(content, change):
 
 
 def refuse(path, message):
-    """Asserts that a file is refused in one short line, before memory is taken."""
+    """Asserts that a file is refused in one short line, before much memory is taken."""
     tracemalloc.start()
     try:
         with pytest.raises(UserError, match=message) as caught:
@@ -66,7 +66,7 @@ def refuse(path, message):
     return line
 
 
-def test_what_is_not_changed_is_read(write, batch):
+def test_an_unchanged_file_is_read(write, batch):
     path = write({})
     model = load_model(path)
     assert model.classes == ("cat", "dog")
@@ -113,7 +113,7 @@ def test_a_path_in_a_config_is_never_opened(content, write, tmp_path, key):
         (lambda c: c["compile_config"].update(hostile="x" * 9999), "could not be read|expected"),
     ],
 )
-def test_configs_of_other_values(content, write, change, message):
+def test_configs_with_wrong_values(content, write, change, message):
     refuse(write({CONFIG: changed_config(content, change)}), message)
 
 
@@ -140,23 +140,23 @@ def test_code_in_a_config_is_refused(content, write, place):
         (None, r"expected config\.json in it, which cannot be read: .*There is no item named"),
     ],
 )
-def test_configs_that_are_none(write, config, message):
+def test_invalid_configs(write, config, message):
     refuse(write({CONFIG: config}), message)
 
 
-def test_archives_that_expand(write):
+def test_archives_that_expand_are_refused(write):
     zeros = bytes(100 << 20)
     refuse(write({WEIGHTS: zeros}, zipfile.ZIP_DEFLATED), r"expected at most \d+ bytes in it, got \d+, most in 'model")
     refuse(write({"more": zeros}, zipfile.ZIP_DEFLATED), r"most in 'more'")
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/evil", "assets/../../evil", "..\\evil"])
-def test_archives_that_reach_beside(write, name):
+def test_archives_with_paths_outside_are_refused(write, name):
     refuse(write({name: b"x"}), "expected files inside the archive, got")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_archives_that_say_a_name_twice(content, write):
+def test_archives_with_a_name_twice_are_refused(content, write):
     path = write({})
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(CONFIG, content[CONFIG])
@@ -216,7 +216,7 @@ def texts(file):
         (texts, "expected tensors of numbers, got '/_layer/x' of type"),
     ],
 )
-def test_weights_that_point_elsewhere_or_say_what_they_do_not_hold(content, write, tmp_path, change, message):
+def test_weights_with_links_or_false_sizes_are_refused(content, write, tmp_path, change, message):
     data = io.BytesIO(content[WEIGHTS])
     with h5py.File(data, "r+") as file:
         file.create_group("_layer")
@@ -238,7 +238,7 @@ def test_weights_of_other_shapes(tiny_model, content, write, tmp_path):
     refuse(write({WEIGHTS: b""}), "expected a file of weights, it is damaged")
 
 
-def test_weights_of_nan_are_said_once(tiny_model, tmp_path):
+def test_weights_with_nan_are_reported_once(tiny_model, tmp_path):
     model = tiny_model()
     kernel = model.network.get_layer("size").kernel
     kernel.assign(np.full(kernel.shape, np.nan, "float32"))
@@ -252,7 +252,7 @@ def test_weights_of_nan_are_said_once(tiny_model, tmp_path):
 
 @keras.saving.register_keras_serializable("hostile")
 class Mine(CenterNet):
-    """A subclass with an argument of its own, which its file keeps."""
+    """A subclass with its own argument, which its file keeps."""
 
     def __init__(self, *args, strength=1.0, **kwargs):
         super().__init__(*args, **kwargs)
@@ -269,7 +269,7 @@ def test_subclasses_keep_their_own_keys(tmp_path, write, content):
         Mine.from_config({"backbone": TINY, "strength": 1.0, "weights": "x.keras"})
 
 
-def test_bytes_that_were_changed_never_end_in_a_traceback(write, content):
+def test_changed_bytes_never_end_in_a_traceback(write, content):
     path = write({})
     whole, source = path.read_bytes(), np.random.default_rng(4)
     lines, outcomes = [], {"read": 0, "refused": 0}

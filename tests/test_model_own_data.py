@@ -1,4 +1,4 @@
-"""`fit` and `evaluate` of what a user has in Python: the losses of our own batches with the same content."""
+"""`fit` and `evaluate` on a user's own data in Python give the losses of our own batches with the same content."""
 
 import functools
 
@@ -90,7 +90,7 @@ CONTAINERS = {
 
 @pytest.fixture(scope="module")
 def model():
-    """A detector that does not move: every loss of it is one of the same weights."""
+    """A detector with learning rate 0, so that every loss belongs to the same weights."""
     keras.utils.set_random_seed(1)
     model = CenterNet(build_tiny, classes=("cat", "dog"), input_size=SIDE)
     model.compile(keras.optimizers.SGD(0.0), color_augmentation=False)
@@ -104,7 +104,7 @@ def ours():
 
 @pytest.fixture(scope="module")
 def expected(model, ours):
-    """{name: [value]} of an epoch of our own batches."""
+    """{loss: [value]} of an epoch of our own batches."""
     return model.fit(ours, verbose=0).history
 
 
@@ -127,12 +127,12 @@ def test_a_generator_has_one_epoch(model, expected):
 
 def test_data_of_unknown_length_count_as_many_batches_as_they_have(model, ours, expected):
     ours = ours.filter(lambda images, objects: True)
-    with pytest.warns(UserWarning, match="ran out of data"):  # as Keras says of any
+    with pytest.warns(UserWarning, match="ran out of data"):  # Keras' usual warning
         history = model.fit(ours, verbose=0).history
     assert history["loss"] == pytest.approx(expected["loss"], rel=1e-5)
 
 
-def test_the_format_is_that_of_training_and_validation(model, expected):
+def test_the_box_format_applies_to_training_and_validation(model, expected):
     xywh = [np.concatenate([rows[:, :2], rows[:, 2:] - rows[:, :2]], axis=1) for rows in RAGGED["boxes"]]
     data = IMAGES, RAGGED | {"boxes": xywh}
     options = {"bounding_box_format": "xywh", "batch_size": 3, "verbose": 0}

@@ -1,4 +1,4 @@
-"""Backbones, tasks and losses as values: built, trained, saved, and loaded in a fresh process."""
+"""Backbones, tasks and losses given as objects: built, trained, saved, and loaded in a fresh process."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from keras_centernet import CenterNet, Task, UserError, load_model
 from keras_centernet.tasks.detection import build_detection
 from tests.helpers.tiny_backbone import TINY, build_tiny
 
-# What a user's own module holds: a builder of maps, a builder of a task, a loss.
+# A user's own module: a function that builds a backbone, one that builds a task, and a loss.
 MINE = textwrap.dedent(
     """
     import dataclasses
@@ -43,7 +43,7 @@ MINE = textwrap.dedent(
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """A module of a user's own, importable here and in other processes that are told its folder."""
+    """A user's own module, importable here and in other processes that get its folder."""
     (tmp_path / "mine_module.py").write_text(MINE)
     monkeypatch.syspath_prepend(tmp_path)
     import mine_module
@@ -88,7 +88,7 @@ def test_a_keras_model_is_a_backbone(strides, batch, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_builder_a_task_and_a_loss_of_ones_own_survive_the_file(mine, batch, tmp_path):
+def test_a_users_own_builder_task_and_loss_survive_the_file(mine, batch, tmp_path):
     options = {"task_options": {"radius": "geometric"}, "head_losses": {"size": mine.squared, "offset": "smooth_l1"}}
     model = CenterNet(
         mine.two_convolutions,
@@ -139,7 +139,7 @@ def test_a_finished_task_is_taken_as_it_is(mine, tmp_path):
 
 
 @pytest.mark.slow
-def test_losses_of_heads_change_what_is_learnt(tiny_model, batch):
+def test_head_losses_change_the_loss_that_is_trained(tiny_model, batch):
     losses = {name: tiny_model(build_tiny, head_losses={"size": name}) for name in ("l1", "smooth_l1", "giou")}
     values = {}
     for name, model in losses.items():
@@ -178,7 +178,7 @@ def test_sample_weights_are_refused_in_words(tiny_model, batch):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float32"])
-def test_the_dtype_policy_comes_back_with_the_file(tiny_model, batch, tmp_path, policy):
+def test_the_dtype_policy_is_restored_from_the_file(tiny_model, batch, tmp_path, policy):
     model = tiny_model(dtype=policy)
     assert {layer.compute_dtype for layer in model.network.layers if layer.name == "size_hidden"} == {
         model.compute_dtype

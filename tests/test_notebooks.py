@@ -1,4 +1,4 @@
-"""The notebooks run from their first cell to their last, on little data, as a user would run them."""
+"""The notebooks run from the first to the last cell on little data, as a user would run them."""
 
 import ast
 import json
@@ -22,7 +22,7 @@ def read_cells(name):
 
 
 def run_notebook(name) -> tuple[dict, list]:
-    """Runs the cells in one namespace; returns it and what the last lines of the cells show, as Jupyter shows them."""
+    """Runs the cells in one namespace; returns it and the values of the cells' last lines, as Jupyter shows them."""
     names, shown = {"__name__": "notebook"}, []
     for i, cell in enumerate(read_cells(name)):
         if cell["cell_type"] != "code":
@@ -40,7 +40,7 @@ def run_notebook(name) -> tuple[dict, list]:
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """An empty folder to work in, and small sizes."""
+    """Makes an empty folder the current one and sets small sizes."""
     monkeypatch.chdir(tmp_path)
     for name, value in SMALL.items():
         monkeypatch.setenv(name, value)

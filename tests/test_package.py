@@ -1,4 +1,4 @@
-"""The public list, and what importing it costs."""
+"""The public names, and the cost of importing the package."""
 
 import subprocess
 import sys

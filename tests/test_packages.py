@@ -1,4 +1,4 @@
-"""Packages that may be missing: the line that says so, and the extras that bring them."""
+"""Packages that may be missing: the error for them, and the extras that install them."""
 
 import configparser
 import pathlib
@@ -14,14 +14,14 @@ SETUP = pathlib.Path(__file__).parents[1] / "setup.cfg"
 
 
 @pytest.mark.parametrize("package", EXTRAS)
-def test_the_extra_of_each_package_brings_it(package):
+def test_the_extra_of_each_package_installs_it(package):
     parser = configparser.ConfigParser()
     parser.read(SETUP)
     required = re.findall(r"^[\w-]+", parser["options.extras_require"][EXTRAS[package]], re.MULTILINE)
     assert package in [name.replace("-", "_") for name in required]
 
 
-def test_what_is_installed_is_imported():
+def test_an_installed_package_is_imported():
     assert import_package("reading", "json.decoder") is sys.modules["json.decoder"]
     assert is_installed("json")
     check_installed("reading", "json", "re")

@@ -1,4 +1,4 @@
-"""The law of docs/design.md: a file imports from rooms below its own only."""
+"""The law of docs/design.md: a file imports only from rooms below its own."""
 
 import ast
 import pathlib
@@ -8,8 +8,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = "keras_centernet"
-FACES = ("__init__", "__main__", "__version__")  # of the package as a whole
-# Inside functions: doors of a model, and of what loads one, to rooms that know the model.
+FACES = ("__init__", "__main__", "__version__")  # they belong to the package as a whole
+# Imports inside functions: `model` and `loading` call rooms that import the model themselves.
 DOORS = {("model", "exporting"), ("model", "presets"), ("loading", "exporting"), ("loading", "model")}
 
 
@@ -26,7 +26,7 @@ def room_of(path):
 
 
 def imports_of(path):
-    """(room, whether it is imported with the file) of each import of the package; those for types alone count not."""
+    """Yields (room, whether at top level) of each import from the package, without imports for types only."""
     tree = ast.parse(path.read_text())
     for_types = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
     ignored = {id(inside) for node in for_types for inside in ast.walk(node)}
@@ -61,7 +61,7 @@ def test_imports_go_down(room):
     assert not [other for other, at_once in found if at_once and (room, other) in DOORS]
 
 
-def test_the_map_of_the_readme_is_that_of_the_design():
+def test_the_readme_and_the_design_page_have_the_same_map():
     maps = [
         re.findall(r"```\n(a folder, a JSON file.+?)```", (ROOT / name).read_text(), re.DOTALL)
         for name in ("README.md", "docs/design.md")
@@ -70,7 +70,7 @@ def test_the_map_of_the_readme_is_that_of_the_design():
     assert maps[0] == maps[1]
 
 
-def test_the_map_names_rooms_and_files_that_there_are():
+def test_the_map_names_rooms_and_files_that_exist():
     rows = re.search(r"```\n(a folder, a JSON file.+?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1].splitlines()
     named = [re.findall(r"(?<!\S)[a-z_]+/[a-z_/]*(?:\.py)?|[a-z_/]+\.py", row) for row in rows]
     assert sum(map(len, named)) > 25

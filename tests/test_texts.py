@@ -1,4 +1,4 @@
-"""Texts as terminals show them: two lines at most, nothing that moves the cursor, columns of wide signs."""
+"""Texts as terminals show them: at most two lines, no control characters, and widths of wide characters."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_a_path_of_thousands_of_characters_is_shortened_too():
 
 
 @pytest.mark.parametrize("length", [0, 1, LONG_VALUE - 1, LONG_VALUE, LONG_VALUE + 1, 1000])
-def test_shortened_texts_begin_and_end_as_they_did(length):
+def test_shortened_texts_fit_and_keep_their_beginning(length):
     text = "a" + "b" * (length - 2) + "c" if length > 1 else "a" * length
     short = shorten(text)
     assert len(short) <= LONG_VALUE

@@ -1,4 +1,4 @@
-"""A folder of labelled photos and a model that the commands may use."""
+"""A folder of labelled photos and a model for the tests of commands."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ OBJECT = (
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """A Pascal VOC folder of ten images: light boxes of two classes on a dark ground."""
+    """A Pascal VOC folder of ten images: light boxes of two classes on a dark background."""
     root = tmp_path_factory.mktemp("photos")
     for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (root / name).mkdir(parents=True)
@@ -33,7 +33,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def model_file(tiny_model, tmp_path_factory):
-    """A saved detector of cats and dogs that knows nothing."""
+    """A saved, untrained detector of cats and dogs."""
     path = tmp_path_factory.mktemp("model") / "best.keras"
     tiny_model().save(path)
     return path

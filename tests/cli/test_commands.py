@@ -1,4 +1,4 @@
-"""The command: help, mistakes, and that scripts and command are one."""
+"""The command line: its help, users' mistakes, and scripts that do the same as the commands."""
 
 import pathlib
 import subprocess
@@ -39,14 +39,14 @@ except SystemExit:
 
 
 @pytest.mark.parametrize("arguments", [[], ["train"], ["evaluate"]])
-def test_help_is_quick(arguments):
+def test_help_imports_no_heavy_library(arguments):
     command = [sys.executable, "-c", HELP, *arguments, "--help"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "predict", "export", "make-tfrecords"])
-def test_commands_that_read_models_or_data_import_modules(name, capsys):
+def test_commands_that_read_models_or_data_have_the_import_option(name, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     assert "--import MODULE" in capsys.readouterr().out
@@ -100,7 +100,7 @@ def test_every_option_of_a_run_has_help(capsys):
         ("no webcam", "predict --model {model} 77 --output {tmp}/out", "webcam 77"),
     ],
 )
-def test_a_users_mistake_is_one_line_and_two(name, arguments, message, photos, model_file, tmp_path, capfd):
+def test_a_users_mistake_is_one_line_and_exit_code_2(name, arguments, message, photos, model_file, tmp_path, capfd):
     arguments = arguments.format(photos=photos, model=model_file, tmp=tmp_path).split()
     assert main(arguments) == 2
     error = capfd.readouterr().err

@@ -10,7 +10,7 @@ from keras_centernet.evaluation.report import STAGES
 
 @pytest.fixture
 def evaluate(photos, model_file, tmp_path):
-    """Returns a function: options -> (exit status, what metrics.json then holds)."""
+    """Returns a function: options -> (exit status, content of metrics.json)."""
     output = tmp_path / "metrics.json"
 
     def run(*options):

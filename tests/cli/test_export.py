@@ -1,4 +1,4 @@
-"""The export command: what it writes, what it says of it, and what it refuses before any work."""
+"""The export command: what it writes, what it reports, and what it refuses before any work."""
 
 import dataclasses
 import json
@@ -37,7 +37,7 @@ def test_scripts_are_the_command_with_a_format(name, monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def mobile_file(tiny_model, tmp_path_factory):
-    """A saved detector that fits the Edge TPU."""
+    """A saved detector that can be compiled for the Edge TPU."""
     path = tmp_path_factory.mktemp("mobile") / "model.keras"
     tiny_model("mobilenet_v3_small_minimalistic").save(path)
     return path
@@ -55,7 +55,7 @@ def exported(model_file, photos, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_files_and_what_is_known_of_them(exported):
+def test_files_are_written_and_the_report_describes_them(exported):
     assert {path.name for path in exported.iterdir()} == {
         "detector_float32.tflite",
         "detector_saved_model",
@@ -98,7 +98,7 @@ def test_edge_tpu_with_and_without_the_compiler(mobile_file, photos, tmp_path, c
     assert network["edge_tpu"]["ok"]
     assert network["compiler"]["mapped"] == 62
     assert network["agreement"]["heads"]["center_heatmap"] > 0.9
-    assert "agreement" not in detector  # nothing is claimed that was not run
+    assert "agreement" not in detector  # it was not run, so no agreement is claimed
     assert check_edgetpu(output / "detector_edgetpu.tflite").is_compiled
 
     (output / "detector_edgetpu.tflite").unlink()
@@ -167,7 +167,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "broken.jpg"]
 
 
-def test_missing_packages_are_told_before_the_model_is_read(tmp_path, monkeypatch, capsys):
+def test_missing_packages_are_reported_before_the_model_is_read(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     model, output = str(tmp_path / "absent.keras"), str(tmp_path / "exported")
     assert main(["export", "--model", model, "--format", "onnx", "--output", output]) == 2
@@ -175,7 +175,7 @@ def test_missing_packages_are_told_before_the_model_is_read(tmp_path, monkeypatc
     assert not (tmp_path / "exported").exists()
 
 
-def test_another_network_is_told_its_siblings(model_file, photos, tmp_path, capsys):
+def test_a_network_unfit_for_the_edge_tpu_is_told_which_ones_fit(model_file, photos, tmp_path, capsys):
     command = ["export", "--model", str(model_file), "--output", str(tmp_path / "out")]
     assert main([*command, "--format", "edgetpu", "--calibration", str(photos)]) == 2
     assert "mobilenet_v2 to 320 px, mobilenet_v3_small_minimalistic" in capsys.readouterr().err
@@ -184,7 +184,7 @@ def test_another_network_is_told_its_siblings(model_file, photos, tmp_path, caps
 @pytest.mark.slow
 def test_a_file_that_disagrees_with_the_model_does_not_appear(model_file, photos, tmp_path, capsys, monkeypatch):
     def wrong(path, model):
-        (path / "saved_model.pb").stat()  # it was written, beside
+        (path / "saved_model.pb").stat()  # it was written at a temporary path
         raise export.UserError("the file's boxes differ by 3 px")
 
     monkeypatch.setitem(FORMATS, "saved_model", dataclasses.replace(FORMATS["saved_model"], open=wrong))
@@ -202,7 +202,7 @@ def test_a_report_that_is_something_else_is_kept(model_file, tmp_path, capsys):
     assert (tmp_path / "report.json").read_text() == "[1]"
 
 
-def test_numbers_for_classes_are_warned_about(tiny_model, tmp_path, monkeypatch):
+def test_classes_without_names_are_warned_about(tiny_model, tmp_path, monkeypatch):
     tiny_model(classes=None, num_classes=2).save(tmp_path / "model.keras")
     monkeypatch.setattr("keras_centernet.exporting.checked_export.export_checked", lambda *arguments: {})
     with pytest.warns(DataWarning, match="the model's classes have no names"):
@@ -216,4 +216,4 @@ def test_images_are_compared_in_their_own_size(photos):
     assert [image.shape for image in images] == [(48, 72, 3)] * 4
     first, third = (cv2.imread(str(photos / "JPEGImages" / f"photo{i}.jpg"))[:, :, ::-1] for i in (0, 2))
     np.testing.assert_array_equal(images[0], first)
-    np.testing.assert_array_equal(images[1], third)  # evenly chosen of ten
+    np.testing.assert_array_equal(images[1], third)  # the chosen images are evenly spaced among the ten

@@ -1,4 +1,4 @@
-"""Records through the commands: write, train, and what a user can do wrong."""
+"""Records through the commands: writing them, training on them, and users' mistakes."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def test_two_splits_in_one_folder(photos, tmp_path, capsys):
     ]
 
 
-def test_without_a_split_all_are_written_made_ones_too(photos, tmp_path):
+def test_without_a_split_option_all_splits_are_written_also_made_ones(photos, tmp_path):
     assert write(photos, tmp_path / "listed") == 0
     assert set(json.loads((tmp_path / "listed" / "dataset.json").read_text())["splits"]) == {"train", "val"}
     pool = tmp_path / "pool"

@@ -1,4 +1,4 @@
-"""The list of models, and commands that take them by name."""
+"""The list of models, and commands that take a model by name."""
 
 import json
 
@@ -18,7 +18,7 @@ COST = (1234, 0.5, 2)
 
 @pytest.fixture
 def pets(tiny_model, tmp_path, monkeypatch):
-    """A small preset that a server on this machine has."""
+    """A small preset, served from this machine."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("KERAS_CENTERNET_MIRROR", raising=False)
     row = Preset(

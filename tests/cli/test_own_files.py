@@ -1,4 +1,4 @@
-"""A user's own files are never changed or removed, whatever a command is told to write where."""
+"""A user's own files are never changed or removed, whichever output path a command gets."""
 
 import json
 import pathlib
@@ -28,7 +28,7 @@ def film(tmp_path_factory):
 
 @pytest.fixture
 def places(photos, film, model_file, tmp_path):
-    """What stands for PHOTOS, FILM, MODEL and OUT in `COMMANDS`."""
+    """The paths that replace PHOTOS, FILM, MODEL and OUT in `COMMANDS`."""
     return places_of(photos, film, model_file, tmp_path / "out")
 
 
@@ -52,7 +52,7 @@ def test_drawings_do_not_replace_the_photos(inputs, overwrite, photos, model_fil
 
 @pytest.mark.parametrize("command", ["train --data shapes", "predict x.jpg --model m.keras", "export --model m.keras"])
 @pytest.mark.parametrize("empty", [["--output", ""], ["--output="], ["--output", "a\0b"]])
-def test_an_empty_name_is_not_the_current_folder(command, empty, tmp_path, monkeypatch, capsys):
+def test_an_empty_output_does_not_mean_the_current_folder(command, empty, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main([*command.split(), *empty]) == 2
     assert "expected no empty value" in capsys.readouterr().err
@@ -87,7 +87,7 @@ def test_records_do_not_go_into_the_folder_that_is_read(photos, capsys):
 
 
 @pytest.mark.parametrize("name", ["dataset.json", "label_map.pbtxt", "train-00000-of-00001.tfrecord"])
-def test_records_replace_no_file_of_that_name(name, photos, tmp_path, capsys):
+def test_records_replace_no_other_file_of_the_same_name(name, photos, tmp_path, capsys):
     (tmp_path / name).write_text("[]")
     assert main(["make-tfrecords", "--data", str(photos), "--output", str(tmp_path)]) == 2
     assert f"{name}: expected no file there yet" in capsys.readouterr().err
@@ -95,7 +95,7 @@ def test_records_replace_no_file_of_that_name(name, photos, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("train", "export", "predict --shard")])
-def test_results_are_replaced_only_where_that_is_asked_for(name, places, capsys):
+def test_results_are_replaced_only_when_asked(name, places, capsys):
     put_own_files(places["OUT"])
     assert main(arguments(name, places)) == 0
     before = contents(places["OUT"])
@@ -111,7 +111,7 @@ def test_results_are_replaced_only_where_that_is_asked_for(name, places, capsys)
 def test_a_place_that_another_process_writes_to_is_refused_before_any_work(name, places, capsys, monkeypatch):
     first = {"inspect": "page.html", "evaluate": "ap.json", "predict": "detections.json", "train": "last.keras"}
     first |= {"make-tfrecords": "dataset.json", "export": "detector_float32.tflite"}
-    monkeypatch.setattr("keras_centernet.data.records.writing.MERGE_S", 0)  # other splits may be written meanwhile
+    monkeypatch.setattr("keras_centernet.data.records.writing.MERGE_S", 0)  # no wait for writers of other splits
     put_own_files(places["OUT"])
     with one_writer(places["OUT"] / first[name]):
         assert main(arguments(name, places)) == 2
@@ -178,7 +178,7 @@ def test_commands_that_are_killed_lose_nothing_and_can_be_run_again(commands, ho
     ("commands", "sizes", "full"),
     [pytest.param(FEW, 2, 1, id="few"), pytest.param(COMMANDS, 5, 3, id="all", marks=pytest.mark.exhaustive)],
 )
-def test_a_full_disk_is_one_line_and_nothing_half(commands, sizes, full, places, tmp_path):
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(commands, sizes, full, places, tmp_path):
     wrapper = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None or subprocess.run([*wrapper, "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a file system")

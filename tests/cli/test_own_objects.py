@@ -1,4 +1,4 @@
-"""A network and a task of one's own on the command line, from a module in the current folder."""
+"""A user's own network and task on the command line, from a module in the current folder."""
 
 import json
 import subprocess
@@ -62,13 +62,13 @@ def module(tmp_path_factory):
 
 @pytest.fixture
 def there(module, monkeypatch):
-    """The folder of the module is the current one."""
+    """Makes the module's folder the current one."""
     monkeypatch.chdir(module.parent)
 
 
 @pytest.fixture(scope="module")
 def best(module, photos):
-    """The model of a run of one epoch."""
+    """The best model of a run of one epoch."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(module.parent)
         command = TRAIN.format(module=module.stem).split()
@@ -84,7 +84,7 @@ def test_the_run_remembers_the_names(best, photos, there, capsys):
     assert (config["head_losses"], config["loss_weights"]) == ({"size": "smooth_l1"}, {"size": 0.2})
     model = load_model(best)
     assert (model.dtype_policy.name, model.dtype_policy.compute_dtype) == ("mixed_bfloat16", "bfloat16")
-    assert keras.config.dtype_policy().name == "float32"  # that of the process is left alone
+    assert keras.config.dtype_policy().name == "float32"  # the process's own policy is left alone
     assert [head.weight for head in model.task.heads if head.name == "size"] == [0.2]
     command = [*TRAIN.format(module="objects_of_mine").split(), "--data", str(photos), "--output", "run", "--resume"]
     assert main(command) == 0
@@ -93,9 +93,9 @@ def test_the_run_remembers_the_names(best, photos, there, capsys):
 
 
 def run_afresh(folder, *commands):
-    """Runs each command in a process that has imported nothing of the user's; returns (exit code, its stderr) of each.
+    """Runs each command in a process without the user's module; returns (exit code, stderr) of each.
 
-    They are forked from one process that has imported Keras: the imports of four would take longer than the rest.
+    The processes are forked from one that has imported Keras: four imports would take longer than everything else.
     """
     done = subprocess.run(
         [sys.executable, "-c", FORK, json.dumps(commands)], capture_output=True, text=True, cwd=folder

@@ -83,7 +83,7 @@ def test_every_image_that_can_be_read_is_found(tmp_path):
     assert videos == []
 
 
-def test_images_from_the_web_are_detected_in_and_what_it_does_not_have_is_counted(photos, model_file, tmp_path):
+def test_detects_in_images_from_the_web_and_counts_missing_ones(photos, model_file, tmp_path):
     with serving() as server:
         server.files = {name: (photos / "JPEGImages/photo0.jpg").read_bytes() for name in ("a.jpg", "b.jpg?size=1")}
         inputs = [f"{server.address}/{name}" for name in ("a.jpg", "b.jpg?size=1", "c.jpg", "d/a.jpg")]
@@ -98,7 +98,7 @@ def test_images_from_the_web_are_detected_in_and_what_it_does_not_have_is_counte
     assert sorted(path.name for path in (tmp_path / "out/labels").iterdir()) == ["a.txt", "a_2.txt", "b.txt"]
 
 
-def test_addresses_are_of_images_or_of_videos():
+def test_addresses_of_images_and_of_videos_are_told_apart():
     images = ["https://x.org/a.jpg", "http://x.org/photo?id=3", "http://x.org"]
     videos = ["https://x.org/a.MP4?id=3", "http://cam/live.m3u8", "http://cam/video.mjpg", "rtsp://cam/1"]
     assert find_inputs([*images, *videos]) == (images, videos)
@@ -110,7 +110,7 @@ def test_nothing_found():
         find_inputs(["nowhere"])
 
 
-def test_classes_keeps_those_alone(photos, model_file, tmp_path):
+def test_the_classes_option_keeps_only_those_classes(photos, model_file, tmp_path):
     assert predict(model_file, tmp_path, str(photos / "JPEGImages"), "--classes", "dog", "--no-draw") == 0
     results = json.loads((tmp_path / "detections.json").read_text())
     assert {one["class_name"] for result in results for one in result["detections"]} == {"dog"}
@@ -169,7 +169,7 @@ def test_files_of_the_user_are_not_replaced(option, photos, model_file, tmp_path
     assert not (tmp_path / "detections.json").exists()
 
 
-def test_every_looks_at_one_frame_in_so_many(model_file, tmp_path):
+def test_every_3_detects_in_each_third_frame(model_file, tmp_path):
     make_film(tmp_path / "film.avi")
     out = tmp_path / "out"
     assert predict(model_file, out, str(tmp_path / "film.avi"), "--every", "3", "--save-txt") == 0
@@ -186,6 +186,6 @@ def test_show_without_a_display_is_one_line(photos, model_file, tmp_path, capsys
 @pytest.mark.parametrize(
     "options", [["--classes", "dog"], ["--nms", "0.5"], ["--every", "2"], ["--save-txt"], ["--track"]]
 )
-def test_a_shard_refuses_what_it_does_not_do(options, photos, model_file, tmp_path, capsys):
+def test_a_shard_refuses_options_that_it_cannot_combine_with(options, photos, model_file, tmp_path, capsys):
     assert predict(model_file, tmp_path, str(photos / "JPEGImages"), "--shard", "0/2", *options) == 2
     assert f"{options[0]}: expected without --shard, got both" in capsys.readouterr().err

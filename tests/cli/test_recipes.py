@@ -1,4 +1,4 @@
-"""Recipes through the command: the list, what wins over what, and what a run remembers."""
+"""Recipes through the command: the list, which options override which, and what a run records."""
 
 import argparse
 import dataclasses
@@ -49,7 +49,7 @@ def test_the_list_has_a_row_per_recipe(capsys):
     )
 
 
-def test_without_a_recipe_it_is_that_of_the_task():
+def test_without_a_recipe_the_tasks_own_is_used():
     recipe = load_recipe("detection")
     assert settings() == TrainSettings(data="photos", recipe="detection", **recipe.settings)
     other = settings("--backbone", "resnet18", "--task-option", "nms=0.5")
@@ -58,7 +58,7 @@ def test_without_a_recipe_it_is_that_of_the_task():
 
 
 @pytest.mark.parametrize("arguments", ["--recipe none", "--weights dla34.keras", "--recipe none --weights a.keras"])
-def test_weights_or_none_have_the_defaults(arguments):
+def test_own_weights_or_recipe_none_give_the_default_settings(arguments):
     weights = arguments.rpartition("--weights ")[2] if "--weights" in arguments else None
     assert settings(*arguments.split()) == TrainSettings(data="photos", weights=weights)
 

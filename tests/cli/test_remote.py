@@ -1,4 +1,4 @@
-"""Every path of every command may be remote; the files are those that a local path gets."""
+"""Every path of every command can be remote, and the written files are those that local paths get."""
 
 import json
 
@@ -18,7 +18,7 @@ TRAIN = f"--backbone {TINY} --input-size 64 --batch-size 3 --epochs 1 --verbose 
 
 @pytest.fixture(autouse=True)
 def nothing_here(tmp_path, monkeypatch):
-    """No test may leave something on this machine, such as a folder called "ram:"."""
+    """Checks that a test leaves nothing in the current folder, such as a folder called "ram:"."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -34,7 +34,7 @@ def paths(photos, model_file, to_ram):
 
 @pytest.fixture
 def output(to_ram, tmp_path):
-    """A folder in memory that is not there yet."""
+    """A folder in memory that does not exist yet."""
     return RemotePath(f"ram://{tmp_path.name}/out")
 
 
@@ -137,7 +137,7 @@ def test_make_tfrecords(paths, output):
 
 @pytest.mark.slow
 def test_train(paths, output, tmp_path, to_ram):
-    """A remote recipe, data and weights; to a remote folder."""
+    """The recipe, data, weights and output folder are all remote."""
     recipe = tmp_path / "mine.toml"
     recipe.write_text('[train]\nval_split = "val"\nlearning_rate = 1e-4\n')
     command = "train --recipe {recipe} --data {photos} --weights {model} --output {out}"
@@ -174,7 +174,7 @@ def test_train(paths, output, tmp_path, to_ram):
         ("records to", "make-tfrecords --data {photos} --output nosuch://x/m", "'nosuch' not implemented"),
     ],
 )
-def test_a_users_mistake_is_one_line_and_two(name, command, message, paths, output, capfd):
+def test_a_users_mistake_is_one_line_and_exit_code_2(name, command, message, paths, output, capfd):
     command = command.replace("train ", f"train {TRAIN} ")
     assert run(command, out=output, **paths) == 2
     error = capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""What a person sees of a training: in terminals of two widths, through a pseudo-terminal."""
+"""What a training shows in terminals of two widths, through a pseudo-terminal."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def run_in_terminal(columns, folder):
-    """Trains in a terminal; returns all that it was sent."""
+    """Trains in a pseudo-terminal; returns everything written to it."""
     (folder / "with_tiny.py").write_text(MODULE, encoding="utf-8")
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -41,7 +41,7 @@ def run_in_terminal(columns, folder):
     while True:
         try:
             part = os.read(master, 1 << 16)
-        except OSError:  # nobody has it open any more
+        except OSError:  # the process has closed its end
             break
         if not part:
             break
@@ -53,7 +53,7 @@ def run_in_terminal(columns, folder):
 
 @pytest.fixture(scope="module", params=WIDTHS)
 def screen(request, tmp_path_factory):
-    """The columns of a terminal, and what a training of three epochs showed in it."""
+    """(columns of a terminal, what a training of three epochs wrote to it)."""
     return request.param, run_in_terminal(request.param, tmp_path_factory.mktemp("screen"))
 
 
@@ -61,11 +61,11 @@ def test_no_line_is_longer_than_the_terminal(screen):
     columns, sent = screen
     frames = [frame.rstrip() for line in sent.split("\n") for frame in re.split(r"\r(?:\x1b\[K)?", line)]
     unfitting = [frame for frame in frames if cells(frame) > min(columns, 100) and "warning" not in frame.lower()]
-    bars = ("Epoch", "evaluate:")  # may be as wide as the terminal
+    bars = ("Epoch", "evaluate:")  # these may be as wide as the terminal
     assert [frame for frame in unfitting if not frame.startswith(bars) or cells(frame) > columns] == []
 
 
-def test_first_comes_the_plan_without_logs(screen):
+def test_the_plan_comes_first_without_logs(screen):
     _, sent = screen
     titles = [line.split(" ")[0] for line in sent.split("\n")]
     expected = ["network", "task", "classes", "train", "val", "input", "batch", "steps", "optimizer", "images"]
@@ -75,7 +75,7 @@ def test_first_comes_the_plan_without_logs(screen):
     assert titles.count("network") == 1
 
 
-def test_lines_of_epochs_have_the_loss_first_and_ap_where_it_was_measured(screen):
+def test_epoch_lines_show_the_loss_first_and_ap_where_it_was_measured(screen):
     _, sent = screen
     lines = [line.split(ERASED)[-1] for line in sent.split("\n") if re.search(r"Epoch \d/3  loss", line)]
     assert [line.split("  ")[0] for line in lines] == ["Epoch 1/3", "Epoch 2/3", "Epoch 3/3"]

@@ -1,4 +1,4 @@
-"""`predict --shard I/N`: N commands find together what one finds, whatever is killed and started again."""
+"""`predict --shard I/N`: N commands together find what one finds, even if some are killed and restarted."""
 
 import errno
 import itertools
@@ -21,7 +21,7 @@ from keras_centernet.files.temporary import MARK
 from keras_centernet.weights import load as loading
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Kills itself, as nothing can catch, while the given number of files is written: half of that file is on the disk.
+# Kills itself with SIGKILL while it writes the given .jsonl file (1 is the first), half of which is then on the disk.
 KILLED = """
 import os, signal, sys
 from keras_centernet.cli import main
@@ -75,12 +75,12 @@ def by_path(lines):
     return sorted(lines, key=lambda line: (line["path"], line.get("frame", 0)))
 
 
-# -- which files
+# -- which files a shard gets
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
 @pytest.mark.parametrize("size", [1, 4, 100])
-def test_the_shares_are_all_files_once_and_of_one_size(count, size):
+def test_each_file_is_in_one_share_and_shares_differ_by_at_most_one_file(count, size):
     images = [pathlib.Path(f"photo{i}.jpg") for i in range(23)]
     videos = [f"film{i}.mp4" for i in range(5)]
     shares = [list_parts(Shard(index, count), images, videos, size) for index in range(count)]
@@ -91,7 +91,7 @@ def test_the_shares_are_all_files_once_and_of_one_size(count, size):
         assert all(isinstance(part, str) or 1 <= len(part) <= size for part in share)
 
 
-def test_a_share_is_made_by_the_sorted_names_alone():
+def test_a_share_depends_only_on_the_sorted_names():
     images, videos = [pathlib.Path(name) for name in "fbdace"], ["z.mp4", "y.mp4"]
     expected = [[pathlib.Path("b"), pathlib.Path("d")], [pathlib.Path("f")], "z.mp4"]
     for seed in range(5):
@@ -102,7 +102,7 @@ def test_a_share_is_made_by_the_sorted_names_alone():
 
 
 @pytest.mark.parametrize("text", ["3/3", "4/3", "-1/3", "0/0", "1", "1/", "/3", "a/b", "1.0/3", "1/3/5", " 1/3", "²/3"])
-def test_what_is_no_shard_is_one_line(text, predict, capsys):
+def test_a_malformed_shard_is_one_line(text, predict, capsys):
     assert predict(f"--shard={text}") == 2
     line = (
         f"--shard: expected I/N with 0 <= I < N, such as 0/16 for the first and 15/16 for the last of 16; got {text!r}."
@@ -201,12 +201,12 @@ def test_a_video_is_one_part(predict, write_film, tmp_path):
     assert [int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT)) for path in drawn] == [3, 4]
 
 
-# -- going on
+# -- resuming
 
 
 @pytest.mark.slow
-def test_a_killed_shard_goes_on_where_it_was(predict, photos, model_file, tmp_path):
-    """The command of nine images in parts of two is killed in its third part, then in its fourth."""
+def test_a_killed_shard_resumes_where_it_stopped(predict, photos, model_file, tmp_path):
+    """The command detects in nine images, two per part. It is killed in its third part, then in its fourth."""
     inputs = [photos / "JPEGImages" / f"photo{i}.jpg" for i in range(9)]
     options = ["--shard", "0/1", "--part-size", "2", "--no-draw"]
     command = ["predict", *map(str, inputs), "--model", str(model_file), "--output", str(tmp_path / "found"), *options]
@@ -219,14 +219,14 @@ def test_a_killed_shard_goes_on_where_it_was(predict, photos, model_file, tmp_pa
         assert len(read_lines(tmp_path / "found")) == 2 * parts
         assert {path: path.stat().st_mtime_ns for path in ages} == ages
         ages = {path: path.stat().st_mtime_ns for path in folder.glob("part-*")}
-    assert len(list(folder.glob(f"{MARK}*"))) == 1  # the second process removed what the first had left
+    assert len(list(folder.glob(f"{MARK}*"))) == 1  # the second process removed the first one's temporary file
     assert predict(*options, inputs=inputs) == 0
     assert {path: path.stat().st_mtime_ns for path in ages} == ages
     assert [line["path"] for line in read_lines(tmp_path / "found")] == list(map(str, inputs))
     assert not list(folder.glob(f"{MARK}*"))
 
 
-def test_what_is_done_is_not_done_again(predict, monkeypatch, capsys):
+def test_finished_parts_are_not_repeated(predict, monkeypatch, capsys):
     assert predict("--shard", "1/2", "--no-draw") == 0
     monkeypatch.setattr(loading.keras.saving, "load_model", None)
     assert predict("--shard", "1/2", "--no-draw") == 0
@@ -292,7 +292,7 @@ def another_model(path, model_file):
     ],
     ids=["threshold", "part size", "frames", "calibration", "inputs", "model", "drawings"],
 )
-def test_parts_made_otherwise_are_refused(shard, options, message, predict, photos, model_file, tmp_path, capsys):
+def test_parts_of_other_options_are_refused(shard, options, message, predict, photos, model_file, tmp_path, capsys):
     images = photos / "JPEGImages"
     assert predict("--shard", "0/2", "--no-draw") == 0
     inputs = [images / f"photo{i}.jpg" for i in range(9)] if not options else [images]
@@ -305,8 +305,8 @@ def test_parts_made_otherwise_are_refused(shard, options, message, predict, phot
     assert line.startswith(f"keras-centernet: {tmp_path / 'found' / 'detections-00000-of-00002'}: {message}")
 
 
-def test_other_options_may_change(predict, model_file, tmp_path):
-    """The batch is for the machine, and a model is what its file holds."""
+def test_options_that_change_no_result_may_change(predict, model_file, tmp_path):
+    """The batch size does not change the results, and a model is identified by its file's content."""
     copy = tmp_path / "copy.keras"
     copy.write_bytes(model_file.read_bytes())
     assert predict("--shard", "0/2", "--no-draw") == 0

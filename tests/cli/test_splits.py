@@ -1,4 +1,4 @@
-"""Data without splits, with other classes, and with other data to evaluate on, through the commands."""
+"""Data without splits, changed classes, and separate data for evaluation, through the commands."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ def tiny_backbone(monkeypatch):
 
 @pytest.fixture
 def pool(photos, tmp_path):
-    """The photos without their lists of splits."""
+    """The photos without their split lists."""
     folder = tmp_path / "pool"
     shutil.copytree(photos, folder, ignore=shutil.ignore_patterns("ImageSets"))
     return folder
@@ -36,7 +36,7 @@ def evaluate(model, data, output, *more):
 
 
 @pytest.mark.slow
-def test_a_run_holds_images_out_writes_them_down_and_is_measured_on_them(pool, tmp_path, capsys):
+def test_a_run_holds_images_out_records_them_and_is_measured_on_them(pool, tmp_path, capsys):
     run = tmp_path / "run"
     assert train(pool, run, "--epochs", 1, "--val-share", 0.3) == 0
     parts = json.loads((run / "split.json").read_text())["parts"]
@@ -47,7 +47,7 @@ def test_a_run_holds_images_out_writes_them_down_and_is_measured_on_them(pool, t
     assert json.loads((run / "metrics.json").read_text())["images"] == held_out
     assert f"val is {held_out} of 10 images" in capsys.readouterr().out
 
-    # Another image would change a new split; the run keeps its own, wherever the folder lies.
+    # An added image would change a new split. The run keeps its own split, even after the folder has moved.
     moved = tmp_path / "elsewhere" / "pool"
     shutil.copytree(pool, moved)
     shutil.copy(moved / "JPEGImages" / "photo0.jpg", moved / "JPEGImages" / "new.jpg")
@@ -55,14 +55,14 @@ def test_a_run_holds_images_out_writes_them_down_and_is_measured_on_them(pool, t
     (moved / "Annotations" / "new.xml").write_text(text.replace("photo0", "new"))
     with pytest.warns(UserWarning, match="1 image.s. left out, they are not in the split that was made before"):
         assert evaluate(run / "best.keras", moved, tmp_path / "m.json")["images"] == held_out
-    # Other data are measured as a whole.
+    # A folder of another name counts as other data, which are measured as a whole.
     other = pool.rename(tmp_path / "other")
     assert evaluate(run / "best.keras", other, tmp_path / "m.json")["images"] == 10
     assert evaluate(run / "best.keras", moved, tmp_path / "m.json", "--split", "all")["images"] == 11
 
 
 @pytest.mark.slow
-def test_both_splits_of_one_name_hold_a_part_of_it_out(photos, tmp_path):
+def test_giving_both_splits_one_name_holds_a_part_of_it_out(photos, tmp_path):
     run = tmp_path / "run"
     assert train(photos, run, "--epochs", 1, "--val-split", "train") == 0
     made = json.loads((run / "split.json").read_text())

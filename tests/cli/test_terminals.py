@@ -1,4 +1,4 @@
-"""Commands in processes of their own: where nobody reads, where few signs are known, without a home, and signalled."""
+"""Commands in their own processes: unread output, limited encodings, no home folder, and signals."""
 
 import os
 import pathlib
@@ -20,12 +20,12 @@ from tests.helpers.tiny_backbone import add_tiny_backbone
 shapes.SPLIT_SIZES.update(train=12, val=4, test=4)
 add_tiny_backbone()
 """
-# What TensorFlow says of itself, whatever is asked of it.
+# Log lines of TensorFlow that no setting silences.
 NOISE = re.compile(r"[IWE]0000 |WARNING: All log messages before absl|$")
 
 
 def start(arguments, folder, environment=None, **pipes):
-    """Starts a command in a folder, in which a module `with_tiny` adds the network of tests."""
+    """Starts a command in a folder whose module `with_tiny` adds the tests' tiny network."""
     (folder / "with_tiny.py").write_text(MODULE, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"} | (environment or {})
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "backslashreplace"} | pipes
@@ -58,7 +58,7 @@ def test_commands_that_print(arguments, environment, tmp_path):
 
 
 @pytest.mark.parametrize("environment", TERMINALS.values(), ids=TERMINALS)
-def test_a_mistake_in_signs_that_a_terminal_lacks(environment, tmp_path):
+def test_a_mistake_with_characters_that_a_terminal_cannot_show(environment, tmp_path):
     code, _, error = finish(start(["train", "--data", "x", "--epochs", "猫"], tmp_path, environment))
     assert code == 2
     (line,) = error
@@ -139,7 +139,7 @@ def test_training_in_any_terminal(environment, tmp_path):
     assert "\b" not in printed
 
 
-# (what is printed before the signal, seconds after it)
+# (text that is printed before the signal, seconds between text and signal)
 MOMENTS = [
     ("", 0.3),
     pytest.param("", 2.0, marks=pytest.mark.exhaustive),
@@ -157,7 +157,7 @@ MOMENTS = [
     ids=lambda number: number.name,
 )
 @pytest.mark.parametrize(("line", "seconds"), MOMENTS)
-def test_a_training_that_gets_a_signal(line, seconds, number, tmp_path):
+def test_a_training_that_gets_a_signal_ends_in_one_line_and_saves(line, seconds, number, tmp_path):
     with start([*TRAIN.split(), "--epochs", "50", "--output", "run"], tmp_path) as process:
         if line:
             assert any(line in printed for printed in process.stdout)
@@ -174,8 +174,8 @@ def test_a_training_that_gets_a_signal(line, seconds, number, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_webcam_that_is_not_there_is_one_line(model_file, tmp_path):
-    """OpenCV would print a page."""
+def test_a_missing_webcam_is_one_line(model_file, tmp_path):
+    """OpenCV's own messages do not appear."""
     command = ["predict", "999", "--import", "with_tiny", "--model", str(model_file), "--output", "out"]
     code, _, errors = finish(start(command, tmp_path))
     assert code == 2

@@ -1,4 +1,4 @@
-"""A whole run through the command: what it leaves, Ctrl-C, and going on."""
+"""A whole run through the command: the files it leaves, Ctrl-C, and resuming."""
 
 import csv
 import json
@@ -78,12 +78,12 @@ def test_the_report_shows_the_evaluation_and_a_training_batch(finished):
     assert drawing.shape == (320, 3 * 320 + 2 * 6, 3)  # a batch of three
 
 
-def test_drawings_show_the_photos_and_not_the_square_inputs(finished):
+def test_drawings_show_the_photos_instead_of_the_square_inputs(finished):
     drawing = keras.utils.img_to_array(keras.utils.load_img(finished / "detections.png"))
     assert len(drawing) == 44 + 4 * (360 * 48 // 72 + 8)  # four photos of 72 x 48 below the titles
 
 
-def test_the_best_file_says_its_licence_and_how_good_it_is(finished):
+def test_the_best_file_states_its_licence_and_metrics(finished):
     facts, best = facts_of(finished / "best.keras"), max(float(row["val_AP"]) for row in rows(finished))
     assert facts["licence"] == "mit"
     assert facts["metrics"]["AP"] == pytest.approx(best, rel=1e-5)
@@ -119,7 +119,7 @@ def test_ctrl_c_keeps_the_finished_epoch_and_resume_goes_on(photos, finished, tm
         assert run(photos, output) == 130
     assert "Interrupted" in capsys.readouterr().err
     assert [row["epoch"] for row in rows(output)] == ["1"]
-    assert run(photos, output) == 2  # nothing is overwritten by mistake
+    assert run(photos, output) == 2  # an earlier run is not overwritten
     assert run(photos, output, "--resume", "--seed", "5") == 2
     assert "--resume: expected seed 0" in capsys.readouterr().err
     assert run(photos, output, "--resume") == 0

@@ -46,7 +46,7 @@ def test_networks_prints_a_row_per_network(capsys):
         ["resnet18", "14,437,349", "26.6", "4", "yes"],
         ["mobilenet_v2", "2,888,996", "7.5", "4", "no"],
     ]
-    assert main(["networks", TINY]) == 0  # a row that does not say what it costs
+    assert main(["networks", TINY]) == 0  # a row that states no costs
     assert capsys.readouterr().out.splitlines()[1].split()[1:3] == ["-", "-"]
     assert main(["networks", "resnet19"]) == 2
     assert "Unknown network: expected one of dla34" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Small data sets in every format, written into a temporary folder."""
+"""Small data sets in several formats, written into a temporary folder."""
 
 import json
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 @pytest.fixture
 def write_image():
-    """write_image(path, (height, width)) writes an image with different pixels; returns its (H, W, 3) RGB."""
+    """write_image(path, (height, width)) writes an image of random pixels; returns it as (H, W, 3) RGB."""
 
     def write(path, image_hw=(48, 64), value=None):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def write_voc(tmp_path, write_image):
 
 @pytest.fixture
 def write_coco(tmp_path, write_image):
-    """write_coco(annotations) -> folder with two images (ids 30 and 7), categories 18 dog and 3 cat."""
+    """write_coco(annotations) -> folder with two images (ids 30 and 7) and the categories 18 dog and 3 cat."""
 
     def write(annotations, **changes):
         folder = tmp_path / "coco"

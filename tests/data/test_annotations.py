@@ -71,7 +71,7 @@ def test_one_warning_counts_all_cases():
     assert len(kept.boxes_xyxy) == 0
 
 
-def test_a_lying_size_is_checked_against_the_image(tmp_path, write_image):
+def test_a_wrong_stated_size_is_checked_against_the_image(tmp_path, write_image):
     write_image(tmp_path / "a.png", (48, 64))
     boxes = [(10, 10, 20, 20), (50, 30, 60, 45), (64, 0, 70, 5)]
     table = build_annotations([str(tmp_path / "a.png")], [row(box) for box in boxes], image_hw=[(24, 32)])

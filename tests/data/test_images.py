@@ -23,7 +23,7 @@ def encode(image, suffix=".jpg"):
 
 
 def exif(orientation, order="<", others=0):
-    """Returns EXIF data that say how to turn an image, after some other entries."""
+    """Returns EXIF data with an orientation tag, after `others` other entries."""
     entries = struct.pack(f"{order}HHII", 0x010F, 2, 40, 0) * others
     entries += struct.pack(f"{order}HHIHH", 0x0112, 3, 1, orientation, 0)
     start = b"II*\0" if order == "<" else b"MM\0*"
@@ -35,7 +35,7 @@ def segment(payload, marker=0xE1):
 
 
 def with_orientation(jpeg, orientation, thumbnail=b""):
-    """Returns the JPEG with an EXIF segment that says how to turn it, and perhaps a thumbnail in it."""
+    """Returns the JPEG with an EXIF segment that holds an orientation tag and optionally a thumbnail."""
     return jpeg[:2] + segment(b"Exif\0\0" + exif(orientation) + thumbnail) + jpeg[2:]
 
 
@@ -61,7 +61,7 @@ def write(folder, content, name="image"):
 
 
 def tiff(values, bits=16, photometric=1, stated=None, kind=1):
-    """Returns a TIFF file of rows of gray values, packed without gaps but for the ends of rows."""
+    """Returns a TIFF file of grey values; each row's bits are packed without gaps and padded to whole bytes."""
     rows = ["".join(format(int(value), f"0{bits}b") for value in row) for row in values]
     if bits < 16:
         data = b"".join(int(row.ljust(-(-len(row) // 8) * 8, "0"), 2).to_bytes(-(-len(row) // 8)) for row in rows)
@@ -191,7 +191,7 @@ def test_the_header_tells_the_size_of_the_upright_image(kind, orientation, tmp_p
     image = decode_image(content, "x")
     assert image.shape == (*header.hw, 3)
     np.testing.assert_allclose(image, np.int32(by_pillow.convert("RGB")), atol=60 if "lossy" in kind else 5)
-    if "tiff" not in kind:  # these OpenCV turns whatever it is told
+    if "tiff" not in kind:  # OpenCV always rotates TIFF files
         assert decode_image(content, "x", upright=False).shape == (60, 40, 3)
 
 
@@ -278,7 +278,7 @@ def test_a_header_that_promises_too_much_is_refused_before_decoding(kind, functi
         function(path)
 
 
-def test_the_number_of_pixels_is_the_callers(tmp_path):
+def test_the_caller_sets_the_limit_of_pixels(tmp_path):
     path = write(tmp_path, WHOLE)
     for function in (read_image, check_image, read_header):
         function(path, max_pixels=2400)
@@ -287,10 +287,10 @@ def test_the_number_of_pixels_is_the_callers(tmp_path):
 
 
 @pytest.mark.parametrize("function", [read_image, check_image, read_header])
-def test_what_is_no_file_is_one_line_and_never_waits(function, tmp_path, monkeypatch):
+def test_what_is_no_regular_file_is_one_line_and_never_blocks(function, tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
-        monkeypatch.chdir(tmp_path)  # names of sockets are short
+        monkeypatch.chdir(tmp_path)  # socket paths must be short
         server.bind("socket")
         for path, kind in (
             (tmp_path, "a folder"),
@@ -344,7 +344,7 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("kind", LOOPS)
-def test_directories_that_go_in_circles_end_soon(kind):
+def test_cyclic_exif_directories_end_soon(kind):
     exif_of = b"II*\0" + struct.pack("<I", 8) + LOOPS[kind]
     jpeg = WHOLE[:2] + segment(b"Exif\0\0" + exif_of) + WHOLE[2:]
     start = time.process_time()
@@ -358,7 +358,7 @@ def test_a_file_larger_than_any_image_is_not_read(tmp_path):
     path = tmp_path / "image.jpg"
     with path.open("wb") as file:
         file.write(WHOLE)
-        file.truncate(1 << 40)  # holes take no place
+        file.truncate(1 << 40)  # a sparse file takes no space
     with pytest.raises(UserError, match="expected a file of at most 1600000000 bytes, got one of 1099511627776"):
         read_image(path)
 
@@ -397,7 +397,7 @@ OPAQUE = np.full((60, 40), 65535, np.uint16)
         ("fractions", encode(np.float32(RAMP / 4095), ".tiff"), RAMP, 4095),
     ],
 )
-def test_more_than_8_bits_are_scaled_by_what_white_is(name, content, values, white, tmp_path):
+def test_more_than_8_bits_are_scaled_by_the_value_of_white(name, content, values, white, tmp_path):
     expected = np.round(values * (255 / white)).astype(np.uint8)
     image = read_image(write(tmp_path, content))
     assert image.dtype == np.uint8

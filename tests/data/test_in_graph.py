@@ -1,4 +1,4 @@
-"""Decoding and resampling by TensorFlow against `images` and `geometry`, which the rest of the package uses."""
+"""Decoding and resampling in TensorFlow against `images` and `geometry`, which the rest of the package uses."""
 
 import struct
 import zlib
@@ -51,12 +51,12 @@ def affine(center_xy, scale, degrees=0.0, mirrored=False):
         ("turned and halved", (231, 301), affine((140, 100), 300, -35), True),
     ],
 )
-def test_same_pixels_as_opencv_but_for_rounding(name, image_hw, matrix, turns, photo):
+def test_same_pixels_as_opencv_except_for_rounding(name, image_hw, matrix, turns, photo):
     image = photo(image_hw)
     ours = in_graph.warp(tf.constant(image), tf.constant(matrix), SIZE_HW, turns).numpy()
     assert ours.shape == (*SIZE_HW, 3)
     difference = np.abs(ours.astype(int) - geometry.warp(image, matrix, SIZE_HW))
-    # OpenCV 5 computes in float32: at most 1. OpenCV 4 rounds coordinates to 1/32 pixel.
+    # OpenCV 5 computes in float32: levels differ by at most 1. OpenCV 4 rounds coordinates to 1/32 pixel.
     exact = int(cv2.__version__.split(".")[0]) >= 5
     assert difference.max() <= (1 if exact else 16)
     assert difference.mean() <= (0.02 if exact else 0.5)

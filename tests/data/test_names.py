@@ -15,7 +15,7 @@ from keras_centernet.errors import UserError
         ("x", ("x",)),
     ],
 )
-def test_usual_other_names(split, expected):
+def test_the_names_that_a_split_may_have(split, expected):
     assert split_names(split) == expected
 
 
@@ -42,7 +42,7 @@ def test_which_split_is_meant(split, known, expected):
 
 
 @pytest.mark.parametrize("known", [("val2014", "val2017"), ("VAL", "Val")])
-def test_several_are_as_likely(known):
+def test_several_equally_good_matches_are_refused(known):
     with pytest.raises(UserError, match=f"split: expected one of {', '.join(sorted(known))}, got 'val'"):
         match_split("val", known)
 

@@ -1,4 +1,4 @@
-"""Order and random numbers are a function of seed and epoch: any epoch can be made alone and entered anywhere."""
+"""Order and random numbers depend only on seed and epoch, so any epoch can be made alone, from any step on."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from keras_centernet.errors import UserError
 
 
 def drawn(passes, count=10):
-    """Returns [(index, seed)] as one list of tuples."""
+    """Returns the passes as one list of (index, seed)."""
     stream = passes.stream(shuffled_indices(count))
     return [(int(index), tuple(seed.tolist())) for index, seed in stream.as_numpy_iterator()]
 
@@ -25,7 +25,7 @@ def test_each_pass_is_a_permutation_with_a_seed_for_each_example():
     assert len({tuple(index for index, _ in epoch) for epoch in epochs}) == 4
     seeds = np.array([seed for _, seed in entries])
     assert len(np.unique(seeds[:, 0])) == len(np.unique(seeds[:, 1])) == 40
-    # Augmentations add the numbers of their choices to the second one: no two streams may meet.
+    # Augmentations add their choice's number to the second seed. No two streams may overlap.
     assert np.diff(np.sort(seeds[:, 1]).astype(float)).min() > 100
 
 
@@ -36,7 +36,7 @@ def test_an_epoch_does_not_depend_on_those_before_it():
 
 
 @pytest.mark.parametrize("skip", [0, 1, 7, 10])
-def test_skipping_leaves_out_the_beginning_of_the_first_pass_alone(skip):
+def test_skipping_leaves_out_only_the_beginning_of_the_first_pass(skip):
     assert drawn(numbered_passes(3, 10, 1, 3, skip)) == drawn(numbered_passes(3, 10, 1, 3))[skip:]
 
 
@@ -53,7 +53,7 @@ def test_new_passes_differ_from_iteration_to_iteration_and_under_repeat():
 
 
 @pytest.mark.parametrize("skip", [0, 6])
-def test_shards_part_the_passes_of_one_process_with_their_random_numbers(skip):
+def test_shards_divide_the_passes_of_one_process_with_their_random_numbers(skip):
     whole = drawn(numbered_passes(3, 9, 0, 2, skip))
     parts = [drawn(numbered_passes(3, 9, 0, 2, skip, shard=(3, index))) for index in range(3)]
     assert [len(part) for part in parts] == [len(whole) // 3] * 3
@@ -80,7 +80,7 @@ def assert_equal_batches(some, others):
 @pytest.mark.slow
 def test_batches_of_an_epoch_are_the_same_wherever_training_begins(dataset):
     whole = list(dataset.for_epochs(0, 3))
-    assert len(whole) == 9  # no batch has images of two epochs
+    assert len(whole) == 9  # no batch mixes images of two epochs
     assert len({objects["image_id"].numpy().tobytes() for _, objects in whole}) > 3
     assert_equal_batches(dataset.for_epochs(1, 3, skip=2), whole[5:])
     again = load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=2, seed=9, workers=2)
@@ -89,7 +89,7 @@ def test_batches_of_an_epoch_are_the_same_wherever_training_begins(dataset):
 
 
 @pytest.mark.slow
-def test_batches_of_shards_are_together_those_of_one_process(dataset):
+def test_batches_of_shards_together_are_those_of_one_process(dataset):
     parts = [
         load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=1, seed=9, shard=(2, index))
         for index in range(2)
@@ -101,13 +101,13 @@ def test_batches_of_shards_are_together_those_of_one_process(dataset):
         np.testing.assert_array_equal(images, np.concatenate([share for share, _ in shares]))
 
 
-def test_an_epoch_of_fewer_steps_is_the_beginning_of_a_whole_one(dataset):
+def test_an_epoch_of_fewer_steps_is_the_beginning_of_the_whole_one(dataset):
     short, whole = list(dataset.for_epochs(1, 3, steps=2)), list(dataset.for_epochs(1, 3))
     assert_equal_batches(short, whole[:2] + whole[3:5])
 
 
 @pytest.mark.parametrize("shard", [(2, 2), (0, 0), (8, 0), (2,), (2, 0.5)])
-def test_a_shard_that_is_none(shard):
+def test_an_invalid_shard(shard):
     with pytest.raises(UserError, match=r"shard: expected \(n, i\) with 0 <= i < n <= 7, the number of images, got"):
         load_dataset(build_shapes(size=7), "train", input_size=64, batch_size=1, shard=shard)
 

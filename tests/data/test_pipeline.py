@@ -80,7 +80,7 @@ def test_training_is_shuffled_augmented_and_drops_the_partial_batch():
     assert (matrices[:, 0, 0] > 0).any()
 
 
-def test_training_follows_the_split_unless_said():
+def test_training_follows_the_split_unless_given():
     source = build_shapes(size=3)
     assert ids_of(load_dataset(source, "train2017", input_size=64, batch_size=3, training=False)) == [[0, 1, 2]]
     assert load_dataset(source, "val", input_size=64, batch_size=2, training=True).cardinality() == 1
@@ -148,7 +148,7 @@ def test_hidden_regions_make_room_for_objects():
 
     assert kept(1) == [16]
     assert kept(2) == [16, 4]
-    assert kept(3) == [16, 2400, 4]  # then the largest region
+    assert kept(3) == [16, 2400, 4]  # the free row goes to the largest region
     assert kept(4) == [1500, 16, 2400, 4]
 
 
@@ -199,7 +199,7 @@ def test_bad_arguments(options, message):
         load_dataset("shapes", "val", **options)
 
 
-def test_classes_of_a_source_are_settled():
+def test_the_classes_of_a_source_cannot_change():
     source = source_of([[]])
     assert load_dataset(source, "val", classes=["thing"], input_size=64).classes == ("thing",)
     with pytest.raises(UserError, match=re.escape("classes: expected those of the source, ['thing'], got ['cat']")):
@@ -258,15 +258,15 @@ def test_a_stream_does_not_know_its_empty_images():
 
 
 @pytest.mark.slow
-def test_shards_part_every_epoch_between_them():
+def test_shards_divide_every_epoch_between_them():
     def epochs(index):
-        keras.utils.set_random_seed(0)  # as every process of a training does
+        keras.utils.set_random_seed(0)  # as each process of a training run does
         part = load_dataset("shapes", input_size=32, batch_size=2, limit=9, seed=4, shard=(2, index))
         return [np.concatenate([objects["image_id"] for _, objects in part]) for _ in range(2)]
 
     first, second = epochs(0), epochs(1)
     for ours, theirs in zip(first, second, strict=True):
-        assert len(ours) == len(theirs) == 4  # of nine images one waits for another epoch
+        assert len(ours) == len(theirs) == 4  # the ninth image is left for another epoch
         assert len(set(ours) | set(theirs)) == 8
     assert set(first[0]) != set(first[1])
 
@@ -279,7 +279,7 @@ def test_source_is_found_after_further_steps():
     assert origin.source_of(tf.data.Dataset.range(3)) is origin.source_of([1, 2]) is None
 
 
-def test_task_can_be_a_value():
+def test_the_task_can_be_an_object():
     task = dataclasses.replace(build_detection(("thing",)), name="things")
     data = load_dataset("shapes", "val", task=task, input_size=64, batch_size=2, limit=2)
     assert next(iter(data))[1]["mask"].shape == (2, 128)

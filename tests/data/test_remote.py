@@ -1,4 +1,4 @@
-"""A data set behind a scheme gives the batches that it gives on this machine."""
+"""A data set at a remote path gives the batches of its local copy."""
 
 import json
 import pathlib
@@ -29,7 +29,7 @@ FORMATS = ("voc", "coco", "yolo", "kitti", "csv", "cvat", "tfrecord")
 
 @pytest.fixture
 def write(write_voc, write_coco, write_yolo, write_kitti, write_image, tmp_path):
-    """write(format) -> a small folder in that format, whose split is train."""
+    """write(format) -> a small folder in that format with the split train."""
 
     def write_records():
         source = load_dataset(write_voc({"a": [("cat", 5, 6, 30, 31)], "b": []}), input_size=64, batch_size=1).source
@@ -69,7 +69,7 @@ def batches_of(data, **options):
 @pytest.mark.parametrize("training", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("format", FORMATS)
 def test_batches_are_those_of_the_local_folder(format, training, write, to_ram):
-    tf.random.set_seed(0)  # crops for training depend on it; those of some seeds hold no object
+    tf.random.set_seed(0)  # training crops depend on it, and with some seeds hold no object
     local = write(format)
     remote = to_ram(local)
     assert find_format(remote) == find_format(local) == format
@@ -81,8 +81,8 @@ def test_batches_are_those_of_the_local_folder(format, training, write, to_ram):
     assert here[0][1]["mask"].any()
 
 
-def test_places_may_be_remote_one_by_one(write, to_ram):
-    """Labels here and images there, and what a file of this machine says of others."""
+def test_annotations_images_or_the_path_in_a_yaml_file_may_be_remote(write, to_ram):
+    """`annotations` and `images` are remote, and then the path in a local data.yaml."""
     voc, yolo = write("voc"), write("yolo")
     _, expected = batches_of(voc, training=False)
     _, found = batches_of(
@@ -119,7 +119,7 @@ def test_sizes_of_remote_images_are_read_without_decoding(write, to_ram, monkeyp
         assert read_header(f"{remote}/{path.name}") == check_image(f"{remote}/{path.name}") == read_header(path)
 
 
-def test_a_image_that_vanishes_becomes_black(write, to_ram):
+def test_an_image_that_vanishes_becomes_black(write, to_ram):
     remote = to_ram(write("voc"))
     dataset = load_dataset(remote, "train", input_size=64, batch_size=2, training=False)
     tf.io.gfile.remove(dataset.source.image_names[0])
@@ -130,7 +130,7 @@ def test_a_image_that_vanishes_becomes_black(write, to_ram):
 
 
 def test_remote_images_are_fetched_together(write_voc, to_ram, monkeypatch):
-    """As many as cores would be few: each of them waits for the network."""
+    """More images are fetched at once than there are cores, because each fetch waits for the network."""
     remote = to_ram(write_voc({f"a{i}": [("cat", 5, 6, 30, 31)] for i in range(40)}))
     dataset = load_dataset(remote, "train", input_size=64, batch_size=8)
     under_way, most = [], []
@@ -149,7 +149,7 @@ def test_remote_images_are_fetched_together(write_voc, to_ram, monkeypatch):
 
 
 @pytest.mark.slow
-def test_images_of_this_machine_never_meet_tensorflows_files(write, monkeypatch):
+def test_local_images_never_go_through_tensorflows_file_functions(write, monkeypatch):
     for name in ("GFile", "exists", "isdir", "listdir", "glob", "stat"):
         monkeypatch.setattr(tf.io.gfile, name, lambda *_: pytest.fail("a local file went through tf.io.gfile"))
     for format in ("voc", "coco", "yolo", "kitti"):
@@ -193,8 +193,8 @@ def test_mistakes_are_one_line(data, options, message, write, to_ram):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["voc", "yolo"])
-def test_records_are_written_where_they_are_to_be(format, write, to_ram):
-    """From images behind a scheme to records behind a scheme, byte by byte those of this machine."""
+def test_records_are_written_to_a_remote_folder(format, write, to_ram):
+    """Records written from remote images to a remote folder equal the local ones byte for byte."""
     local = write(format)
     here, there = local.parent / "here", f"{to_ram(local)}-records"
     for data, output in ((local, here), (to_ram(local), there)):

@@ -1,4 +1,4 @@
-"""What a test sees: images at their own resolution or fitted, at any scale, with all their objects."""
+"""The views of an evaluation: images at their own resolution or fitted, at any scale, with all their objects."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_batches_at_own_resolution_hold_images_of_one_shape(source):
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 1.5])
 @pytest.mark.parametrize("resize", ["fit", "keep"])
-def test_boxes_go_back_to_where_they_were(source, resize, scale):
+def test_boxes_map_back_to_where_they_were(source, resize, scale):
     dataset = load_dataset(source, "val", resize=resize, scale=scale, input_size=64, batch_size=3, max_objects=4)
     count = 0
     for images, objects in dataset:
@@ -41,19 +41,19 @@ def test_boxes_go_back_to_where_they_were(source, resize, scale):
     assert count == 5
 
 
-def test_the_hourglass_wants_multiples_of_128(source):
+def test_the_hourglass_needs_multiples_of_128(source):
     dataset = load_dataset(source, "val", resize="keep", multiple_of=128, batch_size=5)
     assert [images.shape[:3] for images, _ in dataset] == [(5, 128, 128)]
 
 
 def test_objects_outside_the_view_are_still_there(source):
-    """At four times its size only the middle of an image is in the input; the box in its corner is not."""
+    """At scale 4, only the middle of an image is in the input; the box in its corner is not."""
     _, objects = next(iter(load_dataset(source, "val", scale=4.0, input_size=64, batch_size=5)))
     assert np.all(np.min(objects["boxes_xyxy"][:, 0, 2:], axis=-1) < 0)
     assert objects["mask"].numpy().sum() == 5
 
 
-def test_a_training_set_is_not_viewed(source):
+def test_a_training_set_has_no_views(source):
     images, _ = next(iter(load_dataset(source, "train", resize="keep", scale=0.5, input_size=64, batch_size=5)))
     assert images.shape == (5, 64, 64, 3)
 

@@ -1,4 +1,4 @@
-"""Detections: what a user gets back."""
+"""`Detections`, the result that a user gets."""
 
 import json
 import sys
@@ -212,13 +212,13 @@ def test_filter_by_score_class_and_place(conditions, rows):
 
 
 @pytest.mark.parametrize("region", [(1, 2, 3), [(1, 2), (3, 4)], "left", [(0, 0), (1, np.nan), (3, 3)]])
-def test_a_region_that_is_none_is_refused(region):
+def test_an_invalid_region_is_refused(region):
     with pytest.raises(UserError, match=r"^region: expected x1, y1, x2, y2 or at least three corners"):
         street().filter(region=region)
 
 
 @pytest.mark.parametrize("classes", [[1.5], True, [None]])
-def test_classes_that_are_none_are_refused(classes):
+def test_invalid_classes_are_refused(classes):
     with pytest.raises(UserError, match=r"^classes: expected names or indices of classes, got"):
         street().filter(classes=classes)
 

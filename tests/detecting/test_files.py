@@ -1,4 +1,4 @@
-"""Detecting in files: reading, the network and drawing go on at the same time, in order and within bounds."""
+"""Detecting in files: reading, the network and drawing run in parallel, in order and with bounded memory."""
 
 import threading
 
@@ -10,11 +10,11 @@ from keras_centernet import UserError
 from keras_centernet.detecting.files import FileDetector
 from keras_centernet.method.specs import Task
 
-WAIT = 10  # seconds, after which a test fails
+WAIT = 10  # seconds until a test fails
 
 
 class Model:
-    """Finds one object in every image; `begun` counts the batches."""
+    """Finds one object in every image; `begun` counts the batches that have begun."""
 
     classes, input_size = ("cat",), (32, 32)
 
@@ -38,7 +38,7 @@ class Model:
 
 @pytest.fixture
 def images(tmp_path):
-    """Six files, the level of each of which is its number."""
+    """Six image files; the grey level of each is its number."""
     paths = [tmp_path / f"{i}.png" for i in range(6)]
     for i, path in enumerate(paths):
         cv2.imwrite(str(path), np.full((32, 32, 3), i, np.uint8))
@@ -71,7 +71,7 @@ def test_the_network_goes_on_while_a_frame_is_drawn_and_the_video_is_in_order(tm
     np.testing.assert_allclose([capture.read()[1].mean() for _ in range(3)], [0, 80, 160], atol=8)
 
 
-def test_damaged_files_come_in_their_place_and_fill_no_batch(images):
+def test_damaged_files_keep_their_place_and_fill_no_batch(images):
     for i in (0, 1, 2, 4):
         images[i].write_bytes(b"no image")
     model = Model()
@@ -81,7 +81,7 @@ def test_damaged_files_come_in_their_place_and_fill_no_batch(images):
     assert model.begun == 1
 
 
-def test_frames_that_nobody_has_asked_for_are_few():
+def test_few_frames_are_read_ahead():
     read = []
 
     def frames():

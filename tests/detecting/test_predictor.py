@@ -1,4 +1,4 @@
-"""From images of any kind to boxes in their own pixels, by few graphs that all say the same."""
+"""From images of any kind to boxes in their own pixels, with few graphs that all give the same results."""
 
 import types
 
@@ -49,7 +49,7 @@ def test_boxes_come_back_in_original_pixels():
     assert found.class_names[0] == "dog"
 
 
-def test_boxes_are_clipped_and_what_is_outside_is_dropped():
+def test_boxes_are_clipped_and_those_outside_are_dropped():
     (found,) = detect([np.zeros((64, 64, 3), "uint8")])
     np.testing.assert_allclose(found.boxes_xyxy[1], [0, 0, 5, 5], atol=1e-3)
     outside = OneBoxPredictor([(16, 24, 48, 40), (-10, 0, -5, 5)])
@@ -63,7 +63,7 @@ def test_threshold():
 def test_every_kind_of_image_gives_the_same_input(rng, tmp_path):
     array = rng.integers(0, 256, (30, 40), np.uint8).repeat(3, axis=-1).reshape(30, 40, 3)
     path = tmp_path / "image.png"
-    cv2.imwrite(str(path), array)  # grey: the channel order does not matter
+    cv2.imwrite(str(path), array)  # grey, so the channel order does not matter
     kinds = [array, array[..., 0], PIL.Image.fromarray(array), PIL.Image.fromarray(array[..., 0]), path, str(path)]
     model = OneBoxPredictor()
     found = detect(kinds, model=model, batch_size=4)
@@ -121,7 +121,7 @@ def test_equal_shapes_share_their_graphs(tiny_model):
     ("backbone", "compiled", "flips"),
     [
         (TINY, 1, (False, True)),
-        (DEFORMABLE, 0, (False,)),  # deformable: XLA would compile every shape anew
+        (DEFORMABLE, 0, (False,)),  # XLA would compile deformable networks anew for every shape
     ],
 )
 def test_shapes_beyond_the_first_share_one_graph_and_find_the_same(
@@ -139,8 +139,8 @@ def test_shapes_beyond_the_first_share_one_graph_and_find_the_same(
             expected = to_input_frame(decode(model.task, maps, 20))
             for key in expected:
                 np.testing.assert_allclose(found[key], expected[key], rtol=1e-4, atol=1e-3)
-    kinds = compiled + 1  # maps of one shape and of all others
-    assert traces(model) == [1] * (kinds * len(flips) + compiled)  # and one decoding
+    kinds = compiled + 1  # one graph of maps per compiled shape, one for all others
+    assert traces(model) == [1] * (kinds * len(flips) + compiled)  # and one graph of the decoding
 
 
 def test_3d_has_no_flip_test(tiny_model):
@@ -161,12 +161,12 @@ def test_3d_has_no_flip_test(tiny_model):
         ({"threshold": "0.3"}, "threshold: expected a number of at least 0 and at most 1, got '0.3'"),
     ],
 )
-def test_numbers_that_are_none(options, message):
+def test_invalid_numbers(options, message):
     with pytest.raises(UserError, match=f"^{message}"):
         OneBoxPredictor().detect([np.zeros((8, 8, 3), "uint8")], **options)
 
 
-def test_scores_that_a_runtime_swaps_by_their_last_bit_are_put_in_order(tiny_model):
+def test_rows_that_a_runtime_swaps_by_the_last_bit_of_their_scores_are_sorted(tiny_model):
     scores = np.array([0.5, np.nextafter(np.float32(0.5), np.float32(1)), 0.4], np.float32)
     boxes_xyxy = np.array([[1, 1, 9, 9], [2, 2, 9, 9], [3, 3, 9, 9]], np.float32)
     rows = {"boxes_xyxy": boxes_xyxy, "scores": scores, "classes": np.array([0, 1, 0])}

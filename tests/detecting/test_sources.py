@@ -1,4 +1,4 @@
-"""What `predict` makes of videos: frames, or one line that says why not."""
+"""How `predict` reads videos: their frames, or a one-line error."""
 
 import os
 
@@ -34,7 +34,7 @@ def test_the_frames_of_a_video_are_rgb(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.6, 0.9])
-def test_a_video_that_is_cut_off_gives_the_frames_that_are_left(share, tmp_path):
+def test_a_video_that_is_cut_off_gives_its_remaining_frames(share, tmp_path):
     path = film(tmp_path / "a.avi", 40)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     assert 0 < len(read(path)[1]) < 40
@@ -79,7 +79,7 @@ def test_a_video_without_frames_is_one_line(tmp_path, monkeypatch):
         read(film(tmp_path / "a.avi"))
 
 
-def test_what_is_no_file_is_not_opened(tmp_path, monkeypatch):
+def test_only_regular_files_are_opened(tmp_path, monkeypatch):
     monkeypatch.delattr(cv2, "VideoCapture")
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "folder.mp4").mkdir()
@@ -106,7 +106,7 @@ def test_frames_that_are_too_large_are_not_decoded(tmp_path, monkeypatch):
         (["a.txt", "b.txt"], "*.txt", "2 of other kinds"),
     ],
 )
-def test_what_stands_for_no_image_is_named(tmp_path, files, name, got):
+def test_an_input_without_images_is_named(tmp_path, files, name, got):
     for file in files:
         (tmp_path / file).write_text("words")
     with pytest.raises(UserError, match=rf"or a webcam number, got {got} \(known are \.jpg, .*\.mp4"):

@@ -34,7 +34,7 @@ def images(rng):
 
 @pytest.fixture
 def folder(images, tmp_path):
-    """The same as files, losslessly."""
+    """The same images as lossless files."""
     path = tmp_path / "images"
     path.mkdir()
     for i, image in enumerate(images):
@@ -124,7 +124,7 @@ def test_a_webcam_is_read_frame_by_frame_and_closed(model, monkeypatch):
 
 @pytest.fixture
 def address(folder):
-    """Of a web server of the folder, which is on this machine."""
+    """The address of a local web server of the folder."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -140,7 +140,7 @@ def test_an_image_from_the_web(model, images, address):
     check_images(model.detect([f"{address}/0.png", f"{address}/2.png?size=large"]), [images[0], images[2]])
 
 
-def test_what_the_web_does_not_have_is_one_line(model, address):
+def test_an_image_that_the_web_does_not_have_is_one_line(model, address):
     with pytest.raises(UserError, match=r"/9\.png: expected an image from the web: .*404.*; check the address"):
         model.detect(f"{address}/9.png")
 
@@ -158,7 +158,7 @@ def test_a_damaged_file_of_a_folder_is_counted_and_one_that_was_named_is_an_erro
 
 
 @pytest.mark.parametrize("source", [None, 1.5, {"a": 1}, b"bytes", -1, True])
-def test_strangers_are_one_line(source, model):
+def test_other_sources_are_one_line(source, model):
     with pytest.raises(UserError, match=r"^detect: expected a path, an address, a webcam's number"):
         model.detect(source)
 
@@ -198,7 +198,7 @@ def test_two_thousand_frames_need_the_memory_of_a_few(model):
     assert len(alive) == 0
 
 
-def test_what_is_read_ahead_is_bounded_and_comes_in_order():
+def test_reading_ahead_is_bounded_and_keeps_the_order():
     begun, used = [], []
 
     def slow_at_first(number):
@@ -228,7 +228,7 @@ def test_reading_goes_on_while_a_result_is_used():
         assert number or read.wait(10)
 
 
-def test_an_error_comes_where_its_result_would_and_threads_end():
+def test_an_error_takes_the_place_of_its_result_and_threads_end():
     results = map_ahead(lambda number: 1 / (3 - number), range(10), ahead=2)
     assert [next(results) for _ in range(3)] == [1 / 3, 1 / 2, 1]
     with pytest.raises(ZeroDivisionError):
@@ -263,7 +263,7 @@ def test_predict_gives_fixed_shapes_as_keras_detectors_do(tiny_model, rng):
 
 
 @pytest.mark.parametrize("path", ["street.jpg", pathlib.Path("street.jpg")])
-def test_predict_of_a_path_leads_to_detect(tiny_model, path):
+def test_predict_of_a_path_advises_detect(tiny_model, path):
     with pytest.raises(
         UserError, match=r"predict: expected images \(B, H, W, 3\).* got .*street.jpg.*; detect takes paths"
     ):

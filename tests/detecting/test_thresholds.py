@@ -1,4 +1,4 @@
-"""The lowest scores that `detect` keeps: the caller's, else the model's own of each class."""
+"""The lowest scores that `detect` keeps: the caller's, else the model's own one for each class."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_lowest_scores(model, thresholds, given, expected):
     np.testing.assert_allclose(lowest_scores(model, given), expected, rtol=1e-6)
 
 
-def test_detect_keeps_of_each_class_what_reaches_its_own(model):
+def test_detect_filters_each_class_by_its_own_threshold(model):
     (all_of_it,) = model.detect(IMAGE, threshold=0.0)
     scores = {i: np.sort(all_of_it.scores[all_of_it.classes == i])[::-1] for i in range(2)}
     thresholds = {name: float(scores[i][3]) for i, name in enumerate(model.classes)}  # keeps four of each
@@ -57,7 +57,7 @@ def test_they_are_saved_with_the_model(model, tmp_path):
         ({"cat": "high"}, "thresholds: 'cat': expected a number of at least 0 and at most 1, got 'high'."),
     ],
 )
-def test_what_is_none_is_refused(model, wrong, said):
+def test_invalid_thresholds_are_refused(model, wrong, said):
     with pytest.raises(UserError) as error:
         model.thresholds = wrong
     assert str(error.value) == said

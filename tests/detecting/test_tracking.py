@@ -35,7 +35,7 @@ class Given:
 
 
 class Nearest:
-    """Stands in for `trackers.ByteTrackTracker`: an object is the known one within 15 pixels."""
+    """Stands in for `trackers.ByteTrackTracker`: an object within 15 pixels of a known one is that object."""
 
     def __init__(self, frame_rate, track_activation_threshold, **_):
         self.known, self.threshold = [], track_activation_threshold
@@ -54,7 +54,7 @@ class Nearest:
 
 @pytest.fixture(params=["trackers", "stand-in"])
 def extra(request, monkeypatch):
-    """The packages of the extra, or what stands in for them."""
+    """The packages of the extra [track], or their stand-ins."""
     if request.param == "trackers":
         pytest.importorskip("trackers", reason="the extra [track] is not installed")
         return
@@ -63,7 +63,7 @@ def extra(request, monkeypatch):
 
 
 def frame_of(number, cat=0.9, dog=0.5):
-    """A cat that goes to the right and a dog that goes to the left."""
+    """A cat that moves to the right and a dog that moves to the left."""
     boxes = [[10 + 4 * number, 20, 50 + 4 * number, 60], [200 - 5 * number, 100, 260 - 5 * number, 150]]
     order = np.argsort([-cat, -dog])
     rows = [(boxes[i], (cat, dog)[i], i, ("cat", "dog")[i]) for i in order]
@@ -82,16 +82,16 @@ def test_objects_keep_their_numbers_though_their_order_changes(extra):
     assert min(numbers["cat"][1], numbers["dog"][1]) >= 0
 
 
-def test_an_object_that_scores_less_for_a_while_or_is_gone_is_known_again(extra):
+def test_an_object_that_is_weak_or_gone_for_a_while_is_known_again(extra):
     tracker = Tracker(0.3)
     number = [tracker.follow(frame_of(i)) for i in range(3)][-1].filter(classes="dog").track_ids
     weak = tracker.follow(frame_of(3, dog=0.2))
-    assert weak.class_names == ("cat",)  # followed, but not shown
+    assert weak.class_names == ("cat",)  # the dog is followed, but not shown
     tracker.follow(frame_of(4)[:0])
     assert tracker.follow(frame_of(5)[:2]).filter(classes="dog").track_ids == number
 
 
-def test_what_was_never_good_enough_is_neither_shown_nor_followed(extra):
+def test_an_object_that_never_reached_the_threshold_is_not_followed(extra):
     tracker = Tracker(0.6)
     for i in range(4):
         found = tracker.follow(frame_of(i))
@@ -100,7 +100,7 @@ def test_what_was_never_good_enough_is_neither_shown_nor_followed(extra):
 
 
 class BrightSpot:
-    """A model whose one object is what is bright; input and images have one size."""
+    """A model that finds the bright pixels as one object. Its input has the images' size."""
 
     classes, input_size = ("spot",), (64, 64)
     task = Task("detection", ("spot",), (), None)
@@ -115,7 +115,7 @@ class BrightSpot:
 
 
 def spots(count=5, step=3):
-    """Frames in which a bright square goes to the right."""
+    """Frames in which a bright square moves to the right."""
     for i in range(count):
         frame = np.full((64, 64, 3), 20, np.uint8)
         frame[20:40, 5 + step * i : 25 + step * i] = 250
@@ -160,7 +160,7 @@ def test_videos_of_the_command_are_followed_in_the_results_and_the_drawing(extra
     plain = tmp_path / "plain.mp4"
     list(FileDetector(BrightSpot(), 0.3, 2).in_frames("a", spots(), 10, plain))
     differences = [np.abs(one - other).max() for one, other in zip(frames, read(plain), strict=True)]
-    assert differences[0] < 30 < min(differences[1:])  # the number, from the second frame on
+    assert differences[0] < 30 < min(differences[1:])  # the object's number is drawn from the second frame on
 
 
 def read(path):
@@ -177,7 +177,7 @@ def test_predict_track(extra, tiny_model, tmp_path):
     assert all("track_ids" in row for result in results for row in result["detections"])
 
 
-def test_labels_have_the_numbers_of_what_is_followed():
+def test_labels_show_the_numbers_of_tracks():
     found = frame_of(0)
     assert with_identities(found, ["cat", "dog"]) == ["cat", "dog"]
     found.extras["track_ids"] = np.array([-1, 7])

@@ -1,4 +1,4 @@
-"""Numbers of a report, against slow loops and pycocotools."""
+"""The numbers of a report, compared with slow loops and pycocotools."""
 
 import contextlib
 import io
@@ -47,7 +47,7 @@ def iou_of(one, other):
 
 
 def slow_match(truth, found, within_class):
-    """Detection by detection."""
+    """Matches the detections one by one, best score first."""
     result, taken = [NONE] * len(found), set()
     for i in sorted(range(len(found)), key=lambda i: -found[i]["score"]):
         best, is_excused = 0.5, False
@@ -68,11 +68,11 @@ def slow_match(truth, found, within_class):
 
 
 @pytest.mark.parametrize("within_class", [True, False])
-def test_matching_as_a_slow_loop(rows, boxes, within_class):
+def test_matching_equals_a_slow_loop(rows, boxes, within_class):
     assert match(*boxes, within_class).tolist() == slow_match(*rows, within_class)
 
 
-def test_matching_as_pycocotools(rows, boxes):
+def test_matching_equals_pycocotools(rows, boxes):
     truth, found = rows
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
@@ -109,7 +109,7 @@ def test_curves_count_what_each_score_keeps(rows, boxes):
             assert curves["f1"][i, k] == pytest.approx(2 * right / (len(kept) + objects))
 
 
-def test_the_best_threshold_is_the_middle_of_the_best_scores():
+def test_the_best_threshold_is_the_middle_of_the_thresholds_with_the_best_f1():
     f1 = np.zeros((3, 101))
     f1[0, 40:61], f1[1, 20] = 0.7, 0.4
     assert best_thresholds({"f1": f1}) == pytest.approx([0.5, 0.2, USUAL_THRESHOLD])

@@ -21,7 +21,7 @@ TITLES = [section.title for section in SECTIONS if section.title != OF_A_RUN]
 
 @pytest.fixture
 def report():
-    """Image 1: a cat found as a dog; image 2: a dog found; image 3: a cat missed."""
+    """Image 1: a cat found as a dog; image 2: a dog found as a dog; image 3: a cat that is missed."""
     boxes = [[10, 10, 30, 30], [5, 5, 40, 20], [20, 20, 30, 30]]
     annotations = [
         {"image_id": i, "category_id": category, "bbox": box, "iscrowd": 0}
@@ -41,7 +41,7 @@ def report():
 
 @pytest.fixture
 def source(tmp_path):
-    """Three photos of one colour each."""
+    """Three photos, each of a single colour."""
     names = [str(tmp_path / f"photo{i}.png") for i in (1, 2, 3)]
     for i, name in enumerate(names):
         cv2.imwrite(name, np.full((60, 80, 3), 80 * i, np.uint8))
@@ -60,12 +60,12 @@ def test_every_section_is_there_and_nothing_is_fetched(report, source, tmp_path)
     assert "&lt;dog&gt;" in page
 
 
-def test_thresholds_to_store_are_those_of_classes_that_the_model_knows(report):
-    diagnosis = diagnose(report)  # no cat is found; a dog is, with 0.9, and another wrongly, with 0.6
+def test_thresholds_are_stored_only_for_classes_that_were_found(report):
+    diagnosis = diagnose(report)  # no cat is found; a dog is found with 0.9, a false one with 0.6
     assert diagnosis.thresholds_by_class() == {"<dog>": pytest.approx(0.75, abs=0.01)}
 
 
-def test_each_section_says_for_which_tasks_it_is(report, source):
+def test_each_section_names_its_tasks(report, source):
     page = build_page(diagnose(report, source))
     assert re.findall('</h2>\n?<p class="of">(.*?)</p>', page) == [one.of for one in SECTIONS if one.title != OF_A_RUN]
     assert all(section.of.startswith("Every task") for section in SECTIONS)
@@ -79,7 +79,7 @@ def test_training_images_are_shown_where_a_run_knows_them(report, source):
 
 def test_numbers_of_a_hand_made_evaluation(report, source, tmp_path):
     diagnosis = write_report(tmp_path, report, source)
-    assert diagnosis.thresholds == pytest.approx([0.3, 0.75])  # the dog's best scores: above 0.6, up to 0.9
+    assert diagnosis.thresholds == pytest.approx([0.3, 0.75])  # the dog's best thresholds: above 0.6, up to 0.9
     assert diagnosis.confusion.tolist() == [[0, 0, 2], [0, 1, 0], [0, 0, 0]]
     assert diagnosis.errors.tolist() == [[1, 0], [0, 0], [1, 0]]
 
@@ -96,7 +96,7 @@ def test_without_photos_the_numbers_remain(report, tmp_path):
     assert re.findall("<h2>(.*?)</h2>", (tmp_path / PAGE).read_text()) == [t for t in TITLES if t != "Worst images"]
 
 
-def test_nothing_found_is_a_page_too(report, source, tmp_path):
+def test_a_page_is_written_even_if_nothing_was_found(report, source, tmp_path):
     report.detections = []
     write_report(tmp_path, report, source)
     assert "Mean distance of score" not in (tmp_path / PAGE).read_text()

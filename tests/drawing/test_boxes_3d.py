@@ -22,7 +22,7 @@ def gray_image(height=120, width=160):
 
 
 def is_color(drawing, color):
-    """Whether pixels have that colour, or nearly: OpenCV's smooth lines of one pixel let a little shine through."""
+    """Whether pixels have nearly that colour: OpenCV's anti-aliased lines let a little of the image shine through."""
     return np.all(np.abs(drawing.astype(int) - color) <= 25, axis=-1)
 
 
@@ -36,8 +36,8 @@ def draw(dimensions=LONG, locations=AHEAD, rotations=TOWARDS, classes=(1,), imag
 
 
 def test_edges_lie_where_they_are_projected():
-    # The near face in 10 m, 2 m wide and high, around the optical axis: 100 px / 10 m * 1 m = 10 px to each side;
-    # the far face in 20 m: 5 px.
+    # The near face, at 10 m, is 2 m wide and high around the optical axis: 100 px / 10 m * 1 m = 10 px to each side;
+    # the far face is at 20 m: 5 px.
     drawing = draw(line_width=1)
     color = is_color(drawing, class_color(1))
     assert color[50, 70:91].all()
@@ -50,7 +50,7 @@ def test_edges_lie_where_they_are_projected():
 
 def test_nothing_changes_outside_the_box():
     rows, columns = np.nonzero(changed(draw(line_width=1)))
-    # One pixel more than the projection: lines are smooth.
+    # Anti-aliased lines reach one pixel beyond the projection.
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (49, 71, 69, 91)
 
 
@@ -60,8 +60,8 @@ def test_nothing_changes_outside_the_box():
 def test_the_front_face_is_tinted(rotation, near_is_tinted):
     drawing = draw(rotations=rotation, line_width=1)
     tint = FRONT_VEIL * np.array(class_color(1)) + (1 - FRONT_VEIL) * GRAY
-    assert np.abs(drawing[60, 80] - tint).max() <= 1  # both faces are seen there
-    assert changed(drawing)[60, 72] == near_is_tinted  # only the near one
+    assert np.abs(drawing[60, 80] - tint).max() <= 1  # both faces cover this pixel
+    assert changed(drawing)[60, 72] == near_is_tinted  # only the near face covers this pixel
 
 
 def test_near_boxes_cover_far_ones_in_any_order():
@@ -69,7 +69,7 @@ def test_near_boxes_cover_far_ones_in_any_order():
     first = draw(*boxes, (1, 2), line_width=1)
     second = draw(*(values[::-1] for values in boxes), (2, 1), line_width=1)
     np.testing.assert_array_equal(first, second)
-    # Both have a face in 20 m: the near box's far one, the far box's near one.
+    # Both boxes have a face at 20 m: the near box's far face and the far box's near face.
     assert is_color(first, class_color(1))[55, 76:85].all()
 
 
@@ -120,12 +120,12 @@ def test_boxes_on_images_of_any_shape(image_hw):
         pytest.param((0, -np.inf, 10), id="infinitely high"),
     ],
 )
-def test_what_is_not_before_the_camera_is_left_out(location):
+def test_boxes_that_are_not_in_front_of_the_camera_are_left_out(location):
     np.testing.assert_array_equal(draw(locations=np.array([location]), labels=["car"]), GRAY)
 
 
 def test_a_box_half_behind_stays_on_its_side():
-    # It reaches from 8 m behind to 2 m before the camera, 1 m and more to the right of the axis.
+    # It reaches from 8 m behind to 2 m in front of the camera, at least 1 m to the right of the axis.
     drawing = draw(locations=np.array([[2.0, 1.0, -3.0]]))
     assert changed(drawing)[:, 80:].any()
     assert not changed(drawing)[:, :80].any()
@@ -153,7 +153,7 @@ def test_one_unreadable_box_does_not_hide_the_others():
 
 
 def above(*boxes, classes=(1,), **options):
-    """Returns 10 px per metre: 20 m in 200 px, the camera at column 75."""
+    """Draws 10 px per metre: 20 m in 200 px, with the camera at column 75."""
     return draw_birds_eye(*boxes, classes, **{"height": 200, "meters": 20} | options)
 
 
@@ -220,13 +220,13 @@ def test_from_above_the_range_follows_the_objects(depth):
         assert rows.min() > 0
 
 
-def test_from_above_without_objects_there_is_still_a_field():
+def test_from_above_without_objects_an_empty_field_is_drawn():
     drawing = draw_birds_eye(*NONE, [])
     assert drawing.shape == (720, 540, 3)
     assert is_color(drawing, PAPER).mean() > 0.9
 
 
-def test_from_above_the_boxes_themselves_are_left_alone():
+def test_from_above_the_arguments_are_not_changed():
     boxes = LONG.copy(), AHEAD.copy(), TOWARDS.copy()
     above(*boxes, truth=boxes)
     for kept, original in zip(boxes, (LONG, AHEAD, TOWARDS), strict=True):
@@ -234,8 +234,8 @@ def test_from_above_the_boxes_themselves_are_left_alone():
 
 
 def test_an_edge_that_passes_the_camera_stays_straight():
-    # A line along z, 2 m to the right and 0.2 m below the axis, from behind us to 50 m before us: its points are
-    # seen at x = 80 + 200 / z and y = 60 + 20 / z.
+    # A line along z, 2 m to the right and 0.2 m below the axis, from behind the camera to 50 m ahead: its points
+    # appear at x = 80 + 200 / z and y = 60 + 20 / z.
     line = np.array([[0.0, 0.0, 60.0]]), np.array([[2.0, 0.2, 20.0]])
     rows, columns = np.nonzero(changed(draw(*line, line_width=1)))
     assert columns.max() == 159
@@ -243,7 +243,7 @@ def test_an_edge_that_passes_the_camera_stays_straight():
 
 
 @pytest.mark.parametrize("location", [(100, 1, 10), (-100, 1, 10), (0, 100, 10), (0, -100, 10)], ids=str)
-def test_what_the_drawing_does_not_show_has_no_label(location):
+def test_a_box_outside_the_image_has_no_label(location):
     np.testing.assert_array_equal(draw(locations=np.array([location], float), labels=["car"]), GRAY)
 
 
@@ -253,7 +253,7 @@ def test_a_box_half_behind_has_its_label_and_its_front():
     assert np.any(with_label != without)
     beside = draw(locations=np.array([[0.0, 1.0, 1.0]]), rotations=np.zeros(1), dimensions=np.array([[2.0, 3.0, 3.0]]))
     tint = FRONT_VEIL * np.array(class_color(1)) + (1 - FRONT_VEIL) * GRAY
-    assert np.abs(beside[60, 155] - tint).max() <= 1  # a front that reaches past us on the right
+    assert np.abs(beside[60, 155] - tint).max() <= 1  # the front reaches past the camera on the right
 
 
 def test_labels_lie_above_all_boxes():
@@ -294,12 +294,12 @@ def test_from_above_the_first_box_lies_on_top():
 
 
 @pytest.mark.parametrize("meters", [0, -5, np.nan, np.inf], ids=str)
-def test_from_above_a_range_that_is_none_is_refused(meters):
+def test_from_above_an_invalid_range_is_refused(meters):
     with pytest.raises(UserError) as error:
         draw_birds_eye(*NONE, [], meters=meters)
     assert str(error.value) == f"draw_birds_eye: expected positive finite meters, got {meters}; None chooses them."
 
 
-def test_a_calibration_that_is_none_is_refused():
+def test_an_invalid_calibration_is_refused():
     with pytest.raises(UserError, match="draw_boxes_3d: calibration: expected finite numbers, got NaN or infinity"):
         draw_boxes_3d(gray_image(), LONG, AHEAD, TOWARDS, [1], CALIBRATION * np.nan)

@@ -1,4 +1,4 @@
-"""Drawings: what they show, at any size, and what happens when they cannot be made."""
+"""Drawings: what they show, at any size, and the errors when they cannot be made."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def test_labels_take_the_same_part_of_every_large_image(side):
     box = np.array([0.1, 0.5, 0.9, 0.9]) * side
     drawing = draw_boxes(gray_image(side, side), [box], [0], ["label 0.90"])
     above = np.any(drawing != GRAY, axis=-1)[: int(0.5 * side)]
-    right_of_label = above[:, int(0.8 * side)]  # the box's own line, which is not the label's
+    right_of_label = above[:, int(0.8 * side)]  # columns of the box's own line, without the label
     rows, columns = above[~right_of_label].any(axis=1), above[~right_of_label].any(axis=0)
     assert 0.02 < rows.sum() / side < 0.05
     assert 0.1 < columns.sum() / side < 0.3
@@ -130,7 +130,7 @@ def test_a_hot_cell_colors_its_own_pixels():
     heatmap[3, 7] = 1.0
     drawing = overlay_heatmap(gray_image(40, 80), heatmap)
     change = np.abs(drawing.astype(int) - drawing[-1, -1].astype(int)).sum(axis=-1)
-    assert np.unravel_index(change.argmax(), change.shape) == (12, 28)  # cell * 4, no half pixel
+    assert np.unravel_index(change.argmax(), change.shape) == (12, 28)  # cell * 4, without half a pixel
     assert change[12 - 4, 28] == change[12 + 4, 28] == 0
 
 
@@ -182,7 +182,7 @@ HISTORY = {
         pytest.param(HISTORY, 3, id="everything"),
     ],
 )
-def test_curves_have_a_panel_for_what_there_is(tmp_path, history, panels):
+def test_curves_have_a_panel_for_each_kind_of_value(tmp_path, history, panels):
     draw_curves(history, tmp_path / "curves.png")
     height, width, _ = cv2.imread(str(tmp_path / "curves.png")).shape
     assert (height, width) == (520, 676 * panels)

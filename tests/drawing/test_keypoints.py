@@ -17,7 +17,7 @@ def gray_image(height=120, width=160):
 
 
 def is_color(drawing, color):
-    """Whether pixels have that colour, or nearly: OpenCV's smooth lines of one pixel let a little shine through."""
+    """Whether pixels have nearly that colour: OpenCV's anti-aliased lines let a little of the image shine through."""
     return np.all(np.abs(drawing.astype(int) - color) <= 25, axis=-1)
 
 
@@ -69,7 +69,7 @@ def test_limbs_need_both_of_their_keypoints(scores, first_limb, second_limb):
         assert seen[60, column] == (score >= 0.1)
 
 
-def test_the_threshold_is_the_callers():
+def test_the_caller_sets_the_threshold():
     scores = np.full((1, 3), 0.4)
     assert changed(draw(scores=scores, threshold=0.4)).any()
     assert not changed(draw(scores=scores, threshold=0.41)).any()
@@ -101,7 +101,7 @@ def test_lines_grow_with_the_image():
 
 
 @pytest.mark.parametrize("keypoints", [0, 3, 17])
-def test_nobody_gives_an_equal_copy(keypoints):
+def test_without_people_the_drawing_is_an_equal_copy(keypoints):
     image = gray_image()
     drawing = draw(np.zeros((0, keypoints, 2)), np.zeros((0, keypoints)), image=image)
     np.testing.assert_array_equal(drawing, image)
@@ -121,7 +121,7 @@ def test_keypoints_on_images_of_any_shape(image_hw):
 
 
 @pytest.mark.parametrize("position", [np.nan, np.inf, -np.inf, (50.0, np.nan)], ids=str)
-def test_a_keypoint_that_is_nowhere_is_not_drawn_with_its_limbs(position):
+def test_a_keypoint_without_a_place_and_its_limbs_are_not_drawn(position):
     xy = ROW_OF_KEYPOINTS.copy()
     xy[0, 2] = position
     np.testing.assert_array_equal(draw(xy), draw(scores=np.array([[1.0, 1.0, 0.0]])))

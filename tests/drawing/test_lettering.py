@@ -47,7 +47,7 @@ def black(height=60, width=200):
 
 @pytest.mark.parametrize("text", ["cat 0.90", "7", "", "~!@#$%^&*()_+"])
 @pytest.mark.parametrize("scale", [0.35, 0.5, 1.3])
-def test_plain_english_is_opencvs(text, scale):
+def test_plain_ascii_is_drawn_as_by_opencv(text, scale):
     ours, expected = black(), black()
     write_text(ours, text, (5, 40), scale, (200, 100, 50), 2)
     cv2.putText(expected, text, (5, 40), cv2.FONT_HERSHEY_SIMPLEX, scale, (200, 100, 50), 2, cv2.LINE_AA)
@@ -57,7 +57,7 @@ def test_plain_english_is_opencvs(text, scale):
 
 @pytest.mark.parametrize("name", OTHER_SCRIPTS)
 @pytest.mark.parametrize("scale", [0.5, 1.0])
-def test_other_scripts_are_those_of_a_font_that_has_them(name, scale):
+def test_other_scripts_are_drawn_with_a_font_that_has_them(name, scale):
     ours, image = black(), Image.new("RGB", (200, 60))
     write_text(ours, OTHER_SCRIPTS[name], (20, 40), scale, (255, 255, 255), 1)
     font = ImageFont.truetype(FONT, round(30 * scale))
@@ -70,7 +70,7 @@ def test_other_scripts_are_those_of_a_font_that_has_them(name, scale):
     assert columns.max() < 20 + width
 
 
-def test_letters_are_blended_with_what_is_below():
+def test_letters_are_blended_with_the_image():
     canvas, veil = np.full((60, 200, 3), (10, 60, 200), np.uint8), black()
     write_text(veil, "кот", (20, 40), 1, (255, 255, 255), 1)
     write_text(canvas, "кот", (20, 40), 1, (250, 0, 100), 1)
@@ -114,12 +114,12 @@ def test_every_name_is_drawn_once_and_looks_different(monkeypatch):
         ("\ud800", r"\ud800"),
     ],
 )
-def test_what_cannot_be_written_becomes_its_number(text, expected):
+def test_unwritable_characters_become_their_numbers(text, expected):
     assert writable(text) == expected
 
 
 @pytest.mark.slow
-def test_fonts_of_this_machine_are_used_and_missing_letters_are_told_with_a_count(tmp_path):
+def test_fonts_of_this_machine_are_used_and_missing_letters_are_counted(tmp_path):
     done = run_python("tests/helpers/drawn_names.py", str(tmp_path), PYTHONIOENCODING="utf-8")
     assert done.returncode == 0, done.stderr[-3000:]
     name, square, in_chart, count, *said = done.stdout.splitlines()
@@ -135,7 +135,7 @@ def test_fonts_of_this_machine_are_used_and_missing_letters_are_told_with_a_coun
     ]
 
 
-def test_a_legend_has_every_name_as_it_is():
+def test_a_legend_has_every_name_unchanged():
     figure = Figure()
     axes = figure.add_subplot()
     for name in HOSTILE:
@@ -145,7 +145,7 @@ def test_a_legend_has_every_name_as_it_is():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [writable(name) for name in HOSTILE]
 
 
-def test_ticks_have_every_name_as_it_is():
+def test_ticks_have_every_name_unchanged():
     figure = Figure()
     axes = figure.add_subplot()
     axes.barh(range(len(HOSTILE)), 1)

@@ -53,12 +53,12 @@ def test_boxes_that_are_hard_to_draw(name, location, is_seen):
         np.testing.assert_array_equal(drawing, GRAY)
 
 
-def test_from_above_the_camera_looks_up():
+def test_from_above_far_objects_are_drawn_high_up():
     empty = draw_birds_eye(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), [], height=200, meters=20)
     left = draw_birds_eye(CAR, np.array([[-4.0, 1, 15]]), np.array([0.0]), [1], height=200, meters=20)
     assert left.shape == (200, 150, 3)
     rows, columns = np.nonzero(np.any(left != empty, axis=-1))
-    assert rows.max() < 70  # 15 of 20 m away: high up
+    assert rows.max() < 70  # 15 of 20 m away, so high up in the drawing
     assert columns.max() < 75  # 4 m to the left
     both = draw_birds_eye(
         CAR, np.array([[-4.0, 1, 15]]), np.zeros(1), [1], truth=(CAR, [[5.0, 1, 8]], [0.0]), height=200
@@ -66,7 +66,7 @@ def test_from_above_the_camera_looks_up():
     assert both.shape == (200, 150, 3)
 
 
-def test_from_above_numbers_that_are_none_are_left_out():
+def test_from_above_boxes_with_nan_are_left_out():
     draw_birds_eye(CAR, np.array([[np.nan, 1, 15]]), np.zeros(1), [0])
 
 
@@ -74,7 +74,7 @@ def test_limbs_need_both_of_their_keypoints():
     xy = np.array([[[20.0, 60.0], [80.0, 60.0], [140.0, 60.0]]])
     drawing = draw_keypoints(GRAY, xy, np.array([[0.9, 0.9, 0.05]]), [(0, 1), (1, 2)])
     assert changed(drawing)[60, 50]  # the limb between the first two
-    assert not changed(drawing)[60, 110:].any()  # the third keypoint is too weak
+    assert not changed(drawing)[60, 110:].any()  # the third keypoint's score is too low
     np.testing.assert_array_equal(draw_keypoints(GRAY, np.zeros((0, 3, 2)), np.zeros((0, 3)), [(0, 1)]), GRAY)
     draw_keypoints(GRAY, np.full((1, 3, 2), np.nan), np.ones((1, 3)), [(0, 1)])
 
@@ -95,7 +95,7 @@ def test_detections_draw_what_their_task_adds():
     }
     task = TASKS["detection_3d"].build(("thing",))
     found = Detections([[10, 10, 50, 50]], **common, extras=boxes, paint=task.paint)
-    assert not changed(found.draw())[10, 12:48].any()  # the 3D box stands in place of the 2D one
+    assert not changed(found.draw())[10, 12:48].any()  # the 3D box replaces the 2D one
     assert found[0].locations.shape == (1, 3)
     both = found.draw(birds_eye=True)
     np.testing.assert_array_equal(both[:, :160], found.draw())

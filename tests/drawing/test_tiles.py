@@ -1,4 +1,4 @@
-"""A batch of images with their objects, in tiles."""
+"""A batch of images with their objects, drawn as tiles."""
 
 import numpy as np
 import pytest

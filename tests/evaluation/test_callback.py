@@ -16,7 +16,7 @@ BOX_XYXY = [4, 4, 24, 24]
 
 
 class OneBoxModel(keras.Model):
-    """Learns nothing; its one weight is how far the detected box lies to the left of the true one."""
+    """Learns nothing; its one weight is how far the detected box lies to the right of the true one."""
 
     classes = ("thing",)
 
@@ -96,17 +96,17 @@ def test_callbacks_that_come_after_see_them(tmp_path):
         pytest.param(9, 2, [False, True], id="fewer epochs than the period"),
     ],
 )
-def test_epochs_in_between_leave_no_key(every, epochs, evaluated):
+def test_epochs_that_are_not_measured_leave_no_key(every, epochs, evaluated):
     has_key = []
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: has_key.append("val_AP" in logs))
     fit(OneBoxModel(), [AveragePrecision(build_validation(), every=every), note], epochs)
     assert has_key == evaluated
 
 
-@pytest.mark.filterwarnings("ignore:.*conditioned on metric .val_AP.:UserWarning")  # each says that it waits
+@pytest.mark.filterwarnings("ignore:.*conditioned on metric .val_AP.:UserWarning")  # each warns that it waits
 @pytest.mark.filterwarnings("ignore:Can save best model only with val_AP available:UserWarning")
 def test_callbacks_of_keras_wait_for_the_next_measurement(tmp_path):
-    """The first epoch is not measured: as a NaN its value would be the best one for ever."""
+    """The first epoch is not measured. A NaN in its logs would stay the best value for ever."""
     stop = keras.callbacks.EarlyStopping("val_AP", mode="max", patience=1)
     slow = keras.callbacks.ReduceLROnPlateau("val_AP", mode="max", patience=9)
     best = keras.callbacks.ModelCheckpoint(
@@ -117,7 +117,7 @@ def test_callbacks_of_keras_wait_for_the_next_measurement(tmp_path):
     assert (tmp_path / "best.weights.h5").exists()
 
 
-def test_what_has_no_truth_leaves_no_key():
+def test_data_without_objects_leave_no_key():
     callback = AveragePrecision(build_validation(boxes=0))
     history = fit(OneBoxModel(), [callback]).history
     assert "val_AP" not in history
@@ -145,7 +145,7 @@ def test_measures_averaged_weights_when_swapped_in_before():
     model.compile(optimizer=keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.999), loss="mse")
     model.fit(
         np.zeros((2, HEIGHT, WIDTH, 3), np.float32),
-        np.array([[0.0], [1000.0]]),  # the second step throws the weight far away, its average hardly moves
+        np.array([[0.0], [1000.0]]),  # the second step moves the weight far, but its average hardly
         batch_size=1,
         shuffle=False,
         callbacks=[swap, callback],
@@ -155,7 +155,7 @@ def test_measures_averaged_weights_when_swapped_in_before():
 
 
 class Interrupted(Exception):
-    """What stops a training in these tests."""
+    """Stops a training in these tests."""
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -171,7 +171,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 def test_a_training_that_keras_restores_is_measured_in_the_same_epochs(tmp_path):
-    """Of five epochs every second and the last: 2, 4, 5; it is stopped before the fourth."""
+    """Of five epochs, every second and the last are measured: 2, 4, 5. Training is stopped before the fourth."""
     seen = []
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append((epoch + 1, "val_AP" in logs)))
 
@@ -215,7 +215,7 @@ def test_keras_restores_a_centernet_that_is_measured(tiny_model, batch, tmp_path
 
 
 def test_averaged_weights_that_are_swapped_in_after_it_are_not_measured():
-    """The order of callbacks says what is measured: `AveragePrecision` comes after `SwapEMAWeights`."""
+    """The order of callbacks decides: only an `AveragePrecision` after `SwapEMAWeights` measures averaged weights."""
     model, callback = OneBoxModel(), AveragePrecision(build_validation())
     model.compile(optimizer=keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.999), loss="mse")
     images, targets = np.zeros((2, HEIGHT, WIDTH, 3), np.float32), np.array([[0.0], [1000.0]])

@@ -1,4 +1,4 @@
-"""evaluate: from a model and batches to a report, with a model that knows the truth."""
+"""`evaluate`: from a model and batches to a report, with a model that knows the truth."""
 
 import json
 
@@ -20,13 +20,13 @@ SCENES = [
 
 
 class Batches(list):
-    """A data set of few batches; only `classes` is added to a list."""
+    """A data set of few batches: a list with the attribute `classes`."""
 
     classes = CLASSES
 
 
 def build_batch(scenes, first_id=0, max_objects=4):
-    """One batch as load_dataset yields it. Images are black but for their id in one pixel."""
+    """One batch as load_dataset yields it. Images are black except for their id in one pixel."""
     count = len(scenes)
     objects = {
         "boxes_xyxy": np.zeros((count, max_objects, 4), np.float32),
@@ -55,7 +55,7 @@ def build_dataset():
 
 
 class Oracle:
-    """Detects the true boxes, moved by `shift_xy` input pixels; the other rows have score 0."""
+    """Detects the true boxes, moved by `shift_xy` input pixels; padding rows have the score 0."""
 
     classes = CLASSES
 
@@ -211,7 +211,7 @@ class Reordered(Batches):
 
 
 def test_classes_are_compared_by_their_names_and_others_left_out():
-    """The same scenes in numbers of another data set, and a bird that the model does not know."""
+    """The same scenes with another data set's class numbers, and a bird, which the model does not know."""
     scenes = [(hw, [({0: 2, 1: 0}[index], box) for index, box in rows]) for hw, rows in SCENES]
     scenes[0][1].append((1, [0, 0, 9, 9]))
     others = Reordered([build_batch(scenes[:2]), build_batch(scenes[2:], first_id=2)])
@@ -223,7 +223,7 @@ def test_classes_are_compared_by_their_names_and_others_left_out():
 
 
 def test_true_boxes_end_at_the_border_as_found_ones_do():
-    """A perfect detector finds what can be seen: without cutting the truth its overlap would be 40 / 70."""
+    """A perfect detector finds the visible part. If the truth were not cut, its overlap would be 40 / 70."""
     dataset = Batches([build_batch([((64, 96), [(0, [56, 0, 126, 50])])])])
     report = evaluate(Oracle(dataset), dataset)
     assert report.ground_truth["annotations"][0]["bbox"] == [56, 0, 40, 50]

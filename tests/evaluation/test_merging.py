@@ -1,4 +1,4 @@
-"""Merging scales against the published merge, and its edges."""
+"""Merging detections of several scales: against the published merge, and edge cases."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from keras_centernet.evaluation.merging import merge_detections
 
 
 def views_of(arrays, names):
-    """Returns detections by scale from rows of class, box, score."""
+    """Returns the detections of each scale from rows of class, box, score."""
     return [
         {"classes": rows[:, 0].astype("int32"), "boxes_xyxy": rows[:, 1:5], "scores": rows[:, 5]}
         for rows in (arrays[name] for name in names)

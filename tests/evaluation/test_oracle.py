@@ -1,4 +1,4 @@
-"""The truth in place of heads: filled as published, and enough to find everything."""
+"""The truth in place of heads: filled in as published, and sufficient to find everything."""
 
 from collections import deque
 
@@ -16,7 +16,7 @@ MAP_HW = (12, 16)
 
 
 def flood(values, cells, map_hw):
-    """Breadth first from all cells at once, in steps up, down and sideways: the published rule, in plain loops."""
+    """The published rule in plain loops: breadth first from all cells at once, up, down and sideways."""
     filled = np.full((*map_hw, values.shape[-1]), np.nan)
     queue = deque(zip(cells, values, strict=True))
     for (x, y), value in queue:
@@ -101,7 +101,7 @@ def test_true_heads_find_3d_boxes():
     )
 
 
-def test_other_heads_stay():
+def test_other_heads_stay_unchanged():
     task = TASKS["detection"].build(("a",))
     maps = zeros_of(task)
     truth = with_truth(task, find_heads(task, ["heatmap"]), maps, objects_of([[2, 2, 18, 10]]))

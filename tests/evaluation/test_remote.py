@@ -1,4 +1,4 @@
-"""What is found and measured, written and read at remote paths."""
+"""Detections, reports, histories and calibrations, written to and read from remote paths."""
 
 import json
 
@@ -35,12 +35,12 @@ def test_detections(there, rng):
     assert repr(found) == "Detections(street.png: 1 car)"
 
 
-def test_a_model_detects_in_what_is_there(there, tiny_model, rng):
+def test_a_model_detects_in_a_remote_image(there, tiny_model, rng):
     image = rng.integers(0, 256, (40, 60, 3), np.uint8)
     (there / "a.png").write_bytes(cv2.imencode(".png", image[..., ::-1])[1].tobytes())
     model = tiny_model()
     remote, local = model.detect([f"{there}/a.png", image], threshold=0)
-    np.testing.assert_allclose(remote.boxes_xyxy, local.boxes_xyxy, atol=1e-4)  # rows of a batch differ by rounding
+    np.testing.assert_allclose(remote.boxes_xyxy, local.boxes_xyxy, atol=1e-4)  # rounding depends on the batch row
     assert remote.path == f"{there}/a.png"
 
 

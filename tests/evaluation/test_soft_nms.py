@@ -5,7 +5,7 @@ import pytest
 
 from keras_centernet.evaluation.soft_nms import soft_nms
 
-GAUSSIAN = 2  # the method; the fixture also holds linear and hard ones
+GAUSSIAN = 2  # the method that is implemented; the fixture also holds linear and hard ones
 CASES = {"few": 0, "many": 1, "one": 2, "none": 3, "poses": 6, "many poses": 7}
 
 
@@ -30,11 +30,11 @@ def test_by_hand():
     np.testing.assert_allclose(scores, [0.8, 0.5 * np.exp(-(1 / 9) / 0.5), 0.3], rtol=1e-6)
 
 
-def test_what_is_dropped_is_gone_when_corrected():
+def test_dropped_boxes_are_gone_when_corrected():
     boxes = np.float32([[0, 0, 9, 9], [0, 0, 9, 9], [50, 0, 59, 9]])
     scores = np.float32([0.9, 0.002, 0.5])
     assert list(soft_nms(boxes, scores, as_published=False)[0]) == [0, 2]
     rows, more_rows, published = soft_nms(boxes, scores)
-    np.testing.assert_array_equal(rows, [0, 2, 2])  # the last box stands twice
+    np.testing.assert_array_equal(rows, [0, 2, 2])  # the last box is listed twice, as published
     np.testing.assert_array_equal(more_rows, [0, 2, 1])
     np.testing.assert_allclose(published, [0.9, 0.5, 0.5])

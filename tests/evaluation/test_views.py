@@ -1,4 +1,4 @@
-"""evaluate with mirrored images, several scales, true heads, two decimals; and what it writes for servers."""
+"""`evaluate` with mirrored images, several scales, true heads, two decimals, and result files for servers."""
 
 import json
 
@@ -65,15 +65,15 @@ def test_the_true_heads_find_everything(tiny_model, source):
     assert alone.metrics["AP"] < 0.5
 
 
-def test_metrics_of_two_decimals_stand_beside_the_exact_ones(tiny_model, source):
+def test_metrics_of_results_rounded_to_two_decimals_are_added(tiny_model, source):
     report = evaluate(tiny_model(), view(source), round_results=True)
     assert set(report.metrics["rounded"]) >= {"AP", "AP50", "VOC_mAP50"}
     assert report.table().splitlines()[0].split() == ["metric", "value", "two", "decimals"]
     scores = {row["score"] for row in report.detections}
-    assert scores != {round(score, 2) for score in scores}  # the results themselves stay exact
+    assert scores != {round(score, 2) for score in scores}  # the detections themselves are not rounded
 
 
-def test_where_time_goes_is_reported(tiny_model, source):
+def test_the_time_of_each_stage_is_reported(tiny_model, source):
     report = evaluate(tiny_model(), [view(source), view(source, scale=0.5)])
     stages = report.metrics["stages_ms"]
     assert list(stages) == ["load", "preprocess", "network", "decode", "merge"]
@@ -81,13 +81,13 @@ def test_where_time_goes_is_reported(tiny_model, source):
     assert "milliseconds an image: load" in report.table()
 
 
-def test_results_for_a_server_have_its_numbers(tmp_path, tiny_model, source):
+def test_results_for_a_server_have_its_category_ids(tmp_path, tiny_model, source):
     report = evaluate(tiny_model(), view(source))
     paths = report.write_results(tmp_path / "results", source.category_ids)
     assert paths == [str(tmp_path / "results" / "detections.json")]
     rows = json.loads((tmp_path / "results" / "detections.json").read_text())
     cats = [row for row in report.detections if row["category_id"] == 1]
-    assert rows == [row | {"category_id": 17} for row in cats]  # dogs are not the server's
+    assert rows == [row | {"category_id": 17} for row in cats]  # the server has no dogs
 
 
 def test_results_have_the_data_sets_own_ids(tmp_path, tiny_model, source):
@@ -138,7 +138,7 @@ def test_views_of_other_images_are_refused(tiny_model, source):
         evaluate(tiny_model(), [view(source), view(source, limit=2)])
 
 
-def test_3d_is_tested_as_it_is(tiny_model):
+def test_3d_detection_refuses_flip_tests(tiny_model):
     class Batches(list):
         classes = ("Pedestrian", "Car", "Cyclist")
 

@@ -1,4 +1,4 @@
-"""The Android sample: its build files, its numbers against this package's, and its Kotlin compiled and run."""
+"""The Android sample: its build files, its numbers against this package's, and its Kotlin code compiled and run."""
 
 import io
 import os
@@ -102,7 +102,7 @@ def image_model(dtype: str, input_hw: tuple[int, int]) -> bytes:
 
 
 def zipped(labels: str, after: bytes = b"") -> bytes:
-    """Returns `after` and a zip with labels.txt that counts its offsets from the start of `after`."""
+    """Returns `after` followed by a zip with labels.txt whose offsets count from the start of `after`."""
     file = io.BytesIO(after)
     file.seek(0, os.SEEK_END)
     with zipfile.ZipFile(file, "a") as archive:
@@ -120,7 +120,7 @@ def test_check_without_a_compiler_says_how_to_get_one(tmp_path):
 
 @pytest.fixture(scope="module")
 def check(tmp_path_factory):
-    """Runs check.sh on files of all kinds; returns (exit status, what it printed, {file name: line})."""
+    """Runs check.sh on files of all kinds; returns (exit status, its output, {file name: line})."""
     if not (COMPILER / "bin" / "kotlinc").is_file():
         pytest.skip("no Kotlin compiler: export/android/check/check.sh says how to install it")
     folder = tmp_path_factory.mktemp("android")

@@ -1,4 +1,4 @@
-"""Detecting with Ray Data: the rows are what `model.detect` finds, and no file stops the others."""
+"""Detecting with Ray Data: the rows are what `model.detect` finds, and a bad file does not stop the others."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ FOUND = ("boxes_xyxy", "scores", "classes", "keypoints_xy", "keypoint_scores")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A model of poses, images in nested folders, two of them damaged, and a file that is none."""
+    """A pose model, images in nested folders, two of them damaged, and a file that is no image."""
     root = tmp_path_factory.mktemp("batch")
     random_model("pose").save(root / "pose.keras")
     (root / "tiny.py").write_text("from tests.helpers.tiny_backbone import add_tiny_backbone\nadd_tiny_backbone()\n")
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 
 
 def run(folder, *options):
-    """Runs the script in a process of its own, which starts Ray and ends it."""
+    """Runs the script in its own process, which starts and stops Ray."""
     command = [sys.executable, SCRIPT, "--model", "pose.keras", "--import", "tiny", "--images", "photos", *options]
     paths = os.pathsep.join(map(str, (ROOT, folder)))
     environment = os.environ | {"PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"}
@@ -94,7 +94,7 @@ def test_more_actors_than_cores_are_one_line(folder):
     assert result.stderr.splitlines()[-1].startswith("detect.py: --actors: expected at most one per core, ")
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # Ray's own
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # raised in Ray itself
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -117,7 +117,7 @@ def test_a_mistake_is_one_line(options, message, tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    monkeypatch.setitem(sys.modules, "torch", None)  # is not installed
+    monkeypatch.setitem(sys.modules, "torch", None)  # stands for a missing torch
     (tmp_path / "photos").mkdir()
     cv2.imwrite("photos/photo.png", np.zeros((40, 60, 3), np.uint8))
     (tmp_path / "notes.keras").write_text("no model")

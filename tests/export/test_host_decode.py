@@ -1,4 +1,4 @@
-"""The decoding in NumPy that users copy, against `detect_batch`, for every task."""
+"""The NumPy decoding that users copy, compared with `detect_batch` for every task."""
 
 import ast
 import dataclasses
@@ -50,7 +50,7 @@ def test_drops_the_duplicates_that_the_graph_drops(model, rng, nms):
 
 
 def test_equal_scores_keep_the_order_of_the_graph(model):
-    """Half of the cells have the same logit: the first of them win, as in TOPK_V2."""
+    """Half of the cells have the same logit. The first of them win, as in TOPK_V2."""
     maps = maps_of(model, np.zeros((1, 64, 96, 3), np.uint8))
     heatmap = np.round(maps["center_heatmap"] * 0) + np.arange(16)[None, :, None, None] % 2
     maps["center_heatmap"] = heatmap.astype(np.float32)

@@ -19,7 +19,7 @@ sys.modules.update(dict.fromkeys(["keras_centernet", "keras", "tensorflow"]))  #
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-LOWEST = 0.1  # score; the model knows nothing and is sure of nothing
+LOWEST = 0.1  # score; low, because the model is untrained
 SIZES_HW = {"wide": (50, 120), "tall": (90, 40), "as the input": (64, 96), "large": (333, 405), "a line": (1, 300)}
 
 
@@ -33,7 +33,7 @@ def run_client():
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """{path: (H, W, 3) uint8} of one image per size, without the flat parts whose scores are the same."""
+    """{path: (H, W, 3) uint8} of one image per size, without flat areas, where scores would be equal."""
     rng, folder, found = np.random.default_rng(2), tmp_path_factory.mktemp("images"), {}
     for name, (height, width) in SIZES_HW.items():
         image = cv2.resize(rng.integers(0, 256, (20, 30, 3), np.uint8), (width, height))
@@ -70,7 +70,7 @@ def test_it_finds_what_the_model_finds(export_once, images, run_client):
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_it_reads_files_of_every_input(export_once, images, run_client, precision):
-    """Against the file in this package: what the precision costs is the exporter's to check."""
+    """Against the file in this package: the exporter's tests check what the precision costs."""
     model, path = export_once(precision)
     rows = parse(run_client(path, *images, "--threshold", LOWEST).stdout)
     for photo, image in images.items():

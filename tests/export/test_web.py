@@ -1,4 +1,4 @@
-"""The page in a headless Chromium, driven as a user would, against the model; drive.html says how."""
+"""The page in a headless Chromium, used as a user would, compared with the model; drive.html runs the steps."""
 
 import contextlib
 import functools
@@ -26,8 +26,8 @@ WEB = pathlib.Path(__file__).parents[2] / "export" / "web"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--headless",
-    "--no-sandbox",  # refuses to run as root, which containers do
-    "--disable-dev-shm-usage",  # small in containers
+    "--no-sandbox",  # needed to run as root, as in containers
+    "--disable-dev-shm-usage",  # /dev/shm is small in containers
     "--disable-gpu",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
@@ -36,13 +36,13 @@ FLAGS = (
 LONGEST = 240  # seconds; it takes about ten
 EXACT = 0.02  # px
 TASKS = ("detection", "detection_3d", "pose")
-LOWEST = 0.05  # score; the model knows nothing and is sure of nothing
+LOWEST = 0.05  # score; low, because the model is untrained
 MORE = {
     "detection": set(),
     "detection_3d": {"locations", "dimensions", "rotation_y", "alpha", "calibration"},
     "pose": {"keypoints_xy", "keypoint_scores"},
 }
-END_OF_LIST = 0.01  # scores; detections that close to the last one may have fallen off the list
+END_OF_LIST = 0.01  # in score; detections that close to the last one may be cut off the list
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
@@ -51,7 +51,7 @@ pytestmark = [
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves the page, what drives it, and its files; puts what comes back into a queue."""
+    """Serves the page, the page that drives it, and the files; puts the answers into a queue."""
 
     def __init__(self, *args, files, answers, **kwargs):
         self.files, self.answers = files, answers
@@ -72,7 +72,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def browse(tmp_path_factory):
-    """browse(steps, {name: path}, query) -> [what the page shows and gives after each step]."""
+    """browse(steps, {name: path}, query) -> [the page's state after each step]."""
 
     def run(steps, files, query=""):
         folder, answers = tmp_path_factory.mktemp("browser"), queue.Queue()
@@ -112,7 +112,7 @@ def browsing(address, profile):
 
 @pytest.fixture(scope="module")
 def images(drawn, tmp_path_factory):
-    """{name: path} of images for an input of 96 x 64; the first two fit without a change of their pixels."""
+    """{name: path} of images for an input of 96 x 64; the first two fit without resampling."""
     folder = tmp_path_factory.mktemp("images")
     resized = cv2.resize(drawn[2], (300, 120), interpolation=cv2.INTER_CUBIC)
     wide = cv2.resize(drawn[3], (420, 140), interpolation=cv2.INTER_CUBIC)
@@ -130,7 +130,7 @@ def images(drawn, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def of_tasks(tmp_path_factory):
-    """{task: (model, its exported file)}; the last one is "pose"."""
+    """{task: (model, its exported file)}; "pose" is the last task."""
     folder = tmp_path_factory.mktemp("tasks")
     models = {task: random_model(task) for task in TASKS}
     return {task: (model, model.export(folder / f"{task}.tflite", top_k=20)) for task, model in models.items()}
@@ -138,7 +138,7 @@ def of_tasks(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(browse, export_mobile_once, of_tasks, images):
-    """{what was done: what the page gave}, one after the other on one page."""
+    """{step: the page's state after it}; the steps are run one after the other on one page."""
     steps = {
         "a wrong model first": {"drop": ["broken.tflite"], "says": "broken.tflite"},
         "an image without a model": {"choose": ["image", "same.png"], "shows": "same.png"},
@@ -172,7 +172,7 @@ def is_among(row, rows, pixels, score):
 
 
 def assert_same(result, expected, pixels, score):
-    """Each list has what the other has, down to where the other ends."""
+    """Checks that each list holds the other's detections, down to the other's lowest score."""
     found = result["detections"]
     for ours, theirs in ((found, expected), (expected, found)):
         certain = [row for row in ours if row["score"] > theirs[-1]["score"] + END_OF_LIST]
@@ -194,7 +194,7 @@ def test_it_finds_what_the_model_finds(export_mobile_once, images, results, done
 
 
 def test_it_reads_files_of_integers(export_mobile_once, drawn, results):
-    """Against the same file in LiteRT; what integers cost is the exporter's to check."""
+    """Against the same file in LiteRT; the exporter's tests check what integers cost."""
     model, path = export_mobile_once("int8")
     found = TFLiteDetector(path)(drawn[0])
     boxes_xyxy = np.clip(found["boxes_xyxy"], 0, [96, 64, 96, 64]).tolist()
@@ -204,7 +204,7 @@ def test_it_reads_files_of_integers(export_mobile_once, drawn, results):
 
 
 def test_other_sizes_differ_by_a_pixel_of_the_input(export_mobile_once, images, results):
-    """Browsers round in their own way, and an untrained network notices: most boxes, not all, are the same."""
+    """Browsers resample differently, to which an untrained network is sensitive: most boxes agree, not all."""
     expected = detect(export_mobile_once()[0], images["large.png"])["detections"]
     found = results["resampled"]["detections"][:10]
     pixels = 300 / 96
@@ -217,7 +217,7 @@ def test_the_slider_chooses_scores_without_another_detection(results):
     assert len(after["detections"]) == 20 > len(before["detections"])
 
 
-def test_everything_drawn_is_told_too(results):
+def test_everything_drawn_is_also_listed_as_text(results):
     result = results["float32"]
     assert result["label"] == result["count"] == "20 objects in same.png"
     box = ", ".join(str(round(value)) for value in result["detections"][0]["box_xyxy"])
@@ -235,7 +235,7 @@ def test_the_camera_runs_until_an_image_is_opened(results):
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_finds_what_its_model_finds(of_tasks, images, results, task):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)  # KITTI's camera is assumed
+        warnings.simplefilter("ignore", DataWarning)  # it warns that KITTI's camera is assumed
         expected = of_tasks[task][0].detect(str(images["same.png"]), threshold=LOWEST, top_k=20)[0].to_dict()
     found = results[task]["detections"]
     more = set(expected["detections"][0]) - {"box_xyxy", "class_index", "class_name", "score"}
@@ -253,7 +253,7 @@ def test_every_task_finds_what_its_model_finds(of_tasks, images, results, task):
             assert any(np.ravel(one[name]) == expect for one in near), name
 
 
-def test_the_palette_is_that_of_all_drawings():
+def test_the_palette_is_that_of_the_package():
     text = (WEB / "draw.js").read_text().partition("PALETTE = ")[2].partition(";")[0]
     colors = re.findall(r"\[(\d+), (\d+), (\d+)\]", text)
     assert [tuple(map(int, color)) for color in colors] == list(PALETTE)
@@ -273,7 +273,7 @@ def test_a_failure_stays_until_what_failed_is_opened(results):
         ("no image", r"broken\.png: expected an image that this browser can show\."),
     ],
 )
-def test_a_wrong_file_is_told_and_changes_nothing(results, done, message):
+def test_a_wrong_file_is_reported_and_changes_nothing(results, done, message):
     assert results[done]["is_error"]
     assert re.fullmatch(message, results[done]["status"])
     assert results[done]["detections"] == results["int8"]["detections"]
@@ -290,7 +290,7 @@ def test_files_beside_the_page_open_by_their_address(browse, export_mobile_once,
     assert found["status"].startswith("nothing.png: expected a file, got 404")
 
 
-def test_a_missing_library_is_told(browse, tmp_path):
+def test_a_missing_library_is_reported(browse, tmp_path):
     missing = {"/node_modules/@litertjs/core/dist/index.js": tmp_path / "nothing"}
     (found,) = browse([{"slide": LOWEST, "says": "missing"}], missing)
     assert found["is_error"]

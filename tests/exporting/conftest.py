@@ -1,4 +1,4 @@
-"""What the tests of exporting share: one export of each precision, and small models of every task."""
+"""Shared by the tests of exporting: one export of each precision, and small models of every task."""
 
 import keras
 import numpy as np
@@ -46,12 +46,12 @@ def exporter(model, drawn, folder):
     params=[pytest.param(name, marks=[] if name == "detection" else pytest.mark.slow) for name in TASKS],
 )
 def model_of_task(request):
-    """One model per task, see `random_model`: writing its files takes seconds."""
+    """One model per task, see `random_model`. It is shared by a module, because writing its files takes seconds."""
     return random_model(request.param)
 
 
 def random_model(task):
-    """Returns an untrained model all of whose maps differ from cell to cell, and whose scores lie far apart."""
+    """Returns an untrained model whose maps differ from cell to cell and whose scores lie far apart."""
     keras.utils.set_random_seed(6)
     model = CenterNet(TINY, task=task, classes=("cat", "dög"), input_size=INPUT_HW)
     for head in model.task.heads:
@@ -62,11 +62,11 @@ def random_model(task):
 
 @pytest.fixture(scope="session")
 def untrained():
-    """A model as it is built: no score stands out."""
+    """A newly built model, whose scores are all about equal."""
     return CenterNet(TINY, classes=("cat", "dog"), input_size=INPUT_HW)
 
 
 @pytest.fixture
 def images(rng):
-    """Images of several sizes: halved twice, enlarged, upright, one that fits."""
+    """Images of several sizes: one to be halved twice, one enlarged, one upright, one of the input's size."""
     return [rng.integers(0, 256, (*size_hw, 3), np.uint8) for size_hw in ((270, 390), (31, 40), (131, 77), (64, 96))]

@@ -1,4 +1,4 @@
-"""The files in MediaPipe Tasks, the runtime of Android, iOS and the web."""
+"""The exported files in MediaPipe Tasks, the runtime for Android, iOS and the web."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ mediapipe = pytest.importorskip("mediapipe", reason="pip install keras_centernet
 
 @pytest.fixture
 def detect():
-    """Returns a function (path, image) -> detections, at most 20."""
+    """Returns a function: (path, image) -> at most 20 detections."""
     from mediapipe.tasks.python import BaseOptions, vision
 
     def run(path, image):
@@ -23,7 +23,7 @@ def detect():
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8"])
 def test_mediapipe_finds_the_boxes_of_the_file(export_once, drawn, detect, precision):
-    """Against the model itself for floats, of which MediaPipe keeps whole pixels."""
+    """Float files are compared with the model; MediaPipe rounds boxes to whole pixels."""
     from keras_centernet.exporting import TFLiteDetector
 
     model, path = export_once(precision)

@@ -1,4 +1,4 @@
-"""A server's batch of which some images are damaged: those are empty and say why, the others are what they were."""
+"""A server's batch with damaged images: they get empty rows and a status; the others' rows stay the same."""
 
 import io
 import struct
@@ -107,7 +107,7 @@ def read():
 
 @pytest.fixture(scope="module")
 def serve(tiny_model, tmp_path_factory):
-    """Returns a function: encoded images -> {name: array} by the SavedModel of an untrained model."""
+    """Returns a function: encoded images -> {name: array}, computed by an untrained model's SavedModel."""
     folder = export_saved_model(tiny_model(), tmp_path_factory.mktemp("saved") / "model", top_k=TOP_K)
     loaded = tf.saved_model.load(str(folder))
     function = loaded.signatures["serving_default"]
@@ -116,7 +116,7 @@ def serve(tiny_model, tmp_path_factory):
         found = function(image_bytes=tf.constant(images, tf.string, shape=(len(images),)))
         return {key: value.numpy() for key, value in found.items()}
 
-    serve.loaded = loaded  # a signature alone does not keep its variables
+    serve.loaded = loaded  # a signature alone does not keep its variables alive
     return serve
 
 
@@ -131,7 +131,7 @@ def test_one_of_each_kind_of_damage_changes_no_other_image(serve):
     assert alone["status"].max() == FINE
     assert found["scores"][::2].min(axis=1).max() > 0
     for key in found.keys() - {"status"}:
-        if found[key].dtype.kind == "f":  # convolutions round by the place in a batch
+        if found[key].dtype.kind == "f":  # convolutions round differently by the place in a batch
             np.testing.assert_allclose(found[key][::2], alone[key], rtol=1e-5, atol=1e-4, err_msg=key)
         else:
             np.testing.assert_array_equal(found[key][::2], alone[key], err_msg=key)
@@ -140,7 +140,7 @@ def test_one_of_each_kind_of_damage_changes_no_other_image(serve):
 
 
 @pytest.mark.slow
-def test_a_batch_of_nothing_has_the_same_shapes(serve):
+def test_an_empty_batch_has_the_same_shapes(serve):
     one, none = serve([JPEG]), serve([])
     assert {key: (value.shape[1:], value.dtype) for key, value in none.items()} == {
         key: (value.shape[1:], value.dtype) for key, value in one.items()
@@ -159,7 +159,7 @@ def test_too_many_pixels_are_found_before_decoding(name, read):
     read(JPEG)
     start = time.process_time()
     assert int(read(LARGE[name])[1]) == TOO_LARGE
-    assert time.process_time() - start < 0.5  # decoding takes more
+    assert time.process_time() - start < 0.5  # decoding would take longer
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -173,7 +173,7 @@ def test_every_status_has_a_meaning():
     assert sorted(STATUSES) == [FINE, DAMAGED, TOO_LARGE]
 
 
-def test_a_gif_ends_with_its_first_frame():
+def test_only_the_first_frame_of_a_gif_counts():
     first, sides = first_gif_frame(tf.constant(ANIMATED))
     assert sides.numpy().tolist() == [61, 43]
     assert len(first.numpy()) < 0.6 * len(ANIMATED)

@@ -1,4 +1,4 @@
-"""Exported files detect as the model that they were made from, through the same doors."""
+"""Exported files detect like the model that they were made from, through the same functions."""
 
 import json
 
@@ -26,7 +26,7 @@ FILES = [pytest.param(name, marks=needs_onnx if name.endswith(".onnx") else ()) 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """written(name, task) -> (model, path of its file), which is written once; others compare it with the model."""
+    """written(name, task) -> (model, path of its file), which is written once and not verified here."""
     folder, models, paths = tmp_path_factory.mktemp("exports"), {}, {}
 
     def write(name, task="detection"):
@@ -56,7 +56,7 @@ def test_a_file_finds_what_its_model_finds(name, task, written, images):
     found = detector.detect(images, camera, threshold=0.05, batch_size=3)
     for one, other in zip(found, expected, strict=True):
         assert len(one) == len(other) > 0
-        one, other = one[:TOP_K], other[:TOP_K]  # far down the scores are too close to have an order
+        one, other = one[:TOP_K], other[:TOP_K]  # further down, scores are too close to have a stable order
         assert one.class_names == other.class_names
         np.testing.assert_allclose(one.boxes_xyxy, other.boxes_xyxy, rtol=1e-3, atol=0.05)
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
@@ -80,7 +80,7 @@ def test_duplicates_are_dropped_in_the_file(name, tiny_model, images, tmp_path):
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
 
 
-def test_an_int8_file_finds_most_of_it(written, drawn, tmp_path):
+def test_an_int8_file_finds_most_of_what_its_model_finds(written, drawn, tmp_path):
     model, path = written("detector.tflite")[0], tmp_path / "int8.tflite"
     FORMATS["tflite"].write(model, path, precision="int8", calibration=drawn, top_k=TOP_K)
     images, detector = list(drawn[:4]), load_detector(path)
@@ -91,7 +91,7 @@ def test_an_int8_file_finds_most_of_it(written, drawn, tmp_path):
         for box, name in zip(expected.boxes_xyxy[:5], expected.class_names[:5], strict=True)
     ]
     assert len(common) == 20
-    assert np.mean(common) >= 0.8  # of its precision's tolerance
+    assert np.mean(common) >= 0.8  # the tolerance of int8
 
 
 def test_a_stream_of_files_is_taken_too(written, images, tmp_path):
@@ -143,7 +143,7 @@ MUTE = "expected a file that this package exported, got one that does not say it
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_file_of_others_is_one_line(name, tmp_path):
+def test_a_file_of_another_program_is_one_line(name, tmp_path):
     FOREIGN[name](tmp_path / name)
     message = f"{MUTE}; export the model anew" if "." in name else "expected a SavedModel of this package"
     with pytest.raises(UserError, match=rf"/{name}: {message}"):
@@ -179,7 +179,7 @@ def test_no_such_file_and_a_damaged_one_are_one_line(name, message, tmp_path):
         ({"task_options": {"color": 1}}, "task_options of detection"),
     ],
 )
-def test_facts_that_are_none_are_one_line(change, message, untrained):
+def test_invalid_facts_are_one_line(change, message, untrained):
     with pytest.raises(UserError, match=rf"^a\.onnx: .*{message}") as told:
         ExportedDetector("a.onnx", describe(untrained) | change, None)
     assert "\n" not in str(told.value)
@@ -196,7 +196,7 @@ BOXES = {"boxes_xyxy": np.zeros((1, 2, 4)), "scores": np.zeros((1, 2)), "classes
         (BOXES, 32, r"expected images of shape \(B, 64, 96, 3\), as its input has one size; got \(1, 32, 96, 3\)"),
     ],
 )
-def test_what_a_file_should_not_give_or_take_is_one_line(given, side, message, untrained):
+def test_impossible_outputs_and_inputs_of_a_file_are_one_line(given, side, message, untrained):
     detector = ExportedDetector("a.onnx", describe(untrained), lambda images: given)
     with pytest.raises(UserError, match=message):
         detector.detect_batch(np.zeros((1, side, 96, 3), np.uint8))
@@ -209,5 +209,5 @@ def test_a_missing_runtime_names_its_extra(tmp_path, monkeypatch):
         load_detector(tmp_path / "a.onnx")
 
 
-def test_every_format_that_runs_here_alone_can_be_loaded():
+def test_every_format_but_edgetpu_can_be_loaded():
     assert [name for name, row in FORMATS.items() if row.load is None] == ["edgetpu"]

@@ -1,4 +1,4 @@
-"""What the graph makes of image files, against `data.images`, which OpenCV decodes."""
+"""Image files decoded in the graph, compared with `data.images`, which uses OpenCV."""
 
 import io
 import struct
@@ -26,7 +26,7 @@ def segment(marker, payload):
 
 
 def exif(orientation, order="<", tag=0x0112, entries_before=0):
-    """Returns an Exif segment whose directory says how to turn the image, after some other entries."""
+    """Returns an EXIF segment with an orientation tag, after some other entries."""
     rows = [(0x0100, 4, 1, 7)] * entries_before
     directory = struct.pack(f"{order}H", len(rows) + 1)
     directory += b"".join(struct.pack(f"{order}HHII", *row) for row in rows)
@@ -84,10 +84,10 @@ def test_the_first_frame_of_a_gif():
         pytest.param(b"", id="nothing"),
     ],
 )
-def test_a_damaged_header_leaves_the_image_as_it_is(data):
+def test_a_damaged_header_leaves_the_image_unrotated(data):
     assert read_orientation(tf.constant(data)) == 1
 
 
-def test_a_damaged_image_is_the_runtimes_error():
+def test_a_damaged_image_is_an_error_of_the_runtime():
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode_encoded_image(tf.constant(JPEG[: len(JPEG) // 2]))

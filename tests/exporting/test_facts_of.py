@@ -1,4 +1,4 @@
-"""Every kind of file says what it is, and says it again without being run."""
+"""Every kind of file describes itself, and `facts_of` reads the description without running the file."""
 
 import json
 import zipfile
@@ -16,7 +16,7 @@ from tests.exporting.test_onnx import needs_onnx
 from tests.helpers.tiny_backbone import TINY
 
 SAID = {"licence": "apache-2.0", "metrics": {"AP": 0.25}}
-# What the frame of boxes begins with, by the file.
+# {file: how its description of the boxes begins}
 FILES = {
     "a.keras": "boxes_xyxy of detect: left, top",
     "preset": "boxes_xyxy of detect: left, top",
@@ -49,7 +49,7 @@ def write(model, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in FILES])
-def test_a_file_says_what_it_is(write, name, capsys):
+def test_a_file_describes_itself(write, name, capsys):
     facts = facts_of(write(name))
     assert facts.pop("boxes").startswith(FILES[name])
     assert facts == {
@@ -71,7 +71,7 @@ def test_every_format_has_a_reader():
     assert [name for name, row in FORMATS.items() if row.facts is None] == []
 
 
-def test_what_nobody_said_is_left_out(tiny_model, tmp_path):
+def test_unknown_facts_are_left_out(tiny_model, tmp_path):
     model = tiny_model()
     model.save(tmp_path / "a.keras")
     assert not {"licence", "metrics"} & facts_of(tmp_path / "a.keras").keys()
@@ -91,7 +91,7 @@ def changed(path, target, change):
     return target
 
 
-def test_a_file_of_the_first_version_says_what_it_knows(write, tmp_path):
+def test_a_file_of_the_first_version_gives_the_facts_that_it_has(write, tmp_path):
     old = changed(write("a.keras"), tmp_path / "old.keras", lambda config: config.pop("about"))
     assert set(facts_of(old)) == {"backbone", "task", "task_options", "classes", "input_hw"}
     assert keras_centernet.load_model(old).about == About()
@@ -106,7 +106,7 @@ def test_a_file_of_the_first_version_says_what_it_knows(write, tmp_path):
         ({"metrics": 3}, "expected .*metrics"),
     ],
 )
-def test_hostile_values_are_refused_by_both_doors(write, tmp_path, about, message):
+def test_hostile_values_are_refused_by_facts_of_and_load_model(write, tmp_path, about, message):
     path = changed(write("a.keras"), tmp_path / "bad.keras", lambda config: config.update(about=about))
     with pytest.raises(UserError, match=message):
         facts_of(path)

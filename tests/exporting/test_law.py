@@ -1,4 +1,4 @@
-"""A new format is one function and one row; a new task brings its heads and fields through every format."""
+"""The law: a new format is one function and one row; a new task's heads and fields reach every format."""
 
 import json
 
@@ -28,7 +28,7 @@ def write_weights(model, path, top_k=100):
 
 
 def open_weights(path, model):
-    """Runs the weights in Keras."""
+    """Opens a file of weights, which is run in Keras."""
     with np.load(path) as file:
         top_k, weights = int(file["top_k"]), [file[str(i)] for i in range(len(file.files) - 1)]
     copy = type(model).from_config(model.get_config())
@@ -44,13 +44,13 @@ def open_weights(path, model):
 
 
 def write_two(model, path, top_k=100):
-    """A file that says how large the other is."""
+    """Writes two files: the weights, and a JSON file with their size."""
     write_weights(model, path.with_suffix(".npz"), top_k)
     path.write_text(json.dumps({"bytes": path.with_suffix(".npz").stat().st_size}))
 
 
 def open_two(path, model):
-    """The weights do not run alone."""
+    """Opens the pair; the weights alone cannot be run."""
     if path.suffix == ".npz":
         return None
     assert json.loads(path.read_text())["bytes"] == path.with_suffix(".npz").stat().st_size
@@ -89,7 +89,7 @@ def test_a_new_format_is_exported_by_its_suffix_or_name(weights_format, tiny_mod
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "b.npz"]
 
 
-def test_the_command_knows_it(weights_format, model_file, tmp_path, capsys):
+def test_the_command_knows_a_new_format(weights_format, model_file, tmp_path, capsys):
     command = ["export", "--model", str(model_file), "--output", str(tmp_path)]
     assert main([*command, "--format", "weights", "--top-k", "7"]) == 0
     assert "detector.npz" in capsys.readouterr().out
@@ -127,12 +127,12 @@ def test_a_format_of_two_files(two_files, model_file, tmp_path):
     assert report["detector.json2"]["agreement"]["missed"] == 0
     assert "agreement" not in report["detector.npz"]
     (tmp_path / "out" / "detector.json2").unlink()
-    assert main(command) == 2  # the other file is still there
+    assert main(command) == 2  # the other file still exists
     load_model(model_file).export(tmp_path / "a.json2")
     assert {path.name for path in tmp_path.glob("a.*")} == {"a.json2", "a.npz"}
 
 
-def test_a_format_that_gives_something_else_is_refused(weights_format, tiny_model, tmp_path, monkeypatch):
+def test_a_format_with_other_detections_is_refused(weights_format, tiny_model, tmp_path, monkeypatch):
     def write(model, path, top_k=100):
         other = tiny_model()
         bias = other.network.get_layer("size").bias
@@ -149,7 +149,7 @@ def test_a_format_that_gives_something_else_is_refused(weights_format, tiny_mode
 
 
 def build_tracking(classes):
-    """Velocity in pixels a frame, and what tells objects apart."""
+    """Detection with two more heads: velocity in pixels per frame, and an embedding that tells objects apart."""
     heads = detection.build_detection(classes).heads
     velocity = HeadSpec("velocity", 2, "centers", lambda placed: placed["velocities_dxy"], losses.masked_l1)
     embedding = HeadSpec("embedding", 5, "centers", lambda placed: placed["embeddings"], losses.masked_l1)
@@ -182,7 +182,7 @@ def test_tflite_with_and_without_decoding(tracker, images, tmp_path):
     for name, raw_heads in (("whole", False), ("raw", True)):
         path = export_tflite(tracker, tmp_path / f"{name}.tflite", top_k=TOP_K, raw_heads=raw_heads)
         assert_agrees(agreement(tracker, path, images))
-        detector = TFLiteDetector(path, top_k=TOP_K)  # knows the task by the file alone
+        detector = TFLiteDetector(path, top_k=TOP_K)  # the file alone names the task
         inputs = images[3]
         expected = tracker.detect_batch(inputs[None], top_k=TOP_K)
         np.testing.assert_allclose(detector(inputs)["velocities_dxy"], expected["velocities_dxy"][0], atol=1e-3)
@@ -190,7 +190,7 @@ def test_tflite_with_and_without_decoding(tracker, images, tmp_path):
 
 @pytest.mark.slow
 def test_saved_model(tracker, images, tmp_path):
-    """Vectors are scaled to original pixels, but not shifted: the extras are those of `detect`."""
+    """The extras are those of `detect`: vectors are scaled to original pixels, but not shifted."""
     path = export_saved_model(tracker, tmp_path / "saved", top_k=TOP_K)
     assert_agrees(agreement(tracker, path, images))
 

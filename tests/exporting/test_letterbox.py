@@ -36,9 +36,9 @@ def test_pixels_equal_those_of_detection(graph, rng, name):
     expected = [geometry.warp(image, geometry.letterbox(size_hw, INPUT_HW), INPUT_HW) for image in images]
     difference = np.abs(inputs - np.stack(expected))
     if int(cv2.__version__.split(".")[0]) >= 5:
-        assert difference.max() <= 1  # where sums lie half between two levels
+        assert difference.max() <= 1  # where sums lie halfway between two levels
         assert np.mean(difference > 0) < 2e-3
-    else:  # places are rounded to 1/32 pixel there
+    else:  # OpenCV 4 rounds coordinates to 1/32 pixel
         assert difference.mean() < 1
 
 
@@ -55,7 +55,7 @@ def test_zoom_and_shift_are_the_letterbox(size_hw):
     np.testing.assert_allclose(matrix, geometry.letterbox(size_hw, INPUT_HW), rtol=1e-15)
 
 
-def test_places_return_to_each_image_and_boxes_are_clipped(rng):
+def test_coordinates_return_to_each_image_and_boxes_are_clipped(rng):
     sizes_hw = np.array([[40, 60], [301, 207]])
     boxes = rng.uniform(-20, 110, (2, 5, 4)).astype("float32")
     keypoints = rng.uniform(-20, 110, (2, 5, 3, 2)).astype("float32")
@@ -64,7 +64,7 @@ def test_places_return_to_each_image_and_boxes_are_clipped(rng):
     for i, (height, width) in enumerate(sizes_hw.tolist()):
         back = geometry.invert_affine(geometry.letterbox((height, width), INPUT_HW))
         corners = geometry.transform_points(boxes[i].reshape(-1, 2), back).reshape(-1, 2, 2)
-        corners = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=-1)  # also of negative sizes
+        corners = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=-1)  # sizes may be negative
         np.testing.assert_allclose(
             moved["boxes_xyxy"][i], np.clip(corners, 0, [width, height, width, height]), rtol=1e-5, atol=1e-4
         )

@@ -1,4 +1,4 @@
-"""The ONNX file in ONNX Runtime, against `model.detect`."""
+"""The ONNX file in ONNX Runtime, compared with `model.detect`."""
 
 import dataclasses
 import importlib.util
@@ -68,7 +68,7 @@ def test_equals_detect_batch(exported, rng, batch):
 
 
 @needs_onnx
-def test_verifying_says_how_far(exported, images):
+def test_verifying_measures_the_difference(exported, images):
     model, path = exported
     report = verify(model, path, images)
     assert report["agreement"]["images"] == len(images)
@@ -80,11 +80,11 @@ def test_verifying_says_how_far(exported, images):
 
 
 @needs_onnx
-@pytest.mark.slow  # tf2onnx takes its time with nine passes per layer
+@pytest.mark.slow  # tf2onnx is slow with nine passes per layer
 @pytest.mark.parametrize("network", [DEFORMABLE, pytest.param("resnet18", marks=pytest.mark.exhaustive)])
-def test_deformable_convolutions_go_there_too(network, tiny_model, tmp_path):
+def test_deformable_convolutions_can_be_exported_too(network, tiny_model, tmp_path):
     add_two_stacks()
-    export_onnx(tiny_model(network), tmp_path / "model.onnx", top_k=TOP_K)  # compares by itself
+    export_onnx(tiny_model(network), tmp_path / "model.onnx", top_k=TOP_K)  # the export compares the file
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
@@ -93,7 +93,7 @@ def test_deformable_convolutions_go_there_too(network, tiny_model, tmp_path):
 def test_a_file_that_finds_something_else_is_not_written(tiny_model, tmp_path, monkeypatch):
     other = tiny_model()
     bias = other.network.get_layer("size").bias
-    bias.assign(bias + 1)  # boxes are one cell larger
+    bias.assign(bias + 1)  # makes boxes one cell larger
     content = export_onnx(other, tmp_path / "other.onnx", top_k=TOP_K).read_bytes()
 
     def write(model, path, **options):

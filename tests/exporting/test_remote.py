@@ -1,4 +1,4 @@
-"""Files and folders that are exported to a scheme and verified there."""
+"""Files and folders that are exported to a remote path and verified there."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from keras_centernet.files.remote_path import RemotePath
 
 @pytest.fixture
 def there(tmp_path, to_ram):
-    """A place in memory."""
+    """A folder in memory that does not exist yet."""
     return f"ram://{tmp_path.name}/deep"
 
 

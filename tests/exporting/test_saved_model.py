@@ -1,4 +1,4 @@
-"""The SavedModel in a process that does not have this package, against `model.detect`."""
+"""The SavedModel, also in a process without this package, compared with `model.detect`."""
 
 import base64
 import dataclasses
@@ -25,7 +25,7 @@ MORE = {
 }
 CALIBRATED = {"locations", "dimensions", "rotation_y", "alpha"}
 CALIBRATION = np.array([[90, 0, 60, 4], [0, 80, 30, 0.3], [0, 0, 1, 0.005]], "float32")
-# What a client does: no Keras, and a wall before this package.
+# A client's program: without Keras, and with an import hook that blocks this package.
 CLIENT = """
 import importlib.abc, sys
 
@@ -59,14 +59,14 @@ np.savez(answer, **arrays)
 
 @pytest.fixture(scope="module")
 def exported(model_of_task, tmp_path_factory):
-    """(model, folder, its signatures)"""
+    """(model, folder, the folder's signatures)."""
     folder = export_saved_model(model_of_task, tmp_path_factory.mktemp("saved") / "model", top_k=TOP_K)
     return model_of_task, folder, tf.saved_model.load(str(folder)).signatures
 
 
 @pytest.fixture(scope="module", params=[DEFORMABLE, pytest.param("resnet18", marks=pytest.mark.exhaustive)])
 def deformable(tiny_model, request):
-    """An untrained model whose deformable convolutions look around."""
+    """An untrained model whose deformable convolutions sample at random offsets."""
     add_two_stacks()
     model = tiny_model(request.param)
     rng = np.random.default_rng(2)
@@ -88,7 +88,7 @@ def expected_of(model, image):
 
 
 def assert_equal(rows, expected):
-    """Detection drops boxes without area and needs no other order: the scores differ by far more than rounding."""
+    """`detect` drops boxes without area. The order is the same, because scores differ by far more than rounding."""
     has_area = np.all(rows["boxes_xyxy"][:, 2:] > rows["boxes_xyxy"][:, :2], axis=1)
     assert has_area.sum() >= TOP_K // 2
     for key in rows.keys() & expected.keys():
@@ -119,7 +119,7 @@ def test_pixels_of_any_size(exported, images, name, dtype):
             assert_equal({key: value.numpy()[i] for key, value in found.items()}, expected_of(model, image))
 
 
-def test_a_camera_gives_places_in_metres(exported, images):
+def test_a_calibration_gives_locations_in_metres(exported, images):
     model, _, signatures = exported
     if not model.task.needs_camera:
         assert not [name for name in signatures if "calibrated" in name]
@@ -158,7 +158,7 @@ def test_inputs_equal_detect_batch(exported, rng):
 
 
 @pytest.mark.slow
-def test_verifying_says_how_far(exported, images, tmp_path):
+def test_verifying_measures_the_difference(exported, images, tmp_path):
     model, folder, _ = exported
     (tmp_path / "image.jpg").write_bytes(cv2.imencode(".jpg", images[0])[1].tobytes())
     report = verify(model, folder, [*images, tmp_path / "image.jpg"])
@@ -193,7 +193,7 @@ def test_runs_in_a_process_without_this_package(exported, images, tmp_path):
 
 
 def test_the_json_of_a_rest_request(exported, images):
-    """TensorFlow Serving takes a row of "instances" per image and undoes {"b64": ...}."""
+    """TensorFlow Serving takes one row of "instances" per image and decodes {"b64": ...}."""
     model, _, signatures = exported
     body = json.dumps({"instances": [{"image_bytes": {"b64": base64.b64encode(png(images[0])).decode()}}]})
     (row,) = json.loads(body)["instances"]
@@ -204,7 +204,7 @@ def test_the_json_of_a_rest_request(exported, images):
 
 
 def must_compile(folder):
-    """Returns how many functions of the graph only run where XLA is."""
+    """Returns how many functions and nodes of the graph can only run with XLA."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     (graph,) = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
@@ -225,12 +225,12 @@ def test_deformable_convolutions_need_xla_only_when_asked_to(deformable, rng, tm
 
 
 @pytest.mark.slow
-def test_another_models_folder_is_told(exported, images):
+def test_a_folder_of_another_model_is_refused(exported, images):
     model, folder, _ = exported
     bias = model.network.get_layer("size").bias
     kept = bias.numpy()
     try:
-        bias.assign(kept + 1)  # boxes are one cell larger
+        bias.assign(kept + 1)  # makes boxes one cell larger
         with pytest.raises(UserError, match=rf"{folder}: on 1 image.* expected .*box_pixels_p98 of at most 0\.5"):
             verify(model, folder, images[:1])
     finally:
@@ -238,7 +238,7 @@ def test_another_models_folder_is_told(exported, images):
 
 
 @pytest.mark.slow
-def test_raw_heads_are_compared_where_no_detection_is(exported, images):
+def test_raw_heads_are_compared_where_nothing_is_detected(exported, images):
     model, folder, _ = exported
     found = agreement(model, folder, images[:1], threshold=1.1)
     assert (found["compared"], found["detections"]) == ("raw heads", 0)

@@ -1,4 +1,4 @@
-"""`model.export`: which format it chooses, and what it says of others."""
+"""`model.export`: which format it chooses, and its errors for unknown ones."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ def model(tiny_model):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Records what reaches each format's function; nothing is verified."""
+    """Records the arguments that reach each format's function; nothing is written or verified."""
     made = []
     for name, row in FORMATS.items():
 
@@ -52,7 +52,7 @@ def test_the_suffix_or_the_name_chooses(model, calls, path, format, expected, tm
         ("detector.onnx", {"precision": "int8"}, "export to onnx: expected top_k; got precision"),
     ],
 )
-def test_what_there_is_not(model, calls, path, options, message):
+def test_unknown_suffixes_formats_and_options(model, calls, path, options, message):
     with pytest.raises(UserError, match=message):
         model.export(path, **options)
     assert not calls

@@ -1,4 +1,4 @@
-"""Every task leaves the house with its decoding: TFLite against Keras."""
+"""Every task is exported with its decoding: TFLite against Keras."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_tflite_equals_keras_with_builtin_operators(model_of_task, images, tmp_p
     assert not [name for name in operators if name.startswith("Flex") or name == "CUSTOM"]
     assert set(detector(images[0])) == {"boxes_xyxy", "scores", "classes"} | MORE[model.task.name]
     worst = agreement(model, path, images, threshold=0)
-    assert worst["detections"] > 2 * TOP_K  # but for boxes without area, and the ends of the lists
+    assert worst["detections"] > 2 * TOP_K  # boxes without area and the ends of the lists are not compared
     assert worst["same_classes"]
     for key in {"box_pixels", "score"} | MORE[model.task.name]:
         assert worst[key] < 2e-3, key

@@ -1,4 +1,4 @@
-"""What is said of a file, and what is not let pass."""
+"""The report about an exported file, and the differences that are refused."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_report_is_plain_and_complete(export_once, drawn):
 
 
 def test_correlations_are_those_of_the_maps(export_once, drawn):
-    """Against the outputs of the raw file, which has the same network."""
+    """The reference is the raw file's output, which comes from the same network."""
     model, raw = export_once("int8", "int8")
     found = agreement(model, export_once("int8")[1], drawn[:3])["heads"]
     theirs = [TFLiteDetector(raw).run(image) for image in drawn[:3]]
@@ -50,7 +50,7 @@ def test_correlations_are_those_of_the_maps(export_once, drawn):
 
 
 @pytest.mark.slow
-def test_a_moved_head_shows_in_boxes_and_correlation(export_once, tiny_model, drawn):
+def test_a_changed_head_shows_in_boxes_and_correlation(export_once, tiny_model, drawn):
     path = export_once()[1]
     other = tiny_model(MOBILE, input_size=(64, 96))
     kernel = other.network.get_layer("offset").kernel
@@ -87,12 +87,12 @@ def test_every_precision_has_limits(precision, change, what):
 
 
 def test_a_head_that_is_almost_constant_need_not_correlate():
-    """Its maps differ by less than the steps of 8 bits."""
+    """Its maps differ by less than one step of 8 bits."""
     found = SAME | {"heads": {"size": 0.0}, "head_differences": {"size": 0.01}}
     check_tolerance(found, PRECISIONS["int8"].tolerance, "a.tflite")
 
 
-def test_a_file_that_cannot_be_compared_is_told():
+def test_a_file_without_anything_to_compare_is_refused():
     found = SAME | {"detections": 0}
     found = {key: value for key, value in found.items() if not key.startswith("head")}
     with pytest.raises(UserError, match=r"^a: expected detections to compare, none of the 3 image\(s\)"):
@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_compared_is_told():
 
 @pytest.fixture
 def answers(tiny_model, drawn):
-    """answers(change) -> what is said of a file whose rows are the model's own, changed."""
+    """answers(change) -> the agreement of a file whose rows are the model's own after `change`."""
     model = tiny_model(input_size=(64, 96))
 
     def answer(change):
@@ -146,7 +146,7 @@ def test_boxes_without_area_are_missed(answers):
     assert found["missed"] == found["detections"] > 20
 
 
-def test_what_may_have_fallen_off_the_list_is_not_missed(answers):
+def test_detections_near_the_end_of_the_list_are_not_missed(answers):
     def drop(rows):
         rows.update({key: value[:-3] for key, value in rows.items()})
 
@@ -155,20 +155,20 @@ def test_what_may_have_fallen_off_the_list_is_not_missed(answers):
     assert found["detections"] > 10
 
 
-def test_what_a_file_dropped_as_a_duplicate_is_missed(answers):
-    """It has the score -1 in the file's list: nothing that the model found is compared with it."""
+def test_a_detection_that_the_file_dropped_as_a_duplicate_is_missed(answers):
+    """In the file's list it has the score -1, so it is compared with nothing that the model found."""
 
     def drop_second(rows):
         rows["scores"][1] = -1.0
 
     found = answers(drop_second)
-    assert found["missed"] == 2  # one in each image
+    assert found["missed"] == 2  # one per image
     assert found["score"] == 0
 
 
 @pytest.mark.parametrize(("last", "difference"), [(0.0, 0.0), (0.2, 0.1)])
-def test_of_an_untrained_model_fewer_peaks_are_no_difference(untrained, drawn, last, difference):
-    """Rounding makes cells of a flat map peaks, or none; a score that is another one is a difference."""
+def test_fewer_peaks_of_an_untrained_model_are_no_difference(untrained, drawn, last, difference):
+    """In a flat map, rounding decides which cells are peaks. A different score is still a difference."""
 
     def run(example):
         rows = {key: np.array(value)[0] for key, value in untrained.detect_batch(example.image[None], 20).items()}

@@ -1,4 +1,4 @@
-"""Files are whole or not there: after an error, Ctrl-C, a full disk; local and remote."""
+"""Files are whole or do not exist: after an error, Ctrl-C or a full disk; local and remote."""
 
 import contextlib
 import errno
@@ -39,7 +39,7 @@ def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["local", "remote"])
-def test_rivals_write_the_same_file_and_the_last_to_end_gives_it(kind, tmp_path):
+def test_of_rivals_that_write_the_same_file_the_last_to_finish_wins(kind, tmp_path):
     folder = tmp_path if kind == "local" else RemotePath(f"ram://{tmp_path.name}/rivals")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "some.txt"
@@ -56,7 +56,7 @@ def test_rivals_write_the_same_file_and_the_last_to_end_gives_it(kind, tmp_path)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError], ids=["Ctrl-C", "a mistake in the code"])
-def test_what_is_no_matter_of_the_disk_is_passed_on(error, tmp_path):
+def test_errors_that_do_not_come_from_the_disk_are_passed_on(error, tmp_path):
     def write(temporary):
         temporary.write_text("half")
         raise error
@@ -66,7 +66,7 @@ def test_what_is_no_matter_of_the_disk_is_passed_on(error, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_file_of_before(tmp_path):
+def test_a_full_disk_leaves_the_previous_file(tmp_path):
     path = tmp_path / "some.bin"
     path.write_bytes(b"old")
     told = r"could not be written \(File too large\); what was there before is intact"
@@ -76,7 +76,7 @@ def test_a_full_disk_leaves_the_file_of_before(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_archive_that_cannot_be_closed_on_a_full_disk_is_a_full_disk_too(tmp_path):
+def test_an_archive_that_cannot_be_closed_reports_the_full_disk(tmp_path):
     def write(temporary):
         with zipfile.ZipFile(temporary, "w") as archive, archive.open("member", "w") as member:
             member.write(bytes(9000))
@@ -85,7 +85,7 @@ def test_an_archive_that_cannot_be_closed_on_a_full_disk_is_a_full_disk_too(tmp_
         write_whole(tmp_path / "some.zip", write)
 
 
-def test_no_room_at_all(tmp_path):
+def test_a_full_device_is_reported(tmp_path):
     def write(temporary):
         with open("/dev/full", "w") as file:
             file.write("x")
@@ -95,7 +95,7 @@ def test_no_room_at_all(tmp_path):
 
 
 def test_a_remote_path(tmp_path):
-    """ram:// is TensorFlow's file system in memory; gs:// goes the same way."""
+    """ram:// is TensorFlow's file system in memory; gs:// takes the same path."""
     tf.io.gfile.makedirs("ram://files")
     for text in ("old", "new"):
         path = write_whole("ram://files/some.txt", lambda path, text=text: path.write_text(text))
@@ -141,7 +141,7 @@ def test_a_file_that_a_library_writes_to_a_local_path_gets_its_final_path(target
     assert {path.name: path.read_text() for path in target.iterdir()} == {"film.txt": "whole", "cut.txt": "half"}
 
 
-def test_a_folder_is_moved_with_what_makes_it_one_at_the_end(target, monkeypatch):
+def test_of_a_moved_folder_the_file_that_makes_it_valid_comes_last(target, monkeypatch):
     uploaded = []
     upload = RemotePath.upload
     monkeypatch.setattr(RemotePath, "upload", lambda self, file: (uploaded.append(file.name), upload(self, file)))
@@ -182,7 +182,7 @@ def test_whether_a_folder_can_be_written_to(target, tmp_path):
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_second_name_stays_when_the_first_gets_another_file(target, links, monkeypatch):
+def test_a_second_name_keeps_its_file_when_the_first_gets_another(target, links, monkeypatch):
     def refuse(*paths):
         raise PermissionError
 

@@ -1,4 +1,4 @@
-"""JSON files, those of others and our own, whole and hostile."""
+"""JSON files of this package and of other programs, valid and hostile."""
 
 import json
 import re
@@ -89,7 +89,7 @@ def test_hostile_files_are_one_line(write, content, message):
     assert len(line) < len(str(path)) + 240
 
 
-def test_files_that_are_none(tmp_path):
+def test_missing_files_folders_and_devices(tmp_path):
     for path, found in ((tmp_path / "nowhere.json", "none"), (tmp_path, "a folder")):
         with pytest.raises(UserError, match=f"expected a file, got {found}"):
             LATER.read(path)
@@ -100,18 +100,18 @@ def test_files_that_are_none(tmp_path):
 def test_a_file_of_many_bytes_is_not_read(tmp_path):
     path = tmp_path / "large.json"
     with open(path, "wb") as file:
-        file.truncate(2**40)  # takes no room
+        file.truncate(2**40)  # a sparse file takes no space
     with pytest.raises(UserError, match=f"large.json: expected a file of at most 268435456 bytes, got {2**40}"):
         LATER.read(path)
 
 
-def test_a_content_of_any_keys_has_no_version(write):
+def test_a_content_with_any_keys_has_no_version(write):
     assert PLAIN.read(write('{"format": {}, "a": {"b": [1]}}')) == {"format": {}, "a": {"b": [1]}}
     with pytest.raises(UserError, match="expected an object as version, got 7; remove it"):
         PLAIN.read(write('{"version": 7}'))
 
 
-def test_files_of_others_may_say_a_thing_twice(write):
+def test_files_of_other_programs_may_repeat_a_key(write):
     assert read_json(write('{"a": 1, "a": NaN}'))["a"] != 1
     with pytest.raises(UserError, match="expected JSON, got one that is nested too deeply"):
         read_json(write(nested(5000)))

@@ -1,4 +1,4 @@
-"""One process at a time writes a file; a dead one does not keep the others out."""
+"""Only one process at a time writes a file, and a dead one does not keep the others out."""
 
 import json
 import multiprocessing
@@ -18,7 +18,7 @@ processes = multiprocessing.get_context("fork")
 
 @pytest.fixture(params=["here", "here, without locks of the system", "remote"])
 def path(request, tmp_path, monkeypatch):
-    """A file to write, on several kinds of disk."""
+    """The path of a file to write: local, local without system locks, or remote."""
     if "without" in request.param:
         import fcntl
 
@@ -45,7 +45,7 @@ def test_a_second_writer_is_refused_and_told_who_the_first_is(path):
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "猫" * 85, "x" * 161])
-def test_a_name_may_be_as_long_as_file_systems_take_it(name, path):
+def test_a_name_may_be_as_long_as_file_systems_allow(name, path):
     path = path.with_name(name)
     with one_writer(path), pytest.raises(UserError, match="expected no other process"), one_writer(path):
         pass
@@ -57,7 +57,7 @@ def test_other_files_of_the_folder_have_locks_of_their_own(path):
         pass
 
 
-def test_the_lock_is_given_back_after_an_error(path):
+def test_the_lock_is_released_after_an_error(path):
     with pytest.raises(ZeroDivisionError), one_writer(path):
         raise ZeroDivisionError
     with one_writer(path):
@@ -70,7 +70,7 @@ def _hold(path, ready):
         time.sleep(60)
 
 
-def test_another_process_holds_it_until_it_is_killed(tmp_path):
+def test_another_process_holds_the_lock_until_it_is_killed(tmp_path):
     path, ready = tmp_path / "last.keras", processes.Event()
     other = processes.Process(target=_hold, args=(path, ready))
     other.start()
@@ -113,13 +113,13 @@ def test_a_dead_process_of_this_machine_holds_nothing(path):
     process = processes.Process(target=int)
     process.start()
     process.join()
-    for number in (process.pid, os.getpid()):  # a container's process has the same number after each restart
+    for number in (process.pid, os.getpid()):  # after a restart, a container's process has the same number again
         write_lock(path, host="here", machine=lock.machine_id(), pid=number)
         with one_writer(path):
             pass
 
 
-def test_a_writer_on_another_machine_holds_it_as_long_as_it_gives_signs_of_life(tmp_path):
+def test_a_writer_on_another_machine_holds_the_lock_while_it_gives_signs_of_life(tmp_path):
     path = tmp_path / "last.keras"
     write_lock(path, host="node7", machine="f" * 8, pid=4)
     with pytest.raises(UserError, match="process 4 on node7"), one_writer(path):
@@ -129,7 +129,7 @@ def test_a_writer_on_another_machine_holds_it_as_long_as_it_gives_signs_of_life(
         pass
 
 
-def test_signs_of_life(path, monkeypatch):
+def test_a_writer_gives_signs_of_life(path, monkeypatch):
     monkeypatch.setattr(lock, "SIGN_OF_LIFE_S", 0.02)
     file = path.with_name(f"{LOCK}{path.name}")
     with one_writer(path):
@@ -146,7 +146,7 @@ def test_signs_of_life(path, monkeypatch):
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", b'{"pid": "x"}', b'{"pid": 1, "seen": "x"}', b"[" * 100_000, b"\xff\x00"]
 )
-def test_a_damaged_lock_holds_nobody_out(content, path):
+def test_a_damaged_lock_keeps_nobody_out(content, path):
     path.with_name(f"{LOCK}{path.name}").write_bytes(content)
     with one_writer(path):
         pass

@@ -1,4 +1,4 @@
-"""Archives of arrays: what NumPy writes is read, and nothing that says more than it holds."""
+"""Archives of arrays: what NumPy writes is read, and headers that claim more than the file holds are refused."""
 
 import io
 import re
@@ -18,7 +18,7 @@ def saved(**arrays):
 
 
 def with_header(header, data=b"", version=(1, 0)):
-    """The archive of one array "a" whose header is that text."""
+    """An archive of one array "a" with `header` as its header."""
     text = header.encode("latin1").ljust(117) + b"\n"
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -74,7 +74,7 @@ def test_hostile_files_are_one_line(content, message):
     assert len(line) < 300
 
 
-def test_an_archive_that_expands():
+def test_an_archive_that_expands_is_refused():
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", bytes(100 << 20))

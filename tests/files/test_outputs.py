@@ -1,4 +1,4 @@
-"""Before any work: can results be written to their places, and would they replace something?"""
+"""Checks before any work: whether results can be written, and whether they would replace something."""
 
 import os
 
@@ -18,7 +18,7 @@ def folder(request, tmp_path):
     return path
 
 
-def test_nothing_is_replaced_unless_that_is_asked_for(folder):
+def test_nothing_is_replaced_unless_asked(folder):
     check_outputs([folder / "a.jpg", folder / "b.jpg", folder / "sub" / "c.jpg"])
     (folder / "a.jpg").write_text("mine")
     (folder / "b.jpg").write_text("mine")
@@ -27,14 +27,14 @@ def test_nothing_is_replaced_unless_that_is_asked_for(folder):
     check_outputs([folder / "a.jpg", folder / "b.jpg"], overwrite=True)
 
 
-def test_what_is_read_is_never_replaced(folder):
+def test_a_file_that_is_read_is_never_replaced(folder):
     (folder / "a.jpg").write_text("mine")
     for overwrite in (False, True):
         with pytest.raises(UserError, match=r"a\.jpg: expected a place for results, got a file that is read"):
             check_outputs([folder / "b.jpg", folder / "a.jpg"], overwrite, inputs=[folder / "a.jpg", folder / "none"])
 
 
-def test_one_file_has_many_names(tmp_path, monkeypatch):
+def test_a_file_that_is_read_is_known_under_all_its_names(tmp_path, monkeypatch):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "a.jpg").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -88,7 +88,7 @@ def test_a_folder_for_results_whose_names_are_not_known_yet(folder):
             check_empty(folder, "--results", overwrite=True, inputs=[read])
 
 
-def test_the_places_are_made_and_held(folder):
+def test_output_folders_are_made_and_locked(folder):
     path = folder / "deep" / "metrics.json"
     with claimed([path, folder / "curves.png"]):
         path.write_text("{}")
@@ -109,7 +109,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
         open_folder(to_path("nosuch://x"), "--results")
 
 
-def test_a_default_never_meets_old_results(folder):
+def test_a_default_name_never_meets_old_results(folder):
     for expected in ("metrics.json", "metrics-2.json", "metrics-3.json"):
         free = first_free(folder / "metrics.json")
         assert free.name == expected

@@ -1,4 +1,4 @@
-"""Finding and reading files that a user names, local and remote (in memory)."""
+"""Finding and reading the files that a user names: local, and remote (in memory)."""
 
 import os
 import pathlib
@@ -19,7 +19,7 @@ def folder(request, tmp_path, to_ram):
     return to_path(local if request.param == "here" else to_ram(local))
 
 
-def test_what_is_found(folder):
+def test_files_are_found(folder):
     assert sorted(list_names(folder)) == ["a.jpg", "b.jpg", "c.txt", "d"]
     assert expand(f"{folder}/*.jpg") == [folder / "a.jpg", folder / "b.jpg"]
     assert expand(f"{folder}/*/e.*") == [folder / "d/e.jpg"]
@@ -29,7 +29,7 @@ def test_what_is_found(folder):
     assert size_bytes(folder / "d/f.txt") == 7
 
 
-def test_what_is_read(folder):
+def test_files_are_read(folder):
     paths = [folder / name for name in ("b.jpg", "a.jpg", "d/e.jpg")]
     assert list(map_files(lambda path: path.read_text(), paths)) == ["b.jpg", "a.jpg", "d/e.jpg"]
     with open_bytes(folder / "d/e.jpg") as file:
@@ -45,7 +45,7 @@ def test_a_name_in_a_file_is_relative_absolute_or_remote():
         assert join(folder, "s3://else/b.jpg") == RemotePath("s3://else/b.jpg")
 
 
-def test_two_stars_are_for_this_machine(tmp_path):
+def test_two_stars_work_only_on_local_paths(tmp_path):
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/c.jpg").touch()
     assert expand(f"{tmp_path}/**/*.jpg") == [tmp_path / "a/b/c.jpg"]

@@ -1,4 +1,4 @@
-"""A remote path is used as a local one is; pathlib says what is right."""
+"""A remote path behaves like a local one; pathlib is the reference."""
 
 import pathlib
 
@@ -38,7 +38,7 @@ def test_names_are_those_of_pathlib(text):
         ("hdfs://host:80/user", "hdfs://host:80/user"),
     ],
 )
-def test_what_is_written(text, expected):
+def test_paths_are_normalised(text, expected):
     assert str(RemotePath(text)) == expected
     assert RemotePath(expected) == RemotePath(text)
 
@@ -59,7 +59,7 @@ def trees(tmp_path, to_ram):
     return local, RemotePath(to_ram(local))
 
 
-def test_what_is_there(trees):
+def test_files_are_found_as_by_pathlib(trees):
     local, remote = trees
     for name in ("", "top.txt", "a", "a/one.jpg", "none", "top.txt/none", "[x]"):
         here, there = local / name, remote / name
@@ -79,8 +79,8 @@ def test_what_is_there(trees):
 
 
 @pytest.mark.parametrize("names", [["b/", "one.jpg", "odd"], ["b/"]], ids=["with files", "folders alone"])
-def test_folders_that_a_bucket_marks_are_not_asked_for(names, trees, monkeypatch):
-    """Each question is a request, and there may be a hundred thousand files."""
+def test_entries_that_a_bucket_marks_as_folders_are_not_queried(names, trees, monkeypatch):
+    """Each such question is a request, and there may be a hundred thousand files."""
     listed = {RemotePath("gs://x/a"): names, RemotePath("gs://x/a/b"): ["two.jpg", "three.txt"]}
     monkeypatch.setattr(RemotePath, "listdir", lambda self: listed[self])
     monkeypatch.setattr(RemotePath, "is_dir", lambda self: pytest.fail(f"asked for {self}"))
@@ -95,7 +95,7 @@ def test_folders_that_a_bucket_marks_are_not_asked_for(names, trees, monkeypatch
         ("nosuch://a/b.txt", "File system scheme 'nosuch' not implemented (file: 'nosuch://a/b.txt')"),
     ],
 )
-def test_an_error_is_one_of_the_disk_and_of_the_user(path, reason):
+def test_an_error_is_an_os_error_and_a_user_error(path, reason):
     with pytest.raises(RemoteError) as caught:
         RemotePath(path).read_bytes()
     assert isinstance(caught.value, OSError)

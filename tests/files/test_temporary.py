@@ -1,4 +1,4 @@
-"""Only what this package was writing, and nobody writes any more, is ever removed."""
+"""Only files that this package was writing, and that nobody writes any more, are ever removed."""
 
 import multiprocessing
 import os
@@ -70,7 +70,7 @@ def test_a_users_file_stays_whatever_its_name_and_age(name, folder):
     assert names(folder) == [name]
 
 
-def test_what_is_being_written_stays(folder):
+def test_files_that_are_being_written_stay(folder):
     mine = folder / temporary_name("best.keras")
     mine.write_text("half")
     other = folder / f"{MARK}{machine_id()}-{os.getppid()}-01234567.best.keras"
@@ -79,8 +79,8 @@ def test_what_is_being_written_stays(folder):
     assert names(folder) == sorted([mine.name, other.name])
 
 
-def test_a_dead_process_with_the_number_of_this_one_is_dead(folder):
-    """As after the restart of a container, whose process always is number 1."""
+def test_files_of_a_dead_process_with_this_ones_number_are_removed(folder):
+    """This happens after the restart of a container, whose process is always number 1."""
     (folder / f"{MARK}{machine_id()}-{os.getpid()}-01234567.best.keras").write_text("half")
     assert len(remove_temporaries(folder)) == 1
 
@@ -94,7 +94,7 @@ def test_writers_on_other_machines_are_judged_by_age(tmp_path):
     assert "-1-" in removed
 
 
-def test_which_processes_run(dead_process):
+def test_running_processes_are_told_from_dead_ones(dead_process):
     assert is_running(os.getpid())
     assert not is_running(dead_process)
     assert not is_running(10**30)

@@ -14,7 +14,7 @@ SHARED = ("detection_3d", "everything", "colors")
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory):
-    """Returns a function: backend, network, cases -> what a process on that backend wrote, by case."""
+    """Returns a function: backend, network, cases -> {case: arrays that a process on that backend wrote}."""
 
     def run(backend, network, *cases, images=4, devices=0):
         folder = tmp_path_factory.mktemp(backend)
@@ -27,7 +27,7 @@ def steps(tmp_path_factory):
 
 
 def check_same_step(step, expected, case, network=TWO_STACKS):
-    """Losses to 1e-5, weights to rounding, detections to 1e-4 px and 1e-5 of score."""
+    """Losses to a relative 1e-5 (validation 1e-4), weights to rounding, boxes to 1e-3 px, scores to 1e-5."""
     for name, value in expected.items():
         if name.endswith("loss"):
             assert step[name] == pytest.approx(value, rel=1e-5 if not name.startswith("val_") else 1e-4), name
@@ -62,7 +62,7 @@ def test_every_case_is_the_same_on_every_backend(steps, backend):
     ],
 )
 def test_devices_that_share_a_batch_move_the_weights_as_one_does(steps, network, cases, counts):
-    """Also with images without objects on some devices, in micro-batches, with batch statistics and clipped."""
+    """Some cases have devices without objects, micro-batches, batch statistics or clipped gradients."""
     alone = steps("jax", network, *cases, images=8)
     for devices in counts:
         together = steps("jax", network, *cases, images=8, devices=devices)

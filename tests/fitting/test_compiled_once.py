@@ -1,4 +1,4 @@
-"""On JAX the steps are compiled once, keep the state where it is, and share a batch by sums alone."""
+"""On JAX the steps are compiled once and donate their state; devices that share a batch exchange only sums."""
 
 import json
 
@@ -16,7 +16,7 @@ def run(*arguments):
 
 @pytest.mark.slow
 def test_everything_is_compiled_in_the_first_epoch_and_the_state_is_donated():
-    """With several steps an execution, validation and average precision; see `compiled_once.py` for the state."""
+    """Several steps per execution, validation and average precision; `compiled_once.py` checks the state."""
     seen = json.loads(run("tests/helpers/compiled_once.py").splitlines()[-1])
     first = seen["traced 0"]
     for step in ("train_step", "test_step"):
@@ -36,6 +36,6 @@ def test_everything_is_compiled_in_the_first_epoch_and_the_state_is_donated():
         pytest.param("colors", DEFORMABLE, marks=pytest.mark.exhaustive),
     ],
 )
-def test_eight_devices_share_the_batch_and_tell_each_other_sums(case, network):
-    """See `sharded_step.py`; "everything" is a pose in micro-batches, clipped and averaged, "colors" a detection."""
+def test_eight_devices_share_the_batch_and_exchange_only_sums(case, network):
+    """See `sharded_step.py`; "everything": a pose in micro-batches, clipped and averaged. "colors": a detection."""
     run("tests/helpers/sharded_step.py", case, network)

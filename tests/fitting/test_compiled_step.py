@@ -1,4 +1,4 @@
-"""The whole training step of every network compiles under XLA with static shapes, as a TPU wants it."""
+"""The whole training step of every network compiles under XLA with static shapes, as a TPU needs."""
 
 import pathlib
 import subprocess
@@ -39,7 +39,7 @@ def test_a_batch_in_parts():
     run(DEFORMABLE, "detection", "2")
 
 
-@pytest.mark.exhaustive  # XLA takes minutes for the large ones on a CPU; the small networks above have their parts
+@pytest.mark.exhaustive  # XLA takes minutes for large networks on a CPU; the small networks above have the same parts
 @pytest.mark.parametrize("name", BACKBONES)
 def test_networks(name):
     run(name)

@@ -1,4 +1,4 @@
-"""The running average of weights against a slow loop."""
+"""The running average of weights, compared with a slow loop."""
 
 import keras
 import numpy as np
@@ -40,7 +40,7 @@ def test_swapping_is_undone_also_after_an_error():
 def test_before_the_first_step_there_is_no_average():
     variable = keras.Variable([1.0])
     average = WeightAverage([variable], decay=0.9)
-    variable.assign([3.0])  # as a file does that is read after the model was compiled
+    variable.assign([3.0])  # as loading a file after `compile` does
     with average.swapped():
         assert float(variable[0]) == 3.0
     average.start()

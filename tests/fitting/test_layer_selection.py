@@ -1,4 +1,4 @@
-"""Freezing: what is frozen keeps weights and statistics, everything else learns, also after a file."""
+"""Freezing: frozen layers keep weights and statistics, all others learn, also in a loaded model."""
 
 import keras
 import numpy as np
@@ -28,21 +28,21 @@ def resnet():
 
 @pytest.fixture(scope="module")
 def mobile():
-    """Its backbone is a model within the network."""
+    """A model whose backbone is a nested Keras model."""
     with shapes_only():
         return CenterNet("mobilenet_v3_small_minimalistic", num_classes=2, input_size=64)
 
 
 @pytest.fixture
 def nested(tiny_model):
-    """A small network with a model within."""
+    """A small network with a nested Keras model."""
     images = keras.Input((None, None, 3))
     x = conv_norm(images, 8, 3, stride=2, conv="conv1", norm="bn1")
     x = conv_norm(x, 8, 3, stride=2, conv="conv2", norm="bn2")
     return tiny_model(keras.Model(images, x, name="backbone"))
 
 
-def test_the_backbone_is_what_imagenet_weights_fill(resnet, mobile):
+def test_the_backbone_is_the_part_that_imagenet_weights_fill(resnet, mobile):
     names = {
         layer.name
         for layer in select_layers(resnet.network, ["backbone"], resnet.backbone_row.backbone_layers)
@@ -116,7 +116,7 @@ def test_paths_of_the_backbone_are_those_of_its_variables(nested):
     assert set(paths) < {variable.path for variable in model.trainable_variables}
 
 
-def test_paths_of_a_heads_last_layers_are_one_of_each_stack(resnet):
+def test_a_head_has_one_last_layer_in_each_stack(resnet):
     assert last_layer_paths(resnet.network, "size") == ("size/kernel", "size/bias")
     with shapes_only():
         stacked = CenterNet("hourglass104", num_classes=2, input_size=128)

@@ -1,4 +1,4 @@
-"""Losses by head, and micro-batches: they move the weights as the whole batch does."""
+"""Losses by head, and micro-batches, which change the weights as the whole batch does."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from tests.helpers import step_cases
 TASK_CLASSES = {"detection": ("a", "b"), "detection_3d": ("a", "b", "c"), "pose": ("a", "b")}
 
 
-def test_the_sum_over_micro_batches_is_a_loop():
+def test_the_sum_over_micro_batches_traces_the_function_once():
     batch = np.arange(12, dtype="float32").reshape(6, 2), {"more": np.ones(6, "float32")}
     seen = []
 
@@ -26,11 +26,11 @@ def test_the_sum_over_micro_batches_is_a_loop():
     zeros = [tf.zeros(()), tf.zeros(())]
     summed = tf.function(lambda: sum_over_micro_batches(function, batch, 3, zeros))()
     assert [float(value) for value in summed] == [np.sum(batch[0] ** 2), 6]
-    assert seen == [(2, 2)]  # traced once
+    assert seen == [(2, 2)]  # the function was traced once
 
 
 @pytest.mark.parametrize("task", TASK_CLASSES)
-def test_counts_are_those_of_any_prediction(task):
+def test_counts_do_not_depend_on_the_prediction(task):
     built = TASKS[task].build(TASK_CLASSES[task])
     targets = encode_targets(built, step_cases.batch("detection")[1], (8, 8))
     random = np.random.default_rng(0)
@@ -49,8 +49,8 @@ def step_of(parts, **options):
 
 
 @pytest.mark.parametrize("colors", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_four_micro_batches_move_the_weights_as_the_whole_batch(colors):
-    """Parts of one image, of which one has no object: means over a part's own objects would be others."""
+def test_four_micro_batches_change_the_weights_as_the_whole_batch_does(colors):
+    """Each part is one image, and one has no object. Means over each part's own objects would differ."""
     start = [np.asarray(variable) for variable in step_cases.build("detection").network.variables]
     whole, figures = step_of(1, color_augmentation=colors)
     parts, figures_of_parts = step_of(4, color_augmentation=colors)
@@ -63,7 +63,7 @@ def test_four_micro_batches_move_the_weights_as_the_whole_batch(colors):
 
 
 @pytest.mark.slow
-def test_batch_statistics_move_with_every_micro_batch():
+def test_batch_statistics_are_updated_by_every_micro_batch():
     images, objects = step_cases.batch("averaged")
     model, oracle = step_cases.build("averaged"), step_cases.build("averaged")
     model.compile(keras.optimizers.SGD(0.0), accumulate=2, color_augmentation=False)
@@ -74,7 +74,7 @@ def test_batch_statistics_move_with_every_micro_batch():
         np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-6, err_msg=variable.path)
 
 
-def test_micro_batches_that_are_none():
+def test_invalid_numbers_of_micro_batches():
     with pytest.raises(
         UserError, match=r"accumulate: expected a batch that splits into 3 equal micro-batches .*, got 4 images"
     ):

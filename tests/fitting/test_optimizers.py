@@ -1,4 +1,4 @@
-"""Adam by parts against Keras' own on each part alone; Muon against Keras' own on matrices and NumPy's SVD."""
+"""PartwiseAdam against Keras' Adam on each part; Muon against Keras' Muon on matrices and NumPy's SVD."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ def train(optimizer, variables):
 
 @pytest.mark.parametrize("decay", [None, 0.1])
 @pytest.mark.parametrize("factor", [0.25, 4.0])
-def test_some_variables_learn_and_decay_as_with_another_rate(factor, decay):
+def test_a_factor_acts_like_an_optimizer_with_another_rate(factor, decay):
     variables = build_variables()
     paths = [variable.path for variable in variables[:2]]
     options = {"weight_decay": decay} | ({"undecayed": ["bias"]} if decay else {})
@@ -45,7 +45,7 @@ def test_it_is_rebuilt_from_its_configuration():
     assert (other.rates, other.undecayed) == ({"a/kernel": 0.1, "b/kernel": 16.0}, ("bias",))
 
 
-def test_files_that_had_one_factor_are_read():
+def test_configurations_with_a_single_factor_are_read():
     config = PartwiseAdam(0.1).get_config()
     del config["rates"]
     before = PartwiseAdam.from_config(config | {"slow_paths": ["a", "b"], "slow_factor": 0.1})
@@ -57,7 +57,7 @@ OTHERS = {"depthwise/kernel": (3, 3, 5, 1), "size/kernel": (1, 1, 4, 2), "dense/
 
 
 def step_five_times(optimizer, shapes, as_matrices=False):
-    """Returns the values of variables after five steps, from a start and by gradients that their names decide."""
+    """Returns the variables after five steps. Their start and gradients depend on their paths."""
     variables, gradients = [], []
     for path, shape in shapes.items():
         start, *steps = np.random.default_rng(len(path)).normal(size=(6, *shape)).astype("float32")
@@ -71,14 +71,14 @@ def step_five_times(optimizer, shapes, as_matrices=False):
     return [np.asarray(variable) for variable in variables]
 
 
-def test_muon_moves_matrices_as_that_of_keras_does():
+def test_muon_changes_matrices_as_keras_muon_does():
     ours = step_five_times(Muon(0.01, step_rms=0.2), KERNELS)
     theirs = step_five_times(keras.optimizers.Muon(0.01, weight_decay=None, adam_weight_decay=None), KERNELS)
     for found, expected in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_muon_takes_a_convolution_for_the_matrix_of_its_output_channels():
+def test_muon_treats_a_convolution_as_a_matrix_with_a_column_per_output_channel():
     shapes = {"conv/kernel": (3, 3, 2, 7)}
     found, matrix = (step_five_times(Muon(0.01), shapes, as_matrices)[0] for as_matrices in (False, True))
     np.testing.assert_allclose(found.reshape(matrix.shape), matrix, rtol=1e-5)
@@ -92,7 +92,7 @@ def test_muon_steps_by_adam_for_biases_depthwise_kernels_and_last_layers():
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_muon_has_rates_and_decay_of_parts():
+def test_muon_has_rates_and_decay_for_parts():
     def train(rate, **options):
         return step_five_times(Muon(rate, weight_decay=0.1, **options), KERNELS)
 

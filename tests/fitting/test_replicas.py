@@ -1,4 +1,4 @@
-"""N replicas with one global batch train as a single device with that batch; see `many_devices.py`."""
+"""N replicas that share a global batch train like one device with that batch; see `many_devices.py`."""
 
 import pathlib
 import subprocess
@@ -15,13 +15,13 @@ from tests.helpers import many_devices
 from tests.helpers.step_cases import CASES, DECAY, DEFORMABLE, RATE, TWO_STACKS, assert_same_change
 
 QUICK = ("detection", "published mean", "clipped in parts")
-# Of cases in which an image is a part of its own, the case of the whole batch.
+# {case with one image per part: the same case with the whole batch}
 WHOLE = {"in parts": "detection", "clipped in parts": "clipped"}
 
 
 @pytest.fixture(scope="module")
 def on_devices(tmp_path_factory):
-    """Returns a function: (number of logical devices, network, cases) -> what the replicas wrote, by case."""
+    """Returns a function: (number of logical devices, network, cases) -> {case: arrays that the replicas wrote}."""
 
     def run(devices, network, *cases):
         folder = tmp_path_factory.mktemp("devices")
@@ -36,7 +36,7 @@ def on_devices(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def on_two(on_devices):
-    """Two replicas, the cases that are quick."""
+    """The quick cases on two replicas."""
     return on_devices(2, TWO_STACKS, *QUICK)
 
 
@@ -52,7 +52,7 @@ def check_against_one_device(step, case, network=TWO_STACKS):
     model, figures = many_devices.train(case, network)
     expected = [np.asarray(variable) for variable in model.network.variables]
     start = start_of(case, network)
-    assert sum(np.abs(a - b).max() > 1e-6 for a, b in zip(expected, start, strict=True)) > 10  # it has moved at all
+    assert sum(np.abs(a - b).max() > 1e-6 for a, b in zip(expected, start, strict=True)) > 10  # weights changed
     assert_same_change(weights_of(step, model), expected, start)
     for name, value in figures.items():
         assert step[name] == pytest.approx(value, rel=1e-4), name
@@ -61,18 +61,18 @@ def check_against_one_device(step, case, network=TWO_STACKS):
 
 
 @pytest.mark.slow
-def test_two_devices_move_the_weights_as_one_does(on_two):
-    """Batch normalisation is frozen: it would use each replica's own statistics, as published."""
+def test_two_devices_change_the_weights_as_one_does(on_two):
+    """Batch normalisation is frozen. Otherwise it would use each replica's own statistics, as published."""
     check_against_one_device(on_two["detection"], "detection")
 
 
 @pytest.mark.slow
-def test_two_devices_with_two_parts_move_the_weights_as_one_device_with_the_whole_batch(on_two):
+def test_two_devices_with_two_parts_each_equal_one_device_with_the_whole_batch(on_two):
     check_against_one_device(on_two["clipped in parts"], "clipped")
 
 
 @pytest.mark.slow
-def test_the_published_mean_is_that_of_the_replicas_own_means(on_two):
+def test_the_published_mean_is_the_mean_of_the_replicas_own_means(on_two):
     model = many_devices.build("published mean")
     images, objects = many_devices.batch("published mean")
     images = tf.constant(images)
@@ -101,7 +101,7 @@ def test_every_case_on_two_devices(on_devices):
 
 
 @pytest.mark.exhaustive
-def test_four_devices_of_which_one_has_no_object(on_devices):
+def test_four_devices_one_of_them_without_an_object(on_devices):
     steps = on_devices(4, TWO_STACKS, "detection", "clipped", "averaged")
     for case in ("detection", "clipped"):
         check_against_one_device(steps[case], case)
@@ -116,28 +116,28 @@ def test_a_deformable_convolution_on_two_devices(on_devices):
 
 
 def check_alike(step):
-    """With the same image everywhere a replica's batch statistics are those of the whole batch."""
+    """If all images are the same, a replica's batch statistics are those of the whole batch."""
     model, figures = many_devices.train("alike")
     trainable = {id(variable) for variable in model.trainable_variables}
     columns = zip(model.network.variables, weights_of(step, model), start_of("alike"), strict=True)
     for variable, received, before in columns:
         if id(variable) in trainable:
             assert_same_change([received], [np.asarray(variable)], [before])
-        else:  # the unbiased variance of fewer pixels is a little more
+        else:  # fewer pixels have a slightly larger unbiased variance
             np.testing.assert_allclose(received, variable, rtol=5e-3, atol=1e-5)
     assert step["loss"] == pytest.approx(figures["loss"], rel=1e-4)
 
 
 def check_average(step):
-    """`fit` ends with the average of the start and of the step, batch statistics (means of the replicas') included."""
+    """`fit` ends with the average of start and step, including batch statistics (the replicas' means)."""
     model, _ = many_devices.train("averaged")
     start = start_of("averaged")
     moved = [np.abs(a - b).max() for a, b in zip(weights_of(step, model), start, strict=True)]
     assert np.mean(np.array(moved) > 0) > 0.9
     for received, variable in zip(weights_of(step, model), model.network.variables, strict=True):
-        if "moving_mean" in variable.path:  # means of means are exact; normalised activations are not
+        if "moving_mean" in variable.path:  # the replicas' means are exact, their normalised activations are not
             np.testing.assert_allclose(received, variable, rtol=0.05, atol=5e-3)
-    assert DECAY > 2 / 11  # the warm-up's first decay, which `averaging` tests against a loop
+    assert DECAY > 2 / 11  # the first decay of the warm-up
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Training steps and detections lower for a TPU, on a machine that has none; see `tpu_lowering.py`."""
+"""Training steps and detection can be lowered for a TPU on a machine without one; see `tpu_lowering.py`."""
 
 import json
 import pathlib
@@ -35,10 +35,10 @@ def test_the_other_tasks_lower(task):
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_published_networks_lower_and_cost_what_the_readme_says(name):
+def test_the_published_networks_lower_and_cost_what_the_docs_say(name):
     figures = lower(name)
-    # XLA leaves out what meets zeros of the padding, and adds what lies between the convolutions. Detecting does
-    # without the heads of all stacks but the last; training repeats every convolution for either gradient.
+    # XLA does not count products with padding zeros, and adds the operations between convolutions. Detection does
+    # not compute the heads of earlier stacks. Training repeats every convolution for each of its two gradients.
     assert 0.85 < figures["detecting GFLOP"] / figures["convolutions GFLOP"] < 1.05
     assert figures["training GFLOP"] / figures["convolutions GFLOP"] == pytest.approx(3, rel=0.05)
     columns = ("convolutions GFLOP", "detecting GFLOP", "training GFLOP", "detecting GB", "training GB")

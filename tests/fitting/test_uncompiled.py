@@ -1,4 +1,4 @@
-"""A model saved as one to use, on the way of a training that goes on."""
+"""Saving a model without its optimizer in the middle of a training that continues."""
 
 import keras
 import numpy as np
@@ -34,13 +34,13 @@ def trained(tiny_model, batch, callbacks):
 
 
 @pytest.mark.slow
-def test_it_is_a_third_as_large_and_training_goes_on_as_without_it(tiny_model, batch, tmp_path):
+def test_the_file_is_less_than_half_as_large_and_training_continues_unchanged(tiny_model, batch, tmp_path):
     model, losses = trained(tiny_model, batch, [SaveEveryEpoch(tmp_path)])
     assert losses == trained(tiny_model, batch, [])[1]
     assert (tmp_path / "all.keras").stat().st_size > 2.5 * (tmp_path / "use.keras").stat().st_size
     saved = load_model(tmp_path / "use.keras")
     assert not saved.compiled
     for one, other in zip(saved.network.variables, model.network.variables, strict=True):
-        np.testing.assert_array_equal(one, other)  # `fit` ends with the averaged weights
+        np.testing.assert_array_equal(one, other)  # `fit` leaves the averaged weights in the model
     saved.compile()
     saved.fit(batch, verbose=0)

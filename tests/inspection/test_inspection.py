@@ -1,4 +1,4 @@
-"""What is in a data set and what looks wrong in it, against what was drawn."""
+"""What `inspect` finds in a data set, compared with the objects that were written into it."""
 
 import re
 
@@ -60,9 +60,9 @@ def test_counts_by_split_and_class(inspection):
         "objects": "28",
         "most in one image": "2",
         "box side 5 / 50 / 95 %": " / ".join(f"{side:.0f}" for side in np.quantile(sides, (0.05, 0.5, 0.95))),
-        # a pixel wide, 4 and 6 pixels wide: the map has a cell for every 4 x 4 pixels
+        # objects 1, 4 and 6 pixels wide: the map has a cell for every 4 x 4 pixels
         "under 2 cells": "3",
-        # the two boxes of street14, whose centres are 0.25 pixels apart, and the two of street16
+        # one of street14's two boxes, whose centres are 0.25 pixels apart, and one of street16's
         "centre in a taken cell": "2",
     }
     assert val[:4] == ("val", "2", "0", "2")
@@ -76,10 +76,10 @@ def test_suspicious_images(inspection):
         ("train", "street14"): {"two boxes for one object": 1},
         ("train", "street15"): {"box over the border": 1, "box of less than two pixels": 1},
     }
-    assert inspection.suspicions[0].name.endswith("street15.jpg")  # the most reasons first
+    assert inspection.suspicions[0].name.endswith("street15.jpg")  # the image with the most reasons comes first
 
 
-def test_a_photo_of_another_quality_in_another_split_is_a_near_duplicate(inspection):
+def test_the_same_photo_in_another_split_with_another_quality_is_a_near_duplicate(inspection):
     ((one, name, other, other_name),) = inspection.near_duplicates
     assert (one, other) == ("train", "val")
     assert name.endswith("street07.jpg")
@@ -96,13 +96,13 @@ def test_the_page_opens_without_a_network(inspection, tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert not re.search(r"(src|href)=.(?!data:)", page)
     assert "<script" not in page
-    assert page.count("data:image/jpeg") == 4 + 2 + 16 + 2  # suspicious, near-duplicates, all of train, all of val
+    assert page.count("data:image/jpeg") == 4 + 2 + 16 + 2  # suspicious, near-duplicates, images of train and val
     assert page.count("data:image/png") == 2
     assert page.index("Suspicious images") < page.index("Images of train")
     assert "box as large as the image" in page
 
 
-def test_names_in_the_page_are_texts(folder, tmp_path):
+def test_names_in_the_page_are_escaped(folder, tmp_path):
     for path in (folder / "Annotations").glob("alley*.xml"):
         text = path.read_text()
         (tmp_path / path.name).write_text(text.replace("<name>car", "<name>&lt;b&gt;car"))
@@ -114,7 +114,7 @@ def test_names_in_the_page_are_texts(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_records_are_read_once_and_say_the_same(folder, tmp_path, inspection):
+def test_records_give_the_same_tables(folder, tmp_path, inspection):
     for split in ("train", "val"):
         write_tfrecords(read_source(folder, split, classes=("car", "dog")), split, tmp_path / "records", 1)
     records = inspect(tmp_path / "records", input_size=160)
@@ -133,10 +133,10 @@ def test_the_command(folder, tmp_path, capsys):
     assert main(["inspect", "--data", str(tmp_path / "nothing")]) == 2
 
 
-def test_an_unknown_task_is_told(folder):
+def test_an_unknown_task_is_refused(folder):
     with pytest.raises(UserError, match="Unknown task: expected one of detection"):
         inspect(folder, task="poetry")
 
 
-def test_it_is_a_public_door():
+def test_inspect_is_public():
     assert keras_centernet.inspect is inspect

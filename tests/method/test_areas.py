@@ -1,4 +1,4 @@
-"""Boxes that are taught at the cells around a centre, against a loop over objects and cells."""
+"""Boxes trained at the cells around a centre, compared with a loop over objects and cells."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ CELLS = 25
 
 
 def drawn_objects(rng, count):
-    """Boxes that overlap, some over the border, one of them padding."""
+    """Overlapping boxes, some of them over the border; the last row is padding."""
     corners = rng.uniform(-8, 70, (1, count, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(2, 60, (1, count, 2))], axis=-1)
     mask = np.arange(count)[None] < count - 1
@@ -30,7 +30,7 @@ def height(cell, center, size):
 
 
 def slow_areas(objects):
-    """Returns {(object, cell): weight} by loops."""
+    """Returns ({(object, cell): weight}, middles, sizes), by loops."""
     boxes = np.clip(objects["boxes_xyxy"][0] / 4, 0, [MAP_HW[1] - 1, MAP_HW[0] - 1] * 2)
     sizes, middles = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
     alive = [i for i in range(len(boxes)) if objects["mask"][0, i] and np.all(sizes[i] > 0)]
@@ -79,7 +79,7 @@ def test_the_weights_of_an_object_add_up_to_one_and_a_shared_cell_has_one_owner(
     assert not set(index[0][weights[0] > 0]) & set(index[1][weights[1] > 0])
 
 
-def test_centers_of_two_objects_in_one_cell_are_taught_to_both():
+def test_two_objects_with_their_centres_in_one_cell_are_both_trained_there():
     boxes = np.array([[[8, 8, 40, 40], [16, 16, 32, 32]]], "float32")
     objects = {"boxes_xyxy": boxes, "classes": np.zeros((1, 2), int), "mask": np.ones((1, 2), bool)}
     weights = np.asarray(encode_targets(AREAS, objects, MAP_HW)["area_mask"]).reshape(2, CELLS)

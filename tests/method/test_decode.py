@@ -1,4 +1,4 @@
-"""Decoding against the published detections, and as the inverse of encoding."""
+"""Decoding, compared with the published detections, and as the inverse of encoding."""
 
 import numpy as np
 import pytest
@@ -86,7 +86,7 @@ def test_there_are_always_k_rows_best_first(rng):
 
 
 def test_two_keypoint_heatmaps_are_decoded_apart(rng):
-    """Each has its own peaks, and its own offsets are read there: against a loop over channels."""
+    """Each heatmap has its own peaks, where its own offsets are read. The reference is a loop over channels."""
     names, channels, hw, peaks = ("corners", "wheels"), (2, 3), (8, 9), 4
     heads = [HeadSpec("center_heatmap", 1, "everywhere", None, None)]
     for name, count in zip(names, channels, strict=True):

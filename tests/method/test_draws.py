@@ -1,4 +1,4 @@
-"""Random numbers by seed and place, against the published ones and the distributions that they have."""
+"""Random numbers from a seed and a row: published test vectors, independence of the batch, distributions."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 from keras_centernet.method.draws import normal, threefry, uniform
 
-# Of the authors' test vectors for 20 rounds: key, counter, output.
+# From the authors' test vectors for 20 rounds: key, counter, output.
 KNOWN = [
     ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
     ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
@@ -24,12 +24,12 @@ def test_known_answers(key, counter, expected):
     assert [int(np.asarray(word).view(np.uint32)[0]) for word in words] == list(expected)
 
 
-def test_rows_are_those_of_their_place():
+def test_a_row_does_not_depend_on_the_batch_that_it_is_drawn_in():
     seed = keras.random.SeedGenerator(5).next()
     np.testing.assert_array_equal(uniform(seed, 8, 3)[4:], uniform(seed, 4, 3, first_row=4))
 
 
-def test_every_seed_and_step_draws_others():
+def test_every_seed_and_step_draws_other_numbers():
     seeds = keras.random.SeedGenerator(5)
     drawn = [
         np.asarray(uniform(seed, 4, 3)) for seed in (seeds.next(), seeds.next(), keras.random.SeedGenerator(6).next())

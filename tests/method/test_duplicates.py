@@ -1,4 +1,4 @@
-"""Duplicates: what greedy non-maximum suppression drops, in a graph of fixed shapes."""
+"""Duplicates: greedy non-maximum suppression in a graph with fixed shapes."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def iou(one, other):
 
 
 def slow_nms(boxes, classes, limit):
-    """Indices that stay, then those that were dropped."""
+    """Returns the indices that stay and the indices that are dropped."""
     stays, dropped = [], []
     for i in range(len(boxes)):
         is_duplicate = any(classes[i] == classes[j] and iou(boxes[i], boxes[j]) > limit for j in stays)
@@ -88,21 +88,21 @@ def test_what_was_dropped_is_neither_found_nor_measured(tiny_model, rng):
     classes = np.asarray(rows["classes"])[0][scores < 0][:1]
     labels = {"boxes": dropped[None, :1], "labels": classes[None]}
     report = model_report(model, image, labels)
-    assert report.metrics["AR100"] < 1  # the dropped box itself would be found
+    assert report.metrics["AR100"] < 1  # if it were found, the dropped box would match
 
 
 def model_report(model, images, labels):
     return evaluate(model, [(images, labels)], progress=False, bounding_box_format="xyxy")
 
 
-def test_the_option_is_saved(tiny_model, tmp_path):
+def test_the_nms_option_is_saved(tiny_model, tmp_path):
     tiny_model(task_options={"nms": 0.6}).save(tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras")
     assert loaded.task.nms == 0.6
     assert loaded.task_options == {"nms": 0.6}
 
 
-def test_it_is_added_to_a_trained_model_and_stays_with_another_task(tiny_model, tmp_path):
+def test_nms_can_be_added_to_a_trained_model_and_is_kept_by_another_task(tiny_model, tmp_path):
     path = tmp_path / "model.keras"
     tiny_model(task_options={"boxes_at": "areas"}).save(path)
     added = CenterNet.from_preset(str(path), task_options={"nms": 0.6})
@@ -113,11 +113,11 @@ def test_it_is_added_to_a_trained_model_and_stays_with_another_task(tiny_model, 
 
 
 @pytest.mark.parametrize("value", [0, -0.5, 1.5, "0.6", "none", True])
-def test_what_no_overlap_is(value):
+def test_an_invalid_overlap_is_refused(value):
     with pytest.raises(UserError, match="detection: nms: expected a number above 0 and at most 1, got "):
         CenterNet("tiny", task_options={"nms": value}, num_classes=1)
 
 
-def test_an_unknown_option_names_it_too():
+def test_the_error_for_an_unknown_option_lists_nms():
     with pytest.raises(UserError, match=r"Its options are .*boxes_at, nms\."):
         find_task("detection", options={"nmss": 0.5})

@@ -1,4 +1,4 @@
-"""The flip test: equal to the published one, and blind to which of the two images came first."""
+"""The flip test: equal to the published one, and the same for an image and its mirror image."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ SETS = {
 
 
 def read(fixture, name):
-    """Returns (task, our maps of image and mirror image, the published arrays)."""
+    """Returns (task, maps of the image and its mirror image by our names, the published arrays)."""
     prefix, classes, names = SETS[name]
     arrays = fixture("flip_test")
     maps = {ours: np.moveaxis(arrays[f"{prefix}_in_{theirs}"], 1, -1) for ours, theirs in names.items()}
@@ -66,14 +66,14 @@ def test_poses_equal_the_published_ones(fixture):
 def test_probabilities_near_0_and_1_keep_their_order():
     task = TASKS["detection"].build(("a",))
     logits = np.float32([-1000, -50, -20, 20, 50, 1000])
-    heatmap = np.stack([logits, logits[::-1]])[:, None, :, None]  # the mirror image says the same
+    heatmap = np.stack([logits, logits[::-1]])[:, None, :, None]  # the mirror image has the same values
     maps = {"center_heatmap": heatmap, "size": np.zeros((2, 1, 6, 2)), "offset": np.zeros((2, 1, 6, 2))}
     averaged = np.asarray(average_mirrored(task, maps)["center_heatmap"])[0, 0, :, 0]
     np.testing.assert_allclose(averaged, [-60, -50, -20, 20, 50, 60], rtol=1e-6)
 
 
 def test_an_image_and_its_mirror_image_give_mirrored_detections(tiny_model, rng):
-    """Offsets are the image's own, so the law is exact where they say the same on both sides: 3/8 of a cell."""
+    """Only the image's own offsets are used, so the law is exact only for symmetric offsets: 3/8 of a cell."""
     model = tiny_model()
     offset = model.network.get_layer("offset")
     offset.kernel.assign(np.zeros(offset.kernel.shape))

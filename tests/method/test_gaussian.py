@@ -1,4 +1,4 @@
-"""Heatmap peaks: radius and drawing against the published arrays and a slow NumPy loop."""
+"""Heatmap peaks: radius and drawing, compared with the published arrays and a slow NumPy loop."""
 
 import numpy as np
 import pytest
@@ -72,9 +72,9 @@ def test_a_centre_is_exactly_one_whatever_the_radius():
     assert (np.asarray(drawn)[0, 20, 20] == 1.0).all()
 
 
-def test_a_channel_that_is_none_is_not_drawn_into_another_image():
+def test_an_invalid_channel_is_not_drawn_into_another_image():
     cells, radii = np.full((2, 3, 2), 4, "int32"), np.full((2, 3), 2)
-    channels = np.array([[0, 2, -1], [1, 5, -2]])  # of two: 2 would be the first one of the next image
+    channels = np.array([[0, 2, -1], [1, 5, -2]])  # with two channels, 2 would be the next image's first
     drawn = np.asarray(splat(cells, radii, channels, np.ones((2, 3), bool), (9, 9), 2))
     alone = np.asarray(splat(cells, radii, channels, np.array([[True, False, False]] * 2), (9, 9), 2))
     np.testing.assert_array_equal(drawn, alone)

@@ -1,4 +1,4 @@
-"""Losses and their gradients against the published implementation."""
+"""Losses and their gradients, compared with the published implementation."""
 
 import keras
 import numpy as np
@@ -45,7 +45,7 @@ def test_the_form_without_clamp_differs_only_where_the_clamp_acts(fixture):
     assert loss == pytest.approx(float(arrays["focal_loss"]), rel=2e-2)
 
 
-def test_own_gradient_equals_automatic_differentiation(rng):
+def test_the_hand_written_gradient_equals_automatic_differentiation(rng):
     logits = rng.normal(0, 3, (2, 4, 5, 3)).astype("float32")
     target = np.where(rng.random((2, 4, 5, 3)) < 0.1, 1.0, rng.random((2, 4, 5, 3)) * 0.9).astype("float32")
     _, ours = focal_and_gradient(logits, target)

@@ -1,4 +1,4 @@
-"""Local maxima and the exact two-stage top-K, against slow NumPy."""
+"""Local maxima and the exact two-stage top-K, compared with slow NumPy."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def peaks_of(logits):
 
 
 @pytest.mark.parametrize("sharpness", [0.01, 0.03, 0.1, 1.0], ids=["flat", "round", "wide", "steep"])
-def test_the_rounded_top_of_a_peak_is_one_peak_again(sharpness):
+def test_breaking_ties_turns_the_rounded_top_of_a_peak_into_one_peak(sharpness):
     y, x = np.mgrid[:15, :21]
     exact = -sharpness * ((y - 7) ** 2 + (x - 10) ** 2).astype("float32")[None, ..., None]
     rounded = np.round(exact / 0.06) * np.float32(0.06)
@@ -32,10 +32,10 @@ def test_the_rounded_top_of_a_peak_is_one_peak_again(sharpness):
     assert peaks_of(part_ties(rounded)) == peaks_of(exact) == [[7, 10]]
 
 
-def test_parting_ties_moves_no_logit_by_half_a_step_and_keeps_the_order(rng):
+def test_breaking_ties_moves_no_logit_by_half_a_step_and_keeps_the_order(rng):
     steps = rng.integers(-128, 128, (2, 9, 12, 3))
     steps[:, :3, :3] = [-128] * 3
-    steps[:, 1, 1] = 127  # the farthest that a cell and what is around it can be apart
+    steps[:, 1, 1] = 127  # the largest possible difference between a cell and its neighbours
     logits = (0.06 * steps).astype("float32")
     parted = np.asarray(part_ties(logits))
     assert np.abs(parted - logits).max() < 0.03

@@ -1,4 +1,4 @@
-"""The words of the mechanism."""
+"""The specifications of heads and tasks."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from keras_centernet.method.specs import HeadSpec, Task
 from keras_centernet.tasks import TASKS
 
 
-def test_where_a_head_is_read_is_one_of_three():
+def test_read_at_is_one_of_three_names():
     with pytest.raises(ValueError, match=r"HeadSpec depth: read_at must be one of \('everywhere', .*got 'somewhere'"):
         HeadSpec("depth", 1, "somewhere", None, None)
 
@@ -32,7 +32,7 @@ def test_detection_has_the_published_heads_and_weights():
 
 @pytest.mark.parametrize("name", TASKS)
 def test_tasks_can_be_arguments_of_compiled_functions(name):
-    """TensorFlow and JAX look functions up by the values of such arguments: they must have a hash."""
+    """TensorFlow and JAX look up compiled functions by such arguments, so tasks must be hashable."""
     task = TASKS[name].build(("cat", "dog"))
     assert {task: "found"}[task] == "found"
     assert dataclasses.replace(task, options={"nms": 0.6}) != task

@@ -1,4 +1,4 @@
-"""Targets against the published data set class, and where they may run."""
+"""Targets, compared with the published data set class, eager, in tf.data and compiled."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_two_objects_in_one_cell_both_keep_their_rows():
 
 
 @pytest.mark.parametrize("index", [2, 3, -1])
-def test_an_object_of_no_class_trains_nothing(index):
+def test_an_object_of_an_unknown_class_trains_nothing(index):
     task = TASKS["detection"].build(("cat", "dog"))
     objects = {
         "boxes_xyxy": np.array([[[8, 8, 24, 24], [30, 30, 50, 60]]] * 2, "float32"),

@@ -1,4 +1,4 @@
-"""Arithmetic of the networks against figures measured on the published implementation."""
+"""The networks' arithmetic cost, compared with figures measured on the published implementation."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ TASK = TASKS["detection"].build(COCO_CLASSES)
         ("resnet101", 45.6),
         ("resnet18_plain", 22.7),
         ("resnet101_plain", 55.6),
-        ("dla34", 33.03),  # published: 33.10 with two projections that touch no output
+        ("dla34", 33.03),  # published: 33.10, including two unused projections
         ("hourglass104", 292.7),
     ],
 )
@@ -31,6 +31,6 @@ def test_multiply_adds_at_512_pixels(name, giga_multiply_adds):
 def test_nested_networks_count_too():
     with shapes_only():
         network = build_network("mobilenet_v2", TASK, input_hw=(512, 512))
-    # keras.applications' MobileNetV2 without its top alone has 300 million multiply-adds at 224 pixels.
+    # keras.applications' MobileNetV2 without its top has 300 million multiply-adds at 224 pixels.
     assert count_flops(network) / 2e9 > 0.300 * (512 / 224) ** 2
     assert count_parameters(network) == sum(int(np.prod(v.shape)) for v in network.trainable_variables)

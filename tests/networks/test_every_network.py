@@ -8,14 +8,14 @@ import pytest
 
 from keras_centernet import BACKBONES
 
-FEW = ("dla34_plain", "mobile_small")  # of a server and of a phone; all of them take an hour
+FEW = ("dla34_plain", "mobile_small")  # one for a server and one for a phone; all networks take an hour
 ROWS = [pytest.param(name, marks=pytest.mark.slow if name in FEW else pytest.mark.exhaustive) for name in BACKBONES]
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_trains_saves_detects_equal_and_goes_to_tflite(name, tmp_path):
+def test_a_network_trains_detects_the_same_from_its_file_and_exports_to_tflite(name, tmp_path):
     script = pathlib.Path(__file__).parents[1] / "helpers" / "one_network.py"
     result = subprocess.run([sys.executable, str(script), name, str(tmp_path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
-    for path in tmp_path.iterdir():  # the largest fill a disk
+    for path in tmp_path.iterdir():  # the largest files would fill the disk
         path.unlink()

@@ -1,4 +1,4 @@
-"""What is said of a network's exports is what a benchmark ran."""
+"""The documented exports of every network are those that the benchmark runs."""
 
 import pathlib
 import re
@@ -17,7 +17,7 @@ QUICK = "mobilenet_v3_small_minimalistic"
 MORE = [name for name, row in BACKBONES.items() if len(row.exports) > 1]
 
 
-def test_exports_are_formats_with_options_that_they_have():
+def test_exports_use_only_options_that_their_format_has():
     for row in EXPORTS.values():
         format = FORMATS[row.format]
         assert set(row.options) <= set(format.options)
@@ -31,7 +31,7 @@ def test_exports_of_a_network_are_in_the_table(name):
     assert ("edgetpu" in row.exports) == (row.edge_tpu_side is not None)
 
 
-def test_the_page_says_the_same():
+def test_the_table_in_the_docs_agrees():
     table = DOCS.read_text().partition("| network | float32 |")[2].partition("\n\n")[0]
     rows = {name: cells.split("|") for name, cells in re.findall(r"^\| `(\w+)` \|(.*)\|$", table, re.MULTILINE)}
     said = {

@@ -1,4 +1,4 @@
-"""Colours: normalisation, and the folded augmentation against the published steps one by one."""
+"""Colours: normalisation, and the augmentation folded into one matrix, against the published steps."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from keras_centernet.networks import normalization as preprocessing
 
 
 def published_color_steps(image_bgr, factors, order, axes):
-    """The published code's own sequence on one float BGR image in 0..1."""
+    """The published code's steps, one by one, on a float BGR image in 0..1."""
     gray = image_bgr @ np.array([0.114, 0.587, 0.299])
     gray_mean = gray.mean()
     image = image_bgr.copy()
@@ -65,7 +65,7 @@ def test_minus_one_to_one():
     np.testing.assert_allclose(np.asarray(preprocessing.normalize(ends, "minus_one_to_one"))[0, 0, :, 0], [-1, 1])
 
 
-def test_augmentation_differs_by_image_and_centres_on_the_truth(rng):
+def test_augmentation_differs_by_image_and_its_mean_is_the_plain_image(rng):
     image = rng.integers(0, 256, (1, 8, 8, 3), np.uint8).repeat(400, axis=0)
     numbers = rng.random((400, preprocessing.RANDOM_NUMBERS)).astype("float32")
     augmented = np.asarray(preprocessing.augment_and_normalize(image, "minus_one_to_one", numbers))

@@ -1,4 +1,4 @@
-"""The networks on PyTorch, which forbids dots in the names of what they are made of."""
+"""The networks on PyTorch, which forbids dots in the names of modules and parameters."""
 
 import pytest
 

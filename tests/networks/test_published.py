@@ -1,4 +1,4 @@
-"""The paper's networks against outputs of the published implementation, for its three tasks' heads."""
+"""The paper's networks, compared with outputs of the published implementation for the heads of three tasks."""
 
 import json
 
@@ -25,7 +25,7 @@ NAMES = {
     "res_101": "resnet101_plain",
     "hourglass": "hourglass104",
 }
-# Tensors of the published checkpoints that touch no output, and that our networks do not have.
+# Tensors of the published checkpoints that no output depends on and that our networks do not have.
 DEAD = {
     "dla_34": {"level3.project": 64 * 128 + 2 * 128, "level4.project": 128 * 256 + 2 * 256},
     "dlav0_34": {"level3.project": 64 * 128 + 2 * 128, "level4.project": 128 * 256 + 2 * 256, "fc": 513_000},
@@ -42,12 +42,12 @@ def published_network(run: dict):
     return network
 
 
-# One run of each small architecture is fast enough for every day.
+# These architectures are small enough for the daily tests, one run of each.
 EVERY_DAY = ("dla_34", "dlav0_34", "resdcn_18", "res_18")
 
 
 def _mark(run: dict):
-    if run["task"] != "ctdet" and run["arch"] in ("hourglass", "res_101", "resdcn_101"):  # heads differ, not networks
+    if run["task"] != "ctdet" and run["arch"] in ("hourglass", "res_101", "resdcn_101"):  # only the heads differ
         return pytest.mark.exhaustive
     return () if run["task"] == "ctdet" and run["arch"] in EVERY_DAY else pytest.mark.slow
 
@@ -68,7 +68,7 @@ def test_heads_and_parameter_counts_equal_the_published_implementation(run, fixt
     image = make_input(seed, run["input"], run["input_shape"]).transpose(0, 2, 3, 1)
     network = published_network(run)
     assert count_parameters(network) + sum(DEAD.get(run["arch"], {}).values()) == run["n_params"]
-    with without_xla():  # which compiles every size anew; that it computes the same is tested at the layer
+    with without_xla():  # XLA would compile every size; the layer's tests compare it
         stacks = network(image, training=False)
     stacks = stacks if isinstance(stacks, list) else [stacks]
     for key, tolerance in run["tolerance"].items():

@@ -1,4 +1,4 @@
-"""Every row of the table of networks, and what is said of it."""
+"""Every row of the table of networks: its maps, layers, costs and downloads."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ TASK = TASKS["detection"].build(COCO_CLASSES)
 
 
 def built(name):
-    """Returns a network of the table without values."""
+    """Returns a network of the table whose weights have shapes only."""
     with shapes_only():
         return build_network(name, TASK)
 

@@ -1,4 +1,4 @@
-"""Back from what a network takes to the colours of an image."""
+"""Back from a network's normalised input to the colours of an image."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The card of a model and its way to a hub."""
+"""The model card, and uploading a preset to a hub."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from keras_centernet import UserError, upload_preset
 
 @pytest.fixture
 def run(tmp_path):
-    """The folder of a training that ended."""
+    """The folder of a finished training."""
     folder = tmp_path / "run"
     folder.mkdir()
     settings = {"keras_centernet_run": 1, "data": "photos", "epochs": 7, "recipe": None}
@@ -21,7 +21,7 @@ def run(tmp_path):
     return folder
 
 
-def test_a_card_says_what_the_run_says(tiny_model, run, tmp_path):
+def test_a_card_states_the_runs_settings_and_metrics(tiny_model, run, tmp_path):
     model = tiny_model(classes=("cat", "two\nlines | bar"))
     folder = model.save_to_preset(tmp_path / "mine", run=run, licence="apache-2.0")
     card = (folder / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""Presets at the Hugging Face hub, by its own library against a hub on this machine."""
+"""Presets on the Hugging Face hub, through its own library and a hub that is served locally."""
 
 import importlib
 import sys
@@ -14,7 +14,7 @@ LIBRARY = "huggingface_hub"
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A hub on this machine, which the library knows as the only one."""
+    """A local hub, which is the only one that the library knows."""
     pytest.importorskip(LIBRARY)
     with serving_hub() as server:
         monkeypatch.setenv("HF_ENDPOINT", server.address)
@@ -23,7 +23,7 @@ def hub(tmp_path, monkeypatch):
         monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
         monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         for name in [name for name in sys.modules if name.partition(".")[0] == LIBRARY]:
-            monkeypatch.delitem(sys.modules, name)  # it reads its address as it is imported
+            monkeypatch.delitem(sys.modules, name)  # it reads the address when it is imported
         importlib.import_module(LIBRARY)
         yield server
         for name in [name for name in sys.modules if name.partition(".")[0] == LIBRARY]:

@@ -1,4 +1,4 @@
-"""The model of a run: which of its variables learn at which rate, and by which steps."""
+"""The model of a run: the learning rates of its variables, and which optimizer updates them."""
 
 import keras
 import pytest
@@ -23,7 +23,7 @@ def build(**options):
     return build_model(settings, data, False, deformable_backbone(), "detection")
 
 
-def test_where_convolutions_sample_is_learnt_at_a_rate_of_its_own():
+def test_sampling_points_of_convolutions_have_their_own_rate():
     rates = build(optimizer="adam", deformable_rate=0.05, head_rates={"size": 16}).optimizer.rates
     assert rates == dict.fromkeys(SAMPLING, 0.05) | {"size/kernel": 16, "size/bias": 16}
 
@@ -33,7 +33,7 @@ def test_one_rate_for_all_needs_no_optimizer_of_our_own():
     assert type(build(optimizer="adam", deformable_rate=1).optimizer) is keras.optimizers.Adam
 
 
-def test_muon_leaves_what_predicts_numbers_to_adam():
+def test_muon_leaves_the_predicting_layers_to_adam():
     kernels = {path for path in build(optimizer="muon").optimizer.by_adam if path.endswith("kernel")}
     assert kernels == {"center_heatmap/kernel", "offset/kernel", "size/kernel", "look/offset_kernel"}
 

@@ -1,4 +1,4 @@
-"""The best weights, patience, and the history's rows."""
+"""Keeping the best weights, patience, and the rows of the history."""
 
 import contextlib
 import dataclasses
@@ -14,7 +14,7 @@ from keras_centernet.runs.history import cut_history, first_epochs
 
 
 class Model:
-    """What `KeepBest` asks of a model."""
+    """The parts of a model that `KeepBest` uses."""
 
     stop_training = False
     averaged = contextlib.nullcontext
@@ -48,7 +48,7 @@ def test_patience(scores, patience, stopped_at, tmp_path):
     assert keep_best.best == max(score for score in scores if score == score)
 
 
-def test_the_best_is_that_of_the_main_metric_of_the_table(tmp_path, monkeypatch):
+def test_the_best_model_is_chosen_by_the_tables_main_metric(tmp_path, monkeypatch):
     row = dataclasses.replace(METRICS["boxes"], main="AP_of_hands")
     monkeypatch.setitem(METRICS, "hands", row)
     keep_best = KeepBest(RunFolder(tmp_path))
@@ -61,7 +61,7 @@ def test_the_best_is_that_of_the_main_metric_of_the_table(tmp_path, monkeypatch)
     assert (keep_best.best, keep_best.waited) == (0.2, 0)
 
 
-def test_the_best_says_its_metrics(tmp_path):
+def test_the_best_file_states_its_metrics(tmp_path):
     model, keep_best = Model(), KeepBest(RunFolder(tmp_path))
     keep_best.set_model(model)
     keep_best.on_epoch_end(0, {"loss": 2.0, "val_loss": 3.0, "val_AP": 1 / 3, "val_AP50": 0.5})
@@ -70,7 +70,7 @@ def test_the_best_says_its_metrics(tmp_path):
     assert model.about == About("mit")
 
 
-def test_the_history_is_cut_to_what_a_checkpoint_holds(tmp_path):
+def test_the_history_is_cut_to_the_epochs_of_a_checkpoint(tmp_path):
     folder = RunFolder(tmp_path)
     record = RecordHistory(folder)
     for epoch in range(3):

@@ -1,4 +1,4 @@
-"""Runs beside each other: made by hand, as their folders are."""
+"""Comparing runs, whose folders are made by hand."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def data_of(labels):
 
 @pytest.fixture
 def write_run(tmp_path):
-    """Returns a function that makes the folder of a run: its name, what differs in its files, its path."""
+    """Returns a function that makes a run's folder: (name, changes of its files) -> path."""
 
     def write(name, history=HISTORY, metrics=METRICS, **config):
         folder = tmp_path / name
@@ -42,7 +42,7 @@ def write_run(tmp_path):
 
 @pytest.fixture
 def several(write_run):
-    """The best run, one of another task, one that has not ended, and its better sibling of other options."""
+    """Four runs: one with a lower AP and another option, the best one, a pose run, and an unfinished one."""
     return [
         write_run("a", HISTORY.replace("0.5", "0.3"), METRICS | {"AP": 0.3}, learning_rate=0.001),
         write_run("b"),
@@ -71,19 +71,19 @@ def test_runs_of_a_task_share_a_table_the_best_first(several):
     assert lines == [f"{several[3]}: not finished, 1 of 4 epochs."]
 
 
-def test_options_that_differ_are_said_and_those_of_a_column_are_not(several):
+def test_differing_options_are_listed_unless_a_column_shows_them(several):
     runs, _ = read_runs(several[:2])
     assert differences(runs) == {"learning_rate": {several[1]: 0.002, several[0]: 0.001}}
     said = table_of_runs(runs)
     assert said.splitlines()[-2:] == ["b: learning_rate 0.002", "a: learning_rate 0.001"]
 
 
-def test_a_run_from_before_an_option_has_its_value_of_then(write_run):
+def test_a_run_from_before_an_option_counts_with_the_old_behaviour(write_run):
     before, after = write_run("before"), write_run("after", deformable_rate=0.05)
     assert differences(read_runs([before, after])[0]) == {"deformable_rate": {before: 1.0, after: 0.05}}
 
 
-def test_names_are_those_of_folders_unless_two_have_the_same(write_run, tmp_path):
+def test_runs_are_named_by_their_folders_unless_two_are_the_same(write_run, tmp_path):
     (tmp_path / "x").mkdir()
     runs, _ = read_runs([write_run("a"), write_run("b"), write_run("x/a")])
     assert short_names(runs[:2]) == {str(tmp_path / name): name for name in "ab"}
@@ -95,7 +95,7 @@ def test_options_that_change_no_result_are_not_compared(write_run):
     assert list(differences(runs)) == ["mixup"]
 
 
-def test_metrics_of_different_images_are_not_to_be_compared(write_run):
+def test_metrics_of_different_images_are_marked_as_not_comparable(write_run):
     runs = [write_run(name, metrics=METRICS | data_of(name)) for name in "ab"]
     assert "measured on different images or labels" in table_of_runs(read_runs(runs)[0])
     alike = [write_run(name, metrics=METRICS | data_of("same")) for name in "cd"]
@@ -120,7 +120,7 @@ def test_a_table_fits_into_a_hundred_columns(name, write_run):
         (lambda folder: (folder / "metrics.json").write_text("[]"), "expected an object"),
     ],
 )
-def test_what_is_no_run_or_damaged_is_said_in_a_line(spoil, said, several, write_run, tmp_path):
+def test_a_folder_that_is_no_run_or_is_damaged_is_reported_in_one_line(spoil, said, several, write_run, tmp_path):
     folder = write_run("spoilt")
     spoil(tmp_path / "spoilt")
     runs, lines = read_runs([folder, several[1]])

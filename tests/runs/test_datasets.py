@@ -1,4 +1,4 @@
-"""What a run's settings make of its training images."""
+"""The training images that follow from a run's settings."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ NOTHING = 3
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Few images, and a module of the user's own in the current folder."""
+    """Makes `shapes` small and puts a user's own module into the current folder."""
     monkeypatch.setattr(shapes, "SPLIT_SIZES", {"train": 6, "val": 3, "test": 3})
     monkeypatch.chdir(tmp_path)
     (tmp_path / "changes_of_mine.py").write_text(MODULE)
@@ -44,7 +44,7 @@ def test_the_last_epochs_of_a_run_are_neither_mosaics_nor_mixed():
 
 
 def test_mosaics_are_for_images_of_few_objects():
-    """Those of shapes hold five on average."""
+    """The images of `shapes` hold five objects on average."""
     asked = {"mosaic": 1.0, "epochs": 3}
     few, many = (load(mosaic_below=below, **asked) for below in (100.0, 0.5))
     alone, always = load(epochs=3), load(**asked)
@@ -55,7 +55,7 @@ def test_mosaics_are_for_images_of_few_objects():
 
 
 @pytest.mark.slow
-def test_a_function_of_ones_own_is_named_on_the_command_line():
+def test_augment_can_name_a_users_own_function():
     images, wanted = (
         np.concatenate([images for images, _ in load(**options).train.for_epochs(0, 1)])
         for options in ({"augment": "changes_of_mine:darken"}, {})
@@ -71,6 +71,6 @@ def test_a_function_of_ones_own_is_named_on_the_command_line():
         ("changes_of_mine:NOTHING", "augment: expected a function of an example, got 3"),
     ],
 )
-def test_names_of_no_function(name, message):
+def test_names_that_are_no_function_are_refused(name, message):
     with pytest.raises(UserError, match=message):
         load(augment=name)

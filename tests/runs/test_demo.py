@@ -1,4 +1,4 @@
-"""The demo: what it promises, and what it refuses to overwrite."""
+"""The demo: the files that it promises, and that it overwrites no other run."""
 
 import pytest
 

@@ -46,7 +46,7 @@ def test_a_file_that_no_run_wrote_is_not_overwritten(name, tmp_path):
     assert (tmp_path / name).read_bytes() == b"mine"
 
 
-def test_an_earlier_run_is_continued_or_replaced_where_that_is_asked_for(tmp_path):
+def test_an_earlier_run_is_continued_or_replaced_only_when_asked(tmp_path):
     folder = RunFolder(tmp_path)
     folder.begin({"data": "photos"})
     (tmp_path / "notes.txt").write_text("mine")
@@ -63,7 +63,7 @@ def test_an_earlier_run_is_continued_or_replaced_where_that_is_asked_for(tmp_pat
         RunFolder(tmp_path)
     assert RunFolder(tmp_path, resume=True).holds_run()
     replaced = RunFolder(tmp_path, overwrite=True)
-    assert replaced.holds_run()  # until the new one begins
+    assert replaced.holds_run()  # the old run stays until the new one begins
     replaced.begin({"data": "others"})
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["checkpoints/mine.keras", "config.json", "notes.txt"]
@@ -114,13 +114,13 @@ def test_a_run_that_ended_before_its_first_checkpoint_is_begun_again(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"data": "photos"}', b"[" * 100_000, b"\xff"])
-def test_a_config_of_something_else_is_not_ours(content, tmp_path):
+def test_a_config_that_no_run_wrote_is_not_overwritten(content, tmp_path):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(UserError, match=r"got one with config\.json in it that no run wrote"):
         RunFolder(tmp_path, overwrite=True)
 
 
-def test_what_a_killed_process_left_half_written_is_cleared_and_nothing_else(tmp_path):
+def test_only_half_written_files_of_killed_processes_are_removed(tmp_path):
     def write(path):
         path.write_bytes(b"half")
         os._exit(9)
@@ -136,7 +136,7 @@ def test_what_a_killed_process_left_half_written_is_cleared_and_nothing_else(tmp
 
 @pytest.fixture(params=["here", "ram"])
 def folder(request, tmp_path):
-    """A run's folder on this machine, and a remote one."""
+    """A run's folder, local or remote."""
     return RunFolder(tmp_path if request.param == "here" else f"ram://{tmp_path.name}/run")
 
 
@@ -160,7 +160,7 @@ def test_an_earlier_checkpoint_gets_another_name(folder, tiny_model):
     assert int(folder.read_checkpoint()["epoch"]) == 2
 
 
-def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_keeps_the_one_before(tmp_path, tiny_model):
+def test_a_full_disk_in_the_middle_of_a_checkpoint_keeps_the_one_before(tmp_path, tiny_model):
     folder, model = RunFolder(tmp_path), tiny_model()
     folder.save_checkpoint(model, {"epoch": np.array(1)})
     size = (tmp_path / LAST).stat().st_size
@@ -192,7 +192,7 @@ def test_remote_files_are_the_same_json():
 
 
 def replaced(path, changes):
-    """Writes the file anew with other members; None leaves one out."""
+    """Rewrites an archive with other members; None removes a member."""
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()} | changes
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -217,7 +217,7 @@ def saved(**arrays):
         (bytes(100 << 20), "expected at most "),
     ],
 )
-def test_a_state_that_is_none_is_one_line(tmp_path, tiny_model, state, message):
+def test_an_invalid_state_is_one_line(tmp_path, tiny_model, state, message):
     folder = RunFolder(tmp_path)
     folder.save_checkpoint(tiny_model(), {"epoch": np.array(3)})
     replaced(tmp_path / LAST, {STATE: state})
@@ -243,7 +243,7 @@ def test_a_state_of_another_run_is_one_line(tmp_path, tiny_model, state, message
 
 
 @pytest.mark.parametrize("name", ["../last.keras", "/etc/passwd", "mine.keras", "step_1.keras/../../x", "", "step_1"])
-def test_a_state_that_names_a_file_of_others_to_be_removed(tmp_path, tiny_model, name):
+def test_a_state_cannot_name_other_files_to_be_removed(tmp_path, tiny_model, name):
     folder, model = RunFolder(tmp_path), tiny_model()
     model.compile("adam")
     state = state_of(model, Progress(steps_per_epoch=4, earlier=("step_000000004.keras", name)))

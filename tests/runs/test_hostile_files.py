@@ -1,4 +1,4 @@
-"""The files of a run's folder as others may have left them."""
+"""Damaged and hostile files in a run's folder."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def test_config(folder, content, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_config_of_the_first_version_has_none(folder):
+def test_a_config_of_the_first_version_has_no_version_number(folder):
     (folder / "config.json").write_text('{"data": "photos/", "epochs": 3}')
     assert folder.read_config()["epochs"] == 3
 
@@ -73,7 +73,7 @@ def test_history(folder, content, message):
         cut_history(folder, 1)
 
 
-def test_a_history_is_read_as_far_as_it_was_asked_for(folder):
+def test_a_history_is_read_up_to_the_given_epoch(folder):
     (folder / "history.csv").write_text("epoch,loss,val_AP\r\n1,0.5,nan\r\n2,0.25,0.125\r\n")
     assert first_epochs(folder, 1) == [{"epoch": "1", "loss": "0.5", "val_AP": "nan"}]
     cut_history(folder, 2)
@@ -103,7 +103,7 @@ def test_split(tmp_path, change, message):
         read_split(path)
 
 
-def test_a_split_comes_back(tmp_path):
+def test_a_written_split_is_read_back(tmp_path):
     made = MadeSplit("d", {TRAIN: ("a", "ü"), VAL: ("b",)}, "train")
     made.write(tmp_path / "split.json")
     assert read_split(tmp_path / "split.json") == made

@@ -1,4 +1,4 @@
-"""What services are told of a run: by stand-ins for their packages, which keep what they hear."""
+"""What logging services receive of a run; stand-ins for their packages record it."""
 
 import importlib
 import json
@@ -27,7 +27,7 @@ SERVICES = ("wandb", "mlflow")
 
 
 class PulledPlugError(Exception):
-    """What stops a training in these tests."""
+    """Stops a training in these tests."""
 
 
 class PullPlug(keras.callbacks.Callback):
@@ -73,7 +73,7 @@ class Seen(keras.callbacks.Callback):
 
 @pytest.fixture(scope="module")
 def followed(few_images, tmp_path_factory):
-    """A run that both services follow and that is stopped after its first epoch, then goes on."""
+    """A run that both services follow; it is stopped after its first epoch and then resumed."""
     output = tmp_path_factory.mktemp("runs") / "followed"
     logged = {"wandb": "shapes", "mlflow": "shapes"}
     with pytest.raises(PulledPlugError):
@@ -97,7 +97,7 @@ def test_own_callbacks_are_called_after_those_of_the_run(followed):
 
 
 @pytest.mark.slow
-def test_weights_and_biases_hear_config_epochs_and_metrics(followed):
+def test_weights_and_biases_gets_config_epochs_and_metrics(followed):
     output, metrics, seen, (exit_code, _) = followed
     first, second = importlib.import_module("wandb").RUNS
     assert first.options["project"] == "shapes"
@@ -113,7 +113,7 @@ def test_weights_and_biases_hear_config_epochs_and_metrics(followed):
 
 
 @pytest.mark.slow
-def test_mlflow_hears_parameters_epochs_and_metrics(followed):
+def test_mlflow_gets_parameters_epochs_and_metrics(followed):
     _, metrics, seen, (_, status) = followed
     mlflow = importlib.import_module("mlflow")
     (logged,) = mlflow.RUNS.values()
@@ -154,7 +154,7 @@ def build(tmp_path, project):
     return build_loggers(LoggedRun(RunFolder(tmp_path), settings, {}, np.zeros((1, 64, 64, 3), np.uint8)))
 
 
-def test_a_service_that_is_lost_stops_no_training(tmp_path):
+def test_a_lost_service_does_not_stop_training(tmp_path):
     (logger,) = build(tmp_path, "out of reach")
     with pytest.warns(
         DataWarning, match=r"1 parts of the run are missing in Weights & Biases so far; first: epoch 1 \("
@@ -162,7 +162,7 @@ def test_a_service_that_is_lost_stops_no_training(tmp_path):
         logger.on_epoch_end(0, {"loss": 3.0})
 
 
-def test_numbers_that_are_none_are_not_logged(tmp_path):
+def test_values_that_are_not_finite_are_not_logged(tmp_path):
     (logger,) = build(tmp_path, "shapes")
     logger.on_epoch_end(4, {"loss": np.float32(3), "val_AP": math.nan, "val_loss": math.inf})
     logger.show_metrics({"AP": None, "APs": 0.5, "images": 4, "per_class": {}, "is_best": True})
@@ -170,7 +170,7 @@ def test_numbers_that_are_none_are_not_logged(tmp_path):
     assert (heard.rows, heard.summary) == ([{"epoch": 5, "loss": 3.0}], {"APs": 0.5, "images": 4.0})
 
 
-def test_a_service_that_refuses_the_run_is_said(tmp_path):
+def test_a_service_that_refuses_the_run_is_reported(tmp_path):
     with pytest.raises(UserError) as error:
         build(tmp_path, "forbidden")
     expected = "Weights & Biases: expected a run there, got: log in first. Mend that, or leave the option out."
@@ -178,12 +178,12 @@ def test_a_service_that_refuses_the_run_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_missing_package_is_said_with_its_extra(name, tmp_path, monkeypatch, capsys):
+def test_a_missing_package_is_reported_with_its_extra(name, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", [one for one in sys.path if one != str(STAND_INS)])
     for module in (*SERVICES, "mlflow.entities"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / name).mkdir()  # wandb makes a folder of its name where it runs: that is no package
+    (tmp_path / name).mkdir()  # wandb makes such a folder where it runs, which is no package
     monkeypatch.syspath_prepend(tmp_path)
     assert main(["train", "--data", "shapes", "--output", "run", f"--{name}"]) == 2
     said = f'--{name}: expected the package {name}, which is not installed. Run `pip install "keras_centernet[{name}]"`'
@@ -192,6 +192,6 @@ def test_a_missing_package_is_said_with_its_extra(name, tmp_path, monkeypatch, c
 
 
 @pytest.mark.parametrize("wrong", [print, [print], keras.callbacks.Callback(), {"a": 1}])
-def test_what_is_no_list_of_callbacks_is_refused(wrong, tmp_path):
+def test_invalid_callbacks_are_refused(wrong, tmp_path):
     with pytest.raises(UserError, match=r"^callbacks: expected a list of keras\.callbacks\.Callback, got "):
         run(tmp_path, wrong)

@@ -1,4 +1,4 @@
-"""Rows of options: what fits, what is typed, and what is said otherwise."""
+"""Rows of options: valid values, typed values, and the errors for others."""
 
 import dataclasses
 import math
@@ -18,7 +18,7 @@ ROWS = options_of(TrainSettings)
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_value_of_another_type_is_one_line(name):
-    """Of every row most of these are wrong; none is anything else than taken or told."""
+    """Most of these values are wrong for every row. Each one is either accepted or refused in one line."""
     told = []
     for value in WRONG:
         try:
@@ -56,7 +56,7 @@ def test_a_value_of_another_type_is_one_line(name):
         ("task_options", "radius", "task_options: expected names with values, got 'radius'."),
     ],
 )
-def test_what_is_told(name, value, said):
+def test_the_message_for_a_wrong_value(name, value, said):
     with pytest.raises(UserError) as caught:
         TrainSettings(**{"data": "x"} | {name: value})
     assert str(caught.value) == said
@@ -66,7 +66,7 @@ def test_what_changes_no_result_may_change_in_a_resumed_run():
     assert {name for name, row in ROWS.items() if not (row.changes_result or row.may_change)} == set()
 
 
-def test_values_become_pythons_own():
+def test_values_become_plain_python_types():
     """A run writes them as JSON, and a resumed one compares them."""
     given = {"epochs": np.int64(3), "flip": np.float32(0.5), "classes": ["a"], "input_size": [64, 96]}
     settings = TrainSettings(data=pathlib.Path("photos"), **given)
@@ -78,7 +78,7 @@ def test_values_become_pythons_own():
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """A few rows of their own."""
+    """A few rows for these tests."""
 
     count: int = option(1, "how many", at_least=1, at_most=9)
     share: float | None = option(None, "how much", "all", above=0, below=1)
@@ -138,7 +138,7 @@ def test_help():
         (parse_size, "384x1280", (384, 1280)),
         (parse_size, "320", 320),
         (parse_names, "cat, 猫", ("cat", "猫")),
-        (parse_names, "\udce7\udc8c\udcab", ("猫",)),  # typed in a locale of ASCII
+        (parse_names, "\udce7\udc8c\udcab", ("猫",)),  # typed in an ASCII locale
         (parse_names, "\udce7", ("\udce7",)),
         (parse_renames, "a=\udce7\udc8c\udcab", {"a": "猫"}),
         (parse_pair, "a=1", ("a", 1)),

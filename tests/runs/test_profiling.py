@@ -1,4 +1,4 @@
-"""What a profiled training finds out, and that it is the same training."""
+"""What a profile measures, and that profiling does not change the training."""
 
 import time
 
@@ -13,11 +13,11 @@ from keras_centernet.runs.settings import TrainSettings
 from tests.helpers import step_cases
 
 STEPS = WARM_UP_STEPS + 1 + TIMED_STEPS + 2
-WAIT = 0.2  # seconds that a batch takes where the input is too slow
+WAIT = 0.2  # seconds that each batch takes in the slow input
 
 
 def dataset(steps, seconds=0.0):
-    """The same batch again and again, each after a while."""
+    """The same batch `steps` times, each after a delay."""
 
     def wait(step):
         time.sleep(seconds)
@@ -43,7 +43,7 @@ def profiled(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_waiting_is_what_the_input_takes(profiled):
+def test_the_waiting_time_is_that_of_the_input(profiled):
     _, profile, _, seen = profiled
     assert profile.steps == TIMED_STEPS
     assert profile.waiting / profile.steps == pytest.approx(WAIT, rel=0.5)
@@ -57,7 +57,7 @@ def test_a_trace_lies_where_tensorboard_looks(profiled):
 
 
 @pytest.mark.slow
-def test_the_weights_are_those_of_a_training_without_it(profiled):
+def test_the_weights_are_those_of_a_training_without_a_profile(profiled):
     usual = step_cases.build("detection")
     usual.fit(dataset(STEPS), verbose=0)
     for variable, expected in zip(profiled[0].network.variables, usual.network.variables, strict=True):
@@ -65,7 +65,7 @@ def test_the_weights_are_those_of_a_training_without_it(profiled):
 
 
 @pytest.mark.slow
-def test_too_short_a_training_says_so(tmp_path, capsys):
+def test_a_training_too_short_to_be_timed_is_reported(tmp_path, capsys):
     model = step_cases.build("detection")
     model.fit(dataset(2), verbose=0, callbacks=[Profile(tmp_path, build_devices(TrainSettings("shapes")))])
     assert "expected at least 5 steps, got 2; nothing timed" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The recipes: their metrics as published, their schedules at the step, their commands as typed."""
+"""The recipes: published metrics, schedules exact to the step, and commands that the parsers accept."""
 
 import argparse
 import pathlib
@@ -17,7 +17,7 @@ from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.tasks.table import find_task
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Typed from the authors' tables: (images in a step, learning rate, epochs, drops after, hours, GPUs).
+# From the authors' tables: (images per step, learning rate, epochs, epochs of its drops, hours, GPUs).
 TRAININGS = {
     "coco_hourglass104": (24, 2.5e-4, 50, (40,), 109, 5),
     "coco_dla34_1x": (128, 5e-4, 140, (90, 120), 57, 8),
@@ -65,14 +65,14 @@ METRICS = {
     "pose_hourglass104_1x": {"OKS_AP": {"flip": 58.7}},
     "pose_hourglass104_3x": {"OKS_AP": {"none": 61.9, "flip": 64.0}},
 }
-# (task, input, statistics, placing, mirrored, colours, padded objects, empty images) by the data of a recipe's name.
+# {data in a recipe's name: (task, input, statistics, placing, flip, colours, max_objects, empty images)}
 DATA = {
     "coco": ("detection", 512, "published", "crop", 0.5, True, 128, True),
     "voc": ("detection", None, "published_voc_kitti", "crop", 0.5, True, 50, True),
     "kitti": ("detection_3d", (384, 1280), "published_voc_kitti", "zoom_half", 0, False, 50, True),
     "pose": ("pose", 512, "published", "crop", 0.5, True, 32, False),
 }
-# 1.25e-4 for each 32 images, but for these.
+# The learning rate is 1.25e-4 per 32 images, except for these.
 OTHER_RATES = ("hourglass104", "coco_resnet18", "kitti")
 every_recipe = pytest.mark.parametrize("name", TRAININGS)
 
@@ -135,12 +135,12 @@ def test_the_training_is_the_published_one(name):
 
 
 @every_recipe
-def test_the_package_knows_every_name(name):
+def test_every_name_in_a_recipe_exists(name):
     settings = settings_of(name)
     assert settings.normalization in NORMALIZATIONS
     assert find_task(settings.task, ("a", "b"), options=settings.task_options).name == settings.task
     if settings.backbone_weights:
-        assert BACKBONES[settings.backbone].takes_imagenet_file  # takes them from a file
+        assert BACKBONES[settings.backbone].takes_imagenet_file  # its ImageNet weights come from a file
     assert bool(settings.weights) != bool(settings.backbone_weights)
 
 
@@ -166,7 +166,7 @@ def test_the_rate_drops_with_the_first_step_after_the_listed_epochs(name):
 
 
 def parse(command, module):
-    """What the real parser of a script makes of a line as it is typed."""
+    """Parses a command line with the script's real parser."""
     python, script, *arguments = shlex.split(command)
     assert (python, script) == ("python", f"training/{module.__name__.split('.')[-1]}.py")
     assert (ROOT / script).is_file()
@@ -185,7 +185,7 @@ def test_the_training_command_is_the_recipe(name):
     assert settings.data == {"coco": "coco/", "pose": "coco/", "voc": "voc/", "kitti": "kitti/"}[name.split("_")[0]]
 
 
-# (folder, split, resizing, conditions besides none) by the data of a recipe's name.
+# {data in a recipe's name: (folder, split, resizing, conditions besides the plain one)}
 EVALUATION = {
     "coco": ("coco/", "val2017", "keep", ("flip", "multi_scale")),
     "voc": ("voc/", "test2007", "fit", ("flip",)),
@@ -197,7 +197,7 @@ ADDED = {"flip": " --flip", "multi_scale": " --flip --scales 0.5,0.75,1,1.25,1.5
 
 
 @every_recipe
-def test_the_evaluation_commands_are_the_published_tests_and_understood(name):
+def test_the_evaluation_commands_are_the_published_tests_and_can_be_parsed(name):
     commands = load_recipe(name).commands
     folder, split, resize, conditions = EVALUATION[name if name in EVALUATION else name.split("_")[0]]
     plain = (
@@ -211,7 +211,7 @@ def test_the_evaluation_commands_are_the_published_tests_and_understood(name):
     assert load_recipe(name).settings["val_split"] == split
     parsed = [parse(line, evaluate) for line in expected.values()]
     assert all(args.model == f"runs/{name}/best.keras" for args in parsed)
-    assert len({str(args) for args in parsed}) == len(parsed)  # every option has an effect
+    assert len({str(args) for args in parsed}) == len(parsed)  # no two commands are parsed alike
     for option in (" --no-clip", " --round"):
         assert str(parse(plain.replace(option, ""), evaluate)) != str(parsed[0])
 
@@ -222,7 +222,7 @@ def write(tmp_path, text):
     return path
 
 
-def test_a_file_of_ones_own(tmp_path):
+def test_a_users_own_recipe_file(tmp_path):
     path = write(tmp_path, "[train]\nepochs = 3\ninput_size = [64, 128]\nlearning_rate = 1\ncolor = false\n")
     recipe = load_recipe(path)
     assert recipe.name == "mine"

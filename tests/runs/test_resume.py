@@ -1,4 +1,4 @@
-"""A training that was stopped goes on as if nothing had happened, wherever that was."""
+"""A training that was stopped at any point continues as if nothing had happened."""
 
 import json
 import math
@@ -25,12 +25,12 @@ from tests.helpers.tiny_backbone import TINY
 
 
 class PulledPlugError(Exception):
-    """What stops a training in these tests."""
+    """Stops a training in these tests."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few_images():
-    """A data set that trains in seconds."""
+    """Makes `shapes` so small that training takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shapes, "SPLIT_SIZES", IMAGES)
         yield
@@ -38,7 +38,7 @@ def few_images():
 
 @pytest.fixture(scope="module")
 def whole(few_images, tmp_path_factory):
-    """A run that nothing interrupted."""
+    """The folder of an uninterrupted run."""
     output = tmp_path_factory.mktemp("runs") / "whole"
     run(output)
     return output
@@ -49,7 +49,7 @@ def run(output, **options):
 
 
 def run_and_stop(output, steps, **options):
-    """Trains and raises behind so many batches."""
+    """Trains and raises after `steps` batches."""
     fit, done = CenterNet.fit, []
 
     def stop(batch, logs):
@@ -68,15 +68,15 @@ def run_and_stop(output, steps, **options):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_again_and_again_goes_on_to_the_same_end(whole, tmp_path, capsys):
-    """Before its first checkpoint, and inside an epoch."""
+def test_a_run_that_was_stopped_several_times_has_the_same_result(whole, tmp_path, capsys):
+    """It is stopped before its first checkpoint, and inside epochs."""
     run_and_stop(tmp_path, 3)
-    run_and_stop(tmp_path, 15, resume=True)  # of 6 a epoch, a checkpoint behind every 4th
+    run_and_stop(tmp_path, 15, resume=True)  # 6 steps per epoch, a checkpoint after every 4th
     assert f"--resume: {tmp_path} holds no checkpoint yet: this is the beginning." in capsys.readouterr().out
     state = RunFolder(tmp_path, resume=True).read_checkpoint()
     assert (int(state["epoch"]), int(state["batch"])) == (2, 0)
     load_model(tmp_path / "checkpoints" / "step_000000008.keras")
-    run_and_stop(tmp_path, 11, resume=True)  # the first 2 are those of before
+    run_and_stop(tmp_path, 11, resume=True)  # steps 13 to 23; a checkpoint is kept of step 20
     assert int(RunFolder(tmp_path, resume=True).read_checkpoint()["batch"]) == 2
     run(tmp_path, resume=True)
     assert differences(whole, tmp_path) == []
@@ -94,11 +94,11 @@ def test_mixed_images_are_the_same_after_a_stop(tmp_path):
 @pytest.mark.exhaustive
 def test_steps_that_run_together_train_the_same_and_go_on_inside_an_epoch(whole, tmp_path):
     options = {"steps_per_execution": 3, "checkpoint_every": 3, "profile": True}
-    run_and_stop(tmp_path, 4, **options)  # twice 3 of 6 an epoch
+    run_and_stop(tmp_path, 4, **options)  # two executions of 3 steps, 6 steps per epoch
     state = RunFolder(tmp_path, resume=True).read_checkpoint()
     assert (int(state["epoch"]), int(state["batch"])) == (1, 3)
     run(tmp_path, resume=True, **options)
-    # Other checkpoints were kept, as it saved more often.
+    # This run saved more often, so it kept other checkpoints.
     assert set(differences(whole, tmp_path)) <= {"last.keras: earlier"}
 
 
@@ -111,7 +111,7 @@ def test_a_finished_run_has_nothing_to_do(whole, capsys):
 
 
 @pytest.mark.exhaustive
-def test_a_best_model_that_is_missing_is_replaced_by_the_best_of_what_follows(whole, tmp_path, capsys):
+def test_a_missing_best_model_is_replaced_by_the_best_of_the_next_epochs(whole, tmp_path, capsys):
     for name, source in (("last.keras", "checkpoints/step_000000020.keras"), ("config.json", "config.json")):
         (tmp_path / name).write_bytes((whole / source).read_bytes())
     run(tmp_path, resume=True)
@@ -120,7 +120,7 @@ def test_a_best_model_that_is_missing_is_replaced_by_the_best_of_what_follows(wh
 
 
 @pytest.mark.slow
-def test_a_run_of_before_there_were_backends_was_of_tensorflow(whole, tmp_path):
+def test_a_run_without_a_backend_in_its_config_ran_on_tensorflow(whole, tmp_path):
     for name in ("last.keras", "best.keras", "history.csv"):
         (tmp_path / name).write_bytes((whole / name).read_bytes())
     config = json.loads((whole / "config.json").read_text())
@@ -139,7 +139,7 @@ def test_a_damaged_checkpoint_names_the_one_before(whole, tmp_path):
 
 
 @pytest.mark.exhaustive
-def test_a_prolonged_run_of_a_constant_rate_is_the_longer_run(tmp_path):
+def test_prolonging_a_run_with_a_constant_rate_equals_a_longer_run(tmp_path):
     constant = {"schedule": "constant", "keep": 1}
     run(tmp_path / "longer", **constant)
     run(tmp_path / "prolonged", epochs=2, **constant)
@@ -165,7 +165,7 @@ def test_a_run_is_prolonged_with_more_images(whole, tmp_path, monkeypatch, capsy
     assert (output / "best.keras").read_bytes() != (whole / "best.keras").read_bytes()
     rows = first_epochs(RunFolder(output, resume=True), 9)
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
-    warmup, peak = 35 // 2, TrainSettings("shapes").learning_rate  # half of all steps at most
+    warmup, peak = 35 // 2, TrainSettings("shapes").learning_rate  # the warm-up takes at most half of all steps
     expected = peak * (0.99 * (1 + math.cos(math.pi * (4 * 7 - warmup) / (35 - warmup))) / 2 + 0.01)
     assert float(rows[-1]["learning_rate"]) == pytest.approx(expected, rel=1e-4)
     with local_copy(output / "last.keras") as path:
@@ -174,14 +174,14 @@ def test_a_run_is_prolonged_with_more_images(whole, tmp_path, monkeypatch, capsy
 
 @pytest.mark.slow
 def test_an_epoch_that_was_begun_with_other_data_begins_anew(tmp_path, monkeypatch, capsys):
-    run_and_stop(tmp_path, 4)  # of 6 an epoch, a checkpoint behind the 4th
+    run_and_stop(tmp_path, 4)  # 6 steps per epoch, a checkpoint after the 4th
     monkeypatch.setattr(shapes, "SPLIT_SIZES", IMAGES | {"train": 14})
     run(tmp_path, resume=True, epochs=1)
     assert "--resume: 7 steps an epoch instead of 6; epoch 1 begins anew." in capsys.readouterr().out
     assert int(RunFolder(tmp_path, resume=True).read_checkpoint()["epoch"]) == 1
 
 
-MOMENTS = {  # hook of a callback, how often it is called before
+MOMENTS = {  # (hook of a callback, number of its calls before the signal)
     "between two steps": ("on_train_batch_begin", 9),
     "in validation": ("on_test_begin", 1),
     "while the best model is saved": ("on_best", 0),
@@ -189,7 +189,7 @@ MOMENTS = {  # hook of a callback, how often it is called before
 
 
 def run_and_signal(output, number, hook, calls, **options):
-    """Trains in a command that gets a signal; returns its exit code."""
+    """Trains in a command that gets a signal at the given call of a hook; returns its exit code."""
     fit, done, save = CenterNet.fit, [], KeepBest.on_epoch_end
 
     def send(*arguments, **logs):
@@ -234,7 +234,7 @@ def test_a_signal_leaves_a_checkpoint_of_that_moment(moment, whole, tmp_path, ca
 def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
     output = f"ram://{tmp_path.name}/run"
     options = {"freeze": ("backbone", "bn2"), "backbone_rate": 0.1, "accumulate": 2, "patience": 1, "verbose": 2}
-    options |= {"learning_rate": 1e-9}  # nothing changes, batch statistics neither, so nothing gets better
+    options |= {"learning_rate": 1e-9}  # neither weights nor batch statistics change, so AP stays
     with pytest.raises(UserError, match="freeze and backbone_rate"):
         run(output, **options)
     metrics = run(output, **options | {"backbone_rate": 1.0})
@@ -259,8 +259,8 @@ def test_a_remote_run_that_patience_ended_stays_ended(tmp_path, capsys):
         pytest.param("all", 7, 26, marks=pytest.mark.exhaustive),
     ],
 )
-def test_runs_killed_at_many_points_end_like_the_whole_one(how, moments, kills, tmp_path):
-    """Before the first step, in steps, in validation, while files are written and beside them, at random moments."""
+def test_runs_killed_at_many_points_end_like_an_uninterrupted_one(how, moments, kills, tmp_path):
+    """Before the first step, in steps, in validation, during and between writing files, and at random moments."""
     done = run_python("-m", "tests.helpers.killed_runs", str(tmp_path), how, str(moments))
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout.splitlines()[-1])
@@ -280,7 +280,7 @@ def test_runs_killed_at_many_points_end_like_the_whole_one(how, moments, kills, 
         pytest.param("torch", {}, marks=pytest.mark.exhaustive),
     ],
 )
-def test_a_run_with_a_slow_backbone_that_was_killed_ends_like_the_whole_one(backend, options, tmp_path):
+def test_a_killed_run_with_a_slow_backbone_ends_like_an_uninterrupted_one(backend, options, tmp_path):
     def start(output, *point):
         every = {"backbone_rate": 0.1, "backend": backend, "output": str(tmp_path / output), **options}
         done = run_python("-m", "tests.helpers.one_run", json.dumps(every), *point, KERAS_BACKEND=backend)

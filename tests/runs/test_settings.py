@@ -18,7 +18,7 @@ def rates(schedule, steps):
 
 
 def test_step_schedule_is_the_published_one():
-    """Epochs 1 to 90 of 140 have the highest rate, so do steps 0 to 89 when an epoch is one step."""
+    """Epochs 1 to 90 of 140 have the highest rate; with one step per epoch these are steps 0 to 89."""
     np.testing.assert_allclose(rates("step", [0, 89, 90, 119, 120, 139]), [1, 1, 0.1, 0.1, 0.01, 0.01], rtol=1e-5)
 
 
@@ -115,22 +115,22 @@ def test_bad_settings(options, message):
         ("loss_mean", "global_batch, replica"),
     ],
 )
-def test_a_name_that_no_table_has(name, known):
+def test_unknown_names_list_the_known_ones(name, known):
     TrainSettings("shapes").check_names()
     TrainSettings("shapes", backbone="mine:build").check_names()
     with pytest.raises(UserError, match=rf"Unknown {name}: expected one of {known}.*; got 'help'"):
         TrainSettings("shapes", **{name: "help"}).check_names()
 
 
-def test_a_name_that_a_table_got_later(monkeypatch):
+def test_names_that_were_added_to_a_table_are_accepted(monkeypatch):
     monkeypatch.setitem(BACKBONES, "mine", None)
     TrainSettings("shapes", backbone="mine").check_names()
 
 
 def test_a_resumed_run_may_change_what_does_not_change_the_training():
-    """The list as a user knows it; what is not in it is part of what the weights are."""
+    """The list that users know. All other options change the weights."""
     assert {name for name, row in options_of(TrainSettings).items() if row.may_change} == {
-        # which classes it has is compared when the data are read
+        # classes are compared when the data are read
         *("data", "format", "annotations", "images", "strict", "workers", "recipe", "max_pixels", "classes"),
         "data_service",
         *("weights", "backbone_weights", "epochs", "evaluate_every", "patience", "deterministic", "tpu", "gpus"),

@@ -1,4 +1,4 @@
-"""Modules and objects of the user's own."""
+"""A user's own modules and objects."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from keras_centernet.runs.user_code import import_module, resolve
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A current folder with modules, some of them broken."""
+    """Makes a folder with modules, some of them broken, the current one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_good_code.py").write_text("VALUE = 3\n")
     (tmp_path / "my_half_code.py").write_text("VALUE = (\n")

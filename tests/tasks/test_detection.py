@@ -1,4 +1,4 @@
-"""Detection: what hidden regions do to targets, loss and gradient, against a slow loop."""
+"""Detection: the effect of hidden regions on targets, loss and gradient, compared with a slow loop."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ CAR = ([16, 12, 52, 40], 1, False)
 
 
 def objects_of(*rows, slots=8, **more):
-    """A batch of one image of rows (box in input pixels, class, whether it is hidden)."""
+    """A batch of one image with rows of (box in input pixels, class, whether it is hidden)."""
     objects = {
         "boxes_xyxy": np.zeros((1, slots, 4), "float32"),
         "classes": np.zeros((1, slots), "int32"),
@@ -34,13 +34,13 @@ def encode(objects, task=TASK, map_hw=MAP_HW):
 
 
 def without_hidden(objects):
-    """The same objects for a data set that knows no hidden regions, and never had them."""
+    """The same objects in a data set without hidden regions."""
     known = {key: value for key, value in objects.items() if key != "is_hidden"}
     return known | {"mask": objects["mask"] & ~objects["is_hidden"]}
 
 
 def cells_in_regions(objects, map_hw=MAP_HW):
-    """(Hf, Wf, classes) bool, cell by cell: whether a hidden region touches it."""
+    """(Hf, Wf, classes) bool: whether a hidden region touches the cell, cell by cell."""
     inside = np.zeros((*map_hw, len(CLASSES)), bool)
     for box, index, is_hidden, is_there in zip(
         *(objects[key][0] for key in ("boxes_xyxy", "classes", "is_hidden", "mask")), strict=True
@@ -66,19 +66,19 @@ REGIONS = {
 
 
 @pytest.mark.parametrize("name", REGIONS)
-def test_a_region_is_no_object_and_no_background(name):
+def test_a_hidden_region_is_neither_object_nor_background(name):
     objects = objects_of(CAR, *REGIONS[name])
     targets, expected, inside = encode(objects), encode(without_hidden(objects)), cells_in_regions(objects)
     heatmap, drawn = targets.pop("center_heatmap")[0], expected.pop("center_heatmap")[0]
     np.testing.assert_array_equal(heatmap, np.where(inside, np.maximum(drawn, np.float32(0.9999)), drawn))
-    assert np.argwhere(heatmap == 1).tolist() == [[6, 8, 1]]  # the car's centre, and nothing else
+    assert np.argwhere(heatmap == 1).tolist() == [[6, 8, 1]]  # only the car's centre
     assert targets.keys() == expected.keys()
     for key, values in expected.items():
         np.testing.assert_array_equal(targets[key], values)
 
 
 @pytest.mark.parametrize("logit", [-30.0, -3.0, 0.0, 4.0, 30.0])
-def test_whatever_is_predicted_inside_costs_and_teaches_nothing(logit):
+def test_predictions_inside_a_region_have_no_loss_and_no_gradient(logit):
     objects = objects_of(CAR, *REGIONS["in every class"])
     inside = cells_in_regions(objects)[None]
     maps = {head.name: tf.fill((1, *MAP_HW, head.channels), 1.0) for head in TASK.heads}
@@ -95,14 +95,14 @@ def test_whatever_is_predicted_inside_costs_and_teaches_nothing(logit):
     np.testing.assert_allclose(total, expected, rtol=1e-6)
 
 
-def test_objects_without_the_key_are_what_they_were():
+def test_objects_without_is_hidden_give_the_same_targets():
     objects = without_hidden(objects_of(CAR))
     known, unknown = encode(objects | {"is_hidden": np.zeros((1, 8), bool)}), encode(objects)
     for key in unknown:
         np.testing.assert_array_equal(known[key], unknown[key])
 
 
-def test_only_rows_of_the_mask_hide():
+def test_padded_rows_hide_nothing():
     objects = objects_of(CAR, *REGIONS["apart from the car"])
     objects["mask"][0, 1] = False
     np.testing.assert_array_equal(encode(objects)["center_heatmap"], encode(without_hidden(objects))["center_heatmap"])
@@ -118,13 +118,13 @@ def test_an_image_of_regions_alone_trains_nothing():
     assert float(losses["center_heatmap"][1]) == 0
 
 
-def test_keypoints_in_a_region_are_neither_wanted_nor_unwanted():
-    """A region does not say where its keypoints are: it is one in every keypoint's heatmap."""
+def test_keypoints_in_a_region_are_neither_positive_nor_negative():
+    """A region does not say where its keypoints are, so it hides cells in every keypoint's heatmap."""
     skeleton = Skeleton(("left_eye", "right_eye"), ((0, 1),))
     task = TASKS["pose"].build(("car",), skeleton=skeleton)
     keypoints = np.zeros((1, 8, 2, 3), "float32")
     keypoints[0, 0] = [[20, 20, 2], [40, 20, 2]]
-    keypoints[0, 1] = [[80, 40, 2], [90, 40, 2]]  # a hidden row's are not trained
+    keypoints[0, 1] = [[80, 40, 2], [90, 40, 2]]  # a hidden row's keypoints are not trained
     rows = (CAR[0], 0, False), ([70, 30, 110, 61], 0, True)
     objects = objects_of(*rows, keypoints_xyv=keypoints)
     targets, expected = encode(objects, task), encode(without_hidden(objects), task)

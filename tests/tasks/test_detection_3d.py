@@ -1,4 +1,4 @@
-"""3D detection: targets, losses, decoding and places against the published arrays, and its own laws."""
+"""3D detection: targets, losses, decoding and locations against the published arrays, and its own laws."""
 
 import math
 
@@ -40,7 +40,7 @@ def nhwc(array):
 
 
 def scene_objects(arrays, scene):
-    """A published scene; ignored annotations are crowds in slots behind the 50 that are compared."""
+    """A published scene. Ignored annotations become crowds in rows after the 50 that are compared."""
     matrix = affine(arrays[f"{scene}_c"], arrays[f"{scene}_s"], 0, (4 * MAP_HW[1], 4 * MAP_HW[0]))
     corners = xywh_to_xyxy(arrays[f"{scene}_boxes_xywh"]).astype("float32").astype("float64")
     boxes_xyxy = transform_points(corners.reshape(-1, 2), matrix).reshape(-1, 4)
@@ -97,7 +97,7 @@ def test_targets_equal_the_published_ones(fixture, scene):
 
 @pytest.mark.parametrize("scene", ["a", "keep", "aug", "rect"])
 def test_hidden_regions_are_what_the_published_code_ignores(fixture, scene):
-    """Other words for crowds, which records of before have: the same targets."""
+    """Hidden regions give the targets of crowds, which older records have in their place."""
     task = build(ignore="rectangle" if scene == "rect" else "center")
     objects = scene_objects(fixture("ddd_target"), scene)
     hidden = objects | {"is_hidden": objects["is_crowd"], "is_crowd": np.zeros_like(objects["is_crowd"])}
@@ -107,7 +107,7 @@ def test_hidden_regions_are_what_the_published_code_ignores(fixture, scene):
     counts = np.asarray(expected["center_mask"])
     for key, values in expected.items():
         values, others = np.asarray(values), np.asarray(received[key])
-        if key == "center_index":  # of rows that do not count it may be any
+        if key == "center_index":  # rows that do not count may have any index
             values, others = values[counts], others[counts]
         np.testing.assert_array_equal(others, values)
 
@@ -122,7 +122,7 @@ def test_hidden_regions_are_what_the_published_code_ignores(fixture, scene):
     ],
 )
 def test_objects_without_a_3d_box_are_ignored(name, change):
-    """Records that were made of them for detection in 2D hold them as objects."""
+    """Records that were made for 2D detection hold such objects."""
     row = {"boxes_xyxy": [16, 12, 52, 40], "classes": 1, "mask": True, "is_crowd": False, "is_hidden": False}
     row |= {"locations_xyz": [1, 1, 20], "dimensions_hwl": [1.5, 1.6, 3.9], "alphas": 0.3}
     real, flat = ({key: np.array([[value]]) for key, value in (row | more).items()} for more in ({}, change))
@@ -218,7 +218,7 @@ def test_detections_equal_the_published_ones(fixture):
 
 
 @pytest.mark.parametrize("kind", ["fix", "keep"])
-def test_places_in_the_camera_frame_equal_the_published_post_processing(fixture, kind):
+def test_locations_in_the_camera_frame_equal_the_published_post_processing(fixture, kind):
     arrays, task = fixture("post_process"), build()
     found = {key: np.asarray(v) for key, v in decode(task, published_maps(fixture("decode_ddd"))).items()}
     for b in range(2):
@@ -226,25 +226,25 @@ def test_places_in_the_camera_frame_equal_the_published_post_processing(fixture,
         rows = {key: value[b] for key, value in found.items()}
         rows["points_xy"] = transform_points(rows["points_xy"], map_to_image)
         extras = task.postprocess(rows, arrays["calibs"][0])
-        order = np.argsort(rows["classes"], kind="stable")  # grouped by class, as published
+        order = np.argsort(rows["classes"], kind="stable")  # the published rows are grouped by class
         expected = arrays[f"ddd_{kind}_b{b}"]
         np.testing.assert_allclose(extras["alpha"][order], expected[:, 1], atol=1e-4)
         np.testing.assert_allclose(extras["dimensions"][order], expected[:, 6:9], atol=1e-4)
         np.testing.assert_allclose(extras["locations"][order], expected[:, 9:12], rtol=3e-3, atol=2e-2)
-        # As published: alpha is not wrapped before the ray's angle is added, so ours may be a turn away.
+        # As published: alpha is not wrapped before the ray's angle is added, so ours may differ by a full turn.
         turn = (extras["rotation_y"][order] - expected[:, 12] + math.pi) % (2 * math.pi) - math.pi
         np.testing.assert_allclose(turn, 0, atol=1e-4)
-        # The published code sends the size through the map as if it were a place: off by the map's shift.
+        # The published code transforms the size like a point, so it is off by the transform's shift.
         boxes = transform_boxes(rows["boxes_xyxy"], map_to_image)[order]
         widths = expected[:, 4] - expected[:, 2]
         np.testing.assert_allclose(boxes[:, 2] - boxes[:, 0] - widths, -map_to_image[0, 2], rtol=1e-3, atol=0.05)
 
 
 def test_the_inverse_of_encoding_is_decoding(rng):
-    """Objects anywhere, of any orientation, come back as what they were, whatever the camera."""
+    """Objects at any place and of any orientation are decoded unchanged with any camera."""
     task = build(projection=True)
     count, hw = 8, (96, 160)
-    # One object per field of a grid, so that no two share a cell.
+    # One object per square of a grid, so that no two share a cell.
     fields = rng.permutation(24)[:count]
     centers = np.stack([fields % 6, fields // 6], -1) * (25, 22) + 12 + rng.uniform(0, 5, (count, 2))
     half = rng.uniform(3, 8, (count, 2))
@@ -296,7 +296,7 @@ def test_the_inverse_of_encoding_is_decoding(rng):
     np.testing.assert_allclose(turn, 0, atol=1e-3)
 
 
-def test_without_a_calibration_the_usual_camera_is_assumed_loudly():
+def test_without_a_calibration_kittis_camera_is_assumed_with_a_warning():
     rows = {
         "points_xy": np.array([[761.565, 225.46]]),
         "depths": np.array([20.0]),

@@ -1,4 +1,4 @@
-"""Pose: targets, losses and decoding against the published arrays, and its own laws."""
+"""Pose: targets, losses and decoding, compared with the published arrays, and its own laws."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def scene_objects(arrays, scene):
         "keypoints_xyv": np.zeros((1, SLOTS, KEYPOINTS, 3), "float32"),
     }
     objects["boxes_xyxy"][0, :count] = transform_points(boxes.reshape(-1, 2), matrix).reshape(-1, 4)
-    if scene == "trainrot":  # as published, boxes stay as if nothing had turned
+    if scene == "trainrot":  # as published, boxes are not rotated
         turn = float(arrays["trainrot_rot"])
         matrix = affine(arrays[f"{scene}_c"], arrays[f"{scene}_s"], turn, (map_hw[1] * 4, map_hw[0] * 4))
         objects["is_rotated"] = np.array([True])
@@ -127,7 +127,7 @@ def test_detections_equal_the_published_ones(fixture):
     np.testing.assert_allclose(found["scores"], expected[..., 4], atol=1e-6)
     np.testing.assert_allclose(found["keypoints_xy"].reshape(2, 100, 34), expected[..., 5:39], atol=1e-3)
     snapped = np.asarray(found["keypoint_scores"]) > 0.1
-    assert 0.05 < snapped.mean() < 0.95  # the case has both kinds
+    assert 0.05 < snapped.mean() < 0.95  # the case has snapped and unsnapped keypoints
 
 
 def test_without_joint_heatmaps_the_displacements_stand(fixture):
@@ -154,7 +154,7 @@ def test_joints_in_image_pixels_equal_the_published_post_processing(fixture, kin
 
 @pytest.mark.parametrize("kinds", [1, 3, 17])
 def test_the_inverse_of_encoding_is_decoding(rng, kinds):
-    """Any number of keypoints, some not marked, several classes."""
+    """With any number of keypoints, some of them unmarked, and several classes."""
     skeleton = Skeleton(tuple(f"keypoint {i}" for i in range(kinds)))
     task = TASKS["pose"].build(("cat", "dog"), skeleton=skeleton)
     count, hw = 6, (64, 96)
@@ -162,7 +162,7 @@ def test_the_inverse_of_encoding_is_decoding(rng, kinds):
     centers = np.stack([fields % 6, fields // 6], -1) * 16 + 8 + rng.uniform(0, 1, (count, 2))
     half = rng.uniform(3, 6, (count, 2))
     boxes = np.concatenate([centers - half, centers + half], -1) * 4
-    # Keypoints of an object in cells of their own, because all share one map of offsets.
+    # All keypoints share one map of offsets, so those of an object lie in different cells.
     cells = np.stack([rng.permutation(25)[:kinds] for _ in range(count)])
     places = np.stack([cells % 5, cells // 5], -1) - 2 + rng.uniform(0.05, 0.95, (count, kinds, 2))
     keypoints = np.floor(centers)[:, None] + places
@@ -192,8 +192,8 @@ def test_the_inverse_of_encoding_is_decoding(rng, kinds):
     np.testing.assert_allclose(found["keypoints_xy"][order][marked], keypoints[marked], atol=2e-2)
 
 
-def test_unmarked_persons_can_be_left_alone(fixture):
-    """As published they are centres; the option does what the published code means to do."""
+def test_persons_without_marked_keypoints_can_be_ignored(fixture):
+    """As published, they are trained as centres. The option does what the published code intends."""
     arrays = fixture("multi_pose_target")
     objects, map_hw = scene_objects(arrays, "a")
     published, corrected = (

@@ -1,4 +1,4 @@
-"""Skeletons are data, and contradict themselves loudly."""
+"""Skeletons are data; contradictory ones raise an error."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from keras_centernet.tasks.skeletons import COCO_PERSON, Skeleton, join_skeleton
 
 def test_cocos_person():
     assert len(COCO_PERSON.names) == len(COCO_PERSON.sigmas) == 17
-    # As published: (1, 2), (3, 4), ... change places in a mirror.
+    # As published: (1, 2), (3, 4), ... are exchanged in a mirror image.
     assert COCO_PERSON.flip_pairs == tuple((i, i + 1) for i in range(1, 16, 2))
     assert COCO_PERSON.flip_order == [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
     assert len(COCO_PERSON.limbs) == 19
 
 
-def test_plain_values_make_an_equal_one():
+def test_a_skeleton_is_rebuilt_from_plain_values():
     assert Skeleton(**COCO_PERSON.to_dict()) == COCO_PERSON
 
 
@@ -50,7 +50,7 @@ def test_sides_are_read_off_the_names(names, pairs):
 
 def test_sides_are_unknown_where_no_name_tells_them():
     assert not Skeleton(("a", "b"), flip_pairs=None).sides_known
-    assert Skeleton(("a", "b"), flip_pairs=()).sides_known  # said to have none
+    assert Skeleton(("a", "b"), flip_pairs=()).sides_known  # explicitly without pairs
     assert Skeleton(("a",), flip_pairs=None).sides_known
     assert Skeleton(("l_a", "r_a"), flip_pairs=None).sides_known
     unknown = Skeleton(("a", "b"), flip_pairs=None)

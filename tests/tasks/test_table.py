@@ -1,4 +1,4 @@
-"""The table of tasks: whose mistake an error is."""
+"""The table of tasks: which errors are a user's mistakes."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def test_an_unknown_option_is_the_users_mistake():
         find_task("detection", ("a",), options={"colour": "red"})
 
 
-def test_an_error_inside_a_builder_is_not():
+def test_an_error_inside_a_builder_is_not_the_users_mistake():
     def build_broken(classes, radius="published"):
         return len(5)
 
@@ -19,7 +19,7 @@ def test_an_error_inside_a_builder_is_not():
         find_task(build_broken, ("a",), options={"radius": "geometric"})
 
 
-def test_a_task_of_ones_own_has_the_default_row_and_a_misspelt_one_none():
+def test_a_users_own_task_has_the_default_row_and_a_misspelt_one_is_refused():
     assert task_row("mine:build_task").fields == {}
     assert "keypoints_xyv" in task_row(find_task("pose")).fields
     for wrong in ("poetry", 5):

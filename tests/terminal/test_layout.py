@@ -1,4 +1,4 @@
-"""Lines that fit."""
+"""Lines that fit the terminal's columns."""
 
 import pytest
 

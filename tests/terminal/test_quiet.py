@@ -1,4 +1,4 @@
-"""Logs of libraries are kept from stderr; all else comes through."""
+"""Log lines of libraries are kept from stderr; everything else is shown."""
 
 import subprocess
 import sys
@@ -40,16 +40,16 @@ def run(*arguments):
 
 
 @pytest.mark.parametrize("end", ["ends", "dies"])
-def test_what_is_said_and_what_is_not(end):
+def test_log_lines_are_hidden_and_other_lines_are_shown(end):
     said = run("unwanted", end)
     assert sorted(said) == sorted([*WORDS, "of Python", *(["behind"] if end == "ends" else [])])
 
 
-def test_who_wants_logs_gets_them():
+def test_logs_are_shown_when_wanted():
     assert run("wanted", "ends") == [*NOISE, *WORDS, "of Python", "behind"]
 
 
-def test_where_tensorflow_runs_already_nothing_changes():
+def test_nothing_changes_once_tensorflow_is_imported():
     import tensorflow  # noqa: F401
 
     before = sys.stderr

@@ -1,4 +1,4 @@
-"""Signals: one line and 128 + the number, wherever the program is, whatever swallows the exception on its way."""
+"""Signals: one line and exit code 128 + number, wherever the program is and whatever swallows the exception."""
 
 import contextlib
 import os
@@ -51,7 +51,7 @@ every_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: num
 
 @pytest.fixture(autouse=True)
 def usual_handlers():
-    """Every signal has its usual effect, also where the tests run under nohup."""
+    """Gives every signal its usual effect, even if the tests run under nohup."""
     usual = dict.fromkeys(SIGNALS, signal.SIG_DFL) | {signal.SIGINT: signal.default_int_handler}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
@@ -60,7 +60,7 @@ def usual_handlers():
 
 
 def wait(seconds):
-    """Bytecode, between which handlers run; `time.sleep` alone would do too."""
+    """Waits in Python code, so that signal handlers can run."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(0.01)
@@ -68,19 +68,19 @@ def wait(seconds):
 
 
 def raise_and_wait(number, seconds=2.0):
-    """A function that gets a signal and would go on for a while."""
+    """Gets a signal and would then go on for a while."""
     signal.raise_signal(number)
     return wait(seconds)
 
 
 @every_signal
-def test_a_signal_is_one_line_and_its_exit_code(number, capsys):
+def test_a_signal_gives_one_line_and_its_exit_code(number, capsys):
     code, word = SIGNALS[number]
     assert run_command(lambda: raise_and_wait(number)) == code
     assert capsys.readouterr().err == f"\n{word}. All that was finished before is on disk.\n"
 
 
-def test_handlers_are_given_back():
+def test_handlers_are_restored():
     before = [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)]
     run_command(lambda: raise_and_wait(signal.SIGTERM))
     assert [signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)] == before
@@ -97,7 +97,7 @@ def test_an_ignored_signal_stays_ignored(number):
         signal.signal(number, before)
 
 
-def test_work_that_asks_is_told_of_a_signal_and_leaves_all_whole(capsys):
+def test_work_that_asks_for_signals_can_finish_its_step_and_save(capsys):
     done = []
 
     def work():
@@ -114,7 +114,7 @@ def test_work_that_asks_is_told_of_a_signal_and_leaves_all_whole(capsys):
 
 
 @pytest.mark.parametrize("seconds", [0.1, 20])
-def test_a_signal_is_postponed_for_so_long_or_until_it_need_not_be(seconds):
+def test_a_signal_is_postponed_for_some_seconds_or_until_the_work_allows_it(seconds):
     def work():
         postpone_interruption(seconds)
         raise_and_wait(signal.SIGTERM, 0.5)
@@ -142,15 +142,15 @@ def test_an_exception_that_a_library_swallows_comes_again(number, capsys):
     assert capsys.readouterr().err.count("\n") == 2
 
 
-def test_a_callback_of_the_garbage_collector_swallows_it_without_a_word():
-    """JAX has such a callback, in which Python cannot raise. In a process of its own, whose collector no test holds."""
+def test_an_exception_in_a_callback_of_the_garbage_collector_comes_again():
+    """JAX has such a callback, from which no exception can leave. In its own process, apart from pytest's collector."""
     done = subprocess.run([sys.executable, "-c", COLLECTING], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout == "start\n"
     assert (done.returncode, done.stderr) == (143, "\nTerminated. All that was finished before is on disk.\n")
 
 
 def test_a_library_that_prints_the_exception_says_nothing(capsys):
-    """As C code does where it cannot pass one on."""
+    """C code does so where it cannot pass the exception on."""
 
     def work():
         try:
@@ -164,7 +164,7 @@ def test_a_library_that_prints_the_exception_says_nothing(capsys):
 
 
 def test_cleaning_up_is_left_alone(capsys):
-    """However often it is looked whether the exception was swallowed."""
+    """A `finally` block is not interrupted again, although the exception is checked repeatedly."""
     finished = []
 
     def work():
@@ -178,7 +178,7 @@ def test_cleaning_up_is_left_alone(capsys):
     assert finished == [True]
 
 
-def test_what_a_library_makes_of_the_exception_counts_as_the_signal():
+def test_another_exception_that_a_library_raises_instead_counts_as_the_signal():
     def turn():
         try:
             raise_and_wait(signal.SIGTERM)
@@ -223,7 +223,7 @@ def test_a_second_signal_ends_at_once(number):
         process.send_signal(number)
         assert process.stdout.readline() == "cleaning\n"
         time.sleep(0.7)
-        # A shell and its terminal both say that they are gone: Ctrl-C is what ends at once.
+        # A shell and its terminal may both send SIGHUP, so a second SIGHUP does not end the process; Ctrl-C does.
         hurry = signal.SIGINT if number == signal.SIGHUP else number
         process.send_signal(number)
         process.send_signal(hurry)
@@ -232,7 +232,7 @@ def test_a_second_signal_ends_at_once(number):
 
 
 def signal_at_import(count, number, *command):
-    """How a command ended that got a signal while it imported its `count`-th module."""
+    """Returns (exit code, stderr) of a command that got a signal while importing its `count`-th module."""
     with start(["-X", "importtime", "-m", "keras_centernet", *command]) as process:
         seen, lines = 0, []
         for line in process.stderr:
@@ -249,7 +249,7 @@ def signal_at_import(count, number, *command):
 
 @pytest.mark.parametrize("count", [20, 60])
 def test_a_signal_during_imports(count):
-    """Whatever imports are swallowed: those of the standard library are tried, too."""
+    """Imports in `try` blocks may swallow the exception; those of the standard library do so, too."""
     code, error = signal_at_import(count, signal.SIGTERM, "recipes")
     assert (code, error.strip()) in [(143, "Terminated. All that was finished before is on disk."), (0, "")]
     assert code == 143 or count > 20

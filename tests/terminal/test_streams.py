@@ -1,4 +1,4 @@
-"""Streams of a command: closed, unread, full, or of few signs."""
+"""Streams of a command: closed, unread, on a full disk, or with a limited encoding."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ NAME = "猫 ÷ café"
 
 @contextlib.contextmanager
 def unread():
-    """A context in which stdout is a pipe whose reader has gone."""
+    """A context in which stdout is a pipe whose reader has closed it."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream):
@@ -38,7 +38,7 @@ def test_work_goes_on_when_nobody_reads(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_work_that_looks_ends_when_nobody_reads(capfd):
+def test_work_that_asks_for_signals_ends_when_nobody_reads(capfd):
     def work():
         assert waiting_signal() == 0
         print("x", flush=True)
@@ -60,7 +60,7 @@ def test_printing_ends_when_nobody_reads(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_what_only_the_end_would_write(capfd):
+def test_unread_output_that_is_only_flushed_at_the_end(capfd):
     def work():
         end_with_reader()
         print("x")
@@ -72,7 +72,7 @@ def test_what_only_the_end_would_write(capfd):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_a_full_disk_is_said_once(capsys):
+def test_a_full_disk_is_reported_once(capsys):
     with open("/dev/full", "w", encoding="utf-8") as stream:
         with contextlib.redirect_stdout(stream), lasting_streams():
             for _ in range(3):
@@ -81,7 +81,7 @@ def test_a_full_disk_is_said_once(capsys):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_a_full_disk_is_an_error_where_printing_is_all():
+def test_a_full_disk_is_an_error_of_commands_that_only_print():
     with open("/dev/full", "w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream), lasting_streams():
         end_with_reader()
         with pytest.raises(UserError, match="/dev/full: No space left on device"):
@@ -107,7 +107,7 @@ def test_closed_streams_take_everything(monkeypatch):
         ("gb18030", NAME),
     ],
 )
-def test_signs_that_an_encoding_lacks_are_escapes(encoding, shown, monkeypatch):
+def test_characters_that_an_encoding_lacks_are_escaped(encoding, shown, monkeypatch):
     memory = io.BytesIO()
     stream = io.TextIOWrapper(memory, encoding=encoding)
     monkeypatch.setattr(sys, "stdout", stream)
@@ -119,13 +119,13 @@ def test_signs_that_an_encoding_lacks_are_escapes(encoding, shown, monkeypatch):
     monkeypatch.undo()
 
 
-def test_output_that_ended_is_no_error_of_the_system():
+def test_ended_output_is_not_an_os_error():
     """Readers that catch OSError, such as those of damaged images, must not swallow it."""
     assert not issubclass(OutputEnded, OSError)
 
 
 class Terminal(io.TextIOWrapper):
-    """A stream that says it is one."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True

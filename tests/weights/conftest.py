@@ -1,4 +1,4 @@
-"""A cache of one's own, a server of weights, and a small preset that it has."""
+"""A separate cache, a server of weights, and a small preset on that server."""
 
 import pytest
 
@@ -13,14 +13,14 @@ FILE = "tiny.safetensors"
 
 @pytest.fixture
 def server():
-    """A server on this machine, without files."""
+    """A local server without files."""
     with serving() as state:
         yield state
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """The folder of downloads, in a Keras folder of this test's own."""
+    """The folder of downloads, in a Keras folder for this test only."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("KERAS_CENTERNET_MIRROR", raising=False)
     return tmp_path / "keras" / "keras_centernet"
@@ -28,13 +28,13 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tiny_tensors(tiny_model):
-    """What the authors would have published of the small detector."""
+    """The small detector's tensors, as a published checkpoint would hold them."""
     return published_tensors(tiny_model())
 
 
 @pytest.fixture
 def tiny_preset(server, cache, tiny_tensors, tmp_path, monkeypatch):
-    """ "tiny_pets": a preset of cats and dogs, whose file the server has."""
+    """ "tiny_pets": a preset of cats and dogs, whose file is on the server."""
     monkeypatch.setattr(presets, "DRIVE", server.address + "/{}")
     row = Preset(
         TINY, "detection", ("cat", "dog"), FILE, "number-1", {"AP": {"none": 1.5}}, "none", (1, 0.1, 1), input_size=64

@@ -1,4 +1,4 @@
-"""Files of weights are fetched once, whole and checked, or not kept at all."""
+"""Files of weights are fetched once; they are whole and checked, or not kept."""
 
 import hashlib
 import sys
@@ -13,7 +13,7 @@ from tests.weights.conftest import FILE
 
 
 def kept(cache):
-    """The names in the cache, without the marks of those who wait."""
+    """The names of the files in the cache."""
     return sorted(path.name for path in cache.iterdir())
 
 
@@ -55,7 +55,7 @@ def test_an_interrupted_download_keeps_nothing_and_may_be_repeated(tiny_preset, 
     assert fetch_preset(tiny_preset).exists()
 
 
-def test_what_a_killed_process_left_is_removed(tiny_preset, cache):
+def test_files_of_killed_processes_are_removed(tiny_preset, cache):
     cache.mkdir(parents=True)
     (cache / f"{MARK}00000000-1-00000000.{FILE}").write_bytes(b"half")
     import os
@@ -73,7 +73,7 @@ def test_a_damaged_file_keeps_nothing(tiny_preset, server, cache, content):
     assert kept(cache) == []
 
 
-def test_a_file_that_lacks_its_end_without_a_word_of_the_server_keeps_nothing(tiny_preset, server, cache):
+def test_a_file_that_the_server_cut_off_unnoticed_keeps_nothing(tiny_preset, server, cache):
     server.files["number-1"] = server.files["number-1"][:-10]
     with pytest.raises(UserError, match="/number-1: expected a whole file of weights"):
         fetch_preset(tiny_preset)
@@ -83,15 +83,15 @@ def test_a_file_that_lacks_its_end_without_a_word_of_the_server_keeps_nothing(ti
 PAGE = b"\n<!DOCTYPE html><html><body>Too large to scan for viruses. Download anyway?</body></html>"
 
 
-def test_a_web_page_in_place_of_a_file_is_said(server, cache):
-    pytest.importorskip("torch")  # what reads the file is asked for before it is downloaded
+def test_a_web_page_in_place_of_a_file_is_reported(server, cache):
+    pytest.importorskip("torch")  # the package that reads the file is required before the download
     server.files["tiny.pth"] = PAGE
     with pytest.raises(UserError, match=r"/tiny\.pth: expected a file of weights, got a web page"):
         fetch("tiny.pth", f"{server.address}/tiny.pth")
     assert kept(cache) == []
 
 
-def test_where_drive_asks_for_a_confirmation_gdown_answers(tiny_preset, server, cache, monkeypatch):
+def test_gdown_fetches_files_for_which_drive_asks_for_a_confirmation(tiny_preset, server, cache, monkeypatch):
     content, server.files["number-1"] = server.files["number-1"], PAGE
     monkeypatch.setitem(sys.modules, "gdown", None)
     with pytest.raises(UserError, match=r"pip install .keras_centernet\[drive\]..,? or fetch it by hand to .*" + FILE):

@@ -1,4 +1,4 @@
-"""Checkpoints of every kind of tensor that PyTorch can save, and of others' making."""
+"""Checkpoints with every kind of tensor that PyTorch can save, and hostile ones."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def save(tmp_path):
 
 
 def refuse(path, message):
-    """Asserts one line that names the file, and no memory taken for it."""
+    """Asserts a one-line error that names the file, without much memory taken."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UserError, match=message) as caught:
         read_checkpoint(path)
@@ -70,7 +70,7 @@ VALUES = torch.arange(6.0).reshape(2, 3)
         ),
     ],
 )
-def test_whatever_means_a_plain_tensor_is_taken(save, make, expected):
+def test_everything_that_stands_for_a_plain_tensor_is_accepted(save, make, expected):
     for is_zip in (True, False):
         found = read_checkpoint(save({"a": make()}, _use_new_zipfile_serialization=is_zip))
         assert found["a"].dtype == np.float32
@@ -121,7 +121,7 @@ for _ in range(60):
         ({"a": VALUES, "module.a": VALUES}, "expected every tensor once, got 'a' and 'module.a'"),
     ],
 )
-def test_what_is_no_dict_of_tensors(save, content, message):
+def test_contents_that_are_no_dict_of_tensors(save, content, message):
     refuse(save(content), message)
 
 
@@ -138,7 +138,7 @@ def test_what_is_no_dict_of_tensors(save, content, message):
     ],
     ids=lambda pair: pair[0].__qualname__,
 )
-def test_foreign_functions_and_classes(save, tmp_path, capsys, function):
+def test_foreign_functions_and_classes_are_refused(save, tmp_path, capsys, function):
     evil = type("Evil", (), {"__reduce__": lambda self: function})()
     path = tmp_path / "file.pth"
     for protocol in (0, 2, 4):
@@ -148,7 +148,7 @@ def test_foreign_functions_and_classes(save, tmp_path, capsys, function):
     assert "code ran" not in capsys.readouterr().out
 
 
-def test_an_archive_that_expands(save, tmp_path):
+def test_an_archive_that_expands_is_refused(save, tmp_path):
     with zipfile.ZipFile(save({"a": torch.zeros(60 << 20)})) as whole:
         contents = {name: whole.read(name) for name in whole.namelist()}
     path = tmp_path / "deflated.pth"
@@ -158,7 +158,7 @@ def test_an_archive_that_expands(save, tmp_path):
     refuse(path, r"expected at most \d+ bytes in it, got \d+, most in 'file/data/0'")
 
 
-def test_an_old_file_of_a_storage_that_is_not_there(save, tmp_path):
+def test_an_old_file_whose_storage_is_missing(save, tmp_path):
     data = save({"a": torch.ones(7777)}, _use_new_zipfile_serialization=False).read_bytes()
     path = tmp_path / "old.pth"
     path.write_bytes(data.replace(struct.pack("<H", 7777), struct.pack("<H", 65535)))
@@ -190,7 +190,7 @@ ROW = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         safetensors({"a": ROW | {"dtype": "C64", "shape": [1]}}, bytes(8)),
     ],
 )
-def test_safetensors_that_say_what_they_do_not_hold(tmp_path, content):
+def test_safetensors_with_false_headers_are_refused(tmp_path, content):
     path = tmp_path / "file.safetensors"
     path.write_bytes(content)
     refuse(path, "expected a safetensors file, could not be read|got a complex one as 'a'")
@@ -221,13 +221,13 @@ def test_a_bias_of_another_rank(tmp_path, tensors, value):
             CenterNet(SMALL, num_classes=2, input_size=64, weights=path)
 
 
-def test_more_classes_than_anything_is_made_for(tmp_path, tensors):
+def test_too_many_classes_are_refused(tmp_path, tensors):
     path = write_safetensors(tmp_path / "many.safetensors", tensors | {"hm.2.bias": np.zeros(70_000, "float32")})
     with pytest.raises(UserError, match="classes: expected at most 65536, got 70000"):
         import_weights(path, input_size=64)
 
 
-def test_bytes_that_were_changed_never_end_in_a_traceback(save, tmp_path):
+def test_changed_bytes_never_end_in_a_traceback(save, tmp_path):
     source, path = np.random.default_rng(8), tmp_path / "changed.pth"
     content = {f"layer{i}.weight": torch.ones(3, 4) * i for i in range(8)}
     wholes = [save(content, _use_new_zipfile_serialization=is_zip).read_bytes() for is_zip in (True, False)]

@@ -1,4 +1,4 @@
-"""ImageNet classifiers as the start of a training."""
+"""ImageNet classifiers as the start of training."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("release_models")
 
 
 def classifier(name, prefix=""):
-    """Tensors as torchvision (ResNet) and the authors of DLA (without "base.") name them."""
+    """Tensors with the names of torchvision (ResNet) and of the authors of DLA (without "base.")."""
     with shapes_only():
         model = CenterNet(name, num_classes=2, input_size=64)
     lower = ("conv1.", "bn1.", "layer", "base.")
@@ -34,7 +34,7 @@ def classifier(name, prefix=""):
         pytest.param("dla34_v0", "base.", "base.base_layer.0", "dla_up.ida_0.node_1.0", marks=pytest.mark.slow),
     ],
 )
-def test_the_lower_part_is_filled(tmp_path, name, prefix, first, untouched):
+def test_the_backbones_lower_part_is_filled(tmp_path, name, prefix, first, untouched):
     tensors = classifier(name, prefix)
     path = write_safetensors(tmp_path / "imagenet.safetensors", tensors)
     model = CenterNet(name, num_classes=2, input_size=64, backbone_weights=path)
@@ -65,6 +65,6 @@ def test_a_missing_tensor_is_named(tmp_path):
         ("hourglass52", "some.pth", r"None \(there is no classifier of that kind\)"),
     ],
 )
-def test_what_a_network_does_not_take(name, source, expected):
+def test_sources_that_a_network_does_not_take(name, source, expected):
     with shapes_only(), pytest.raises(UserError, match=f"backbone_weights of {name}: expected {expected}.*'{source}'"):
         CenterNet(name, num_classes=2, input_size=128, backbone_weights=source)

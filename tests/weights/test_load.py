@@ -1,4 +1,4 @@
-"""Files of this package, whole, foreign and damaged."""
+"""Model and weight files of this package, foreign files, and damaged ones."""
 
 import types
 
@@ -40,7 +40,7 @@ def test_other_classes_take_all_but_the_last_layer_of_the_heatmap(saved, batch, 
     np.testing.assert_array_equal(fresh.network.get_layer(hidden).kernel, model.network.get_layer(hidden).kernel)
 
 
-def test_weights_alone(saved, tmp_path, batch):
+def test_a_file_of_weights_only(saved, tmp_path, batch):
     model, _ = saved
     path = tmp_path / "some.weights.h5"
     model.save_weights(path)

@@ -1,4 +1,4 @@
-"""Models by name: the table, what names mean, and the doors that take them."""
+"""Models by name: the table, what names mean, and the functions that take them."""
 
 import sys
 import types
@@ -52,13 +52,13 @@ def test_a_preset_costs_what_its_row_says(name):
     assert row.cost == (count_parameters(network), round(count_flops(network) / 1e9, 1), megabytes)
 
 
-def test_no_two_presets_have_one_file():
+def test_no_two_presets_share_a_file():
     for values in (row.file for row in PRESETS.values()), (row.drive_id for row in PRESETS.values()):
         values = list(values)
         assert len(set(values)) == len(values)
 
 
-def test_a_name_is_whole_or_follows_the_backbone():
+def test_a_name_is_complete_or_is_added_to_the_backbones():
     assert preset_name("dla34_coco") == "dla34_coco"
     assert preset_name("coco", "resnet18") == "resnet18_coco"
     assert preset_name("coco") is None
@@ -69,7 +69,7 @@ def test_a_name_is_whole_or_follows_the_backbone():
 
 
 def same_weights(model, tensors):
-    """Compares with what was published, in PyTorch's order of axes."""
+    """Compares a kernel with the published tensor, whose axes are in PyTorch's order."""
     np.testing.assert_array_equal(
         model.network.get_layer("conv1").kernel, tensors["conv1.weight"].transpose(2, 3, 1, 0)
     )
@@ -111,7 +111,7 @@ def test_a_file_of_another_network_is_refused(tiny_preset, tiny_tensors, server,
         load_model("tiny_pets")
 
 
-def test_tensors_without_a_place_are_said(tiny_preset, tiny_tensors, server, tmp_path):
+def test_tensors_without_a_place_are_reported(tiny_preset, tiny_tensors, server, tmp_path):
     tiny_tensors["fc.weight"] = np.zeros((3, 3), "float32")
     server.files["number-1"] = write_safetensors(tmp_path / "more.safetensors", tiny_tensors).read_bytes()
     with pytest.warns(DataWarning, match=r"1 tensors have no place and are left out: fc\.weight"):
@@ -119,12 +119,12 @@ def test_tensors_without_a_place_are_said(tiny_preset, tiny_tensors, server, tmp
 
 
 def start_from(name):
-    """Returns a model that starts from weights."""
+    """Returns a new model with weights of that name."""
     return CenterNet(TINY, num_classes=2, input_size=64, weights=name)
 
 
 @pytest.mark.parametrize("load", [load_model, start_from])
-def test_an_unknown_name_says_where_the_list_is(load):
+def test_the_error_for_an_unknown_name_points_to_the_list(load):
     with pytest.raises(UserError, match=r"^dla34_cocoa: expected a file, .* `keras-centernet models` lists"):
         load("dla34_cocoa")
 
@@ -185,7 +185,7 @@ def test_a_damaged_folder_is_refused(tiny_model, tmp_path, change, message):
         load_model(tmp_path / "mine")
 
 
-def test_of_a_folder_of_a_run_the_best_model_is_taken(tiny_model, tmp_path):
+def test_the_best_model_of_a_runs_folder_is_taken(tiny_model, tmp_path):
     for name in ("last.keras", "best.keras"):
         (tmp_path / name).write_bytes(b"")
     assert find(tmp_path) == str(tmp_path / "best.keras")
@@ -194,7 +194,7 @@ def test_of_a_folder_of_a_run_the_best_model_is_taken(tiny_model, tmp_path):
         find(tmp_path)
 
 
-def test_hubs_are_asked_through_their_libraries(tiny_model, tmp_path, monkeypatch):
+def test_hubs_are_accessed_through_their_libraries(tiny_model, tmp_path, monkeypatch):
     folder, asked = tmp_path / "mine", []
     tiny_model().save_to_preset(folder)
 

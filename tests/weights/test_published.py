@@ -1,4 +1,4 @@
-"""Published checkpoints: read whole, or refused with one line and nothing changed."""
+"""Published checkpoints are read completely, or refused in one line with the model unchanged."""
 
 import json
 import pickle
@@ -19,7 +19,7 @@ SMALL = "resnet18"
 
 
 def published_tensors(model, nested=False):
-    """Tensors as a published checkpoint of this network holds them, with what PyTorch adds."""
+    """Tensors as a published checkpoint of this network holds them, including PyTorch's counters."""
     variables = published_variables(model.network, model.task, nested)
     tensors = {name: make_tensor(1, name, torch_shape(variable)) for name, variable in variables.items()}
     counters = [name.replace("running_mean", "num_batches_tracked") for name in tensors if "running_mean" in name]
@@ -27,7 +27,7 @@ def published_tensors(model, nested=False):
 
 
 def write_safetensors(path, tensors):
-    """The format by hand: length of the header, header, bytes."""
+    """Writes safetensors by hand: length of the header, header, bytes."""
     header, start = {}, 0
     for name, value in tensors.items():
         kind = {"float32": "F32", "int64": "I64", "float16": "F16"}[str(value.dtype)]
@@ -195,7 +195,7 @@ def test_every_published_architecture_is_recognised(name):
 
 
 @pytest.mark.slow
-def test_import_finds_out_everything(checkpoint, tensors):
+def test_import_recognises_network_task_and_classes(checkpoint, tensors):
     imported, unused = import_weights(checkpoint, input_size=64)
     assert (imported.network.name, imported.task.name, imported.classes) == (SMALL, "detection", ("0", "1"))
     assert imported.normalization == "published"
@@ -233,7 +233,7 @@ def test_the_other_tasks_are_recognised_by_their_heads(tmp_path, task, classes, 
     assert unused == []
 
 
-def test_heads_that_nobody_published_start_anew(tmp_path, capsys):
+def test_heads_without_published_weights_start_anew(tmp_path, capsys):
     with shapes_only():
         tensors = published_tensors(CenterNet(SMALL, task="detection_3d", input_size=64))
     path = write_safetensors(tmp_path / "3d.safetensors", tensors)
@@ -251,7 +251,7 @@ def test_hourglass_heads_are_named_by_stack():
     assert variables["wh.1.1.weight"] is model.network.get_layer("size").kernel
 
 
-def test_import_of_what_is_no_detector(tmp_path, checkpoint, tensors):
+def test_import_of_files_that_are_no_detector(tmp_path, checkpoint, tensors):
     classifier = {"conv1.weight": np.zeros((64, 3, 7, 7), "float32"), "fc.bias": np.zeros(5, "float32")}
     path = write_safetensors(tmp_path / "classifier.safetensors", classifier)
     with pytest.raises(UserError, match=r"belong to none of them\. An ImageNet classifier is for --backbone-weights"):

@@ -1,4 +1,4 @@
-"""Weights of every kind behind a scheme."""
+"""Weights of every kind at remote paths."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def assert_same(model, other):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_what_keras_saves_there_is_loaded(tiny_model, tmp_path):
+def test_files_that_keras_saves_at_remote_paths_are_loaded(tiny_model, tmp_path):
     model, folder = tiny_model(), f"ram://{tmp_path.name}"
     model.save(f"{folder}/model.keras")
     model.save_weights(f"{folder}/model.weights.h5")
@@ -50,7 +50,7 @@ def test_published_checkpoints_and_classifiers(tiny_model, tmp_path, to_ram, cap
 @pytest.mark.parametrize(
     ("name", "what"), [("m.keras", "a .keras file"), ("m.h5", "a weights file"), ("m.pth", "a checkpoint")]
 )
-def test_nothing_there_is_said_as_of_a_local_file(name, what):
+def test_a_missing_remote_file_has_the_message_of_a_local_one(name, what):
     for path in (f"ram://none/{name}", f"/none/{name}"):
         with pytest.raises(UserError, match=f"^{path}: expected {what}, but it does not exist.$"):
             CenterNet(TINY, num_classes=2, input_size=64, weights=path)
@@ -60,7 +60,7 @@ def test_nothing_there_is_said_as_of_a_local_file(name, what):
         load_model("nosuch://x/m.keras")
 
 
-def test_a_damaged_file_is_called_by_its_remote_name(tiny_model, tmp_path, to_ram):
+def test_the_error_for_a_damaged_file_has_its_remote_name(tiny_model, tmp_path, to_ram):
     path = tmp_path / "model.keras"
     tiny_model().save(path)
     path.write_bytes(path.read_bytes()[:3000])

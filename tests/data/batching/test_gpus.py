@@ -1,4 +1,4 @@
-"""Who has the GPUs."""
+"""With JAX or PyTorch as the backend, TensorFlow takes no GPU."""
 
 import keras
 import pytest
@@ -8,7 +8,7 @@ from keras_centernet import load_dataset
 
 
 @pytest.mark.parametrize(("backend", "hidden"), [("tensorflow", []), ("jax", [([], "GPU")]), ("torch", [([], "GPU")])])
-def test_tensorflow_leaves_them_to_the_backend_of_keras(backend, hidden, monkeypatch):
+def test_tensorflow_leaves_the_gpus_to_keras_backend(backend, hidden, monkeypatch):
     asked = []
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     monkeypatch.setattr(tf.config, "set_visible_devices", lambda *arguments: asked.append(arguments))

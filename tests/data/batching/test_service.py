@@ -1,4 +1,4 @@
-"""Batches made by other processes, which know nothing of this package."""
+"""Batches made by a tf.data service, whose processes do not import this package."""
 
 import re
 import socket
@@ -18,7 +18,7 @@ from tests.helpers.graph_nodes import CALLS_TO_PYTHON, operations_of
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    """20 images in five files, and the source that they come from."""
+    """(folder of records, 20 images in five files; the source that they come from)."""
     folder, source = tmp_path_factory.mktemp("records"), build_shapes(size=20, image_size=48)
     write_tfrecords(source, "train", folder, 5)
     return folder, source
@@ -51,7 +51,7 @@ def test_an_epoch_is_every_image_once_and_epochs_differ(data_service, records):
 
 
 @pytest.mark.slow
-def test_numbered_epochs_of_a_service_are_whole_ones(data_service, records):
+def test_numbered_epochs_of_a_service_are_whole(data_service, records):
     dataset = load_dataset(records[0], "train", input_size=64, batch_size=4, data_service=data_service)
     epochs = [objects["image_id"].numpy().tolist() for _, objects in dataset.for_epochs(3, 5)]
     for epoch in (epochs[:5], epochs[5:]):
@@ -84,7 +84,7 @@ def test_mistakes(options, message, records):
         load_dataset(records[0], "train", input_size=64, batch_size=4, **options)
 
 
-def test_only_records_are_read_without_python():
+def test_the_service_takes_records_only():
     message = "shapes (train): expected records for data_service"
     with pytest.raises(UserError, match=re.escape(message)):
         load_dataset("shapes", "train", input_size=64, data_service="grpc://127.0.0.1:1")
@@ -92,7 +92,7 @@ def test_only_records_are_read_without_python():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("input_hw", [(64, 64), (32, 96)])
-def test_what_workers_run_differs_by_rounding_alone_and_calls_no_python(input_hw, records):
+def test_the_workers_graph_differs_only_by_rounding_and_calls_no_python(input_hw, records):
     source = read_source(records[0], "train")
     examples, changes = source.service_examples(), Changes("crop", flip=0.5)
     ours, theirs = (build_training_input(source, input_hw, changes, is_tensor)[0] for is_tensor in (True, False))

@@ -11,9 +11,9 @@ HUES = ((255, 40, 40), (40, 255, 40), (40, 40, 255), (255, 255, 40))
 
 @pytest.fixture
 def bright_source():
-    """bright_source(count, fields=...) -> source of that many images of different sizes on dark ground.
+    """bright_source(count, fields=...) -> source of that many images of different sizes with a dark background.
 
-    Image i has one rectangle of colour i % 4, which is its class, too; it states its box exactly.
+    Image i has one rectangle, whose colour and class are i % 4. Its box is exact.
     """
 
     def build(count=12, boxes=None, task_options=None, **fields):

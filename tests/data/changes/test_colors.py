@@ -27,7 +27,7 @@ def slow_change(image, draws):
 def test_colours_change_as_in_the_standard_library(draws, rng):
     image = rng.integers(0, 256, (16, 16, 3), np.uint8)
     difference = np.abs(change_hsv(image, np.float32(draws)).astype(int) - slow_change(image, draws))
-    assert difference.max() <= 14  # 256 steps of the hue, and as many of the saturation
+    assert difference.max() <= 14  # hue and saturation are rounded to 256 steps
     assert difference.mean() < 2
 
 
@@ -36,7 +36,7 @@ def example_of(image, seed):
 
 
 @pytest.mark.parametrize("gains", [(0.0, 0.0, 0.0), (0.5, 0.7, 0.4), (0.015, 0.7, 0.4)])
-def test_tensorflow_differs_by_the_steps_alone(gains, rng):
+def test_tensorflow_differs_only_by_the_rounding_to_8_bits(gains, rng):
     image = rng.integers(0, 256, (32, 32, 3), np.uint8)
     for seed in range(5):
         ours, theirs = (random_hsv(example_of(image, seed), gains, pure)["image"].numpy() for pure in (True, False))
@@ -47,7 +47,7 @@ def test_tensorflow_differs_by_the_steps_alone(gains, rng):
 
 @pytest.mark.parametrize("is_tensor", [False, True])
 def test_gains_are_limits_on_both_sides(is_tensor):
-    """Of a colour whose value is 100: 60 to 140; grey stays grey, and black black."""
+    """With a gain of 0.4, a value of 100 becomes 60 to 140. Grey stays grey, and black stays black."""
     image = np.array([[[100, 50, 50], [90, 90, 90], [0, 0, 0]]], np.uint8)
     found = np.array([random_hsv(example_of(image, seed), (0, 0, 0.4), is_tensor)["image"] for seed in range(200)])
     values = found[:, 0, 0].max(axis=-1)
@@ -75,6 +75,6 @@ def test_the_same_seed_has_the_same_colours():
 
 
 @pytest.mark.parametrize("hsv", [(0.1, 0.2), (0.015, 0.7, 1.4), (-0.1, 0, 0)])
-def test_gains_that_are_none(hsv):
+def test_invalid_gains_are_refused(hsv):
     with pytest.raises(UserError, match=r"hsv: expected .* 0 .* 1, got"):
         load_dataset(build_shapes(size=2), "train", hsv=hsv)

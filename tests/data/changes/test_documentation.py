@@ -14,7 +14,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re
 
 
 class Compose:
-    """Stands in for the one of Albumentations: the same arguments and results, and no change but a dropped object."""
+    """Stands in for Albumentations' Compose: takes and returns the same, but only drops the first object."""
 
     def __init__(self, transforms, bbox_params):
         self.names = bbox_params.label_fields
@@ -26,7 +26,7 @@ class Compose:
 
 @pytest.fixture
 def photos(write_voc, tmp_path, monkeypatch):
-    """A folder photos/ in the current one, and something to import as albumentations."""
+    """A folder photos/ in the current folder, and a stand-in module for albumentations."""
     boxes = [("cat", 5, 6, 25, 30), ("dog", 20, 10, 60, 40)]
     write_voc({f"photo{i}": boxes for i in range(16)}).rename(tmp_path / "photos")
     monkeypatch.chdir(tmp_path)

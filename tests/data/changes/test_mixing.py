@@ -1,4 +1,4 @@
-"""Mosaics and MixUp: what is seen is where the boxes say, and the same whenever and by whomever it is made."""
+"""Mosaics and MixUp: boxes lie on their objects, and the images do not depend on when or where they are made."""
 
 import dataclasses
 import re
@@ -16,7 +16,7 @@ from keras_centernet.errors import DataWarning, UserError
 from keras_centernet.method.specs import FieldSpec
 
 SIDE = 128
-HUES = ((255, 40, 40), (40, 255, 40), (40, 40, 255), (255, 255, 40))  # of the classes
+HUES = ((255, 40, 40), (40, 255, 40), (40, 40, 255), (255, 255, 40))  # one per class
 PLAIN = {"augmentation": "none", "flip": 0.0, "input_size": SIDE, "batch_size": 4, "seed": 2}
 
 
@@ -64,7 +64,7 @@ def test_boxes_of_a_mosaic_lie_on_their_objects(changes, bright_source, found_bo
 
 
 def slow_part(image, number, corner_xy, side):
-    """The pixels of part `number` of a mosaic, one by one: the nearest ones of an image that ends at the corner."""
+    """Part `number` of a mosaic, pixel by pixel: the nearest pixels of an image that ends at the corner."""
     canvas = np.zeros((side, side, 3), int)
     height, width = image.shape[:2]
     zoom = side / max(height, width)
@@ -79,8 +79,8 @@ def slow_part(image, number, corner_xy, side):
 
 
 @pytest.mark.slow
-def test_a_mosaic_equals_a_slow_one(bright_source):
-    """Its first part is the image of its id, where `image_to_input` says; the others explain the rest."""
+def test_a_mosaic_equals_one_made_pixel_by_pixel(bright_source):
+    """The first part is the image of `image_id`, placed by `image_to_input`. Three other images explain the rest."""
     source, side = bright_source(4), 64
     photos = {int(example["image_id"]): example["image"] for example in source.examples().as_numpy_iterator()}
     chosen = set()
@@ -97,7 +97,7 @@ def test_a_mosaic_equals_a_slow_one(bright_source):
             found = min(parts, key=lambda i: np.abs(rest - parts[i])[parts[i] > 0].mean() if parts[i].any() else 0)
             rest = rest - parts[found]
             chosen.add((number, place, found))
-        assert np.abs(rest).mean() < 6  # edges: the nearest pixel against bilinear
+        assert np.abs(rest).mean() < 6  # the edges differ: nearest pixel here, bilinear there
     assert len({found for *_, found in chosen}) > 2
 
 
@@ -110,7 +110,7 @@ def test_objects_over_the_border_of_their_image_end_there(bright_source):
 
 @pytest.mark.slow
 def test_fields_move_with_their_part(bright_source):
-    """A keypoint in the middle of its box stays there; one outside of its image is not marked any more."""
+    """A keypoint in the middle of its box stays there. One outside its image is no longer marked."""
     source = bright_source(8)
     middles = []
     for example in source.examples().as_numpy_iterator():
@@ -129,8 +129,8 @@ def test_fields_move_with_their_part(bright_source):
 
 
 @pytest.mark.slow
-def test_a_mosaic_turns_as_a_whole(bright_source):
-    """Where a turned image shows the middle of an object there is the object's colour."""
+def test_a_mosaic_is_rotated_as_a_whole(bright_source):
+    """In a rotated mosaic, the middle of each object has the object's colour."""
     boxes = [example["boxes_xyxy"][0] for example in bright_source(8).examples().as_numpy_iterator()]
     middles = [[[(x1 + x2) / 2, (y1 + y2) / 2, 2]] for x1, y1, x2, y2 in boxes]
     source = bright_source(8, keypoints_xyv=np.array(middles, np.float32))
@@ -147,7 +147,7 @@ def test_a_mosaic_turns_as_a_whole(bright_source):
 
 
 @pytest.mark.slow
-def test_mixup_is_a_mean_with_the_objects_of_both(bright_source):
+def test_mixup_is_a_weighted_mean_with_the_objects_of_both_images(bright_source):
     source = bright_source(6)
     plain = {}
     for image, objects in examples_of(load_dataset(source, "train", **PLAIN | {"batch_size": 6})):
@@ -165,7 +165,7 @@ def test_mixup_is_a_mean_with_the_objects_of_both(bright_source):
         np.testing.assert_allclose(image, plain[other][0] + share * difference, atol=1)
         shares.append(share)
     assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
-    assert np.std(shares) == pytest.approx(0.062, abs=0.03)  # of Beta(32, 32): 1 / sqrt(4 * 65)
+    assert np.std(shares) == pytest.approx(0.062, abs=0.03)  # Beta(32, 32) has 1 / sqrt(4 * 65)
 
 
 def test_marks_of_either_image_hold_for_both(bright_source):
@@ -214,7 +214,7 @@ def test_an_epoch_is_the_same_wherever_training_begins(epochs):
 
 
 @pytest.mark.slow
-def test_shards_are_together_one_process(epochs):
+def test_shards_together_give_the_batches_of_one_process(epochs):
     parts = [load_mixed(batch_size=1, shard=(2, i)).for_epochs(0, 2, 1) for i in range(2)]
     for (images, _), *shares in zip(epochs[1:6], *parts, strict=True):
         np.testing.assert_array_equal(images, np.concatenate([share for share, _ in shares]))
@@ -230,7 +230,7 @@ def test_each_pass_over_the_plain_data_set_is_new():
 
 @pytest.mark.slow
 def test_the_last_epochs_are_not_mixed(epochs):
-    """Epochs 0 and 1 are those of a data set that always mixes, the others those of one that never does."""
+    """Epochs 0 and 1 equal those of a data set that always mixes, epochs 2 and 3 those of one that never does."""
     plain = list(load_mixed(mosaic=0.0, mixup=0.0).for_epochs(2, 4))
     until = load_mixed(mosaic_until=2)
     assert_same(until.for_epochs(1, 4, skip=1), [*epochs[4:6], *plain])
@@ -239,15 +239,15 @@ def test_the_last_epochs_are_not_mixed(epochs):
 
 @pytest.mark.slow
 def test_records_are_mixed_too(tmp_path):
-    """A window of the stream gives the others."""
+    """The other images come from a window of the stream."""
     write_tfrecords(build_shapes(size=12, image_size=48), "train", tmp_path, 3)
     options = MIXED | {"batch_size": 4, "hsv": None}
     data = load_dataset(tmp_path, "train", **options)
     assert_same(data.for_epochs(0, 2, skip=2), list(data.for_epochs(0, 2))[2:])
 
 
-def test_entries_of_streams_may_have_rows_of_their_own():
-    """As those of TensorFlow Datasets, whose entries hold the objects of an image."""
+def test_entries_of_a_stream_may_differ_in_their_number_of_rows():
+    """TensorFlow Datasets has such entries: each holds the objects of one image."""
 
     def one_pass(seed):
         entries = tf.data.Dataset.range(9).map(lambda i: (i, {"boxes": tf.fill((i, 4), i), "name": tf.as_string(i)}))
@@ -307,13 +307,13 @@ def test_mistakes(options, message, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["vertical_flip", "mosaic", "mixup"])
-def test_tasks_before_a_camera_have_none_of_it(option, write_kitti):
+def test_3d_detection_refuses_mixing_and_vertical_flips(option, write_kitti):
     message = f"{option}: expected 0 for task detection_3d, whose objects have positions relative to the camera"
     with pytest.raises(UserError, match=message):
         load_dataset("kitti", task="detection_3d", **{option: 0.5})
 
 
-def test_what_is_known_of_whole_images_cannot_be_mixed(bright_source):
+def test_fields_of_whole_images_cannot_be_mixed(bright_source):
     source = bright_source(4, calibration=np.zeros((4, 3, 4), np.float32))
     assert source.fields["calibration"] == FieldSpec("float32", (3, 4), True, "image/camera/calibration")
     message = "mixup: expected 0 with bright, whose fields calibration describe whole images, got 1"
@@ -321,7 +321,7 @@ def test_what_is_known_of_whole_images_cannot_be_mixed(bright_source):
         load_dataset(source, "train", mixup=1)
 
 
-def test_nothing_is_added_where_nothing_is_mixed(bright_source):
+def test_mosaic_until_changes_nothing_without_a_mosaic(bright_source):
     plain, until = (load_dataset(bright_source(8), "train", **PLAIN, **more) for more in ({}, {"mosaic_until": 3}))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""A function of one's own that changes each training image."""
+"""`augment`: a user's own function that changes each training image."""
 
 import re
 
@@ -34,7 +34,7 @@ def assert_boxes_fit(dataset, found_boxes, atol=1.6):
 
 
 def turn(example):
-    """By a quarter: the image has another size then."""
+    """Rotates by a quarter turn, which swaps the image's height and width."""
     height = tf.cast(tf.shape(example["image"])[0], tf.float32)
     x1, y1, x2, y2 = tf.unstack(example["boxes_xyxy"], axis=1)
     boxes_xyxy = tf.stack([height - 1 - y2, x1, height - 1 - y1, x2], axis=1)
@@ -77,11 +77,11 @@ def test_keras_layers_fit(bright_source, found_boxes):
             return {"image": tf.cast(changed["images"], tf.uint8), "boxes_xyxy": changed["bounding_boxes"]["boxes"]}
 
         dataset = load_dataset(bright_source(8), "train", **PLAIN, augment=augment)
-        assert_boxes_fit(dataset, found_boxes, atol=3)  # Keras counts from the edges of pixels, and zooms are up to 2
+        assert_boxes_fit(dataset, found_boxes, atol=3)  # Keras counts from pixel edges; the zoom is up to 2
 
 
 def stand_in(image, bboxes, class_labels):
-    """With the calling convention of an Albumentations `Compose`: cuts off the left half and drops what is in it."""
+    """Called like an Albumentations `Compose`: cuts off the left half of the image and drops the objects in it."""
     half = image.shape[1] // 2
     kept = [i for i, box in enumerate(bboxes) if box[2] > half]
     boxes = [[max(bboxes[i][0] - half, 0), bboxes[i][1], bboxes[i][2] - half, bboxes[i][3]] for i in kept]
@@ -89,7 +89,7 @@ def stand_in(image, bboxes, class_labels):
 
 
 def test_albumentations_fit_and_may_drop_objects():
-    """The example of the documentation; what is not returned keeps the rows that are."""
+    """The example of the documentation. Fields that the function does not return keep the rows in `kept`."""
     source, transform = build_shapes(size=12, image_size=96), stand_in
 
     @in_numpy
@@ -148,8 +148,8 @@ def test_objects_that_are_gone_are_dropped(name, box_xyxy, stays):
 
 
 @pytest.mark.slow
-def test_numbers_of_the_seed_repeat():
-    """In TensorFlow and in NumPy; each image and epoch has others, and they are not those of the placing."""
+def test_random_numbers_from_the_seed_repeat():
+    """In TensorFlow and in NumPy. Each image and epoch gets other numbers, and a second pass repeats them."""
 
     def shift(example):
         dark = tf.random.stateless_uniform((), example["seed"], 0, 200, tf.int32)
@@ -228,7 +228,7 @@ def test_mistakes_are_one_line(change, message):
 
 
 @pytest.mark.slow
-def test_tensorflow_alone_calls_no_function_of_numpy(data_service, tmp_path):
+def test_the_data_service_takes_an_augment_function_in_tensorflow_only(data_service, tmp_path):
     write_tfrecords(build_shapes(size=4, image_size=48), "train", tmp_path, 1)
     dataset = load_dataset(tmp_path, "train", **PLAIN, augment=turn, data_service=data_service)
     assert len(rows_of(dataset)) == 4

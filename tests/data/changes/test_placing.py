@@ -25,7 +25,7 @@ def example_of(image_hw=(48, 64), boxes_xyxy=((5, 6, 25, 30),), seed=0):
 
 
 def published_border(border, size):
-    """The rule of the published `_get_border`, as a slow loop."""
+    """The published rule of `_get_border`, as a slow loop."""
     i = 1
     while size - border // i <= border // i:
         i *= 2
@@ -33,7 +33,7 @@ def published_border(border, size):
 
 
 def center_and_extent(matrix, input_hw):
-    """Returns the image point in the middle of the input, and the image pixels across its width."""
+    """Returns the image point in the middle of the input, and how many image pixels the input's width spans."""
     middle = geometry.transform_points(np.array([[input_hw[1] / 2, input_hw[0] / 2]]), geometry.invert_affine(matrix))
     return middle[0], input_hw[1] / matrix[0, 0]
 
@@ -111,7 +111,7 @@ def test_flip_probability(probability):
 
 
 def test_vertical_flip_turns_the_image_upside_down():
-    """Against NumPy: the letterboxed image, its rows in reverse, one row down, as the flip from left to right does."""
+    """Against NumPy: the letterboxed image with its rows reversed, one row down, like the horizontal flip."""
     example = placing.letterbox(example_of(), INPUT_HW)
     plain, flipped = (
         placing.warp(placing.random_vertical_flip(example, INPUT_HW, chance), INPUT_HW) for chance in (0.0, 1.0)
@@ -132,7 +132,7 @@ def test_vertical_flip_probability(probability):
 
 @pytest.mark.parametrize(("flips", "order"), [((1, 0), [1, 0]), ((0, 1), [1, 0]), ((1, 1), [0, 1]), ((0, 0), [0, 1])])
 def test_every_mirror_exchanges_left_and_right(flips, order):
-    """Two of them are a turn by half a circle, which exchanges nothing."""
+    """Two mirrors together are half a turn, which exchanges nothing."""
     fields = {"keypoints_xyv": FieldSpec("float32", (2, 3))}
     example = placing.letterbox(example_of(), INPUT_HW) | {"keypoints_xyv": tf.constant([[[10.0, 12, 2], [20, 30, 1]]])}
     placed = placing.random_flip(example, INPUT_HW, flips[0])
@@ -243,13 +243,13 @@ def test_fields_move_as_their_names_say():
         "keypoints_xyv": tf.constant([[[10.0, 11, 2], [20, 21, 1]], [[0, 0, 0], [0, 0, 0]]]),
         "embeddings": tf.constant([[1.0, 2, 3, 4], [0, 0, 0, 0]]),
         "focus_xy": tf.constant([30.0, 31]),
-        "image_to_input": tf.constant([[-2.0, 0, 128], [0, 2, 1]], tf.float64),  # mirrored, twice as large, one down
+        "image_to_input": tf.constant([[-2.0, 0, 128], [0, 2, 1]], tf.float64),  # mirrored, zoom 2, one pixel down
     }
     for resample in (None, in_graph.resample):
         warped = placing.warp(example, (128, 128), fields, [1, 0], resample)
         np.testing.assert_allclose(warped["tips_xy"], [[108, 23]])
         np.testing.assert_allclose(warped["velocities_dxy"], [[-2, 6]])
         np.testing.assert_allclose(warped["parts_xyxy"], [[104, 19, 112, 29]])
-        np.testing.assert_allclose(warped["keypoints_xyv"], [[[88, 43, 1], [108, 23, 2]]])  # left and right changed
+        np.testing.assert_allclose(warped["keypoints_xyv"], [[[88, 43, 1], [108, 23, 2]]])  # left and right exchanged
         np.testing.assert_allclose(warped["embeddings"], [[1, 2, 3, 4]])
         np.testing.assert_allclose(warped["focus_xy"], [68, 63])

@@ -1,4 +1,4 @@
-"""CreateML's JSON: one list of images per split, boxes by their centres."""
+"""CreateML's JSON: one list of images per split, boxes given by centre and size."""
 
 import json
 import re
@@ -77,7 +77,7 @@ def test_images_that_lie_together_are_split(write_createml):
     assert not set(parts[0]) & set(parts[1])
 
 
-def test_image_that_is_named_twice_is_one(write_createml):
+def test_image_that_is_listed_twice_is_read_once(write_createml):
     folder = write_createml("createml.json", {"a.jpg": [CAT], "./a.jpg": [DOG]})
     with pytest.warns(DataWarning, match="1 entries that name a file which another entry names"):
         assert read_source(folder, "all").object_counts.tolist() == [2]

@@ -1,4 +1,4 @@
-"""Whatever stands in a JSON file is read or is one line that names the file: random values in random places."""
+"""Random values in random places of a JSON file: it is read, or refused in one line that names it."""
 
 import copy
 import json
@@ -54,7 +54,7 @@ LABELME = {
     "imageHeight": 48,
     "imageWidth": 64,
 }
-# {key of `FORMATS`: (place of the file, content, fields that are asked for)}
+# {key of `FORMATS`: (path of the file, content, fields that are asked for)}
 FILES = {
     "coco": ("annotations/instances_train.json", COCO, ("keypoints_xyv",)),
     "createml": ("_annotations.createml.json", CREATEML, ()),
@@ -70,7 +70,7 @@ def places_in(value, place=()):
 
 
 def damaged(content, choose):
-    """Returns the content with another value, or none, in one place."""
+    """Returns the content with one entry replaced or removed."""
     content = copy.deepcopy(content)
     *above, key = choose.choice([place for place in places_in(content) if place])
     inner = content
@@ -84,7 +84,7 @@ def damaged(content, choose):
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_random_damage_is_read_or_one_line(format, tmp_path, write_image):
+def test_a_randomly_damaged_file_is_read_or_refused_in_one_line(format, tmp_path, write_image):
     place, content, fields = FILES[format]
     path, choose = tmp_path / place, random.Random(5)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,9 +21,9 @@ CAT = shape("cat", [[5, 6], [25, 30]])
 
 @pytest.fixture
 def write_labelme(tmp_path, write_image):
-    """write_labelme({place of a JSON file: shapes}, images=...) writes them and images of 48 x 64; returns the folder.
+    """write_labelme({path of a JSON file: shapes}, images=...) writes them and images of 48 x 64; returns the folder.
 
-    `images` is the folder of the images, relative to that of the JSON, whose name may be in it as {}.
+    `images` is the folder of the images, relative to that of the JSON file; {} stands for the latter's name.
     """
 
     def write(shapes_by_place, images=".", suffix=".jpg", **changes):
@@ -111,7 +111,7 @@ def test_images_elsewhere(write_labelme, tmp_path):
     assert read_source(tmp_path, "all", annotations=labels, images=photos).size == 1
 
 
-def test_other_json_is_passed_over(write_labelme):
+def test_other_json_files_are_passed_over(write_labelme):
     folder = write_labelme({"b.json": [CAT]})
     (folder / "a_package.json").write_text('{"name": "x", "version": "1", "flags": 1}')
     (folder / "list.json").write_text("[1]")
@@ -135,7 +135,7 @@ def test_image_is_found_by_the_name_of_its_label_file(stated, write_labelme, rec
     assert read_source(folder, "all").image_names == (str(folder / "a.jpg"),)
 
 
-def test_image_that_is_only_inside_of_its_label_file_is_said(write_labelme):
+def test_image_that_is_only_inside_its_label_file_is_reported(write_labelme):
     folder = write_labelme({"a.json": [CAT], "b.json": [CAT]}, imageData="AAAA" * 100_000)
     (folder / "a.jpg").unlink()
     assert find_format(folder) == "labelme"
@@ -146,7 +146,7 @@ def test_image_that_is_only_inside_of_its_label_file_is_said(write_labelme):
     assert any("1 of 2 images skipped" in text for text in texts)
 
 
-def test_two_label_files_of_an_image(write_labelme):
+def test_two_label_files_of_one_image_are_joined(write_labelme):
     folder = write_labelme({"a.json": [CAT]})
     write_labelme({"b.json": [shape("dog", [[1, 2], [3, 4]])]}, imagePath="a.jpg")
     (folder / "b.jpg").unlink()
@@ -217,7 +217,7 @@ def test_points_in_groups_are_keypoints(write_labelme, poses):
             np.zeros((3, 3)),
         ],
     )
-    other, _ = poses(folder, "val")  # which shows one of the keypoints only
+    other, _ = poses(folder, "val")  # this image shows only one of the keypoints
     assert other == skeleton
     data = load_dataset(folder, "train", task="pose", input_size=64, batch_size=1)
     assert next(iter(data))[1]["keypoints_xyv"].shape == (1, 32, 3, 3)
@@ -229,7 +229,7 @@ def test_names_of_keypoints_are_in_the_order_of_their_numbers(write_labelme, pos
     assert skeleton["names"] == ["1", "2", "10"]
 
 
-def test_point_that_is_given_twice_is_counted(write_labelme, poses):
+def test_keypoint_that_is_given_twice_is_counted(write_labelme, poses):
     points = [shape("eye", [[x, 12]], "point", group_id=1) for x in (10, 15)]
     folder = write_labelme({"a.json": [CAT | {"group_id": 1}, *points]})
     with pytest.warns(DataWarning, match=r"1 point\(s\) skipped, their object has another one of that label.*shape 2"):

@@ -1,4 +1,4 @@
-"""Random keypoints, written for COCO, for YOLO and as records, are read as the same ones."""
+"""Random keypoints that were written as COCO, YOLO and records are read back unchanged."""
 
 import json
 
@@ -14,7 +14,7 @@ HEIGHT, WIDTH = 48, 64
 
 
 def draw(seed):
-    """Returns [[(class, xyxy (4,), keypoints (K, 3))] of each image]; keypoints without mark are zeros."""
+    """Returns [[(class, xyxy (4,), keypoints (K, 3))] of each image]; unmarked keypoints are zeros."""
     rng, images = np.random.default_rng(seed), []
     for i in range(4):
         objects = []

@@ -1,4 +1,4 @@
-"""One random data set, written in every format, is read as the same one: boxes, classes, splits."""
+"""A random data set that was written in any format is read back unchanged: boxes, classes, splits."""
 
 import hashlib
 
@@ -13,7 +13,7 @@ from tests.helpers.data_sets import SPLITS, WRITERS, draw
 
 
 def contents_of(folder, split):
-    """Returns ({hash of an image's pixels: sorted [(class, x1, y1, x2, y2)]}, classes) as they are read."""
+    """Returns ({hash of an image's pixels: sorted [(class, x1, y1, x2, y2)]}, classes), as read."""
     source, images = read_source(folder, split), {}
     for example in source.examples().as_numpy_iterator():
         names = [source.classes[index] for index in example["classes"]]
@@ -27,7 +27,7 @@ def hash_of(pixels):
 
 
 def expected_of(images):
-    """Returns what `contents_of` should; JPEG changes the pixels."""
+    """Returns what `contents_of` should return, with pixels as JPEG leaves them."""
     rows = {}
     for name, (pixels, objects) in images.items():
         encoded = cv2.imencode(f".{name.rpartition('.')[2]}", pixels[..., ::-1])[1]

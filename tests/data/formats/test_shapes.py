@@ -40,7 +40,7 @@ def _any_overlap(boxes):
 
 
 def test_boxes_are_tight(monkeypatch, examples_of):
-    """With the texture gone and one object in an image, the box is the extent of its pixels."""
+    """Without texture and with one object per image, the box is the extent of the bright pixels."""
     monkeypatch.setattr("keras_centernet.data.formats.shapes.OBJECTS", (1, 1))
     monkeypatch.setattr("keras_centernet.data.formats.shapes.LINES", 0)
     monkeypatch.setattr("keras_centernet.data.formats.shapes.NOISE_SHIFT", 8)

@@ -1,4 +1,4 @@
-"""Which format a data set has, what a format takes, and what it takes to add one."""
+"""How a data set's format is recognised, which options a format takes, and how one is added."""
 
 import importlib.util
 import re
@@ -19,7 +19,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.tasks import TASKS
 
 
-def test_format_is_found_out(write_voc, write_coco, write_yolo):
+def test_the_format_is_recognised(write_voc, write_coco, write_yolo):
     coco = write_coco([])
     assert find_format(write_voc({"a": []})) == "voc"
     assert find_format(coco) == "coco"
@@ -34,7 +34,7 @@ def test_format_is_found_out(write_voc, write_coco, write_yolo):
     assert {"voc", "coco", "createml", "labelme", "yolo", "kitti", "tfds", "tfrecord", "shapes"} <= set(FORMATS)
 
 
-def test_a_folder_may_have_signs_of_patterns_in_its_name(write_voc, tmp_path):
+def test_a_folder_may_have_glob_characters_in_its_name(write_voc, tmp_path):
     folder = write_voc({"a": [("cat", 1, 2, 30, 40)]}).rename(tmp_path / "photos [2024]")
     assert find_format(folder) == "voc"
     assert read_source(folder, "train").size == 1
@@ -46,7 +46,7 @@ def test_names_of_tensorflow_datasets_are_known():
     assert find_format("voc/2007") == "tfds"
 
 
-def test_folder_of_no_format_says_what_was_looked_for(tmp_path, monkeypatch):
+def test_a_folder_of_no_known_format_is_told_what_was_looked_for(tmp_path, monkeypatch):
     known = ", ".join(f"{row.looks_for} ({name})" for name, row in FORMATS.items() if not row.is_name)
     problem = f"got {str(tmp_path)!r}, which holds none of them. Correct it, or pass `format`."
     message = f"data: expected {known}, {problem}"
@@ -59,11 +59,11 @@ def test_folder_of_no_format_says_what_was_looked_for(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["Photos/", "no/such/folder", "coco2017.zip"])
-def test_name_of_nothing(name):
+def test_a_name_that_does_not_exist(name):
     with pytest.raises(UserError, match=re.escape(f"got {name!r}, which does not exist. Correct it")) as error:
         find_format(name)
     assert str(error.value).startswith("data: expected a folder or file of annotated images, ")
-    assert "Pascal VOC" not in str(error.value)  # what a folder would hold is not what is missing
+    assert "Pascal VOC" not in str(error.value)  # the message does not list what a folder should hold
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_bad_request(format, options, message):
 
 @pytest.fixture
 def stripes(monkeypatch):
-    """A format of a program of our own: one function and one row."""
+    """Registers a made-up format: one function and one row."""
 
     def read_stripes(request):
         names = sorted(str(path) for path in request.path.glob("*.stripes.png"))

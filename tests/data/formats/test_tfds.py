@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::keras_centernet.errors.DataWarn
 
 @pytest.fixture
 def mock_data(monkeypatch):
-    """TensorFlow Datasets whose data sets are made up; that make-up cannot skip decoding, so we encode."""
+    """TensorFlow Datasets with mocked data. The mock cannot skip decoding, so its images are encoded again."""
     tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
     with tfds.testing.mock_data(num_examples=5):
         decoded = tfds.core.DatasetBuilder.as_dataset
@@ -34,7 +34,7 @@ def mock_data(monkeypatch):
         monkeypatch.undo()
 
 
-def test_what_skips_decoding_are_the_bytes_of_the_file(rng):
+def test_skip_decoding_gives_the_bytes_of_the_file(rng):
     tfds = pytest.importorskip("tensorflow_datasets", reason="the extra [tfds] is not installed")
     features = tfds.features.FeaturesDict({"image": tfds.features.Image(encoding_format="jpeg")})
     image = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (64, 48))
@@ -44,7 +44,7 @@ def test_what_skips_decoding_are_the_bytes_of_the_file(rng):
     ours, is_loaded = images.get_single_element()
     theirs = features.deserialize_example(stored)["image"].numpy()
     assert is_loaded
-    assert np.abs(ours.numpy().astype(int) - theirs).mean() < 2  # TensorFlow takes the fast transform
+    assert np.abs(ours.numpy().astype(int) - theirs).mean() < 2  # TensorFlow uses the fast inverse DCT
 
 
 @pytest.mark.slow
@@ -96,7 +96,7 @@ def test_empty_boxes_and_too_many_objects_are_counted(mock_data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 7])  # of TensorFlow, which a training sets
+@pytest.mark.parametrize("seed", [0, 7])  # TensorFlow's global seed, which training sets
 def test_an_epoch_is_the_same_wherever_training_begins(seed, mock_data):
     keras.utils.set_random_seed(seed)
     dataset = load_dataset("voc/2007", "train", input_size=64, batch_size=2)
@@ -138,7 +138,7 @@ def test_missing_extra_says_what_to_install(monkeypatch):
 
 
 @pytest.mark.slow
-def test_kitti_has_its_third_dimension_and_its_rows_from_above(mock_data, examples_of):
+def test_kitti_has_its_third_dimension_and_counts_rows_from_the_top(mock_data, examples_of):
     fields = ("locations_xyz", "dimensions_hwl", "alphas")
     source = read_tfds(DataRequest("kitti", "train", fields=fields))
     assert source.classes == ("Pedestrian", "Car", "Cyclist")
@@ -150,7 +150,7 @@ def test_kitti_has_its_third_dimension_and_its_rows_from_above(mock_data, exampl
         height, width = example["image"].shape[:2]
         count = min(len(values) for values in entry["objects"].values())
         objects = {key: values[:count] for key, values in entry["objects"].items()}
-        low, x1, high, x2 = objects["bbox"].T  # that data set counts rows from the bottom
+        low, x1, high, x2 = objects["bbox"].T  # this data set counts rows from the bottom
         boxes = np.stack([x1 * width, (1 - high) * height, x2 * width, (1 - low) * height], axis=1)
         for i in range(len(example["classes"])):
             (place,) = np.flatnonzero(np.all(np.isclose(boxes, example["boxes_xyxy"][i], atol=1e-3), axis=1))[:1]

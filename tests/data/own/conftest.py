@@ -1,4 +1,4 @@
-"""Six small images with boxes, as a user has them, and what they are for a network of 64 x 64 pixels."""
+"""Six small images with boxes, as users have them, and the same data as batches for a 64 x 64 input."""
 
 import types
 
@@ -47,7 +47,7 @@ def padded(boxes, labels):
 
 @pytest.fixture(scope="module")
 def ours():
-    """The objects as `load_dataset` yields them of images that are the input already, made row by row."""
+    """The objects as `load_dataset` yields them for images of the input's size, filled row by row."""
     count = len(BOXES)
     objects = {
         "boxes_xyxy": np.zeros((count, ROWS, 4), np.float32),
@@ -70,7 +70,7 @@ def ours():
 
 @pytest.fixture
 def detector():
-    """What a model's data depend on."""
+    """The attributes of a model that its data depend on."""
     return types.SimpleNamespace(classes=CLASSES, input_size=(SIDE, SIDE), task="detection")
 
 
@@ -96,7 +96,7 @@ def parts(images, boxes, labels):
 
 @pytest.fixture
 def py_dataset(parts):
-    """A `PyDataset` of them."""
+    """The two batches as a `PyDataset`."""
 
     class Batches(keras.utils.PyDataset):
         def __len__(self):
@@ -110,7 +110,7 @@ def py_dataset(parts):
 
 @pytest.fixture
 def loader(parts):
-    """What PyTorch's loaders are to us: it has a length and can be gone through again and again."""
+    """Stands in for PyTorch's loaders: it has a length and can be iterated repeatedly."""
 
     class Loader:
         passes = 0

@@ -1,4 +1,4 @@
-"""What `fit` hands to Keras of every container, without a network."""
+"""What `fit` passes to Keras for each kind of data container, without a network."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from keras_centernet.errors import UserError
 
 
 def assert_batches(batches, images, ours):
-    """Batches hold all images in their order, and objects as ours."""
+    """Checks that the batches hold all images in order, with the objects `ours`."""
     pairs = list(batches)
     np.testing.assert_array_equal(np.concatenate([some for some, _ in pairs]), images)
     for key, values in ours.items():
@@ -36,7 +36,7 @@ def of_unknown_size(image):
 
 
 def dense(data):
-    """Without RaggedTensors, which padded_batch does not take."""
+    """The data without RaggedTensors, which padded_batch does not accept."""
     return data.map(lambda image, labels: (image, {key: value + 0 for key, value in labels.items()}))
 
 
@@ -74,7 +74,7 @@ def test_py_datasets(detector, py_dataset, images, ours):
     assert_batches([x[1], x[0]], np.roll(images, 3, axis=0), {key: np.roll(v, 3, axis=0) for key, v in ours.items()})
 
 
-def test_a_py_dataset_hears_of_epochs(detector, parts):
+def test_a_py_dataset_is_told_of_epochs(detector, parts):
     class Batches(keras.utils.PyDataset):
         heard = ()
         num_batches = 2
@@ -96,7 +96,7 @@ def test_a_py_dataset_hears_of_epochs(detector, parts):
     assert batches.heard == ("begin", "end")
 
 
-def test_loaders_are_gone_through_again_from_batch_0(detector, loader, images, ours):
+def test_loaders_begin_again_at_batch_0(detector, loader, images, ours):
     x, y, shuffles = OwnData(detector).for_keras(loader, None, "fit")
     assert (x.num_batches, y, shuffles) == (2, None, False)
     x[0]
@@ -129,7 +129,7 @@ def test_generators_lose_no_batch(detector, parts, images, ours):
     assert_batches(x, images, ours)
 
 
-def test_ours_is_handed_on_untouched(detector, images, ours):
+def test_data_in_our_own_form_are_passed_on_unchanged(detector, images, ours):
     dataset = tf.data.Dataset.from_tensors((images, ours))
 
     class Batches(keras.utils.PyDataset):
@@ -166,7 +166,7 @@ def test_data_padded_to_more_rows_than_usual_keep_them(detector, images, padded)
     assert objects["mask"].sum() == 8 * 40
 
 
-def test_the_format_belongs_to_own_boxes(detector, images, ours):
+def test_a_box_format_is_refused_for_data_in_our_own_form(detector, images, ours):
     message = r"fit: bounding_box_format: expected None, as boxes_xyxy are in pixels of the input, got 'xywh'; rem"
     for x, y in ((images, ours), (tf.data.Dataset.from_tensors((images, ours)), None)):
         with pytest.raises(UserError, match=message):
@@ -180,7 +180,7 @@ def test_data_of_load_dataset_with_more_classes_than_the_model(detector):
         OwnData(detector).for_keras(data.take(1), None, "fit")
 
 
-def test_shuffling_is_the_users_to_say(detector, images, padded, loader):
+def test_the_user_decides_about_shuffling(detector, images, padded, loader):
     for given in (True, False):
         assert OwnData(detector).for_keras(images, padded, "fit", given)[2] is given
     assert OwnData(detector).for_keras(loader, None, "fit", False)[2] is False

@@ -8,7 +8,7 @@ from keras_centernet.errors import UserError
 KERAS_FORMATS = ["xyxy", "yxyx", "xywh", "center_xywh", "rel_xyxy", "rel_yxyx", "rel_xywh", "rel_center_xywh"]
 
 
-def test_the_names_are_those_of_keras():
+def test_the_formats_have_the_names_of_keras():
     assert list(BOX_FORMATS) == KERAS_FORMATS
     assert check_format("CENTER_xywh") == "center_xywh"
     assert check_format(None) == "xyxy"
@@ -44,7 +44,7 @@ def test_fractions_stay_fractions_where_no_side_is_known():
     np.testing.assert_allclose(to_xyxy(np.float32([[0.5, 0.5, 0.2, 0.1]]), "rel_center_xywh"), [[0.4, 0.45, 0.6, 0.55]])
 
 
-def test_a_format_that_is_none():
+def test_an_unknown_format():
     message = r"bounding_box_format: expected one of xyxy, yxyx, .*rel_center_xywh, got 'coco'\."
     with pytest.raises(UserError, match=message):
         check_format("coco")

@@ -1,4 +1,4 @@
-"""One batch at a time: what is left out, what is kept, and what reaches other processes."""
+"""Converting one batch: which objects are left out or kept, and pickling for worker processes."""
 
 import dataclasses
 import pickle
@@ -44,7 +44,7 @@ def test_all_formats_give_the_same_objects(name, relative, images, boxes, labels
     assert_equal(Converter(expected)((images, {"boxes": written, "labels": labels}))[1], ours)
 
 
-def test_ours_stays_ours(images, ours):
+def test_a_batch_in_our_own_form_is_not_copied(images, ours):
     batch = images, ours
     found_images, found = Converter(EXPECTED)(batch)
     assert found_images is images
@@ -63,7 +63,7 @@ def test_objects_of_no_class_are_left_out_and_counted(images, padded, ours):
     assert not objects["boxes_xyxy"][~expected].any()
 
 
-def test_of_more_objects_than_rows_the_largest_are_kept_in_their_order(images, padded):
+def test_if_objects_exceed_rows_the_largest_are_kept_in_their_order(images, padded):
     message = r"1 image\(s\) of fit with more than 2 objects, only the largest are kept \(raise max_objects of load_da"
     with pytest.warns(DataWarning, match=message):
         _, objects = Converter(dataclasses.replace(EXPECTED, rows=2))((images, padded))
@@ -81,7 +81,7 @@ def test_fields_follow_their_objects(images, padded):
     assert objects["calibration"].shape == (6, 3, 4)
 
 
-def test_it_travels_to_the_processes_of_workers(images, padded, ours):
+def test_a_converter_can_be_pickled_for_workers(images, padded, ours):
     copy = pickle.loads(pickle.dumps(Converter(EXPECTED)))
     assert_equal(copy((images, padded))[1], ours)
 

@@ -1,4 +1,4 @@
-"""Every mistake in a first batch is one line that names the key; what is no mistake passes."""
+"""Every mistake in the first batch is a one-line error that names the key; legal batches pass."""
 
 import numpy as np
 import pytest
@@ -105,14 +105,14 @@ def test_boxes(detector, images, padded, change, box_format, line):
     assert line_of(detector, images, padded | {"boxes": boxes}, box_format) == line
 
 
-def test_one_slip_among_many_boxes_is_no_wrong_format(detector, images, padded):
+def test_one_wrong_box_among_many_does_not_suggest_a_wrong_format(detector, images, padded):
     padded["boxes"][0, 0] = 36, 44, 4, 8
     with pytest.warns(DataWarning, match=r"1 object\(s\) of fit left out, box is empty or inverted so far; first: "):
         _, objects, _ = OwnData(detector).for_keras(images, padded, "fit")
     assert objects["mask"].sum() == 7
 
 
-def test_keys_that_nothing_reads_are_said_once(detector, images, padded):
+def test_keys_that_nothing_reads_are_reported_once(detector, images, padded):
     with pytest.warns(DataWarning, match=r"fit: the keys 'area', 'masks' of the labels are not read\.") as caught:
         OwnData(detector).for_keras(images, padded | {"masks": 1, "area": 2}, "fit")
     assert len(caught) == 1

@@ -1,4 +1,4 @@
-"""All ways in which labels are written give the same arrays."""
+"""All accepted forms of labels give the same arrays."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_all_ways_are_the_same(way, boxes, labels, padded, images):
+def test_all_forms_give_the_same_objects(way, boxes, labels, padded, images):
     _, given = unpack((images, WAYS[way](boxes, labels, padded)), "fit")
     expected = [[(b.tolist(), int(c)) for b, c in zip(*rows, strict=True)] for rows in zip(boxes, labels, strict=True)]
     assert objects_of(given) == expected
@@ -116,7 +116,7 @@ BOXES_AND_LABELS = {"boxes": np.ones((2, 3, 4)), "labels": np.zeros((2, 3))}
         ({"labels": np.full((2, 3), np.nan)}, "fit: labels: expected class indices, which are whole numbers, got nan."),
     ],
 )
-def test_what_is_no_labels(changes, message):
+def test_invalid_labels(changes, message):
     with pytest.raises(UserError) as error:
         read_labels(BOXES_AND_LABELS | changes, {}, "fit")
     assert str(error.value) == message
@@ -135,7 +135,7 @@ def test_what_is_no_labels(changes, message):
         ((1, {}, np.ones(3)), "fit: expected (images, labels), got 3 parts; remove the sample weights."),
     ],
 )
-def test_what_is_no_batch(batch, message):
+def test_invalid_batches(batch, message):
     with pytest.raises(UserError) as error:
         unpack(batch, "fit")
     assert str(error.value) == message

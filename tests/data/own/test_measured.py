@@ -1,4 +1,4 @@
-"""`evaluate` of a user's data, with a detector that finds the true boxes a little beside where they are."""
+"""`evaluate` on a user's data, with a detector that finds the true boxes slightly shifted."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ CONTAINERS = {
 
 @pytest.fixture
 def detector(detector, images, ours):
-    """Finds the objects of the images that it is given, three pixels to the right."""
+    """Finds the true objects of each image, three pixels too far to the right."""
 
     def detect_batch(some, top_k=100):
         numbers = [next(i for i, one in enumerate(images) if np.array_equal(one, image)) for image in np.asarray(some)]
@@ -65,7 +65,7 @@ def test_all_formats_of_boxes(detector, expected, images, padded):
 
 
 def test_no_object_of_the_truth_is_left_out(detector, images, padded):
-    """Training keeps 128 objects of an image, or as many as the first batch is padded to."""
+    """Training would keep 128 objects per image, or as many as the first batch is padded to."""
     wide = {key: np.concatenate([value] * 40, axis=1) for key, value in padded.items()}
     batches = [(images[:1], {key: value[:1] for key, value in padded.items()})]
     batches += [(images[1:], {key: value[1:] for key, value in wide.items()})]
@@ -98,6 +98,6 @@ def test_mistakes(detector, images, padded, make, message):
         evaluate(detector, make(images, padded))
 
 
-def test_the_format_belongs_to_own_boxes(detector, images, ours):
+def test_a_box_format_is_refused_for_data_in_our_own_form(detector, images, ours):
     with pytest.raises(UserError, match="evaluate: bounding_box_format: expected None, as boxes_xyxy are in pixels"):
         evaluate(detector, [(images, ours)], bounding_box_format="xywh")

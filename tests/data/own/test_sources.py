@@ -1,4 +1,4 @@
-"""`load_dataset` of arrays and of tf.data sets: the same batches as of files with the same images."""
+"""`load_dataset` with arrays and tf.data sets: the same batches as from files with the same images."""
 
 import json
 
@@ -31,7 +31,7 @@ def truth():
 
 @pytest.fixture
 def files(tmp_path, photos):
-    """A folder with these images and COCO's annotations, the same ones as train and as val."""
+    """A folder with these images and COCO annotations; train and val are the same."""
     (tmp_path / "annotations").mkdir()
     annotations = [
         {"image_id": i, "category_id": index + 1, "bbox": [x1, y1, x2 - x1, y2 - y1]}
@@ -56,7 +56,7 @@ def files(tmp_path, photos):
 
 @pytest.fixture
 def stream(photos):
-    """The same as a tf.data set of single images, which does not know its length."""
+    """The same data as a tf.data set of single images that does not know its length."""
 
     def examples():
         for photo, boxes, labels in zip(photos, BOXES, LABELS, strict=True):
@@ -80,7 +80,7 @@ def assert_equal(found, expected):
 
 
 @pytest.mark.parametrize("split", ["val", "train"])
-def test_arrays_are_as_files(split, photos, truth, files):
+def test_arrays_give_the_batches_of_files(split, photos, truth, files):
     expected = batch_of(files, split, training=split == "train", annotations=annotations_of(files, split))
     assert_equal(batch_of((photos, truth), split, classes=CLASSES), expected)
 
@@ -89,14 +89,14 @@ def annotations_of(files, split="val"):
     return files / "annotations" / f"instances_{split}2017.json"
 
 
-def test_a_stream_is_as_files(stream, files):
+def test_a_stream_gives_the_batches_of_files(stream, files):
     expected = batch_of(files, annotations=annotations_of(files))
     dataset = load_dataset(stream, "val", classes=CLASSES, input_size=64, batch_size=4)
     assert dataset.source.size == 4
     assert_equal(next(iter(dataset)), expected)
 
 
-def test_a_stream_of_batches_is_one_of_their_images(stream, photos, truth):
+def test_a_stream_of_batches_is_read_as_a_stream_of_images(stream, photos, truth):
     batches = stream.ragged_batch(3)
     assert_equal(batch_of(batches, classes=CLASSES), batch_of((photos, truth), classes=CLASSES))
     padded = stream.padded_batch(3, padding_values=(np.uint8(0), {"boxes": -1.0, "labels": np.int64(-1)}))
@@ -159,7 +159,7 @@ def test_arrays_know_their_empty_images_and_may_be_limited(photos, truth):
     assert load_dataset((photos, truth), "val", limit=2, **options).cardinality() == 2
 
 
-def test_classes_of_nobody_are_numbered(photos, truth, stream):
+def test_classes_without_names_are_numbered(photos, truth, stream):
     message = "classes: none are given, so they are named 0 to 1, the largest label; pass their names"
     for data in ((photos, truth), stream):
         with pytest.warns(DataWarning, match=message):
@@ -167,7 +167,7 @@ def test_classes_of_nobody_are_numbered(photos, truth, stream):
 
 
 def test_what_a_stream_leaves_out_is_counted(stream):
-    """Boxes of an image: one outside, one twice, one empty, one of no class, and one that stays."""
+    """The boxes of an image: one outside it, one given twice, one empty, one of an unknown class, one padding."""
     boxes = np.float32([[90, 2, 99, 9], [4, 8, 36, 44], [4, 8, 36, 44], [9, 9, 9, 20], [5, 5, 20, 20], [1, 1, 9, 9]])
     labels = np.int64([0, 1, 1, 0, 9, -1])
     image, _ = next(iter(stream))

@@ -1,4 +1,4 @@
-"""What a reader finds, written by hand."""
+"""Makes by hand what a reader finds."""
 
 import pytest
 

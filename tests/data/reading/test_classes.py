@@ -1,4 +1,4 @@
-"""Which classes are used: chosen, renamed, merged, in whichever case."""
+"""Which classes are used: chosen, renamed, merged, with or without regard to case."""
 
 import re
 
@@ -55,14 +55,14 @@ def test_objects_that_were_not_asked_for_are_counted():
 
 
 @pytest.mark.parametrize(("wanted", "advice"), [("DOG", "pass ignore_case"), ("owl", "class_map renames them")])
-def test_nothing_that_was_asked_for(wanted, advice):
+def test_classes_without_any_object_are_refused_with_advice(wanted, advice):
     message = f"data (train): expected objects of the classes [{wanted}], got only others"
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         choose_classes(None, OBJECTS, DataRequest("data", classes=(wanted,)))
     assert advice in str(caught.value)
 
 
-def test_a_name_of_no_class_is_said():
+def test_a_class_map_name_that_is_no_class_is_reported():
     message = r"1 name\(s\) of class_map are not classes of data, which has .*; first: bird"
     with pytest.warns(DataWarning, match=message):
         choose_classes(None, OBJECTS, DataRequest("data", class_map={"bird": "pet"}))

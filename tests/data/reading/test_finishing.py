@@ -1,4 +1,4 @@
-"""From what a reader finds to a source: one line that says what was read, and why nothing is left."""
+"""From what a reader finds to a source: the line that reports what was read, and errors if nothing is left."""
 
 import re
 
@@ -113,13 +113,13 @@ def test_nothing_to_learn_stops_with_the_reason(make_found, objects, change, pro
         to_source(found, REQUEST)
 
 
-def test_no_images():
+def test_no_images_are_refused():
     with pytest.raises(UserError, match=r"data \(train\): expected at least one image, got an empty split"):
         to_source(Found("data (train)"), REQUEST)
 
 
 @pytest.mark.filterwarnings("ignore:2 object.s. skipped")
-def test_only_bad_boxes(make_found):
+def test_only_bad_boxes_are_refused(make_found):
     found = make_found({"a.jpg": [("dog", (9, 9, 9, 9)), ("dog", (8, 8, 1, 1))]})
     with pytest.raises(UserError, match="expected objects, got only boxes without extent or outside of their images"):
         to_source(found, REQUEST)

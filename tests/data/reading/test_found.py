@@ -1,10 +1,10 @@
-"""What readers find: added one at a time, kept, put together."""
+"""`Found`, what readers find: adding, keeping and joining images."""
 
 from keras_centernet.data.reading.found import Found
 
 
 def make(**images):
-    """A `Found` with (name, number of objects) images; object i of image "a" is of class "a<i>"."""
+    """A `Found` with (name, number of objects) images; object i of image "a" has the class "a<i>"."""
     found = Found("data")
     for name, count in images.items():
         index = found.add_image(f"{name}.jpg", f"{name}.txt", hw=(4, 6), camera=name)
@@ -38,7 +38,7 @@ def test_another_split_is_added():
     assert (found.image_fields, found.fields) == ({"camera": ["a", "b"]}, {"track": [1, 1, 2]})
 
 
-def test_an_image_of_two_label_files_is_one():
+def test_an_image_with_two_label_files_is_joined():
     found = make(a=1, b=1)
     again = found.add_image("a.jpg", "more.txt", camera="a")
     found.add_object(again, "a2", (0, 0, 1, 1), 5, track=5)

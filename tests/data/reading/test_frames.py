@@ -1,4 +1,4 @@
-"""Boxes of label files in pixels of upright images: against pixels that were drawn, for each EXIF orientation."""
+"""Boxes of label files, moved to upright images: compared with drawn pixels for each EXIF orientation."""
 
 import re
 
@@ -16,7 +16,7 @@ CONVERTED = r"1 image\(s\) of another size than their labels state, boxes are co
 
 
 def draw(path, orientation=1, stored_wh=STORED_WH, box=BOX):
-    """Writes a black photo with a white rectangle whose EXIF tag says how it is to be turned."""
+    """Writes a black photo with a white rectangle, and an EXIF tag that says how to rotate it."""
     pixels = np.zeros((stored_wh[1], stored_wh[0], 3), np.uint8)
     pixels[box[1] : box[3], box[0] : box[2]] = 255
     exif = Image.Exif()
@@ -67,8 +67,8 @@ def test_labels_on_upright_pixels_stay(tmp_path, orientation):
 
 
 @pytest.mark.parametrize("orientation", range(2, 5))
-def test_what_keeps_the_size_follows_the_other_photos(tmp_path, orientation):
-    """A mirror and half a turn: the size does not tell how such a photo was labelled, but others do."""
+def test_orientations_that_keep_the_size_follow_the_other_photos(tmp_path, orientation):
+    """Mirrors and half turns keep the size, which then does not tell how a photo was labelled. Other photos do."""
     path, other = draw(tmp_path / "a.jpg", orientation), draw(tmp_path / "b.jpg", 6)
     with pytest.warns(DataWarning, match=r"2 image\(s\) of another size than their labels state, boxes are converted"):
         source = read((path, STORED_WH, BOX), (other, STORED_WH, BOX))
@@ -87,7 +87,7 @@ def test_square_photos_follow_the_others(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_fractions_are_those_of_the_upright_image(tmp_path, orientation):
+def test_fractions_belong_to_the_upright_image(tmp_path, orientation):
     path = draw(tmp_path / "a.jpg", orientation)
     ((image, box),) = boxes_of(read((path, (0, 0), (0.25, 0.5, 0.75, 1)), is_relative=True))
     height, width = image.shape[:2]
@@ -97,7 +97,7 @@ def test_fractions_are_those_of_the_upright_image(tmp_path, orientation):
 @pytest.mark.parametrize(
     "stated_wh", [(96, 64), (97, 64), (95, 65), (0, 0), (96, 0)], ids=["equal", "a pixel", "two pixels", "none", "half"]
 )
-def test_sizes_that_say_nothing_else(tmp_path, stated_wh):
+def test_stated_sizes_that_do_not_contradict_the_file_change_nothing(tmp_path, stated_wh):
     ((_, box),) = boxes_of(read((draw(tmp_path / "a.jpg"), stated_wh, BOX)))
     np.testing.assert_array_equal(box, BOX)
 
@@ -137,6 +137,6 @@ def test_keypoints_and_areas_move_along(tmp_path):
     image, box = boxes_of(source)[0]
     keypoints = source.annotations.fields["keypoints_xyv"][0]
     np.testing.assert_allclose(box, bright_box(image), atol=1)
-    # A quarter turn to the right: the upper left corner becomes the upper right one.
+    # After a quarter turn to the right, the upper left corner is the upper right one.
     np.testing.assert_allclose(keypoints, [[box[2], box[1], 2], [box[0], box[3], 1]], atol=1e-4)
     assert source.annotations.areas.tolist() == [160]

@@ -1,4 +1,4 @@
-"""Images found by the names that label files use."""
+"""Finding images by the names that label files use."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def root(tmp_path):
         ("my photo.JPG", "first/my photo.JPG", []),
         ("back\\slash.jpg", "first/back\\slash.jpg", []),
         ("x\\b.png", "first/x/b.png", [BACKSLASHES]),
-        ("A.JPG", None, []),  # there are two
+        ("A.JPG", None, []),  # two files match
         ("C.WEBP", "second/c.webp", [CASE]),
         ("X/B.png", "first/x/b.png", [CASE]),
         ("c.jpg", "second/c.webp", [SUFFIX]),
@@ -59,7 +59,7 @@ def test_the_image_of_a_name(root, name, expected, notes):
     path = images.find(name)
     assert images.notes == {note: [name if note == BACKSLASHES else name.replace("\\", "/")] for note in notes}
     if expected is None:
-        assert str(path).startswith(f"{root}/first")  # where it should be
+        assert str(path).startswith(f"{root}/first")  # the path where the image was expected
         assert images.missing == [name]
     else:
         assert path == root / expected
@@ -88,7 +88,7 @@ def test_absolute_names(root):
     assert images.notes == {}
 
 
-def test_a_file_of_the_exact_name_is_guessed_for_no_other(root):
+def test_a_file_with_an_exact_match_is_not_guessed_for_another_name(root):
     images = ImageFiles([root / "second"], root / "second")
     assert images.find_all(["C.webp", "c.webp"])[1] == root / "second" / "c.webp"
     assert images.missing == ["C.webp"]
@@ -100,7 +100,7 @@ def test_others_lie_beside_those_that_were_found(root):
     images.find("c.webp")
     assert images.others() == [root / "second" / "a.jpg"]
     images.find("d.jpg")
-    assert images.others() == [root / "second" / "a.jpg"]  # nothing that systems hide
+    assert images.others() == [root / "second" / "a.jpg"]  # hidden files do not count
 
 
 def test_images_of_a_folder(root):

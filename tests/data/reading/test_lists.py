@@ -1,4 +1,4 @@
-"""Lists of names, and the label files that they mean."""
+"""Lists of image names, and the label files that belong to them."""
 
 import pytest
 
@@ -37,13 +37,13 @@ def test_only_known_suffixes_are_suffixes(name, expected):
         ("./../a", "a.xml"),
         ("x/b", "x/b.xml"),
         ("images/x/b.png", "x/b.xml"),
-        ("b", None),  # there are two
+        ("b", None),  # two files match
         ("c", "y/c.xml"),
         ("a.v1", "a.v1.xml"),
         ("a.v1.jpg", "a.v1.xml"),
         ("d", None),
         ("", None),
-        ("e", None),  # hidden by the system
+        ("e", None),  # ._e.xml is a hidden file
     ],
 )
 def test_the_label_file_of_a_name(tmp_path, name, expected):

@@ -1,4 +1,4 @@
-"""Which images belong to a split: the data set's own, made ones, all."""
+"""Which images belong to a split: the data set's own split, a made one, or all images."""
 
 import re
 
@@ -14,7 +14,7 @@ NAMES = ("ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay")
 
 @pytest.fixture
 def reader(tmp_path, write_image):
-    """reader({split or None: {image: names of classes}}) -> function of a request as formats have it."""
+    """reader({split or None: {image: class names}}) -> function (split, options) that reads a source."""
 
     def make(splits, declared=None):
         def read(request):
@@ -64,7 +64,7 @@ def test_own_splits(reader, split, expected):
     source = reader(OWN)(split)
     assert names_of(source) == list(expected)
     assert source.made_split is None
-    assert source.classes == ("animal", "bird")  # those of all splits, so that indices mean the same
+    assert source.classes == ("animal", "bird")  # classes of all splits, so indices agree
 
 
 def test_all_has_each_image_once(reader):
@@ -72,7 +72,7 @@ def test_all_has_each_image_once(reader):
     assert names_of(reader(splits)("all")) == list(NAMES)
 
 
-def test_a_split_that_there_is_not(reader):
+def test_an_unknown_split(reader):
     with pytest.raises(UserError, match=r"expected a split of train, val2017, or all, got 'test'\.$"):
         reader(OWN)("test")
     message = "expected a split of train, or all, got 'val'. Pass holds_out='train' to hold a part of it out."
@@ -94,7 +94,7 @@ def test_a_pool_is_split(reader):
     assert "made by image names, val is 2 of 10 images" in val.name
 
 
-def test_the_share_may_be_given(reader):
+def test_the_share_of_val_may_be_given(reader):
     read = reader(POOL)
     assert [read(split, val_share=0.5).size for split in ("train", "val")] == [5, 5]
     assert [read(split, val_share=0).size for split in ("train", "val", "all")] == [10, 10, 10]
@@ -146,7 +146,7 @@ def test_a_split_that_was_made_before_is_used_again(reader):
     assert read("val", made_split=MADE).made_split == MADE
 
 
-def test_what_was_added_or_lost_since_is_counted(reader):
+def test_images_added_or_lost_since_the_split_was_made_are_counted(reader):
     read = reader({None: {name: ["animal"] for name in ("ape", "cat", "dog", "eel", "fox")}})
     with pytest.warns(DataWarning) as caught:
         assert names_of(read("train", made_split=MADE)) == ["ape", "cat"]
@@ -156,7 +156,7 @@ def test_what_was_added_or_lost_since_is_counted(reader):
     ]
 
 
-def test_a_split_of_other_data(reader):
+def test_a_split_made_of_other_data_is_refused(reader):
     message = r"expected images of the split that was made before, such as 'x\.jpg', got others, such as 'ape\.jpg'"
     with pytest.raises(UserError, match=message):
         reader(POOL)("train", made_split={"train": ("x.jpg",), "val": ("y.jpg",)})
@@ -168,7 +168,7 @@ def test_classes_of_both_parts_are_those_of_the_whole(reader):
     assert reader(splits, declared=("owl", *NAMES))("val").classes == ("owl", *NAMES)
 
 
-# -- names of images, by which splits are made
+# -- names of images, which decide their split
 
 
 @pytest.mark.parametrize("place", ["here", "there/below"])

@@ -1,4 +1,4 @@
-"""Made splits: the same everywhere, nothing that shows the same on both sides, classes on both."""
+"""Made splits: the same on every machine, no near copies across parts, and all classes in both parts."""
 
 import time
 
@@ -9,13 +9,13 @@ from keras_centernet.data.reading.splits import make_split
 
 
 def rows_of(objects):
-    """(image of each object, its class) of the classes of the objects in each image."""
+    """(image index of each object, class of each object), from the classes of the objects in each image."""
     image_index = np.repeat(np.arange(len(objects)), [len(classes) for classes in objects])
     return image_index, np.array([number for classes in objects for number in classes], int)
 
 
 def split(names, objects=None, share=0.2):
-    """The made split of images with these classes of objects; None: one object of class 0 in each."""
+    """The split made of images whose objects have these classes; None: one object of class 0 per image."""
     made = make_split(names, *rows_of([[0]] * len(names) if objects is None else objects), share)
     assert sorted([*made["train"], *made["val"]]) == sorted(names)
     positions = {name: i for i, name in enumerate(names)}
@@ -24,7 +24,7 @@ def split(names, objects=None, share=0.2):
 
 
 def unrelated(count, seed=0):
-    """Names that say nothing of each other."""
+    """Random names, no two of which look related."""
     letters = np.random.default_rng(seed).integers(0, 26, (count, 12))
     return ["".join(chr(97 + letter) for letter in row) + ".jpg" for row in letters]
 
@@ -36,7 +36,7 @@ def drawn_objects(count, classes, most, seed=0):
 
 
 def shares(made, names, objects):
-    """(share of the images in "val", share of the objects of each class there)."""
+    """(share of the images in "val", share of each class's objects in "val")."""
     val = set(made["val"])
     counts = np.zeros((2, 1 + max(number for classes in objects for number in classes)))
     for name, classes in zip(names, objects, strict=True):
@@ -108,14 +108,14 @@ def test_the_split_does_not_depend_on_the_order():
         assert {part: set(found) for part, found in made.items()} == expected
 
 
-def test_the_split_of_before_is_that_of_today():
-    """A change of these names would give all splits that are made without a run's folder other images."""
+def test_the_split_is_still_that_of_earlier_versions():
+    """If these names changed, every split made without a run's folder would get other images."""
     made = split([f"{name}.jpg" for name in ("ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay")])
     assert made["val"] == ("ape.jpg", "gnu.jpg")
 
 
 def parts_of(made, names):
-    """Which parts hold some of the images."""
+    """The parts that hold any of the images."""
     return {part for part, found in made.items() if set(found) & set(names)}
 
 
@@ -139,7 +139,7 @@ def test_nothing_but_copies_of_one_image():
     assert len(split(["photo.jpg", "photo (1).jpg"])["val"]) == 1
 
 
-def test_numbers_in_brackets_are_no_copies_where_there_are_many():
+def test_many_names_with_numbers_in_brackets_are_no_copies():
     names = [f"{kind} ({i}).jpg" for kind in ("cat", "dog") for i in range(1, 51)]
     made = split(names, [[0]] * 50 + [[1]] * 50)
     assert len(made["val"]) == pytest.approx(20, abs=2)
@@ -164,14 +164,14 @@ def test_a_film_among_photos_does_not_change_the_share():
 
 @pytest.mark.parametrize("frames", [100, 1000])
 def test_one_film_is_cut_into_few_stretches(frames):
-    names = [f"frame{i}.jpg" for i in range(frames)]  # the order of numbers, not of letters
+    names = [f"frame{i}.jpg" for i in range(frames)]  # in numerical, not alphabetical order
     made = split(names)
     assert len(made["val"]) == pytest.approx(frames / 5, rel=0.1)
     in_val = np.isin(names, made["val"])
     assert np.count_nonzero(in_val[1:] != in_val[:-1]) <= frames / 15
 
 
-def test_digits_of_folders_are_no_numbers_of_frames():
+def test_digits_of_folders_are_no_frame_numbers():
     made = split([f"2020/{name}" for name in unrelated(20)] + [f"2021/{name}" for name in unrelated(20, 1)])
     assert len(made["val"]) == 8
 

@@ -1,4 +1,4 @@
-"""Label files as texts, JSON and XML: encodings, marks, and what is no such file."""
+"""Label files as text, JSON and XML: encodings, byte order marks, and invalid files."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def test_byte_order_marks_are_dropped(tmp_path, encoding):
     assert read_json(write(tmp_path, '{"a": "ü"}'.encode(encoding))) == {"a": "ü"}
 
 
-def test_other_bytes_are_named_with_their_line(tmp_path):
+def test_the_line_of_other_bytes_is_named(tmp_path):
     with pytest.raises(UserError, match=r"labels, line 2: expected text in UTF-8, got other bytes; save it as UTF-8\."):
         read_text(write(tmp_path, "a\ngrün".encode("latin-1")))
 
@@ -86,7 +86,7 @@ def test_damaged_json(tmp_path, content, message):
         read_json(write(tmp_path, content))
 
 
-def test_xml_may_be_deep(tmp_path):
+def test_xml_may_be_deeply_nested(tmp_path):
     depth = 10_000
     assert read_xml(write(tmp_path, "<a>" * depth + "</a>" * depth)).tag == "a"
 
@@ -104,7 +104,7 @@ def test_xml_may_be_deep(tmp_path):
     ],
     ids=["folder", "pipe", "device", "broken link", "circle of links", "missing"],
 )
-def test_what_is_no_file_is_never_opened(tmp_path, read, make, found):
+def test_only_regular_files_are_opened(tmp_path, read, make, found):
     path = tmp_path / "x"
     make(path)
     with pytest.raises(UserError, match=rf"x: expected a file, got {found}\."):

@@ -1,4 +1,4 @@
-"""What is a number, a size, a name and an id in a label file, and what nobody can mean."""
+"""Numbers, sizes, names and ids in a label file, and impossible values."""
 
 import re
 
@@ -58,7 +58,7 @@ def test_boxes(box, expected):
     ],
     ids=repr,
 )
-def test_boxes_of_no_numbers_are_named_with_file_and_object(value):
+def test_boxes_that_are_no_numbers_are_named_with_file_and_object(value):
     with pytest.raises(UserError) as caught:
         values.box_values(found_with((5, value, 7, 8), unit="line"))
     line = str(caught.value)
@@ -67,7 +67,7 @@ def test_boxes_of_no_numbers_are_named_with_file_and_object(value):
     assert "\n" not in line
 
 
-def test_fractions_that_are_pixels():
+def test_pixels_in_place_of_fractions_are_refused():
     found = Found("data", is_relative=True)
     found.add_image("a.jpg", "labels.txt")
     found.add_object(0, "dog", (-0.5, 0.5, 0.7, 1.2), 1)  # cut off by the border
@@ -86,7 +86,7 @@ def test_areas(area, expected):
 
 
 @pytest.mark.parametrize("area", ["many", float("nan"), 1e300, [3], True], ids=repr)
-def test_areas_of_no_numbers_are_named(area):
+def test_areas_that_are_no_numbers_are_named(area):
     with pytest.raises(UserError, match=r"labels\.txt, object 2: expected 1 number\(s\) of at most 1e\+12 .* the area"):
         values.area_values(found_with(area=area))
 
@@ -100,7 +100,7 @@ def test_fields_have_the_type_of_their_schema():
 
 
 @pytest.mark.parametrize("value", [float("nan"), "x", 1e300, [1, 2]], ids=repr)
-def test_fields_of_no_numbers_are_named(value):
+def test_fields_that_are_no_numbers_are_named(value):
     with pytest.raises(
         UserError, match=r"labels\.txt, object 2: expected 1 number\(s\) of at most 1e\+06 .* as alphas"
     ):
@@ -132,7 +132,7 @@ def test_stated_sizes(hw, expected):
 @pytest.mark.parametrize(
     "hw", [(48, "²"), (48, "9" * 30), (-48, 64), (48, None), ([48], 64), (48, float("nan"))], ids=repr
 )
-def test_sizes_of_no_numbers_are_named(hw):
+def test_sizes_that_are_no_numbers_are_named(hw):
     with pytest.raises(UserError, match=r"^labels\.txt: expected .*height and width.* as whole numbers, got "):
         values.stated_sizes(found_with(hw=hw))
 

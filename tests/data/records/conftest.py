@@ -1,4 +1,4 @@
-"""Records by hand, with the Object Detection API's keys."""
+"""Records made by hand with the Object Detection API's keys."""
 
 import cv2
 import numpy as np

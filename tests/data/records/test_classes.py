@@ -1,4 +1,4 @@
-"""Classes of records: chosen, renamed and merged as asked for, whoever wrote them."""
+"""Classes of records: chosen, renamed and merged, whichever program wrote the records."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ OBJECTS = [
 
 @pytest.fixture(params=["ours", "before", "others"])
 def records(request, record, write_records, tmp_path):
-    """A folder of records with the classes Cat, car and truck: of this package, of a first version, of others."""
+    """Records of the classes Cat, car and truck, written by this package, its first version or another program."""
     rows = [record(objects, **{"image/source_id": [str(i)]}) for i, objects in enumerate(OBJECTS)]
     path = write_records(tmp_path / "others" / "train.tfrecord", rows)
     if request.param == "others":
@@ -68,7 +68,7 @@ def test_some_of_them_in_another_order(by_service, records):
 def test_merged_and_renamed(by_service, records):
     source = read_source(records, "train", class_map={"car": "vehicle", "truck": "vehicle"})
     assert source.classes == ("Cat", "vehicle")
-    # Car and truck of one box are one vehicle.
+    # The car and the truck have the same box, so they become one vehicle.
     assert names_of(source, by_service) == [["Cat", "vehicle"], ["vehicle"], ["Cat"]]
     source = read_source(records, "train", classes=("vehicle", "CAT"), class_map={"car": "vehicle"}, ignore_case=True)
     assert names_of(source, by_service)[0] == ["CAT", "vehicle"]
@@ -82,7 +82,7 @@ def test_none_of_them(records):
 
 
 @pytest.mark.slow
-def test_their_own_ids_follow_them(records, tmp_path):
+def test_category_ids_follow_their_classes(records, tmp_path):
     source = dataclasses.replace(read_source(records, "train"), category_ids=(18, 3, "t"))
     write_tfrecords(source, "train", tmp_path / "numbered", 1)
     again = read_source(tmp_path / "numbered", "train", class_map={"Cat": "cat"})

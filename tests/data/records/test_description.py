@@ -1,4 +1,4 @@
-"""`dataset.json`: which files it names, and one line for every value that cannot be."""
+"""`dataset.json`: which files it names, and a one-line error for every impossible value."""
 
 import copy
 import json
@@ -57,7 +57,7 @@ def write(tmp_path):
 
 
 def changed(place, value=...):
-    """Returns GOOD with another value at "key/key/..."; without value the key is removed."""
+    """Returns GOOD with another value at "key/key/..."; without a value the key is removed."""
     content = copy.deepcopy(GOOD)
     *path, last = place.split("/")
     inner = content
@@ -70,7 +70,7 @@ def changed(place, value=...):
     return content
 
 
-def test_it_says_which_files(write):
+def test_it_names_the_files_of_each_split(write):
     found = RecordFiles(write(GOOD))
     assert found.splits() == found.splits("train") == ("val", "test")
     assert [path.name for path in found.of("val")] == ["a.tfrecord", "c.tfrecord"]
@@ -89,7 +89,7 @@ def test_it_says_which_files(write):
         read_tfrecord(DataRequest(folder, "train"))
 
 
-def test_older_ones_say_less(write):
+def test_older_descriptions_with_fewer_keys_are_read(write):
     content = changed("category_ids")
     content["fields"] = ["keypoints_xyv", "truncations"]
     for key in ("class_objects", "own_image_ids"):
@@ -100,7 +100,7 @@ def test_older_ones_say_less(write):
 
 
 @pytest.mark.parametrize("content", ['{"title": "mine"}', "[]", "5", '{"format": "other", "version": 9}'])
-def test_a_file_of_that_name_by_others_is_left_alone(content, write):
+def test_a_file_of_that_name_from_another_program_is_ignored(content, write):
     assert read_description(write(content)) is None
 
 
@@ -174,7 +174,7 @@ SPLIT, SHARD = "splits/val", "splits/val/shards/a.tfrecord"
         (f"{SHARD}/with_objects", [True], "a text as splits.val.shards.a.tfrecord.with_objects, got [True]"),
     ],
 )
-def test_wrong_values_are_one_line_that_says_how_to_write_it_anew(place, value, message, write):
+def test_wrong_values_are_one_line_that_says_how_to_rewrite_the_file(place, value, message, write):
     with pytest.raises(UserError) as caught:
         RecordFiles(write(changed(place, value)))
     line = str(caught.value)

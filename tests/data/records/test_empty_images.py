@@ -1,4 +1,4 @@
-"""Training on records without the images that have no object: of this package, of before, and of others."""
+"""Training on records without their empty images: records of this package, of older versions, of others."""
 
 import json
 
@@ -43,7 +43,7 @@ def ids_of(dataset):
 
 
 def reader(records):
-    """Returns a function of passes -> image ids, of the images with objects."""
+    """Returns a function: passes -> ids of the images with objects, in order."""
     source = read_tfrecord(DataRequest(records, "train"))
     assert source.size == 11
     source = source.without_empty()
@@ -63,7 +63,7 @@ def test_epochs_have_only_images_with_objects(who, write):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["ours", *(pytest.param(who, marks=pytest.mark.slow) for who in ("before", "api"))])
-def test_parts_of_epochs_are_those_of_the_whole(who, write):
+def test_skipping_and_shards_give_parts_of_the_whole_epochs(who, write):
     ids_in = reader(write(who))
     whole = ids_in(numbered_passes(0, 6, 0, 2, 0, (1, 0)))
     assert ids_in(numbered_passes(0, 6, 1, 2, 2, (1, 0))) == whole[8:]
@@ -83,7 +83,7 @@ def test_batches_have_only_images_with_objects(write):
 
 
 @pytest.mark.slow
-def test_limit_and_workers_of_a_service_count_those_with_objects(write):
+def test_limit_and_a_data_service_count_only_images_with_objects(write):
     source = read_tfrecord(DataRequest(write("ours"), "train")).without_empty()
     assert [int(example["image_id"]) for example in source.examples(limit=3)] == [0, 3, 4]
     assert sorted(int(example["image_id"]) for example in source.service_examples()) == sorted(WITH_OBJECTS)
@@ -94,7 +94,7 @@ def test_evaluation_takes_all(write):
     assert ids_of(data) == [list(range(11))]
 
 
-def test_a_file_that_is_lost_keeps_its_number_of_images(write):
+def test_a_lost_file_keeps_its_number_of_images(write):
     records = write("ours")
     source = read_tfrecord(DataRequest(records, "train")).without_empty()
     (records / "train-00001-of-00003.tfrecord").unlink()
@@ -105,7 +105,7 @@ def test_a_file_that_is_lost_keeps_its_number_of_images(write):
 
 
 @pytest.mark.parametrize("who", ["ours", "api"])
-def test_all_with_objects(who, write):
+def test_records_without_empty_images_stay_whole(who, write):
     assert read_tfrecord(DataRequest(write(who, marked=range(11)), "train")).without_empty().size == 11
 
 

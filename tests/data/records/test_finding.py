@@ -1,4 +1,4 @@
-"""Which files are a split's, and what is said when they are not all there."""
+"""Which files belong to a split, and the errors for missing ones."""
 
 import re
 
@@ -72,7 +72,7 @@ def test_numbered_files_of_one_split(files):
     assert names(folder, "train01") == ["train01-2071.tfrec"]
 
 
-def test_splits_are_folders(files):
+def test_splits_may_be_folders(files):
     folder = files("train/Cells.tfrecord", "valid/Cells.tfrecord", "test/notes.txt", "readme.txt")
     assert is_record_data(folder)
     found = RecordFiles(folder)
@@ -91,7 +91,7 @@ def test_files_that_are_named_after_no_split_are_a_pool(files):
         assert names(folder, "train") == ["train.tfrecord"]
 
 
-def test_names_with_the_signs_of_patterns(files):
+def test_names_with_glob_characters(files):
     folder = files("a[1]/train [2].tfrecord") / "a[1]"
     for data in (folder, folder / "train [2].tfrecord", folder.parent / "a*" / "*.tfrecord"):
         assert is_record_data(data)
@@ -103,11 +103,11 @@ def test_missing_files_are_named(files):
     message = "train-00001-of-00003.tfrecord: expected 3 files, got 2; copy the missing ones"
     with pytest.raises(UserError, match=re.escape(message)):
         names(folder, "train")
-    assert len(names(folder / "train-*", "train")) == 2  # a pattern may mean fewer
+    assert len(names(folder / "train-*", "train")) == 2  # a pattern may match fewer
 
 
 @pytest.mark.parametrize("data", ["nowhere", "nowhere/*.tfrecord"])
-def test_nothing_there(data, files):
+def test_a_path_without_records_is_refused(data, files):
     folder = files("notes.txt")
     assert not is_record_data(folder)
     with pytest.raises(UserError, match=r"data: expected record files such as train-00000-of-00004\.tfrecord, got"):

@@ -1,4 +1,4 @@
-"""Image ids: the numbers that records have, else numbers of their own, all different and the same at every reading."""
+"""Image ids: the numbers in the records, or made ones, all different and the same at every reading."""
 
 import json
 
@@ -42,14 +42,14 @@ def test_equal_names_are_told_apart_by_position(record, write_records, tmp_path)
         "0 (train.tfrecord, record 6)",
         "0 (train.tfrecord, record 7)",
     ]
-    # The same wherever the folder is.
+    # The ids stay the same after the folder has moved.
     (tmp_path / "moved").mkdir()
     path.rename(tmp_path / "moved" / path.name)
     assert ids_of(read_source(tmp_path / "moved", "train").examples()) == ids
 
 
 @pytest.mark.slow
-def test_order_and_epochs_are_those_of_different_names(record, write_records, tmp_path):
+def test_equal_names_do_not_change_the_order_of_epochs(record, write_records, tmp_path):
     def order(names):
         values = [record([CAT], value=10 * i, **{"image/filename": [name]}) for i, name in enumerate(names)]
         data = load_dataset(
@@ -64,7 +64,7 @@ def test_order_and_epochs_are_those_of_different_names(record, write_records, tm
     assert order(["same.png"] * 8) == order([f"{i}.png" for i in range(8)])
 
 
-def test_evaluation_measures_images_of_one_name(record, write_records, tmp_path, tiny_model):
+def test_evaluation_measures_each_of_several_images_of_one_name(record, write_records, tmp_path, tiny_model):
     path = write_records(tmp_path / "val.tfrecord", named(record, "a.png", "a.png", "", ""))
     data = load_dataset(path, "val", input_size=64, batch_size=2, classes=("cat", "dog"))
     assert evaluate(tiny_model(), data, progress=False).metrics["images"] == 4
@@ -93,7 +93,7 @@ def test_own_ids_of_any_kind_are_kept_through_records(write_image, tmp_path):
         assert own == OWN
         assert [type(value) for value in own] == [type(value) for value in OWN]
         np.testing.assert_allclose([e["boxes_xyxy"][0, 0] for e in examples], range(len(OWN)), atol=1e-4)
-    # Without the description the text is all that is left.
+    # Without the description, only the ids' texts are left.
     (tmp_path / "once more" / "dataset.json").unlink()
     texts = read_source(tmp_path / "once more", "train").own_image_ids
     assert {"x", "ä", "1.5", str(2**70)} <= set(texts.values())

@@ -5,7 +5,7 @@ import pytest
 from keras_centernet.data.records.label_map import find_label_map, format_label_map, label_map_of, read_label_map
 from keras_centernet.errors import UserError
 
-# As the Object Detection API's own maps are written: gaps, display names, messages within items, comments.
+# Written like the Object Detection API's own maps: gaps, display names, nested messages, comments.
 API = """
 # COCO
 item {

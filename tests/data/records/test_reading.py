@@ -22,12 +22,12 @@ KEYPOINT = "image/object/keypoint/"
 
 
 def request(data, split="train", **options):
-    """Returns a request for all images of records that have no splits."""
+    """Returns a request that makes no split, so that records without splits are read as a whole."""
     return DataRequest(data, split, **{"val_share": 0} | options)
 
 
 def record(boxes_xyxy=(), **more):
-    """Returns the least that a record needs; boxes in pixels."""
+    """Returns the keys that every record needs; boxes in pixels."""
     x1, y1, x2, y2 = (
         ([float(value) for value in column] for column in zip(*boxes_xyxy, strict=True))
         if (boxes_xyxy)
@@ -62,7 +62,7 @@ def ids_of(dataset):
 
 
 @pytest.mark.parametrize("by_service", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_what_is_missing_is_filled(by_service, write_records, tmp_path):
+def test_missing_keys_are_filled_with_defaults(by_service, write_records, tmp_path):
     source = read_tfrecord(request(write_records(tmp_path / "train.record", CATS_AND_DOGS), "train"))
     assert source.classes == ("cat", "dog")  # in the order of their labels
     assert source.size == 3
@@ -80,7 +80,7 @@ def test_what_is_missing_is_filled(by_service, write_records, tmp_path):
     assert list(by_id) == ([7, 9, 30] if by_service else [30, 7, 9])
 
 
-def test_what_is_there_is_taken(write_records, tmp_path, examples_of):
+def test_present_keys_are_read(write_records, tmp_path, examples_of):
     more = {"image/object/area": [111.5, 7.0], "image/object/is_crowd": [0, 1], "image/object/difficult": [1, 0]}
     path = write_records(tmp_path / "a.tfrecord", [CATS_AND_DOGS[0] | more])
     (example,) = examples_of(read_tfrecord(request(path, "train")))
@@ -103,7 +103,7 @@ def test_classes_come_from_the_records(name, objects, expected, write_records, t
 
 @pytest.mark.slow
 def test_label_map_beside_or_given(write_records, tmp_path, examples_of):
-    objects = [text("/m/dog"), label(18), text("dog") | label(3)]  # a text has more weight than a label
+    objects = [text("/m/dog"), label(18), text("dog") | label(3)]  # the text is used rather than the label
     path = write_records(tmp_path / "set" / "a.tfrecord", [record([(1, 2, 3, 4)], **one) for one in objects])
     with pytest.raises(UserError, match=r"got numbers alone or no objects; pass `annotations` with the label map"):
         read_tfrecord(request(path, "train"))
@@ -120,7 +120,7 @@ def test_label_map_beside_or_given(write_records, tmp_path, examples_of):
     assert [example["classes"].tolist() for example in examples_of(renamed)] == [[0], [0], [0]]
 
 
-def test_objects_of_no_class_and_bad_boxes_are_counted_and_skipped(write_records, tmp_path, examples_of):
+def test_objects_of_unknown_classes_and_bad_boxes_are_skipped_and_counted(write_records, tmp_path, examples_of):
     boxes = [(1, 2, 9, 9), (1, 2, 9, 9), (5, 5, 5, 9), (-9, 2, 0, 9), (70, 2, 90, 9), (-3, 2, 9, 9)]
     path = write_records(
         tmp_path / "a.tfrecord", [record(boxes, **label(1, 1, 1, 1, 1, 1)), record(boxes[:1], **label(4))]
@@ -173,7 +173,7 @@ def test_keypoints(write_records, tmp_path):
     mirrored = {"task": "pose", "input_size": 64, "batch_size": 2, "flip": 1.0, "augmentation": "none"}
     _, objects = next(iter(load_dataset(path, "train", val_share=0, **mirrored)))
     (place,) = np.flatnonzero(objects["mask"].numpy()[:, 0])
-    # x -> 64 - x, y + 8 of the letterbox; what was the right ear is the left ear of the mirrored dog.
+    # x -> 64 - x, y + 8 of the letterbox; the right ear becomes the mirrored dog's left ear.
     np.testing.assert_allclose(objects["keypoints_xyv"][place, 0, :2], [[32, 20, 1], [48, 32, 2]], atol=1e-4)
 
 
@@ -219,7 +219,7 @@ def test_damaged_records_become_black_and_are_counted(name, bad, by_service, wri
     examples.sort(key=lambda example: len(example["classes"]))
     assert [len(example["classes"]) for example in examples] == [0, 1, 2]
     assert not examples[0]["image"].any()
-    if name != "cut-off image":  # which only decoding finds
+    if name != "cut-off image":  # only decoding finds that
         with pytest.raises(UserError, match=re.escape(f"{path}, record 2: expected")):
             read_tfrecord(request(path, "train", strict=True))
     else:
@@ -234,7 +234,7 @@ def test_a_file_that_is_damaged_after_it_was_counted_keeps_its_number_of_images(
     other = write_records(tmp_path / "b.tfrecord", [CATS_AND_DOGS[0] | {"image/source_id": ["31"]}])
     source = read_tfrecord(request(tmp_path, "train"))
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 255  # within the second record, whose checksum fails
+    content[len(content) // 2] ^= 255  # inside the second record, whose checksum then fails
     path.write_bytes(content)
     other.unlink()
     assert source.examples().cardinality() == 4
@@ -242,7 +242,7 @@ def test_a_file_that_is_damaged_after_it_was_counted_keeps_its_number_of_images(
         ids = ids_of(examples)
         assert len(ids) == 4
         assert 30 in ids
-        assert len(set(ids)) == 4  # as evaluation wants them
+        assert len(set(ids)) == 4  # evaluation needs different ids
         assert sum(image_id < 0 for image_id in ids) == 3
     with pytest.warns(
         DataWarning, match=r"1 record\(s\) damaged, .*; first: .*got damage after record 1, where the rest"
@@ -275,7 +275,7 @@ def test_order_is_a_function_of_seed_and_epoch(write_records, tmp_path):
     assert sorted(i for _, objects in loose for i in objects["image_id"].numpy().tolist()) == list(range(20))
 
 
-def test_too_many_objects_are_said_at_the_door(write_records, tmp_path):
+def test_too_many_objects_are_reported_before_reading(write_records, tmp_path):
     path = write_records(tmp_path / "a.tfrecord", CATS_AND_DOGS)
     with pytest.warns(DataWarning, match="images with up to 2 objects, more than max_objects = 1; only the largest"):
         data = load_dataset(path, "val", val_share=0, input_size=32, batch_size=3, max_objects=1)
@@ -303,7 +303,7 @@ def test_bad_arguments(options, message, write_records, tmp_path):
         ([b"nonsense"], "record 1: expected a tf.train.Example, got something else; none of 1 file(s) holds a record"),
     ],
 )
-def test_files_of_nothing(records, message, write_records, tmp_path):
+def test_files_without_usable_records_are_refused(records, message, write_records, tmp_path):
     path = write_records(tmp_path / "a.tfrecord", records)
     with pytest.raises(UserError, match=re.escape(message)):
         read_tfrecord(request(path, "train"))

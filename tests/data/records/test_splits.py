@@ -1,4 +1,4 @@
-"""Which records are a split: those of its files or folder, or a part that is made by the names of their images."""
+"""Which records belong to a split: its files or folder, or a part made by the image names."""
 
 import gzip
 import re
@@ -63,7 +63,7 @@ def test_a_pool_is_split_by_the_names_of_its_images(record, write_records, tmp_p
     line = f"{tmp_path} (val, made by image names, val is {val.size} of 20 images): {val.size} images, "
     assert line in capsys.readouterr().out
     before = sorted(ids_of(val))
-    # The same images, wherever the records are and in whichever order.
+    # The split has the same images after the files have been renamed and reordered.
     (tmp_path / "part-00000-of-00002").rename(tmp_path / "other-00001-of-00002")
     (tmp_path / "part-00001-of-00002").rename(tmp_path / "other-00000-of-00002")
     assert sorted(ids_of(read_source(tmp_path, "val"))) == before
@@ -87,7 +87,7 @@ def test_a_part_of_a_split_is_held_out(record, write_records, tmp_path):
         read_source(tmp_path, "val")
     train, val = (read_source(tmp_path, split, holds_out="train") for split in ("train", "val"))
     assert sorted(ids_of(train) + ids_of(val)) == list(range(10))
-    # Records of this package, which no one has read before, too.
+    # The same holds for new records of this package.
     write_tfrecords(read_source(tmp_path, "train"), "train", tmp_path / "ours", 2)
     for split, reference in (("train", train), ("val", val)):
         again = read_source(tmp_path / "ours", split, holds_out="train")
@@ -95,7 +95,7 @@ def test_a_part_of_a_split_is_held_out(record, write_records, tmp_path):
 
 
 @pytest.mark.slow
-def test_epochs_of_a_part_are_whole_and_end_with_objects(record, write_records, tmp_path):
+def test_epochs_of_a_part_hold_only_its_images_with_objects(record, write_records, tmp_path):
     records = numbered(record, range(16))
     for i in range(0, 16, 4):
         records[i] |= {key: [] for key in records[i] if "/object/" in key}

@@ -70,12 +70,12 @@ def test_category_ids_are_kept(write_coco, tmp_path, examples_of):
     again = read_tfrecord(DataRequest(records, "train", classes=("dog", "bird", "cat")))
     assert again.category_ids == (18, None, 3)
     assert [example["classes"].tolist() for example in examples_of(again)] == [[0, 2], []]
-    (records / "dataset.json").unlink()  # records of others: what the label map says
+    (records / "dataset.json").unlink()  # as in other programs' records: the label map has the ids
     assert read_tfrecord(DataRequest(records, "train", classes=("dog", "bird", "cat"))).category_ids == (18, None, 3)
 
 
-def test_category_ids_that_no_label_map_takes_are_not_labels(write_coco, tmp_path, examples_of):
-    categories = [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}]  # 0 is the background of label maps
+def test_category_ids_that_no_label_map_allows_are_not_labels(write_coco, tmp_path, examples_of):
+    categories = [{"id": 0, "name": "dog"}, {"id": 1, "name": "cat"}]  # label maps reserve 0 for the background
     annotations = [DOG | {"category_id": 0}, CROWD | {"category_id": 1}]
     source = read_source(write_coco(annotations, categories=categories), "train", val_share=0)
     write_tfrecords(source, "train", tmp_path / "records", 1)
@@ -161,7 +161,7 @@ def source_with(fields, image_fields=None):
 
 
 @pytest.mark.slow
-def test_fields_that_nobody_knows_are_equal_through_records(tmp_path, examples_of):
+def test_unknown_fields_are_equal_through_records(tmp_path, examples_of):
     source = source_with(FIELDS, IMAGE_FIELDS)
     write_tfrecords(source, "train", tmp_path, 2)
     again = read_tfrecord(DataRequest(tmp_path, fields=("velocities_dxy",)))
@@ -174,7 +174,7 @@ def test_fields_that_nobody_knows_are_equal_through_records(tmp_path, examples_o
             for name in source.fields:
                 assert np.asarray(example[name]).dtype == np.asarray(reference[name]).dtype, name
                 np.testing.assert_array_equal(example[name], reference[name], err_msg=name)
-    # once more, from records to records
+    # again, from records to records
     write_tfrecords(again, "train", tmp_path / "again", 1)
     third = read_tfrecord(DataRequest(tmp_path / "again", fields=("velocities_dxy",)))
     assert third.fields == source.fields
@@ -190,7 +190,7 @@ def test_fields_reach_the_batches(tmp_path, monkeypatch):
     assert objects["embeddings"].shape == (3, 128, 4)
     np.testing.assert_allclose(objects["velocities_dxy"][2, :2], FIELDS["velocities_dxy"][1:] * 64 / 60, rtol=1e-6)
     np.testing.assert_allclose(objects["times"], IMAGE_FIELDS["times"])
-    (tmp_path / "dataset.json").unlink()  # as records of others, whose keys the task's fields name
+    (tmp_path / "dataset.json").unlink()  # like other programs' records: the task names the keys
     source = read_tfrecord(DataRequest(tmp_path, fields=("embeddings",)))
     assert source.fields == fields
     np.testing.assert_array_equal(next(iter(source.examples()))["embeddings"], FIELDS["embeddings"][:1])
@@ -211,19 +211,19 @@ def test_fields_reach_the_batches(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_fields_that_records_would_lose(fields, message, tmp_path):
+def test_fields_that_records_cannot_hold_are_refused(fields, message, tmp_path):
     with pytest.raises(UserError, match=re.escape(message)):
         write_tfrecords(source_with(fields), "train", tmp_path, 1)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_source_does_not_declare_is_not_dropped(tmp_path):
+def test_undeclared_fields_are_refused_instead_of_dropped(tmp_path):
     source = dataclasses.replace(source_with(FIELDS), fields={})
     with pytest.raises(UserError, match=r"tracks: expected examples with the fields \[\] as `Source.fields` says"):
         write_tfrecords(source, "train", tmp_path, 1)
 
 
-def test_descriptions_of_before_list_the_names_of_fields(write_kitti, write_keypoints, tmp_path, examples_of):
+def test_older_descriptions_that_only_list_field_names_are_read(write_kitti, write_keypoints, tmp_path, examples_of):
     rows = [(4, [10, 10, 20, 20], [12, 14.5, 2, 20, 15, 1, 0, 0, 0])]
     for source in (
         read_source(write_kitti({"000007": [CAR]}), "train", fields=FIELDS_3D, val_share=0),
@@ -237,22 +237,22 @@ def test_descriptions_of_before_list_the_names_of_fields(write_kitti, write_keyp
         again = read_tfrecord(DataRequest(records, fields=tuple(source.fields)))
         assert again.fields == source.fields
         assert_same(examples_of(again), examples_of(source))
-        write_tfrecords(source, "val", records, 1)  # fits what is there
+        write_tfrecords(source, "val", records, 1)  # it agrees with the split that exists
 
 
-def test_records_are_those_of_the_api(write_coco, tmp_path):
+def test_records_have_the_keys_and_values_of_the_api(write_coco, tmp_path):
     folder = write_coco([DOG, CROWD])
     write_tfrecords(read_source(folder, "train", val_share=0), "train", tmp_path / "records", 1)
     first, second = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
     content = (folder / "train2017" / "a.jpg").read_bytes()
-    assert first["image/encoded"] == [content]  # byte by byte
+    assert first["image/encoded"] == [content]  # unchanged, byte for byte
     assert first["image/format"] == [b"jpeg"]
     assert first["image/key/sha256"] == [hashlib.sha256(content).hexdigest().encode()]
     assert (first["image/height"], first["image/width"]) == ([48], [64])
     assert (first["image/filename"], first["image/source_id"]) == ([b"a.jpg"], [b"30"])
     np.testing.assert_allclose(first["image/object/bbox/xmin"], [5 / 64, -2 / 64])
     np.testing.assert_allclose(first["image/object/bbox/ymax"], [30 / 48, 50.5 / 48], rtol=1e-6)
-    assert first["image/object/class/label"] == [18, 3]  # as COCO's label map of the API has them
+    assert first["image/object/class/label"] == [18, 3]  # as in the API's label map of COCO
     assert first["image/object/class/text"] == [b"dog", b"cat"]
     assert first["image/object/is_crowd"] == [0, 1]
     assert first["image/object/difficult"] == [0, 0]
@@ -263,11 +263,11 @@ def test_records_are_those_of_the_api(write_coco, tmp_path):
 
 def test_images_that_exif_turns_are_stored_upright(write_coco, tmp_path, examples_of):
     folder = write_coco([{**DOG, "bbox": [5, 6, 20, 50]}])
-    labels = folder / "annotations" / "instances_train2017.json"  # the size that labels state says how they see it
+    labels = folder / "annotations" / "instances_train2017.json"  # the stated size is that of the upright image
     labels.write_text(labels.read_text().replace('"height": 48, "width": 64', '"height": 64, "width": 48', 1))
     path = folder / "train2017" / "a.jpg"
     jpeg = path.read_bytes()
-    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)  # turned by a quarter
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)  # a quarter turn
     payload = b"Exif\0\0" + tiff
     path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:])
     source = read_source(folder, "train", val_share=0)
@@ -275,10 +275,10 @@ def test_images_that_exif_turns_are_stored_upright(write_coco, tmp_path, example
     first, _ = features_of(tmp_path / "records" / "train-00000-of-00001.tfrecord")
     assert (first["image/height"], first["image/width"]) == ([64], [48])
     np.testing.assert_allclose(first["image/object/bbox/ymax"], [56 / 64])
-    upright = tf.io.decode_jpeg(first["image/encoded"][0]).numpy()  # a decoder that knows nothing of EXIF
+    upright = tf.io.decode_jpeg(first["image/encoded"][0]).numpy()  # a decoder that ignores EXIF
     reference = examples_of(source)[0]["image"]
     assert upright.shape == reference.shape == (64, 48, 3)
-    assert np.abs(upright.astype(int) - reference).mean() < 12  # noise through JPEG once more
+    assert np.abs(upright.astype(int) - reference).mean() < 12  # the noise was encoded as JPEG once more
     np.testing.assert_allclose(
         examples_of(read_tfrecord(DataRequest(tmp_path / "records", "train")))[0]["boxes_xyxy"],
         [(5, 6, 25, 56)],
@@ -328,7 +328,7 @@ def test_a_split_is_replaced_only_when_asked(tmp_path):
         write_tfrecords(other, "train", tmp_path, 2, overwrite=True)
 
 
-def test_nothing_is_left_half_there(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_the_old_files(tmp_path, monkeypatch):
     source = build_shapes(size=4, image_size=32)
     write_tfrecords(source, "train", tmp_path, 2)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -391,7 +391,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         write_tfrecords(build_shapes(size=4, image_size=32), "train", tmp_path / "file" / "records", 1)
 
 
-def test_description_is_small_and_plain(tmp_path):
+def test_the_description_holds_only_what_is_needed(tmp_path):
     write_tfrecords(build_shapes(size=4, image_size=32), "train", tmp_path, 1)
     content = json.loads((tmp_path / "dataset.json").read_text())
     assert content["classes"] == ["circle", "square", "star", "triangle"]

@@ -1,4 +1,4 @@
-"""Graphs whose weights are constants find what the model finds, and are never out of date."""
+"""Graphs whose weights are frozen to constants find what the model finds, and follow every change of weights."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ IMAGES = np.random.default_rng(3).integers(0, 256, (2, 64, 64, 3), np.uint8)
 
 
 def shake_statistics(model):
-    """Batch statistics as after a training; those of a new model are 0 and 1."""
+    """Sets random batch statistics, as after training; those of a new model are 0 and 1."""
     rng = np.random.default_rng(5)
     for variable in model.network.variables:
         if "moving_mean" in variable.path:
@@ -42,7 +42,7 @@ def traced(function):
 
 def assert_as_the_model(found, model):
     for name, values in model.decoded(IMAGES).items():
-        largest = np.abs(values).max()  # what corners are differences of
+        largest = np.abs(values).max()  # corners are differences of such values
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5 * largest, err_msg=name)
 
 
@@ -65,7 +65,7 @@ def graph_of_maps(model):
 
 
 def nested_batch_norm(images):
-    """A backbone of layers of Keras' own: a bias before the norm, a transposed convolution, a map that two read."""
+    """A backbone of Keras layers: a bias before the norm, a transposed convolution, a map that two layers read."""
     x = keras.layers.Conv2D(4, 3, strides=4, padding="same")(images)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2, use_bias=False)(x)
@@ -80,7 +80,7 @@ def test_frozen_maps_are_those_of_the_model(tiny_model):
     assert_same_maps(Frozen(traced(lambda images: model(images, training=False)))(IMAGES), model(IMAGES))
 
 
-def test_normalisation_becomes_part_of_the_convolution(trained):
+def test_norms_whose_weights_are_variables_are_not_folded(trained):
     graph = traced(lambda images: trained(images, training=False)).graph.as_graph_def()
     norms = sum(node.op.startswith("FusedBatchNorm") for node in graph.node)
     assert norms == 2
@@ -99,7 +99,7 @@ def calls_until_frozen(model):
     return None
 
 
-def test_a_few_batches_are_not_worth_it_and_weights_that_change_often_even_less(trained, monkeypatch):
+def test_freezing_waits_for_some_batches_and_for_more_if_weights_change_often(trained, monkeypatch):
     monkeypatch.setattr(compiling, "FREEZE_AFTER", 8)
     trained.__dict__.pop("predictor", None)
     trained.detect_batch(IMAGES)
@@ -108,10 +108,10 @@ def test_a_few_batches_are_not_worth_it_and_weights_that_change_often_even_less(
         found.append(calls_until_frozen(trained))
         add_in_place(trained, None)
         assert_as_the_model(trained.detect_batch(IMAGES), trained)
-    assert found == [8, 16, 32]  # with the first one, or the one that found the change; the last call freezes
+    assert found == [8, 16, 32]  # each count includes the last call, which freezes
 
 
-def test_what_is_measured_has_the_same_bits_in_each_batch(trained, at_once):
+def test_exact_maps_have_the_same_bits_in_each_batch(trained, at_once):
     trained.__dict__.pop("predictor", None)
     maps = [trained.predictor.maps(IMAGES, exact=True) for _ in range(2)]
     for name, expected in trained(IMAGES, training=False).items():
@@ -189,7 +189,7 @@ def test_weights_change_in_training_and_for_the_average_in_it(trained, at_once, 
     assert not np.array_equal(found["scores"], averaged["scores"])
 
 
-def test_constants_outlive_what_leaves_weights_alone(trained, at_once, tmp_path):
+def test_a_graph_stays_frozen_while_weights_do_not_change(trained, at_once, tmp_path):
     frozen_detections(trained)
     trained.save(tmp_path / "model.keras")
     trained.network.get_layer("conv1").trainable = False

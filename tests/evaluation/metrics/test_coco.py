@@ -15,7 +15,7 @@ NAMES = tuple(STATS)
 
 
 def truth_of(boxes, image_count=2):
-    """COCO ground truth from (image_id, category_id, [x, y, w, h], iscrowd) rows."""
+    """COCO ground truth from rows (image_id, category_id, [x, y, w, h], iscrowd)."""
     return {
         "images": [{"id": i} for i in range(image_count)],
         "categories": CATEGORIES,
@@ -34,7 +34,7 @@ def exact_detections(truth):
 
 
 def random_case(seed, image_count=12, noise=6.0):
-    """Objects of all COCO sizes, some crowds, and noisy, doubled, missing and wrong detections."""
+    """Objects of all COCO sizes, some crowds, and noisy, duplicate, missing and wrong detections."""
     rng = np.random.default_rng(seed)
     rows = []
     for _ in range(60):
@@ -47,7 +47,7 @@ def random_case(seed, image_count=12, noise=6.0):
         if rng.random() < 0.7:
             box = (np.array(row["bbox"]) + rng.normal(0, noise, 4)).clip(1)
             category = int(rng.choice([row["category_id"], 3, 7], p=[0.8, 0.1, 0.1]))
-            # Few distinct scores: ties must be ordered the same way, too.
+            # Few distinct scores, because ties must be ordered as in pycocotools, too.
             found.append(
                 {
                     "image_id": row["image_id"],
@@ -90,7 +90,7 @@ def test_equals_pycocotools_exactly(seed):
 
 
 def slow_average_precision(truth, found, category, iou_threshold):
-    """COCO's AP of one class, one object at a time; crowds left out of the case."""
+    """COCO's AP of one class, one object at a time; without crowds."""
 
     def iou(a, b):
         width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
@@ -121,7 +121,7 @@ def test_equals_a_slow_loop_of_the_definition(category):
     truth, found = random_case(5)
     truth["annotations"] = [a for a in truth["annotations"] if not a["iscrowd"]]
     for i, row in enumerate(found):
-        row["score"] += i * 1e-6  # no ties: the loop ranks over images, pycocotools image by image
+        row["score"] += i * 1e-6  # no ties: the loop sorts all images together
     name = {3: "car", 7: "dog"}[category]
 
     row = coco_average_precision(truth, found)["per_class"][name]
@@ -178,7 +178,7 @@ def test_an_annotation_with_id_zero_can_be_found():
     assert coco_average_precision(truth, exact_detections(truth))["AP"] == pytest.approx(1.0)
 
 
-def test_area_and_iscrowd_may_be_left_away():
+def test_area_and_iscrowd_may_be_left_out():
     truth = copy.deepcopy(ONE_CAR)
     del truth["annotations"][0]["area"], truth["annotations"][0]["iscrowd"]
     assert coco_average_precision(truth, exact_detections(truth))["APm"] == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""KITTI's rules, one by one, on frames small enough to count by hand."""
+"""KITTI's rules one by one, on frames that are small enough to count by hand."""
 
 import dataclasses
 
@@ -42,7 +42,7 @@ def score(truth, found, kind="2d", level="easy", recall="R40", name="Car"):
 
 @pytest.mark.parametrize("frames", [1, 40])
 def test_the_truth_itself_is_perfect(rng, frames):
-    """With few and with many objects, at every difficulty."""
+    """With few and with many objects, at every difficulty level."""
     kinds = ("Car", "Pedestrian", "Cyclist", "Van", "DontCare")
 
     def options(i):
@@ -59,7 +59,7 @@ def test_the_truth_itself_is_perfect(rng, frames):
 def test_one_hit_and_one_miss():
     truth = objects(("Car", 0), ("Car", 200))
     found = objects(("Car", 0), scores=[0.9])
-    # Recall 1/2 at precision 1: recalls 0 to 20/40 are reached, 20 of the 40 and 6 of the 11.
+    # Recall 1/2 at precision 1 reaches recalls up to 20/40: 20 of the 40 points and 6 of the 11.
     assert score(truth, found) == pytest.approx(50)
     assert score(truth, found, recall="R11") == pytest.approx(100 * 6 / 11)
 
@@ -82,7 +82,7 @@ def test_a_better_scored_false_positive():
         ("nothing", ("Tram", 800), 50),
     ],
 )
-def test_what_may_be_found_without_harm(name, other, expected):
+def test_detections_that_are_not_counted_as_wrong(name, other, expected):
     truth = objects(("Car", 0), other)
     found = objects(("Car", 0), ("Car", 500), scores=[0.8, 0.9])
     assert score(truth, found) == pytest.approx(expected)
@@ -91,20 +91,20 @@ def test_what_may_be_found_without_harm(name, other, expected):
 def test_small_detections_are_ignored():
     truth = objects(("Car", 0))
     found = objects(("Car", 0), ("Car", 500, {"height": 30}), scores=[0.8, 0.9])
-    assert score(truth, found, level="easy") == pytest.approx(100)  # lower than 40 pixels
+    assert score(truth, found, level="easy") == pytest.approx(100)  # it is lower than 40 pixels
     assert score(truth, found, level="moderate") == pytest.approx(50)
 
 
 def test_a_small_detection_of_another_class_can_take_an_object():
-    """The benchmark ignores low detections before it looks at their class."""
+    """The benchmark ignores small detections before it looks at their class."""
     truth = objects(("Car", 0, {"height": 41.0}))
     found = objects(("Car", 0, {"height": 41.0}), ("Pedestrian", 0, {"height": 39.0}), scores=[0.8, 0.9])
-    assert score(truth, found, level="easy") == 0  # best scored, but no true positive
+    assert score(truth, found, level="easy") == 0  # the small one has the best score, but is no true positive
     assert score(truth, found, level="moderate") == pytest.approx(100)
 
 
-def test_regions_are_of_the_image_only():
-    """In space a DontCare region lies a kilometre away, so what is found in it stays wrong."""
+def test_regions_count_only_in_the_image():
+    """In 3D, a DontCare region lies a kilometre away, so detections in it stay wrong."""
     truth = objects(("Car", 0), ("DontCare", 490, {"width": 90.0, "height": 90.0, "moved": -1000.0}))
     found = objects(("Car", 0), ("Car", 500), scores=[0.8, 0.9])
     assert [score(truth, found, kind) for kind in ("2d", "bev", "3d")] == pytest.approx([100, 50, 50])
@@ -124,7 +124,7 @@ def test_a_wrong_orientation_lowers_only_its_own_metric():
     assert score(truth, away, "aos") == pytest.approx(0)
 
 
-def test_a_wrong_location_lowers_only_the_metrics_in_space():
+def test_a_wrong_location_lowers_only_the_3d_metrics():
     truth, found = objects(("Car", 0)), objects(("Car", 0, {"moved": 2.5}), scores=[0.9])
     assert score(truth, found) == pytest.approx(100)
     assert score(truth, found, "bev") == pytest.approx(0)
@@ -153,7 +153,7 @@ def test_wrong_input():
 
 
 def random_scene(rng, frames):
-    """Labels of every kind and detections near them, some of another class, some twice, many with equal scores."""
+    """Labels of every kind and detections near them: some of another class, some duplicates, many equal scores."""
     truth, found = [], []
     for _ in range(frames):
         rows, guesses = [], []
@@ -175,7 +175,7 @@ def random_scene(rng, frames):
 
 
 def roles(truth, found, name, level):
-    """What labels and detections are: 0 counts, 1 is ignored, -1 is of another class."""
+    """The roles of labels and of detections: 0 counts, 1 is ignored, -1 has another class."""
     labels, guesses = [], []
     for i, kind in enumerate(truth.types):
         height = truth.boxes_xyxy[i, 3] - truth.boxes_xyxy[i, 1]
@@ -190,7 +190,7 @@ def roles(truth, found, name, level):
 
 
 def count_one_by_one(truth, found, kinds, overlaps, in_region, least, threshold=None):
-    """One frame of the benchmark's program; returns (scores of hits, wrong ones, summed similarity)."""
+    """The benchmark's program for one frame; returns (scores of hits, number of wrong ones, summed similarity)."""
     labels, guesses = kinds
     usable = [kind != -1 and (threshold is None or found.scores[j] >= threshold) for j, kind in enumerate(guesses)]
     hits, similarity = [], 0.0
@@ -215,7 +215,7 @@ def count_one_by_one(truth, found, kinds, overlaps, in_region, least, threshold=
 
 
 def official_metrics(truth, found, kind, level, least=0.7):
-    """{"R11", "R40"} of cars, and of their orientation, one detection at a time; more than 40 objects."""
+    """[{"R11", "R40"} of cars, the same of their orientation], one detection at a time, for more than 40 objects."""
     frames, scores, count = [], [], 0
     for labels, guesses in zip(truth, found, strict=True):
         overlaps, in_region = KINDS[kind](guesses, labels), np.zeros(len(guesses))
@@ -244,7 +244,7 @@ def official_metrics(truth, found, kind, level, least=0.7):
 
 @pytest.fixture(scope="module")
 def measured():
-    """(labels, detections, what is measured of them) of many frames."""
+    """(labels, detections, metrics of the cars) of many frames."""
     truth, found = random_scene(np.random.default_rng(7), 150)
     return truth, found, kitti_average_precision(truth, found, ("Car",))["Car"]
 
@@ -261,7 +261,7 @@ def test_equals_the_benchmark_written_as_a_loop(measured, kind, level):
 
 
 def test_objects_of_a_batch_are_those_of_its_frame():
-    """A DontCare region stands in every class, and what has no 3D box is one more."""
+    """A DontCare region is listed once per class, but counts once. An object without a 3D box becomes one, too."""
     rows = {
         "mask": np.array([True] * 6 + [False]),
         "classes": np.array([1, 0, 1, 2, 1, 0, 0]),

@@ -1,4 +1,4 @@
-"""Overlap of turned boxes against a polygon library, and by hand."""
+"""Overlap of rotated boxes, compared with a polygon library and with values computed by hand."""
 
 from fractions import Fraction
 
@@ -32,7 +32,7 @@ def test_by_hand(name, other, expected):
     np.testing.assert_allclose(bird_eye_iou(box(), other), [[expected]], atol=1e-9)
 
 
-def test_heights_count_in_space():
+def test_heights_count_in_3d():
     np.testing.assert_allclose(volume_iou(box(), box(y=1.5 - 0.75)), [[1 / 3]])
     np.testing.assert_allclose(volume_iou(box(), box(y=0.0)), [[0.0]])
 
@@ -47,7 +47,7 @@ def random_boxes(rng, count):
 
 
 def moved(boxes, along=0.0, across=0.0):
-    """Returns boxes moved by these parts of their length and width."""
+    """Returns boxes moved by these fractions of their length and width."""
     boxes, along, across = boxes.copy(), along * boxes[:, 2], across * boxes[:, 1]
     cosine, sine = np.cos(boxes[:, 6]), np.sin(boxes[:, 6])
     boxes[:, 3] += along * cosine + across * sine
@@ -64,7 +64,7 @@ def halved(boxes):
 
 
 def exact_intersection(box, other):
-    """The clipping without any rounding, from the rounded corners on."""
+    """The clipping in exact fractions, starting from the rounded corners."""
     rows = np.stack([box, other])
     corners = box_corners(rows[:, :3], rows[:, 3:6], rows[:, 6])[:, 3::-1][..., [0, 2]]
     polygon, window = ([tuple(map(Fraction, corner)) for corner in quad.tolist()] for quad in corners)
@@ -97,7 +97,7 @@ def exact_intersection(box, other):
     ],
 )
 def test_coinciding_edges_at_any_angle(rng, change, share):
-    """Where rounding decides on which side of an edge a corner lies; GEOS itself errs here on touching boxes."""
+    """Here rounding decides on which side of an edge a corner lies; GEOS itself errs on touching boxes."""
     boxes = random_boxes(rng, 150)
     found = [footprint_intersection(*pair)[0, 0] for pair in zip(boxes[:, None], change(boxes)[:, None], strict=True)]
     np.testing.assert_allclose(found, share * boxes[:, 1] * boxes[:, 2], atol=1e-9)
@@ -128,6 +128,6 @@ def test_corners_follow_the_benchmark():
     assert footprint_intersection(box(), aside)[0, 0] > 0
     assert footprint_intersection(box(), ahead)[0, 0] == 0
     assert footprint_intersection(box(angle=np.pi / 2), ahead)[0, 0] > 0
-    front_right = box(x=1.0, z=9.0, width=0.5, length=0.5)  # z falls where x grows
+    front_right = box(x=1.0, z=9.0, width=0.5, length=0.5)  # z decreases as x increases
     assert footprint_intersection(box(width=0.5, angle=np.pi / 4), front_right)[0, 0] > 0
     assert footprint_intersection(box(width=0.5, angle=-np.pi / 4), front_right)[0, 0] == 0

@@ -1,4 +1,4 @@
-"""The law: a metric is one class and one row of `METRICS`; what reports, logs, files and choices hold follows."""
+"""The law: a new metric is one class and one row of `METRICS`; reports, logs, files and choices then have it."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ SCENE = [((64, 96), [(0, [0, 0, 20, 20]), (1, [40, 10, 60, 30])])]
 
 
 class SpeedError(Accumulator):
-    """How far the speeds of best-scored detections are from the true ones, row by row."""
+    """The errors of the best-scored detections' speeds, row by row."""
 
     def __init__(self, detector, classes):
         super().__init__(detector, classes)
@@ -43,7 +43,7 @@ def write(errors, folder, category_ids, image_ids):
 
 
 class Tracker(Oracle):
-    """Also finds how fast objects are, a tenth too fast."""
+    """Also finds the objects' speeds, 0.1 too high."""
 
     def detect_batch(self, images, top_k=100):
         return super().detect_batch(images, top_k) | {"speeds": np.repeat(SPEEDS, len(images), axis=0) + 0.1}
@@ -101,7 +101,7 @@ def test_a_new_metric_is_logged_and_chooses_the_best_model(speed, dataset, tmp_p
     assert (tmp_path / "best.keras").read_text() == "weights"
 
 
-def test_where_its_data_are_missing_it_is_left_out(speed):
+def test_a_metric_is_left_out_if_its_data_are_missing(speed):
     dataset = Batches([build_batch(SCENE)])
     report = evaluate(Tracker(dataset), dataset)
     assert "speed" not in report.metrics
@@ -118,7 +118,7 @@ def test_where_its_data_are_missing_it_is_left_out(speed):
         (("AP_3D", "AP"), "AP_3D"),
     ],
 )
-def test_the_special_metric_chooses(names, main):
+def test_the_tasks_special_metric_chooses_the_best_model(names, main):
     assert main_metric(names) == main
 
 

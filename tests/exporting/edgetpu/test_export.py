@@ -1,4 +1,4 @@
-"""Detectors for the Edge TPU: what its documentation allows, what its compiler says, what is written."""
+"""Detectors for the Edge TPU: the documented limits, the compiler's log, and the files written."""
 
 import types
 
@@ -18,7 +18,7 @@ from tests.exporting.conftest import INPUT_HW, MOBILE, TOP_K
 from tests.helpers import fake_edgetpu_compiler as fake
 
 INT8 = Operand((1, 8, 8, 16), "int8")
-KINDS = ("mobilenet_v3_small_minimalistic", "mobile_small")  # of networks; the others are much like them
+KINDS = ("mobilenet_v3_small_minimalistic", "mobile_small")  # representatives; the other networks are much like them
 FLOAT = Operand((1, 8, 8, 16), "float32")
 WEIGHTS = Operand((16, 3, 3, 16), "int8", values=np.ones(1))
 
@@ -82,7 +82,7 @@ def test_documented_limits(name, found, reason):
 
 @pytest.fixture(scope="session")
 def raw(export_once):
-    """(model, content) of int8 heads to compile."""
+    """(model, content of its int8 file with raw heads, ready to compile)."""
     model, path = export_once("int8", "int8")
     return model, path.read_bytes()
 
@@ -105,7 +105,7 @@ def test_the_decoding_stays_on_the_cpu(raw):
     report = check_edgetpu(append_decode(content, model, TOP_K))
     rows = {row.name: row for row in report.operators}
     assert report.ok
-    assert rows["QUANTIZE"].is_mapped  # of images, which are uint8
+    assert rows["QUANTIZE"].is_mapped  # of the uint8 images
     assert not rows["DEQUANTIZE"].is_network
     assert rows["DEQUANTIZE"].refused == "not an operator of the Edge TPU"
     assert rows["TOPK_V2"].verdict == "no: not an operator of the Edge TPU"
@@ -114,7 +114,7 @@ def test_the_decoding_stays_on_the_cpu(raw):
 
 
 @pytest.mark.slow
-def test_floats_do_not_go_there(export_once):
+def test_a_float_network_is_not_mapped(export_once):
     report = check_edgetpu(export_once("float32")[1])
     assert not report.ok
     assert (report.mapped, report.share) == (0, 0)
@@ -152,7 +152,7 @@ def test_a_version_that_the_compiler_does_not_know_stops_it(raw, name, version):
     assert any(row.stops for row in report.operators)
 
 
-def test_a_version_behind_the_network_stops_it_too(raw):
+def test_an_unknown_version_behind_the_network_stops_it_too(raw):
     def late_exponential(model):
         code = flatbuffer.add_operator_code(model, schema.BuiltinOperator.EXP, version=2)
         outputs = model.subgraphs[0].outputs
@@ -163,7 +163,7 @@ def test_a_version_behind_the_network_stops_it_too(raw):
     assert report.share == 1
 
 
-def test_an_open_batch_does_not_go_there(raw):
+def test_a_network_with_an_open_batch_is_not_mapped(raw):
     def open_batch(model):
         graph = model.subgraphs[0]
         graph.tensors[graph.inputs[0]].shapeSignature = np.array([-1, *INPUT_HW, 3], np.int32)
@@ -210,7 +210,7 @@ def test_a_log_without_a_compilation(log, message):
     assert message in str(error.value)
 
 
-def test_a_compiler_that_fails(tmp_path, monkeypatch):
+def test_a_failing_compiler_is_reported(tmp_path, monkeypatch):
     script = tmp_path / "edgetpu_compiler"
     script.write_text(f"#!/bin/sh\ncat <<'END'\n{FAILED}END\nexit 1\n")
     script.chmod(0o755)
@@ -224,7 +224,7 @@ def test_a_compiler_that_fails(tmp_path, monkeypatch):
 
 @pytest.fixture
 def quantized(raw, monkeypatch):
-    """The model, whose int8 network is at hand and need not be made again."""
+    """A model whose export writes the int8 network of `raw` instead of converting it again."""
 
     def write(model, path, *arguments, **options):
         path.write_bytes(raw[1])
@@ -294,7 +294,7 @@ def test_a_file_compiled_from_another_model_is_refused(raw, tiny_model, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["compiled.tflite"]
 
 
-def test_other_networks_and_sizes_are_told_what_goes(tiny_model, tmp_path):
+def test_other_networks_and_sizes_are_told_what_the_edge_tpu_takes(tiny_model, tmp_path):
     with pytest.raises(UserError, match=r"expected a network that it runs \(mobilenet_v2 to 320 px, .*got tiny"):
         export_edgetpu(tiny_model(), tmp_path / "detector.tflite")
     with pytest.raises(UserError, match="of at most 320 px a side, got 352x64: larger maps do not fit"):
@@ -302,7 +302,7 @@ def test_other_networks_and_sizes_are_told_what_goes(tiny_model, tmp_path):
 
 
 def shifted(name):
-    """A network whose normalisations shift, as trained ones do: untrained, the converter leaves biases away."""
+    """A model with non-zero shifts in its norms, as after training: without them the converter drops the biases."""
     rng = np.random.default_rng(0)
     keras.utils.set_random_seed(0)
     model = CenterNet(name, num_classes=2, input_size=64)

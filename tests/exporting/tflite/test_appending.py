@@ -1,4 +1,4 @@
-"""The float decoding behind a quantised network, also one that edgetpu_compiler has rewritten."""
+"""The float decoding appended to a quantised network, also to one that edgetpu_compiler has rewritten."""
 
 import copy
 
@@ -68,7 +68,7 @@ def test_the_network_stays_one_part_and_each_head_keeps_its_own_scale(raw, expor
     assert {details[index]["dtype"] for index in behind} <= {np.float32, np.int32, np.bool_}
 
 
-def test_a_compiled_file_is_completed_behind_its_custom_operator(raw):
+def test_decoding_is_appended_behind_a_compiled_files_custom_operator(raw):
     content = append_decode(compiled(raw[1].read_bytes()), raw[0], top_k=20)
     model = flatbuffer.read_flatbuffer(content)
     names = list(flatbuffer.count_operators(model))
@@ -99,7 +99,7 @@ def test_heads_of_another_model_are_refused(raw, export_once, tiny_model):
 
 @pytest.mark.parametrize(("scale", "zero_point"), [(0.82, -128), (1.0, -100)])
 def test_an_input_that_is_not_the_images_own_values_is_refused(raw, scale, zero_point):
-    """What comes of calibration images that do not reach 0 and 255: scale 0.82 instead of 1."""
+    """Calibration images that do not reach 0 and 255 give such an input: scale 0.82 instead of 1."""
     model = copy.deepcopy(flatbuffer.read_flatbuffer(raw[1].read_bytes()))
     image = model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]]
     check_input(model)

@@ -1,4 +1,4 @@
-"""Which images ranges are measured on."""
+"""The images that value ranges are measured on."""
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ def test_the_whole_range_is_reached_and_images_are_otherwise_kept(gray):
     assert (images.min(axis=(0, 1, 2)) == 0).all()
     assert (images.max(axis=(0, 1, 2)) == 255).all()
     assert np.sum((images != gray).any(axis=-1)) == 2
-    assert gray.min() >= 100  # the caller's own are not touched
+    assert gray.min() >= 100  # the caller's images are not changed
 
 
 def test_images_of_other_sizes_are_letterboxed_as_in_detection(gray):
@@ -34,7 +34,7 @@ def test_images_of_other_sizes_are_letterboxed_as_in_detection(gray):
     np.testing.assert_array_equal(images[7], expected)
 
 
-def test_a_folder_is_read_to_its_leaves(gray, tmp_path):
+def test_a_folder_is_read_with_its_subfolders(gray, tmp_path):
     for i, image in enumerate(gray):
         folder = tmp_path / str(i % 2)
         folder.mkdir(exist_ok=True)
@@ -42,7 +42,7 @@ def test_a_folder_is_read_to_its_leaves(gray, tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     images = calibration_images(tmp_path, HW)
     assert len(images) == 104
-    np.testing.assert_array_equal(images[1], gray[2])  # folder 0 first, upright RGB
+    np.testing.assert_array_equal(images[1], gray[2])  # folder 0 comes first; images are RGB
 
 
 def test_batches_of_load_dataset_are_taken_apart():
@@ -62,7 +62,7 @@ def test_endless_images_end():
     assert len(calibration_images(forever(), HW)) == AT_MOST
 
 
-def test_few_images_are_warned_of(gray):
+def test_few_images_are_warned_about(gray):
     with pytest.warns(DataWarning, match=r"calibration: 99 image\(s\); expected at least 100\."):
         calibration_images(gray[:99], HW)
 
@@ -77,7 +77,7 @@ def test_few_images_are_warned_of(gray):
         ([np.zeros((32, 64), np.uint8)], r"got an array of uint8 \(32, 64\)"),
     ],
 )
-def test_what_is_no_set_of_images_is_named(calibration, message):
+def test_invalid_calibration_images_are_named(calibration, message):
     with pytest.raises(UserError, match=rf"calibration: expected a folder of images, .*{message}"):
         calibration_images(calibration, HW)
 

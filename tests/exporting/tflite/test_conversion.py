@@ -1,4 +1,4 @@
-"""Functions of Keras ops -> TFLite of builtin operators, or one line."""
+"""Functions of Keras ops become TFLite with builtin operators only, or raise a one-line error."""
 
 import pytest
 import tensorflow as tf
@@ -26,7 +26,7 @@ def test_a_file_with_flex_operators_is_refused(tmp_path):
     check_builtin(content, allowed=("FlexMatrixDeterminant", "FlexIdentity"))
 
 
-def test_what_the_converter_cannot_do_is_one_line():
+def test_a_failing_converter_is_one_line():
     def fail(converter):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: iter([["no array"]])

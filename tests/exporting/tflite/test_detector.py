@@ -1,4 +1,4 @@
-"""Raw heads, which are decoded through the task that the file, the caller or the table names."""
+"""Raw heads are decoded by the task that the file, the caller or the table names."""
 
 import unittest.mock
 
@@ -32,15 +32,15 @@ def test_the_file_names_its_task(raw, drawn):
     assert_decodes(TFLiteDetector(path, top_k=TOP_K), model, drawn[0])
 
 
-def test_a_file_that_names_none_is_known_by_its_heads(raw, drawn):
+def test_the_task_of_a_file_that_names_none_is_known_by_its_heads(raw, drawn):
     model, path = raw
     content = add_metadata(path.read_bytes(), "old", model.classes)
     assert_decodes(TFLiteDetector(content, top_k=TOP_K), model, drawn[0])
 
 
-def test_the_caller_may_name_it(raw, drawn):
+def test_the_caller_may_name_the_task(raw, drawn):
     model, path = raw
-    with unittest.mock.patch.dict(TASKS):  # puts them back in their order
+    with unittest.mock.patch.dict(TASKS):  # restores the rows in their order
         del TASKS[model.task.name]
         assert_decodes(TFLiteDetector(path, top_k=TOP_K, task=model.task), model, drawn[0])
         with pytest.raises(UserError, match=rf"model\.tflite: expected raw heads of {model.task.name}, got"):
@@ -49,7 +49,7 @@ def test_the_caller_may_name_it(raw, drawn):
 
 @pytest.mark.slow
 def test_options_of_the_task_are_in_the_file(drawn, tmp_path):
-    """The projection is one more head."""
+    """The option `projection` adds a head."""
     model = random_model("detection_3d")
     options = {"projection": True}
     other = type(model).from_config(model.get_config() | {"task_options": options})

@@ -1,4 +1,4 @@
-"""TFLite files of every precision in their own runtime, against the Keras model and what clients ask for."""
+"""TFLite files of every precision in LiteRT, against the Keras model and what clients expect."""
 
 import dataclasses
 
@@ -12,20 +12,20 @@ from keras_centernet.exporting import FORMATS, PRECISIONS, TFLiteDetector, agree
 from keras_centernet.exporting.tflite.serving import OUTPUTS
 from tests.exporting.conftest import MOBILE, TOP_K
 
-# Builtin operators that LiteRT's converter makes of the whole detector; Flex and custom ones have other names.
+# Builtin operators of the decoding. Flex and custom operators would have other names.
 DECODING = {"TOPK_V2", "GATHER", "MAX_POOL_2D", "LOGISTIC"}
 HEADS = ("center_heatmap", "size", "offset")
 VARIANTS = [(precision, False) for precision in PRECISIONS] + [("float16", True), ("int8", True), ("int8", "int8")]
 
 
 def details(path):
-    """Inputs and outputs as the runtime sees them, in their order, and all tensors."""
+    """The runtime's details of the inputs, the outputs, both in order, and all tensors."""
     interpreter = Interpreter(str(path))
     return interpreter.get_input_details(), interpreter.get_output_details(), interpreter.get_tensor_details()
 
 
 def operators(path):
-    """[(name, version, indices of inputs, indices of outputs)] by the schema itself, in the order of execution."""
+    """[(name, version, indices of inputs, indices of outputs)] read through the schema, in the order of execution."""
     model = schema.Model.GetRootAs(path.read_bytes())
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
     graph = model.Subgraphs(0)
@@ -92,7 +92,7 @@ def test_outputs_are_what_mobile_clients_read(export_once, drawn):
     assert (np.diff(score) <= 0).all()
     assert count.tolist() == [TOP_K]
     boxes = TFLiteDetector(path)(drawn[0])["boxes_xyxy"]
-    np.testing.assert_allclose(boxes, location[0][:, [1, 0, 3, 2]] * [96, 64, 96, 64], rtol=1e-6)  # x comes second
+    np.testing.assert_allclose(boxes, location[0][:, [1, 0, 3, 2]] * [96, 64, 96, 64], rtol=1e-6)  # y comes first
 
 
 @pytest.mark.parametrize(("precision", "raw"), VARIANTS)
@@ -126,13 +126,13 @@ def test_weights_are_in_the_file_in_their_width(export_once):
 
 
 def test_quantised_scores_still_tell_objects_apart(export_once, drawn):
-    """One graph quantised as a whole gives 0.5 everywhere."""
+    """A graph that is quantised as a whole gives 0.5 everywhere."""
     scores = TFLiteDetector(export_once("int8")[1])(drawn[0])["scores"]
     assert len(np.unique(scores)) > TOP_K / 2
     assert np.ptp(scores) > 0.05
 
 
-def test_gathers_are_of_the_first_version_and_decoding_is_there(export_once):
+def test_the_decoding_is_in_the_file_with_gather_and_topk_of_version_1(export_once):
     rows = operators(export_once()[1])
     assert {name for name, *_ in rows} >= DECODING
     assert {version for name, version, *_ in rows if name in ("GATHER", "TOPK_V2")} == {1}
@@ -144,7 +144,7 @@ def test_raw_heads_need_no_sorting(export_once):
 
 
 def test_edge_tpu_gets_known_operators_of_known_versions(export_once):
-    """Supported operators: Coral's table; the compiler aborts on newer versions of them."""
+    """The operators are from Coral's table; the compiler aborts on newer versions of them."""
     rows = operators(export_once("int8", "int8")[1])
     newest = {"CONV_2D": 5, "TRANSPOSE_CONV": 3, "DEPTHWISE_CONV_2D": 6, "ADD": 2, "MUL": 2}
     assert {name for name, *_ in rows} <= newest.keys()
@@ -195,7 +195,7 @@ def test_a_file_that_detects_something_else_is_not_written(export_once, tiny_mod
 
 
 def replace_writer(monkeypatch, write):
-    """Lets `write(path)` make TFLite files."""
+    """Makes `write(path)` write TFLite files."""
     row = dataclasses.replace(FORMATS["tflite"], write=lambda model, path, **options: write(path) and None)
     monkeypatch.setitem(FORMATS, "tflite", row)
 

@@ -13,7 +13,7 @@ from keras_centernet.exporting.tflite.conversion import convert
 
 @pytest.fixture(scope="module")
 def content():
-    """(1, 3) x, y -> difference (1, 3), product (1, 3)."""
+    """A TFLite file: x (1, 3), y (1, 3) -> difference (1, 3), product (1, 3)."""
     shapes = {"x": (1, 3), "y": (1, 3)}
     return convert(lambda x, y: {"product": x * y, "difference": x - y + tf.constant([[1.0, 2.0, 4.0]])}, shapes)
 
@@ -51,7 +51,7 @@ def test_outputs_take_the_given_order_and_names(content):
         np.testing.assert_allclose(found["difference"], [[-2, -1, 1]])
 
 
-def test_a_graph_goes_on_where_another_ends(content):
+def test_a_graph_is_appended_to_another(content):
     """x * y - (x - y + c) + c, with the constants of both."""
     model, tail = flatbuffer.read_flatbuffer(content), flatbuffer.read_flatbuffer(content)
     inputs, ends = flatbuffer.inputs_by_name(model), flatbuffer.outputs_by_name(model)

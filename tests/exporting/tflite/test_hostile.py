@@ -1,4 +1,4 @@
-"""TFLite files that are cut, changed or made to mislead: one line, and never the end of the process."""
+"""TFLite files that are cut off, changed or hostile raise a one-line error and never crash the process."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def refuse(content, message):
     assert len(line) < 300
 
 
-def test_whole_files_are_taken(whole):
+def test_undamaged_files_are_accepted(whole):
     for path in whole.values():
         assert TFLiteDetector(path).classes == ("cat", "dog")
         model, objects = read_structure(path.read_bytes()), flatbuffer.read_flatbuffer(path.read_bytes())
@@ -57,12 +57,12 @@ def test_whole_files_are_taken(whole):
 @pytest.mark.parametrize(
     "content", [b"", b"TFL3", b"1234TFL3", b"\0" * 64, b"\xff\xff\xff\xffTFL3" + b"\xff" * 64, b"\0\0\0\0TFL3" * 9]
 )
-def test_what_is_no_file(content):
+def test_what_is_no_tflite_file(content):
     with pytest.raises(UserError, match=r"expected a (whole )?TFLite file, got"):
         TFLiteDetector(content)
 
 
-def test_a_file_that_was_cut(whole, tmp_path):
+def test_a_file_that_was_cut_off(whole, tmp_path):
     content, path = whole["decoded"].read_bytes(), tmp_path / "cut.tflite"
     for size in (9, 100, 1000, len(content) // 2):
         path.write_bytes(content[:size])
@@ -71,7 +71,7 @@ def test_a_file_that_was_cut(whole, tmp_path):
 
 
 def conv(model):
-    """The first convolution, and the position of it among the operators."""
+    """The first convolution among the operators."""
     names = flatbuffer.operator_names(model)
     return model.subgraphs[0].operators[names.index("CONV_2D")]
 
@@ -140,7 +140,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_tables_that_refer_to_what_is_not_there(whole, name):
+def test_tables_that_refer_to_missing_entries(whole, name):
     change, message = CHANGES[name]
     model = graph_of(whole)
     change(model)
@@ -169,21 +169,21 @@ def test_quantization(whole, quantization, message):
     [(600_000, 0, "more than 500000 tables"), (10_000, 1 << 20, "lists that use the same bytes again and again")],
 )
 def test_lists_that_name_the_same_table_again_and_again(whole, count, text_bytes, message):
-    """Read as objects, ten thousand operators with one text of a megabyte are ten gigabytes."""
+    """Read as objects, ten thousand operators that share a text of one megabyte would take ten gigabytes."""
     content = bytearray(whole["decoded"].read_bytes())
     content += bytes(-len(content) % 4)
     root = struct.unpack_from("<I", content)[0]
     vtable = root - struct.unpack_from("<i", content, root)[0]
-    field = root + struct.unpack_from("<H", content, vtable + 4 + 2)[0]  # the operators' codes
+    field = root + struct.unpack_from("<H", content, vtable + 4 + 2)[0]  # the field of the operator codes
     struct.pack_into("<I", content, field, len(content) - field)
     content += struct.pack("<I", count) + b"".join(struct.pack("<I", 4 * (count - i) + 8) for i in range(count))
-    content += struct.pack("<HHHH", 8, 8, 0, 4) + struct.pack("<iI", 8, 4)  # a table with a text alone
+    content += struct.pack("<HHHH", 8, 8, 0, 4) + struct.pack("<iI", 8, 4)  # a table with only a text
     content += struct.pack("<I", text_bytes) + b"x" * text_bytes
     refuse(bytes(content), message)
 
 
 def with_files(path, files):
-    """Returns the file with another zip at its end."""
+    """Returns the file with another zip at its end, holding `files`."""
     content = path.read_bytes()
     stream = io.BytesIO(content[: content.index(b"PK\x03\x04")])
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:

@@ -1,4 +1,4 @@
-"""What 8 bits leave of a network whose weights and statistics are spread as training spreads them."""
+"""The accuracy of 8 bits for a network whose weights and statistics are spread as after training."""
 
 import keras
 import numpy as np
@@ -11,14 +11,14 @@ from keras_centernet.method.decode import decode
 from keras_centernet.networks.blocks import conv_norm, separable_norm
 from tests.exporting.conftest import INPUT_HW
 
-# Signal over noise in dB of each head, over all cells of images that were not calibrated on. Ranges as wide as all
-# values, a sum's for its terms, leave 11.7, 14.7 and 14.5.
+# The lowest signal-to-noise ratio of each head in dB, over all cells of images without calibration. With ranges
+# that cover all values, and a sum's range for its terms, it would be 11.7, 14.7 and 14.5.
 LEAST = {"center_heatmap": 13.5, "size": 16.2, "offset": 16.2}
 UNSEEN = slice(92, 100)
 
 
 def bottlenecks(images):
-    """A stride-4 map of residual blocks, linear as those of MobileNets: each sum is larger than what it adds."""
+    """A stride-4 map of residual blocks with linear sums, as in MobileNets: sums range wider than their terms."""
     x = conv_norm(images, 16, 3, stride=2, activation="relu6", conv="stem", norm="stem_bn")
     x = conv_norm(x, 16, 3, stride=2, activation=None, conv="reduce", norm="reduce_bn")
     for name in "abcdefgh":
@@ -30,13 +30,13 @@ def bottlenecks(images):
 
 @pytest.fixture(scope="module")
 def model(drawn):
-    """A detector with measured statistics, and scales and shifts of its channels that differ."""
+    """A detector with measured batch statistics and different scales and shifts per channel."""
     keras.utils.set_random_seed(5)
     model = CenterNet(bottlenecks, classes=("cat", "dog"), input_size=INPUT_HW)
     spread = np.random.default_rng(5)
     for layer in all_layers(model.network):
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0  # statistics of one batch
+            layer.momentum = 0.0  # takes the statistics of one batch
             layer.gamma.assign(np.exp(spread.normal(0, 0.4, layer.gamma.shape)))
             layer.beta.assign(spread.normal(0, 0.4, layer.beta.shape))
     for head in model.task.heads:
@@ -47,14 +47,14 @@ def model(drawn):
 
 
 def all_layers(network):
-    """The layers of a network and of the networks in it."""
+    """The layers of a network, including those of nested networks."""
     for layer in network.layers:
         yield from all_layers(layer) if isinstance(layer, keras.Model) else [layer]
 
 
 @pytest.fixture(scope="module")
 def raw(model, drawn, tmp_path_factory):
-    """The int8 file of raw heads, calibrated on images one of which is like no other: noise of two values."""
+    """The int8 file of raw heads, calibrated on images with one outlier, noise of two values."""
     images = [*drawn[: UNSEEN.start], *drawn[: UNSEEN.stop - UNSEEN.start]]
     images[50] = 255 * np.random.default_rng(5).integers(0, 2, images[50].shape, np.uint8)
     path = tmp_path_factory.mktemp("int8") / "detector.tflite"
@@ -71,8 +71,8 @@ def test_each_head_is_close_to_its_floats(model, raw, drawn):
     assert {name: ratio for name, ratio in ratios.items() if ratio < LEAST[name]} == {}
 
 
-def test_equal_cells_of_a_rounded_heatmap_are_parted_by_the_mean_around_them(model, raw, drawn):
-    """Otherwise cells of one value beside each other all pass as peaks: detections of one object."""
+def test_ties_in_a_rounded_heatmap_are_broken_by_the_mean_around_each_cell(model, raw, drawn):
+    """Otherwise adjacent cells of equal value would all count as peaks, so one object would be found repeatedly."""
     detector, counts = TFLiteDetector(raw, top_k=400), []
     for image in drawn[UNSEEN]:
         maps = detector.run(image)

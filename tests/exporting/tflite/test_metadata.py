@@ -1,4 +1,4 @@
-"""What clients read beside the graph. MediaPipe itself reads it in `test_clients.py`."""
+"""The metadata that clients read. MediaPipe itself reads it in `test_clients.py`."""
 
 import io
 import zipfile
@@ -24,18 +24,18 @@ def packed_metadata(content):
 
 
 def field(table, slot):
-    """The sub-table in a field."""
+    """The sub-table in a slot of a table."""
     return flatbuffers.table.Table(table.Bytes, table.Indirect(table.Pos + table.Offset(4 + 2 * slot)))
 
 
 def items(table, slot):
-    """The sub-tables of a vector."""
+    """The sub-tables of the vector in a slot."""
     start, count = table.Vector(table.Offset(4 + 2 * slot)), table.VectorLen(table.Offset(4 + 2 * slot))
     return [flatbuffers.table.Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(count)]
 
 
 def output_names(content):
-    """What the metadata calls the outputs."""
+    """The names of the outputs in the metadata."""
     _, outputs = tensors(content)
     return tuple(table.String(table.Offset(4) + table.Pos).decode() for table in outputs)
 
@@ -57,7 +57,7 @@ def test_labels_and_names_are_read_back(export_once, precision):
     assert packed_metadata(content)[4:8] == b"M001"
 
 
-def test_names_come_in_the_real_order_of_the_outputs(export_once):
+def test_names_are_in_the_order_of_the_outputs(export_once):
     path = export_once()[1]
     shapes = [tuple(detail["shape"]) for detail in Interpreter(str(path)).get_output_details()]
     assert dict(zip(output_names(path.read_bytes()), shapes, strict=True)) == {
@@ -69,7 +69,7 @@ def test_names_come_in_the_real_order_of_the_outputs(export_once):
 
 
 def test_corners_are_named_so_that_boxes_are_not_transposed(export_once):
-    """BoundingBoxProperties: index of left, top, right, bottom in ymin, xmin, ymax, xmax; BOUNDARIES; RATIO."""
+    """BoundingBoxProperties: index (left, top, right, bottom among ymin, xmin, ymax, xmax), BOUNDARIES, RATIO."""
     _, outputs = tensors(export_once()[1].read_bytes())
     content = field(outputs[0], 3)
     assert content.Get(flatbuffers.number_types.Uint8Flags, content.Pos + content.Offset(4)) == 3
@@ -82,8 +82,8 @@ def test_corners_are_named_so_that_boxes_are_not_transposed(export_once):
 
 
 @pytest.mark.parametrize(("precision", "normalizations"), [("float32", 1), ("int8", 0)])
-def test_only_float_inputs_say_how_they_are_normalised(export_once, precision, normalizations):
-    """MediaPipe refuses a float input without, and Task Library a byte input with it."""
+def test_only_float_inputs_state_their_normalisation(export_once, precision, normalizations):
+    """MediaPipe refuses a float input without normalisation, and Task Library a byte input with it."""
     ((image,), _) = tensors(export_once(precision)[1].read_bytes())
     assert (len(items(image, 4)) if image.Offset(12) else 0) == normalizations
 

@@ -1,4 +1,4 @@
-"""Ranges of a tensor's values, measured in one pass, against NumPy's quantiles."""
+"""Ranges of a tensor's values, measured in one pass, compared with the sorted values."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ PARTS = {
 
 @pytest.mark.parametrize("outliers", [0.0, 1e-3, 0.02])
 @pytest.mark.parametrize("name", PARTS)
-def test_a_range_is_that_of_all_values_but_the_outermost(rng, name, outliers):
+def test_a_range_covers_all_values_but_the_outermost(rng, name, outliers):
     histogram, parts = Histogram(), [part.astype(np.float32) for part in PARTS[name](rng)]
     for part in parts:
         histogram.add(part)
     values = np.sort(np.concatenate([part.ravel() for part in parts]))
     cut = int(outliers * len(values))
     expected = values[cut], values[-1 - cut]
-    width = 4 * np.abs(values).max() / BINS  # the bins reach less than twice as far as the values
+    width = 4 * np.abs(values).max() / BINS  # the bins extend to less than twice the largest value
     np.testing.assert_allclose(histogram.range(outliers), expected, atol=width if outliers else 0)
     assert (histogram.lowest, histogram.highest) == (values[0], values[-1])
 
@@ -42,6 +42,6 @@ def test_one_outlier_of_a_million_does_not_spread_the_range(rng):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_no_numbers_are_refused(value):
+def test_values_that_are_not_finite_are_refused(value):
     with pytest.raises(UserError, match="calibration: expected finite values inside the network, got NaN or infinity"):
         Histogram().add(np.float32([1, value, 2]))

@@ -1,4 +1,4 @@
-"""What the tests of layers share."""
+"""Shared by the tests of layers."""
 
 import contextlib
 
@@ -12,14 +12,14 @@ from keras_centernet.networks.layers.deformable import without_xla
 
 @pytest.fixture(params=["plain", pytest.param("xla", marks=pytest.mark.slow)])
 def either_way(request):
-    """Deformable convolutions as ordinary operations and, which takes XLA seconds for each kind, compiled."""
+    """Runs a test with deformable convolutions as ordinary operations, and compiled, which takes XLA seconds each."""
     with without_xla() if request.param == "plain" else contextlib.nullcontext():
         yield
 
 
 @pytest.fixture
 def equals_keras_in_litert(tmp_path, rng):
-    """Returns a check: layers of an image (H, W, C) convert to builtin operators and give there what Keras gives."""
+    """Returns a check: layers of an image (H, W, C) convert to builtin operators and equal Keras in LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 
     def check(image_shape, layers):

@@ -1,4 +1,4 @@
-"""Deformable convolution against the published arrays and a slow loop over the definition."""
+"""Deformable convolution, compared with the published arrays and a slow loop over the definition."""
 
 import pathlib
 
@@ -72,7 +72,7 @@ def test_every_geometry_equals_the_definition(rng, name, either_way):
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_every_geometrys_gradient_is_the_slope_of_the_definition(rng, name, either_way):
+def test_every_geometrys_gradient_equals_the_definitions_slope(rng, name, either_way):
     sampling, channels, out_channels = GEOMETRIES[name]
     arrays = random_case(rng, sampling, channels, out_channels)
     arguments = float32(arrays)
@@ -84,9 +84,9 @@ def test_every_geometrys_gradient_is_the_slope_of_the_definition(rng, name, eith
 
 
 @pytest.mark.slow
-def test_points_outside_add_nothing_and_feel_nothing(rng):
+def test_points_outside_add_nothing_and_get_no_gradient(rng):
     arrays = random_case(rng, TWO_TAPS, 2, 2)
-    arrays[1][..., ::2] = 100.0  # all far below the image
+    arrays[1][..., ::2] = 100.0  # all points are far below the image
     arguments = float32(arrays)
     with tf.GradientTape() as tape:
         tape.watch(arguments)

@@ -1,4 +1,4 @@
-"""The layer: its start, its file, its errors, and the runtimes it goes to."""
+"""The layer DeformableConv2D: its initial state, saving, errors, and the runtimes it is exported to."""
 
 import keras
 import numpy as np
@@ -46,8 +46,8 @@ def test_a_new_layer_is_half_a_plain_convolution(rng, options, either_way):
 
 
 @pytest.mark.slow
-def test_trains_towards_where_to_look():
-    """The truth is the image moved by one pixel: only the offsets of a 1x1 kernel can follow."""
+def test_training_moves_the_sampling_points_to_the_target():
+    """The target is the image shifted by one pixel, which a 1x1 kernel can only reach by its offsets."""
     images = keras.random.normal((8, 12, 12, 1), seed=1)
     smooth = keras.ops.average_pool(images, 3, 1, "same")
     truth = keras.ops.roll(smooth, -1, axis=2)

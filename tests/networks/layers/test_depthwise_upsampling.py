@@ -1,4 +1,4 @@
-"""Depthwise upsampling against a slow transposed convolution."""
+"""Depthwise upsampling, compared with a slow transposed convolution."""
 
 import keras
 import numpy as np

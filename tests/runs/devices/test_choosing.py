@@ -1,4 +1,4 @@
-"""The backend: what is asked for, what runs, and what contradicts it in one line."""
+"""The backend: the one that is asked for, the one that is used, and one-line errors for contradictions."""
 
 import os
 import subprocess
@@ -31,14 +31,14 @@ def no_variable(monkeypatch):
         pytest.param(None, "tensorflow", True, "tensorflow", id="the variable before the device, which then objects"),
     ],
 )
-def test_who_says_it(given, variable, tpu, chosen, monkeypatch):
+def test_the_option_comes_before_the_variable_and_the_device(given, variable, tpu, chosen, monkeypatch):
     if variable:
         monkeypatch.setenv("KERAS_BACKEND", variable)
     pytest.importorskip(chosen)
     assert choose_backend(given, tpu) == chosen
 
 
-def test_a_backend_that_there_is_not(monkeypatch):
+def test_an_unknown_backend(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "theano")
     with pytest.raises(UserError, match=r"KERAS_BACKEND: expected one of tensorflow, jax, torch, got 'theano'\."):
         choose_backend()
@@ -76,7 +76,7 @@ def test_keras_keeps_the_backend_that_it_has():
         ("jax", {"loss_mean": "replica"}, "--loss-mean replica: expected tensorflow or torch as the backend, got jax."),
     ],
 )
-def test_what_a_backend_has_not(backend, options, message):
+def test_options_that_a_backend_does_not_have(backend, options, message):
     with pytest.raises(UserError) as caught:
         check_options(TrainSettings("shapes", **options), backend)
     assert str(caught.value).startswith(message)
@@ -84,12 +84,12 @@ def test_what_a_backend_has_not(backend, options, message):
 
 
 @pytest.mark.parametrize("backend", table.BACKENDS)
-def test_what_every_backend_has(backend):
+def test_options_that_every_backend_has(backend):
     check_options(TrainSettings("shapes", gpus=1, steps_per_execution=1), backend)
 
 
 @pytest.mark.parametrize("options", [("tpu", "gpus"), ("tpu", "multi_worker"), ("gpus", "multi_worker")])
-def test_two_kinds_of_devices_at_once(options):
+def test_two_kinds_of_devices_are_refused(options):
     flags = " and ".join("--" + name.replace("_", "-") for name in options)
     with pytest.raises(UserError, match=f"Expected at most one of --tpu, --gpus and --multi-worker, got {flags}"):
         TrainSettings("shapes", **{name: 1 if name == "gpus" else True for name in options})
@@ -141,7 +141,7 @@ def test_a_command_says_it_in_one_line(arguments, variables, message, tmp_path):
 
 
 @pytest.mark.slow
-def test_export_runs_on_tensorflow_by_itself():
+def test_export_chooses_tensorflow_by_itself():
     code = """if True:
     import sys
     from keras_centernet.cli import main

@@ -1,6 +1,6 @@
-"""JAX: many devices and several processes train as one device does, and go on after a kill.
+"""JAX: many devices and several processes train as one device does, and resume after a kill.
 
-CPUs stand in for GPUs and TPUs: XLA makes many devices of one, and Gloo carries what processes tell each other.
+CPUs stand in for GPUs and TPUs: XLA splits one into many devices, and Gloo connects the processes.
 """
 
 import csv
@@ -44,12 +44,12 @@ def test_variables_that_describe_no_cluster(variables, message):
 
 
 @pytest.mark.parametrize("addresses", ["a:1", "a:1,b:2"])
-def test_variables_that_describe_one(addresses):
+def test_variables_that_describe_a_cluster(addresses):
     assert read_cluster({ADDRESSES: addresses, COUNT: "2", INDEX: "1"}) == (addresses, 2, 1)
 
 
 def start(output, *arguments, module="tests.helpers.one_run", backend="jax", variables=(), **options):
-    """Starts a run of a tiny network; `arguments` say where it kills itself."""
+    """Starts a run of a tiny network; `arguments` name the point where it kills itself."""
     environment = {"PYTHONPATH": os.getcwd(), "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", **dict(variables)}
     command = [sys.executable, "-m", module, json.dumps({"output": str(output), **options}), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -57,7 +57,7 @@ def start(output, *arguments, module="tests.helpers.one_run", backend="jax", var
 
 
 def end(*processes):
-    """Waits for processes; returns their codes and what they printed."""
+    """Waits for processes; returns their exit codes and (stdout, stderr) of each."""
     printed = [process.communicate(timeout=900) for process in processes]
     return [process.returncode for process in processes], printed
 
@@ -85,7 +85,7 @@ def test_a_run_of_jax_is_resumed_on_jax_only(tmp_path):
     ],
 )
 def test_a_killed_run_ends_with_the_same_bits(backend, trace, tmp_path):
-    """Killed inside the second epoch, behind a checkpoint; the profile of the whole one changes nothing."""
+    """It is killed inside the second epoch, after a checkpoint. The whole run is profiled, which changes nothing."""
     (code,), ((said, _),) = end(start(tmp_path / "whole", backend=backend, profile=True, verbose=2))
     assert code == 0
     assert "waiting for images; trace in" in said
@@ -119,7 +119,7 @@ def test_devices_of_one_process_train_as_one_does(count, of_one_device, tmp_path
 
 
 def start_two(output, devices, killed=None):
-    """Starts two processes with so many devices each; one of them may kill itself in the third epoch."""
+    """Starts two processes with `devices` devices each; the process `killed` kills itself in the third epoch."""
     address = f"127.0.0.1:{free_ports(1)[0]}"
     started = []
     for index in range(2):
@@ -134,11 +134,11 @@ def start_two(output, devices, killed=None):
     "killed", [pytest.param(0, marks=pytest.mark.exhaustive), pytest.param(1, marks=pytest.mark.slow)]
 )
 def test_a_lost_process_ends_the_other_and_both_go_on_with_more_devices(killed, of_one_device, tmp_path):
-    """Together they train as one device does."""
+    """The processes together train as one device does."""
     codes, printed = end(*start_two(tmp_path, 1, killed))
     assert codes[killed] == -signal.SIGKILL
     assert codes[1 - killed] != 0
-    if killed:  # the other way round JAX itself may be the first to notice, and end the process
+    if killed:  # if process 0 is killed, JAX itself may notice first and end the process
         line = printed[0][1].strip().splitlines()[-1]
         assert line.startswith("one_run: --multi-worker: expected all workers to run to the end, one of them has stop")
     codes, printed = end(*start_two(tmp_path, 2))

@@ -1,4 +1,4 @@
-"""What every device is fed with: together, the batches that one device would get."""
+"""What each device is fed with: all together get the batches that one device would get."""
 
 import json
 
@@ -12,7 +12,7 @@ from keras_centernet.runs.settings import TrainSettings
 from tests.helpers.processes import run_python
 
 SETTINGS = {"input_size": 32, "batch_size": 4, "task": "detection", "seed": 5, "epochs": 3}
-# Two devices must be made before TensorFlow starts; prints the image ids of each step by replica.
+# Two devices must be made before TensorFlow starts. Prints the image ids of each step by replica.
 TWO_DEVICES = """
 import json, sys
 import tensorflow as tf
@@ -44,7 +44,7 @@ def test_two_devices_share_the_batches_of_one():
     done = run_python("-c", TWO_DEVICES, json.dumps(SETTINGS))
     assert done.returncode == 0, done.stderr[-2000:]
     steps = json.loads(done.stdout.splitlines()[-1])
-    assert len(steps["x1"]) == 2 * 3 - 1  # two epochs of 14 // 4 steps, but for the first step
+    assert len(steps["x1"]) == 2 * 3 - 1  # two epochs of 14 // 4 steps, without the first step
     assert [[*first, *second] for first, second in steps["x2"]] == [whole for (whole,) in steps["x1"]]
     assert {len(ids) for step in steps["x2"] for ids in step} == {2}
     whole = [ids for (of_step,) in steps["validation_data1"] for ids in of_step]
@@ -57,7 +57,7 @@ def data(monkeypatch):
     return load_datasets(TrainSettings("shapes", **SETTINGS), Devices(["CPU"]))
 
 
-def test_validation_losses_are_those_of_the_epochs_whose_precision_is_measured(data):
+def test_validation_losses_are_computed_in_the_epochs_that_are_measured(data):
     settings = TrainSettings("shapes", **(SETTINGS | {"epochs": 5, "evaluate_every": 2}))
     fed = data.to_fit(Devices(["CPU"]), settings, Progress(0, 0, data.steps_per_epoch))
     assert fed["validation_freq"] == [2, 4, 5]
@@ -70,13 +70,13 @@ def ids_of(data, devices, skip, name="x"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("skip", [0, 2])
-def test_processes_read_the_batches_of_one_between_them(data, skip):
+def test_processes_divide_the_batches_of_one_between_them(data, skip):
     shares = [ids_of(data, Devices(["CPU"], 2, 2, index), skip) for index in range(2)]
     both = [first + second for first, second in zip(*shares, strict=True)]
     assert both == ids_of(data, Devices(["CPU"]), skip)
     assert len(both) == 3 * 3 - skip
     val = [ids_of(data, Devices(["CPU"], 2, 2, index), skip, "validation_data") for index in range(2)]
-    assert [[len(ids) for ids in share] for share in val] == [[2], [2]]  # 7 images: what is no full batch is left out
+    assert [[len(ids) for ids in share] for share in val] == [[2], [2]]  # 7 images: the partial batch is left out
     assert len({image_id for share in val for ids in share for image_id in ids}) == 4
 
 

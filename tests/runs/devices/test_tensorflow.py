@@ -20,13 +20,13 @@ from tests.helpers.tiny_backbone import TINY
 CLUSTER = {"worker": ["127.0.0.1:2222", "127.0.0.1:2223"]}
 
 
-def test_no_option_is_tensorflows_default():
+def test_without_an_option_tensorflows_default_strategy_is_used():
     devices = build_devices(TrainSettings("shapes"))
     assert devices.strategy is tf.distribute.get_strategy()
     assert (devices.replicas, devices.processes, devices.is_chief) == (1, 1, True)
 
 
-def test_gpus_that_are_not_there():
+def test_missing_gpus():
     there = len(tf.config.list_logical_devices("GPU"))
     with pytest.raises(UserError, match=rf"--gpus 99: expected at most the {there} GPU\(s\) that TensorFlow sees"):
         build_devices(TrainSettings("shapes", gpus=99))
@@ -51,7 +51,7 @@ def test_gpus_that_are_not_there():
         (json.dumps({"cluster": CLUSTER, "task": {"type": "ps", "index": 0}}), "expected a task of the cluster"),
     ],
 )
-def test_a_cluster_that_is_none(monkeypatch, text, message):
+def test_an_invalid_cluster(monkeypatch, text, message):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if text:
         monkeypatch.setenv("TF_CONFIG", text)
@@ -64,7 +64,7 @@ def test_a_cluster_with_a_chief():
 
 
 def train_two_workers(folder, *more):
-    """Trains in two processes, each in a working folder of its own; returns what they printed."""
+    """Trains in two processes, each in its own working folder; returns their outputs."""
     root = pathlib.Path(__file__).parents[3]
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     sizes = ["--input-size", "32", "--batch-size", "32", "--accumulate", "2", "--epochs", "4", "--evaluate-every", "1"]
@@ -103,11 +103,11 @@ def test_two_workers_end_with_the_same_weights_and_one_folder_and_go_on_inside_a
     run, weights = tmp_path / "0" / "run", [tmp_path / str(index) / "weights.npz" for index in range(2)]
     assert_equal_files(*weights)
     history = (run / "history.csv").read_text().splitlines()
-    assert len(history) == 1 + 2  # `one_worker.py` lets one of them stop after two of the four epochs
+    assert len(history) == 1 + 2  # `one_worker.py` stops one of them after two of the four epochs
     assert "2 replica(s) of 2 process(es)" in printed[0]
     assert "1/2 of them read by each process" in printed[0]
     assert {"best.keras", "last.keras", "metrics.json"} <= {path.name for path in run.iterdir()}
-    assert not (tmp_path / "1" / "run").exists()  # in its own working folder the other worker has written nothing
+    assert not (tmp_path / "1" / "run").exists()  # the other worker has written nothing in its folder
     assert len(load_model(run / "last.keras").network.variables) == len(np.load(weights[0]).files)
 
     before = weights[0].rename(tmp_path / "before.npz")
@@ -117,4 +117,4 @@ def test_two_workers_end_with_the_same_weights_and_one_folder_and_go_on_inside_a
     assert_equal_files(*weights)
     assert_equal_files(before, weights[0])
     again = (run / "history.csv").read_text().splitlines()
-    assert [row.rpartition(",")[0] for row in again] == [row.rpartition(",")[0] for row in history]  # but for seconds
+    assert [row.rpartition(",")[0] for row in again] == [row.rpartition(",")[0] for row in history]  # without seconds

@@ -1,4 +1,4 @@
-"""What a resumed run must have as before."""
+"""What must stay the same when a run is resumed."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from keras_centernet.runs.folder import RunFolder
 from keras_centernet.runs.resuming.checks import check_same_classes, check_same_run
 from keras_centernet.runs.settings import TrainSettings
 
-OF_OLDER_RUNS = {"backend": "tensorflow", "deformable_rate": 1}  # which do not name them
+OF_OLDER_RUNS = {"backend": "tensorflow", "deformable_rate": 1}  # whose config lacks them
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What tells the data of a run from others, and how it is said."""
+"""The fingerprint of a run's data, and the descriptions of changes."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("change", "said"), CHANGES.values(), ids=CHANGES)
-def test_what_is_said_of_a_change(change, said, data, tmp_path):
+def test_changes_of_the_data_are_described(change, said, data, tmp_path):
     before = fingerprint(data)
     assert describe_changes(before, fingerprint(write(tmp_path / "changed", **change)), "train") == said
 
@@ -75,7 +75,7 @@ def test_drawn_images_have_no_files(monkeypatch):
     assert found["objects"] == sum(found["objects_by_class"])
 
 
-def test_a_fingerprint_of_nothing_known_differs_in_nothing(data):
+def test_an_empty_fingerprint_reports_no_change(data):
     assert describe_changes({}, fingerprint(data), "train") == []
 
 
@@ -88,5 +88,5 @@ def test_a_fingerprint_of_nothing_known_differs_in_nothing(data):
         (["cat", "dog"], ["dog", "cat"], ""),
     ],
 )
-def test_what_is_said_of_classes(before, now, said):
+def test_changes_of_the_classes_are_described(before, now, said):
     assert describe_classes(before, now) == said

@@ -1,4 +1,4 @@
-"""What a run is asked to do is in its folder, and is what it goes on with."""
+"""A run's settings are kept in its folder and are used when it is resumed."""
 
 import argparse
 import dataclasses
@@ -26,7 +26,7 @@ BEFORE = TrainSettings(
 
 @pytest.fixture
 def folder(tmp_path):
-    """Of a run with settings of several kinds, and a key of another version."""
+    """The folder of a run with several kinds of settings and an unknown key from another version."""
     config = dataclasses.asdict(BEFORE) | {"chosen_classes": ["cat", "dog"], "data_fingerprint": {}, "later": 1}
     (tmp_path / "config.json").write_text(json.dumps({"keras_centernet_run": 1} | config))
     return tmp_path
@@ -42,7 +42,7 @@ def resumed(folder, **changes):
     return dataclasses.replace(BEFORE, output=str(folder), resume=True, overwrite=False, **changes)
 
 
-def test_all_options_but_those_of_one_start(folder):
+def test_all_settings_are_restored_except_resume_and_overwrite(folder):
     assert settings_of_run(folder) == resumed(folder)
 
 
@@ -52,17 +52,17 @@ def test_the_command_needs_the_folder_only(line, folder):
     assert dataclasses.replace(settings, output=str(folder)) == resumed(folder)
 
 
-def test_what_is_typed_counts(folder):
+def test_typed_options_replace_those_of_the_run(folder):
     settings = typed(f"--resume {folder} --epochs 9 --data pictures --loss-weight offset=2 --classes cat")
     changes = {"epochs": 9, "data": "pictures", "loss_weights": {"size": 0.2, "offset": 2}, "classes": ("cat",)}
     assert settings == resumed(folder, **changes)
 
 
-def test_other_devices_replace_those_of_before(folder):
+def test_typed_devices_replace_those_of_the_run(folder):
     assert typed(f"--resume {folder} --tpu") == resumed(folder, gpus=None, tpu=True)
 
 
-def test_options_that_came_later_have_their_value_of_then(folder):
+def test_options_added_since_the_run_keep_their_old_behaviour(folder):
     config = json.loads((folder / "config.json").read_text())
     del config["deformable_rate"], config["backend"]
     (folder / "config.json").write_text(json.dumps(config))
@@ -74,12 +74,12 @@ def test_classes_that_nobody_chose_are_read_from_the_data_again(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"chosen_classes": None}))
     assert settings_of_run(folder).classes is None
-    del config["chosen_classes"]  # of version 0.1.0
+    del config["chosen_classes"]  # as written by version 0.1.0
     (folder / "config.json").write_text(json.dumps(config))
     assert settings_of_run(folder).classes == ("cat", "dog")
 
 
-def test_a_recipe_that_is_named_again_has_what_came_of_it(tmp_path):
+def test_naming_the_recipe_again_keeps_the_runs_settings(tmp_path):
     def of_recipe(line):
         return typed(f"--data coco --output {tmp_path} --recipe coco_dla34_1x {line}")
 

@@ -1,4 +1,4 @@
-"""What a run says it will do."""
+"""The plan that a run prints before it trains."""
 
 import re
 
@@ -68,7 +68,7 @@ def test_everything_is_named(data, model):
     assert "min" not in said["time"]
 
 
-def test_the_rate_of_deformable_convolutions_is_said_of_networks_that_have_them(data, model):
+def test_the_rate_of_deformable_convolutions_is_shown_for_networks_that_have_them(data, model):
     run = settings(deformable_rate=0.05)
     assert "deformable" not in rows(plan(run, Devices(["CPU"]), data, model, Progress(), 100))["optimizer"]
     deformable = CenterNet(deformable_backbone(), classes=model.classes, input_size=64)
@@ -76,7 +76,7 @@ def test_the_rate_of_deformable_convolutions_is_said_of_networks_that_have_them(
     assert said["optimizer"].endswith("; deformable rate times 0.05")
 
 
-def test_images_of_many_objects_are_no_mosaics(data, model):
+def test_images_of_many_objects_are_not_joined_to_mosaics(data, model):
     said = rows(plan(settings(mosaic=1.0, mosaic_below=0.5), Devices(["CPU"]), data, model, Progress(), 200))
     expected = (
         "augmentation crop, mirrored 0.5, no mosaics, as images hold 0.5 objects or more on average, colours changed"
@@ -84,7 +84,7 @@ def test_images_of_many_objects_are_no_mosaics(data, model):
     assert said["images"] == expected
 
 
-def test_several_devices_and_a_run_that_goes_on(data, model):
+def test_several_devices_and_a_resumed_run(data, model):
     devices = Devices(["TPU:2", "TPU:3"], 4, 2, 1)
     progress = Progress(epoch=1, batch=1, steps_per_epoch=2)
     said = rows(plan(settings(tpu=True, accumulate=2), devices, data, model, progress, 100))
@@ -116,5 +116,5 @@ def test_no_line_is_longer_than_the_terminal(columns, output, data, model):
         ({"schedule": "constant"}, "0.002, constant"),
     ],
 )
-def test_what_the_rate_does(options, words):
+def test_the_schedule_of_the_rate_is_described(options, words):
     assert describe_rate(settings(**options)) == words

@@ -1,4 +1,4 @@
-"""The line of an epoch: loss first, the metric only where it was measured."""
+"""The progress line of an epoch: the loss first, and the metric only where it was measured."""
 
 import io
 import re
@@ -15,14 +15,14 @@ MEASURED = {"val_loss": 3.0, "val_AP": 0.25, "val_AP50": 0.5, "val_size_loss": 4
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True
 
 
 def show(stream, monkeypatch, draws):
-    """Shows two epochs of 30 steps of a second each; returns what was written."""
+    """Shows two epochs of 30 one-second steps; returns the written text."""
     monkeypatch.setattr(sys, "stdout", stream)
     seconds = iter(range(1000))
     bar = ShowProgress(TimeLeft(30, 2, lambda epoch: epoch == 1, lambda: next(seconds)), draws)

@@ -1,4 +1,4 @@
-"""The time that a training still takes: measured, or not said."""
+"""The remaining time of a training: estimated from measured steps, or not shown."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from keras_centernet.runs.screen.time_left import TimeLeft
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock whose seconds pass only in `wait`."""
 
     seconds = 0.0
 
@@ -33,15 +33,15 @@ def clock():
 
 @pytest.fixture
 def left(clock):
-    """Of 6 epochs of 10 steps; every third is measured."""
+    """The time left of 6 epochs with 10 steps; every third epoch is measured."""
     return TimeLeft(10, 6, lambda epoch: (epoch + 1) % 3 == 0, clock)
 
 
-def test_nothing_is_said_before_two_steps(left, clock):
+def test_no_time_is_shown_before_two_steps(left, clock):
     left.begin_epoch()
     assert left.text(0, 0) == ""
     clock.wait(100)
-    left.end_step(1)  # which compiles
+    left.end_step(1)  # the first step compiles
     assert left.text(0, 1) == ""
     clock.wait(2)
     left.end_step(2)
@@ -49,17 +49,17 @@ def test_nothing_is_said_before_two_steps(left, clock):
     assert left.text(0, 2) == "over 2 min left"
 
 
-def test_evaluations_count_when_one_was_measured(left, clock):
+def test_evaluations_count_after_one_was_measured(left, clock):
     run_epoch(left, clock, 0, end=1)
     run_epoch(left, clock, 1, end=3)
-    assert left.seconds(1, 10) == pytest.approx(4 * 20 + 2 * 2)  # of epochs 4 and 5; 3 and 6 end with an evaluation
+    assert left.seconds(1, 10) == pytest.approx(4 * 20 + 2 * 2)  # ends of epochs 4 and 5; 3 and 6 are measured
     assert left.text(1, 10).startswith("over ")
     run_epoch(left, clock, 2, end=50)
     assert left.seconds(2, 10) == pytest.approx(3 * 20 + 2 * 2 + 50)
     assert left.text(2, 10) == "2 min left"
 
 
-def test_steps_that_were_done_before_are_no_measure(left, clock):
+def test_steps_of_an_earlier_process_are_not_measured(left, clock):
     run_epoch(left, clock, 0, end=1, skipped=8)
     assert left.seconds(0, 10) == pytest.approx(5 * 20 + 3)
 

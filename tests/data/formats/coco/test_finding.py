@@ -1,4 +1,4 @@
-"""COCO wherever it lies: JSON files, the splits that they are, and their images."""
+"""COCO in any folder layout: its JSON files, which split each of them is, and its images."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def test_places(place, images, split, tmp_path, write_coco_file):
     assert source.image_names == (str(tmp_path / images / "a.jpg"),)
 
 
-def test_splits_are_told_by_the_names_of_files_and_folders(tmp_path, write_coco_file):
+def test_splits_are_known_by_the_names_of_files_and_folders(tmp_path, write_coco_file):
     for part in ("train", "valid", "test"):
         write_coco_file(tmp_path / part / "_annotations.coco.json", (f"{part}.jpg",), tmp_path / part)
     assert set(splits_of(tmp_path)) == {"train", "valid", "test"}
@@ -79,7 +79,7 @@ def test_file_that_is_named_after_a_split_is_that_split(tmp_path, write_coco_fil
 
 
 def test_keypoints_and_instances_are_one_split(tmp_path, write_coco_file):
-    """As COCO itself has them, with files of other use beside."""
+    """As in COCO itself, where files for other tasks lie beside them."""
     one = [{"id": 1, "name": "person", "keypoints": ["nose"]}]
     row = {"image_id": 0, "category_id": 1, "bbox": [1, 2, 3, 4], "keypoints": [2, 3, 2]}
     folder = tmp_path / "annotations"
@@ -111,7 +111,7 @@ def test_two_files_of_one_split(tmp_path, write_coco_file):
         assert read_source(tmp_path, "train").size == 1
 
 
-def test_other_json_is_passed_over(tmp_path, write_coco_file):
+def test_other_json_files_are_passed_over(tmp_path, write_coco_file):
     write_coco_file(tmp_path / "result.json", image_folder=tmp_path / "images")
     texts = {
         "package.json": {"name": "x", "version": "1.0"},
@@ -129,7 +129,7 @@ def test_other_json_is_passed_over(tmp_path, write_coco_file):
         find_format(tmp_path)
 
 
-def test_json_of_a_long_head_is_known_by_its_first_list(tmp_path, write_coco_file):
+def test_json_with_a_long_beginning_is_known_by_its_first_list(tmp_path, write_coco_file):
     path = write_coco_file(tmp_path / "result.json", image_folder=tmp_path / "images")
     content = json.loads(path.read_text())
     many = [{"id": i, "file_name": f"{'x' * 50}{i}.jpg"} for i in range(10_000)]
@@ -156,7 +156,7 @@ def test_json_of_a_long_head_is_known_by_its_first_list(tmp_path, write_coco_fil
     ],
 )
 def test_names_of_images(stated, there, said, tmp_path, write_coco_file, write_image, recwarn):
-    """Label Studio's and other tools' ways to name a file."""
+    """The ways in which Label Studio and other tools name a file."""
     write_coco_file(tmp_path / "labels" / "result.json", [stated])
     write_image(tmp_path / there)
     assert read_source(tmp_path, "all").image_names == (str(tmp_path / there),)
@@ -166,14 +166,14 @@ def test_names_of_images(stated, there, said, tmp_path, write_coco_file, write_i
         assert any(said in str(warning.message) for warning in recwarn.list)
 
 
-def test_image_without_a_name_is_called_as_its_address_ends(tmp_path, write_coco_file, write_image):
+def test_image_without_a_name_gets_the_end_of_its_address_as_its_name(tmp_path, write_coco_file, write_image):
     images = [{"id": 0, "coco_url": "http://example.org/train2017/a.jpg"}]
     write_coco_file(tmp_path / "lvis_v1_train.json", images=images)
     write_image(tmp_path / "train2017" / "a.jpg")
     assert read_source(tmp_path, "train").image_names == (str(tmp_path / "train2017" / "a.jpg"),)
 
 
-def test_images_of_another_split_are_not_guessed(tmp_path, write_coco_file):
+def test_a_missing_image_is_not_replaced_by_one_of_another_split(tmp_path, write_coco_file):
     write_coco_file(tmp_path / "annotations" / "instances_train.json", ("a.jpg", "b.jpg"), tmp_path / "train")
     write_coco_file(tmp_path / "annotations" / "instances_val.json", ("a.jpg", "c.jpg"), tmp_path / "val")
     (tmp_path / "val" / "a.jpg").unlink()
@@ -181,7 +181,7 @@ def test_images_of_another_split_are_not_guessed(tmp_path, write_coco_file):
         assert read_source(tmp_path, "val").image_names == (str(tmp_path / "val" / "c.jpg"),)
 
 
-def test_file_of_another_entry_is_not_guessed(tmp_path, write_coco_file):
+def test_a_missing_image_is_not_replaced_by_one_of_another_entry(tmp_path, write_coco_file):
     write_coco_file(tmp_path / "result.json", ("one/a.jpg", "two/a.jpg"), tmp_path / "images")
     (tmp_path / "images" / "two" / "a.jpg").unlink()
     with pytest.warns(DataWarning, match=r"1 of 2 images skipped, file missing .*two/a\.jpg"):

@@ -1,4 +1,4 @@
-"""Ids of images and categories: whatever JSON holds, kept apart, and given back."""
+"""Ids of images and categories: any JSON value is kept, told apart from others, and returned."""
 
 import json
 
@@ -12,7 +12,7 @@ HUGE = 2**63
 
 
 def write(write_coco_file, tmp_path, image_ids, references, categories=(1, 2), category_ids=None):
-    """Writes a file of as many images as ids, and a box of another width for each reference to an image."""
+    """Writes a file with one image per id, and one box per reference to an image; all boxes differ in width."""
     names = [f"{'abcdef'[i]}.jpg" for i in range(len(image_ids))]
     write_coco_file(
         tmp_path / "annotations" / "instances_train.json",
@@ -39,12 +39,12 @@ def own_ids(source, examples):
     [["img_a", "img_b"], [HUGE, HUGE + 1], [10**30, 1], [1, "1"], [1.5, 1], ["", 0], [-5, 7], ["ä", "a b"]],
     ids=str,
 )
-def test_ids_of_images_are_kept_apart_and_given_back(ids, write_coco_file, tmp_path, examples_of):
+def test_ids_of_images_are_kept_apart_and_returned(ids, write_coco_file, tmp_path, examples_of):
     source = read_source(write(write_coco_file, tmp_path, ids, ids[::-1]), "train")
     examples = examples_of(source)
     assert own_ids(source, examples) == ids
     assert len({int(example["image_id"]) for example in examples}) == 2
-    # The first annotation is of the second image, and ten pixels wide.
+    # The first annotation belongs to the second image and is ten pixels wide.
     assert [float(np.diff(example["boxes_xyxy"][0, [0, 2]])[0]) for example in examples] == [11, 10]
     assert json.loads(json.dumps(own_ids(source, examples))) == ids
 
@@ -54,7 +54,7 @@ def test_ids_of_images_are_kept_apart_and_given_back(ids, write_coco_file, tmp_p
     [([1, 2], ["1", "2"], 2), (["1", "2"], [1, 2], 2), ([1, "2"], [1, 2], 1), ([HUGE, 2], [str(HUGE), 2], 1)],
     ids=str,
 )
-def test_number_and_text_are_one_id_where_there_is_no_other(ids, references, count, write_coco_file, tmp_path):
+def test_a_number_matches_the_same_id_written_as_text(ids, references, count, write_coco_file, tmp_path):
     folder = write(write_coco_file, tmp_path, ids, references)
     with pytest.warns(DataWarning, match=rf"{count} id\(s\) of another JSON type .*; first: .*image_id") as said:
         source = read_source(folder, "train")
@@ -62,16 +62,16 @@ def test_number_and_text_are_one_id_where_there_is_no_other(ids, references, cou
     assert len(said) == 1
 
 
-def test_a_number_with_a_point_is_the_same_number(write_coco_file, tmp_path):
+def test_a_number_with_a_decimal_point_is_the_same_id(write_coco_file, tmp_path):
     assert read_source(write(write_coco_file, tmp_path, [1, 2.0], [1.0, 2]), "train").object_counts.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
     ("categories", "classes"),
     [
-        (("b", "a"), ("x", "y")),  # texts: as they stand in the file
+        (("b", "a"), ("x", "y")),  # texts keep their order in the file
         ((2, 1), ("y", "x")),
-        (("10", "9"), ("y", "x")),  # texts that are numbers: as numbers
+        (("10", "9"), ("y", "x")),  # texts that are numbers are sorted as numbers
         ((HUGE, 1), ("y", "x")),
         (("a", 1), ("y", "x")),
         ((1, "1"), ("x", "y")),
@@ -87,14 +87,14 @@ def test_ids_of_categories(categories, classes, write_coco_file, tmp_path, examp
     assert [source.classes[example["classes"][0]] for example in examples_of(source)] == ["x", "y"]
 
 
-def test_category_of_another_type_is_found_and_said(write_coco_file, tmp_path):
+def test_category_id_of_another_type_is_found_and_reported(write_coco_file, tmp_path):
     folder = write(write_coco_file, tmp_path, [1, 2], [1, 2], (1, 2), category_ids=("1", "2"))
     with pytest.warns(DataWarning, match=r"2 id\(s\) of another JSON type .*; first: .*category_id '1' in entry 0 of"):
         assert read_source(folder, "train").category_ids == (1, 2)
 
 
 def test_ids_of_all_splits_together(write_coco_file, tmp_path, examples_of):
-    """Two files number their images alike."""
+    """Two files use the same image numbers."""
     for split in ("train", "val"):
         write_coco_file(tmp_path / "annotations" / f"instances_{split}.json", ("a.jpg", "b.jpg"), tmp_path / split)
     source = read_source(tmp_path, "all")

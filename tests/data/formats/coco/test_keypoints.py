@@ -31,10 +31,10 @@ def test_keypoints_of_any_skeleton(write_keypoints):
     np.testing.assert_allclose(objects["keypoints_xyv"][0], [[12, 14, 2], [20, 15, 1], [0, 0, 0]])
 
 
-def test_a_mirror_changes_left_and_right(write_keypoints):
+def test_a_mirror_exchanges_left_and_right(write_keypoints):
     folder = write_keypoints([DOG], [(4, [10, 10, 20, 20], [12, 14, 2, 20, 15, 1, 30, 30, 2])])
     _, objects = load(folder, flip=1.0)
-    # x -> 64 - x; what was the right ear is the left ear of the mirrored dog.
+    # x -> 64 - x; the right ear becomes the left ear of the mirrored dog.
     np.testing.assert_allclose(objects["keypoints_xyv"][0], [[44, 15, 1], [52, 14, 2], [34, 30, 2]])
     np.testing.assert_allclose(objects["boxes_xyxy"][0], [34, 10, 54, 30])
 
@@ -52,7 +52,7 @@ def test_cocos_person_has_its_sigmas(write_keypoints):
     person = {"id": 1, "name": "person", "keypoints": list(COCO_PERSON.names), "skeleton": []}
     data, objects = load(write_keypoints([person], [(1, [0, 0, 20, 20], [])]))
     assert data.task_options["skeleton"] == COCO_PERSON.to_dict()
-    np.testing.assert_array_equal(objects["keypoints_xyv"][0], 0)  # nothing marked is legal
+    np.testing.assert_array_equal(objects["keypoints_xyv"][0], 0)  # an object without marked keypoints is legal
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_other_tasks_leave_the_keypoints_alone(write_keypoints):
     assert data.task_options == {}
 
 
-def test_limbs_may_count_from_zero(write_keypoints):
+def test_limbs_may_number_their_keypoints_from_zero(write_keypoints):
     data, _ = load(write_keypoints([DOG | {"skeleton": [[0, 1], [1, 2]]}], [(4, [10, 10, 20, 20], [])]))
     assert data.task_options["skeleton"]["limbs"] == [[0, 1], [1, 2]]
 
@@ -134,4 +134,4 @@ def test_images_are_not_mirrored_where_sides_are_unknown(write_keypoints):
     ) as said:
         assert mirrored(write_keypoints, category) == {(12, 20)}
     assert len(said) == 1
-    assert (52, 44) in mirrored(write_keypoints, category, flip=0.5)  # asked for
+    assert (52, 44) in mirrored(write_keypoints, category, flip=0.5)  # the user asked for it

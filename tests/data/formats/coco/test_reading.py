@@ -1,4 +1,4 @@
-"""What a COCO file says of its images and objects, and what is wrong with it."""
+"""What is read from a COCO file about its images and objects, and errors in it."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def test_area_is_that_of_the_box_where_the_file_has_none(write_coco, examples_of
     assert examples_of(read_source(write_coco(rows), "train"))[0]["areas"].tolist() == [480, 4]
 
 
-def test_numbers_may_be_texts(write_coco, examples_of):
+def test_numbers_may_be_strings(write_coco, examples_of):
     row = {**DOG, "bbox": ["5", "6", "20", "24.0"], "area": "111.5", "iscrowd": "1"}
     (first, _) = examples_of(read_source(write_coco([row]), "train"))
     np.testing.assert_array_equal(first["boxes_xyxy"], [(5, 6, 25, 30)])
@@ -56,7 +56,7 @@ def test_categories_of_one_name_are_one_class(write_coco):
     categories = [{"id": 0, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 18, "name": "dog"}]
     source = read_source(write_coco([DOG], categories=categories), "train")
     assert source.classes == ("dog", "cat")
-    assert source.category_ids == (18, 3)  # the one that is used
+    assert source.category_ids == (18, 3)  # the id that objects use
 
 
 def test_file_that_two_entries_name_is_one_image(write_coco):
@@ -102,7 +102,7 @@ COMPRESSED = coco_mask.frPyObjects({"size": [48, 64], "counts": RUNS}, 48, 64)["
     ],
     ids=["polygon", "two polygons", "flat", "points", "runs", "compressed runs", "empty bbox", "keypoints"],
 )
-def test_box_that_is_not_stated(made_of, box, origin, write_coco, examples_of):
+def test_a_box_that_is_not_stated_is_derived(made_of, box, origin, write_coco, examples_of):
     folder = write_coco([{**WITHOUT_BOX, **made_of}])
     with pytest.warns(DataWarning, match=f"1 annotation.* without bbox, the box is .*{origin}.*; first: entry 0 of"):
         source = read_source(folder, "train")
@@ -294,7 +294,7 @@ def test_objects_of_other_classes_are_left_out(write_coco):
     assert source.object_counts.tolist() == [1, 0]
 
 
-def test_json_of_a_damaged_file_by_name(write_coco, tmp_path):
+def test_a_damaged_json_file_that_is_given_by_name(write_coco, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps({"images": [], "annotations": 5, "categories": []}))
     with pytest.raises(UserError, match=r"mine\.json: expected lists .* got 'annotations': 5"):
         read_source(tmp_path / "mine.json", "train")

@@ -1,4 +1,4 @@
-"""CSV: columns, separators, layouts, and what is wrong with a table."""
+"""CSV: columns, separators, layouts, and errors in a table."""
 
 import re
 
@@ -112,7 +112,7 @@ def test_splits(write, table, image):
         name = image.format(split).rpartition("/")[2]
         text = TENSORFLOW + f"{name},64,48,dog,{i},6,25,30\n"
         folder = write({table.format(split): text}, [image.format(split)])
-    write({"labels.csv": TENSORFLOW})  # a table of no split, beside those of splits
+    write({"labels.csv": TENSORFLOW})  # a table that names no split, beside those of splits
     assert find_format(folder) == "csv"
     for i, split in enumerate(("train", "test")):
         assert objects_of(read_source(folder, split)) == {image.format(split): [("dog", [i, 6, 25, 30])]}
@@ -219,7 +219,7 @@ def test_a_table_without_any_object_stops(write):
         read_source(write({"labels.csv": "a.jpg,,,,,\n"}), "all")
 
 
-def test_bytes_that_are_no_text_are_named(write):
+def test_the_line_of_bytes_that_are_no_text_is_named(write):
     folder = write({"labels.csv": TENSORFLOW + "a.jpg,64,48,dog,5,6,25,30\n"})
     (folder / "labels.csv").write_bytes((folder / "labels.csv").read_bytes() + b"\xff\xfe\xfd,")
     with pytest.raises(UserError, match=r"labels\.csv, line 3: expected text in UTF-8"):
@@ -227,7 +227,7 @@ def test_bytes_that_are_no_text_are_named(write):
 
 
 @pytest.mark.parametrize("text", ["epoch,loss\n1,2\n", "", "name,id\n", "a,b,c,d,e,f\n", "\n\n"])
-def test_other_tables_are_none_of_boxes(write, text):
+def test_other_tables_are_not_taken_for_labels(write, text):
     folder = write({"history.csv": text})
     with pytest.raises(UserError, match="which holds none of them"):
         find_format(folder)

@@ -1,4 +1,4 @@
-"""CVAT's XML: shapes, subsets, layouts, and what is wrong with a file."""
+"""CVAT's XML: shapes, subsets, layouts, and errors in a file."""
 
 import math
 import re
@@ -64,7 +64,7 @@ def test_images_and_boxes(write, name, files):
     assert find_format(folder) == find_format(folder / name) == "cvat"
     for data in (folder, folder / name):
         source = read_source(data, "all")
-        assert source.classes == ("dog", "cat")  # as the task has them, without parts of skeletons
+        assert source.classes == ("dog", "cat")  # in the order of CVAT's task, without the parts of skeletons
         assert objects_of(source) == {files[0]: [DOG_BOX, CAT_BOX], files[1]: []}
 
 
@@ -169,7 +169,7 @@ def test_images_that_no_file_names_are_left_out_and_counted(write):
         assert read_source(folder, "all").size == 1
 
 
-def test_files_of_voc_are_none_of_cvat(write, write_voc):
+def test_files_of_voc_are_not_taken_for_cvat(write, write_voc):
     assert find_format(write_voc({"a": []})) == "voc"
     assert find_format(write("annotations.xml", [image("a.jpg", BOX)])) == "cvat"
 
@@ -196,7 +196,7 @@ def test_bad_shapes_are_named(write, shape, message):
         read_source(folder, "all")
 
 
-def test_a_video_is_no_set_of_images(write):
+def test_an_annotated_video_is_refused(write):
     folder = write("annotations.xml", ['<track id="0" label="dog"><box frame="0"/></track>'])
     with pytest.raises(UserError, match=r"annotations\.xml: expected 'CVAT for images 1\.1', got tracks of a video"):
         read_source(folder, "all")

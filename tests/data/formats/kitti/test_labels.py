@@ -1,4 +1,4 @@
-"""KITTI's text files: what is read, what is written, and what is wrong with a line."""
+"""KITTI's text files: reading, writing, and errors in a line."""
 
 import re
 

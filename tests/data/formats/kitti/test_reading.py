@@ -1,4 +1,4 @@
-"""KITTI's folders: layouts, classes, what is trained, what is hidden, and what is wrong with a data set."""
+"""KITTI's folders: layouts, classes, which objects are trained or hidden, and errors in a data set."""
 
 import re
 
@@ -16,7 +16,7 @@ VAN = "Van 0.00 0 0.30 200.00 40.00 260.00 95.00 2.10 1.90 5.00 3.00 1.70 15.00 
 SITTER = "Person_sitting 0.00 0 0.30 20.00 40.00 40.00 95.00 1.20 0.90 0.80 3.00 1.70 9.00 0.40"
 REGION = "DontCare -1 -1 -10 300.00 60.00 340.00 80.00 -1 -1 -1 -1000 -1000 -1000 -10"
 TRAM = "Tram 0.00 0 0.30 2.00 40.00 20.00 95.00 3.20 0.90 9.80 3.00 1.70 29.00 0.40"
-# Boxes only, as tools write them.
+# Boxes without a third dimension, as some tools write them.
 ZEROS = "Pedestrian 0 0 0 70 20 90 50 0 0 0 0 0 0 0"
 UNKNOWN = "Cyclist 0 0 -1 20 20 60 50 -1 -1 -1 -1000 -1000 -1000 -10"
 BEHIND = CAR.replace("12.00", "-3.00").replace("160.00", "140.00")
@@ -41,7 +41,7 @@ def write_frames(tmp_path, write_image):
 
 
 def rows_of(source):
-    """[(name of the class, box, hidden or not)] of each image, by its name."""
+    """{name of an image: [(class name, box, whether it is hidden)]}."""
     found = {}
     for name, example in zip(source.image_names, source.examples().as_numpy_iterator(), strict=True):
         names = [source.classes[i] for i in example["classes"]]
@@ -110,7 +110,7 @@ def test_lists_of_frames_are_splits(write_kitti):
         read_source(folder, "test")
 
 
-def test_the_benchmarks_tests_have_no_labels(write_kitti, write_image):
+def test_the_benchmarks_test_images_have_no_labels(write_kitti, write_image):
     folder = write_kitti({"000001": [CAR]}, splits={"train": ["000001"], "test": ["000001"]})
     write_image(folder / "testing" / "image_2" / "000001.png")
     assert read_source(folder, "all").size == 1
@@ -143,7 +143,7 @@ def test_label_files_without_image_are_skipped_and_counted(write_kitti):
 # -- classes
 
 
-def test_what_looks_like_a_class_hides_objects_and_the_rest_is_left_out(write_kitti):
+def test_types_that_look_like_a_class_hide_objects_and_others_are_left_out(write_kitti):
     folder = write_kitti({"000001": [CAR, VAN, SITTER, REGION, TRAM]})
     with pytest.warns(DataWarning, match=r"1 object\(s\) left out, as published, .* first: .*object 5 \(Tram\)"):
         rows = rows_of(read_source(folder, "all"))["000001.png"]
@@ -201,7 +201,7 @@ def test_classes_are_those_of_all_splits(write_kitti):
 
 
 @pytest.mark.parametrize("kind", ["car", "CAR"])
-def test_types_in_another_case_are_kittis(write_kitti, kind):
+def test_kittis_types_are_known_in_any_case(write_kitti, kind):
     folder = write_kitti({"000001": [CAR.replace("Car", kind), REGION.replace("DontCare", "dontcare")]})
     with pytest.warns(DataWarning, match=rf"2 object\(s\) whose type is written in another case .*1 \({kind}\)"):
         source = read_source(folder, "all")
@@ -209,7 +209,7 @@ def test_types_in_another_case_are_kittis(write_kitti, kind):
     assert rows_of(source)["000001.png"][0] == ("Car", CAR_BOX, False)
 
 
-def test_types_in_another_case_are_classes_where_they_are_asked_for(write_kitti):
+def test_types_in_another_case_are_classes_when_asked_for(write_kitti):
     source = read_source(write_kitti({"000001": [CAR.replace("Car", "car"), VAN]}), "all", classes=("car", "helmet"))
     assert source.classes == ("car", "helmet")
     assert [(name, hidden) for name, _, hidden in rows_of(source)["000001.png"]] == [("car", False), ("car", True)]
@@ -257,7 +257,7 @@ def test_a_split_with_nothing_but_hidden_objects_says_why(write_kitti):
         read_source(write_kitti({"000001": [REGION]}), "train")
 
 
-def test_kittis_metric_gets_kittis_types_only(write_kitti):
+def test_only_kittis_own_types_reach_kittis_metric(write_kitti):
     def fields(kind, **options):
         folder = write_kitti({"000001": [CAR.replace("Car", kind), VAN]})
         return set(read_source(folder, "all", fields=FIELDS_3D, **options).fields)
@@ -312,6 +312,6 @@ def test_a_folder_without_label_files_is_named(write_frames):
         read_source(folder, "train")
 
 
-def test_labels_of_other_formats_are_not_kittis(write_frames):
+def test_labels_of_other_formats_are_not_taken_for_kitti(write_frames):
     folder = write_frames("images", "labels", {"a": ["0 .5 .5 .2 .2"]})
     assert find_format(folder) == "yolo"

@@ -1,4 +1,4 @@
-"""Pascal VOC: layouts, which image an XML file means, and what is wrong with a data set."""
+"""Pascal VOC: layouts, which image an XML file describes, and errors in a data set."""
 
 import re
 from pathlib import Path
@@ -125,7 +125,7 @@ def test_names_in_lists(write_voc, line, stem):
     assert source.classes == ("dog",)
 
 
-def test_lists_may_lie_in_image_sets_itself(write_voc):
+def test_lists_may_lie_directly_in_image_sets(write_voc):
     folder = write_voc(OBJECTS)
     (folder / "ImageSets" / "Main" / "train.txt").rename(folder / "ImageSets" / "train.txt")
     assert read_source(folder, "train").size == 3
@@ -133,7 +133,7 @@ def test_lists_may_lie_in_image_sets_itself(write_voc):
 
 @pytest.fixture
 def class_lists(write_voc):
-    """A data set with lists of single classes: c has no cat, b a difficult one."""
+    """A data set with lists of single classes: in cat_train, image c has no cat and image b a difficult one."""
     folder = write_voc({stem: [("cat", 1, 2, 30, 40)] for stem in "abcd"})
     (folder / "ImageSets" / "Main" / "cat_train.txt").write_text("a  1\nb  0\nc -1\n")
     (folder / "ImageSets" / "Main" / "cat_val.txt").write_text("d  1\n")
@@ -146,7 +146,7 @@ def test_lists_of_single_classes_are_no_splits_unless_asked_for(class_lists):
     assert read_source(class_lists, "cat_train").size == 2
 
 
-def test_without_a_whole_list_all_classes_make_one(class_lists):
+def test_the_lists_of_all_classes_together_replace_a_missing_list(class_lists):
     (class_lists / "ImageSets" / "Main" / "train.txt").unlink()
     (class_lists / "ImageSets" / "Main" / "dog_train.txt").write_text("c 1\nd -1\n")
     assert read_source(class_lists, "train").size == 4
@@ -154,7 +154,7 @@ def test_without_a_whole_list_all_classes_make_one(class_lists):
 
 
 @pytest.mark.parametrize("devkit", ["VOCdevkit/", ""])
-def test_a_devkit_is_all_its_years(write_voc, devkit):
+def test_a_devkit_is_read_with_all_its_years(write_voc, devkit):
     folder = write_voc({"1": [("cat", 1, 2, 30, 40)]})
     years = folder.parent / "years"
     for year, split in (("VOC2007", "train"), ("VOC2012", "train")):
@@ -202,7 +202,7 @@ def test_the_image_of_an_xml_file(write_pair, image, labels, filename, message):
             assert list(boxes_of(read_source(folder, "all"))) == [image]
 
 
-def test_names_of_other_systems(write_pair):
+def test_names_with_windows_paths(write_pair):
     folder = write_pair("images/7.jpg", "annotations/0.xml", filename="C:\\photos\\7.jpg")
     backslashes, other_folder = r"1 name\(s\) of images with backslashes", r"1 image\(s\) found in another folder"
     with pytest.warns(DataWarning, match=backslashes), pytest.warns(DataWarning, match=other_folder):
@@ -225,7 +225,7 @@ def test_equal_names_in_different_folders_are_different_images(write_pair):
     assert boxes_of(read_source(folder, "all")) == expected
 
 
-def test_two_xml_files_of_one_image_are_put_together(write_pair):
+def test_two_xml_files_of_one_image_are_joined(write_pair):
     write_pair("images/a.jpg", "annotations/a.xml", (1, 2, 3, 4))
     folder = write_pair(None, "annotations/a_more.xml", (5, 6, 7, 8), filename="a.jpg")
     with pytest.warns(DataWarning, match=r"1 label file\(s\) of an image that has another one.*first: .*a_more\.xml"):
@@ -255,7 +255,7 @@ def test_listed_image_without_xml_is_left_out(write_voc):
 def test_image_of_a_pool_without_xml_is_left_out(write_pair, write_image):
     folder = write_pair("images/a.jpg", "annotations/a.xml")
     write_image(folder / "images" / "b.jpg")
-    write_image(folder / "annotations" / "mask.png")  # lies beside no image that was found
+    write_image(folder / "annotations" / "mask.png")  # no image with a label file lies in this folder
     with pytest.warns(DataWarning, match=r"1 image\(s\) left out, they have no XML file; first: .*b\.jpg"):
         assert read_source(folder, "all").size == 1
 
@@ -267,7 +267,7 @@ def test_xml_of_other_tools_is_left_out(write_pair):
         assert read_source(folder, "all").size == 1
 
 
-def test_what_systems_hide_is_no_data(write_pair):
+def test_hidden_files_and_folders_are_not_read(write_pair):
     folder = write_pair("a.jpg", "a.xml")
     (folder / "._a.xml").write_bytes(b"\0\5\26\7")
     (folder / "._a.jpg").write_bytes(b"\0\5\26\7")

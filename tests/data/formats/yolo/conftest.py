@@ -1,4 +1,4 @@
-"""YOLO data sets of any layout, and what is read of them."""
+"""YOLO data sets of any layout, and functions that read them."""
 
 import json
 
@@ -11,7 +11,7 @@ from keras_centernet.data.formats.table import find_format
 
 @pytest.fixture
 def write_files(tmp_path, write_image):
-    """write_files({path: text, bytes, JSON or None}) writes files below a folder, None an image of 48 x 64."""
+    """write_files({path: text, bytes, JSON or None}) writes files below a folder; None writes an image of 48 x 64."""
 
     def write(files, name="set"):
         folder = tmp_path / name
@@ -49,7 +49,7 @@ def boxes_of():
 
 @pytest.fixture
 def read():
-    """read(folder, split) -> source of data whose format is found out to be YOLO; no split is made."""
+    """read(folder, split) -> source of the data, whose format must be recognised as YOLO."""
 
     def read(data, split="all", **options):
         assert find_format(data) == "yolo"

@@ -1,4 +1,4 @@
-"""Random damage of label files, lists and descriptions is read, or is one line."""
+"""Randomly damaged label files, lists and descriptions are read, or refused in one line."""
 
 import random
 
@@ -38,7 +38,7 @@ def damaged(content, rng):
     ("texts", "fields", "seed"),
     [(ULTRALYTICS, ("keypoints_xyv",), 0), (ULTRALYTICS, ("keypoints_xyv",), 1), (DARKNET, (), 2)],
 )
-def test_damage_is_read_or_one_line(texts, fields, seed, write_files):
+def test_damaged_files_are_read_or_refused_in_one_line(texts, fields, seed, write_files):
     rng, folder = random.Random(seed), write_files({"images/train/a.png": None, **texts})
     for _ in range(80):
         name = rng.choice(list(texts))

@@ -1,4 +1,4 @@
-"""Lines of label files: boxes, polygons, turned boxes and keypoints, and what is no such line."""
+"""Lines of label files: boxes, polygons, rotated boxes, keypoints, and invalid lines."""
 
 import re
 
@@ -14,7 +14,7 @@ HEIGHT, WIDTH = 48, 64
 
 @pytest.fixture
 def write(write_files):
-    """write(text of the label file, more of data.yaml) -> folder with one image."""
+    """write(text of the label file, more lines of data.yaml) -> folder with one image."""
 
     def write(text, more=""):
         yaml = f"train: images\nnames: [cat, dog]\n{more}\n"
@@ -24,7 +24,7 @@ def write(write_files):
 
 
 def slow_box(line):
-    """The box of a line in pixels, as the format's description says."""
+    """The box of a line in pixels, computed as the format's description says."""
     numbers = [float(text) for text in line.split()][1:]
     if len(numbers) == 4:
         x, y, width, height = numbers
@@ -165,7 +165,7 @@ def test_keypoints(name, write, boxes_of):
     np.testing.assert_allclose(example["keypoints_xyv"], [expected], atol=1e-4)
     box = slow_box(" ".join(line.split()[:5]))
     np.testing.assert_allclose(example["boxes_xyxy"], [box], atol=1e-3)
-    alone = read_source(write(line, more), "train")  # a task of boxes
+    alone = read_source(write(line, more), "train")  # a task without keypoints
     assert alone.fields == alone.task_options == {}
     np.testing.assert_allclose(boxes_of(alone)["a.png"][0][1:], box, atol=1e-3)
 
@@ -193,7 +193,7 @@ def test_keypoints_go_the_whole_way(write):
     folder = write("0 .5 .5 .5 .5 .25 .5 .75 .25", PAIR)
     data = load_dataset(folder, "train", task="pose", input_size=64, batch_size=1, flip=1.0, augmentation="none")
     _, objects = next(iter(data))
-    # x -> 64 - x, y + 8 of the letterbox; what was the first keypoint is the second one of the mirrored image.
+    # x -> 64 - x, y + 8 of the letterbox; the first keypoint is the mirrored image's second.
     np.testing.assert_allclose(objects["keypoints_xyv"][0, 0], [[16, 20, 2], [48, 32, 2]], atol=1e-4)
     without = load_dataset(
         write("0 .5 .5 .5 .5 .25 .5 .75 .25", "kpt_shape: [2, 2]"), "train", task="pose", training=False

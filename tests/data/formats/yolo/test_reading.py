@@ -1,4 +1,4 @@
-"""Which images and label files are read in each layout, and what is said of those that do not fit."""
+"""Which images and label files are read in each layout, and what is reported of those without a partner."""
 
 import re
 import time
@@ -130,7 +130,7 @@ def test_layouts_without_splits(name, write_files, read, boxes_of):
 def test_classes_without_names_are_numbers(write_files, read):
     folder = write_files(splits("train", "val", "images/{}/{}", "labels/{}/{}"))
     with pytest.warns(DataWarning, match=r"2 class\(es\) without a name are called by their number, .*; first: 0"):
-        source = read(folder, "train")  # which has the class 0 alone
+        source = read(folder, "train")  # this split has only the class 0
     assert source.classes == ("0", "1")
 
 
@@ -158,13 +158,13 @@ def test_paths_of_another_machine_are_found_by_their_end(write_files, read, boxe
     assert f"1 name(s) of images with backslashes, read as /; first: {first}" in map(str, [w.message for w in caught])
 
 
-def test_an_end_that_tells_no_split_is_none(write_files, read):
+def test_the_end_of_a_path_counts_only_if_it_names_the_split(write_files, read):
     folder = write_files({"data.yaml": "train: /x/val/images\nnames: [cat]", "images/a.png": None, "labels/a.txt": CAT})
     with pytest.raises(UserError, match=r"data.yaml: expected a folder or a list of images for split 'train', got '/x"):
         read(folder, "train")
 
 
-def test_images_of_a_list_that_are_nowhere_are_counted(write_files, read, boxes_of):
+def test_listed_images_that_are_missing_are_counted(write_files, read, boxes_of):
     files = POOL | {"l.txt": "images/A.PNG\nimages/none.png\n", "data.yaml": "train: l.txt\nnames: [cat, dog]"}
     folder = write_files(files)
     with pytest.warns(DataWarning) as caught:
@@ -179,7 +179,7 @@ def test_images_of_a_list_that_are_nowhere_are_counted(write_files, read, boxes_
         read(folder, "train", strict=True)
 
 
-def test_images_and_labels_that_are_alone_are_counted(write_files, read, capsys):
+def test_images_and_label_files_without_a_partner_are_counted(write_files, read, capsys):
     files = {
         "images/c.png": None,
         "images/d.png": None,
@@ -194,13 +194,13 @@ def test_images_and_labels_that_are_alone_are_counted(write_files, read, capsys)
     assert "1 images without label file; 2 images without objects" in capsys.readouterr().out
 
 
-def test_label_files_of_other_splits_are_not_alone(write_files, read):
+def test_label_files_of_other_splits_are_not_reported(write_files, read):
     folder = write_files(POOL | {"classes.txt": NAMES, "train.txt": "images/a.png", "val.txt": "images/b.png"})
     assert read(folder, "train").size == 1  # without a warning
 
 
 @pytest.mark.parametrize("other", ["label", "Labels", "labels_yolo", "txt/train"])
-def test_a_label_folder_of_another_name_is_said(other, write_files, read):
+def test_a_label_folder_of_another_name_is_named(other, write_files, read):
     images = "images/train" if "/" in other else "images"
     files = {f"{images}/a.png": None, f"{images}/b.png": None, f"{other}/b.txt": DOG}
     folder = write_files(files | {"data.yaml": f"train: {images}\nnames: [cat, dog]"})
@@ -251,7 +251,7 @@ def test_what_is_missing_or_broken_is_one_line(files, message, write_files, read
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_without_any_of_it(tmp_path):
+def test_a_folder_without_yolo_files(tmp_path):
     (tmp_path / "notes.txt").write_text("a b c")
     with pytest.raises(UserError, match=r"data.yaml, obj.data, or .txt files of YOLO .* \(yolo\)"):
         find_format(tmp_path)

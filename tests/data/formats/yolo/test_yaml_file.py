@@ -1,4 +1,4 @@
-"""What a YAML file may say, and what is said of one that says something else."""
+"""What a YAML file may contain, and the errors for other content."""
 
 import json
 import re
@@ -55,11 +55,11 @@ def write(write_files):
     return write
 
 
-def test_a_published_file_is_read_but_for_what_is_not_for_us(write):
+def test_a_published_file_is_read_and_its_unknown_keys_are_ignored(write):
     folder = write(PUBLISHED)
     assert splits_of(folder) == ("train", "val")
     source = read_source(folder, "train")
-    assert source.classes == ("no", "1")  # never a boolean or a number
+    assert source.classes == ("no", "1")  # names stay texts: never a boolean or a number
     assert source.object_counts.tolist() == [1]
 
 
@@ -156,7 +156,7 @@ def test_wrong_values_are_one_line_that_names_the_file(text, message, file_itsel
     assert len(str(caught.value)) < 2000
 
 
-def test_lists_that_hold_themselves_many_times_are_refused_soon(write):
+def test_aliases_that_expand_exponentially_are_refused_soon(write):
     bomb = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9) if i else 'x'}]\n" for i in range(12))
     for key in ("names", "train", "path", "kpt_shape"):
         with pytest.raises(UserError, match=rf"data.yaml: expected .*{key}"):
@@ -213,7 +213,7 @@ def test_wrong_skeletons(text, message, write):
         read_source(write(ANIMAL + text, THREE), "train", fields=("keypoints_xyv",))
 
 
-def test_a_task_of_keypoints_wants_their_number(write):
+def test_a_pose_task_needs_kpt_shape(write):
     folder = write("train: images/train\nnames: [cat]\n")
     with pytest.raises(UserError, match=r"data.yaml: expected 'kpt_shape' in a YAML file, .* got none; pass another"):
         read_source(folder, "train", fields=("keypoints_xyv",))
