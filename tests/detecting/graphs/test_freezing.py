@@ -80,11 +80,33 @@ def test_frozen_maps_are_those_of_the_model(tiny_model):
     assert_same_maps(Frozen(traced(lambda images: model(images, training=False)))(IMAGES), model(IMAGES))
 
 
+def norms_in(graph_def):
+    return sum(node.op.startswith("FusedBatchNorm") for node in graph_def.node)
+
+
 def test_norms_whose_weights_are_variables_are_not_folded(trained):
     graph = traced(lambda images: trained(images, training=False)).graph.as_graph_def()
-    norms = sum(node.op.startswith("FusedBatchNorm") for node in graph.node)
-    assert norms == 2
-    assert freezing.fold_batch_normalization(graph) == 0  # its weights are variables
+    assert norms_in(graph) == 2
+    assert freezing.fold_batch_normalization(graph) == 0
+
+
+def test_norms_are_folded_into_a_convolution_that_nothing_else_reads():
+    def norm(x):
+        scale, offset, mean, variance = (tf.constant([value] * 3, tf.float32) for value in (2, 1, 3, 4))
+        return tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=scale, offset=offset, mean=mean, variance=variance, is_training=False
+        )[0]
+
+    def two_norms(images):
+        kernel = tf.ones((3, 3, 3, 3))
+        x = norm(tf.nn.conv2d(tf.cast(images, tf.float32), kernel, 1, "SAME"))
+        read_twice = tf.nn.conv2d(x, kernel, 1, "SAME")
+        return norm(read_twice) + read_twice
+
+    graph = traced(two_norms).graph.as_graph_def()
+    assert norms_in(graph) == 2
+    assert freezing.fold_batch_normalization(graph) == 1
+    assert norms_in(graph) == 1
 
 
 def test_detections_are_those_of_the_model(trained, at_once):

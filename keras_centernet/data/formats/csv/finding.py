@@ -28,10 +28,21 @@ def csv_splits(request: DataRequest) -> tuple[str, ...]:
 
 
 def find_tables(request: DataRequest) -> dict[str | None, list[AnyPath]]:
-    """Returns {split: its tables}; the key is None for tables that belong to no split."""
+    """Returns {split: its tables}; tables that belong to no split, under the key None, only if there are no others."""
     if request.annotations is not None:
         return {None: [to_path(request.annotations)]}
-    return _tables_in(request.path) if request.path.is_dir() else {None: [request.path]}
+    if not request.path.is_dir():
+        return {None: [request.path]}
+    found = _tables_in(request.path)
+    return {name: paths for name, paths in found.items() if name is not None} or found
+
+
+def tables_passed_over(request: DataRequest) -> list[AnyPath]:
+    """Returns the tables in the folder that belong to no split, if others do."""
+    if request.annotations is not None or not request.path.is_dir():
+        return []
+    found = _tables_in(request.path)
+    return found[None] if None in found and len(found) > 1 else []
 
 
 def image_folders(table: AnyPath, request: DataRequest) -> list[AnyPath]:
@@ -56,10 +67,7 @@ def _root(request: DataRequest) -> AnyPath:
 
 
 def _tables_in(root: AnyPath) -> dict[str | None, list[AnyPath]]:
-    """Returns {split: its tables in the folder, or if there are none, in its subfolders}.
-
-    Tables of no split, under the key None, are returned only if there are no others.
-    """
+    """Returns {split, or None: its tables in the folder, or if there are none, in its subfolders}."""
     found: dict[str | None, list[AnyPath]] = {}
     for pattern in ("*", "*/*"):
         paths = sorted(path for suffix in SUFFIXES for path in root.glob(pattern + suffix))
@@ -68,8 +76,7 @@ def _tables_in(root: AnyPath) -> dict[str | None, list[AnyPath]]:
             if path.name[0] != "." and read_layout(path) is not None:
                 here.setdefault(_split_of(path, root), []).append(path)
         found = here | found
-    splits = {name: paths for name, paths in found.items() if name is not None}
-    return splits or found
+    return found
 
 
 def _split_of(table: AnyPath, root: AnyPath) -> str | None:

@@ -112,13 +112,21 @@ def test_splits(write, table, image):
         name = image.format(split).rpartition("/")[2]
         text = TENSORFLOW + f"{name},64,48,dog,{i},6,25,30\n"
         folder = write({table.format(split): text}, [image.format(split)])
-    write({"labels.csv": TENSORFLOW})  # a table that names no split, beside those of splits
     assert find_format(folder) == "csv"
     for i, split in enumerate(("train", "test")):
         assert objects_of(read_source(folder, split)) == {image.format(split): [("dog", [i, 6, 25, 30])]}
     assert len(objects_of(read_source(folder, "all"))) == 2
     with pytest.raises(UserError, match="expected a split of test, train, or all, got 'val'"):
         read_source(folder, "val")
+
+
+@pytest.mark.parametrize("table", ["labels.csv", "data/labels.csv"])
+def test_a_table_of_no_split_beside_those_of_splits_is_passed_over_and_reported(write, table):
+    line = LINES[0].format("a") + "\n"
+    folder = write({"train_labels.csv": TENSORFLOW + line, table: TENSORFLOW + line * 2})
+    message = rf"1 table\(s\) passed over, others have the name of a split; first: {re.escape(str(folder / table))}"
+    with pytest.warns(DataWarning, match=message):
+        assert objects_of(read_source(folder, "train")) == {"a.jpg": BOXES[:1]}
 
 
 @pytest.mark.parametrize("table", ["annotations.csv", "_annotations.csv", "data/labels.csv"])
