@@ -11,7 +11,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.files.outputs import OVERWRITE, first_free, numbered
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.runs.devices.choosing import choose_backend
-from keras_centernet.runs.options import Option, options_of
+from keras_centernet.runs.options import UNSET, Option, options_of
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.texts import shorten
 
@@ -52,8 +52,11 @@ class Parser(argparse.ArgumentParser):
         raise UserError(message)
 
 
-def add_option(parser: argparse.ArgumentParser, row: Option) -> argparse.Action:
-    """Adds and returns the option of one row; if it is not typed, it gets the parser's `argument_default`."""
+def add_option(parser: argparse.ArgumentParser, row: Option, can_unset: bool = False) -> argparse.Action:
+    """Adds and returns the option of one row; if it is not typed, it gets the parser's `argument_default`.
+
+    With `can_unset` the typed value "none" is None for the rows that `can_be_unset`.
+    """
     options = {"help": row.text.replace("%", "%%")}
     if row.names:
         options |= {"nargs": "?", "const": True, "metavar": row.metavar}
@@ -64,7 +67,7 @@ def add_option(parser: argparse.ArgumentParser, row: Option) -> argparse.Action:
         if row.is_repeated:
             options["action"] = "append"
         else:
-            options["type"] = as_type(row)
+            options["type"] = as_type(row, can_unset)
         if row.bare:
             options |= {"nargs": "?", "const": row.bare}
     return parser.add_argument(row.flag, dest=row.name, required=row.default is dataclasses.MISSING, **options)
@@ -96,7 +99,7 @@ def data_options(args: argparse.Namespace, without: Collection[str] = ()) -> dic
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds --import, which `main` acts on before anything is loaded."""
-    what = "module of your own that registers what the model is made of (backbone, task, loss); may be repeated"
+    what = "module of your own that registers a backbone, task, loss or format; may be repeated"
     parser.add_argument("--import", action="append", dest="imports", metavar="MODULE", help=what)
 
 
@@ -133,13 +136,15 @@ def collect_repeated(args: argparse.Namespace, settings: type = TrainSettings) -
             setattr(args, name, row.collect(getattr(args, name) or []))
 
 
-def as_type(row: Option) -> Callable:
+def as_type(row: Option, can_unset: bool = False) -> Callable:
     """Returns the `type` of argparse for an option; if it has a table, the value "help" prints the table's names."""
 
     def read(text: str):
         if row.table and text == "help":
             print("\n".join(row.read_table()))
             raise SystemExit(0)
+        if can_unset and row.can_be_unset and text == UNSET:
+            return None
         try:
             return row.read(text)
         except UserError as error:

@@ -170,7 +170,7 @@ def _precision(args, model):
 def _load(args, model, split: str, batch_size: int):
     from keras_centernet.data import load_dataset
 
-    like_model = {"task": model.task.name, "classes": model.classes, "input_size": model.input_size}
+    like_model = {"task": model.task, "classes": model.classes, "input_size": model.input_size}
     return load_dataset(args.data, split, batch_size=batch_size, training=False, **like_model)
 
 

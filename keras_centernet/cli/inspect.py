@@ -8,6 +8,7 @@ import dataclasses
 
 from keras_centernet.cli.arguments import (
     add_data_arguments,
+    add_model_arguments,
     add_options,
     add_output_argument,
     add_overwrite_argument,
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     add_data_arguments(parser)
     add_rows(parser, ("classes", "val_share"))
+    add_model_arguments(parser)
     add_options(parser, options_of(Options).values())
     add_output_argument(parser, DEFAULT, "file for the page")
     add_overwrite_argument(parser)
@@ -52,11 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Inspects."""
     from keras_centernet.inspection import inspect
+    from keras_centernet.runs.user_code import resolve
 
     collect_repeated(args)
     output = choose_output(args.output, DEFAULT)
     options = data_options(args, without=("data", "workers"))
     options |= {name: getattr(args, name) for name in ("classes", "val_share", "split", "task", "input_size")}
+    options["task"] = resolve(args.task, "--task")
     with claimed([output], args.overwrite, [to_path(path) for path in (args.data, args.annotations) if path]):
         inspection = inspect(args.data, **options)
         print(f"\n{inspection.table()}", flush=True)

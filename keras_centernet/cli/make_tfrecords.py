@@ -57,10 +57,11 @@ def run(args: argparse.Namespace) -> None:
     from keras_centernet.data.formats.opening import splits_of
     from keras_centernet.data.names import is_usual_split
     from keras_centernet.data.reading.splits import TRAIN, VAL
-    from keras_centernet.errors import UserError, look_up
-    from keras_centernet.tasks import TASKS
+    from keras_centernet.errors import UserError
+    from keras_centernet.runs.user_code import resolve
+    from keras_centernet.tasks.table import task_row
 
-    fields = look_up(TASKS, args.task, "task").fields
+    fields = tuple(task_row(resolve(args.task, "--task")).fields)
     if same_folder(args.data, args.output):
         raise UserError(f"--output {args.output}: expected another folder than that of --data, got the same.")
     collect_repeated(args)

@@ -3,12 +3,14 @@
 For a file, also an exported one, it prints what the file says about itself; no code from the file is run.
 
 `--model`, `--weights` and `CenterNet.from_preset` accept the names. Metrics are the authors' own, in percent; brackets
-say how they were measured: without test-time augmentation (none), with flipped images (flip), on five scales. GFLOP
-count two per multiply-add, at the model's input size; MB are those of its weights in float32. A file is downloaded at
-its first use; KERAS_CENTERNET_MIRROR names a folder or an address that has the files instead.
+say how they were measured: without test-time augmentation (none), with flipped images (flip) or on five scales
+(multi_scale); for KITTI, on easy, moderate or hard objects. The table shows the first of each model. GFLOP count two
+per multiply-add, at the model's input size; MB are those of its weights in float32. A file is downloaded at its first
+use; KERAS_CENTERNET_MIRROR names a folder or an address that has the files instead.
 """
 
 import argparse
+import textwrap
 from collections.abc import Mapping
 
 EXAMPLES = """examples:
@@ -19,7 +21,7 @@ EXAMPLES = """examples:
 
 ONLY_PRINTS = True
 FACT = "  {:16} {}"
-_NAMES = 20  # of classes that are shown
+WIDTH = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,10 @@ def run(args: argparse.Namespace) -> None:
     for name, of_name in facts.items():
         print(name)
         for fact, value in of_name.items():
-            print(FACT.format(fact, _shown(value)))
+            line = FACT.format(fact, _shown(value))
+            indent = " " * len(FACT.format("", ""))
+            whole_words = {"break_long_words": False, "break_on_hyphens": False}
+            print(textwrap.fill(line, WIDTH, subsequent_indent=indent, drop_whitespace=True, **whole_words))
 
 
 def _facts_of(name: str) -> dict:
@@ -105,5 +110,4 @@ def _first_metric(metrics: Mapping[str, Mapping[str, float]]) -> str:
 def _shown(value) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={one}" for key, one in value.items()) or "none"
-    more = f", ... ({len(value)})" if isinstance(value, list) and len(value) > _NAMES else ""
-    return ", ".join(map(str, value[:_NAMES])) + more if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

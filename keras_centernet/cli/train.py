@@ -1,6 +1,7 @@
 """Train a detector on annotated images.
 
-Each option typed counts before a recipe; the value "none" takes back what a recipe sets, as in --backbone-weights none.
+A typed option overrides the recipe; its value "none" removes what the recipe sets, as in --backbone-weights none (a
+file of that name is ./none).
 Leaves best.keras, last.keras, history.csv, metrics.json, config.json and drawings in --output.
 """
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Options that were not typed stay out of the namespace, so that a recipe can set them.
     parser.argument_default = argparse.SUPPRESS
     for row in options_of(TrainSettings).values():
-        add_option(parser, row).required = False  # a resumed run has its own
+        add_option(parser, row, can_unset=True).required = False  # a resumed run has its own
     add_model_arguments(parser)
     parser.set_defaults(backend_of=_backend_of)
 
@@ -70,10 +71,14 @@ def build_settings(args: argparse.Namespace) -> TrainSettings:
         recipe = load_recipe(given["recipe"])
         values = {"output": f"runs/{recipe.name}", **recipe.settings}
         given["recipe"] = recipe.name
-    elif not {"recipe", "resume"} & given.keys() and not given.get("weights"):  # they may come from other settings
+    elif not {"recipe", "resume"} & given.keys() and not given.get("weights"):
+        # Given weights may have been trained with other settings.
         values = _usual_recipe(given.get("task", rows["task"].default))
     if given.get("resume"):
         before = read_settings((values | given).get("output", rows["output"].default), given)
+        if "recipe" in given and given["recipe"] is None and before.get("recipe"):
+            found = f"that of the run, {before['recipe']}, or no --recipe, got none"
+            raise UserError(f"--resume: expected {found}. Leave it out, or start in another folder.")
         # The run may have been started with options beside its recipe: if that is unchanged, its values count.
         is_same = before.get("recipe") == given.get("recipe", before.get("recipe"))
         values = values | before if is_same else before | values

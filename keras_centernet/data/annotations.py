@@ -26,7 +26,7 @@ class Annotations:
         is_difficult: (N,) bool.
         areas: (N,) float64, square image pixels.
         fields: {key: (N, ...) float32, int32 or bool}: further values of the objects, see `source.py`.
-        image_fields: {key: (n, ...) float32}: further values of the images.
+        image_fields: {key: (n, ...)}: further values of the images.
     """
 
     image_names: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Checks the arguments of `load_dataset`: the errors say what was expected, what was received and what to do."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from keras_centernet.data.source import Source
 from keras_centernet.errors import DataWarning, UserError, look_up
 from keras_centernet.limits import COUNT, INDEX, SCALE, SHARE, Limits, check_side
 from keras_centernet.method.specs import Task
-from keras_centernet.tasks.table import find_task
+from keras_centernet.tasks.table import find_task, task_name
 
 INPUT_MULTIPLE = 32
 CONTRADICT_CAMERAS = ("vertical_flip", "mosaic", "mixup")
@@ -28,9 +28,11 @@ def check_counts(**counts: int | None) -> None:
             COUNT.check(name, count)
 
 
-def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task, fields: Collection[str]) -> None:
+def check_changes(
+    changes: Changes, mosaic_until: int | None, task: str | Task | Callable, fields: Collection[str]
+) -> None:
     """Raises unless images of a task that needs these fields can be changed like this."""
-    name = getattr(task, "name", task)
+    name = task_name(task)
     if changes.augmentation not in AUGMENTATIONS:
         raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {changes.augmentation!r}.")
     for option in ("flip", *CONTRADICT_CAMERAS):

@@ -41,7 +41,7 @@ from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.limits import SEED
 from keras_centernet.method.specs import FieldSpec, Task
-from keras_centernet.tasks.table import task_row
+from keras_centernet.tasks.table import task_name, task_row
 
 
 def load_dataset(
@@ -49,7 +49,7 @@ def load_dataset(
     split: str = "train",
     *,
     # what is read
-    task: str | Task = "detection",
+    task: str | Task | Callable = "detection",
     format: str | None = None,
     annotations: str | os.PathLike | None = None,
     images: str | os.PathLike | None = None,
@@ -98,8 +98,8 @@ def load_dataset(
             such pairs, see `own.labels`. Images can have any sizes.
         split: name of the split: "train", "val", ..., or "all". If the data set has no splits, "train" and "val" are
             made from the names of its images, see `reading.splits`.
-        task: key of `TASKS`, or a `Task`: says what must be known of objects besides their boxes, and sets the
-            defaults below.
+        task: key of `TASKS`, a `Task`, or the function that builds it: says what must be known of objects besides their
+            boxes, and sets the defaults below. A task of your own has those of its row in `TASKS`, if it has one.
         format: key of `formats.table.FORMATS`, whose rows say which files each format needs; None detects the format.
         annotations: path of the annotations, if not in their usual place; the format's row says what it can be.
         images: folder of the images, if not in its usual place.
@@ -190,7 +190,7 @@ def load_dataset(
     options |= {"class_map": class_map or {}, "ignore_case": ignore_case, "max_pixels": max_pixels}
     options |= {"val_share": val_share, "holds_out": holds_out, "made_split": made_split}
     source = _open(data, split, row.fields, format, bounding_box_format, options)
-    _check_known(source, row.fields, getattr(task, "name", task))
+    _check_known(source, row.fields, task_name(task))
     if training and not empty_images:
         source = _without_empty(source)
     size = source.size if limit is None else min(limit, source.size)

@@ -9,7 +9,7 @@ from keras_centernet.detecting.thresholds import check_thresholds
 from keras_centernet.errors import UserError
 from keras_centernet.exporting.facts import check_runnable
 from keras_centernet.files.paths import AnyPath
-from keras_centernet.tasks.table import find_task
+from keras_centernet.tasks.table import TASKS, find_task
 
 NEEDED = ("boxes_xyxy", "scores", "classes")
 
@@ -39,6 +39,9 @@ class ExportedDetector:
     def __init__(self, name: AnyPath | str, facts: Mapping, run: Callable):
         facts = check_runnable(facts, name)
         self._name, self._run = str(name), run
+        if facts["task"] not in TASKS:
+            advice = "Import the module that adds its row to TASKS (--import MODULE)"
+            raise UserError(f"{name}: expected one of the tasks {', '.join(TASKS)}, got {facts['task']!r}. {advice}.")
         try:
             self.task = find_task(facts["task"], facts["classes"], options=facts.get("task_options"))
             self.thresholds = check_thresholds(facts.get("thresholds"))

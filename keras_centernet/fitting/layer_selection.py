@@ -48,13 +48,19 @@ def select_layers(
     found = []
     for entry in selection:
         if entry == BACKBONE and backbone_layers:
-            layers = [layer for layer in _all_layers(network) if layer.name.startswith(backbone_layers)]
+            layers = _backbone_of(network, backbone_layers)
         else:
             layers = [layer for layer in _all_layers(network) if fnmatch.fnmatchcase(layer.name, entry)]
         if not layers:
             raise UserError(_explain(network, entry))
         found += layers
     return found
+
+
+def _backbone_of(network: keras.Model, backbone_layers: tuple[str, ...]) -> list[keras.layers.Layer]:
+    """Returns the nested model of exactly such a name or, if there is none, the layers whose names begin like this."""
+    nested = [layer for layer in network.layers if isinstance(layer, keras.Model) and layer.name in backbone_layers]
+    return nested or [layer for layer in _all_layers(network) if layer.name.startswith(backbone_layers)]
 
 
 def backbone_paths(network: keras.Model, backbone_layers: tuple[str, ...]) -> tuple[str, ...]:

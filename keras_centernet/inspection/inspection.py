@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -101,7 +101,7 @@ def inspect(
     data: str | os.PathLike,
     *,
     split: str | None = None,
-    task: str | Task = "detection",
+    task: str | Task | Callable = "detection",
     input_size: int | tuple[int, int] = 512,
     format: str | None = None,
     **options,
@@ -112,7 +112,8 @@ def inspect(
         data, format, options: of `load_dataset`: "annotations", "images", "classes", "class_map", "val_share", ...
         split: one split; None: all with a usual name such as "train", or else all. A data set without splits is divided
             into "train" and "val".
-        task: key of `TASKS`, or a `Task`: its fields of the objects, such as keypoints, are read.
+        task: key of `TASKS`, a `Task` or the function that builds it: its fields of the objects, such as keypoints, are
+            read.
         input_size: of the network, with which boxes are compared.
 
     Raises:

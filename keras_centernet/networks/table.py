@@ -36,8 +36,8 @@ class Backbone:
         head_channels: width of the heads' hidden convolution.
         multiple_of: number of which input height and width must be multiples.
         deformable: whether it has deformable convolutions; its `_plain` sibling has none.
-        backbone_layers: prefixes of the names of the layers that ImageNet weights fill and that
-            `freeze="backbone"` selects; empty: there are no such layers.
+        backbone_layers: name of the nested model, or prefixes of the names of the layers, that ImageNet weights fill
+            and that `freeze="backbone"` selects; empty: there are no such layers.
         takes_imagenet_file: whether ImageNet weights come from a file (see `weights.imagenet`).
         load_imagenet: function of the built network that downloads ImageNet weights into it, or None.
         exports: keys of `exporting.table.EXPORTS`: what the network was exported to and run in, see

@@ -32,7 +32,7 @@ def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backb
     model.about = About(settings.licence)
     model.compile(
         build_optimizer(settings, data.steps_per_epoch, _rates(settings, model), _by_adam(model)),
-        color_augmentation=task_row(settings.task).color if settings.color is None else settings.color,
+        color_augmentation=task_row(model.task).color if settings.color is None else settings.color,
         average_decay=settings.average_decay or None,
         loss_mean=settings.loss_mean,
         accumulate=settings.accumulate,

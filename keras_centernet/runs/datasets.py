@@ -19,7 +19,6 @@ from keras_centernet.runs.devices.plan import check_batch, steps_together
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.split_file import MadeSplit
 from keras_centernet.runs.user_code import resolve
-from keras_centernet.tasks.table import TASKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +65,7 @@ def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSpl
     names = ("format", "images", "strict", "workers", "input_size", "max_objects", "seed")
     names += ("class_map", "ignore_case", "max_pixels")
     shared = {name: getattr(settings, name) for name in names}
-    if settings.task in TASKS:  # a user's own task needs only what every data set knows of an object
-        shared["task"] = settings.task
+    shared["task"] = resolve(settings.task, "--task")
     training_names = ("augmentation", "flip", "empty_images", "data_service", "vertical_flip", "hsv", "mosaic", "mixup")
     only_training = {name: getattr(settings, name) for name in training_names}
     of_train, of_val = _plan_splits(settings, made_split)

@@ -22,7 +22,7 @@ from keras_centernet.texts import repr_of, shorten
 
 WORDS = {str: "a text", bool: "true or false", dict: "names with values"}
 PARSE = {int: parse_whole, float: parse_number}
-UNSET = "none"  # typed value of an optional option: None, whatever a recipe or an earlier run says
+UNSET = "none"  # what is typed for the value None, where `Option.can_be_unset`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Option:
             None: by the type.
         names: the option whose value may follow this flag: `--resume runs/a` is short for
             `--resume --output runs/a`.
+        none_is_value: whether "none" is a value of its own.
         own_check: function (name, value) -> the value, for values that one type with limits does not describe.
         name, kind, default: name, type (None left out) and default of the field.
         is_optional: whether the value may be None.
@@ -66,6 +67,7 @@ class Option:
     flag: str = ""
     bare: str = ""
     parse: Callable | None = None
+    none_is_value: bool = False
     own_check: Callable | None = None
     names: str = ""
     name: str = ""
@@ -77,6 +79,11 @@ class Option:
     def is_repeated(self) -> bool:
         """Whether its flag may be given several times: for names and for pairs NAME=VALUE."""
         return self.kind is dict or self.default == ()
+
+    @property
+    def can_be_unset(self) -> bool:
+        """Whether `train` takes the typed value "none" for None: what a recipe sets is not used."""
+        return self.is_optional and self.kind is not bool and self.choices is None and not self.none_is_value
 
     @property
     def text(self) -> str:
@@ -154,12 +161,7 @@ class Option:
         return value
 
     def read(self, text: str):
-        """Returns the value of a typed text; raises a UserError that begins with the flag if the text is wrong.
-
-        "none" is None for an option that can be None, unless its table or its choices decide what names there are.
-        """
-        if text == UNSET and self.is_optional and not self.table and self.choices is None:
-            return None
+        """Returns the value of a typed text; raises a UserError that begins with the flag if the text is wrong."""
         parse = self.parse or PARSE.get(self.kind, str)
         try:
             value = parse(text)

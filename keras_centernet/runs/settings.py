@@ -63,7 +63,11 @@ class TrainSettings:
         None, "annotations of the data to evaluate on", "in their usual place", in_recipes=False
     )
     classes: tuple[str, ...] | None = free_option(
-        None, "names of the classes to use, in order: cat,dog", "those of the data", parse=parse_names
+        None,
+        "names of the classes to use, in order: cat,dog",
+        "those of the data",
+        parse=parse_names,
+        none_is_value=True,
     )
     class_map: dict = option(dict, "other name of a class: old=new,...", flag="--class-map", parse=parse_renames)  # noqa: RUF009
     ignore_case: bool = option(False, "class names that differ in upper and lower case only are the same")
@@ -94,7 +98,9 @@ class TrainSettings:
     warmup_epochs: float = option(3.0, "epochs of linear growth before the cosine", at_least=0, at_most=1e9)
     clip_norm: float = option(0.0, "largest norm of all gradients together; 0: no limit", at_least=0, at_most=1e9)
     average_decay: float = option(0.9998, "decay of the weights' running average; 0: no average", at_least=0, below=1)
-    augmentation: str | None = option(None, "random shifts and sizes", "the task's", table="data.inputs:AUGMENTATIONS")
+    augmentation: str | None = option(
+        None, "random shifts and sizes", "the task's", table="data.inputs:AUGMENTATIONS", none_is_value=True
+    )
     flip: float | None = option(None, "probability of mirroring", "the task's", at_least=0, at_most=1)
     color: bool | None = option(None, "change the colours of images", "the task's")
     augment: str | None = option(None, "module:function of your own that changes each training image first", "none")

@@ -88,15 +88,25 @@ def find_task(
     return _build(task, row.build, class_names(classes, num_classes, row.classes), options)
 
 
-def task_row(task: str | Task) -> TaskRow:
-    """Returns the row of a task; a `Task` or "module:function" that is not in the table gets a row of defaults.
+def task_row(task: str | Task | Callable) -> TaskRow:
+    """Returns the row of a task, found by its key, its builder or its name; a task without one gets a row of defaults.
 
-    A UserError lists the tasks if the text is neither a "module:function" nor a key of `TASKS`.
+    Args:
+        task: key of `TASKS`; a function (classes, **options) -> `Task`; or a `Task`.
+
+    Raises:
+        UserError: anything else.
     """
-    own = TaskRow(lambda classes: task, ())
-    if isinstance(task, Task):
-        return TASKS.get(task.name, own)
-    return own if ":" in str(task) else look_up(TASKS, task, "task")
+    if not isinstance(task, Task) and not callable(task):
+        return look_up(TASKS, task, "task")
+    named, build = (TASKS.get(task.name), task.builder) if isinstance(task, Task) else (None, task)
+    built = next((row for row in TASKS.values() if row.build is build), None)
+    return built or named or TaskRow(build or (lambda classes: task), ())
+
+
+def task_name(task: str | Task | Callable) -> str:
+    """Returns the key or name of a task, or the name of the function that builds it."""
+    return task if isinstance(task, str) else getattr(task, "name", getattr(task, "__name__", "task"))
 
 
 def _build(name: str, build: Callable, classes: tuple[str, ...], options: Mapping | None) -> Task:

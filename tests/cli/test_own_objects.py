@@ -9,11 +9,13 @@ import pytest
 
 from keras_centernet import load_model
 from keras_centernet.cli import main
+from keras_centernet.tasks.table import TASKS
 
 MODULE = """
 import dataclasses
 import keras
 from keras_centernet.tasks.detection import build_detection
+from keras_centernet.tasks.table import TASKS, TaskRow
 
 
 @keras.saving.register_keras_serializable(package="mine")
@@ -29,6 +31,9 @@ def darken(example):
 @keras.saving.register_keras_serializable(package="mine")
 def build_task(classes, radius="published"):
     return dataclasses.replace(build_detection(classes, radius=radius), name="of_mine")
+
+
+TASKS["of_mine"] = TaskRow(build_task, (), flip=0.0)
 """
 FORK = """
 import contextlib, io, json, os, sys
@@ -57,7 +62,8 @@ def module(tmp_path_factory):
     """A folder with a module that no other test imports."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "objects_of_mine.py").write_text(MODULE)
-    return folder / "objects_of_mine.py"
+    yield folder / "objects_of_mine.py"
+    TASKS.pop("of_mine", None)
 
 
 @pytest.fixture
@@ -118,6 +124,28 @@ def test_a_fresh_process_imports_the_module(best, photos):
         (line,) = [line for line in error.splitlines() if line.startswith("keras-centernet: ")]
         assert "is not registered here" in line
         assert "--import MODULE" in line
+
+
+@pytest.mark.slow
+def test_an_exported_file_of_an_own_task_is_opened_by_its_row(best, photos):
+    """Calibrated and measured on a data set as well, which is loaded for the own task."""
+    data, more = ["--data", str(photos)], ["--import", "objects_of_mine"]
+    export = ["export", "--model", str(best), "--output", "of_mine.tflite", "--precision", "int8", "--evaluate", "val"]
+    measure = ["evaluate", "--model", "of_mine.tflite", "--output", "exported.json"]
+    ((code, error),) = run_afresh(best.parent.parent, [*export, *data, *more])
+    assert code == 0, error
+    imported, refused = run_afresh(best.parent.parent, [*measure, *data, *more], [*measure[:-1], "no.json", *data])
+    assert imported[0] == 0, imported[1]
+    assert refused[0] == 2
+    assert "got 'of_mine'. Import the module that adds its row to TASKS (--import MODULE)." in refused[1]
+
+
+@pytest.mark.parametrize("command", ["inspect", "make-tfrecords"])
+def test_data_are_read_for_an_own_task(command, photos, there, tmp_path):
+    output = tmp_path / ("page.html" if command == "inspect" else "records")
+    data = ["--data", str(photos), "--task", "objects_of_mine:build_task"]
+    assert main([command, *data, "--output", str(output)]) == 0
+    assert output.exists()
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,28 @@ def test_a_recipe_without_its_weights():
     assert found == dataclasses.replace(whole, backbone_weights=None)
 
 
+@pytest.mark.parametrize("name", ["normalization", "flip", "hsv", "format", "step_epochs", "gpus"])
+def test_none_is_no_value(name):
+    assert getattr(settings(f"--{name.replace('_', '-')}", "none"), name) is None
+
+
+def test_none_is_a_name_where_there_can_be_one():
+    found = settings("--augmentation", "none", "--classes", "none")
+    assert (found.augmentation, found.classes) == ("none", ("none",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--epochs none", "--epochs: expected a whole number"),
+        ("--color none", "expected the options that --help lists, got none"),
+    ],
+)
+def test_other_options_refuse_none(options, message, capsys):
+    assert main(["train", "--data", "photos", *options.split()]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_no_weights_leave_the_usual_recipe():
     assert settings("--weights", "none") == settings()
 

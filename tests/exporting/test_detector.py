@@ -169,7 +169,7 @@ def test_no_such_file_and_a_damaged_one_are_one_line(name, message, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "tracking"}, "Unknown task: expected one of detection"),
+        ({"task": "tracking"}, "expected one of the tasks detection, .*, got 'tracking'. Import the module that adds"),
         ({"task": 5}, "expected a text as task, got 5"),
         ({"classes": "cat"}, "expected a list as classes, got 'cat'"),
         ({"classes": []}, "classes"),

@@ -54,6 +54,15 @@ def test_the_backbone_is_the_part_that_imagenet_weights_fill(resnet, mobile):
     assert [layer.name for layer in chosen] == ["backbone"]
 
 
+def test_an_own_backbone_is_the_nested_model_whatever_layers_begin_with_its_name(tiny_model):
+    images = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, strides=4, padding="same")(images)
+    model = tiny_model(keras.Model(images, x, name="center"))
+    chosen = select_layers(model.network, ["backbone"], model.backbone_row.backbone_layers)
+    assert [layer.name for layer in chosen] == ["center"]
+    assert "center_heatmap" in [layer.name for layer in model.network.layers]
+
+
 def test_patterns_find_layers_also_inside_nested_models(resnet, mobile):
     assert {layer.name for layer in select_layers(resnet.network, ["size*", "off?et"], ())} == {
         "size",

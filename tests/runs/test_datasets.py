@@ -1,14 +1,19 @@
 """The training images that follow from a run's settings."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from keras_centernet import UserError
 from keras_centernet.data import load_dataset
 from keras_centernet.data.formats import shapes
+from keras_centernet.method.specs import FieldSpec
 from keras_centernet.runs.datasets import load_datasets
 from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.settings import TrainSettings
+from keras_centernet.runs.user_code import resolve
+from keras_centernet.tasks.table import TASKS, TaskRow
 
 SIZES = {"input_size": 64, "batch_size": 3}
 CHANGES = {"vertical_flip": 0.5, "hsv": (0.1, 0.7, 0.4), "mosaic": 0.5, "mixup": 0.5}
@@ -17,6 +22,9 @@ def darken(example):
     return {"image": example["image"] // 2}
 
 NOTHING = 3
+
+def build_arrows(classes):
+    raise NotImplementedError  # data are loaded before the task is built
 """
 
 
@@ -52,6 +60,23 @@ def test_mosaics_are_for_images_of_few_objects():
         for data in (found.train, found.load_train(batch_size=3)):
             images = next(iter(data.for_epochs(0, 1)))[0]
             np.testing.assert_array_equal(images, next(iter(expected.train.for_epochs(0, 1)))[0])
+
+
+def test_a_users_own_task_has_the_fields_and_defaults_of_its_row(monkeypatch):
+    def first_batch(**options):
+        return next(iter(load(**options).train.for_epochs(0, 1)))
+
+    task = "changes_of_mine:build_arrows"
+    np.testing.assert_array_equal(first_batch(task=task)[0], first_batch()[0])
+    row = TaskRow(resolve(task, "--task"), (), flip=0.0, max_objects=90)
+    monkeypatch.setitem(TASKS, "arrows", row)
+    images, objects = first_batch(task=task)
+    np.testing.assert_array_equal(images, first_batch(flip=0.0)[0])
+    assert not np.array_equal(images, first_batch()[0])
+    assert objects["boxes_xyxy"].shape == (3, 90, 4)
+    monkeypatch.setitem(TASKS, "arrows", dataclasses.replace(row, fields={"turn": FieldSpec()}))
+    with pytest.raises(UserError, match="expected objects with turn for task build_arrows; it has none"):
+        load(task=task)
 
 
 @pytest.mark.slow

@@ -109,18 +109,6 @@ def test_typed_nonsense(name, text):
         row.read(text)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("weights", None), ("flip", None), ("hsv", None), ("augmentation", "none")]
-)
-def test_none_takes_back_what_a_recipe_says_unless_a_table_has_that_name(name, value):
-    assert options_of(TrainSettings)[name].read("none") == value
-
-
-def test_an_option_that_must_have_a_value_refuses_none():
-    with pytest.raises(UserError, match=r"^--epochs: expected a whole number"):
-        options_of(TrainSettings)["epochs"].read("none")
-
-
 def test_help():
     rows = options_of(Rows)
     assert [row.text for row in rows.values()] == [

@@ -72,7 +72,7 @@ def _to_arrays(found: Found, indices: dict[str, int]) -> tuple[Annotations, dict
         is_difficult=np.array([bool(row[8]) for row in found.rows], bool)[order],
         areas=areas[order],
         fields={key: values.field_values(found, key)[order] for key in found.fields},
-        image_fields={key: np.asarray(rows, np.float32) for key, rows in found.image_fields.items()},
+        image_fields={key: values.image_field_values(found, key) for key in found.image_fields},
     )
     return annotations.keep_objects(annotations.classes >= 0), own_ids
 

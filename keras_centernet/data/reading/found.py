@@ -136,7 +136,9 @@ class Found:
             for key, values in others.items():
                 mine.setdefault(key, []).extend(values)
         for what, names in other.notes.items():
-            self.notes.setdefault(what, []).extend(names)
+            mine = self.notes.setdefault(what, [])
+            known = {*mine}  # a file that no split reads is noted for each
+            mine.extend(name for name in names if name not in known)
         if self.classes is not None:
             self.classes = tuple(dict.fromkeys((*self.classes, *(other.classes or ()))))
         if self.category_ids is not None:

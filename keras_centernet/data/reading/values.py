@@ -14,7 +14,9 @@ _INT64 = np.iinfo(np.int64)
 
 
 def is_number(value: object, largest: float | None = None) -> bool:
-    """Returns whether a value is a number or the text of one ("nan" counts) and, with `largest`, at most that large.
+    """Returns whether a value is a number or the text of one, "nan" and "inf" included.
+
+    With `largest` it must also be finite, and at most `largest` in size.
 
     Examples:
         >>> is_number("-0.5"), is_number("cat"), is_number(7, largest=5), is_number(True)
@@ -24,7 +26,7 @@ def is_number(value: object, largest: float | None = None) -> bool:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return False
-    return not isinstance(value, bool) and (largest is None or abs(number) <= largest)
+    return not isinstance(value, bool | np.bool_) and (largest is None or abs(number) <= largest)
 
 
 def box_values(found: Found) -> np.ndarray:
@@ -61,6 +63,12 @@ def field_values(found: Found, key: str) -> np.ndarray:
     shape = np.shape(values[0]) if values else ()
     table = _numbers([np.ravel(value).tolist() for value in values], math.prod(shape), found, key)
     return table.reshape(len(values), *shape).astype(spec.dtype if spec else None)
+
+
+def image_field_values(found: Found, key: str) -> np.ndarray:
+    """Returns (n, ...) of one field of the images in the type that its schema says, float32 if it has none."""
+    spec = known_fields().get(key)
+    return np.asarray(found.image_fields[key], spec.dtype if spec else np.float32)
 
 
 def check_names(found: Found) -> None:

@@ -34,7 +34,7 @@ def draw_training_batch(model: CenterNet, data: Datasets, settings: TrainSetting
 
 def _as_seen(model: CenterNet, images: np.ndarray, settings: TrainSettings) -> np.ndarray:
     """Returns the images as uint8 RGB, with the colour augmentation of the training."""
-    if task_row(settings.task).color if settings.color is None else settings.color:
+    if task_row(model.task).color if settings.color is None else settings.color:
         # These are not taken from the model's own random numbers, whose sequence must not change.
         numbers = np.random.default_rng(settings.seed).uniform(size=(len(images), RANDOM_NUMBERS)).astype("float32")
         seen = augment_and_normalize(images, model.normalization, ops.convert_to_tensor(numbers))

@@ -35,8 +35,11 @@ def read_settings(folder: str | os.PathLike, given: dict) -> dict:
 
 def with_older_values(config: dict) -> dict:
     """Returns config.json's content, completed with the old behaviour of options that did not exist at the time."""
-    of_then = {name: row.of_older_runs for name, row in options_of(TrainSettings).items()}
-    return {name: value for name, value in of_then.items() if value is not None} | config
+    rows = options_of(TrainSettings)
+    of_then = {name: row.of_older_runs for name, row in rows.items() if row.of_older_runs is not None}
+    # An option that must have a value now could have none then.
+    unset = {name for name, value in config.items() if value is None and name in rows and not rows[name].is_optional}
+    return of_then | {name: value for name, value in config.items() if name not in unset}
 
 
 def settings_of_run(folder: str | os.PathLike, **changes) -> TrainSettings:

@@ -48,7 +48,7 @@ def plan(
         + (f", {data.steps_per_execution} per execution" if data.steps_per_execution > 1 else "")
         + (f", {progress.step} of them done" if progress.step else ""),
         "optimizer": _optimizer(settings, model),
-        "images": _augmentation(settings, data.train.source),
+        "images": _augmentation(settings, data.train.source, model),
         "precision": "bfloat16, weights and losses float32" if computes_in_half(settings) else "float32",
         "losses": f"means over the objects of the {settings.loss_mean.replace('_', ' ')}",
         "devices": _devices(devices),
@@ -93,8 +93,8 @@ def _optimizer(settings: TrainSettings, model: CenterNet) -> str:
     return f"{settings.optimizer}, learning rate {describe_rate(settings)}{said}{frozen}"
 
 
-def _augmentation(settings: TrainSettings, source: Source) -> str:
-    row = task_row(settings.task)
+def _augmentation(settings: TrainSettings, source: Source, model: CenterNet) -> str:
+    row = task_row(model.task)
     is_mosaic = has_mosaics(settings, source)
     shares = {
         "mirrored": row.flip if settings.flip is None else settings.flip,

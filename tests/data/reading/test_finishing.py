@@ -8,6 +8,9 @@ from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.reading.finishing import to_source
 from keras_centernet.data.reading.found import Found
 from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.method.specs import FieldSpec
+from keras_centernet.tasks.detection import build_detection
+from keras_centernet.tasks.table import TASKS, TaskRow
 
 DOG, CAT = ("dog", (5, 6, 25, 30)), ("cat", (1, 2, 3, 4))
 REQUEST = DataRequest("data")
@@ -33,6 +36,17 @@ def test_objects_may_be_added_in_any_order(make_found):
     annotations = to_source(found, REQUEST).annotations
     assert annotations.boxes_xyxy[:, 2].tolist() == [5, 9, 7]
     assert annotations.fields["alphas"].tolist() == [1, 0, 2]
+
+
+def test_fields_of_images_have_the_type_of_their_schema(make_found, monkeypatch):
+    weather = TaskRow(build_detection, (), fields={"is_night": FieldSpec("bool", (), True)})
+    monkeypatch.setitem(TASKS, "weather", weather)
+    found = make_found({"a.jpg": [DOG], "b.jpg": [CAT]})
+    found.image_fields = {"is_night": [True, False], "hour": [23, 12]}
+    fields = to_source(found, REQUEST).annotations.image_fields
+    assert fields["is_night"].dtype == bool
+    assert fields["is_night"].tolist() == [True, False]
+    assert (fields["hour"].dtype, fields["hour"].tolist()) == ("float32", [23, 12])
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,26 @@ def test_all_settings_are_restored_except_resume_and_overwrite(folder):
     assert settings_of_run(folder) == resumed(folder)
 
 
+def test_a_missing_value_of_an_older_version_is_the_default(folder):
+    """Version 0.1.0 wrote `"tpu": null`, where there is only true and false now."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"tpu": None}))
+    assert settings_of_run(folder) == resumed(folder)
+
+
 @pytest.mark.parametrize("line", ["--resume {}", "--output {} --resume", "--resume {} --output {}/"])
 def test_the_command_needs_the_folder_only(line, folder):
     settings = typed(line.format(folder, folder))
     assert dataclasses.replace(settings, output=str(folder)) == resumed(folder)
+
+
+def test_a_resumed_run_keeps_its_recipe(folder):
+    assert typed(f"--resume {folder} --recipe none").recipe is None  # it has none
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"recipe": "detection"}))
+    assert typed(f"--resume {folder}").recipe == "detection"
+    with pytest.raises(UserError, match="--resume: expected that of the run, detection, or no --recipe, got none"):
+        typed(f"--resume {folder} --recipe none")
 
 
 def test_typed_options_replace_those_of_the_run(folder):

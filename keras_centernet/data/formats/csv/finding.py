@@ -19,30 +19,23 @@ def is_csv_data(path: AnyPath) -> bool:
     """Returns whether a path is a table of boxes, or a folder that holds one."""
     if path.suffix.lower() in SUFFIXES:
         return read_layout(path) is not None
-    return path.is_dir() and bool(_tables_in(path))
+    return path.is_dir() and bool(_tables_in(path)[0])
 
 
 def csv_splits(request: DataRequest) -> tuple[str, ...]:
     """Returns the names of the splits that have tables; () if no table belongs to a split."""
-    return tuple(name for name in find_tables(request) if name is not None)
+    return tuple(name for name in find_tables(request)[0] if name is not None)
 
 
-def find_tables(request: DataRequest) -> dict[str | None, list[AnyPath]]:
-    """Returns {split: its tables}; tables that belong to no split, under the key None, only if there are no others."""
+def find_tables(request: DataRequest) -> tuple[dict[str | None, list[AnyPath]], list[AnyPath]]:
+    """Returns ({split: its tables}, tables that are not read).
+
+    Tables that belong to no split have the key None and are read only if there are no others. Of the tables of one
+    split, those in the folder are read and not those in its subfolders.
+    """
     if request.annotations is not None:
-        return {None: [to_path(request.annotations)]}
-    if not request.path.is_dir():
-        return {None: [request.path]}
-    found = _tables_in(request.path)
-    return {name: paths for name, paths in found.items() if name is not None} or found
-
-
-def tables_passed_over(request: DataRequest) -> list[AnyPath]:
-    """Returns the tables in the folder that belong to no split, if others do."""
-    if request.annotations is not None or not request.path.is_dir():
-        return []
-    found = _tables_in(request.path)
-    return found[None] if None in found and len(found) > 1 else []
+        return {None: [to_path(request.annotations)]}, []
+    return _tables_in(request.path) if request.path.is_dir() else ({None: [request.path]}, [])
 
 
 def image_folders(table: AnyPath, request: DataRequest) -> list[AnyPath]:
@@ -66,17 +59,20 @@ def _root(request: DataRequest) -> AnyPath:
     return request.path if request.path.is_dir() else request.path.parent
 
 
-def _tables_in(root: AnyPath) -> dict[str | None, list[AnyPath]]:
-    """Returns {split, or None: its tables in the folder, or if there are none, in its subfolders}."""
+def _tables_in(root: AnyPath) -> tuple[dict[str | None, list[AnyPath]], list[AnyPath]]:
     found: dict[str | None, list[AnyPath]] = {}
+    not_read = []
     for pattern in ("*", "*/*"):
         paths = sorted(path for suffix in SUFFIXES for path in root.glob(pattern + suffix))
         here: dict[str | None, list[AnyPath]] = {}
         for path in paths:
             if path.name[0] != "." and read_layout(path) is not None:
                 here.setdefault(_split_of(path, root), []).append(path)
+        not_read += [path for name, paths in here.items() if name in found for path in paths]
         found = here | found
-    return found
+    if len(found) > 1:
+        not_read = found.pop(None, []) + not_read
+    return found, not_read
 
 
 def _split_of(table: AnyPath, root: AnyPath) -> str | None:

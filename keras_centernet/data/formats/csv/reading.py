@@ -1,6 +1,6 @@
 """CSV: one line per object, with the columns of TensorFlow's tutorials and Roboflow, RetinaNet, or Open Images."""
 
-from keras_centernet.data.formats.csv.finding import find_tables, image_folders, root_of, tables_passed_over
+from keras_centernet.data.formats.csv.finding import find_tables, image_folders, root_of
 from keras_centernet.data.formats.csv.table import SIDES, Layout, read_layout, read_lines_of
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.images import IMAGE_SUFFIXES
@@ -14,7 +14,7 @@ from keras_centernet.files.paths import AnyPath
 
 _CLASSES = "classes.csv"
 _NOT_NAMED = "image(s) left out, no line of the table names them"
-_PASSED_OVER = "table(s) passed over, others have the name of a split"
+_NOT_READ = "table(s) not read, others have the name of a split or lie nearer to the folder"
 _OTHER_SIZE = "line(s) that state another size of the image than the line before"
 _FRACTIONS = f"table(s) whose boxes are all below {LARGEST_FRACTION:g}, read as fractions of the image"
 
@@ -32,8 +32,9 @@ def read_csv(request: DataRequest) -> Found:
         UserError: a file cannot be read, or a line or a value is wrong.
     """
     found = Found(request.name, unit="line")
-    found.notes = {_PASSED_OVER: [str(path) for path in tables_passed_over(request)]}
-    layouts = {path: read_layout(path) for path in find_tables(request)[request.split]}
+    tables, not_read = find_tables(request)
+    found.notes = {_NOT_READ: list(map(str, not_read))}
+    layouts = {path: read_layout(path) for path in tables[request.split]}
     for path, layout in layouts.items():
         if layout is None:
             expected = "the columns filename, class, xmin, ymin, xmax, ymax, or path, x1, y1, x2, y2, class"

@@ -120,13 +120,14 @@ def test_splits(write, table, image):
         read_source(folder, "val")
 
 
-@pytest.mark.parametrize("table", ["labels.csv", "data/labels.csv"])
-def test_a_table_of_no_split_beside_those_of_splits_is_passed_over_and_reported(write, table):
+@pytest.mark.parametrize("table", ["labels.csv", "data/labels.csv", "data/train.csv"])
+def test_tables_beside_those_of_splits_are_not_read_and_reported(write, table):
     line = LINES[0].format("a") + "\n"
-    folder = write({"train_labels.csv": TENSORFLOW + line, table: TENSORFLOW + line * 2})
-    message = rf"1 table\(s\) passed over, others have the name of a split; first: {re.escape(str(folder / table))}"
-    with pytest.warns(DataWarning, match=message):
-        assert objects_of(read_source(folder, "train")) == {"a.jpg": BOXES[:1]}
+    splits = {f"{split}_labels.csv": TENSORFLOW + line * (split == "train") for split in ("train", "test")}
+    folder = write(splits | {table: TENSORFLOW + line * 2})
+    for split in ("train", "all"):
+        with pytest.warns(DataWarning, match=rf"1 table\(s\) not read, .*; first: {re.escape(str(folder / table))}"):
+            assert objects_of(read_source(folder, split)) == {"a.jpg": BOXES[:1]}
 
 
 @pytest.mark.parametrize("table", ["annotations.csv", "_annotations.csv", "data/labels.csv"])
