@@ -75,7 +75,7 @@ def test_a_users_own_task_has_the_fields_and_defaults_of_its_row(monkeypatch):
     assert not np.array_equal(images, first_batch()[0])
     assert objects["boxes_xyxy"].shape == (3, 90, 4)
     monkeypatch.setitem(TASKS, "arrows", dataclasses.replace(row, fields={"turn": FieldSpec()}))
-    with pytest.raises(UserError, match="expected objects with turn for task build_arrows; it has none"):
+    with pytest.raises(UserError, match="format shapes has no turn, which this task needs"):
         load(task=task)
 
 
