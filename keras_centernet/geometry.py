@@ -210,6 +210,13 @@ def xyxy_to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
     return np.concatenate([boxes[..., :2], boxes[..., 2:] - boxes[..., :2]], axis=-1)
 
 
+def clip_to_size(boxes_xyxy: np.ndarray, image_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the boxes (N, 4) clipped to an image, and whether each has an area in it (N,)."""
+    height, width = image_hw
+    clipped = np.clip(boxes_xyxy, 0, [width, height, width, height])
+    return clipped, np.all(clipped[:, 2:] > clipped[:, :2], axis=1)
+
+
 def box_areas(boxes_xyxy: np.ndarray) -> np.ndarray:
     """Returns the areas (N,) of boxes (N, 4); 0 for a box without extent or with swapped corners."""
     return np.prod(np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0), axis=1)

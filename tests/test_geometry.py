@@ -162,6 +162,13 @@ def test_overlaps_are_computed_for_every_pair_of_boxes(rng):
     assert geometry.box_iou(boxes[:0], others).shape == (0, 5)
 
 
+def test_boxes_are_clipped_to_an_image_by_hand():
+    boxes = np.array([[-5, 2, 7, 30], [8, 20, 20, 25], [3, 4, 3, 9], [1, 1, 2, 2]], np.float32)
+    clipped, has_area = geometry.clip_to_size(boxes, (20, 10))
+    assert clipped.tolist() == [[0, 2, 7, 20], [8, 20, 10, 20], [3, 4, 3, 9], [1, 1, 2, 2]]
+    assert has_area.tolist() == [True, False, False, True]
+
+
 def test_vectors_are_scaled_and_rotated_but_not_shifted():
     image_to_input = np.array([[0.0, 2.0, 30.0], [-2.0, 0.0, 50.0]])
     found = {"boxes_xyxy": np.float64([[0, 0, 8, 4]]), "velocities_dxy": np.float64([[1, 0]]), "tracks": np.array([7])}

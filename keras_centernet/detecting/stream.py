@@ -16,7 +16,7 @@ from keras_centernet.detecting.kinds import Item, list_items
 from keras_centernet.detecting.thresholds import lowest_scores
 from keras_centernet.detecting.tracking import check_tracking, lowest_asked, track_items
 from keras_centernet.errors import UserError
-from keras_centernet.geometry import letterbox, to_image_frame, warp
+from keras_centernet.geometry import clip_to_size, letterbox, to_image_frame, warp
 from keras_centernet.limits import COUNT, SHARE
 
 BATCHES_AHEAD = 2  # batches that are read while one is in the network
@@ -172,10 +172,8 @@ def to_detections(
         threshold: lowest score that is kept; None: the model's `thresholds`.
         calibration: see `calibration_or_default`.
     """
-    height, width = image.shape[:2]
     rows = to_image_frame(rows, image_to_input)
-    boxes_xyxy = np.clip(rows["boxes_xyxy"], 0, [width, height, width, height]).astype(np.float32)
-    has_area = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
+    boxes_xyxy, has_area = clip_to_size(rows["boxes_xyxy"].astype(np.float32), image.shape[:2])
     lowest = lowest_scores(model, threshold)[rows["classes"].astype(np.int64)]
     keep = np.flatnonzero((rows["scores"] >= lowest) & has_area)
     keep = keep[np.argsort(-rows["scores"][keep], kind="stable")]  # the last bit of a runtime's sigmoid can swap two
@@ -186,7 +184,7 @@ def to_detections(
         extras["calibration"] = np.broadcast_to(np.float32(calibration), (len(keep), 3, 4))
     indices = kept["classes"].astype(np.int32)
     return Detections(
-        boxes_xyxy=boxes_xyxy[keep],
+        boxes_xyxy=boxes_xyxy[keep].astype(np.float32),
         scores=kept["scores"].astype(np.float32),
         classes=indices,
         class_names=tuple(model.classes[i] for i in indices),

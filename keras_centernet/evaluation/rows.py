@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_centernet.detecting.conversions import coco_rows
-from keras_centernet.geometry import invert_affine, transform_boxes, xyxy_to_xywh
+from keras_centernet.geometry import clip_to_size, invert_affine, transform_boxes, xyxy_to_xywh
 
 
 def annotation_rows(objects: dict, clip_boxes: bool = False) -> list[dict]:
@@ -15,8 +15,7 @@ def annotation_rows(objects: dict, clip_boxes: bool = False) -> list[dict]:
     is_hidden = objects.get("is_hidden", np.zeros_like(objects["is_crowd"]))
     boxes_xyxy = transform_boxes(objects["boxes_xyxy"], invert_affine(objects["image_to_input"]))
     if clip_boxes:
-        height, width = objects["image_hw"]
-        boxes_xyxy = np.clip(boxes_xyxy, 0, [width, height, width, height])
+        boxes_xyxy, _ = clip_to_size(boxes_xyxy, objects["image_hw"])
     return [
         {
             "image_id": int(objects["image_id"]),
@@ -38,10 +37,8 @@ def detection_rows(found: dict, image_id: int) -> list[dict]:
 
 def clip_to_image(found: dict, objects: dict) -> dict:
     """Returns the detections with boxes clipped to the image, without those outside it."""
-    height, width = objects["image_hw"]
-    boxes_xyxy = np.clip(found["boxes_xyxy"], 0, [width, height, width, height])
-    keep = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
-    return {key: values[keep] for key, values in (found | {"boxes_xyxy": boxes_xyxy}).items()}
+    boxes_xyxy, has_area = clip_to_size(found["boxes_xyxy"], objects["image_hw"])
+    return {key: values[has_area] for key, values in (found | {"boxes_xyxy": boxes_xyxy}).items()}
 
 
 def rounded(rows: list[dict]) -> list[dict]:

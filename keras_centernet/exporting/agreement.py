@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_centernet import camera
 from keras_centernet.data.images import read_image
-from keras_centernet.geometry import box_iou, is_position, is_vector, letterbox, warp
+from keras_centernet.geometry import box_iou, clip_to_size, is_position, is_vector, letterbox, warp
 
 THRESHOLD = 0.1  # lowest score that is compared, if the model finds any above it
 # A detection may be missing in the other list only because that list is full: if its score is above the list's lowest
@@ -128,10 +128,9 @@ def _ask_model(model, opened: Opened, example: Example, top_k: int) -> _Answer:
 
 
 def _inside(rows: dict, example: Example) -> _Answer:
-    height, width = example.image.shape[:2]
-    rows = rows | {BOX: np.clip(rows[BOX], 0, [width, height, width, height])}
+    boxes_xyxy, has_area = clip_to_size(rows[BOX], example.image.shape[:2])
+    rows = rows | {BOX: boxes_xyxy}
     is_kept = rows[SCORE] >= 0  # others were dropped as duplicates
-    has_area = np.all(rows[BOX][:, 2:] > rows[BOX][:, :2], axis=1)
     return _Answer({key: value[has_area & is_kept] for key, value in rows.items()}, rows[SCORE][is_kept])
 
 

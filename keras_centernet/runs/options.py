@@ -37,6 +37,8 @@ class Option:
         above, at_least, at_most, below: limits of a number, or of each of several; "above" and "below" exclude
             the limit.
         may_change: whether a resumed run may change the value.
+        of_one_start: whether a resumed run does not take the value over from the run.
+        group: name of options that exclude each other; one that is given replaces all of the group in a resumed run.
         of_older_runs: value in effect in runs whose config.json does not name the option; None: the default.
         in_recipes: whether a recipe may set it.
         changes_result: whether the training result depends on it, so that a comparison of runs lists it.
@@ -61,6 +63,8 @@ class Option:
     at_most: float = math.inf
     below: float = math.inf
     may_change: bool = False
+    of_one_start: bool = False
+    group: str = ""
     of_older_runs: typing.Any = None
     in_recipes: bool = True
     changes_result: bool = True

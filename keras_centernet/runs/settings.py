@@ -154,11 +154,15 @@ class TrainSettings:
         of_older_runs=DEFAULT,
     )
     tpu: bool = free_option(
-        False, "train on all TPU cores of this host, or of all hosts of its slice", in_recipes=False
+        False, "train on all TPU cores of this host, or of all hosts of its slice", in_recipes=False, group="devices"
     )
-    gpus: int | None = free_option(None, "GPUs of this machine that share each batch", "one, or the CPU", at_least=1)
+    gpus: int | None = free_option(
+        None, "GPUs of this machine that share each batch", "one, or the CPU", at_least=1, group="devices"
+    )
     multi_worker: bool = free_option(
-        False, "share each batch with the processes of TF_CONFIG, on JAX of KERAS_DISTRIBUTION_JOB_ADDRESSES"
+        False,
+        "share each batch with the processes of TF_CONFIG, on JAX of KERAS_DISTRIBUTION_JOB_ADDRESSES",
+        group="devices",
     )
     loss_mean: str = option(
         "global_batch", "objects that losses are averaged over on several devices", table="fitting.replicas:LOSS_MEANS"
@@ -184,7 +188,11 @@ class TrainSettings:
     )
     # The folder
     output: str = free_option(
-        "runs/train", "folder for the results; of a recipe: runs/ and its name", in_recipes=False, changes_result=False
+        "runs/train",
+        "folder for the results; of a recipe: runs/ and its name",
+        in_recipes=False,
+        of_one_start=True,
+        changes_result=False,
     )
     licence: str | None = free_option(
         None, "licence named in model files, such as apache-2.0", "unspecified", flag="--license", in_recipes=False
@@ -194,9 +202,12 @@ class TrainSettings:
         "continue the run in --output, or in the folder named here, with its options where none are given",
         in_recipes=False,
         names="output",
+        of_one_start=True,
         changes_result=False,
     )
-    overwrite: bool = free_option(False, "replace the run in --output", in_recipes=False, changes_result=False)
+    overwrite: bool = free_option(
+        False, "replace the run in --output", in_recipes=False, of_one_start=True, changes_result=False
+    )
     checkpoint_every: int | None = free_option(
         None, "batches between checkpoints inside an epoch", "none", at_least=1, changes_result=False
     )
@@ -213,10 +224,7 @@ class TrainSettings:
         for name, row in options_of(TrainSettings).items():
             object.__setattr__(self, name, row.check(getattr(self, name)))
         About(self.licence)  # checks it
-        chosen = [name for name in ("tpu", "gpus", "multi_worker") if getattr(self, name)]
-        if len(chosen) > 1:
-            options = " and ".join("--" + name.replace("_", "-") for name in chosen)
-            raise UserError(f"Expected at most one of --tpu, --gpus and --multi-worker, got {options}.")
+        _check_groups(self)
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite: expected at most one of them, got both. Remove one.")
         if self.backbone_rate != 1 and "backbone" in self.freeze:
@@ -258,6 +266,16 @@ class TrainSettings:
         """Raises a UserError unless the package's tables hold the names; imports Keras and TensorFlow."""
         for name, row in options_of(TrainSettings).items():
             row.check_name(getattr(self, name))
+
+
+def _check_groups(settings: TrainSettings) -> None:
+    """Raises where two options that exclude each other are set."""
+    for group, rows in itertools.groupby(options_of(TrainSettings).values(), key=lambda row: row.group):
+        flags = {row.flag: bool(getattr(settings, row.name)) for row in rows}
+        if group and sum(flags.values()) > 1:
+            given = " and ".join(flag for flag, is_set in flags.items() if is_set)
+            *others, last = flags
+            raise UserError(f"Expected at most one of {', '.join(others)} and {last}, got {given}.")
 
 
 def _check_step_epochs(step_epochs: tuple[int, ...], epochs: int) -> None:

@@ -11,7 +11,7 @@ from keras_centernet.detecting.graphs.compiling import to_arrays
 from keras_centernet.detecting.thresholds import lowest_scores
 from keras_centernet.diagnostics.photos import read_photos
 from keras_centernet.drawing.grid import GridRow, draw_grid, overlay_heatmap
-from keras_centernet.geometry import STRIDE, compose_affine, invert_affine, transform_boxes, warp
+from keras_centernet.geometry import STRIDE, clip_to_size, compose_affine, invert_affine, transform_boxes, warp
 
 TOP_K = 100
 LONGEST = 720  # most pixels of a photo's longer side; the grid draws it even smaller
@@ -61,8 +61,7 @@ def _in_photo(row: GridRow, photo: np.ndarray | None, image_to_input: np.ndarray
 
 
 def _moved(found: Detections, matrix: np.ndarray, image: np.ndarray) -> Detections:
-    height, width = image.shape[:2]
-    boxes_xyxy = np.clip(transform_boxes(found.boxes_xyxy, matrix), 0, [width, height, width, height])
+    boxes_xyxy, _ = clip_to_size(transform_boxes(found.boxes_xyxy, matrix), image.shape[:2])
     return Detections(boxes_xyxy, found.scores, found.classes, found.class_names, image=image)
 
 

@@ -8,8 +8,6 @@ from keras_centernet.runs.folder import CONFIG, CONFIG_FILE
 from keras_centernet.runs.options import options_of
 from keras_centernet.runs.settings import TrainSettings
 
-OF_ONE_START = ("output", "resume", "overwrite")  # options that a resumed run does not take over
-DEVICES = ("tpu", "gpus", "multi_worker")  # at most one of them
 CHOSEN = "chosen_classes"  # key of config.json for the option `classes`; its key "classes" has those of the model
 
 
@@ -18,7 +16,7 @@ def read_settings(folder: str | os.PathLike, given: dict) -> dict:
 
     Args:
         folder: of the run; without config.json the result is empty.
-        given: options that override the run's; one of `DEVICES` among them replaces all three of the run.
+        given: options that override the run's; one of a group replaces all of the group in the run.
 
     Raises:
         UserError: config.json is damaged, or has a value that its option does not allow.
@@ -27,8 +25,11 @@ def read_settings(folder: str | os.PathLike, given: dict) -> dict:
     if not path.exists():
         return {}
     config = with_older_values(CONFIG_FILE.read(path))
-    left_out = {*OF_ONE_START} | ({*DEVICES} if {*DEVICES} & {*given} else set())
-    rows = {name: row for name, row in options_of(TrainSettings).items() if name in config and name not in left_out}
+    rows = options_of(TrainSettings)
+    groups = {rows[name].group for name in given if name in rows} - {""}
+    rows = {
+        name: row for name, row in rows.items() if name in config and not row.of_one_start and row.group not in groups
+    }
     config["classes"] = config.get(CHOSEN, config.get("classes"))
     return {name: row.check(config[name], f"{path}: {name}") for name, row in rows.items()}
 
