@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def each_file_alone(tiny_backbone):
+def each_file_alone():
     """Begins each file with the same seed, whichever ran before it, and gives memory back after it.
 
     Keras keeps state of every model, and glibc keeps freed memory: a process would grow by some 100 MB a file.
