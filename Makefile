@@ -18,7 +18,7 @@ test-slow: $(READY)  ## the tests that take more than two seconds
 	$(PYTHON) -m pytest -m "slow and not exhaustive" $(PARALLEL)
 
 test-all: $(READY)  ## every test there is
-	$(PYTHON) -m pytest -m ""
+	$(PYTHON) -m pytest -m "" $(PARALLEL)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
