@@ -21,7 +21,9 @@ EXAMPLES = """examples:
 
 ONLY_PRINTS = True
 FACT = "  {:16} {}"
-WIDTH = 100
+_LINES = textwrap.TextWrapper(
+    100, subsequent_indent=" " * len(FACT.format("", "")), break_long_words=False, break_on_hyphens=False
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +41,7 @@ def run(args: argparse.Namespace) -> None:
     for name, of_name in facts.items():
         print(name)
         for fact, value in of_name.items():
-            line = FACT.format(fact, _shown(value))
-            indent = " " * len(FACT.format("", ""))
-            whole_words = {"break_long_words": False, "break_on_hyphens": False}
-            print(textwrap.fill(line, WIDTH, subsequent_indent=indent, drop_whitespace=True, **whole_words))
+            print(_LINES.fill(FACT.format(fact, _shown(value))))
 
 
 def _facts_of(name: str) -> dict:
