@@ -1,22 +1,26 @@
 """The Python code of the docs runs, page by page from top to bottom, as a reader would type it."""
 
 import contextlib
+import importlib
 import pathlib
 import pkgutil
 import re
+import sys
 
 import keras
 import numpy as np
 import pytest
 
 import keras_centernet
-from keras_centernet import TASKS
+from keras_centernet import TASKS, load_model
+from keras_centernet.cli import main
 from keras_centernet.data.formats.table import FORMATS
 from keras_centernet.evaluation.metrics.table import METRICS
 from keras_centernet.exporting.table import FORMATS as EXPORTS
 from tests.helpers.tiny_backbone import deformable_backbone
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
+PYTHON = r"^```python\n(.*?)^```$"
 
 
 @pytest.fixture
@@ -31,8 +35,8 @@ def tables():
 
 def run_page(page: str, **names) -> dict:
     """Runs the blocks of a page in one namespace, `names`, and returns it; errors name the page and the line."""
-    text, names = (DOCS / page).read_text(), {"__name__": "page"} | names
-    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+    text, names = (DOCS / page).read_text(), {"__name__": "__main__"} | names
+    for block in re.finditer(PYTHON, text, re.MULTILINE | re.DOTALL):
         line = text.count("\n", 0, block.start(1))
         exec(compile("\n" * line + block[1], DOCS / page, "exec"), names)
     return names
@@ -48,6 +52,21 @@ def test_extending(tables, tmp_path, monkeypatch):
     assert names["found"].turns.shape == names["found"].scores.shape
     assert 0 <= names["report"].metrics["turn_error"] <= 180
     assert (tmp_path / "arrows.npz").exists()
+
+
+@pytest.mark.slow
+def test_extending_from_the_command_line(tables, tmp_path, monkeypatch):
+    """The page's code is saved as its module, which a command imports; its images are drawn beforehand."""
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "extending.md").read_text()
+    (tmp_path / "arrows.py").write_text("\n".join(re.findall(PYTHON, page, re.MULTILINE | re.DOTALL)))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "arrows", module := importlib.import_module("arrows"))
+    assert not (tmp_path / "0.png").exists()  # an import only defines
+    module.write_arrows(".", 10)
+    (command,) = re.findall(r"^keras-centernet (train .*)$", page, re.MULTILINE)
+    assert main([*command.split(), "--output", "run"]) == 0
+    assert load_model("run/best.keras").detect("0.png", threshold=0.0)[0].turns.shape
 
 
 @pytest.mark.slow
