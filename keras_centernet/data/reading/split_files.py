@@ -83,14 +83,9 @@ def images_beside(request: DataRequest, path: AnyPath, split: str) -> ImageFiles
 
     If the split has folders of its own, such as train2017/ or images/train/, only these are searched, so that no image
     of another split is taken. Exact paths relative to the label file's or the data set's folder are found anyway.
-
-    Raises:
-        UserError: `images` of the request is not a folder.
     """
     if request.images is not None:
         folder = to_path(request.images)
-        if not folder.is_dir():
-            raise UserError(f"images: expected a folder, got {str(request.images)!r}, which is not one.")
         return ImageFiles([folder], root=folder)
     beside = path.parent
     bases = [beside.parent] if beside.name.lower() in _LABEL_FOLDERS else []
