@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -31,6 +32,12 @@ assert "keras_centernet" not in sys.modules
 print("at", address.rpartition(":")[2], flush=True)
 sys.stdin.read()
 """
+
+
+def pytest_configure():
+    """Lets the commands that tests start be interrupted: a shell's background job ignores SIGINT, as do its children."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -52,14 +52,14 @@ def mine(tmp_path, monkeypatch):
     sys.modules.pop("mine_module")
 
 
-def pyramid(strides=(4, 8, 16, 32), size=(None, None)):
+def pyramid(strides=(4, 8, 16, 32), size=(None, None), name="pyramid"):
     """A Keras model with one output per stride."""
     images = x = keras.Input((*size, 3))
     outputs = []
     for stride in (2, 4, 8, 16, 32):
         x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(x)
         outputs += [x] if stride in strides else []
-    return keras.Model(images, outputs, name="pyramid")
+    return keras.Model(images, outputs, name=name)
 
 
 def in_fresh_process(code, folder):
@@ -209,6 +209,7 @@ def test_summary_and_input_are_those_of_the_network(tiny_model, capsys):
             "backbone pyramid: expected one output of stride 4, or several of strides 4, 8",
         ),
         ({"backbone": pyramid((4, 16))}, "got strides 4, 16"),
+        ({"backbone": pyramid((4,), name="size")}, r"backbone size: .*\"size\".* have names of their own"),
         ({"backbone": pyramid(size=(64, 64))}, r"built with input_shape=\(None, None, 3\), got one of inputs"),
         ({"task": build_detection(("a",)), "classes": ("b",)}, "task: a Task has its own options and classes, a;"),
         ({"head_losses": {"size": "focal"}}, r"head_losses of size: expected one of l1, smooth_l1, .*, got 'focal'"),

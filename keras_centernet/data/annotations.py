@@ -47,6 +47,11 @@ class Annotations:
         counts = np.bincount(self.image_index, minlength=len(self.image_names))
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
+    @property
+    def is_hidden(self) -> np.ndarray:
+        """(N,) bool: regions that hide objects; they are neither objects to detect nor used for training."""
+        return np.asarray(self.fields.get("is_hidden", np.zeros(len(self.boxes_xyxy))), bool)
+
     def keep_objects(self, keep: np.ndarray) -> "Annotations":
         """Returns the annotations with only the objects marked in `keep` (N,) bool, and with all images."""
         names = ("image_index", "boxes_xyxy", "classes", "is_crowd", "is_difficult", "areas")
@@ -162,8 +167,7 @@ def _true_hw(name: str, stated_hw: np.ndarray) -> tuple[int, int] | np.ndarray:
 
 
 def _is_duplicate(annotations: Annotations) -> np.ndarray:
-    is_hidden = annotations.fields.get("is_hidden", np.zeros_like(annotations.is_crowd))
-    kinds = (annotations.image_index, annotations.classes, annotations.is_crowd, is_hidden)
+    kinds = (annotations.image_index, annotations.classes, annotations.is_crowd, annotations.is_hidden)
     keys = np.column_stack([*kinds, annotations.boxes_xyxy])
     _, first = np.unique(keys, axis=0, return_index=True)
     return ~np.isin(np.arange(len(keys)), first)

@@ -1,7 +1,7 @@
 """Checks the arguments of `load_dataset`: the errors say what was expected, what was received and what to do."""
 
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from keras_centernet.data.source import Source
 from keras_centernet.errors import DataWarning, UserError, look_up
 from keras_centernet.limits import COUNT, INDEX, SCALE, SHARE, Limits, check_side
 from keras_centernet.method.specs import Task
-from keras_centernet.tasks.table import find_task, task_name
+from keras_centernet.tasks.table import TaskRow, task_name
 
 INPUT_MULTIPLE = 32
 CONTRADICT_CAMERAS = ("vertical_flip", "mosaic", "mixup")
@@ -28,20 +28,18 @@ def check_counts(**counts: int | None) -> None:
             COUNT.check(name, count)
 
 
-def check_changes(
-    changes: Changes, mosaic_until: int | None, task: str | Task | Callable, fields: Collection[str]
-) -> None:
-    """Raises unless images of a task that needs these fields can be changed like this."""
-    name = task_name(task)
+def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task | Callable, row: TaskRow) -> None:
+    """Raises unless images of a task with that row can be changed like this."""
+    name, needs_camera = task_name(task), row.needs_camera or getattr(task, "needs_camera", False)
     if changes.augmentation not in AUGMENTATIONS:
         raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {changes.augmentation!r}.")
     for option in ("flip", *CONTRADICT_CAMERAS):
         probability = SHARE.check(option, getattr(changes, option))
-        if option in CONTRADICT_CAMERAS and probability and find_task(task).needs_camera:
+        if option in CONTRADICT_CAMERAS and probability and needs_camera:
             reason = "whose objects have positions relative to the camera, which such images contradict"
             raise UserError(f"{option}: expected 0 for task {name}, {reason}, got {probability!r}.")
     if Limits(at_least=0, at_most=360).check("rotation", changes.rotation) and not any(
-        field.endswith("_xyv") for field in fields
+        field.endswith("_xyv") for field in row.fields
     ):
         reason = "which has no keypoints, and boxes are not rotated"
         raise UserError(f"rotation: expected 0 for task {name}, {reason}, got {changes.rotation!r}.")

@@ -180,7 +180,7 @@ def load_dataset(
     input_hw = checks.check_input_size(input_size)
     checks.check_counts(batch_size=batch_size, max_objects=max_objects, limit=limit, workers=workers)
     changes = Changes(augmentation, flip, rotation, augment, vertical_flip, hsv, mosaic, mixup)
-    checks.check_changes(changes, mosaic_until, task, row.fields)
+    checks.check_changes(changes, mosaic_until, task, row)
     checks.check_view(resize, multiple_of, scale)
     checks.check_val_share(val_share)
     checks.check_counts(max_pixels=max_pixels)

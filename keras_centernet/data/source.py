@@ -63,7 +63,7 @@ class Source:
             `limit` images: once and in order, or shuffled and sharded by `passes.Passes`; each shuffled example also
             has its own "seed" (2,) int64.
         image_names: n names, or None for a stream.
-        object_counts: (n,) objects per image, or None for a stream.
+        object_counts: (n,) objects per image and hidden regions, or None for a stream.
         fields: {key that the examples have besides the usual ones: what it holds}.
         task_options: what the data set says about its task, such as {"skeleton": {...}}.
         without_empty: function () -> the same source without the images that have no objects; None for a stream.
@@ -74,6 +74,7 @@ class Source:
             ids besides the image ids.
         made_split: {"train": image names, "val": image names} if this package made the split, else None.
         clock: records the seconds that reading ("load") and resampling ("preprocess") take.
+        objects: number of objects in all images, without hidden regions; None if only reading them could tell.
         most_objects: largest number of objects in one image, if a stream states it beforehand.
         service_examples: `service_examples(workers=None)` -> examples made by TensorFlow alone for the workers of a
             data service, which divide the files among themselves; no seed fixes their order or their seeds. None if
@@ -94,6 +95,7 @@ class Source:
     own_image_ids: Mapping[int, object] | None = None
     made_split: Mapping[str, Sequence[str]] | None = None
     clock: Clock = dataclasses.field(default_factory=Clock)
+    objects: int | None = None
     most_objects: int | None = None
     service_examples: Callable[..., tf.data.Dataset] | None = None
 
@@ -161,6 +163,7 @@ def source_from_annotations(
         without_empty=without_empty,
         annotations=annotations,
         clock=clock,
+        objects=int(np.sum(~annotations.is_hidden)),
         **known,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import keras
 
+from keras_centernet.errors import UserError, first_line
 from keras_centernet.limits import check_side
 from keras_centernet.method.specs import Task
 from keras_centernet.networks.layers.torch_names import allow_dots
@@ -24,6 +25,9 @@ def build_network(
         task: whose heads to build.
         input_hw: fixed (height, width); open by default.
         name: of the model; None: the backbone's.
+
+    Raises:
+        UserError: the backbone has the name of a head.
     """
     found_name, row = (name, backbone) if isinstance(backbone, Backbone) else find_backbone(backbone)
     allow_dots()
@@ -33,7 +37,12 @@ def build_network(
         row.build_heads(features, task, row.head_channels, prefix)
         for features, prefix in zip(stacks, stack_prefixes(len(stacks)), strict=True)
     ]
-    return keras.Model(images, outputs, name=name or found_name)
+    try:
+        return keras.Model(images, outputs, name=name or found_name)
+    except ValueError as error:
+        heads = ", ".join(head.name for head in task.heads)
+        advice = f"The backbone and the heads, {heads}, must have names of their own."
+        raise UserError(f"backbone {found_name}: {first_line(error)} {advice}") from error
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ def build_model(settings: TrainSettings, data: Datasets, is_resumed: bool, backb
     )
     model.about = About(settings.licence)
     model.compile(
-        build_optimizer(settings, data.steps_per_epoch, _rates(settings, model), _by_adam(model)),
+        build_optimizer(settings, data.steps_per_epoch, _rates(settings, model), _by_adam(settings, model)),
         color_augmentation=task_row(model.task).color if settings.color is None else settings.color,
         average_decay=settings.average_decay or None,
         loss_mean=settings.loss_mean,
@@ -53,11 +53,15 @@ def _rates(settings: TrainSettings, model: CenterNet) -> dict[str, float]:
         factor = HEAD_RATE.check(f"head_rates of {name}", rate)
         rates |= dict.fromkeys(layer_selection.last_layer_paths(model.network, name), factor)
     if settings.deformable_rate != 1:
-        rates |= dict.fromkeys(layer_selection.sampling_paths(model.network), settings.deformable_rate)
+        paths = layer_selection.sampling_paths(model.network)
+        rates |= {path: rates.get(path, 1) * settings.deformable_rate for path in paths}
     return rates
 
 
-def _by_adam(model: CenterNet) -> list[str]:
-    """Returns the paths of the variables that predict numbers: those of heads' last layers and of sampling points."""
+def _by_adam(settings: TrainSettings, model: CenterNet) -> list[str]:
+    """Returns the paths of the variables that predict numbers: those of heads' last layers and of sampling points.
+
+    With a `deformable_rate` of 1 sampling points learn as everything else, as they did before there was that option.
+    """
     paths = [path for head in model.task.heads for path in layer_selection.last_layer_paths(model.network, head.name)]
-    return [*paths, *layer_selection.sampling_paths(model.network)]
+    return paths if settings.deformable_rate == 1 else [*paths, *layer_selection.sampling_paths(model.network)]

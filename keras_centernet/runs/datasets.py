@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data import Source, load_dataset
@@ -103,9 +102,9 @@ def load_datasets(settings: TrainSettings, devices: Devices, made_split: MadeSpl
 
 def has_mosaics(settings: TrainSettings, source: Source) -> bool:
     """Whether mosaics are asked for and images hold fewer than `mosaic_below` objects on average (or it is unknown)."""
-    if not settings.mosaic or settings.mosaic_below is None or source.object_counts is None:
+    if not settings.mosaic or settings.mosaic_below is None or source.objects is None:
         return bool(settings.mosaic)
-    return float(np.mean(source.object_counts)) < settings.mosaic_below
+    return source.objects / source.size < settings.mosaic_below
 
 
 def _plan_splits(settings: TrainSettings, made_split: MadeSplit | None) -> tuple[dict, dict]:

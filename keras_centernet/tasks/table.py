@@ -28,6 +28,8 @@ class TaskRow:
         flip: default probability of mirroring.
         color: whether colours are augmented by default.
         max_objects: default padding.
+        needs_camera: whether objects have positions relative to the camera, which images that are turned upside down or
+            mixed contradict.
         hub_name: the task's name on model hubs.
     """
 
@@ -38,6 +40,7 @@ class TaskRow:
     flip: float = 0.5
     color: bool = True
     max_objects: int = 128
+    needs_camera: bool = False
     hub_name: str = "object-detection"
 
 
@@ -52,6 +55,7 @@ TASKS = {
         flip=0.0,
         color=False,
         max_objects=50,
+        needs_camera=True,
     ),
     "pose": TaskRow(build_pose, ("person",), fields=POSE_FIELDS, max_objects=32, hub_name="keypoint-detection"),
 }

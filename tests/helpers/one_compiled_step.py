@@ -26,10 +26,12 @@ SIZES_BY_VALUE = {"Where", "Unique", "UniqueV2", "NonMaxSuppressionV3", "Dynamic
 ALWAYS_OPEN = {"FusedBatchNormV3": (5, "reserve_space_3:0")}  # the output's number, and its name within functions
 BATCH = 2
 # Rounding changes a deep network's gradients at the kinks of ReLU, pooling and interpolation. How much is measured in
-# the graph, with weights changed by a few float32 roundings; the compiled step may differ three times as much.
-ROUNDING = 1e-6
-# Differences as shares of the step: always allowed, and never allowed (152 layers: 0.32; unrelated steps: 1.4).
+# the graph, with weights changed by a few float32 roundings, several times because a kink is met or not (mobile_medium:
+# 0.005 to 0.085 of the step). The compiled step may differ three times as much as the most of them.
+ROUNDING, SHAKES = 1e-6, 4
+# Differences as shares of the step: always allowed, and never allowed (152 layers: 0.38; unrelated steps: 1.4).
 SMOOTH, LARGEST = 1e-3, 0.5
+SAME = 1e-4  # of a loss
 
 
 def build(name: str, task: str, side: int, parts: int) -> CenterNet:
@@ -67,9 +69,9 @@ def start_of(model: CenterNet, start: list) -> list:
     return [by_id[id(variable)] for variable in model.trainable_variables]
 
 
-def shake(model: CenterNet, start: list) -> list:
+def shake(model: CenterNet, start: list, seed: int) -> list:
     """Returns the start with every trainable weight a little larger or smaller."""
-    random, trainable = np.random.default_rng(0), {id(variable) for variable in model.trainable_variables}
+    random, trainable = np.random.default_rng(seed), {id(variable) for variable in model.trainable_variables}
     return [
         (value * (1 + ROUNDING * random.choice([-1, 1], value.shape))).astype(value.dtype)
         if id(variable) in trainable
@@ -105,13 +107,14 @@ def main(name: str, task: str = "detection", parts: str = "1") -> None:
     model, batch = build(name, task, side, int(parts)), objects_of(side)
     start = [np.asarray(variable) for variable in model.variables]
     step, figures, moved = step_from(model, start, batch)
-    *_, shaken = step_from(model, shake(model, start), batch)
+    shaken = [step_from(model, shake(model, start, seed), batch)[1:] for seed in range(SHAKES)]
     _, compiled_figures, compiled_moved = step_from(model, start, batch, jit_compile=True)
-    sensitivity, difference = distance(moved, shaken), distance(moved, compiled_moved)
+    sensitivity = max(distance(moved, other) for _, other in shaken)
+    difference = distance(moved, compiled_moved)
     print(name, task, figures, compiled_figures)
     print(f"compiled, the weights move otherwise by {difference:.1e} of the step; after rounding by {sensitivity:.1e}")
     for key, value in figures.items():
-        allowed = max(1e-4, sensitivity / 100) * abs(value)
+        allowed = max(SAME * abs(value), 3 * max(abs(other[key] - value) for other, _ in shaken))
         assert abs(compiled_figures[key] - value) <= allowed, (key, value, compiled_figures[key])
     assert difference <= min(LARGEST, max(SMOOTH, 3 * sensitivity))
     check_graph(step.get_concrete_function(batch).graph.as_graph_def(add_shapes=True))

@@ -28,6 +28,12 @@ def test_sampling_points_of_convolutions_have_their_own_rate():
     assert rates == dict.fromkeys(SAMPLING, 0.05) | {"size/kernel": 16, "size/bias": 16}
 
 
+def test_sampling_points_of_an_own_backbone_have_both_rates():
+    rates = build(optimizer="adam", backbone_rate=0.1, deformable_rate=0.5).optimizer.rates
+    assert {rates[path] for path in SAMPLING} == {0.05}
+    assert rates["conv1/kernel"] == 0.1
+
+
 def test_one_rate_for_all_needs_no_optimizer_of_our_own():
     assert set(build(optimizer="adam").optimizer.rates) == {*SAMPLING}
     assert type(build(optimizer="adam", deformable_rate=1).optimizer) is keras.optimizers.Adam
@@ -36,6 +42,12 @@ def test_one_rate_for_all_needs_no_optimizer_of_our_own():
 def test_muon_leaves_the_predicting_layers_to_adam():
     kernels = {path for path in build(optimizer="muon").optimizer.by_adam if path.endswith("kernel")}
     assert kernels == {"center_heatmap/kernel", "offset/kernel", "size/kernel", "look/offset_kernel"}
+
+
+def test_sampling_points_at_the_rate_of_all_others_have_their_steps_too():
+    """As in runs from before there was a rate for them, whose momentum a resumed run goes on with."""
+    by_adam = build(optimizer="muon", deformable_rate=1).optimizer.by_adam
+    assert not set(SAMPLING) & set(by_adam)
 
 
 @pytest.mark.parametrize(

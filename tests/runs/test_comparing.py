@@ -83,6 +83,14 @@ def test_a_run_from_before_an_option_counts_with_the_old_behaviour(write_run):
     assert differences(read_runs([before, after])[0]) == {"deformable_rate": {before: 1.0, after: 0.05}}
 
 
+def test_a_whole_number_equals_the_same_number_with_a_point(write_run):
+    """A recipe's 1 is stored as it is, a typed one as 1.0; an option that a run does not name, as its default."""
+    rows = ({}, {"deformable_rate": 1, "weight_decay": 0}, {"deformable_rate": 1.0, "weight_decay": 0.0})
+    folders = [write_run(f"run{i}", **row) for i, row in enumerate(rows)]
+    assert "deformable_rate" not in differences(read_runs(folders)[0])
+    assert differences(read_runs(folders[1:])[0]) == {}
+
+
 def test_runs_are_named_by_their_folders_unless_two_are_the_same(write_run, tmp_path):
     (tmp_path / "x").mkdir()
     runs, _ = read_runs([write_run("a"), write_run("b"), write_run("x/a")])

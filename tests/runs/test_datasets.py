@@ -8,8 +8,10 @@ import pytest
 from keras_centernet import UserError
 from keras_centernet.data import load_dataset
 from keras_centernet.data.formats import shapes
+from keras_centernet.data.formats.opening import read_source
+from keras_centernet.data.records.writing import write_tfrecords
 from keras_centernet.method.specs import FieldSpec
-from keras_centernet.runs.datasets import load_datasets
+from keras_centernet.runs.datasets import has_mosaics, load_datasets
 from keras_centernet.runs.devices.devices import Devices
 from keras_centernet.runs.settings import TrainSettings
 from keras_centernet.runs.user_code import resolve
@@ -60,6 +62,24 @@ def test_mosaics_are_for_images_of_few_objects():
         for data in (found.train, found.load_train(batch_size=3)):
             images = next(iter(data.for_epochs(0, 1)))[0]
             np.testing.assert_array_equal(images, next(iter(expected.train.for_epochs(0, 1)))[0])
+
+
+def test_mosaics_of_an_own_task_need_not_build_it():
+    data = load(task="changes_of_mine:build_arrows", mosaic=0.5, epochs=3, vertical_flip=0.5)
+    assert next(iter(data.train))[0].shape == (3, 64, 64, 3)
+
+
+def test_hidden_regions_are_no_objects_that_decide_on_mosaics_in_files_or_records(write_kitti, tmp_path):
+    car = "Car 0 0 0 {0} 20 {1} 60 0 0 0 0 0 0 0"
+    hidden = "DontCare -1 -1 -10 {0} 70 {1} 90 -1 -1 -1 -1000 -1000 -1000 -10"
+    lines = [line.format(x, x + 30) for line in (car, hidden, hidden) for x in (10, 60)]
+    files = read_source(write_kitti({f"{i:06}": lines for i in range(4)}), "all")
+    write_tfrecords(files, "train", tmp_path / "records", 1)
+    records = read_source(tmp_path / "records", "train")
+    assert files.objects == records.objects == 8
+    for source in (files, records):
+        below = [has_mosaics(TrainSettings("x", mosaic=1.0, mosaic_below=most), source) for most in (2.0, 2.1)]
+        assert below == [False, True]
 
 
 def test_a_users_own_task_has_the_fields_and_defaults_of_its_row(monkeypatch):

@@ -32,6 +32,11 @@ def test_the_row_of_a_task_is_found_by_its_key_its_name_or_its_builder(monkeypat
     assert task_row(build_mine) is task_row(find_task(build_mine)) is TASKS["arrows"]
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_a_row_says_whether_its_task_needs_a_camera(name):
+    assert TASKS[name].needs_camera == find_task(name).needs_camera
+
+
 def test_a_users_own_task_without_a_row_has_the_defaults_and_a_misspelt_one_is_refused():
     for own in (build_mine, find_task(build_mine)):
         row = task_row(own)

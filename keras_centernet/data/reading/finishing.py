@@ -12,7 +12,7 @@ from keras_centernet.data.reading.classes import choose_classes
 from keras_centernet.data.reading.found import Found
 from keras_centernet.data.reading.frames import to_upright_pixels
 from keras_centernet.data.reading.image_checks import keep_readable_images
-from keras_centernet.data.reading.summary import Summary, hidden_objects
+from keras_centernet.data.reading.summary import Summary
 from keras_centernet.data.source import Source, source_from_annotations
 from keras_centernet.errors import UserError
 
@@ -30,7 +30,7 @@ def to_source(found: Found, request: DataRequest) -> Source:
     annotations, own_ids = _to_arrays(found, indices)
     for what, names in found.notes.items():
         warn_counted(names, what)
-    if hidden_objects(annotations).all():
+    if annotations.is_hidden.all():
         raise UserError(_nothing(found))
     summary = Summary(found, annotations)
     annotations, headers = keep_readable_images(annotations, request.strict, request.max_pixels)
@@ -49,7 +49,7 @@ def to_source(found: Found, request: DataRequest) -> Source:
         own_image_ids=own_ids,
         max_pixels=request.max_pixels,
     )
-    if hidden_objects(source.annotations).all():
+    if source.annotations.is_hidden.all():
         raise UserError(f"{found.name}: expected objects, got only boxes without extent or outside of their images.")
     say(summary.line(source, contradicting))
     return source

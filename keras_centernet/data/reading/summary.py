@@ -27,7 +27,7 @@ class Summary:
     def line(self, source: Source, contradicting: int) -> str:
         """Returns the line; counts of zero are left out, except for images and objects."""
         annotations, found = source.annotations, self._found
-        hidden = hidden_objects(annotations)
+        hidden = annotations.is_hidden
         counts = np.bincount(annotations.classes[~hidden], minlength=len(source.classes))
         images, objects = len(annotations.image_names), len(annotations.boxes_xyxy)
         empty = np.bincount(annotations.image_index[~hidden], minlength=images) == 0
@@ -61,12 +61,6 @@ def summary_line(
     shown = ", ".join(f"{classes[i]} {counts[i]}" for i in order) + (", ..." if len(counts) > _SHOWN_CLASSES else "")
     parts = [f"{images} images, {sum(counts)} objects of {len(counts)} classes ({shown})"]
     return f"{name}: {'; '.join(parts + [f'{count} {what}' for count, what in others if count])}."
-
-
-def hidden_objects(annotations: Annotations) -> np.ndarray:
-    """Returns (N,) bool: regions that hide objects; they are neither objects to detect nor used for training."""
-    hidden = annotations.fields.get("is_hidden")
-    return np.zeros(len(annotations.boxes_xyxy), bool) if hidden is None else np.asarray(hidden, bool)
 
 
 def _over_the_border(annotations: Annotations) -> np.ndarray:

@@ -153,6 +153,7 @@ def _build_source(name: str, files: Sequence[AnyPath], facts: RecordFacts, parse
         category_ids=tuple(ids.get(name) for name in parser.classes) if ids else None,
         own_image_ids=facts.own_image_ids,
         clock=clock,
+        objects=facts.class_objects and sum(facts.class_objects.get(name, 0) for name in parser.classes),
         most_objects=facts.most_objects,
         service_examples=functools.partial(service_examples_of, files, facts, parser),
     )

@@ -64,7 +64,8 @@ def differences(runs: Sequence[PastRun]) -> dict[str, dict]:
         if name in _IN_COLUMNS or not row.changes_result:
             continue
         values = {run.name: run.config.get(name, json.loads(json.dumps(_default(row)))) for run in runs}
-        if len({json.dumps(value, sort_keys=True) for value in values.values()}) > 1:
+        first, *others = values.values()
+        if any(value != first for value in others):
             found[name] = values
     return found
 

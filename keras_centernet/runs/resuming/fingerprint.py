@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_centernet.data.annotations import Annotations
-from keras_centernet.data.reading.summary import hidden_objects
 from keras_centernet.data.source import Source
 from keras_centernet.files.remote_path import is_remote
 
@@ -60,7 +59,7 @@ def describe_classes(before: list[str], now: list[str]) -> str:
 
 
 def _of_annotations(source: Source, annotations: Annotations) -> dict:
-    is_visible = ~hidden_objects(annotations)
+    is_visible = ~annotations.is_hidden
     counts = np.bincount(annotations.classes[is_visible], minlength=len(source.classes))
     names = annotations.image_names
     columns = (annotations.image_index, annotations.classes, annotations.boxes_xyxy)

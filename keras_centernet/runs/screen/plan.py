@@ -2,7 +2,6 @@
 
 import random
 
-from keras_centernet.data.reading.summary import hidden_objects
 from keras_centernet.data.source import Source
 from keras_centernet.fitting.layer_selection import sampling_paths
 from keras_centernet.model import CenterNet
@@ -75,7 +74,7 @@ def _classes(names: tuple[str, ...]) -> str:
 
 
 def _describe(source: Source) -> str:
-    objects = "" if source.annotations is None else f", {count((~hidden_objects(source.annotations)).sum(), 'object')}"
+    objects = "" if source.objects is None else f", {count(source.objects, 'object')}"
     return f"{count(source.size, 'image')}{objects}: {source.name}"
 
 
