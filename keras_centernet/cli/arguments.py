@@ -27,12 +27,17 @@ MESSAGES = {
     r"argument (\S+): (.*)": r"\1: \2",
     r"the following arguments are required: (.*)": r"expected \1, missing; see --help.",
     r"unrecognized arguments: (.*)": r"expected the options that --help lists, got \1.",
-    r"ambiguous option: (.*) could match (.*)": r"\1: expected one of \2.",
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads arguments; a mistake is a UserError of one line instead of a page of usage."""
+    """Reads arguments; a mistake is a UserError of one line instead of a page of usage.
+
+    An option must be typed in full: the beginning of one may be meant for another.
+    """
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, allow_abbrev=False, **options)
 
     def parse_known_args(self, args=None, namespace=None):
         """Parses; refuses empty values, which would name the current folder, and `--option=--`, which is read as []."""

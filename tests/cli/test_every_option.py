@@ -121,7 +121,12 @@ def test_nonsense_is_one_line(command, name, capfd, monkeypatch):
         (["train", "--data", "x", "--epochs", "x"], "--epochs: expected a whole number of at least 1, got 'x'."),
         (["train", "--data", "x", "--strict=yes"], "--strict: expected no value, got 'yes'."),
         (["train", "--data", "x", "--epoch", "3", "--epocs", "3"], "expected the options that --help lists, got --epo"),
-        (["train", "--data", "x", "--e", "3"], "--e: expected one of --epochs, --empty-images, --evaluate-every."),
+        (["train", "--data", "shapes", "--epoch", "1"], "expected the options that --help lists, got --epoch 1."),
+        (["train", "--data", "shapes", "--epoch=1"], "expected the options that --help lists, got --epoch=1."),
+        (
+            ["evaluate", "--mod", "x", "--model", "x", "--data", "x"],
+            "expected the options that --help lists, got --mod x.",
+        ),
         (["train", "--data", "x", "--schedule", "wave"], "--schedule: expected one of cosine, step, constant, got 'wa"),
         (["trein"], "COMMAND: expected one of"),
         (
