@@ -70,6 +70,7 @@ def test_a_name_that_does_not_exist(name):
     ("format", "options", "message"),
     [
         ("pascal", {}, f"format: expected one of {', '.join(FORMATS)}, got 'pascal'."),
+        ("CVS", {}, ", tfds, got 'CVS'. Did you mean csv?"),
         ("voc", {}, "data: expected a folder or file in voc format, got 'nowhere', which does not exist."),
         ("shapes", {"images": "photos"}, "images: expected none with format shapes, got 'photos'; remove it."),
         (
