@@ -1,6 +1,7 @@
 """Exceptions and warnings shown to users, and the functions that word their messages."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 
 _LONGEST = 160  # characters of another library's message: Keras quotes whole configurations
 _SHOWN = 80  # characters of a value
@@ -45,11 +46,24 @@ def look_up(table: Mapping, key: str, what: str):
     """Returns a row of a table.
 
     Raises:
-        UserError: the table has no such key; the message lists its keys.
+        UserError: the table has no such key; the message lists its keys and repeats the most similar one.
     """
     if key not in table:
-        raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {shown(key)}.")
+        expected = f"expected one of {', '.join(table)}; got {shown(key)}."
+        raise UserError(f"Unknown {what}: {expected}{did_you_mean(key, table)}")
     return table[key]
+
+
+def did_you_mean(key: object, names: Iterable[str]) -> str:
+    """Returns what a message about an unknown name ends with: the most similar of some names, or nothing.
+
+    Examples:
+        >>> did_you_mean("mobile_smal", ["dla34", "mobile_small"]), did_you_mean("vgg", ["dla34", "mobile_small"])
+        (' Did you mean mobile_small?', '')
+    """
+    by_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(key.lower(), by_lower, 1) if isinstance(key, str) else []
+    return f" Did you mean {by_lower[close[0]]}?" if close else ""
 
 
 def _cut(text: str, most: int) -> str:

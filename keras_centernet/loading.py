@@ -50,12 +50,23 @@ def find_export(path: str | os.PathLike) -> Union["Format", None]:
     """Returns the row of `exporting.FORMATS` that loads an exported file; None if the path names a model.
 
     The formats are imported only if the path can be an exported file: a model needs none of their runtimes.
+
+    Raises:
+        UserError: the path is a folder that holds exported files; the message names one of them.
     """
     if is_named(path) or to_path(path).suffix in CHECKS or _holds_model(to_path(path)):
         return None
     from keras_centernet.exporting.table import find_loadable
 
-    return find_loadable(to_path(path))
+    path = to_path(path)
+    row = find_loadable(path)
+    if row is None and path.is_dir():
+        inside = sorted(name for name in list_names(path) if find_loadable(path / name))
+        if inside:
+            others = f" or {len(inside) - 1} more" if inside[1:] else ""
+            problem = f"expected a model or an exported file, got the folder of {inside[0]}{others}"
+            raise UserError(f"{path}: {problem}; name {path / inside[0]}.")
+    return row
 
 
 def _holds_model(path: AnyPath) -> bool:

@@ -210,7 +210,8 @@ def to_absolute(path: str) -> str:
 
 def main() -> None:
     """Reads the arguments and detects; a user's mistake ends with one line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    lines = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=lines, allow_abbrev=False)
     add = parser.add_argument
     add("--model", required=True, help=".keras file, where all machines find it")
     add("--images", required=True, nargs="+", help="files and folders, or their URIs; folders at any depth")

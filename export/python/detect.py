@@ -41,7 +41,8 @@ def detect(run: SignatureRunner, image: np.ndarray, threshold: float) -> tuple[n
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    lines = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=lines, allow_abbrev=False)
     parser.add_argument("model", help=".tflite file")
     parser.add_argument("images", nargs="+", help="image files")
     parser.add_argument("--threshold", type=float, default=0.3, help="lowest score that is printed (%(default)s)")

@@ -6,8 +6,9 @@ import itertools
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NoReturn
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, did_you_mean
 from keras_centernet.files.outputs import OVERWRITE, first_free, numbered
 from keras_centernet.files.paths import AnyPath, to_path
 from keras_centernet.runs.devices.choosing import choose_backend
@@ -23,16 +24,43 @@ DATA = (
 MESSAGES = {
     r"argument (\S+): expected .*argument.*": r"\1: expected a value, got none; see --help.",
     r"argument (\S+): ignored explicit argument (.*)": r"\1: expected no value, got \2.",
-    r"argument (\S+): invalid choice: (.*) \(choose from (.*)\)": r"\1: expected one of \3; got \2.",
     r"argument (\S+): (.*)": r"\1: \2",
     r"the following arguments are required: (.*)": r"expected \1, missing; see --help.",
-    r"unrecognized arguments: (.*)": r"expected the options that --help lists, got \1.",
-    r"ambiguous option: (.*) could match (.*)": r"\1: expected one of \2.",
 }
+_INVALID_CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+# Name of a command or option of YOLO -> ours, where the two are too different to be recognised by their letters.
+NAMES_OF_YOLO = {
+    "val": "evaluate",
+    "detect": "predict",
+    "track": "predict",
+    "imgsz": "--input-size",
+    "batch": "--batch-size",
+    "lr0": "--learning-rate",
+    "device": "--gpus",
+    "nbs": "--accumulate",
+    "fliplr": "--flip",
+    "flipud": "--vertical-flip",
+    "name": "--output",
+    "project": "--output",
+    "exist_ok": "--overwrite",
+    "pretrained": "--weights",
+    "amp": "--mixed-precision",
+    "conf": "--threshold",
+    "iou": "--nms",
+    "max_det": "--top-k",
+    "vid_stride": "--every",
+}
+WORDS = " docs/words.md lists the names of YOLO's options."
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads arguments; a mistake is a UserError of one line instead of a page of usage."""
+    """Reads arguments; a mistake is a UserError of one line instead of a page of usage.
+
+    An option must be typed in full: the beginning of one may be meant for another.
+    """
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, allow_abbrev=False, **options)
 
     def parse_known_args(self, args=None, namespace=None):
         """Parses; refuses empty values, which would name the current folder, and `--option=--`, which is read as []."""
@@ -42,14 +70,52 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"expected no empty value, got {text!r} after {shorten(before)}; is a variable unset?")
             if text.startswith("--") and text.endswith("=--"):
                 self.error(f"argument {text[:-3]}: expected one argument")
-        return super().parse_known_args(args, namespace)
+        self._typed = args
+        known, strangers = super().parse_known_args(args, namespace)
+        if strangers:
+            self._refuse(strangers)
+        return known, strangers
 
     def error(self, message: str):
         """Raises the UserError."""
+        if found := _INVALID_CHOICE.fullmatch(message):
+            names = re.findall(r"[\w-]+", found[3])
+            expected = f"expected one of {', '.join(names)}; got {found[2]!r}."
+            raise UserError(f"{found[1]}: {expected}{_like(found[2], names)}")
+        # An option that is misspelt is missing, too.
+        if message.startswith("the following arguments are required") and (strangers := self._unknown_options()):
+            self._refuse(strangers)
         for theirs, ours in MESSAGES.items():
             if found := re.fullmatch(theirs, message, re.DOTALL):
                 raise UserError(found.expand(ours))
         raise UserError(message)
+
+    def _unknown_options(self) -> list[str]:
+        if self._subparsers:  # the options of a command are not its own
+            return []
+        typed = itertools.takewhile(lambda text: text != "--", self._typed)
+        flags = [text for text in typed if text.startswith("--") and " " not in text]
+        return [text for text in flags if text.partition("=")[0] not in self._option_string_actions]
+
+    def _refuse(self, strangers: list[str]) -> NoReturn:
+        options, first = [*self._option_string_actions], strangers[0]
+        name, sign, value = first.partition("=")
+        has_data = any(text.partition("=")[0] == "--data" for text in self._typed)
+        if first.startswith("-"):
+            hint = _like(name, options)
+        elif sign and (yolos := _like(f"--{name}", options)):  # imgsz=640
+            hint = yolos if yolos == WORDS else yolos.replace("?", f" {shorten(value)}?")
+        else:
+            hint = f" Did you mean --data {first}?" if "--data" in options and not has_data else ""
+        raise UserError(f"expected the options that --help lists, got {' '.join(strangers)}.{hint}")
+
+
+def _like(name: str, known: Collection[str]) -> str:
+    """Returns the end of a message about an unknown command or option: which one was meant, if that can be guessed."""
+    ours = NAMES_OF_YOLO.get(name.lstrip("-").replace("-", "_"))
+    if ours is None:
+        return did_you_mean(name, known)
+    return f" Did you mean {ours}?" if ours in known else WORDS
 
 
 def add_option(parser: argparse.ArgumentParser, row: Option, can_unset: bool = False) -> argparse.Action:

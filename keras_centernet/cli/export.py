@@ -122,6 +122,11 @@ def _plan(args) -> tuple[AnyPath, list]:
     output = to_path(args.output)
     of_suffix = [name for name, row in FORMATS.items() if row.suffix and row.suffix == output.suffix]
     is_file = bool(of_suffix) and not output.is_dir()
+    is_suffix = output.suffix and not output.suffix[1:2].isdigit()  # that of v1.2 is none
+    if is_suffix and not of_suffix and not output.is_dir():
+        known = ", ".join(row.suffix for row in FORMATS.values() if row.suffix)
+        expected = f"expected a folder, without a suffix, or a file that ends in {known}; got {output.suffix}."
+        raise UserError(f"--output {output}: {expected}")
     formats = args.formats or (of_suffix if is_file else list(FORMATS)[:1])
     formats, precisions = _all_of(FORMATS, formats), _all_of(PRECISIONS, args.precisions or [DEFAULT])
     options = {"top_k": args.top_k, "raw_heads": args.raw_heads or None, "compiled": args.compiled}

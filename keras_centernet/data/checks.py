@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_centernet.data.inputs import AUGMENTATIONS, RESIZES, Changes
 from keras_centernet.data.source import Source
-from keras_centernet.errors import DataWarning, UserError, look_up
+from keras_centernet.errors import DataWarning, UserError, did_you_mean, look_up
 from keras_centernet.limits import COUNT, INDEX, SCALE, SHARE, Limits, check_side
 from keras_centernet.method.specs import Task
 from keras_centernet.tasks.table import TaskRow, task_name
@@ -32,7 +32,8 @@ def check_changes(changes: Changes, mosaic_until: int | None, task: str | Task |
     """Raises unless images of a task with that row can be changed like this."""
     name, needs_camera = task_name(task), row.needs_camera or getattr(task, "needs_camera", False)
     if changes.augmentation not in AUGMENTATIONS:
-        raise UserError(f"augmentation: expected one of {', '.join(AUGMENTATIONS)}, got {changes.augmentation!r}.")
+        expected = f"expected one of {', '.join(AUGMENTATIONS)}, got {changes.augmentation!r}."
+        raise UserError(f"augmentation: {expected}{did_you_mean(changes.augmentation, AUGMENTATIONS)}")
     for option in ("flip", *CONTRADICT_CAMERAS):
         probability = SHARE.check(option, getattr(changes, option))
         if option in CONTRADICT_CAMERAS and probability and needs_camera:

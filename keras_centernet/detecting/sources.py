@@ -121,9 +121,10 @@ def _expand(pattern: str, image_suffixes: tuple[str, ...]) -> list[AnyPath]:
     found = sorted(path.iterdir()) if path.is_dir() else expand(pattern)
     known = [p for p in found if p.suffix.lower() in image_suffixes + VIDEO_SUFFIXES]
     if not known:
-        got = (
-            f"{len(found)} of other kinds" if found else "an empty folder" if path.is_dir() else "nothing of that name"
-        )
-        expected = f"expected an image, a video, a folder or glob of them, or a webcam number, got {got}"
-        raise UserError(f"{pattern}: {expected} (known are {', '.join(image_suffixes + VIDEO_SUFFIXES)}).")
+        expected = f"{pattern}: expected an image, a video, a folder or glob of them, or a webcam number, got"
+        if not found and not path.is_dir():
+            is_glob = any(sign in pattern for sign in "*?[")
+            raise UserError(f"{expected} a {'glob that matches nothing' if is_glob else 'path which does not exist'}.")
+        got = f"{len(found)} of other kinds" if found else "an empty folder"
+        raise UserError(f"{expected} {got} (known are {', '.join(image_suffixes + VIDEO_SUFFIXES)}).")
     return known

@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 
-from keras_centernet.errors import UserError, look_up
+from keras_centernet.errors import UserError, did_you_mean, look_up
 from keras_centernet.limits import Limits
 from keras_centernet.runs.parsing import parse_number, parse_pair, parse_whole
 from keras_centernet.texts import repr_of, shorten
@@ -145,7 +145,8 @@ class Option:
             return self._check_several(value, name)
         checked = self._check_one(value, self.kind, name)
         if self.choices is not None and checked not in self.choices:
-            raise UserError(f"{name}: expected {self.expected}, got {shorten(repr(value))}.")
+            likely = did_you_mean(value, map(str, self.choices))
+            raise UserError(f"{name}: expected {self.expected}, got {shorten(repr(value))}.{likely}")
         return checked
 
     def _check_several(self, values, name: str) -> tuple:

@@ -18,6 +18,7 @@ import re, sys
 noise = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|"
     rb"INFO: (Created|Initialized) TensorFlow Lite |"
+    rb"fully_quantize: \d+, inference_type: \d+, |"
     rb"([IW]\d{4} [\d:.]+ |\d{4}-\d\d-\d\d [\d:.]+: [IW] ).*\.(cc|h):\d+\] |"
     rb"(E\d{4} |\d{4}-\d\d-\d\d ).*(failed call to cuInit|Unable to register cu|factory for plugin cu|oneDNN supports )"
 )

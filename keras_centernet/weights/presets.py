@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, did_you_mean
 from keras_centernet.tasks.classes import COCO_CLASSES, KITTI_CLASSES, VOC_CLASSES
 
 # {}: the id of a file at Google Drive. The first address gives the file, the second its web page.
@@ -257,5 +257,5 @@ def unknown_name(name: str) -> UserError:
     """Returns the error of something that is neither a file, an address nor a preset."""
     return UserError(
         f"{name}: expected a file, a folder, an address or the name of a preset, got none of them; "
-        "`keras-centernet models` lists the presets."
+        f"`keras-centernet models` lists the presets.{did_you_mean(name, PRESETS)}"
     )

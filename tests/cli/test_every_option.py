@@ -5,6 +5,8 @@ The data and models that the commands name do not exist, so a command with valid
 
 import argparse
 import os
+import pathlib
+import re
 
 import pytest
 import tensorflow as tf
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keras_centernet.cli import COMMANDS, main
-from keras_centernet.cli.arguments import Parser
+from keras_centernet.cli.arguments import NAMES_OF_YOLO, Parser
 from keras_centernet.texts import TWO_LINES, cells, printable
 
 NOWHERE = "nowhere/at.all"
@@ -121,7 +123,7 @@ def test_nonsense_is_one_line(command, name, capfd, monkeypatch):
         (["train", "--data", "x", "--epochs", "x"], "--epochs: expected a whole number of at least 1, got 'x'."),
         (["train", "--data", "x", "--strict=yes"], "--strict: expected no value, got 'yes'."),
         (["train", "--data", "x", "--epoch", "3", "--epocs", "3"], "expected the options that --help lists, got --epo"),
-        (["train", "--data", "x", "--e", "3"], "--e: expected one of --epochs, --empty-images, --evaluate-every."),
+        (["predict", "x", "--", "--modell"], "expected --model, missing; see --help."),
         (["train", "--data", "x", "--schedule", "wave"], "--schedule: expected one of cosine, step, constant, got 'wa"),
         (["trein"], "COMMAND: expected one of"),
         (
@@ -153,6 +155,52 @@ def test_nonsense_is_one_line(command, name, capfd, monkeypatch):
 def test_the_message_of_a_mistake(line, said, capfd):
     assert main(line) == 2
     assert capfd.readouterr().err.startswith(f"keras-centernet: {said}")
+
+
+@pytest.mark.parametrize(
+    ("line", "got"),
+    [
+        ("train --data shapes --epoch 1", "--epoch 1. Did you mean --epochs?"),
+        ("train --data shapes --epoch=1", "--epoch=1. Did you mean --epochs?"),
+        ("evaluate --mod x", "--mod. Did you mean --model?"),
+        ("predict x --modell x", "--modell. Did you mean --model?"),
+        ("train --imgsz 128", "--imgsz 128. Did you mean --input-size?"),
+        ("export --model x --imgsz=9", "--imgsz=9. docs/words.md lists the names of YOLO's options."),
+        ("train photos/", "photos/. Did you mean --data photos/?"),
+        ("train data=x epochs=3", "data=x epochs=3. Did you mean --data x?"),
+        ("train imgsz=3 --data x", "imgsz=3. Did you mean --input-size 3?"),
+        ("train --data x y", "y."),
+        ("train --data x --qqqq", "--qqqq."),
+    ],
+)
+def test_unknown_options_are_refused_with_the_one_that_is_meant(line, got, capfd):
+    assert main(line.split()) == 2
+    assert capfd.readouterr().err == f"keras-centernet: expected the options that --help lists, got {got}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "ours"),
+    [
+        ("val --model x", "evaluate"),
+        ("detect x", "predict"),
+        ("trein", "train"),
+        ("train --data shapes --backbone mobile_smal", "mobile_small"),
+        ("train --data shapes --schedule Cosin", "cosine"),
+        ("export --model x --format onx", "onnx"),
+        ("predict {photos} --model dla34_coc", "dla34_coco"),
+        ("networks resnet81", "resnet18"),
+    ],
+)
+def test_the_message_of_a_misspelt_name_ends_with_the_one_that_is_meant(line, ours, photos, capfd):
+    assert main(line.format(photos=photos / "JPEGImages").split()) == 2
+    assert capfd.readouterr().err.endswith(f". Did you mean {ours}?\n")
+
+
+def test_names_of_yolo_are_those_of_the_table_of_words():
+    words = (pathlib.Path(__file__).parents[2] / "docs" / "words.md").read_text()
+    rows = [line.split("|") for line in words.splitlines() if line.startswith("|")]
+    for yolo, ours in NAMES_OF_YOLO.items():
+        assert any(re.search(rf"\b{yolo}\b", row[1]) and ours in row[-2] for row in rows), yolo
 
 
 @pytest.mark.parametrize(

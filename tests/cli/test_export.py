@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from keras_centernet.cli import export, main
+from keras_centernet.cli.arguments import Parser
 from keras_centernet.errors import DataWarning
 from keras_centernet.exporting import FORMATS, PRECISIONS, TFLiteDetector, check_edgetpu, facts_of
 
@@ -138,6 +139,12 @@ def test_edge_tpu_with_and_without_the_compiler(mobile_file, photos, tmp_path, c
         ("compiled", "--compiled {tmp}/none.tflite", "compiled: expected a format that has it, got tflite"),
         ("one file", "--format tflite --format saved_model --output {tmp}/one.tflite", "got the name of one file"),
         ("suffix", "--format tflite --output {tmp}/one.onnx", "expected a folder for detector_float32.tflite"),
+        (
+            "other suffix",
+            "--output {tmp}/x.pt",
+            "x.pt: expected a folder, without a suffix, or a file that ends in .tf",
+        ),
+        ("its format", "--format onnx --output {tmp}/x.pb", "a file that ends in .tflite, .onnx; got .pb."),
         ("a file in the way", "--output {model}/out", "expected a folder that can be written to: Not a directory"),
         ("no folder", "--precision int8 --calibration {tmp}/none", "expected a folder of images, got no folder"),
         ("empty", "--precision int8 --calibration {empty}", "got no image"),
@@ -165,6 +172,18 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert message in line
     assert "Traceback" not in error
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "broken.jpg"]
+
+
+@pytest.mark.parametrize("name", ["v1.2", "existing.pt"])
+def test_a_folder_may_have_a_dot_in_its_name(name, tmp_path):
+    (tmp_path / "existing.pt").mkdir()
+    parser = Parser()
+    export.add_arguments(parser)
+    args = parser.parse_args(["--model", "x", "--output", str(tmp_path / name)])
+    export.collect_repeated(args, export.Options)
+    folder, plan = export._plan(args)
+    assert folder == tmp_path / name
+    assert [planned.name for planned in plan] == ["detector_float32.tflite"]
 
 
 def test_missing_packages_are_reported_before_the_model_is_read(tmp_path, monkeypatch, capsys):

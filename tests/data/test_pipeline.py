@@ -189,6 +189,7 @@ def test_batch_larger_than_the_data_set():
         ({"max_objects": 0}, "max_objects: expected a whole number of at least 1, got 0."),
         ({"limit": 0}, "limit: expected a whole number of at least 1, got 0."),
         ({"workers": -1}, "workers: expected a whole number of at least 1, got -1."),
+        ({"augmentation": "zoom"}, "zoom_half, none, got 'zoom'. Did you mean zoom_half?"),
         ({"augmentation": "mosaic"}, "augmentation: expected one of crop, shift, zoom_half, none, got 'mosaic'."),
         ({"flip": 2}, "flip: expected a number of at least 0 and at most 1, got 2."),
         ({"format": "pascal"}, f"format: expected one of {', '.join(FORMATS)}, got 'pascal'."),

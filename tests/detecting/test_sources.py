@@ -9,6 +9,7 @@ import pytest
 from keras_centernet.data.image_headers import MAX_PIXELS
 from keras_centernet.detecting.sources import find_inputs, read_frames
 from keras_centernet.errors import UserError
+from keras_centernet.texts import in_two_lines
 
 FRAMES = 5
 
@@ -99,7 +100,6 @@ def test_frames_that_are_too_large_are_not_decoded(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("files", "name", "got"),
     [
-        ([], "street.jpg", "nothing of that name"),
         ([], ".", "an empty folder"),
         (["a.txt"], "a.txt", "1 of other kinds"),
         (["a.txt", "b.csv"], ".", "2 of other kinds"),
@@ -111,3 +111,15 @@ def test_an_input_without_images_is_named(tmp_path, files, name, got):
         (tmp_path / file).write_text("words")
     with pytest.raises(UserError, match=rf"or a webcam number, got {got} \(known are \.jpg, .*\.mp4"):
         find_inputs([str(tmp_path / name)])
+
+
+@pytest.mark.parametrize(
+    ("name", "got"), [("street.jpg", "path which does not exist"), ("*.jpg", "glob that matches nothing")]
+)
+def test_an_input_that_does_not_exist_is_told_in_two_lines(monkeypatch, tmp_path, name, got):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        find_inputs([name])
+    said = f"{name}: expected an image, a video, a folder or glob of them, or a webcam number, got a {got}."
+    assert str(error.value) == said
+    assert in_two_lines(f"keras-centernet: {said}") == f"keras-centernet: {said}"

@@ -151,6 +151,25 @@ def test_a_file_of_another_program_is_one_line(name, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        (["report.json", "detector_saved_model/saved_model.pb"], "detector_saved_model; name {}/detector_saved_model."),
+        (["b.onnx", "a.tflite"], "a.tflite or 1 more; name {}/a.tflite."),
+    ],
+)
+def test_a_folder_of_exported_files_is_told_which_one_to_name(files, problem, tmp_path, monkeypatch):
+    for file in files:
+        path = tmp_path / "sm" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        load_detector("sm")
+    said = f"sm: expected a model or an exported file, got the folder of {problem.format('sm')}"
+    assert str(error.value) == said
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("a.tflite", "expected a TFLite file, got 5 bytes of something else"),

@@ -51,6 +51,7 @@ def test_a_value_of_another_type_is_one_line(name):
         ("classes", ["cat", 3], "classes: expected a text, got 3."),
         ("hsv", (0.1, 0.2), "hsv: expected 3 values, each a number of at least 0 and at most 1, got (0.1, 0.2)."),
         ("step_epochs", 90, "step_epochs: expected a list, each a whole number, got 90."),
+        ("schedule", "cosin", "schedule: expected one of cosine, step, constant, got 'cosin'. Did you mean cosine?"),
         ("schedule", 3, "schedule: expected one of cosine, step, constant, got 3."),
         ("verbose", True, "verbose: expected a whole number, got True."),
         ("task_options", "radius", "task_options: expected names with values, got 'radius'."),

@@ -10,6 +10,7 @@ from keras_centernet.terminal.quiet import without_logs
 NOISE = [
     "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
     "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+    "fully_quantize: 0, inference_type: 6, input_inference_type: INT8, output_inference_type: INT8",
     "I0000 00:00:1795944008.584666   19008 port.cc:153] oneDNN custom operations are on.",
     "W0000 00:00:1795944008.584666   19008 gpu_device.cc:2341] Cannot dlopen some GPU libraries.",
     "E0000 00:00:1795944024.366133   19008 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error",
@@ -20,6 +21,7 @@ WORDS = [
     "F0000 00:00:1795944024.366133   19008 check.cc:1] Check failed: x",
     "E0000 00:00:1795944024.366133   19008 cuda_blas.cc:1] out of memory",
     "Image is damaged",
+    "fully_quantize: failed",
 ]
 PROGRAM = """
 import os, sys

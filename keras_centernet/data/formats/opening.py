@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.data.formats.table import FORMATS, Format, find_format, is_pattern
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, did_you_mean
 from keras_centernet.files.paths import to_path
 
 if TYPE_CHECKING:  # the module imports TensorFlow
@@ -50,7 +50,8 @@ def _checked_row(request: DataRequest, format: str | None) -> Format:
     data, fields = request.data, request.fields
     format = find_format(data, request.annotations) if format is None else format
     if format not in FORMATS:
-        raise UserError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}.")
+        expected = f"expected one of {', '.join(FORMATS)}, got {format!r}."
+        raise UserError(f"format: {expected}{did_you_mean(format, FORMATS)}")
     row = FORMATS[format]
     if not row.can_know(fields):
         able = [name for name, other in FORMATS.items() if other.can_know(fields)]

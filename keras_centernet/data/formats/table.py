@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from keras_centernet.data.formats.kitti.fields import KITTI_FIELDS
 from keras_centernet.data.formats.request import DataRequest
 from keras_centernet.errors import UserError
-from keras_centernet.files.paths import AnyPath, is_remote, to_path
+from keras_centernet.files.paths import AnyPath, is_remote, list_names, to_path
 from keras_centernet.method.specs import FieldSpec
 from keras_centernet.packages import install_line
 
@@ -29,7 +29,7 @@ class Format:
     Attributes:
         read: function from a `DataRequest` to `Found`, or to `Source` if there is no `splits` or `makes_parts` is set.
         recognizes: function that returns whether a path (or, if `is_name`, a name) looks like this format.
-        looks_for: what `recognizes` looks for, in words, for errors and help texts.
+        looks_for: what `recognizes` looks for, in words, for docs/data.md and errors.
         splits: function from a `DataRequest` to the names of the data set's own splits, none if it has no splits. The
             reader then gets one of them, or None if there are none. None instead of a function: the reader handles
             splits itself.
@@ -168,7 +168,7 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     `data`.
 
     Raises:
-        UserError: the data looks like no format; the message lists what was looked for.
+        UserError: the data looks like no format; the message lists them.
     """
     if annotations is not None and (name := _format_of_annotations(to_path(annotations))):
         return name
@@ -177,11 +177,21 @@ def find_format(data: str | os.PathLike, annotations: str | os.PathLike | None =
     for name, row in FORMATS.items():
         if not (row.is_name and exists) and row.recognizes(str(data) if row.is_name else path):
             return name
-    # For a path that does not exist, the files that formats look for would only distract from the mistake.
-    known = [f"{row.looks_for} ({name})" for name, row in FORMATS.items() if row.is_name != exists]
-    expected = ", ".join(known if exists else ["a folder or file of annotated images", *known])
-    problem = "which holds none of them" if exists else "which does not exist"
-    raise UserError(f"data: expected {expected}, got {str(data)!r}, {problem}. Correct it, or pass `format`.")
+    if exists:  # what each format looks for would be too long for a terminal
+        known = ", ".join(name for name, row in FORMATS.items() if not row.is_name)
+        problem = f"which holds none{_images_in(path)}"
+        raise UserError(f"data: expected labels of {known}; got {str(data)!r}, {problem}. See docs/data.md.")
+    names = ", ".join(row.looks_for for row in FORMATS.values() if row.is_name)
+    expected = f"expected a folder or file of annotated images, {names}"
+    raise UserError(f"data: {expected}, got {str(data)!r}, which does not exist. Correct it.")
+
+
+def _images_in(path: AnyPath) -> str:
+    """Returns in words how many images lie directly in a folder; "" if none."""
+    from keras_centernet.data.images import IMAGE_SUFFIXES  # not above: it imports TensorFlow
+
+    count = sum(name.lower().endswith(IMAGE_SUFFIXES) for name in list_names(path)) if path.is_dir() else 0
+    return f", only {count} image(s)" if count else ""
 
 
 def _format_of_annotations(path: AnyPath) -> str | None:

@@ -17,6 +17,7 @@ from keras_centernet.data.formats.table import FORMATS, Format, find_format
 from keras_centernet.data.source import source_from_annotations
 from keras_centernet.errors import UserError
 from keras_centernet.tasks import TASKS
+from keras_centernet.texts import in_two_lines
 
 
 def test_the_format_is_recognised(write_voc, write_coco, write_yolo):
@@ -46,23 +47,29 @@ def test_names_of_tensorflow_datasets_are_known():
     assert find_format("voc/2007") == "tfds"
 
 
-def test_a_folder_of_no_known_format_is_told_what_was_looked_for(tmp_path, monkeypatch):
-    known = ", ".join(f"{row.looks_for} ({name})" for name, row in FORMATS.items() if not row.is_name)
-    problem = f"got {str(tmp_path)!r}, which holds none of them. Correct it, or pass `format`."
-    message = f"data: expected {known}, {problem}"
-    with pytest.raises(UserError, match=re.escape(message)):
-        find_format(tmp_path)
-    (tmp_path / "shapes").mkdir()
+@pytest.mark.parametrize(
+    ("files", "problem"), [((), "none"), (("a.jpg", "b.PNG", "words.md"), "none, only 2 image(s)")]
+)
+def test_a_folder_of_no_known_format_is_told_all_formats(tmp_path, monkeypatch, files, problem):
+    folder = tmp_path / "shapes"  # also the name of a format
+    folder.mkdir()
+    for name in files:
+        (folder / name).touch()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="got 'shapes', which holds none of them"):
+    with pytest.raises(UserError) as error:
         find_format("shapes")
+    known = ", ".join(name for name, row in FORMATS.items() if not row.is_name)
+    said = f"data: expected labels of {known}; got 'shapes', which holds {problem}. See docs/data.md."
+    assert str(error.value) == said
+    assert in_two_lines(f"keras-centernet: {said}") == f"keras-centernet: {said}"
 
 
 @pytest.mark.parametrize("name", ["Photos/", "no/such/folder", "coco2017.zip"])
 def test_a_name_that_does_not_exist(name):
-    with pytest.raises(UserError, match=re.escape(f"got {name!r}, which does not exist. Correct it")) as error:
+    with pytest.raises(UserError, match=re.escape(f"got {name!r}, which does not exist. Correct it.")) as error:
         find_format(name)
     assert str(error.value).startswith("data: expected a folder or file of annotated images, ")
+    assert "`format`" not in str(error.value)
     assert "Pascal VOC" not in str(error.value)  # the message does not list what a folder should hold
 
 
@@ -70,6 +77,7 @@ def test_a_name_that_does_not_exist(name):
     ("format", "options", "message"),
     [
         ("pascal", {}, f"format: expected one of {', '.join(FORMATS)}, got 'pascal'."),
+        ("CVS", {}, ", tfds, got 'CVS'. Did you mean csv?"),
         ("voc", {}, "data: expected a folder or file in voc format, got 'nowhere', which does not exist."),
         ("shapes", {"images": "photos"}, "images: expected none with format shapes, got 'photos'; remove it."),
         (
@@ -122,7 +130,7 @@ def test_a_new_format_is_one_row(stripes, tmp_path):
     source = read_source(tmp_path, "train", fields=("velocities_dxy",))
     assert "velocities_dxy" in source.fields
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=re.escape("*.stripes.png (stripes), got ")):
+    with pytest.raises(UserError, match=re.escape("csv, stripes; got ")):
         find_format(tmp_path / "empty")
     with pytest.raises(UserError, match=re.escape("tfds, stripes, got 'pascal'")):
         read_source(tmp_path, "train", "pascal")
