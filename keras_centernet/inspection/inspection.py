@@ -17,6 +17,7 @@ from keras_centernet.inspection.advice import advise_input_size, advise_max_obje
 from keras_centernet.inspection.facts import SMALL_CELLS, SplitFacts, facts_of
 from keras_centernet.inspection.suspicious import Suspicion, find_near_duplicates, find_suspicions
 from keras_centernet.method.specs import Task
+from keras_centernet.tasks.classes import check_name_list
 from keras_centernet.tasks.table import task_row
 
 _SHOWN_SUSPICIONS = 10
@@ -122,6 +123,7 @@ def inspect(
     Examples:
         >>> kc.inspect("photos/").save("photos.html")  # doctest: +SKIP
     """
+    check_name_list(options.get("classes"))
     fields = task_row(task).fields
     places = {name: options[name] for name in ("annotations", "images") if name in options}
     own = splits_of(data, format, tuple(fields), **places)

@@ -138,5 +138,10 @@ def test_an_unknown_task_is_refused(folder):
         inspect(folder, task="poetry")
 
 
+def test_one_string_is_no_list_of_classes(folder):
+    with pytest.raises(UserError, match=r"classes: expected a list of names, .* got 'car'; pass a list"):
+        inspect(folder, classes="car")
+
+
 def test_inspect_is_public():
     assert keras_centernet.inspect is inspect
