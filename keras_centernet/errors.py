@@ -1,5 +1,6 @@
 """Exceptions and warnings shown to users, and the functions that word their messages."""
 
+import os
 from collections.abc import Mapping
 
 _LONGEST = 160  # characters of another library's message: Keras quotes whole configurations
@@ -50,6 +51,20 @@ def look_up(table: Mapping, key: str, what: str):
     if key not in table:
         raise UserError(f"Unknown {what}: expected one of {', '.join(table)}; got {shown(key)}.")
     return table[key]
+
+
+def refuse_path(value: object, where: str, expected: str, advice: str) -> None:
+    """Raises a UserError if a value is a path where data is expected.
+
+    Args:
+        value: what the user gave.
+        where: how the message begins, such as "fit".
+        expected: what is expected.
+        advice: what to do; "{path}" in it stands for the path.
+    """
+    if isinstance(value, str | os.PathLike):
+        path = shown(os.fspath(value))
+        raise UserError(f"{where}: expected {expected}, got {path}; {advice.format(path=path)}.")
 
 
 def _cut(text: str, most: int) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, refuse_path
 from keras_centernet.method.specs import FieldSpec
 
 PADDING = -1
@@ -50,6 +50,13 @@ class Labels:
 def is_ours(labels: object) -> bool:
     """Returns whether labels are already ours: padded objects, or targets."""
     return isinstance(labels, Mapping) and any(key in labels for key in _OURS)
+
+
+def check_not_path(data: object, where: str) -> None:
+    """Raises a UserError if the data are a path; the message says which call makes batches of it."""
+    split = "" if where == "fit" else ', "val"'
+    advice = f"pass keras_centernet.load_dataset({{path}}{split})"
+    refuse_path(data, where, f"(images, {_KEYS}) or batches of them", advice)
 
 
 def unpack(batch: object, where: str) -> tuple:
