@@ -66,5 +66,5 @@ def _import(args: argparse.Namespace, output: AnyPath) -> None:
     for name in unused:
         print(f"unused: {name}")
     told = f"{model.task.name} of {len(model.classes)} classes, {model.count_params():,} parameters"
-    size = f"{model.input_size[1]}x{model.input_size[0]}"
+    size = f"{model.input_size[0]}x{model.input_size[1]}"
     print(f"{output}: {model.network.name}, {told}, input {size}, {model.normalization} statistics.")

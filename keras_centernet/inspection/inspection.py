@@ -84,7 +84,7 @@ class Inspection:
         suspicious = [f"{one.split} {one.name}: {one.text}" for one in self.suspicions]
         doubles = [f"{a} {one} = {b} {other}" for a, one, b, other in self.near_duplicates]
         parts = [align(self.rows_of_splits), align(self.rows_of_classes)]
-        parts.append(f"Sizes are pixels of a {width} x {height} input.")
+        parts.append(f"Sizes are pixels of a {height} x {width} input.")
         for what, lines in (("suspicious image(s)", suspicious), ("near-duplicate(s) across splits", doubles)):
             more = [f"  ... {len(lines) - _SHOWN_SUSPICIONS} more"] * (len(lines) > _SHOWN_SUSPICIONS)
             parts.append("\n".join([f"{len(lines)} {what}", *(f"  {x}" for x in lines[:_SHOWN_SUSPICIONS]), *more]))

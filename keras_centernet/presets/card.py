@@ -22,7 +22,7 @@ CARD = """---
 
 # {title}
 
-{task} with CenterNet ("Objects as Points") in Keras 3: {backbone}, {parameters:,} parameters, input {width}x{height}.
+{task} with CenterNet ("Objects as Points") in Keras 3: {backbone}, {parameters:,} parameters, input {height}x{width}.
 
 {image}## How to load it
 
@@ -96,8 +96,8 @@ def write_card(model: CenterNet, run: Run) -> str:
         task=task.replace("_", " ").capitalize(),
         backbone=model.backbone_name,
         parameters=model.count_params(),
-        width=width,
         height=height,
+        width=width,
         image=f"![Detections on images of the validation split]({IMAGE})\n\n" if run.image else "",
         count=len(model.classes),
         classes=names + (", ..." if len(model.classes) > _CLASSES else ""),

@@ -1,5 +1,6 @@
 """What `inspect` finds in a data set, compared with the objects that were written into it."""
 
+import dataclasses
 import re
 
 import cv2
@@ -89,6 +90,13 @@ def test_the_same_photo_in_another_split_with_another_quality_is_a_near_duplicat
 def test_advice(inspection, folder):
     assert inspection.advice == {"input_size": 256, "max_objects": 8}
     assert "suggested: --input-size 256 --max-objects 8" in repr(inspection)
+
+
+def test_the_input_is_named_height_first(inspection, tmp_path):
+    tall = dataclasses.replace(inspection, input_hw=(192, 160))
+    tall.save(tmp_path / "page.html")
+    assert "Sizes are pixels of a 192 x 160 input." in tall.table()
+    assert "pixels of a 192 x 160 input" in (tmp_path / "page.html").read_text()
 
 
 def test_the_page_opens_without_a_network(inspection, tmp_path):
