@@ -68,7 +68,7 @@ def main() -> None:
                 times[name].append(took)
     first = next(iter(times))
     height, width = model.input_size
-    print(f"{model.get_config()['backbone']}, {width}x{height}, {args.threads} threads, {args.rounds} rounds")
+    print(f"{model.get_config()['backbone']}, {height}x{width}, {args.threads} threads, {args.rounds} rounds")
     print(LINE.format("", "MB", "ms", "ratio", "found", "missed", "px", "score", "IoU"))
     for name, report in reports.items():
         found = report["agreement"]

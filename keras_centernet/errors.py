@@ -1,6 +1,7 @@
 """Exceptions and warnings shown to users, and the functions that word their messages."""
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 
 _LONGEST = 160  # characters of another library's message: Keras quotes whole configurations
@@ -64,6 +65,20 @@ def did_you_mean(key: object, names: Iterable[str]) -> str:
     by_lower = {name.lower(): name for name in names}
     close = difflib.get_close_matches(key.lower(), by_lower, 1) if isinstance(key, str) else []
     return f" Did you mean {by_lower[close[0]]}?" if close else ""
+
+
+def refuse_path(value: object, where: str, expected: str, advice: str) -> None:
+    """Raises a UserError if a value is a path where data is expected.
+
+    Args:
+        value: what the user gave.
+        where: how the message begins, such as "fit".
+        expected: what is expected.
+        advice: what to do; "{path}" in it stands for the path.
+    """
+    if isinstance(value, str | os.PathLike):
+        path = shown(os.fspath(value))
+        raise UserError(f"{where}: expected {expected}, got {path}; {advice.format(path=path)}.")
 
 
 def _cut(text: str, most: int) -> str:

@@ -7,6 +7,7 @@ import pytest
 from keras_centernet import CenterNet, load_model
 from tests.helpers import moved_model
 from tests.helpers.processes import run_python
+from tests.helpers.rounding import shake
 from tests.helpers.step_cases import batch
 from tests.helpers.tiny_backbone import TINY
 
@@ -85,6 +86,24 @@ def test_a_model_of_another_backend_is_exported_by_a_separate_process(backend, t
     assert "expected one of these suffixes: .tflite" in said
 
 
+def spread_heads(model, images):
+    """Gives the heads random kernels with which each image's best detection is clearly better than the next."""
+    random, lead = np.random.default_rng(2), 0
+    while lead < 1e-3:
+        for head in model.task.heads:
+            kernel = model.network.get_layer(head.name).kernel
+            kernel.assign(random.normal(0, 0.3, kernel.shape))
+        first, second = np.transpose(model.detect_batch(images, top_k=2)["scores"])
+        lead = np.min(first - second)
+
+
+def losses_of(model, weights, images, objects):
+    """Returns {name: loss} of one step of training from these weights."""
+    model.set_weights(weights)
+    history = model.fit(images, objects, batch_size=len(images), epochs=1, verbose=0).history
+    return {name: values[0] for name, values in history.items()}
+
+
 MOVED = {  # network, task
     "quick": (TINY, "detection"),
     "mobilenet_v2": ("mobilenet_v2", "detection"),
@@ -108,10 +127,7 @@ def test_a_file_moves_to_another_backend_and_back(case, backend, tmp_path):
     images, objects = batch(task)
     keras.utils.set_random_seed(1)
     model = CenterNet(network, task, num_classes=3 if task == "detection_3d" else 2, input_size=images.shape[1:3])
-    random = np.random.default_rng(2)
-    for head in model.task.heads:  # away from zero, so that all scores differ
-        kernel = model.network.get_layer(head.name).kernel
-        kernel.assign(random.normal(0, 0.3, kernel.shape))
+    spread_heads(model, images)
     model.save(tmp_path / "model.keras")
     np.savez(tmp_path / "batch.npz", images=images, **objects)
     succeed("-m", "tests.helpers.moved_model", str(tmp_path), KERAS_BACKEND=backend)
@@ -122,7 +138,11 @@ def test_a_file_moves_to_another_backend_and_back(case, backend, tmp_path):
         np.testing.assert_array_equal(values, expected[name])
     trained = dict(np.load(tmp_path / "trained.npz"))
     model.compile("sgd", color_augmentation=False)
-    history = model.fit(images, objects, batch_size=len(images), epochs=1, verbose=0).history
-    for name, values in history.items():
-        np.testing.assert_allclose(trained[name], values, rtol=1e-3, err_msg=name)  # batch statistics of four cells
+    start = model.get_weights()
+    history, *shaken = (
+        losses_of(model, weights, images, objects) for weights in (start, *(shake(start, seed) for seed in range(3)))
+    )
+    for name, value in history.items():  # batch statistics of four cells enlarge rounding
+        allowed = max(1e-3 * abs(value), 3 * max(abs(other[name] - value) for other in shaken))
+        assert abs(trained[name] - value) <= allowed, (name, trained[name], value, allowed)
     assert np.isfinite(trained["val_loss"])

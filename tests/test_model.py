@@ -190,6 +190,7 @@ def test_without_names_the_classes_are_those_of_coco():
         ({"backbone": "vgg"}, r"Unknown backbone: expected one of dla34, .*minimalistic.*; got 'vgg'\."),
         ({"task": "poetry"}, r"Unknown task: expected one of detection, detection_3d, pose; got 'poetry'\."),
         ({"classes": ["a", "b"], "num_classes": 3}, "num_classes=3, but 2 classes were named: pass only one of them"),
+        ({"classes": "cat"}, r'classes: expected a list of names, such as \["cat"\], got .cat.; pass a list'),
         ({"classes": []}, "classes: expected at least one name"),
         ({"classes": ["a", "a"]}, "no name twice"),
         ({"num_classes": 0}, "num_classes: expected a whole number of at least 1 and at most .*, got 0"),

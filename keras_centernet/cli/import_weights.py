@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _import(args: argparse.Namespace, output: AnyPath) -> None:
     from keras_centernet.files.atomic import write_whole
+    from keras_centernet.networks.cost import count_parameters
     from keras_centernet.presets.importing import import_weights
 
     model, unused = import_weights(
@@ -65,6 +66,6 @@ def _import(args: argparse.Namespace, output: AnyPath) -> None:
     write_whole(output, model.save)
     for name in unused:
         print(f"unused: {name}")
-    told = f"{model.task.name} of {len(model.classes)} classes, {model.count_params():,} parameters"
-    size = f"{model.input_size[1]}x{model.input_size[0]}"
+    told = f"{model.task.name} of {len(model.classes)} classes, {count_parameters(model.network):,} parameters"
+    size = f"{model.input_size[0]}x{model.input_size[1]}"
     print(f"{output}: {model.network.name}, {told}, input {size}, {model.normalization} statistics.")

@@ -5,8 +5,8 @@ For a file, also an exported one, it prints what the file says about itself; no 
 `--model`, `--weights` and `CenterNet.from_preset` accept the names. Metrics are the authors' own, in percent; brackets
 say how they were measured: without test-time augmentation (none), with flipped images (flip) or on five scales
 (multi_scale); for KITTI, on easy, moderate or hard objects. The table shows the first of each model. GFLOP count two
-per multiply-add, at the model's input size; MB are those of its weights in float32. A file is downloaded at its first
-use; KERAS_CENTERNET_MIRROR names a folder or an address that has the files instead.
+per multiply-add, at the input (height x width); MB are those of its weights in float32. A file is downloaded at its
+first use; KERAS_CENTERNET_MIRROR names a folder or an address that has the files instead.
 """
 
 import argparse
@@ -94,9 +94,9 @@ def _print_table() -> None:
 
 
 def _sides(row) -> str:
-    """Returns "1280x384", width first."""
+    """Returns "384x1280", height first, as `--input-size` takes it."""
     height, width = row.input_size if isinstance(row.input_size, tuple) else (row.input_size, row.input_size)
-    return f"{width}x{height}"
+    return f"{height}x{width}"
 
 
 def _first_metric(metrics: Mapping[str, Mapping[str, float]]) -> str:

@@ -172,7 +172,7 @@ def _opened(path: str | os.PathLike):
             return
     except OSError as error:
         special = f"'{error.strerror}'"
-    problem = f"got {special}; correct or remove its entry."
+    problem = f"got {special}; correct the path; if a label file names it, correct or remove its entry."
     raise UserError(f"image {os.fspath(path)}: expected a readable file, {problem}")
 
 

@@ -41,6 +41,7 @@ from keras_centernet.data.source import Source
 from keras_centernet.errors import UserError
 from keras_centernet.limits import SEED
 from keras_centernet.method.specs import FieldSpec, Task
+from keras_centernet.tasks.classes import check_name_list
 from keras_centernet.tasks.table import task_name, task_row
 
 
@@ -229,6 +230,7 @@ def _open(
 ) -> Source:
     """Returns the source of data that is named by a path, held in Python, or a `Source` already."""
     classes = options["classes"]
+    check_name_list(classes)
     if not isinstance(data, Source | str | os.PathLike):
         files = {"format": format, "annotations": options["annotations"], "images": options["images"]}
         data = read_own(data, split, classes, bounding_box_format, fields, **files)

@@ -1,13 +1,12 @@
 """The methods of a model that detect objects; they differ in their input and in the form of their result."""
 
 import functools
-import os
 import types
 
 from keras import ops
 
 from keras_centernet.detecting.thresholds import USUAL_THRESHOLD, check_thresholds
-from keras_centernet.errors import UserError, shown
+from keras_centernet.errors import refuse_path
 from keras_centernet.geometry import STRIDE, to_input_frame
 from keras_centernet.method.decode import decode
 from keras_centernet.method.specs import Task
@@ -114,9 +113,8 @@ class Detector:
         Raises:
             UserError: x is a path, which is for `detect`.
         """
-        if isinstance(x, str | os.PathLike):
-            expected = "images (B, H, W, 3) of the input's size, or batches of them"
-            raise UserError(f"predict: expected {expected}, got {shown(x)}; detect takes paths and images of any size.")
+        expected = "images (B, H, W, 3) of the input's size, or batches of them"
+        refuse_path(x, "predict", expected, "detect takes paths and images of any size")
         return super().predict(x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
 
 

@@ -60,7 +60,7 @@ def read_frames(video: str | int) -> Iterator[tuple[float, Iterator]]:
     is_elsewhere = isinstance(video, int) or is_address(video)
     kind = None if is_elsewhere or is_remote(video) else special_kind(video)
     if kind is not None:
-        raise UserError(f"{what}: expected a video file, got {kind}; correct or remove its entry.")
+        raise UserError(f"{what}: expected a video file, got {kind}; give the path of one.")
     with contextlib.nullcontext(video) if is_elsewhere else local_copy(video) as local:
         capture = cv2.VideoCapture(local if is_elsewhere else os.fspath(local))
         try:

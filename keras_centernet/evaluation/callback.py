@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 
+from keras_centernet.data.own.labels import check_not_path
 from keras_centernet.evaluation.evaluate import evaluate
 from keras_centernet.evaluation.metrics.table import logged_names
 from keras_centernet.limits import COUNT
@@ -42,6 +43,7 @@ class AveragePrecision(keras.callbacks.Callback):
         bounding_box_format: str | None = None,
     ):
         super().__init__()
+        check_not_path(dataset, "AveragePrecision")
         COUNT.check("AveragePrecision: every", every)
         COUNT.check("AveragePrecision: top_k", top_k)
         self.dataset, self.every, self.top_k, self.verbose = dataset, every, top_k, verbose

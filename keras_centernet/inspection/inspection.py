@@ -17,6 +17,7 @@ from keras_centernet.inspection.advice import advise_input_size, advise_max_obje
 from keras_centernet.inspection.facts import SMALL_CELLS, SplitFacts, facts_of
 from keras_centernet.inspection.suspicious import Suspicion, find_near_duplicates, find_suspicions
 from keras_centernet.method.specs import Task
+from keras_centernet.tasks.classes import check_name_list
 from keras_centernet.tasks.table import task_row
 
 _SHOWN_SUSPICIONS = 10
@@ -83,7 +84,7 @@ class Inspection:
         suspicious = [f"{one.split} {one.name}: {one.text}" for one in self.suspicions]
         doubles = [f"{a} {one} = {b} {other}" for a, one, b, other in self.near_duplicates]
         parts = [align(self.rows_of_splits), align(self.rows_of_classes)]
-        parts.append(f"Sizes are pixels of a {width} x {height} input.")
+        parts.append(f"Sizes are pixels of a {height} x {width} input.")
         for what, lines in (("suspicious image(s)", suspicious), ("near-duplicate(s) across splits", doubles)):
             more = [f"  ... {len(lines) - _SHOWN_SUSPICIONS} more"] * (len(lines) > _SHOWN_SUSPICIONS)
             parts.append("\n".join([f"{len(lines)} {what}", *(f"  {x}" for x in lines[:_SHOWN_SUSPICIONS]), *more]))
@@ -122,6 +123,7 @@ def inspect(
     Examples:
         >>> kc.inspect("photos/").save("photos.html")  # doctest: +SKIP
     """
+    check_name_list(options.get("classes"))
     fields = task_row(task).fields
     places = {name: options[name] for name in ("annotations", "images") if name in options}
     own = splits_of(data, format, tuple(fields), **places)

@@ -22,7 +22,7 @@ def build_page(inspection) -> str:
     charts = [draw_class_counts(inspection.splits), draw_box_sizes(inspection.splits, inspection.input_hw)]
     sections = [
         f"<h1>{html.escape(inspection.data)}</h1>",
-        f"<p>Suggested: <code>{options}</code>. Sizes of boxes are pixels of a {width} x {height} input, images "
+        f"<p>Suggested: <code>{options}</code>. Sizes of boxes are pixels of a {height} x {width} input, images "
         "letterboxed; its map has a cell for every 4 x 4 pixels, and an object is one cell.</p>",
         "<h2>Splits</h2>" + table_of(inspection.rows_of_splits),
         "<h2>Classes</h2>" + table_of(inspection.rows_of_classes),

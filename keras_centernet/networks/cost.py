@@ -5,10 +5,15 @@ from collections.abc import Iterator
 
 import keras
 
+_STATISTICS = ("moving_mean", "moving_variance")  # weights of batch normalisation that are measured, not learned
+
 
 def count_parameters(network: keras.Model) -> int:
-    """Returns the number of trained parameters; the statistics of batch normalisation are not counted."""
-    return sum(math.prod(variable.shape) for variable in network.trainable_variables)
+    """Returns the number of learned parameters, also of frozen layers, without batch normalisation's statistics.
+
+    `keras.Model.count_params` counts the running statistics, too.
+    """
+    return sum(math.prod(weight.shape) for weight in network.weights if weight.name not in _STATISTICS)
 
 
 def count_flops(network: keras.Model) -> int:

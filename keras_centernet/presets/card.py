@@ -8,6 +8,7 @@ from keras_centernet.files.json_file import read_json
 from keras_centernet.files.paths import to_path
 from keras_centernet.files.texts import read_content
 from keras_centernet.model import CenterNet
+from keras_centernet.networks.cost import count_parameters
 from keras_centernet.runs.folder import CONFIG, CONFIG_FILE, DETECTIONS, METRICS, METRICS_MARK
 from keras_centernet.tasks.table import TASKS, TaskRow
 
@@ -22,7 +23,7 @@ CARD = """---
 
 # {title}
 
-{task} with CenterNet ("Objects as Points") in Keras 3: {backbone}, {parameters:,} parameters, input {width}x{height}.
+{task} with CenterNet ("Objects as Points") in Keras 3: {backbone}, {parameters:,} parameters, input {height}x{width}.
 
 {image}## How to load it
 
@@ -95,9 +96,9 @@ def write_card(model: CenterNet, run: Run) -> str:
         title=f"CenterNet {model.backbone_name}, {task}",
         task=task.replace("_", " ").capitalize(),
         backbone=model.backbone_name,
-        parameters=model.count_params(),
-        width=width,
+        parameters=count_parameters(model.network),
         height=height,
+        width=width,
         image=f"![Detections on images of the validation split]({IMAGE})\n\n" if run.image else "",
         count=len(model.classes),
         classes=names + (", ..." if len(model.classes) > _CLASSES else ""),

@@ -9,7 +9,7 @@ from keras_centernet.errors import UserError
 from keras_centernet.model import CenterNet
 from keras_centernet.networks.table import BACKBONES
 from keras_centernet.tasks import TASKS
-from keras_centernet.tasks.classes import KITTI_CLASSES, VOC_CLASSES, check_class_count
+from keras_centernet.tasks.classes import KITTI_CLASSES, VOC_CLASSES, check_class_count, check_name_list
 from keras_centernet.weights.checkpoint import read_checkpoint
 from keras_centernet.weights.published import fill_from_published, is_nested, recognise_backbone
 
@@ -38,6 +38,7 @@ def import_weights(
     Raises:
         UserError: the file cannot be read, is not recognised, or does not fit.
     """
+    check_name_list(classes)
     path = os.fspath(path)
     tensors = read_checkpoint(path)
     backbone = backbone or recognise_backbone(tensors)

@@ -14,6 +14,7 @@ from keras_centernet.evaluation import AveragePrecision, evaluate
 from keras_centernet.files.atomic import local_copy, write_whole
 from keras_centernet.fitting.uncompiled import uncompiled
 from keras_centernet.model import CenterNet, load_model
+from keras_centernet.networks.cost import count_parameters
 from keras_centernet.runs.building import build_model
 from keras_centernet.runs.callbacks import AddRateAndTime, KeepBest, RecordHistory
 from keras_centernet.runs.checkpoints import EnterEpoch, KeepLast, Progress
@@ -225,7 +226,8 @@ class Run:
         with local_copy(folder / BEST) as path:
             model = load_model(path)
         report = evaluate(model, self.data.val)
-        metrics = report.metrics | {"parameters": model.count_params(), "seconds_training": round(self.seconds(), 1)}
+        cost = {"parameters": count_parameters(model.network), "seconds_training": round(self.seconds(), 1)}
+        metrics = report.metrics | cost
         metrics["thresholds"] = leave_results(folder, model, self.data, report)
         metrics[RUN] = provenance_of(self.settings, self.data)
         folder.write_json(METRICS, {METRICS_MARK: METRICS_VERSION, **metrics})

@@ -26,9 +26,10 @@ def class_names(classes: Sequence[str] | None, num_classes: int | None, default:
     """Returns the names of the classes from what a user gave: names, a number, or nothing (the default).
 
     Raises:
-        UserError: a name occurs twice, `num_classes` is not the number of names, or there are no classes or more than
-            65,536.
+        UserError: the names are one string, a name occurs twice, `num_classes` is not the number of names, or there are
+            no classes or more than 65,536.
     """
+    check_name_list(classes)
     if classes is not None:
         classes = tuple(str(name) for name in classes)
         check_class_count(len(classes))
@@ -40,6 +41,12 @@ def class_names(classes: Sequence[str] | None, num_classes: int | None, default:
     if num_classes is None:
         return default
     return tuple(str(i) for i in range(CLASSES.check("num_classes", num_classes)))
+
+
+def check_name_list(classes: Sequence[str] | None) -> None:
+    """Raises a UserError if names of classes are one string, whose characters would be taken for names."""
+    if isinstance(classes, str):
+        raise UserError(f'classes: expected a list of names, such as ["cat"], got {shown(classes)}; pass a list.')
 
 
 def check_class_count(count: int) -> None:

@@ -41,7 +41,7 @@ def test_the_list_says_what_a_model_is_in_a_hundred_columns(pets, capsys):
     words = {row.split()[0]: row.split()[1:] for row in rows}
     assert words["tiny_pets"] == ["detection", "64x64", "0.0", "M", "0.5", "2", "MIT", "AP", "1.5", "(none)"]
     assert words["resnet18_voc_384"][-3:] == ["mAP50", "72.6", "(flip)"]
-    assert words["dla34_kitti_3dop"][1] == "1280x384"
+    assert words["dla34_kitti_3dop"][1] == "384x1280"
 
 
 def test_a_name_is_told_all_that_is_known_of_the_model(pets, capsys):

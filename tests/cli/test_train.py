@@ -12,6 +12,7 @@ import pytest
 from keras_centernet import load_model
 from keras_centernet.cli import main
 from keras_centernet.exporting import facts_of
+from keras_centernet.networks.cost import count_parameters
 from keras_centernet.runs.ending.metrics_file import METRICS_FILE
 from keras_centernet.runs.loggers.tensorboard import ShowInTensorBoard
 from tests.helpers.tiny_backbone import TINY
@@ -67,6 +68,7 @@ def test_the_folder_holds_everything(finished):
     best = load_model(finished / "best.keras")
     assert best.classes == ("cat", "dog")
     assert best.thresholds == metrics["thresholds"]
+    assert metrics["parameters"] == count_parameters(best.network) < best.count_params()
     assert set(best.thresholds) <= {"cat", "dog"}
     assert load_model(finished / "last.keras").thresholds == {}
 

@@ -19,11 +19,12 @@ def checkpoint(tmp_path, tiny_model):
 @pytest.mark.slow
 def test_import_weights_leaves_a_model_that_detects(checkpoint, tmp_path, capsys):
     output = tmp_path / "ours.keras"
-    command = ["import-weights", str(checkpoint), str(output), "--classes", "cat,dog", "--input-size", "64"]
+    command = ["import-weights", str(checkpoint), str(output), "--classes", "cat,dog", "--input-size", "64x96"]
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert "unused: fc.weight" in printed
     assert "resnet18_plain, detection of 2 classes, 15," in printed
+    assert "input 64x96, " in printed
     model = load_model(output)
     assert model.classes == ("cat", "dog")
     assert len(model.detect([np.zeros((50, 70, 3), np.uint8)], threshold=0)) == 1

@@ -109,6 +109,7 @@ def test_exif_orientation_is_applied(orientation, turns):
 
 
 WHOLE = encode(GRADIENT)
+ADVICE = "correct the path; if a label file names it, correct or remove its entry."
 BAD_FILES = [
     (
         "truncated jpeg",
@@ -124,7 +125,7 @@ BAD_FILES = [
     (
         "empty",
         b"",
-        "expected a readable file, got an empty file; correct or remove its entry.",
+        f"expected a readable file, got an empty file; {ADVICE}",
     ),
     ("text", b"<html>404</html>", "got 16 bytes that cannot be decoded"),
     ("half floats", tiff(np.ones((4, 4), np.float16), kind=3), "cannot be decoded"),
@@ -142,7 +143,7 @@ def test_bad_files_are_one_clear_line(function, name, content, message, tmp_path
 
 @pytest.mark.parametrize("function", [read_image, check_image])
 def test_missing_file(function, tmp_path):
-    message = "no.jpg: expected a readable file, got 'No such file or directory'; correct or remove its entry."
+    message = f"no.jpg: expected a readable file, got 'No such file or directory'; {ADVICE}"
     with pytest.raises(UserError, match=re.escape(message)):
         function(tmp_path / "no.jpg")
 
@@ -300,7 +301,7 @@ def test_what_is_no_regular_file_is_one_line_and_never_blocks(function, tmp_path
             ("/proc/self/status", "an empty file"),
             ("a\0b", "a name with a NUL"),
         ):
-            message = f"image {path}: expected a readable file, got {kind}; correct or remove its entry."
+            message = f"image {path}: expected a readable file, got {kind}; {ADVICE}"
             with pytest.raises(UserError, match=re.escape(message)):
                 function(path)
 

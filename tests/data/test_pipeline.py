@@ -207,6 +207,14 @@ def test_the_classes_of_a_source_cannot_change():
         load_dataset(source, "val", classes=["cat"])
 
 
+@pytest.mark.parametrize(
+    "data", ["shapes", source_of([[]]), ([np.zeros((8, 8, 3), "uint8")], {"boxes": [[]], "labels": [[]]})]
+)
+def test_one_string_is_no_list_of_classes(data):
+    with pytest.raises(UserError, match=re.escape("classes: expected a list of names, such as [\"cat\"], got 'cat'")):
+        load_dataset(data, "val", classes="cat")
+
+
 @pytest.mark.parametrize("reader", ["voc", "coco", "yolo"])
 def test_folders_of_every_format_become_batches(reader, write_voc, write_coco, write_yolo):
     if reader == "voc":

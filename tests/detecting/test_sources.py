@@ -86,7 +86,7 @@ def test_only_regular_files_are_opened(tmp_path, monkeypatch):
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "empty.mp4").touch()
     for name, kind in (("pipe", "a named pipe"), ("folder", "a folder"), ("empty", "an empty file")):
-        with pytest.raises(UserError, match=f"{name}.mp4: expected a video file, got {kind}; correct or remove"):
+        with pytest.raises(UserError, match=f"{name}.mp4: expected a video file, got {kind}; give the path of one"):
             read(tmp_path / f"{name}.mp4")
 
 

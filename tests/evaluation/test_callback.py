@@ -233,3 +233,10 @@ def test_a_period_below_one_is_refused():
     with pytest.raises(UserError) as error:
         AveragePrecision(build_validation(), every=0)
     assert str(error.value) == "AveragePrecision: every: expected a whole number of at least 1, got 0."
+
+
+def test_a_path_is_refused_before_the_first_epoch():
+    with pytest.raises(
+        UserError, match=r"^AveragePrecision: expected .*got 'a'; pass keras_centernet\.load_dataset\('a'"
+    ):
+        AveragePrecision("a")

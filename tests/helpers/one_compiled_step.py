@@ -19,6 +19,7 @@ import tensorflow as tf
 from keras_centernet import BACKBONES, CenterNet
 from tests.helpers import step_cases
 from tests.helpers.graph_nodes import CALLS_TO_PYTHON, nodes_of
+from tests.helpers.rounding import shake
 
 CALLS_TO_THE_HOST = CALLS_TO_PYTHON | {"HostSend", "HostRecv", "Print", "PrintV2", "Assert"}
 SIZES_BY_VALUE = {"Where", "Unique", "UniqueV2", "NonMaxSuppressionV3", "DynamicPartition", "SparseToDense"}
@@ -28,7 +29,7 @@ BATCH = 2
 # Rounding changes a deep network's gradients at the kinks of ReLU, pooling and interpolation. How much is measured in
 # the graph, with weights changed by a few float32 roundings, several times because a kink is met or not (mobile_medium:
 # 0.005 to 0.085 of the step). The compiled step may differ three times as much as the most of them.
-ROUNDING, SHAKES = 1e-6, 4
+SHAKES = 4
 # Differences as shares of the step: always allowed, and never allowed (152 layers: 0.38; unrelated steps: 1.4).
 SMOOTH, LARGEST = 1e-3, 0.5
 SAME = 1e-4  # of a loss
@@ -69,17 +70,6 @@ def start_of(model: CenterNet, start: list) -> list:
     return [by_id[id(variable)] for variable in model.trainable_variables]
 
 
-def shake(model: CenterNet, start: list, seed: int) -> list:
-    """Returns the start with every trainable weight a little larger or smaller."""
-    random, trainable = np.random.default_rng(seed), {id(variable) for variable in model.trainable_variables}
-    return [
-        (value * (1 + ROUNDING * random.choice([-1, 1], value.shape))).astype(value.dtype)
-        if id(variable) in trainable
-        else value
-        for variable, value in zip(model.variables, start, strict=True)
-    ]
-
-
 def distance(moved: list, other: list) -> float:
     """Returns how far two steps differ, as a share of the first one's length."""
     difference = sum(np.sum((a - b) ** 2) for a, b in zip(moved, other, strict=True))
@@ -107,7 +97,7 @@ def main(name: str, task: str = "detection", parts: str = "1") -> None:
     model, batch = build(name, task, side, int(parts)), objects_of(side)
     start = [np.asarray(variable) for variable in model.variables]
     step, figures, moved = step_from(model, start, batch)
-    shaken = [step_from(model, shake(model, start, seed), batch)[1:] for seed in range(SHAKES)]
+    shaken = [step_from(model, shake(start, seed), batch)[1:] for seed in range(SHAKES)]
     _, compiled_figures, compiled_moved = step_from(model, start, batch, jit_compile=True)
     sensitivity = max(distance(moved, other) for _, other in shaken)
     difference = distance(moved, compiled_moved)

@@ -1,5 +1,6 @@
 """What `inspect` finds in a data set, compared with the objects that were written into it."""
 
+import dataclasses
 import re
 
 import cv2
@@ -91,6 +92,13 @@ def test_advice(inspection, folder):
     assert "suggested: --input-size 256 --max-objects 8" in repr(inspection)
 
 
+def test_the_input_is_named_height_first(inspection, tmp_path):
+    tall = dataclasses.replace(inspection, input_hw=(192, 160))
+    tall.save(tmp_path / "page.html")
+    assert "Sizes are pixels of a 192 x 160 input." in tall.table()
+    assert "pixels of a 192 x 160 input" in (tmp_path / "page.html").read_text()
+
+
 def test_the_page_opens_without_a_network(inspection, tmp_path):
     inspection.save(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
@@ -136,6 +144,11 @@ def test_the_command(folder, tmp_path, capsys):
 def test_an_unknown_task_is_refused(folder):
     with pytest.raises(UserError, match="Unknown task: expected one of detection"):
         inspect(folder, task="poetry")
+
+
+def test_one_string_is_no_list_of_classes(folder):
+    with pytest.raises(UserError, match=r"classes: expected a list of names, .* got 'car'; pass a list"):
+        inspect(folder, classes="car")
 
 
 def test_inspect_is_public():

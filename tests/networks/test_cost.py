@@ -5,6 +5,7 @@ import pytest
 
 from keras_centernet.networks.build import build_network
 from keras_centernet.networks.cost import count_flops, count_parameters
+from keras_centernet.networks.table import BACKBONES
 from keras_centernet.tasks import COCO_CLASSES, TASKS
 from tests.helpers.shapes_only import shapes_only
 
@@ -34,3 +35,16 @@ def test_nested_networks_count_too():
     # keras.applications' MobileNetV2 without its top has 300 million multiply-adds at 224 pixels.
     assert count_flops(network) / 2e9 > 0.300 * (512 / 224) ** 2
     assert count_parameters(network) == sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+
+
+def test_frozen_parameters_count_and_running_statistics_do_not():
+    with shapes_only():
+        network = build_network("resnet18", TASK, input_hw=(64, 64))
+    statistics = [v for v in network.weights if v.path.endswith(("moving_mean", "moving_variance"))]
+    count = count_parameters(network)
+    assert count == BACKBONES["resnet18"].parameters
+    assert count == network.count_params() - sum(int(np.prod(v.shape)) for v in statistics)
+    for layer in network.layers[: len(network.layers) // 2]:
+        layer.trainable = False
+    assert sum(int(np.prod(v.shape)) for v in network.trainable_variables) < count
+    assert count_parameters(network) == count

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from keras_centernet import UserError, upload_preset
+from keras_centernet.networks.cost import count_parameters
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def run(tmp_path):
 
 
 def test_a_card_states_the_runs_settings_and_metrics(tiny_model, run, tmp_path):
-    model = tiny_model(classes=("cat", "two\nlines | bar"))
+    model = tiny_model(classes=("cat", "two\nlines | bar"), input_size=(64, 96))
     folder = model.save_to_preset(tmp_path / "mine", run=run, licence="apache-2.0")
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlicense: apache-2.0\npipeline_tag: object-detection\nlibrary_name: keras\n")
@@ -31,7 +32,7 @@ def test_a_card_states_the_runs_settings_and_metrics(tiny_model, run, tmp_path):
     assert "2: cat, two lines | bar." in card
     assert "recipe" not in card
     assert "per class" not in card
-    assert f"{model.count_params():,} parameters, input 64x64" in card
+    assert f"{count_parameters(model.network):,} parameters, input 64x96" in card
     assert "](detections.png)" in card
     assert (folder / "detections.png").read_bytes() == b"an image"
 

@@ -261,6 +261,8 @@ def test_import_of_files_that_are_no_detector(tmp_path, checkpoint, tensors):
         import_weights(write_safetensors(tmp_path / "headless.safetensors", headless))
     with pytest.raises(UserError, match=r"--classes: .* has 2, expected as many names, got 1"):
         import_weights(checkpoint, classes=["a"])
+    with pytest.raises(UserError, match=r"classes: expected a list of names, .* got 'ab'"):
+        import_weights(checkpoint, classes="ab")
 
 
 @pytest.mark.slow

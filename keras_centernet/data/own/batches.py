@@ -11,7 +11,7 @@ import keras
 from keras_centernet.data.own.box_formats import check_format
 from keras_centernet.data.own.converter import Converter, Expected
 from keras_centernet.data.own.first_batch import check_images, check_labels
-from keras_centernet.data.own.labels import IMAGES, is_ours, read_labels, unpack
+from keras_centernet.data.own.labels import IMAGES, check_not_path, is_ours, read_labels, unpack
 from keras_centernet.data.own.py_datasets import ConvertedDataset, LoadedDataset, length_of
 from keras_centernet.errors import UserError
 from keras_centernet.tasks.table import task_row
@@ -44,8 +44,9 @@ class OwnData:
             shuffle: None: True, Keras' default, for the user's arrays and `PyDataset`s, else False.
 
         Raises:
-            UserError: the first batch is wrong.
+            UserError: the first batch is wrong, or x is a path.
         """
+        check_not_path(x, where)
         shuffles = False
         if hasattr(x, "element_spec"):
             x = self._tf_data(x, where)

@@ -18,6 +18,8 @@ _TO_XYXY = {"xyxy": np.eye(4), "yxyx": _YX_TO_XY, "xywh": _XYWH_TO_XYXY, "center
 
 BOX_FORMATS = (*_TO_XYXY, *(_RELATIVE + name for name in _TO_XYXY))
 DEFAULT_FORMAT = BOX_FORMATS[0]
+# What others call a format -> its name here.
+_OF_OTHERS = {"coco": "xywh", "voc": "xyxy", "pascal_voc": "xyxy", "yolo": "rel_center_xywh"}
 
 
 def check_format(box_format: str | None) -> str:
@@ -28,7 +30,8 @@ def check_format(box_format: str | None) -> str:
     """
     name = DEFAULT_FORMAT if box_format is None else str(box_format).lower()
     if name not in BOX_FORMATS:
-        raise UserError(f"bounding_box_format: expected one of {', '.join(BOX_FORMATS)}, got {box_format!r}.")
+        advice = f"; {name} boxes are {_OF_OTHERS[name]!r}" if name in _OF_OTHERS else ""
+        raise UserError(f"bounding_box_format: expected one of {', '.join(BOX_FORMATS)}, got {box_format!r}{advice}.")
     return name
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_centernet.errors import UserError
+from keras_centernet.errors import UserError, refuse_path
 from keras_centernet.method.specs import FieldSpec
 
 PADDING = -1
@@ -26,6 +26,7 @@ IMAGES, BOXES, LABELS = "images", "boxes", ("labels", "classes")
 _NESTED = "bounding_boxes"
 _OURS = ("boxes_xyxy", "center_index")  # padded objects as `load_dataset` yields them, or targets
 _KEYS = f'{{"{BOXES}", "{LABELS[0]}"}}'
+_OF_LABELS = "labels are indices into the class names, from 0 on"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,13 @@ class Labels:
 def is_ours(labels: object) -> bool:
     """Returns whether labels are already ours: padded objects, or targets."""
     return isinstance(labels, Mapping) and any(key in labels for key in _OURS)
+
+
+def check_not_path(data: object, where: str) -> None:
+    """Raises a UserError if the data are a path; the message says which call makes batches of it."""
+    split = "" if where == "fit" else ', "val"'
+    advice = f"pass keras_centernet.load_dataset({{path}}{split})"
+    refuse_path(data, where, f"(images, {_KEYS}) or batches of them", advice)
 
 
 def unpack(batch: object, where: str) -> tuple:
@@ -98,7 +106,7 @@ def read_labels(labels: Mapping, fields: Mapping[str, FieldSpec], where: str) ->
     """
     keys = keys_of(labels, fields, where)
     boxes = _padded(labels[BOXES], (4,), f"{where}: {BOXES}")
-    classes = _padded(labels[keys[1]], (), f"{where}: {keys[1]}")
+    classes = _padded(labels[keys[1]], (), f"{where}: {keys[1]}", _OF_LABELS)
     known = {}
     for name, spec in fields.items():
         read = _stacked if spec.of_image else _padded
@@ -136,6 +144,8 @@ def to_dense(values: object) -> object:
         return values
     import tensorflow as tf
 
+    if values.dtype == tf.string:
+        return values.to_tensor()  # whoever needs numbers refuses it
     return tf.cast(values, tf.float64).to_tensor(PADDING)
 
 
@@ -155,13 +165,13 @@ def _counts(values: np.ndarray) -> str:
     return f"up to {values.shape[1]} rows of {values.shape[0]} images"
 
 
-def _padded(values, shape: tuple[int | None, ...], what: str) -> np.ndarray:
-    """Returns padded or ragged values as (B, M, *shape) float64."""
+def _padded(values, shape: tuple[int | None, ...], what: str, advice: str = "") -> np.ndarray:
+    """Returns padded or ragged values as (B, M, *shape) float64; `advice` is for values that are no numbers."""
     values = to_dense(values)
     is_ragged = isinstance(values, tuple | list) or str(getattr(values, "dtype", "")) == "object"
     if not is_ragged:
-        return _numbers(values, (None, None, *shape), what)
-    rows = [_numbers(row, (None, *shape), f"{what} of image {i}") for i, row in enumerate(values)]
+        return _numbers(values, (None, None, *shape), what, advice)
+    rows = [_numbers(row, (None, *shape), f"{what} of image {i}", advice) for i, row in enumerate(values)]
     sides = next((row.shape[1:] for row in rows if len(row)), tuple(side or 0 for side in shape))
     padded = np.full((len(rows), max(map(len, rows), default=0), *sides), PADDING, np.float64)
     for i, row in enumerate(rows):
@@ -177,13 +187,14 @@ def _stacked(values, shape: tuple[int | None, ...], what: str) -> np.ndarray:
     return _numbers(values, (None, *shape), what)
 
 
-def _numbers(values, shape: tuple[int | None, ...], what: str) -> np.ndarray:
-    """Returns a float64 array of that shape, in which None matches any side."""
+def _numbers(values, shape: tuple[int | None, ...], what: str, advice: str = "") -> np.ndarray:
+    """Returns a float64 array of that shape, in which None matches any side; `advice` as in `_padded`."""
     wanted = f"numbers of shape ({', '.join('any' if side is None else str(side) for side in shape)})"
     try:
         array = to_array(values).astype(np.float64)
     except (TypeError, ValueError):
-        raise UserError(f"{what}: expected {wanted}, got {show(values)}.") from None
+        advice = advice and f"; {advice}"
+        raise UserError(f"{what}: expected {wanted}, got {show(values)}{advice}.") from None
     if array.size == 0 and array.ndim <= len(shape):  # an empty list, for example, has too few axes
         known = (*array.shape, *[0] * (len(shape) - array.ndim))
         return np.zeros([k if side is None else side for k, side in zip(known, shape, strict=True)])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from keras_centernet.data.own.batches import OwnData
+from keras_centernet.data.own.labels import check_not_path
 from keras_centernet.data.own.py_datasets import length_of
 
 _ENDLESS, _UNKNOWN = -1, -2  # the values of tf.data's cardinality
@@ -27,8 +28,9 @@ def measured_batches(own: OwnData, data: Iterable, where: str) -> Iterable:
         where: how messages begin.
 
     Raises:
-        UserError: the first batch is wrong; raised when it is read.
+        UserError: the data are a path; or the first batch is wrong, which is raised when it is read.
     """
+    check_not_path(data, where)
     if hasattr(data, "element_spec"):
         if own.is_ours(data.element_spec, where):
             return data

@@ -97,7 +97,7 @@ def check_network(model: keras.Model) -> None:
         raise UserError(f"Edge TPU: expected a network that it runs ({others}), got {name}. Train one of those.")
     if max(height, width) > side:
         advice = f"Train with input_size={side}, or load these weights into a CenterNet of that size."
-        expected = f"an input of {name} of at most {side} px a side, got {width}x{height}"
+        expected = f"an input of {name} of at most {side} px a side, got {height}x{width}"
         raise UserError(f"Edge TPU: expected {expected}: larger maps do not fit its memory. {advice}")
 
 
@@ -118,7 +118,7 @@ def _read_compiled(model, compiled) -> bytes:
     (index,) = graph.subgraphs[0].inputs
     height, width = (int(side) for side in graph.subgraphs[0].tensors[index].shape[1:3])
     if (height, width) != model.input_size:
-        sizes = f"an input of {model.input_size[1]}x{model.input_size[0]}, got {width}x{height}"
+        sizes = f"an input of {model.input_size[0]}x{model.input_size[1]}, got {height}x{width}"
         advice = "Give the model that it was made from."
         raise UserError(f"{compiled}: expected the network of this model with {sizes}. {advice}")
     return content

@@ -38,7 +38,7 @@ def plan(
         "classes": _classes(model.classes),
         "train": _describe(data.train.source) + readers,
         "val": f"{_describe(data.val.source)}, measured every {settings.evaluate_every} epochs and after the last",
-        "input": f"{width} x {height} pixels",
+        "input": f"{height} x {width} pixels",
         "batch": f"{count(batch_size, 'image')} in a step"
         + (f", {batch_size // replicas} per replica" if replicas > 1 else "")
         + (f", in {settings.accumulate} micro-batches" if settings.accumulate > 1 else ""),

@@ -1,6 +1,7 @@
 """What `fit` passes to Keras for each kind of data container, without a network."""
 
 import itertools
+import pathlib
 
 import keras
 import numpy as np
@@ -220,6 +221,20 @@ class Stream:
 def test_what_is_no_data(detector, ragged, make, message):
     with pytest.raises(UserError, match=message):
         OwnData(detector).for_keras(make(ragged), None, "fit")
+
+
+@pytest.mark.parametrize("path", ["photos/", pathlib.PurePosixPath("photos")])
+def test_a_path_is_refused_with_the_call_that_reads_it(path, detector):
+    text, own = repr(str(path)), OwnData(detector)
+    start = 'expected (images, {"boxes", "labels"}) or batches of them, got'
+    with pytest.raises(UserError) as error:
+        own.for_keras(path, None, "fit")
+    assert str(error.value) == f"fit: {start} {text}; pass keras_centernet.load_dataset({text})."
+    with pytest.raises(UserError) as error:
+        own.for_keras(path, None, "evaluate")
+    assert str(error.value) == f'evaluate: {start} {text}; pass keras_centernet.load_dataset({text}, "val").'
+    with pytest.raises(UserError, match=r"^validation_data: .*load_dataset\(.photos/?., .val.\)"):
+        own.validation_for_keras(path)
 
 
 @pytest.mark.parametrize("container", ["tf.data", "loader"])

@@ -44,7 +44,18 @@ def test_fractions_stay_fractions_where_no_side_is_known():
     np.testing.assert_allclose(to_xyxy(np.float32([[0.5, 0.5, 0.2, 0.1]]), "rel_center_xywh"), [[0.4, 0.45, 0.6, 0.55]])
 
 
-def test_an_unknown_format():
-    message = r"bounding_box_format: expected one of xyxy, yxyx, .*rel_center_xywh, got 'coco'\."
-    with pytest.raises(UserError, match=message):
-        check_format("coco")
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("coco", "; coco boxes are 'xywh'"),
+        ("VOC", "; voc boxes are 'xyxy'"),
+        ("pascal_voc", "; pascal_voc boxes are 'xyxy'"),
+        ("yolo", "; yolo boxes are 'rel_center_xywh'"),
+        ("xxyy", ""),
+    ],
+)
+def test_an_unknown_format(name, advice):
+    with pytest.raises(UserError) as error:
+        check_format(name)
+    known = ", ".join(KERAS_FORMATS)
+    assert str(error.value) == f"bounding_box_format: expected one of {known}, got {name!r}{advice}."

@@ -103,8 +103,20 @@ BOXES_AND_LABELS = {"boxes": np.ones((2, 3, 4)), "labels": np.zeros((2, 3))}
         ({"labels": np.zeros((2, 3, 80))}, "fit: labels: expected numbers of shape (any, any), got (2, 3, 80)."),
         (
             {"labels": np.array([["cat"] * 3] * 2)},
-            "fit: labels: expected numbers of shape (any, any), got <U3 of shape (2, 3).",
+            "fit: labels: expected numbers of shape (any, any), got <U3 of shape (2, 3); "
+            "labels are indices into the class names, from 0 on.",
         ),
+        (
+            {"labels": [["cat"], []]},
+            "fit: labels of image 0: expected numbers of shape (any), got a list of 1 ('cat'); "
+            "labels are indices into the class names, from 0 on.",
+        ),
+        (
+            {"labels": tf.ragged.constant([["cat"], ["cat", "dog"]])},
+            "fit: labels: expected numbers of shape (any, any), got <dtype: 'string'> of shape (2, 2); "
+            "labels are indices into the class names, from 0 on.",
+        ),
+        ({"boxes": [["left"]]}, "fit: boxes of image 0: expected numbers of shape (any, 4), got a list of 1 ('left')."),
         (
             {"labels": np.zeros((2, 2))},
             "fit: labels: expected up to 3 rows of 2 images, as boxes, got up to 2 rows of 2 images.",

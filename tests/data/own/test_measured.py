@@ -1,5 +1,7 @@
 """`evaluate` on a user's data, with a detector that finds the true boxes slightly shifted."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -75,6 +77,11 @@ def test_no_object_of_the_truth_is_left_out(detector, images, padded):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (
+            lambda images, padded: "photos/",
+            r"evaluate: expected \(images, .* got 'photos/'; pass keras_centernet.load_dataset\('photos/', \"val\"\)",
+        ),
+        (lambda images, padded: [pathlib.PurePosixPath("a")], r"evaluate: expected .*load_dataset\('a', \"val\"\)"),
         (
             lambda images, padded: (images, padded | {"labels": padded["labels"] * 9}),
             "evaluate: labels: expected class indices of 0 to 1, of 2 classes, or -1 for padding, got 9; give",

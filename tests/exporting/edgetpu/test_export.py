@@ -286,7 +286,7 @@ def test_a_file_compiled_elsewhere_gets_its_decoding(raw, tmp_path):
 def test_a_file_compiled_from_another_model_is_refused(raw, tiny_model, tmp_path):
     compiled = tmp_path / "compiled.tflite"
     compiled.write_bytes(fake.compile_whole(raw[1]))
-    with pytest.raises(UserError, match="expected the network of this model with an input of 64x64, got 96x64"):
+    with pytest.raises(UserError, match="expected the network of this model with an input of 64x64, got 64x96"):
         export_edgetpu(tiny_model(MOBILE), tmp_path / "detector.tflite", compiled=compiled)
     other = tiny_model(MOBILE, input_size=INPUT_HW, classes=("a", "b", "c"))
     with pytest.raises(UserError, match="expected outputs of these names and channels"):
@@ -297,7 +297,7 @@ def test_a_file_compiled_from_another_model_is_refused(raw, tiny_model, tmp_path
 def test_other_networks_and_sizes_are_told_what_the_edge_tpu_takes(tiny_model, tmp_path):
     with pytest.raises(UserError, match=r"expected a network that it runs \(mobilenet_v2 to 320 px, .*got tiny"):
         export_edgetpu(tiny_model(), tmp_path / "detector.tflite")
-    with pytest.raises(UserError, match="of at most 320 px a side, got 352x64: larger maps do not fit"):
+    with pytest.raises(UserError, match="of at most 320 px a side, got 64x352: larger maps do not fit"):
         export_edgetpu(tiny_model(MOBILE, input_size=(64, 352)), tmp_path / "detector.tflite")
 
 

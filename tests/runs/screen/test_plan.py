@@ -68,6 +68,11 @@ def test_everything_is_named(data, model):
     assert "min" not in said["time"]
 
 
+def test_the_input_is_named_height_first(data, tiny_model):
+    said = rows(plan(settings(), Devices(["CPU"]), data, tiny_model(input_size=(64, 96)), Progress(), 100))
+    assert said["input"] == "64 x 96 pixels"
+
+
 def test_the_rate_of_deformable_convolutions_is_shown_for_networks_that_have_them(data, model):
     run = settings(deformable_rate=0.05)
     assert "deformable" not in rows(plan(run, Devices(["CPU"]), data, model, Progress(), 100))["optimizer"]
