@@ -35,7 +35,7 @@ sys.stdin.read()
 
 
 def pytest_configure():
-    """Lets the commands that tests start be interrupted: a shell's background job ignores SIGINT, as do its children."""
+    """Lets commands that tests start be interrupted: a shell's background job ignores SIGINT, as do its children."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
