@@ -29,11 +29,11 @@ format: $(READY)
 	$(VENV)/bin/ruff format .
 
 docs: $(READY)  ## the site of docs/ into site/; warnings are errors
-	$(PYTHON) -m pip install --quiet --editable ".[docs]"
+	$(PYTHON) -m pip install -qq --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 dist: $(READY)  ## the packages into dist/, checked as an index would
-	$(PYTHON) -m pip install --quiet --editable ".[dist]"
+	$(PYTHON) -m pip install -qq --editable ".[dist]"
 	rm -rf dist build
 	$(PYTHON) -m build --outdir dist > /dev/null
 	$(PYTHON) -m twine check --strict dist/*
@@ -42,9 +42,10 @@ dist: $(READY)  ## the packages into dist/, checked as an index would
 clean:
 	rm -rf $(VENV) build dist site *.egg-info
 
+# Errors only (-qq): setuptools warns about every editable installation.
 $(READY): pyproject.toml setup.cfg
 	python3 -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --upgrade pip
-	$(PYTHON) -m pip install --quiet --editable ".[dev]"
+	$(PYTHON) -m pip install -qq --editable ".[dev]"
 	touch $(READY)
