@@ -72,7 +72,7 @@ def test_mosaics_of_an_own_task_need_not_build_it():
 def test_hidden_regions_are_no_objects_that_decide_on_mosaics_in_files_or_records(write_kitti, tmp_path):
     car = "Car 0 0 0 {0} 20 {1} 60 0 0 0 0 0 0 0"
     hidden = "DontCare -1 -1 -10 {0} 70 {1} 90 -1 -1 -1 -1000 -1000 -1000 -10"
-    lines = [line.format(x, x + 30) for line in (car, hidden, hidden) for x in (10, 60)]
+    lines = [car.format(x, x + 30) for x in (10, 60)] + [hidden.format(x, x + 30) for x in (10, 60, 110)]
     files = read_source(write_kitti({f"{i:06}": lines for i in range(4)}), "all")
     write_tfrecords(files, "train", tmp_path / "records", 1)
     records = read_source(tmp_path / "records", "train")

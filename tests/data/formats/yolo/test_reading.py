@@ -253,7 +253,7 @@ def test_what_is_missing_or_broken_is_one_line(files, message, write_files, read
 
 def test_a_folder_without_yolo_files(tmp_path):
     (tmp_path / "notes.txt").write_text("a b c")
-    with pytest.raises(UserError, match=r"data.yaml, obj.data, or .txt files of YOLO .* \(yolo\)"):
+    with pytest.raises(UserError, match=r"expected labels of .*, yolo, .*; got .*, which holds none"):
         find_format(tmp_path)
     with pytest.raises(
         UserError, match=r"expected data.yaml, obj.data, classes.txt or label files in labels/, got none"
