@@ -95,7 +95,9 @@ class TrainSettings:
     step_epochs: tuple[int, ...] | None = option(
         None, "epochs after which schedule step divides by ten: 90,120", "9/14, 12/14 of all", parse=parse_epochs
     )
-    warmup_epochs: float = option(3.0, "epochs of linear growth before the cosine, at most half of all", at_least=0, at_most=1e9)
+    warmup_epochs: float = option(
+        3.0, "epochs of linear growth before the cosine, at most half of all", at_least=0, at_most=1e9
+    )
     clip_norm: float = option(0.0, "largest norm of all gradients together; 0: no limit", at_least=0, at_most=1e9)
     average_decay: float = option(0.9998, "decay of the weights' running average; 0: no average", at_least=0, below=1)
     augmentation: str | None = option(
