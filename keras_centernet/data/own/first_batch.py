@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_centernet.data.own.box_formats import BOX_FORMATS, is_relative, to_xyxy
 from keras_centernet.data.own.labels import BOXES, IMAGES, Labels, is_row, to_array
-from keras_centernet.errors import DataWarning, UserError
+from keras_centernet.errors import DataWarning, UserError, refuse_path
 from keras_centernet.method.specs import Tensor
 
 _LOOKED_AT = 32  # images
@@ -49,6 +49,8 @@ def check_images(images: Tensor | list | tuple, where: str) -> None:
     if not len(images):
         raise UserError(f"{where}: {IMAGES}: expected at least one, got none.")
     for image in images:
+        advice = "read it, or label the files in a format that load_dataset knows"
+        refuse_path(image, f"{where}: {IMAGES}", f"(H, W, {_CHANNELS}) each", advice)
         shape = tuple(image.shape)
         if len(shape) != 3 or shape[2] != _CHANNELS:
             advice = "; move the channels to the end." if shape[:1] == (_CHANNELS,) else "."

@@ -29,6 +29,11 @@ NORMALISED = "; leave normalisation to the model."
             "fit: images: expected (H, W, 3) each, got (3, 64, 64); move the channels to the end.",
         ),
         (lambda images: images[..., :1], "fit: images: expected (H, W, 3) each, got (64, 64, 1)."),
+        (
+            lambda images: [f"{i}.jpg" for i in range(len(images))],
+            "fit: images: expected (H, W, 3) each, got '0.jpg'; read it, or label the files in a format that "
+            "load_dataset knows.",
+        ),
         (lambda images: images > 9, "fit: images: expected uint8 or float, got bool."),
         (lambda images: images[:0], "fit: images: expected at least one, got none."),
         (lambda images: images[:4], "fit: boxes: expected those of 4 images, got 6."),
