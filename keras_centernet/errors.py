@@ -55,8 +55,8 @@ def look_up(table: Mapping, key: str, what: str):
     return table[key]
 
 
-def did_you_mean(key: object, names: Iterable[str]) -> str:
-    """Returns what a message about an unknown name ends with: the most similar of some names, or nothing.
+def did_you_mean(key: object, names: Iterable[str], value: str = "") -> str:
+    """Returns what a message about an unknown name ends with: the most similar of some names and `value`, or nothing.
 
     Examples:
         >>> did_you_mean("mobile_smal", ["dla34", "mobile_small"]), did_you_mean("vgg", ["dla34", "mobile_small"])
@@ -64,7 +64,7 @@ def did_you_mean(key: object, names: Iterable[str]) -> str:
     """
     by_lower = {name.lower(): name for name in names}
     close = difflib.get_close_matches(key.lower(), by_lower, 1) if isinstance(key, str) else []
-    return f" Did you mean {by_lower[close[0]]}?" if close else ""
+    return f" Did you mean {by_lower[close[0]]}{value}?" if close else ""
 
 
 def refuse_path(value: object, where: str, expected: str, advice: str) -> None:

@@ -103,19 +103,22 @@ class Parser(argparse.ArgumentParser):
         has_data = any(text.partition("=")[0] == "--data" for text in self._typed)
         if first.startswith("-"):
             hint = _like(name, options)
-        elif sign and (yolos := _like(f"--{name}", options)):  # imgsz=640
-            hint = yolos if yolos == WORDS else yolos.replace("?", f" {shorten(value)}?")
+        elif sign and (yolos := _like(f"--{name}", options, f" {shorten(value)}")):  # imgsz=640
+            hint = yolos
         else:
             hint = f" Did you mean --data {first}?" if "--data" in options and not has_data else ""
         raise UserError(f"expected the options that --help lists, got {' '.join(strangers)}.{hint}")
 
 
-def _like(name: str, known: Collection[str]) -> str:
-    """Returns the end of a message about an unknown command or option: which one was meant, if that can be guessed."""
+def _like(name: str, known: Collection[str], value: str = "") -> str:
+    """Returns the end of a message about an unknown command or option: which one was meant, if that can be guessed.
+
+    `value` is what follows its name there.
+    """
     ours = NAMES_OF_YOLO.get(name.lstrip("-").replace("-", "_"))
     if ours is None:
-        return did_you_mean(name, known)
-    return f" Did you mean {ours}?" if ours in known else WORDS
+        return did_you_mean(name, known, value)
+    return f" Did you mean {ours}{value}?" if ours in known else WORDS
 
 
 def add_option(parser: argparse.ArgumentParser, row: Option, can_unset: bool = False) -> argparse.Action:

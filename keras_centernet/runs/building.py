@@ -52,16 +52,18 @@ def _rates(settings: TrainSettings, model: CenterNet) -> dict[str, float]:
         look_up({head.name: head for head in model.task.heads}, name, "head of head_rates")
         factor = HEAD_RATE.check(f"head_rates of {name}", rate)
         rates |= dict.fromkeys(layer_selection.last_layer_paths(model.network, name), factor)
-    if settings.deformable_rate != 1:
-        paths = layer_selection.sampling_paths(model.network)
-        rates |= {path: rates.get(path, 1) * settings.deformable_rate for path in paths}
-    return rates
+    return rates | {path: rates.get(path, 1) * settings.deformable_rate for path in _slow_paths(settings, model)}
 
 
 def _by_adam(settings: TrainSettings, model: CenterNet) -> list[str]:
-    """Returns the paths of the variables that predict numbers: those of heads' last layers and of sampling points.
-
-    With a `deformable_rate` of 1 sampling points learn as everything else, as they did before there was that option.
-    """
+    """Returns the paths of the variables that predict numbers: those of heads' last layers and of sampling points."""
     paths = [path for head in model.task.heads for path in layer_selection.last_layer_paths(model.network, head.name)]
-    return paths if settings.deformable_rate == 1 else [*paths, *layer_selection.sampling_paths(model.network)]
+    return [*paths, *_slow_paths(settings, model)]
+
+
+def _slow_paths(settings: TrainSettings, model: CenterNet) -> tuple[str, ...]:
+    """Returns the paths of the sampling points' variables.
+
+    With a `deformable_rate` of 1 there are none: they learn as everything else, as before there was that option.
+    """
+    return () if settings.deformable_rate == 1 else layer_selection.sampling_paths(model.network)

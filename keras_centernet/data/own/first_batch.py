@@ -11,6 +11,7 @@ from keras_centernet.errors import DataWarning, UserError, refuse_path
 from keras_centernet.method.specs import Tensor
 
 _LOOKED_AT = 32  # images
+_OF_PATHS = "read it, or label the files in a format that load_dataset knows"
 _CHANNELS = 3
 _LARGEST_VALUE = 255
 _SHARE = 0.25  # of boxes that may contradict the format: labels contain mistakes, but a wrong format affects all boxes
@@ -46,21 +47,21 @@ def check_labels(
 def check_images(images: Tensor | list | tuple, where: str) -> None:
     """Raises unless all images, an array or a list, are (H, W, 3) and the first ones have values from 0 to 255."""
     images = images if isinstance(images, tuple | list) else to_array(images)
+    what, each = f"{where}: {IMAGES}", f"(H, W, {_CHANNELS}) each"
     if not len(images):
-        raise UserError(f"{where}: {IMAGES}: expected at least one, got none.")
+        raise UserError(f"{what}: expected at least one, got none.")
     for image in images:
-        advice = "read it, or label the files in a format that load_dataset knows"
-        refuse_path(image, f"{where}: {IMAGES}", f"(H, W, {_CHANNELS}) each", advice)
+        refuse_path(image, what, each, _OF_PATHS)
         shape = tuple(image.shape)
         if len(shape) != 3 or shape[2] != _CHANNELS:
             advice = "; move the channels to the end." if shape[:1] == (_CHANNELS,) else "."
-            raise UserError(f"{where}: {IMAGES}: expected (H, W, {_CHANNELS}) each, got {shape}{advice}")
+            raise UserError(f"{what}: expected {each}, got {shape}{advice}")
     images = [to_array(image) for image in images[:_LOOKED_AT]]
     strange = next((image.dtype for image in images if image.dtype.kind not in "uif"), None)
     if strange is not None:
-        raise UserError(f"{where}: {IMAGES}: expected uint8 or float, got {strange}.")
+        raise UserError(f"{what}: expected uint8 or float, got {strange}.")
     low, high = (float(pick([pick(image) for image in images])) for pick in (np.min, np.max))
-    expected = f"{where}: {IMAGES}: expected RGB values of 0 to {_LARGEST_VALUE}"
+    expected = f"{what}: expected RGB values of 0 to {_LARGEST_VALUE}"
     if low >= 0 and 0 < high <= 1:
         raise UserError(f"{expected}, got {low:g} to {high:g}; multiply by {_LARGEST_VALUE}.")
     if not 0 <= low <= high <= _LARGEST_VALUE:  # also NaN
